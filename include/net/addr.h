@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NET_ADDR_H
+#define NET_ADDR_H
+
+/*
+ * Socket addresses: IPv4, IPv6 and unix sockets, parsed, printed, compared.
+ * A value type: copy it freely. No name is resolved except by
+ * addr_resolve(), which blocks and is for start-up only.
+ */
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/def.h"
+
+struct addr {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in4;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	};
+	socklen_t len; /* of the part that is in use; 0: no address */
+};
+
+/* Room for the longest text of an address and its NUL: "unix:" and a path. */
+#define ADDR_TEXT_BYTES (sizeof(((struct sockaddr_un *)0)->sun_path) + 8)
+
+/*
+ * One address as a person writes it, before any name is resolved:
+ *
+ *   10.0.0.1:80   [::1]:80   :80   *:80   host.example.com:80   10.0.0.1:8000-8009
+ *   unix:/run/x.sock   /run/x.sock   unix:@abstract
+ *
+ * An empty host or '*' is "any address": [::] with IPv4 mapped when dual
+ * stack is to be had.
+ */
+struct addr_spec {
+	char host[256];		   /* as written, without brackets; "" for any; path for unix */
+	uint16_t port_first, port_last; /* equal when there is no range; 0 for unix */
+	bool is_unix;
+	bool is_name; /* the host is neither a literal nor "any": it wants a resolver */
+};
+
+/*
+ * Reads @text. Returns false and points *ret_why to a static text that says
+ * what is wrong when it is none of the forms above.
+ */
+MUST_CHECK bool addr_spec_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why);
+
+/*
+ * Gives up to @max addresses of @spec for @port (one of its range), resolving
+ * a host name if it has to; blocks then. Returns their number, or 0 and in
+ * *ret_why the resolver's words.
+ */
+MUST_CHECK size_t addr_resolve(const struct addr_spec *spec, uint16_t port, struct addr *ret_addrs,
+			       size_t max, const char **ret_why);
+
+/* Reads a literal with its port, "10.0.0.1:80", "[::1]:80" or "unix:/path"; no names, no ranges. */
+MUST_CHECK bool addr_parse(const char *text, struct addr *ret_addr);
+
+/* Keeps a copy of what accept(2), getsockname(2) or a PROXY header gave. */
+void addr_from_sockaddr(struct addr *addr, const struct sockaddr *sa, socklen_t len);
+
+/* Writes "10.0.0.1:80", "[::1]:80", "unix:/path", "unix:@abstract" or "unix:" into @text; gives @text. */
+const char *addr_format(const struct addr *addr, char text[ADDR_TEXT_BYTES]);
+
+int addr_family(const struct addr *addr);
+/* Host order; 0 for a unix socket. */
+uint16_t addr_port(const struct addr *addr);
+void addr_set_port(struct addr *addr, uint16_t port);
+bool addr_is_unix(const struct addr *addr);
+/* Is it 0.0.0.0 or [::]? */
+bool addr_is_any(const struct addr *addr);
+/* Same family, host and port; a v4-mapped IPv6 address equals its IPv4 one. */
+bool addr_is_equal(const struct addr *a, const struct addr *b);
+/* Turns ::ffff:a.b.c.d into a.b.c.d; leaves every other address alone. */
+void addr_unmap(struct addr *addr);
+/* Does an interface of this machine carry the host part (loopback nets included)? Walks getifaddrs(3): start-up only. */
+bool addr_is_local(const struct addr *addr);
+
+/* A block of addresses, "10.0.0.0/8", "2001:db8::/32", or one address without a slash. */
+struct addr_block {
+	uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t bits;	   /* 0..128, counted in the IPv6 form */
+};
+
+MUST_CHECK bool addr_block_parse(const char *text, struct addr_block *ret_block, const char **ret_why);
+/* A unix address is in no block. */
+bool addr_block_has(const struct addr_block *block, const struct addr *addr);
+/* The 16 bytes of the host part, IPv4 mapped; false for unix. */
+bool addr_bytes(const struct addr *addr, uint8_t ret_bytes[16]);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NET_SOCK_H
+#define NET_SOCK_H
+
+/*
+ * Sockets: open, set options, listen. Each function that can fail returns
+ * -errno and names the call that failed in *ret_step, for the caller's log
+ * line. File descriptors given here are the caller's to close(2).
+ */
+
+#include <stdbool.h>
+
+#include "base/def.h"
+#include "net/addr.h"
+
+/* What both sides of a session want of TCP. Zero means: leave the kernel's. */
+struct sock_options {
+	unsigned keepalive_idle_s;
+	unsigned keepalive_interval_s;
+	unsigned keepalive_count;
+	unsigned user_timeout_ms; /* TCP_USER_TIMEOUT, RFC 5482 */
+	bool keepalive;
+	bool nodelay;
+};
+
+/* Sets them on a TCP socket; does nothing to a unix one. */
+MUST_CHECK int sock_set_options(int fd, const struct addr *addr, const struct sock_options *opts,
+				const char **ret_step);
+
+/*
+ * Listening sockets for one address, one for each of @n workers, all on the
+ * same port (SO_REUSEPORT), the first bound exclusively, so that an address
+ * that somebody else has is an error and not a silent sharing. With port 0
+ * the kernel picks one for all. A unix address gives one socket, dup(2)ed.
+ * A stale unix socket file that nobody serves is replaced. Options set here
+ * are inherited by the accepted sockets.
+ *
+ * An address that is still held by a process that was just killed is tried
+ * again for up to @patience_ms.
+ */
+struct sock_listen {
+	struct addr addr;
+	int backlog;
+	unsigned patience_ms;
+	struct sock_options options;
+};
+
+MUST_CHECK int sock_listen_many(const struct sock_listen *want, int *ret_fds, size_t n,
+				const char **ret_step);
+
+/* A TCP or unix stream socket fit for connecting to @addr: close-on-exec, options set. */
+MUST_CHECK int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *ret_fd,
+			   const char **ret_step);
+
+/* Closes so that the peer sees a reset (SO_LINGER 0), or a FIN where the family has none. */
+void sock_close_abort(int fd);
+
+/* Bytes that the peer's kernel has not acknowledged yet (SIOCOUTQ); 0 when unknown. */
+int sock_unsent_bytes(int fd);
+
+/* The pending error of the socket (SO_ERROR), taken off: 0 or a positive errno. */
+int sock_take_error(int fd);
+
+#endif
