@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+/*
+ * One event, one line: a message in words, then keys with values, as logfmt
+ * or as JSON, to one file descriptor (stderr).
+ *
+ *	struct log_line line;
+ *
+ *	if (log_begin(&line, LOG_INFO, "session")) {
+ *		log_u64(&line, "id", s->id);
+ *		log_text(&line, "listener", s->listener->name);
+ *		log_end(&line);
+ *	}
+ *
+ *	ts=2026-11-21T23:10:04.123Z level=info msg=session id=17 listener=pg
+ *
+ * log_end() never waits for the reader of the log: lines go into a bounded
+ * queue that a thread of the logger writes out. When it is full, lines are
+ * dropped and counted, and the next line that fits says how many
+ * ("log lines dropped" n=...). Before log_start() and after log_stop() lines
+ * are written at once by the caller. Any thread may log.
+ *
+ * Under journald ($JOURNAL_STREAM names stderr) each line begins with the
+ * syslog priority, "<6>", and the time stamp is left out in logfmt.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/def.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
+enum log_format { LOG_LOGFMT, LOG_JSON, LOG_FORMATS };
+
+extern const char *const log_level_names[LOG_LEVELS];
+extern const char *const log_format_names[LOG_FORMATS];
+
+#define LOG_LINE_BYTES 2048 /* a longer line ends with truncated=yes */
+
+struct log_line {
+	enum log_level level;
+	uint16_t used;
+	bool is_truncated;
+	char text[LOG_LINE_BYTES];
+};
+
+/* What is logged from now on, and how. Thread-safe; the default is info, logfmt, fd 2. */
+void log_configure(enum log_level level, enum log_format format, int fd);
+
+/* Starts and stops the writing thread; log_stop() writes what is queued. */
+MUST_CHECK int log_start(void);
+void log_stop(void);
+
+bool log_is_on(enum log_level level);
+
+/* Begins a line; false, and nothing to do, when @level is not logged. */
+MUST_CHECK bool log_begin(struct log_line *line, enum log_level level, const char *message);
+/* Values are quoted and escaped as the format needs it; control bytes never reach the terminal. */
+void log_text(struct log_line *line, const char *key, const char *value);
+void log_u64(struct log_line *line, const char *key, uint64_t value);
+void log_i64(struct log_line *line, const char *key, int64_t value);
+void log_flag(struct log_line *line, const char *key, bool value);
+/* "errno=ECONNREFUSED", from 0 or -errno. */
+void log_errno(struct log_line *line, const char *key, int err);
+void log_end(struct log_line *line);
+
+/* A line with no keys but what the format string makes of itself. For start-up and rare events. */
+void log_say(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* At most one line per @every_ms from this place: true when it is time. Not exact between threads. */
+struct log_rate {
+	uint64_t next_ms;
+	uint64_t suppressed;
+};
+MUST_CHECK bool log_rate_allows(struct log_rate *rate, uint64_t now_ms, uint64_t every_ms,
+				uint64_t *ret_suppressed);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+/*
+ * Reading and writing the small texts of configuration and logs: numbers,
+ * durations, sizes, and what somebody probably meant to type. The whole text
+ * must fit the form; blanks around it are the caller's to strip.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/def.h"
+
+/* A decimal number without sign: "0", "42". False on anything else or on overflow. */
+MUST_CHECK bool text_to_u64(const char *text, uint64_t *ret_value);
+
+/* "250ms", "30s", "5m", "1h", "2d", or "0": to milliseconds. A unit is required unless it is 0. */
+MUST_CHECK bool text_to_ms(const char *text, uint64_t *ret_ms);
+
+/* "512", "64k", "16M", "1G" (powers of 1024): to bytes. */
+MUST_CHECK bool text_to_bytes(const char *text, uint64_t *ret_bytes);
+
+/* The inverse, in the largest unit that is exact: 3600000 -> "1h". */
+#define TEXT_NUMBER_BYTES 24
+const char *text_from_ms(uint64_t ms, char ret_text[TEXT_NUMBER_BYTES]);
+const char *text_from_bytes(uint64_t bytes, char ret_text[TEXT_NUMBER_BYTES]);
+
+/*
+ * Of @n words the one nearest to @typed by edits (Damerau-Levenshtein,
+ * optimal string alignment), or NULL when none is near enough to be meant:
+ * more than a third of its letters, and at least two, are off.
+ */
+const char *text_nearest(const char *typed, const char *const *words, size_t n);
+
+#endif
