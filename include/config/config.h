@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+/*
+ * What the operator asked for, as plain structs: read by load.c, checked by
+ * validate.c, then never changed. Whoever runs sessions keeps pointers into
+ * it for as long as the configuration lives. Names of keys and fields are the
+ * same; units are in the field names. Every field but names and links is one
+ * row of the table in directive.c.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "net/addr.h"
+
+#define CONFIG_NAME_BYTES 64 /* of a listener, pool or backend, with its NUL */
+
+/* Where a directive was written, for messages long after it was read. */
+struct config_place {
+	const char *file; /* owned by the configuration */
+	unsigned line;	  /* from 1; 0: it is a default */
+};
+
+enum relay_mode { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE, RELAY_MODES };
+enum balance_kind { BALANCE_ROUNDROBIN, BALANCE_KINDS };
+
+struct backend_config {
+	char name[CONFIG_NAME_BYTES];
+	struct addr_spec spec;
+	struct addr addr; /* the first that spec resolves to */
+	unsigned weight;  /* 0: gets nothing new */
+	unsigned sessions_max; /* 0: no limit */
+	struct config_place place;
+};
+
+struct pool_config {
+	char name[CONFIG_NAME_BYTES];
+	struct config_place place;
+	struct backend_config *backends;
+	size_t backends_n;
+	enum balance_kind balance;
+	uint64_t connect_timeout_ms; /* for one try */
+	uint64_t connect_total_ms;   /* for all tries of a session */
+	unsigned connect_tries_max;
+};
+
+struct listener_config {
+	char name[CONFIG_NAME_BYTES];
+	struct config_place place;
+	struct bind_config {
+		struct addr_spec spec;
+		struct config_place place;
+	} *binds;
+	size_t binds_n;
+	char pool_name[CONFIG_NAME_BYTES];
+	struct config_place pool_place;
+	const struct pool_config *pool; /* the one of that name */
+	unsigned backlog;
+	unsigned sessions_max; /* 0: only the global limit */
+	enum relay_mode relay;
+	uint64_t idle_timeout_ms;      /* 0: never */
+	uint64_t half_close_timeout_ms; /* inactivity once one side has ended; 0: never */
+	uint64_t close_timeout_ms;     /* to deliver what is left before a reset is passed on */
+	bool keepalive;
+	uint64_t keepalive_idle_ms;
+	uint64_t keepalive_interval_ms;
+	unsigned keepalive_count;
+	uint64_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the kernel's */
+};
+
+struct global_config {
+	unsigned workers;      /* 0: auto, one for each CPU the process may use */
+	unsigned sessions_max; /* 0: auto, as many as open files allow */
+	uint64_t buffer_memory_bytes; /* of all workers together */
+	uint64_t drain_timeout_ms;
+	enum log_level log_level;
+	enum log_format log_format;
+};
+
+struct config {
+	struct global_config global;
+	struct listener_config *listeners;
+	size_t listeners_n;
+	struct pool_config *pools;
+	size_t pools_n;
+	char **files; /* that it was read from; config_place points here */
+	size_t files_n;
+};
+
+#endif
