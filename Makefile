@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# ringmain: two commands matter, `make run` and `make test`; `make help` lists the rest.
+#
+# No list of sources to keep: src/*/*.c is the program, tests/unit/test_*.c a unit test each,
+# tests/fuzz/fuzz_*.c a fuzz target each, tests/load/*.c a load tool each. Everything of one
+# variant (release, debug, asan, fuzz) lies in build/VARIANT.
+
+VERSION    := 0.1.0
+VARIANT    ?= release
+WOLFSSL    ?= own
+PREFIX     ?= /usr/local
+SBINDIR    ?= $(PREFIX)/sbin
+MANDIR     ?= $(PREFIX)/share/man
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+COMPDIR    ?= $(PREFIX)/share/bash-completion/completions
+PYTHON     ?= /usr/bin/python3
+PKG_CONFIG ?= pkg-config
+TIME       ?= 60
+
+ifeq ($(origin CC),default)
+CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
+endif
+ifeq ($(origin AR),default)
+AR := ar
+endif
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+out := build/$(VARIANT)
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+# ---- what there is ----------------------------------------------------------
+
+main_src   := src/app/main.c
+lib_src    := $(filter-out $(main_src),$(wildcard src/*/*.c))
+tls_src    := $(wildcard src/tls/*.c)
+fake_src   := $(wildcard tests/fake/*.c)
+unit_src   := $(wildcard tests/unit/test_*.c)
+fuzz_src   := $(wildcard tests/fuzz/fuzz_*.c)
+load_src   := $(wildcard tests/load/*.c)
+system_src := $(wildcard tests/system/test_*.py)
+man_pages  := $(wildcard etc/*.[1-8])
+
+obj         = $(patsubst %.c,$(out)/%.o,$(1))
+prog        = $(patsubst %.c,$(out)/%,$(1))
+lib        := $(out)/libringmain.a
+binary     := $(out)/ringmain
+marked      = $(if $(1),$(shell awk 'FNR <= 10 && /$(2)/ { print FILENAME }' $(1)))
+
+# A unit test links the fakes unless it says REAL_RING in its first ten lines; a fuzz target
+# only when it says FAKE_RING there.
+faked := $(filter-out $(call marked,$(unit_src),REAL_RING),$(unit_src)) \
+	 $(call marked,$(fuzz_src),FAKE_RING)
+
+# ---- flags ------------------------------------------------------------------
+
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	    -Wold-style-definition -Wpointer-arith -Wvla -Wundef -Wformat=2 -Wwrite-strings \
+	    -Wimplicit-fallthrough $(if $(WERROR),-Werror)
+harden   := -fstack-protector-strong -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+cflags_release := -O2 -g $(harden)
+cflags_debug   := -Og -g3 $(harden) -DRINGMAIN_DEBUG=1
+cflags_asan    := -O1 -g $(sanitize) -DRINGMAIN_DEBUG=1
+cflags_fuzz    := -O1 -g $(sanitize) -fsanitize=fuzzer-no-link -DRINGMAIN_DEBUG=1
+ldflags_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+ldflags_debug   := $(ldflags_release)
+ldflags_asan    := $(sanitize)
+ldflags_fuzz    := $(sanitize)
+
+ifeq ($(cflags_$(VARIANT)),)
+$(error VARIANT=$(VARIANT): unknown (release, debug, asan, fuzz))
+endif
+ifeq ($(filter own system,$(WOLFSSL)),)
+$(error WOLFSSL=$(WOLFSSL): unknown (own, system))
+endif
+
+# pkg-config is asked once and only when something is compiled: `make help` or `make test` must
+# work on a machine where it is not installed yet.
+packages := liburing inih libxxhash $(if $(tls_src),$(if $(filter system,$(WOLFSSL)),wolfssl))
+missing  := run scripts/install-deps.sh --for build (needed: pkg-config $(packages))
+ask       = $(or $(shell $(PKG_CONFIG) $(1) $(2) && echo ' '),$(error $(missing)))
+lib_cflags = $(eval lib_cflags := $$(call ask,--cflags,$(packages)))$(lib_cflags)
+lib_libs   = $(eval lib_libs := $$(call ask,--libs,$(packages)))$(lib_libs)
+mocka_libs = $(eval mocka_libs := $$(call ask,--libs,cmocka))$(mocka_libs)
+
+# Our own wolfSSL: the script keeps it in the user's cache and prints where.
+ifneq ($(tls_src),)
+ifeq ($(WOLFSSL),own)
+wolf        := build/wolfssl.prefix
+wolf_cflags  = -isystem $(shell cat $(wolf))/include
+wolf_libs    = $(shell cat $(wolf))/lib/libwolfssl.a
+endif
+wolf_define := -DRINGMAIN_WOLFSSL_$(if $(filter own,$(WOLFSSL)),OWN,SYSTEM)=1
+endif
+
+base_flags := -std=gnu17 -D_GNU_SOURCE -DRINGMAIN_VERSION='"$(VERSION)"' $(wolf_define) \
+	      $(warnings) $(cflags_$(VARIANT)) -pthread $(CPPFLAGS) $(CFLAGS)
+compile     = $(CC) $(base_flags) -Iinclude $(lib_cflags) $(wolf_cflags) -MMD -MP
+link        = $(CC) $(cflags_$(VARIANT)) $(ldflags_$(VARIANT)) -pthread $(LDFLAGS)
+libs        = $(wolf_libs) $(lib_libs) -lm $(LDLIBS)
+
+# ---- the program ------------------------------------------------------------
+
+.DEFAULT_GOAL := release
+.PHONY: FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+.PHONY: release debug
+release: ## build build/release/ringmain (the default)
+	@$(MAKE) VARIANT=release program
+debug: ## build build/debug/ringmain, with debug assertions
+	@$(MAKE) VARIANT=debug program
+
+.PHONY: program
+program: $(if $(wildcard $(main_src)),$(binary),$(lib))
+
+$(binary): $(call obj,$(main_src)) $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(link) -o $@ $^ $(libs)
+
+$(lib): $(call obj,$(lib_src)) $(out)/flags
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
+
+$(out)/src/%.o: src/%.c $(out)/flags $(wolf)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(compile) -c -o $@ $<
+
+$(out)/tests/%.o: tests/%.c $(out)/flags $(wolf)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(compile) -Itests -c -o $@ $<
+
+# Rewritten only when it differs, so that other flags or a removed source rebuild what they must.
+$(out)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quoted,$(CC) $(base_flags) $(LDFLAGS) $(packages) $(lib_src)) >$@.new; \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+quoted = '$(subst ','\'',$(1))'
+
+build/wolfssl.prefix: scripts/build-wolfssl.sh FORCE
+	@mkdir -p $(@D)
+	@prefix=$$(scripts/build-wolfssl.sh --prefix) && test -f "$$prefix/lib/libwolfssl.a" && \
+	echo "$$prefix" >$@.new && \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+-include $(patsubst %.c,$(out)/%.d,$(main_src) $(lib_src) $(fake_src) $(unit_src) $(fuzz_src) \
+	 $(load_src) tests/fuzz/replay.c)
+
+# ---- tests ------------------------------------------------------------------
+
+.PHONY: run
+run: ## install what is missing, build, show ringmain in front of two Redis servers
+	@scripts/install-deps.sh --for run
+	@$(MAKE) VARIANT=release program
+	@exec scripts/run-demo.sh
+
+.PHONY: test
+test: ## install what is missing, run every test
+	@scripts/install-deps.sh --for test
+	@$(MAKE) VARIANT=release program load
+	@scripts/run-tests.sh "$(MAKE)" unit fuzz-smoke system
+
+.PHONY: unit units
+unit: ## unit tests (T=name runs one)
+	@$(MAKE) units
+units: $(if $(T),$(call prog,$(filter %/test_$(T).c,$(unit_src))),$(call prog,$(unit_src)))
+	@scripts/run-units.sh $^
+
+$(call prog,$(unit_src)): $(out)/tests/unit/%: $(out)/tests/unit/%.o $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(link) -o $@ $< $(filter %.o,$(filter-out $<,$^)) $(lib) $(mocka_libs) $(libs)
+
+.PHONY: system
+system: ## system tests with real servers (T=expression as for pytest -k)
+	@$(MAKE) program load
+	@if ls tests/system/test_*.py >/dev/null 2>&1; then \
+	RINGMAIN=$${RINGMAIN:-$(binary)} $(PYTHON) -B -m pytest -q -p no:cacheprovider \
+	tests/system $(if $(T),-k "$(T)"); else echo "system: no tests yet"; fi
+
+.PHONY: load
+load: $(call prog,$(load_src))
+$(call prog,$(load_src)): $(out)/tests/load/%: $(out)/tests/load/%.o $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(link) -o $@ $< $(lib) $(libs)
+
+.PHONY: asan
+asan: export ASAN_OPTIONS = abort_on_error=0:detect_stack_use_after_return=1
+asan: export UBSAN_OPTIONS = print_stacktrace=1
+asan: ## build with ASan and UBSan; unit tests, fuzz corpora and system tests on that build
+	@$(MAKE) VARIANT=asan program load
+	@scripts/run-tests.sh "$(MAKE) VARIANT=asan" unit fuzz-smoke system
+
+# ---- fuzzing ----------------------------------------------------------------
+
+.PHONY: fuzz-smoke fuzz-replay
+fuzz-smoke: ## every fuzz target over its committed corpus, under ASan
+	@$(MAKE) VARIANT=asan fuzz-replay
+fuzz-replay: $(if $(filter asan,$(VARIANT)),$(call prog,$(fuzz_src)))
+	@scripts/run-fuzz.sh --replay $^
+
+.PHONY: fuzz fuzz-programs
+fuzz: ## libFuzzer, needs clang (F=name for one target, TIME=seconds for each)
+	@$(MAKE) VARIANT=fuzz fuzz-programs
+	@scripts/run-fuzz.sh --time $(TIME) $(patsubst tests/fuzz/%.c,build/fuzz/tests/fuzz/%, \
+	$(if $(F),$(filter %/fuzz_$(F).c,$(fuzz_src)),$(fuzz_src)))
+fuzz-programs: $(call prog,$(if $(F),$(filter %/fuzz_$(F).c,$(fuzz_src)),$(fuzz_src)))
+
+fuzz_main := $(if $(filter fuzz,$(VARIANT)),,$(out)/tests/fuzz/replay.o)
+$(call prog,$(fuzz_src)): $(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(link) $(if $(fuzz_main),,-fsanitize=fuzzer) -o $@ \
+	$< $(filter %.o,$(filter-out $<,$^)) $(lib) $(libs)
+
+$(call prog,$(faked)): $(call obj,$(fake_src))
+
+# ---- quality ----------------------------------------------------------------
+
+.PHONY: lint
+lint: ## floors, style, format, docs, cppcheck, clang-tidy, shellcheck
+	@scripts/lint.sh
+
+.PHONY: format
+format: ## let clang-format lay out the C files (F=file for one)
+	clang-format -i $(or $(F),$(wildcard include/*/*.h src/*/*.[ch] tests/*/*.[ch]))
+
+.PHONY: bench
+bench: ## compare with HAProxy and nginx; see scripts/bench.sh --help
+	@scripts/install-deps.sh --for bench
+	@$(MAKE) VARIANT=release program load
+	@scripts/bench.sh
+
+# ---- install ----------------------------------------------------------------
+
+.PHONY: install uninstall
+install: release ## install program, manual, unit, sample (PREFIX DESTDIR SYSCONFDIR MANDIR UNITDIR)
+	install -D -m 755 build/release/ringmain "$(DESTDIR)$(SBINDIR)/ringmain"
+	@set -e; for page in $(man_pages); do \
+	install -v -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
+	install -d "$(DESTDIR)$(UNITDIR)" "$(DESTDIR)$(SYSCONFDIR)/ringmain"
+	sed -e 's|/usr/sbin/ringmain|$(SBINDIR)/ringmain|g' \
+	-e 's|/etc/ringmain|$(SYSCONFDIR)/ringmain|g' etc/ringmain.service \
+	>"$(DESTDIR)$(UNITDIR)/ringmain.service"
+	install -D -m 644 etc/bash-completion/ringmain "$(DESTDIR)$(COMPDIR)/ringmain"
+	@test -e "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini" || \
+	install -v -m 644 etc/demo.ini "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini"
+
+uninstall: ## remove what install put there, except the configuration
+	rm -f "$(DESTDIR)$(SBINDIR)/ringmain" "$(DESTDIR)$(UNITDIR)/ringmain.service" \
+	"$(DESTDIR)$(COMPDIR)/ringmain"
+	@for page in $(man_pages); do \
+	rm -fv "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
+
+.PHONY: dist
+dist: ## build/ringmain-VERSION.tar.gz from the last commit
+	@mkdir -p build
+	git archive --prefix=ringmain-$(VERSION)/ HEAD | gzip -9n >build/ringmain-$(VERSION).tar.gz
+
+.PHONY: clean
+clean: ## remove build/ (the wolfSSL cache stays)
+	rm -rf build
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables: WOLFSSL=own|system  CC CFLAGS LDFLAGS  WERROR=1  V=1 (show commands)"
