@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BALANCE_BACKEND_H
+#define BALANCE_BACKEND_H
+
+/*
+ * One server of a pool as all workers see it: what the operator wrote, how it
+ * is, how much it carries. Shared between threads; the pool owns it.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "config/config.h"
+
+enum backend_state {
+	BACKEND_READY, /* gets new sessions */
+	BACKEND_DRAIN, /* keeps its sessions, gets no new ones */
+	BACKEND_DOWN,  /* its check or its clients found it dead */
+	BACKEND_STATES,
+};
+
+extern const char *const backend_state_names[BACKEND_STATES];
+
+struct backend {
+	const struct backend_config *config;
+	unsigned index; /* in its pool */
+	_Atomic(enum backend_state) state;
+
+	/* Sessions that are connecting to it or relaying, over all workers. */
+	CACHE_ALIGNED atomic_uint sessions;
+	atomic_uint_fast64_t picked;
+	atomic_uint_fast64_t connect_failures;
+	atomic_uint failures_in_row; /* of connects; 0 after a success */
+};
+
+#endif
