@@ -31,7 +31,8 @@ const char *text_from_bytes(uint64_t bytes, char ret_text[TEXT_NUMBER_BYTES]);
 /*
  * Of @n words the one nearest to @typed by edits (Damerau-Levenshtein,
  * optimal string alignment), or NULL when none is near enough to be meant:
- * more than a third of its letters, and at least two, are off.
+ * more than a third of the letters typed, and at least two, are off. Upper
+ * and lower case are the same here; of equally near words the first one wins.
  */
 const char *text_nearest(const char *typed, const char *const *words, size_t n);
 
