@@ -6,8 +6,8 @@
  * What the operator asked for, as plain structs: read by load.c, checked by
  * validate.c, then never changed. Whoever runs sessions keeps pointers into
  * it for as long as the configuration lives. Names of keys and fields are the
- * same; units are in the field names. Every field but names and links is one
- * row of the table in directive.c.
+ * same, but for units, which are in the field names. Every field but names,
+ * places and links is one row of the table in directive.c.
  */
 
 #include <stdbool.h>
@@ -19,14 +19,28 @@
 
 #define CONFIG_NAME_BYTES 64 /* of a listener, pool or backend, with its NUL */
 
-/* Where a directive was written, for messages long after it was read. */
+/*
+ * A worker relays through buffers of this size, and needs four to do anything
+ * at all: two lanes of a session, each with one buffer coming in and one
+ * going out. A TLS record with its header and padding fits into one.
+ */
+#define CONFIG_BUFFER_BYTES	  17408u
+#define CONFIG_WORKER_BUFFERS_MIN 4u
+
+/* Where something was written, for messages long after it was read. */
 struct config_place {
 	const char *file; /* owned by the configuration */
-	unsigned line;	  /* from 1; 0: it is a default */
+	unsigned line;	  /* from 1; 0: it is a default, or the file as a whole */
+	unsigned column;  /* in bytes, from 1; 0: the line as a whole */
+	unsigned width;	  /* in bytes, to underline */
 };
 
 enum relay_mode { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE, RELAY_MODES };
 enum balance_kind { BALANCE_ROUNDROBIN, BALANCE_KINDS };
+
+/* As they are written in the file. */
+extern const char *const relay_mode_names[RELAY_MODES];
+extern const char *const balance_kind_names[BALANCE_KINDS];
 
 struct backend_config {
 	char name[CONFIG_NAME_BYTES];
@@ -45,7 +59,8 @@ struct pool_config {
 	enum balance_kind balance;
 	uint64_t connect_timeout_ms; /* for one try */
 	uint64_t connect_total_ms;   /* for all tries of a session */
-	unsigned connect_tries_max;
+	unsigned connect_tries_max;	/* each at another backend */
+	struct config_place *given;	/* by row of directive.c: line 0 where it is a default */
 };
 
 struct listener_config {
@@ -53,6 +68,8 @@ struct listener_config {
 	struct config_place place;
 	struct bind_config {
 		struct addr_spec spec;
+		struct addr *addrs; /* all that the host resolves to, with the first port */
+		size_t addrs_n;
 		struct config_place place;
 	} *binds;
 	size_t binds_n;
@@ -70,6 +87,7 @@ struct listener_config {
 	uint64_t keepalive_interval_ms;
 	unsigned keepalive_count;
 	uint64_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the kernel's */
+	struct config_place *given;
 };
 
 struct global_config {
@@ -79,6 +97,8 @@ struct global_config {
 	uint64_t drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
+	struct config_place place; /* of the section; line 0 when there is none */
+	struct config_place *given;
 };
 
 struct config {
@@ -87,7 +107,7 @@ struct config {
 	size_t listeners_n;
 	struct pool_config *pools;
 	size_t pools_n;
-	char **files; /* that it was read from; config_place points here */
+	char **files; /* that it was read from; config_place.file points here */
 	size_t files_n;
 };
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONFIG_LOAD_H
+#define CONFIG_LOAD_H
+
+/*
+ * From files to a checked configuration. All mistakes of all files go into a
+ * diag; with one error there is no configuration.
+ *
+ *	struct diag diag;
+ *
+ *	diag_init(&diag);
+ *	config = config_load(path, &diag);
+ *	diag_write(&diag, stderr);
+ *	diag_finish(&diag);
+ */
+
+#include <stddef.h>
+
+#include "base/def.h"
+#include "config/config.h"
+#include "config/diag.h"
+
+/*
+ * Reads the file @path, or all *.ini in the directory @path in the order of
+ * their bytes (names that begin with a dot excepted). Resolves host names,
+ * which blocks, and looks at this machine's addresses. Gives the
+ * configuration, to be released with config_destroy(), or NULL. There may be
+ * warnings in @diag, which the caller has initialised, either way.
+ */
+MUST_CHECK struct config *config_load(const char *path, struct diag *diag);
+
+/*
+ * The same from memory, as if it were a file of that @name, without asking
+ * this machine or the network anything: host names stay unresolved, with an
+ * address of length 0.
+ */
+MUST_CHECK struct config *config_load_text(const char *name, const char *text, size_t bytes,
+					   struct diag *diag);
+
+/* Accepts NULL. */
+void config_destroy(struct config *config);
+
+#endif
