@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "io/buf.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "base/check.h"
+
+/* Below a quarter of its buffers a pool is low: see buf_pool_is_low(). */
+#define BUF_LOW_PART 4
+/* A pool with less than this to give is low however small it is. */
+#define BUF_LOW_MIN 32
+
+static void *reserve(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int buf_pool_init(struct buf_pool *pool, unsigned count)
+{
+	CHECK(count >= BUF_COUNT_MIN);
+	CHECK(count <= BUF_COUNT_MAX);
+
+	*pool = (struct buf_pool){ .count = count, .free_n = count };
+	pool->bufs = reserve(count * sizeof(*pool->bufs));
+	pool->arena = reserve((size_t)count * BUF_BYTES);
+	if (pool->bufs && pool->arena)
+		return 0;
+	buf_pool_finish(pool);
+	return -ENOMEM;
+}
+
+void buf_pool_finish(struct buf_pool *pool)
+{
+	CHECK(pool->free_n == pool->count);
+	if (pool->bufs)
+		munmap(pool->bufs, pool->count * sizeof(*pool->bufs));
+	if (pool->arena)
+		munmap(pool->arena, (size_t)pool->count * BUF_BYTES);
+	*pool = (struct buf_pool){ 0 };
+}
+
+/* A buffer that was never used: its memory is touched from now on. */
+static struct buf *buf_first_use(struct buf_pool *pool)
+{
+	struct buf *buf;
+
+	if (pool->touched == pool->count)
+		return NULL;
+	buf = &pool->bufs[pool->touched];
+	buf->id = (uint16_t)pool->touched;
+	buf->bytes = pool->arena + (size_t)pool->touched * BUF_BYTES;
+	pool->touched++;
+	return buf;
+}
+
+struct buf *buf_get(struct buf_pool *pool)
+{
+	struct buf *buf = pool->free;
+
+	if (buf)
+		pool->free = buf->next;
+	else
+		buf = buf_first_use(pool);
+	if (!buf)
+		return NULL;
+	CHECK(!buf->is_held);
+	pool->free_n--;
+	buf->next = NULL;
+	buf->start = buf->end = 0;
+	buf->is_held = true;
+	return buf;
+}
+
+void buf_put(struct buf_pool *pool, struct buf *buf)
+{
+	CHECK(buf->is_held);
+	buf->is_held = false;
+	buf->next = pool->free;
+	pool->free = buf;
+	pool->free_n++;
+}
+
+struct buf *buf_received(struct buf_pool *pool, int res, unsigned flags)
+{
+	unsigned id = flags >> 16;
+	struct buf *buf;
+
+	CHECK(id < pool->touched);
+	CHECK(res >= 0);
+	CHECK(res <= BUF_BYTES);
+	buf = &pool->bufs[id];
+	CHECK(buf->is_held);
+	CHECK(buf->end == 0);
+	buf->end = (uint32_t)res;
+	return buf;
+}
+
+bool buf_pool_is_low(const struct buf_pool *pool)
+{
+	return pool->free_n < MAX(pool->count / BUF_LOW_PART, BUF_LOW_MIN);
+}
+
+void buf_queue_append(struct buf_queue *q, struct buf *buf)
+{
+	CHECK(buf_filled(buf) > 0);
+	CHECK(!buf->next);
+	if (q->tail)
+		q->tail->next = buf;
+	else
+		q->head = buf;
+	q->tail = buf;
+	q->bytes += buf_filled(buf);
+}
+
+void buf_queue_prepend(struct buf_queue *q, struct buf *buf)
+{
+	CHECK(buf_filled(buf) > 0);
+	CHECK(!buf->next);
+	buf->next = q->head;
+	q->head = buf;
+	if (!q->tail)
+		q->tail = buf;
+	q->bytes += buf_filled(buf);
+}
+
+static void buf_queue_drop_head(struct buf_queue *q, struct buf_pool *pool)
+{
+	struct buf *buf = q->head;
+
+	q->head = buf->next;
+	if (!q->head)
+		q->tail = NULL;
+	buf->next = NULL;
+	buf_put(pool, buf);
+}
+
+void buf_queue_sent(struct buf_queue *q, struct buf_pool *pool, uint32_t n)
+{
+	CHECK(n <= q->bytes);
+	q->bytes -= n;
+	while (n > 0) {
+		uint32_t part = MIN(n, buf_filled(q->head));
+
+		q->head->start += part;
+		n -= part;
+		if (buf_filled(q->head) == 0)
+			buf_queue_drop_head(q, pool);
+	}
+}
+
+void buf_queue_clear(struct buf_queue *q, struct buf_pool *pool)
+{
+	while (q->head)
+		buf_queue_drop_head(q, pool);
+	q->bytes = 0;
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ring on io_uring. Everything newer than kernel 6.1 is used only where
+ * ring_probe() found it; the rest of the program knows neither liburing nor
+ * the version of the kernel.
+ *
+ *   io_recv() ... -> submission queue -> kernel -> completion queue -> op->done()
+ *
+ * ring_wait() is one system call: it submits, waits and gets completions.
+ */
+#include "io/ring.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "io/compat.h"
+
+static_assert(IO_HAS_BUFFER == IORING_CQE_F_BUFFER, "flags are the kernel's");
+static_assert(IO_MORE == IORING_CQE_F_MORE, "flags are the kernel's");
+static_assert(IO_NONEMPTY == IORING_CQE_F_SOCK_NONEMPTY, "flags are the kernel's");
+
+#define NS_PER_S 1000000000ull
+#define NS_PER_US 1000ull
+
+/* The group that the offered buffers form; one is enough for one ring. */
+#define BUF_GROUP 0
+
+/* How often a submission that the kernel has no memory for is tried again. */
+#define SUBMIT_TRIES_MAX 1000
+
+struct ring {
+	struct io_uring uring;
+	struct ring_features features;
+	struct buf_pool *pool;
+	struct io_uring_buf_ring *offer;
+	unsigned offer_size; /* slots of @offer */
+	unsigned offered;    /* of them, filled now */
+	unsigned enter_flags;
+	uint64_t enters;
+};
+
+/* ---- create, destroy ---------------------------------------------------- */
+
+static unsigned setup_flags(const struct ring_features *features)
+{
+	unsigned flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
+
+	if (features->defer_taskrun)
+		return flags | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+	return flags | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+}
+
+/* Splice(2) and shutdown(2) are called directly: no request needs more than one kernel worker. */
+static void fence_kernel_workers(struct io_uring *uring)
+{
+	unsigned max[2] = { 1, 1 };
+
+	(void)io_uring_register_iowq_max_workers(uring, max);
+}
+
+static int open_uring(struct ring *ring, const struct ring_options *options)
+{
+	struct io_uring_params params = {
+		.flags = setup_flags(&options->features),
+		.cq_entries = options->completions,
+	};
+	int err = io_uring_queue_init_params(options->entries, &ring->uring, &params);
+
+	if (err < 0)
+		return err;
+	compat_sq_identity(&ring->uring);
+	fence_kernel_workers(&ring->uring);
+	ring->enter_flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+	if (io_uring_register_ring_fd(&ring->uring) == 1)
+		ring->enter_flags |= IORING_ENTER_REGISTERED_RING;
+	if (options->features.no_iowait)
+		ring->enter_flags |= COMPAT_ENTER_NO_IOWAIT;
+	return 0;
+}
+
+static size_t offer_bytes(unsigned slots)
+{
+	return slots * sizeof(struct io_uring_buf);
+}
+
+static int open_offer(struct ring *ring, unsigned slots)
+{
+	struct io_uring_buf_reg reg = { .ring_entries = slots, .bgid = BUF_GROUP };
+	void *memory = mmap(NULL, offer_bytes(slots), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err;
+
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	reg.ring_addr = (uintptr_t)memory;
+	err = io_uring_register_buf_ring(&ring->uring, &reg, 0);
+	if (err < 0) {
+		munmap(memory, offer_bytes(slots));
+		return err;
+	}
+	ring->offer = memory;
+	ring->offer_size = slots;
+	io_uring_buf_ring_init(ring->offer);
+	return 0;
+}
+
+int ring_create(const struct ring_options *options, struct buf_pool *pool, struct ring **ret_ring,
+		const char **ret_step)
+{
+	struct ring *ring = calloc(1, sizeof(*ring));
+	int err;
+
+	*ret_step = "memory";
+	if (!ring)
+		return -ENOMEM;
+	ring->features = options->features;
+	ring->pool = pool;
+
+	*ret_step = "io_uring_setup";
+	err = open_uring(ring, options);
+	if (err < 0)
+		goto fail;
+	*ret_step = "io_uring_register buffers";
+	err = open_offer(ring, options->buffers_offered);
+	if (err < 0)
+		goto fail_uring;
+
+	*ret_ring = ring;
+	return 0;
+
+fail_uring:
+	io_uring_queue_exit(&ring->uring);
+fail:
+	free(ring);
+	return err;
+}
+
+/* After the ring is gone nobody fills the offered buffers any more. */
+static void take_back_offered(struct ring *ring)
+{
+	unsigned mask = ring->offer_size - 1;
+	unsigned tail = ring->offer->tail;
+
+	while (ring->offered > 0) {
+		unsigned id;
+
+		tail--;
+		id = ring->offer->bufs[tail & mask].bid;
+		buf_put(ring->pool, &ring->pool->bufs[id]);
+		ring->offered--;
+	}
+}
+
+void ring_destroy(struct ring *ring)
+{
+	if (!ring)
+		return;
+	io_uring_queue_exit(&ring->uring);
+	take_back_offered(ring);
+	munmap(ring->offer, offer_bytes(ring->offer_size));
+	free(ring);
+}
+
+const struct ring_features *ring_features(const struct ring *ring)
+{
+	return &ring->features;
+}
+
+unsigned ring_buffers_available(const struct ring *ring)
+{
+	return ring->offered + ring->pool->free_n;
+}
+
+uint64_t ring_enters(const struct ring *ring)
+{
+	return ring->enters;
+}
+
+uint64_t ring_overflows(const struct ring *ring)
+{
+	return *ring->uring.cq.koverflow;
+}
+
+/* ---- wait, dispatch -------------------------------------------------------------- */
+
+/* Only a few buffers are offered at a time, so that those used last, still in the cache, are used next. */
+static void offer_buffers(struct ring *ring)
+{
+	unsigned mask = ring->offer_size - 1;
+	unsigned added = 0;
+
+	while (ring->offered < ring->offer_size) {
+		struct buf *buf = buf_get(ring->pool);
+
+		if (!buf)
+			break;
+		io_uring_buf_ring_add(ring->offer, buf->bytes, BUF_BYTES, buf->id, (int)mask,
+				      (int)added);
+		added++;
+		ring->offered++;
+	}
+	if (added > 0)
+		io_uring_buf_ring_advance(ring->offer, (int)added);
+}
+
+int ring_wait(struct ring *ring, uint64_t timeout_ns)
+{
+	struct __kernel_timespec ts = {
+		.tv_sec = (long long)(timeout_ns / NS_PER_S),
+		.tv_nsec = (long long)(timeout_ns % NS_PER_S),
+	};
+	struct compat_getevents_arg arg = { .ts = (uintptr_t)&ts };
+	unsigned queued = compat_sq_flush(&ring->uring);
+	unsigned wait_nr = timeout_ns > 0 && io_uring_cq_ready(&ring->uring) == 0;
+	int ret;
+
+	offer_buffers(ring);
+	ring->enters++;
+	ret = io_uring_enter2((unsigned)ring->uring.enter_ring_fd, queued, wait_nr,
+			      ring->enter_flags, (sigset_t *)&arg, sizeof(arg));
+	if (ret >= 0)
+		return 0;
+	switch (-ret) {
+	case ETIME:  /* nothing happened in time */
+	case EINTR:  /* a signal: the main thread's business */
+	case EBUSY:  /* completions have to be taken first, which comes next */
+	case EAGAIN: /* no memory for requests: what is queued goes with the next turn */
+	case ENOMEM:
+		return 0;
+	default:
+		return ret;
+	}
+}
+
+static void complete(struct ring *ring, const struct io_uring_cqe *cqe)
+{
+	struct io_op *op = (struct io_op *)(uintptr_t)cqe->user_data;
+	unsigned flags = cqe->flags;
+	int res = cqe->res;
+
+	io_uring_cq_advance(&ring->uring, 1); /* from here on the kernel may reuse *cqe */
+	CHECK(op->in_kernel);
+	if (flags & IO_HAS_BUFFER)
+		ring->offered--;
+	if (!(flags & IO_MORE))
+		op->in_kernel = false;
+	op->done(op, res, flags);
+}
+
+unsigned ring_dispatch(struct ring *ring)
+{
+	unsigned ready = io_uring_cq_ready(&ring->uring);
+	struct io_uring_cq *cq = &ring->uring.cq;
+	unsigned mask = *cq->kring_mask;
+
+	for (unsigned n = 0; n < ready; n++)
+		complete(ring, &cq->cqes[*cq->khead & mask]);
+	return ready;
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+/*
+ * A free slot of the submission queue, which is emptied into the kernel first
+ * when it is full. That fails only while the kernel has no memory for a
+ * request at all; the requests of sessions that live cannot be dropped.
+ */
+static struct io_uring_sqe *next_sqe(struct ring *ring, struct io_op *op)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+	for (unsigned n = 0; !sqe && n < SUBMIT_TRIES_MAX; n++) {
+		(void)io_uring_submit(&ring->uring);
+		sqe = io_uring_get_sqe(&ring->uring);
+	}
+	CHECK(sqe);
+	CHECK(!op->in_kernel);
+	op->in_kernel = true;
+	return sqe;
+}
+
+static void finish_sqe(struct io_uring_sqe *sqe, struct io_op *op)
+{
+	sqe->user_data = (uintptr_t)op;
+}
+
+void io_accept(struct ring *ring, struct io_op *op, int fd, bool many)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring, op);
+
+	if (many && ring->features.accept_multishot)
+		io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+	else
+		io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+	finish_sqe(sqe, op);
+}
+
+void io_connect(struct ring *ring, struct io_op *op, int fd, const struct addr *addr)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring, op);
+
+	io_uring_prep_connect(sqe, fd, &addr->sa, addr->len);
+	finish_sqe(sqe, op);
+}
+
+void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool wait)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring, op);
+
+	io_uring_prep_recv(sqe, fd, NULL, 0, 0);
+	if (credit > 0 && ring->features.recv_credit) {
+		sqe->ioprio |= IORING_RECV_MULTISHOT;
+		compat_sqe_set_optlen(sqe, credit);
+	}
+	if (wait)
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = BUF_GROUP;
+	finish_sqe(sqe, op);
+}
+
+void io_send(struct ring *ring, struct io_op *op, int fd, const void *bytes, size_t n)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring, op);
+
+	io_uring_prep_send(sqe, fd, bytes, n, MSG_NOSIGNAL | MSG_WAITALL);
+	finish_sqe(sqe, op);
+}
+
+void io_poll(struct ring *ring, struct io_op *op, int fd, unsigned events)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring, op);
+
+	io_uring_prep_poll_add(sqe, fd, events);
+	finish_sqe(sqe, op);
+}
+
+void io_read(struct ring *ring, struct io_op *op, int fd, void *ret_bytes, size_t n)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring, op);
+
+	io_uring_prep_read(sqe, fd, ret_bytes, (unsigned)n, (uint64_t)-1);
+	finish_sqe(sqe, op);
+}
+
+void io_cancel(struct ring *ring, struct io_op *op, struct io_op *target)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring, op);
+
+	io_uring_prep_cancel(sqe, target, 0);
+	finish_sqe(sqe, op);
+}
