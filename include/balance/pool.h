@@ -17,13 +17,15 @@
  *	ask.tried[ask.tried_n++] = b->index;  and never gets b again
  */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "balance/backend.h"
 #include "base/def.h"
 #include "config/config.h"
 
-#define POOL_TRIES_MAX 8 /* different backends that one session may try */
+#define POOL_TRIES_MAX 8        /* different backends that one session may try */
+#define POOL_BACKENDS_MAX 65535 /* of one pool; an index fits 16 bits */
 
 struct pool;
 
@@ -36,7 +38,7 @@ struct pool_ask {
 enum pool_answer {
 	POOL_PICKED,
 	POOL_NONE_READY, /* every backend is down, draining, of weight 0 or tried already */
-	POOL_ALL_FULL,	 /* some are ready, each has its max_sessions */
+	POOL_ALL_FULL,   /* some are ready, each has its max_sessions */
 	POOL_ANSWERS,
 };
 

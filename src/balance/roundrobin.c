@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * Smooth weighted round robin in O(log n): in any run of picks no backend is
+ * ever a whole session away from the share its weight asks for, and after as
+ * many picks as the weights add up to each has had exactly its weight.
+ *
+ * Virtual time passes at 1/W for each pick, W being the sum of weights. A
+ * backend of weight w has its k-th turn between k/w and (k+1)/w: it may not
+ * be picked before the window opens, and of those whose window is open the
+ * one whose window closes first is picked. That this keeps every window is
+ * Tijdeman's theorem (The chairman assignment problem, Discrete Mathematics
+ * 32, 1980); schedulers know it as EEVDF.
+ *
+ * Two heaps: `open` has the windows that are open, by the time they close,
+ * `ahead` the others, by the time they open.
+ */
+
+#include "balance/balancer.h"
+
+#include "balance/heap.h"
+#include "base/check.h"
+
+#include <stdlib.h>
+
+/*
+ * One unit of weight owns one turn in this much virtual time. Large against
+ * the product of the largest weight (2^16) and sum of weights (2^32), so that
+ * two different fractions of it never round to one; small enough that all
+ * times alive at once stay within half of 64 bits.
+ */
+#define CYCLE (1ull << 48)
+
+/* A time that advances by CYCLE / weight at a step and never rounds off for good. */
+struct pace {
+	uint64_t step;
+	uint64_t rest; /* of CYCLE, in weight-ths of a step */
+	uint64_t owed; /* rests not yet paid out, below weight */
+	uint64_t weight;
+};
+
+struct turn {
+	uint64_t opens;
+	uint64_t closes;
+	struct pace pace;
+};
+
+struct roundrobin {
+	struct balancer balancer;
+	uint64_t now;
+	struct pace pace; /* of `now`; its weight is that of all who are in */
+	struct heap open;
+	struct heap ahead;
+	struct turn *turns;
+};
+
+static struct roundrobin *roundrobin_of(struct balancer *b)
+{
+	return container_of(b, struct roundrobin, balancer);
+}
+
+static void pace_set(struct pace *pace, uint64_t weight)
+{
+	pace->weight = weight;
+	pace->owed = 0;
+	pace->step = weight ? CYCLE / weight : 0;
+	pace->rest = weight ? CYCLE % weight : 0;
+}
+
+static uint64_t pace_next(struct pace *pace)
+{
+	pace->owed += pace->rest;
+	if (pace->owed < pace->weight)
+		return pace->step;
+	pace->owed -= pace->weight;
+	return pace->step + 1;
+}
+
+static void roundrobin_destroy(struct balancer *b)
+{
+	struct roundrobin *rr = roundrobin_of(b);
+
+	heap_finish(&rr->open);
+	heap_finish(&rr->ahead);
+	free(rr->turns);
+	free(rr);
+}
+
+static struct balancer *roundrobin_create(const struct pool_config *config)
+{
+	struct roundrobin *rr = calloc(1, sizeof(*rr));
+
+	if (!rr)
+		return NULL;
+	rr->turns = calloc(config->backends_n + 1, sizeof(*rr->turns));
+	if (!rr->turns || heap_init(&rr->open, config->backends_n) < 0 ||
+	    heap_init(&rr->ahead, config->backends_n) < 0) {
+		roundrobin_destroy(&rr->balancer);
+		return NULL;
+	}
+	return &rr->balancer;
+}
+
+/* The one whose turn is @turn waits where it belongs now. */
+static void wait_for_turn(struct roundrobin *rr, unsigned index)
+{
+	const struct turn *turn = &rr->turns[index];
+
+	if ((int64_t)(turn->opens - rr->now) > 0)
+		heap_put(&rr->ahead, (struct heap_item){ .key = turn->opens, .index = index });
+	else
+		heap_put(&rr->open, (struct heap_item){ .key = turn->closes, .index = index });
+}
+
+static void stop_waiting(struct roundrobin *rr, unsigned index)
+{
+	heap_remove(&rr->open, index);
+	heap_remove(&rr->ahead, index);
+}
+
+/*
+ * Who comes back does not make up for what it missed; but who has had its
+ * turn early, and only left because it was full, still waits for the next.
+ */
+static void roundrobin_join(struct balancer *b, unsigned index)
+{
+	struct roundrobin *rr = roundrobin_of(b);
+	struct turn *turn = &rr->turns[index];
+	int64_t early = (int64_t)(turn->opens - rr->now);
+
+	if (early < 0 || early > (int64_t)CYCLE)
+		turn->opens = rr->now;
+	pace_set(&turn->pace, b->candidates[index].weight);
+	turn->closes = turn->opens + pace_next(&turn->pace);
+	pace_set(&rr->pace, rr->pace.weight + turn->pace.weight);
+	wait_for_turn(rr, index);
+}
+
+static void roundrobin_leave(struct balancer *b, unsigned index)
+{
+	struct roundrobin *rr = roundrobin_of(b);
+
+	stop_waiting(rr, index);
+	pace_set(&rr->pace, rr->pace.weight - rr->turns[index].pace.weight);
+}
+
+/* A turn that is not open yet moves nearer as the weight grows. */
+static void roundrobin_on_weight(struct balancer *b, unsigned index, uint32_t before)
+{
+	struct roundrobin *rr = roundrobin_of(b);
+	struct turn *turn = &rr->turns[index];
+	uint32_t weight = b->candidates[index].weight;
+	int64_t early = (int64_t)(turn->opens - rr->now);
+
+	roundrobin_leave(b, index);
+	if (early > 0)
+		turn->opens = rr->now + (uint64_t)early / weight * before;
+	roundrobin_join(b, index);
+}
+
+static void open_windows(struct roundrobin *rr)
+{
+	const struct heap_item *first;
+
+	while ((first = heap_first(&rr->ahead)) && (int64_t)(first->key - rr->now) <= 0) {
+		uint32_t index = first->index;
+
+		heap_remove(&rr->ahead, index);
+		heap_put(&rr->open,
+			 (struct heap_item){ .key = rr->turns[index].closes, .index = index });
+	}
+}
+
+/* Takes out of @heap the first that @ask has not tried; the tried ones go back in. */
+static int take_untried(struct heap *heap, const struct pool_ask *ask)
+{
+	struct heap_item tried[POOL_TRIES_MAX];
+	const struct heap_item *first;
+	unsigned n = 0;
+	int index = -1;
+
+	while ((first = heap_first(heap)) && n < ARRAY_LEN(tried) &&
+	       ask_has_tried(ask, first->index)) {
+		tried[n++] = *first;
+		heap_remove(heap, first->index);
+	}
+	if (first) {
+		index = (int)first->index;
+		heap_remove(heap, first->index);
+	}
+	while (n > 0)
+		heap_put(heap, tried[--n]);
+	return index;
+}
+
+static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
+{
+	struct roundrobin *rr = roundrobin_of(b);
+	struct turn *turn;
+	int index;
+
+	open_windows(rr);
+	index = take_untried(&rr->open, ask);
+	if (index < 0) {
+		index = take_untried(&rr->ahead, ask);
+		if (index < 0)
+			return -1;
+		/* Those with an open window left: go on with who comes next. */
+		if (!heap_first(&rr->open))
+			rr->now = rr->turns[index].opens;
+	}
+
+	turn = &rr->turns[index];
+	turn->opens = turn->closes;
+	turn->closes += pace_next(&turn->pace);
+	rr->now += pace_next(&rr->pace);
+	wait_for_turn(rr, (unsigned)index);
+	return index;
+}
+
+const struct balancer_ops roundrobin_ops = {
+	.name = "roundrobin",
+	.create = roundrobin_create,
+	.destroy = roundrobin_destroy,
+	.join = roundrobin_join,
+	.leave = roundrobin_leave,
+	.on_weight = roundrobin_on_weight,
+	.pick = roundrobin_pick,
+};

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BALANCE_STAGE_H
+#define BALANCE_STAGE_H
+
+/*
+ * A pool for a test, from a line of weights:
+ *
+ *	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 2 3");
+ *
+ * or, to change the configuration first, stage_new() and stage_start(). The
+ * backends are called b0, b1, ... The stage is torn down by stage_test()'s
+ * teardown; sessions must be released by then.
+ */
+
+#include "balance/pool.h"
+#include "base/def.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define STAGE_BACKENDS_MAX 1000
+
+struct stage {
+	struct pool *pool;
+	struct pool_config config;
+	struct backend_config backends[STAGE_BACKENDS_MAX];
+};
+
+static inline void stage_add(struct stage *st, unsigned weight)
+{
+	struct backend_config *b = &st->backends[st->config.backends_n];
+
+	assert_true(st->config.backends_n < STAGE_BACKENDS_MAX);
+	snprintf(b->name, sizeof(b->name), "b%zu", st->config.backends_n);
+	b->weight = weight;
+	st->config.backends_n++;
+}
+
+static inline struct stage *stage_new(void **state, enum balance_kind kind, const char *weights)
+{
+	struct stage *st = calloc(1, sizeof(*st));
+	char *end;
+
+	assert_non_null(st);
+	*state = st;
+	st->config.balance = kind;
+	st->config.backends = st->backends;
+	for (;; weights = end) {
+		unsigned long weight = strtoul(weights, &end, 10);
+
+		if (end == weights)
+			return st;
+		stage_add(st, (unsigned)weight);
+	}
+}
+
+static inline void stage_start(struct stage *st)
+{
+	st->pool = pool_create(&st->config);
+	assert_non_null(st->pool);
+}
+
+static inline struct stage *stage_of(void **state, enum balance_kind kind, const char *weights)
+{
+	struct stage *st = stage_new(state, kind, weights);
+
+	stage_start(st);
+	return st;
+}
+
+static inline int stage_teardown(void **state)
+{
+	struct stage *st = *state;
+
+	if (st)
+		pool_destroy(st->pool);
+	free(st);
+	*state = NULL;
+	return 0;
+}
+
+/* Picks for a session that goes on; NULL when there is nobody. */
+static inline struct backend *stage_pick(struct stage *st)
+{
+	struct pool_ask ask = { 0 };
+	enum pool_answer why;
+
+	return pool_pick(st->pool, &ask, &why);
+}
+
+/* The index of who is picked for a session that ends at once, or minus the pool's answer. */
+static inline int stage_index(struct stage *st)
+{
+	struct pool_ask ask = { 0 };
+	enum pool_answer why;
+	struct backend *b = pool_pick(st->pool, &ask, &why);
+
+	if (!b)
+		return -(int)why;
+	pool_release(st->pool, b);
+	return (int)b->index;
+}
+
+#define stage_test(f) cmocka_unit_test_teardown(f, stage_teardown)
+
+#endif
