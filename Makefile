@@ -3,8 +3,8 @@
 # ringmain: two commands matter, `make run` and `make test`; `make help` lists the rest.
 #
 # No list of sources to keep: src/*/*.c is the program, tests/unit/test_*.c a unit test each,
-# tests/fuzz/fuzz_*.c a fuzz target each, tests/load/*.c a load tool each. Everything of one
-# variant (release, debug, asan, fuzz) lies in build/VARIANT.
+# tests/fuzz/fuzz_*.c a fuzz target each, tests/load/*.c a load tool each (with tests/load/kit/).
+# Everything of one variant (release, debug, asan, fuzz) lies in build/VARIANT.
 
 VERSION    := 0.1.0
 VARIANT    ?= release
@@ -43,7 +43,7 @@ fake_src   := $(wildcard tests/fake/*.c)
 unit_src   := $(wildcard tests/unit/test_*.c)
 fuzz_src   := $(wildcard tests/fuzz/fuzz_*.c)
 load_src   := $(wildcard tests/load/*.c)
-system_src := $(wildcard tests/system/test_*.py)
+load_kit   := $(wildcard tests/load/kit/*.c)
 man_pages  := $(wildcard etc/*.[1-8])
 
 obj         = $(patsubst %.c,$(out)/%.o,$(1))
@@ -153,7 +153,7 @@ build/wolfssl.prefix: scripts/build-wolfssl.sh FORCE
 	if test "$$prefix" != "$$(cat $@ 2>&-)"; then echo "$$prefix" >$@; fi
 
 -include $(patsubst %.c,$(out)/%.d,$(main_src) $(lib_src) $(fake_src) $(unit_src) $(fuzz_src) \
-	 $(load_src) tests/fuzz/replay.c)
+	 $(load_src) $(load_kit) tests/fuzz/replay.c)
 
 # ---- tests ------------------------------------------------------------------
 
@@ -179,18 +179,21 @@ $(call prog,$(unit_src)): $(out)/tests/unit/%: $(out)/tests/unit/%.o $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(link) -o $@ $< $(filter %.o,$(filter-out $<,$^)) $(lib) $(mocka_libs) $(libs)
 
-.PHONY: system
+.PHONY: system soak
 system: ## system tests with real servers (T=expression as for pytest -k)
 	@$(MAKE) program load
-	@if ls tests/system/test_*.py >/dev/null 2>&1; then \
-	RINGMAIN=$${RINGMAIN:-$(binary)} $(PYTHON) -B -m pytest -q -p no:cacheprovider \
-	tests/system $(if $(T),-k "$(T)"); else echo "system: no tests yet"; fi
+	@$(pytest) $(if $(T),-k "$(T)")
+soak: ## the system tests that take minutes
+	@$(MAKE) program load
+	@$(pytest) -m soak $(if $(T),-k "$(T)")
+pytest = RINGMAIN=$${RINGMAIN:-$(binary)} $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/system
 
 .PHONY: load
 load: $(call prog,$(load_src)) ; @:
-$(call prog,$(load_src)): $(out)/tests/load/%: $(out)/tests/load/%.o $(lib)
+$(call prog,$(load_src)): $(out)/tests/load/%: $(out)/tests/load/%.o \
+		$(call obj,$(load_kit)) $(lib)
 	$(call say,LINK,$@)
-	$(Q)$(link) -o $@ $< $(lib) $(libs)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(lib) $(libs)
 
 .PHONY: asan
 asan: export ASAN_OPTIONS = abort_on_error=0:detect_stack_use_after_return=1

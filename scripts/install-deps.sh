@@ -13,7 +13,7 @@ group_packages() {
 	case $1 in
 	build) echo gcc make pkgconf libc6-dev liburing-dev libinih-dev libxxhash-dev ;;
 	# The source package of wolfSSL, and what turns it into a library.
-	wolfssl) echo dpkg-dev autoconf automake libtool patch xz-utils debian-archive-keyring ;;
+	wolfssl) echo binutils util-linux dpkg-dev autoconf automake libtool patch xz-utils debian-archive-keyring ;;
 	run) echo redis-server redis-tools ;;
 	unit) echo libcmocka-dev ;;
 	system)
@@ -21,12 +21,15 @@ group_packages() {
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client
 		;;
-	fuzz) echo clang 'libclang-rt-19-dev|libclang-rt-14-dev' ;;
+	fuzz) echo clang 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
 	bench) echo haproxy nginx libnginx-mod-stream redis-server redis-tools python3 gnuplot-nox ;;
 	*) fail "unknown group '$1' (build, run, test, lint, fuzz, bench, all)" ;;
 	esac
 }
+
+# The services these packages would start, now or at the next boot.
+services='haproxy mariadb nginx postgresql redis-server ssh'
 
 # What a user asks for, in terms of the list.
 expand() {
@@ -122,13 +125,14 @@ release_services() {
 	fi
 	if [ -n "$cluster_made" ]; then
 		rm -f "$cluster_conf"
-		rmdir "$cluster_dir" 2>/dev/null || true
 	fi
 }
 
-# Enabled units of all packages: the difference before and after is what the installation added.
+# The difference before and after is what the installation added.
 enabled_units() {
-	find /etc/systemd/system -path '*.wants/*' -printf '%f\n' 2>/dev/null | sort -u
+	for service in $services; do
+		find /etc/systemd/system -path "*.wants/$service.service" -printf '%f\n' 2>/dev/null
+	done | sort -u
 }
 
 disable_new_units() {
