@@ -36,7 +36,14 @@ struct config_place {
 };
 
 enum relay_mode { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE, RELAY_MODES };
-enum balance_kind { BALANCE_ROUNDROBIN, BALANCE_KINDS };
+enum balance_kind {
+	BALANCE_ROUNDROBIN,
+	BALANCE_LEASTCONN,
+	BALANCE_RANDOM,
+	BALANCE_MAGLEV,
+	BALANCE_FIRST,
+	BALANCE_KINDS,
+};
 
 /* As they are written in the file. */
 extern const char *const relay_mode_names[RELAY_MODES];
@@ -49,6 +56,29 @@ struct backend_config {
 	unsigned weight;  /* 0: gets nothing new */
 	unsigned sessions_max; /* 0: no limit */
 	struct config_place place;
+	unsigned tier; /* 0 serves first; a backup has a higher one */
+};
+
+/* When and how an active check asks, and how many answers it takes to believe it. */
+struct check_config {
+	uint64_t interval_ms;
+	uint64_t fast_interval_ms; /* while its answers contradict what is believed */
+	uint64_t timeout_ms;	   /* for one answer */
+	unsigned fall, rise;	   /* answers in a row that take it down and bring it up */
+	unsigned jitter_percent;   /* intervals vary by so much both ways */
+	bool starts_down;	   /* until the first check passes */
+};
+
+/* When sessions' own failures to connect take a backend out for a while. All zero: never. */
+struct eject_config {
+	unsigned in_a_row;	     /* failures; 0: do not look at this */
+	unsigned failure_percent;    /* of the last window's connects; 0: do not look at this */
+	unsigned window_connects_min; /* a share of fewer says nothing */
+	uint64_t window_ms;
+	uint64_t time_ms;	/* for the first time; twice, three times as long the next times */
+	uint64_t time_max_ms;
+	unsigned jitter_percent; /* longer by up to so much */
+	unsigned ejected_max_percent; /* of the pool's backends may be out, down ones counted in */
 };
 
 struct pool_config {
@@ -61,6 +91,14 @@ struct pool_config {
 	uint64_t connect_total_ms;   /* for all tries of a session */
 	unsigned connect_tries_max;	/* each at another backend */
 	struct config_place *given;	/* by row of directive.c: line 0 where it is a default */
+
+	/* What the balance floor can do beyond; zero is off, or the default where one is named. */
+	unsigned tier_ready_min;  /* tiers open until so many backends are ready; 0: 1 */
+	uint64_t slow_start_ms;	  /* in which one that was down gets back to its weight; 0: at once */
+	unsigned hash_balance_percent; /* maglev: most sessions of one, of the average; 0: no bound */
+	unsigned hash_table_slots; /* maglev: 65537 or 655373; 0: by the number of backends */
+	struct check_config check;
+	struct eject_config eject;
 };
 
 struct listener_config {
