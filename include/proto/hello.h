@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_HELLO_H
+#define PROTO_HELLO_H
+
+/*
+ * A client's first TLS message, the ClientHello (RFC 8446, 4.1.2; RFC 5246,
+ * 7.4.1.2), read from raw bytes: for routing by name without decrypting, for
+ * the choice of a certificate, and as a strict gate in front of the TLS
+ * library, which then sees no hello that is not well-formed. Numbers are
+ * IANA's, as on the wire.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "proto/parse.h"
+
+/* On the wire, record headers included. Post-quantum key shares make 2 kB; nobody needs 16. */
+#define HELLO_BYTES_MAX 16384
+#define HELLO_RECORDS_MAX 64
+#define HELLO_NAME_BYTES 256 /* with its NUL; a DNS name has 253 at most */
+#define HELLO_ALPN_BYTES 256
+#define HELLO_NUMBERS_MAX 64
+
+/* Why a hello was refused. */
+enum hello_fault {
+	HELLO_FINE,
+	HELLO_NOT_TLS,
+	HELLO_HTTP,
+	HELLO_SSL2,
+	HELLO_NOT_HELLO,
+	HELLO_RECORD_VERSION,
+	HELLO_RECORD_EMPTY,
+	HELLO_RECORD_LENGTH,
+	HELLO_RECORDS,
+	HELLO_TOO_LONG,
+	HELLO_TRAILING,
+	HELLO_LENGTHS,
+	HELLO_SESSION_ID,
+	HELLO_COMPRESSION,
+	HELLO_EXTENSIONS,
+	HELLO_EXTENSION_TWICE,
+	HELLO_NAME,
+	HELLO_ALPN,
+	HELLO_SHARES,
+	HELLO_SHARE_TWICE,
+	HELLO_PSK_NOT_LAST,
+	HELLO_FAULTS
+};
+
+/* A list of numbers, GREASE values (RFC 8701) left out; those beyond the maximum are dropped. */
+struct hello_numbers {
+	uint16_t at[HELLO_NUMBERS_MAX];
+	size_t n;
+};
+
+struct hello {
+	enum hello_fault fault;
+	size_t bytes; /* of the records that carry it; what follows is not looked at */
+	char name[HELLO_NAME_BYTES];    /* SNI, lower case, without a final dot; "": none */
+	uint8_t alpn[HELLO_ALPN_BYTES]; /* as on the wire: length, id, length, id; whole ids only */
+	size_t alpn_bytes;
+	struct hello_numbers versions; /* 0x0301 TLS 1.0 … 0x0304 TLS 1.3 */
+	struct hello_numbers suites;
+	struct hello_numbers signatures; /* empty: the extension is missing */
+	struct hello_numbers groups;
+	struct hello_numbers shares; /* groups that a key share came for */
+	bool resumes;                /* offers a ticket or another pre-shared key */
+};
+
+/*
+ * Borrows @n bytes, of which the first is the connection's first. On DONE all
+ * of *ret_hello is set, on BAD only its fault, on MORE nothing. BAD comes as
+ * early as it can be told, MORE never at HELLO_BYTES_MAX or above.
+ */
+MUST_CHECK enum parse hello_read(const uint8_t *bytes, size_t n, struct hello *ret_hello);
+
+/* Does the client offer this ALPN id? */
+bool hello_offers_alpn(const struct hello *hello, const char *id);
+
+/* Is @number in the list? */
+bool hello_has(const struct hello_numbers *numbers, uint16_t number);
+
+/* In words for a log line: "HTTP on a TLS port". */
+const char *hello_fault_text(enum hello_fault fault);
+
+/* The TLS alert (RFC 8446, 6) for it, or 0 when the peer does not speak TLS. */
+uint8_t hello_fault_alert(enum hello_fault fault);
+
+#endif
