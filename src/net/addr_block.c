@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "net/addr.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* Where IPv4 begins in the IPv6 form, ::ffff:a.b.c.d. */
+#define MAPPED_BITS 96
+
+static const uint8_t mapped_head[MAPPED_BITS / 8] = { [10] = 0xff, [11] = 0xff };
+
+static bool is_mapped(const uint8_t bytes[16])
+{
+	return memcmp(bytes, mapped_head, sizeof(mapped_head)) == 0;
+}
+
+/* The bits of byte @i that a prefix of @bits leaves open. */
+static uint8_t open_bits(unsigned bits, unsigned i)
+{
+	if (bits >= (i + 1) * 8)
+		return 0;
+	return bits <= i * 8 ? 0xff : (uint8_t)(0xff >> (bits - i * 8));
+}
+
+static bool read_host(const char *text, size_t n, uint8_t ret_bytes[16], bool *ret_is_ipv4)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (n >= sizeof(host))
+		return false;
+	memcpy(host, text, n);
+	host[n] = '\0';
+	memcpy(ret_bytes, mapped_head, sizeof(mapped_head));
+	*ret_is_ipv4 = inet_pton(AF_INET, host, ret_bytes + sizeof(mapped_head)) == 1;
+	return *ret_is_ipv4 || inet_pton(AF_INET6, host, ret_bytes) == 1;
+}
+
+static const char *read_block(const char *text, struct addr_block *block)
+{
+	size_t n = strcspn(text, "/");
+	uint64_t bits;
+	bool is_ipv4;
+
+	if (!read_host(text, n, block->bytes, &is_ipv4))
+		return "not an IPv4 or IPv6 address";
+	bits = is_ipv4 ? 32 : 128;
+	if (text[n] == '/' && (!text_to_u64(text + n + 1, &bits) || bits > (is_ipv4 ? 32 : 128)))
+		return is_ipv4 ? "the prefix is not in 0-32" : "the prefix is not in 0-128";
+	block->bits = (uint8_t)(is_ipv4 ? bits + MAPPED_BITS : bits);
+	for (unsigned i = 0; i < sizeof(block->bytes); i++) {
+		if (block->bytes[i] & open_bits(block->bits, i))
+			return "bits behind the prefix are set";
+	}
+	return NULL;
+}
+
+bool addr_block_parse(const char *text, struct addr_block *ret_block, const char **ret_why)
+{
+	struct addr_block block;
+	const char *why = read_block(text, &block);
+
+	if (why) {
+		*ret_why = why;
+		return false;
+	}
+	*ret_block = block;
+	return true;
+}
+
+bool addr_block_has(const struct addr_block *block, const struct addr *addr)
+{
+	uint8_t bytes[16];
+	unsigned difference = 0;
+
+	if (!addr_bytes(addr, bytes))
+		return false;
+	if (is_mapped(bytes) && block->bits < MAPPED_BITS)
+		return false;
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		difference |= (bytes[i] ^ block->bytes[i]) & ~open_bits(block->bits, i) & 0xff;
+	return difference == 0;
+}
