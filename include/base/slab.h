@@ -6,7 +6,8 @@
  * Objects of one size, at most so many, without malloc(3) after start-up:
  * address space for all of them is reserved at once, memory is touched when
  * an object is first used, and the object freed last is given out first.
- * Not thread-safe: one owner.
+ * Not thread-safe: one owner. An object that comes back twice, or that never
+ * was the slab's, ends the program.
  *
  *	struct slab sessions;
  *
@@ -44,7 +45,7 @@ MUST_CHECK void *slab_get(struct slab *slab);
 /* Takes an object back. Under ASan its bytes are poisoned until it is given out again. */
 void slab_put(struct slab *slab, void *object);
 
-/* The object's place, 0 .. objects_max - 1, and back; NULL when it was never given out. */
+/* The object's place, 0 .. objects_max - 1, and back; NULL when the place was never given out. */
 uint32_t slab_index(const struct slab *slab, const void *object);
 void *slab_at(const struct slab *slab, uint32_t index);
 
