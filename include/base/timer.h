@@ -27,13 +27,14 @@ struct timer {
 
 #define TIMER_NEVER UINT64_MAX
 #define TIMER_LEVELS 5
-#define TIMER_SLOTS 64
+#define TIMER_SLOTS 64 /* of 1 ms, 64 ms, 4 s, 4.4 min and 4.7 h: 12.4 days in all */
 
 struct timers {
-	uint64_t now_ms;
+	uint64_t now_ms;		 /* all that is due by then has fired */
 	uint64_t occupied[TIMER_LEVELS]; /* bit n: slot n holds timers */
 	struct list slots[TIMER_LEVELS][TIMER_SLOTS];
-	uint32_t armed;
+	struct list far; /* due when the coarsest level has gone round */
+	uint32_t armed;	 /* timers that are set */
 };
 
 void timers_init(struct timers *timers, uint64_t now_ms);
@@ -43,7 +44,8 @@ void timer_init(struct timer *timer, timer_fire_fn *fire);
 
 /*
  * Lets @timer fire once, at the first timers_run() with now >= @due_ms. Moves
- * it when it is set already. A due time in the past fires at the next run.
+ * it when it is set already. A due time in the past fires at the next run,
+ * which for a callback is not the one it is called from. TIMER_NEVER stops it.
  */
 void timer_set(struct timers *timers, struct timer *timer, uint64_t due_ms);
 
@@ -52,8 +54,10 @@ void timer_stop(struct timers *timers, struct timer *timer);
 bool timer_is_set(const struct timer *timer);
 
 /*
- * Fires all that is due, each taken off before its call; a callback may set
- * and stop any timer, its own too. Never fires early, at most 1 ms late.
+ * Fires all that is due, in the order of due times, each taken off before its
+ * call; a callback may set and stop any timer, its own too, and free what its
+ * timer is embedded in. Never fires early. A @now_ms that lies before the last
+ * one counts as the last one.
  */
 void timers_run(struct timers *timers, uint64_t now_ms);
 
