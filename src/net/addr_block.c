@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "net/addr.h"
 
+#include "base/text.h"
+
 #include <arpa/inet.h>
 #include <string.h>
-
-#include "base/text.h"
 
 /* Where IPv4 begins in the IPv6 form, ::ffff:a.b.c.d. */
 #define MAPPED_BITS 96

@@ -5,15 +5,15 @@
  */
 #include "net/addr.h"
 
+#include "base/check.h"
+#include "base/text.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/check.h"
-#include "base/text.h"
 
 #define UN_PATH_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
 
