@@ -27,6 +27,8 @@ const char *const backend_state_names[BACKEND_STATES] = {
 	[BACKEND_READY] = "ready",
 	[BACKEND_DRAIN] = "drain",
 	[BACKEND_DOWN] = "down",
+	[BACKEND_MAINT] = "maint",
+	[BACKEND_EJECTED] = "ejected",
 };
 
 static const struct balancer_ops *const balancers[BALANCE_KINDS] = {

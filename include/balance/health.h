@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BALANCE_HEALTH_H
+#define BALANCE_HEALTH_H
+
+/*
+ * Is one backend well? A pure state machine over three witnesses: what the
+ * operator says of it, what its active checks say (rise and fall), and how
+ * sessions fare that connect to it (ejection). It asks nobody and looks at no
+ * clock: answers, time and random numbers are arguments. The pool holds one
+ * for each backend, under its lock.
+ *
+ * Checks: `fall` failures in a row take it down, `rise` passes in a row bring
+ * it up; the very first answer is believed at once. While answers contradict
+ * what is believed, it is asked faster.
+ *
+ * Ejection: `in_a_row` connects that fail in a row, or `failure_percent` of
+ * at least `window_connects_min` within `window_ms`, put it out for `time_ms`,
+ * and n times as long when it is the n-th time; each `time_ms` that it stays
+ * in forgives one of them. Never is it put out when more than
+ * `ejected_max_percent` of the pool would be out then.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "balance/backend.h"
+#include "base/def.h"
+#include "config/config.h"
+
+/* Sensible settings, for those who have no others. */
+#define HEALTH_CHECK_DEFAULT             \
+	((struct check_config){          \
+		.interval_ms = 2000,     \
+		.fast_interval_ms = 500, \
+		.timeout_ms = 1000,      \
+		.fall = 3,               \
+		.rise = 2,               \
+		.jitter_percent = 10,    \
+	})
+#define HEALTH_EJECT_DEFAULT               \
+	((struct eject_config){            \
+		.in_a_row = 5,             \
+		.failure_percent = 50,     \
+		.window_connects_min = 10, \
+		.window_ms = 10000,        \
+		.time_ms = 10000,          \
+		.time_max_ms = 300000,     \
+		.jitter_percent = 10,      \
+		.ejected_max_percent = 50, \
+	})
+
+/* What a try to connect says about the backend. */
+enum health_result {
+	HEALTH_FINE,   /* it took the session */
+	HEALTH_FAILED, /* refused, timed out, reset before its first byte, failed its TLS handshake */
+	HEALTH_LOCAL, /* trouble of our own, such as no port or no file left: says nothing of it */
+	HEALTH_RESULTS,
+};
+
+enum health_change {
+	HEALTH_SAME,
+	HEALTH_WENT_DOWN,
+	HEALTH_WENT_UP,
+	HEALTH_EJECTED,
+	HEALTH_RETURNED, /* from ejection */
+	HEALTH_CHANGES,
+};
+
+extern const char *const health_change_names[HEALTH_CHANGES];
+
+#define HEALTH_SLICES 10 /* that a window is counted in */
+
+struct health {
+	enum backend_state wanted; /* by the operator: ready, drain, maint or down */
+
+	bool is_up;      /* as its checks say */
+	bool is_settled; /* a check has answered */
+	unsigned streak; /* answers in a row that contradict is_up */
+
+	bool is_ejected;
+	unsigned failures_in_row;
+	unsigned ejections;    /* not yet forgiven */
+	uint64_t eject_end_ms; /* when it came or will come back from the last */
+	struct health_slice {
+		uint64_t number; /* of the slice, counted from time 0 */
+		uint32_t connects;
+		uint32_t failures;
+	} slices[HEALTH_SLICES];
+};
+
+/* Of one pool. */
+struct health_group {
+	unsigned members;
+	unsigned out; /* down, draining, in maintenance or ejected */
+};
+
+void health_init(struct health *health, const struct check_config *config);
+
+/* What all witnesses together say. The operator's word comes first, then its checks. */
+enum backend_state health_state(const struct health *health);
+
+/* An active check passed or failed. A timeout of the check is a failure. */
+enum health_change health_on_check(struct health *health, const struct check_config *config,
+				   bool passed);
+
+/* How long after the start of the last check the next one starts. */
+uint64_t health_check_delay_ms(const struct health *health, const struct check_config *config,
+			       uint32_t random);
+
+/* How long after start-up the first check starts: checks of many backends are spread evenly. */
+uint64_t health_first_delay_ms(const struct check_config *config, uint32_t random);
+
+/* Of 0 or the -errno of connect(2) or of the first receive. */
+enum health_result health_result_of(int err);
+
+/* A session tried to connect. */
+enum health_change health_on_connect(struct health *health, const struct eject_config *config,
+				     const struct health_group *group, enum health_result result,
+				     uint64_t now_ms, uint32_t random);
+
+/* Ends an ejection whose time is over. */
+enum health_change health_on_time(struct health *health, uint64_t now_ms);
+
+#endif

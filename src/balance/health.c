@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "balance/health.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <string.h>
+
+const char *const health_change_names[HEALTH_CHANGES] = {
+	[HEALTH_SAME] = "same",       [HEALTH_WENT_DOWN] = "down",    [HEALTH_WENT_UP] = "up",
+	[HEALTH_EJECTED] = "ejected", [HEALTH_RETURNED] = "returned",
+};
+
+void health_init(struct health *health, const struct check_config *config)
+{
+	*health = (struct health){ .wanted = BACKEND_READY, .is_up = !config->starts_down };
+}
+
+enum backend_state health_state(const struct health *health)
+{
+	if (health->wanted == BACKEND_MAINT || health->wanted == BACKEND_DOWN)
+		return health->wanted;
+	if (!health->is_up)
+		return BACKEND_DOWN;
+	if (health->wanted == BACKEND_DRAIN)
+		return BACKEND_DRAIN;
+	return health->is_ejected ? BACKEND_EJECTED : BACKEND_READY;
+}
+
+enum health_change health_on_check(struct health *health, const struct check_config *config,
+				   bool passed)
+{
+	unsigned enough = passed ? config->rise : config->fall;
+
+	if (passed == health->is_up) {
+		health->is_settled = true;
+		health->streak = 0;
+		return HEALTH_SAME;
+	}
+	health->streak++;
+	if (health->is_settled && health->streak < enough)
+		return HEALTH_SAME;
+	health->is_settled = true;
+	health->streak = 0;
+	health->is_up = passed;
+	return passed ? HEALTH_WENT_UP : HEALTH_WENT_DOWN;
+}
+
+/* A number below @n, from 32 random bits. */
+static uint64_t below(uint64_t n, uint32_t random)
+{
+	return (uint64_t)(((unsigned __int128)n * random) >> 32);
+}
+
+uint64_t health_check_delay_ms(const struct health *health, const struct check_config *config,
+			       uint32_t random)
+{
+	uint64_t ms = health->streak > 0 ? config->fast_interval_ms : config->interval_ms;
+	uint64_t off = ms * MIN(config->jitter_percent, 100) / 100;
+
+	return ms - off + below(2 * off + 1, random);
+}
+
+uint64_t health_first_delay_ms(const struct check_config *config, uint32_t random)
+{
+	return below(config->interval_ms, random);
+}
+
+enum health_result health_result_of(int err)
+{
+	switch (-err) {
+	case 0:
+		return HEALTH_FINE;
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case ECONNABORTED:
+	case EPIPE:
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+	case ENETUNREACH:
+	case ENOENT: /* no unix socket of that name: its server is not there */
+		return HEALTH_FAILED;
+	default:
+		return HEALTH_LOCAL;
+	}
+}
+
+/* The slice that holds @now_ms, emptied when it was last used for another time. */
+static struct health_slice *slice_at(struct health *health, const struct eject_config *config,
+				     uint64_t now_ms)
+{
+	uint64_t number = now_ms / MAX(config->window_ms / HEALTH_SLICES, 1);
+	struct health_slice *slice = &health->slices[number % HEALTH_SLICES];
+
+	if (slice->number < number)
+		*slice = (struct health_slice){ .number = number };
+	return slice;
+}
+
+static bool fails_too_often(const struct health *health, const struct eject_config *config,
+			    uint64_t newest)
+{
+	uint64_t connects = 0, failures = 0;
+
+	if (config->failure_percent == 0)
+		return false;
+	for (size_t i = 0; i < HEALTH_SLICES; i++) {
+		if (newest - health->slices[i].number >= HEALTH_SLICES)
+			continue;
+		connects += health->slices[i].connects;
+		failures += health->slices[i].failures;
+	}
+	return connects >= config->window_connects_min &&
+	       failures * 100 >= connects * config->failure_percent;
+}
+
+static bool is_spare(const struct health_group *group, const struct eject_config *config)
+{
+	return (uint64_t)(group->out + 1) * 100 <=
+	       (uint64_t)group->members * config->ejected_max_percent;
+}
+
+static void eject(struct health *health, const struct eject_config *config, uint64_t now_ms,
+		  uint32_t random)
+{
+	uint64_t step_ms = MAX(config->time_ms, 1);
+	uint64_t in_ms = now_ms - MIN(health->eject_end_ms, now_ms);
+	uint64_t forgiven = in_ms / step_ms;
+	uint64_t ms;
+
+	health->ejections -= (unsigned)MIN(forgiven, health->ejections);
+	health->ejections++;
+	ms = MIN(step_ms * health->ejections, MAX(config->time_max_ms, step_ms));
+	ms += below(ms * config->jitter_percent / 100 + 1, random);
+	health->eject_end_ms = now_ms + ms;
+	health->is_ejected = true;
+}
+
+enum health_change health_on_connect(struct health *health, const struct eject_config *config,
+				     const struct health_group *group, enum health_result result,
+				     uint64_t now_ms, uint32_t random)
+{
+	struct health_slice *slice;
+
+	if (result == HEALTH_LOCAL)
+		return HEALTH_SAME;
+	slice = slice_at(health, config, now_ms);
+	slice->connects++;
+	if (result == HEALTH_FINE) {
+		health->failures_in_row = 0;
+		return HEALTH_SAME;
+	}
+
+	slice->failures++;
+	health->failures_in_row++;
+	if (health_state(health) != BACKEND_READY || !is_spare(group, config))
+		return HEALTH_SAME;
+	if ((config->in_a_row == 0 || health->failures_in_row < config->in_a_row) &&
+	    !fails_too_often(health, config, slice->number))
+		return HEALTH_SAME;
+	eject(health, config, now_ms, random);
+	return HEALTH_EJECTED;
+}
+
+/* What was held against it is served: it begins with a clean slate. */
+enum health_change health_on_time(struct health *health, uint64_t now_ms)
+{
+	if (!health->is_ejected || now_ms < health->eject_end_ms)
+		return HEALTH_SAME;
+	health->is_ejected = false;
+	health->failures_in_row = 0;
+	memset(health->slices, 0, sizeof(health->slices));
+	return HEALTH_RETURNED;
+}
