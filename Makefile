@@ -231,9 +231,15 @@ $(call prog,$(faked)): $(call obj,$(fake_src))
 lint: ## floors, style, format, docs, cppcheck, clang-tidy, shellcheck
 	@scripts/lint.sh
 
+# For clang-tidy: how the program is compiled, without warnings and sanitizers.
+.PHONY: print-flags
+print-flags: $(wolf)
+	@echo -std=gnu17 -D_GNU_SOURCE -DRINGMAIN_VERSION='\"$(VERSION)\"' $(wolf_define) \
+	-DRINGMAIN_DEBUG=1 -Iinclude $(lib_cflags) $(wolf_cflags)
+
 .PHONY: format
 format: ## let clang-format lay out the C files (F=file for one)
-	clang-format -i $(or $(F),$(wildcard include/*/*.h src/*/*.[ch] tests/*/*.[ch]))
+	clang-format -i $(or $(F),$(wildcard include/*/*.h src/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch]))
 
 .PHONY: bench
 bench: ## compare with HAProxy and nginx; see scripts/bench.sh --help

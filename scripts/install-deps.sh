@@ -13,7 +13,10 @@ group_packages() {
 	case $1 in
 	build) echo gcc make pkgconf libc6-dev liburing-dev libinih-dev libxxhash-dev ;;
 	# The source package of wolfSSL, and what turns it into a library.
-	wolfssl) echo binutils util-linux dpkg-dev autoconf automake libtool patch xz-utils debian-archive-keyring ;;
+	wolfssl)
+		echo binutils util-linux dpkg-dev autoconf automake libtool patch xz-utils
+		echo debian-archive-keyring
+		;;
 	run) echo redis-server redis-tools ;;
 	unit) echo libcmocka-dev ;;
 	system)
@@ -23,7 +26,10 @@ group_packages() {
 		;;
 	fuzz) echo clang 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
-	bench) echo haproxy nginx libnginx-mod-stream redis-server redis-tools python3 gnuplot-nox ;;
+	bench)
+		echo haproxy nginx libnginx-mod-stream redis-server redis-tools python3
+		echo gnuplot-nox
+		;;
 	*) fail "unknown group '$1' (build, run, test, lint, fuzz, bench, all)" ;;
 	esac
 }
@@ -109,7 +115,8 @@ hold_services() {
 	trap 'exit 130' INT TERM HUP
 	if [ ! -e "$policy" ]; then
 		policy_made=yes
-		printf '#!/bin/sh\n# Temporary, by install-deps.sh: start nothing.\nexit 101\n' >"$policy"
+		printf '%s\n' '#!/bin/sh' '# Temporary: install-deps.sh starts nothing.' 'exit 101' \
+			>"$policy"
 		chmod 755 "$policy"
 	fi
 	if [ ! -e "$cluster_conf" ]; then

@@ -25,7 +25,7 @@ for target in "$@"; do
 		word=FAILED
 		failed=1
 	fi
-	last=$(grep -E '^(unit|fuzz|system): |[0-9]+ (passed|failed|error|skipped)' "$out" | tail -n 1)
+	last=$(grep -E '^(unit|fuzz): |[0-9]+ (passed|failed|error|skipped)' "$out" | tail -n 1)
 	summary="$summary$(printf '%-10s %-6s %4ss  %s' "$target" "$word" \
 		$(($(date +%s) - start)) "$last")
 "

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The scripts that check the sources find what they are there to find."""
+
+import pathlib
+import subprocess
+
+import pytest
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+SPDX = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n"
+
+
+def run(script, *args):
+    """Runs a script and gives (exit code, output)."""
+    done = subprocess.run([SCRIPTS / script, *args], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout
+
+
+def check(script, tree, path, text):
+    """Runs a check script over a tree with one file."""
+    file = tree / path
+    file.parent.mkdir(parents=True)
+    file.write_text(text, encoding="utf-8")
+    return run(script, tree)
+
+
+FLOOR_BREACHES = [
+    # file, line that breaks the law, part of the message
+    ("src/base/hash.c", '#include "net/addr.h"', "floor base (0) must not know net (1)"),
+    ("src/balance/pool.c", '#include "proxy/session.h"', "must not know proxy"),
+    ("include/proxy/side.h", '#include "app/options.h"', "must not know app"),
+    ("src/proto/hello.c", '#include "tls/context.h"', "proto and tls do not know each other"),
+    ("src/tls/stream.c", '#include "proto/hello.h"', "tls and proto do not know each other"),
+    ("src/proxy/engine.c", "#include <liburing.h>", "liburing may be included on floor io only"),
+    ("src/proxy/side.c", "#include <wolfssl/ssl.h>", "on floor tls only"),
+    ("include/app/options.h", "#\tinclude <ini.h>", "on floor config only"),
+    ("src/net/sock.c", '#include "../base/def.h"', 'no ".."'),
+    ("src/net/sock.c", '#include "nowhere/x.h"', "is on no floor"),
+    ("src/cellar/rat.c", "int rat;", 'unknown floor "cellar"'),
+    ("src/net/sock.c", 'void f(void) { log_say(LOG_INFO, "hello"); }', "do not log above debug"),
+    ("src/io/ring.c", "if (log_begin(&line, level, text))", "do not log above debug"),
+    ("src/tls/context.c", 'syslog(3, "x");', "do not log above debug"),
+    ("src/proxy/engine.c", "\texit(1);", "only floor app may end the process"),
+    ("src/base/log.c", "\t_exit(1);", "only floor app may end the process"),
+]
+
+
+@pytest.mark.parametrize("path, line, rule", FLOOR_BREACHES, ids=[row[2] for row in FLOOR_BREACHES])
+def test_check_floors_finds(tmp_path, path, line, rule):
+    code, out = check("check-floors.sh", tmp_path, path, f"{SPDX}\n{line}\n")
+    assert code == 1
+    number = 1 if "unknown floor" in rule else 3
+    assert f"{path}:{number}: " in out and rule in out
+    assert "1 breaches" in out
+
+
+FLOOR_GOOD = [
+    ("src/app/main.c", '#include "proxy/engine.h"\n#include <stdlib.h>\nvoid f(void) { exit(0); }'),
+    ("src/proxy/side.c", '#include "tls/stream.h"\n#include "proto/hello.h"'),
+    ("src/io/ring.c", '#include "io/ring.h"\n#include <liburing.h>\n#include "private.h"'),
+    ("src/net/sock.c", 'void f(void) { log_say(LOG_DEBUG, "x"); on_exit(1); s.exit_code(2); }'),
+    ("src/net/sock.c", '/*\n * exit(1) and log_say(LOG_INFO) in words\n */\nchar s[] = "exit(1)";'),
+]
+
+
+@pytest.mark.parametrize("path, text", FLOOR_GOOD)
+def test_check_floors_lets_pass(tmp_path, path, text):
+    code, out = check("check-floors.sh", tmp_path, path, SPDX + text + "\n")
+    assert (code, out) == (0, "floors: 1 files, 0 breaches\n")
+
+
+def function(name, parameters, body):
+    return f"{SPDX}\nint {name}({parameters})\n{{\n{body}}}\n"
+
+
+STYLE_BREACHES = [
+    ("int x;\n\n", 2, "SPDX"),
+    ("// SPDX-License-Identifier: GPL-2.0-or-later\nint x;\n", 1, "// comment"),
+    (f"{SPDX}int x; // why\n", 2, "// comment"),
+    (f"{SPDX}\t{'x' * 93};\n", 2, "line of 102 columns"),
+    (f"{SPDX}int x; \n", 2, "blanks at the end"),
+    (f"{SPDX}typedef struct x y;\n", 2, "typedef of a struct"),
+    (function("f", "void", "\tx();\n" * 69), 74, "f() is 71 lines long"),
+    (function("f", "int a, int b, int c, int d, int e, int g", ""), 4, "f() takes 6 parameters"),
+    (function("f", "void", "\t\t\t\tif (x)\n"), 5, "nested deeper than 3"),
+    (f"{SPDX}\n" * 601, 1202, "file is 1202 lines long"),
+    *((f"{SPDX}\t{name}(a, b);\n", 2, "banned call")
+      for name in ("strcpy", "sprintf", "strcat", "atoi", "gets", "strtok", "alloca", "sscanf")),
+]
+
+
+@pytest.mark.parametrize("text, line, rule", STYLE_BREACHES, ids=[row[2] for row in STYLE_BREACHES])
+def test_check_style_finds(tmp_path, text, line, rule):
+    code, out = check("check-style.sh", tmp_path, "src/base/x.c", text)
+    assert code == 1
+    assert f"src/base/x.c:{line}: " in out and rule in out
+
+
+def test_check_style_lets_pass(tmp_path):
+    text = function("f", "int a, int (*call)(int, int), int c, int d, int e",
+                    '\t/* sprintf(x) // is a word here */\n\tsnprintf("//", 1);\n\tx->gets(1);\n'
+                    + "\tx();\n" * 65)
+    code, out = check("check-style.sh", tmp_path, "src/base/x.c", text)
+    assert code == 0, out
+    assert "   70  f() src/base/x.c:4" in out
+
+
+def test_install_deps_refuses_an_unknown_group():
+    code, out = run("install-deps.sh", "--for", "fun", "--print")
+    assert code == 1 and "unknown group 'fun'" in out
+
+
+def test_install_deps_says_nothing_is_missing_for_what_runs_this():
+    assert run("install-deps.sh", "--for", "build", "--print") == (0, "\n")
+
+
+UNIT_PROGRAMS = {
+    "good": "echo '[  PASSED  ] 3 test(s).'; exit 0",
+    "bad": "echo '[  PASSED  ] 1 test(s).'; echo '[  FAILED  ] 2 test(s), listed below:'; exit 2",
+    "crash": "kill -SEGV $$",
+}
+
+
+@pytest.mark.parametrize("names, code, line", [
+    (["good", "good"], 0, "unit: 2 programs, 6 passed, 0 failed, 0 skipped"),
+    (["good", "bad"], 1, "unit: 2 programs, 4 passed, 2 failed, 0 skipped"),
+    (["good", "crash"], 1, "unit: 2 programs, 3 passed, 1 failed, 0 skipped"),
+])
+def test_run_units_counts(tmp_path, names, code, line):
+    for name, text in UNIT_PROGRAMS.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="ascii")
+        (tmp_path / name).chmod(0o755)
+    got, out = run("run-units.sh", *(tmp_path / name for name in names))
+    assert got == code
+    assert out.splitlines()[-1] == line
