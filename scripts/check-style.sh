@@ -152,7 +152,8 @@ all_files() {
 
 longest() {
 	echo "longest $1s:"
-	grep " $1 " "$long" | sort -rn | head -n 5 | awk '{ printf "%5d  %s", $1, $3; print $4 ? " " $4 : "" }'
+	grep " $1 " "$long" | sort -rn | head -n 5 |
+		awk '{ printf "%5d  %s%s\n", $1, $3, NF > 3 ? " " $4 : "" }'
 }
 
 median() {

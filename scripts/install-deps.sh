@@ -115,7 +115,7 @@ hold_services() {
 	trap 'exit 130' INT TERM HUP
 	if [ ! -e "$policy" ]; then
 		policy_made=yes
-		printf '%s\n' '#!/bin/sh' '# Temporary: install-deps.sh starts nothing.' 'exit 101' \
+		printf '%s\n' '#!/bin/sh' '# Temporary: install-deps.sh starts nothing' 'exit 101' \
 			>"$policy"
 		chmod 755 "$policy"
 	fi

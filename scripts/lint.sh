@@ -18,7 +18,7 @@ jobs=$(nproc)
 shopt -s nullglob
 c_files=(include/*/*.h src/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 program_files=(src/*/*.c)
-shell_files=(scripts/*.sh .ci/run)
+shell_files=(scripts/*.sh .ci/run etc/bash-completion/ringmain)
 
 need() {
 	command -v "$1" >/dev/null && return
@@ -62,7 +62,7 @@ check_cppcheck() {
 		--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem --suppress=unknownMacro \
 		--suppress=normalCheckLevelMaxBranches \
-		--template='{file}:{line}: {severity}: {message} [{id}]' -D__linux__ src
+		--template='{file}:{line}: {severity}: {message} [{id}]' src
 }
 
 check_tidy() {
@@ -71,7 +71,8 @@ check_tidy() {
 	flags=$(env -u MAKEFLAGS make --silent print-flags) || return 1
 	# shellcheck disable=SC2086 # a list of flags
 	printf '%s\n' "${program_files[@]}" |
-		xargs -P "$jobs" -I{} clang-tidy --quiet --warnings-as-errors='*' {} -- $flags 2>&1 |
+		xargs -P "$jobs" -I{} \
+			clang-tidy --quiet --warnings-as-errors='*' {} -- $flags 2>&1 |
 		grep -E ': (error|warning): ' | sed "s|^$PWD/||" | sort -u
 	return "${PIPESTATUS[1]}"
 }
