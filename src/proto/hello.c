@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * Two passes: the records that carry the message are walked by their headers,
+ * which tells whether it is whole; only then is the message itself read. One
+ * that lies in a single record is read in place, others are first joined on
+ * the stack.
+ */
+
+#include "proto/hello.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/check.h"
+
+#define RECORD_HEADER_BYTES 5
+#define RECORD_HANDSHAKE 22
+#define RECORD_BYTES_MAX 16384
+#define MESSAGE_HEADER_BYTES 4
+#define CLIENT_HELLO 1
+#define RANDOM_BYTES 32
+#define SESSION_ID_MAX 32
+#define EXTENSIONS_MAX 64 /* today's browsers send under 20 */
+#define SHARES_MAX 16
+
+enum extension {
+	EXT_SERVER_NAME = 0,
+	EXT_GROUPS = 10,
+	EXT_SIGNATURES = 13,
+	EXT_ALPN = 16,
+	EXT_TICKET = 35,
+	EXT_PRE_SHARED_KEY = 41,
+	EXT_VERSIONS = 43,
+	EXT_KEY_SHARE = 51,
+};
+
+/* What is left of something that is being read. */
+struct cursor {
+	const uint8_t *at;
+	size_t left;
+};
+
+/* Where the message lies in the records. */
+struct walk {
+	size_t at; /* the next byte on the wire */
+	size_t records;
+	size_t have; /* bytes of the message so far, its header included */
+	size_t size; /* all of them; 0 until the header is there */
+	uint8_t header[MESSAGE_HEADER_BYTES];
+};
+
+static enum parse bad(struct hello *hello, enum hello_fault fault)
+{
+	hello->fault = fault;
+	return PARSE_BAD;
+}
+
+/* ---- the records ---------------------------------------------------------- */
+
+/* Do the bytes begin like @word, as far as both go? */
+static bool begins_like(const uint8_t *bytes, size_t n, const char *word)
+{
+	return memcmp(bytes, word, MIN(n, strlen(word))) == 0;
+}
+
+static enum hello_fault no_handshake_fault(const uint8_t *bytes, size_t n)
+{
+	static const char *const methods[] = { "GET ",   "HEAD ",   "POST ",    "PUT ",
+					       "PATCH ", "DELETE ", "OPTIONS ", "CONNECT ",
+					       "TRACE ", "PRI " };
+
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		if (begins_like(bytes, n, methods[i]))
+			return HELLO_HTTP;
+	}
+	/* SSL 2: two bytes of length, the first bit set, then the type of message. */
+	if ((bytes[0] & 0x80) && (n < 3 || bytes[2] == CLIENT_HELLO))
+		return HELLO_SSL2;
+	/* Another kind of TLS record. */
+	if (bytes[0] >= 20 && bytes[0] <= 24 && (n < 2 || bytes[1] == 3))
+		return HELLO_NOT_HELLO;
+	return HELLO_NOT_TLS;
+}
+
+static size_t record_length(const uint8_t *header)
+{
+	return (size_t)header[3] << 8 | header[4];
+}
+
+/* Judges as much of a record's header as has arrived. */
+static enum hello_fault header_fault(const uint8_t *header, size_t n, bool is_first)
+{
+	if (n >= 1 && header[0] != RECORD_HANDSHAKE)
+		return is_first ? no_handshake_fault(header, n) : HELLO_NOT_HELLO;
+	if (n >= 2 && header[1] != 3)
+		return HELLO_RECORD_VERSION;
+	if (n < RECORD_HEADER_BYTES)
+		return HELLO_FINE;
+	if (record_length(header) == 0)
+		return HELLO_RECORD_EMPTY;
+	if (record_length(header) > RECORD_BYTES_MAX)
+		return HELLO_RECORD_LENGTH;
+	return HELLO_FINE;
+}
+
+/* Takes what has arrived of a record's body; @length is what it will have. */
+static enum hello_fault walk_body(struct walk *w, const uint8_t *body, size_t n, size_t length)
+{
+	for (size_t i = 0; i < n && w->have + i < MESSAGE_HEADER_BYTES; i++)
+		w->header[w->have + i] = body[i];
+	if (w->have + n >= 1 && w->header[0] != CLIENT_HELLO)
+		return HELLO_NOT_HELLO;
+	if (w->have + n >= MESSAGE_HEADER_BYTES) {
+		w->size = MESSAGE_HEADER_BYTES +
+			  ((size_t)w->header[1] << 16 | (size_t)w->header[2] << 8 | w->header[3]);
+		if (w->size > HELLO_BYTES_MAX - RECORD_HEADER_BYTES)
+			return HELLO_TOO_LONG;
+		if (w->have + length > w->size)
+			return HELLO_TRAILING;
+	}
+	w->have += n;
+	return HELLO_FINE;
+}
+
+static bool walk_is_done(const struct walk *w)
+{
+	return w->size > 0 && w->have == w->size;
+}
+
+/* One record. DONE: it is whole, go on with the next one if the message is not. */
+static enum parse walk_record(struct walk *w, const uint8_t *bytes, size_t n, struct hello *hello)
+{
+	const uint8_t *header = bytes + w->at;
+	size_t have = n - w->at, length;
+	enum hello_fault fault;
+
+	if (w->records == HELLO_RECORDS_MAX)
+		return bad(hello, HELLO_RECORDS);
+	if (w->at + RECORD_HEADER_BYTES + 1 > HELLO_BYTES_MAX)
+		return bad(hello, HELLO_TOO_LONG);
+	fault = header_fault(header, have, w->at == 0);
+	if (fault != HELLO_FINE)
+		return bad(hello, fault);
+	if (have < RECORD_HEADER_BYTES)
+		return PARSE_MORE;
+	length = record_length(header);
+	have = MIN(have - RECORD_HEADER_BYTES, length);
+
+	fault = walk_body(w, header + RECORD_HEADER_BYTES, have, length);
+	if (fault != HELLO_FINE)
+		return bad(hello, fault);
+	w->at += RECORD_HEADER_BYTES + length;
+	if (w->at > HELLO_BYTES_MAX)
+		return bad(hello, HELLO_TOO_LONG);
+	w->records++;
+	return have < length ? PARSE_MORE : PARSE_DONE;
+}
+
+static enum parse walk_records(struct walk *w, const uint8_t *bytes, size_t n, struct hello *hello)
+{
+	enum parse result = PARSE_DONE;
+
+	while (result == PARSE_DONE && !walk_is_done(w))
+		result = walk_record(w, bytes, n, hello);
+	return result;
+}
+
+/* Copies the message out of its records. */
+static void join(uint8_t *message, const uint8_t *bytes, size_t n)
+{
+	size_t at = 0, have = 0;
+
+	while (at < n) {
+		size_t length = record_length(bytes + at);
+
+		memcpy(message + have, bytes + at + RECORD_HEADER_BYTES, length);
+		have += length;
+		at += RECORD_HEADER_BYTES + length;
+	}
+}
+
+/* ---- the message ---------------------------------------------------------- */
+
+/* Takes @n bytes off the front, as a cursor of their own. */
+static bool take(struct cursor *c, size_t n, struct cursor *ret_part)
+{
+	if (c->left < n)
+		return false;
+	*ret_part = (struct cursor){ c->at, n };
+	c->at += n;
+	c->left -= n;
+	return true;
+}
+
+static bool take_number(struct cursor *c, size_t bytes, size_t *ret_number)
+{
+	struct cursor part;
+	size_t number = 0;
+
+	if (!take(c, bytes, &part))
+		return false;
+	for (size_t i = 0; i < bytes; i++)
+		number = number << 8 | part.at[i];
+	*ret_number = number;
+	return true;
+}
+
+/* Takes a list that begins with its length, itself in so many bytes. */
+static bool take_list(struct cursor *c, size_t length_bytes, struct cursor *ret_list)
+{
+	size_t length;
+
+	return take_number(c, length_bytes, &length) && take(c, length, ret_list);
+}
+
+/* The same when the list must be all there is, and not empty. */
+static bool take_whole_list(struct cursor *c, size_t length_bytes, struct cursor *ret_list)
+{
+	return take_list(c, length_bytes, ret_list) && c->left == 0 && ret_list->left > 0;
+}
+
+static bool is_grease(size_t number)
+{
+	return (number & 0x0f0f) == 0x0a0a && number >> 8 == (number & 0xff);
+}
+
+static void keep_number(struct hello_numbers *numbers, size_t number)
+{
+	if (!is_grease(number) && numbers->n < HELLO_NUMBERS_MAX)
+		numbers->at[numbers->n++] = (uint16_t)number;
+}
+
+static bool read_numbers(struct cursor list, struct hello_numbers *numbers)
+{
+	size_t number;
+
+	numbers->n = 0;
+	while (take_number(&list, 2, &number))
+		keep_number(numbers, number);
+	return list.left == 0;
+}
+
+static bool is_name_char(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* Labels of 1 to 63 characters, 253 in all (RFC 1035, 2.3.4). */
+static bool is_name(const char *name, size_t n)
+{
+	size_t label = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (name[i] == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+		} else if (!is_name_char((uint8_t)name[i]) || ++label > 63) {
+			return false;
+		}
+	}
+	return label > 0 && n <= 253;
+}
+
+static bool keep_name(struct cursor name, struct hello *hello)
+{
+	if (name.left > 0 && name.at[name.left - 1] == '.')
+		name.left--;
+	if (name.left >= HELLO_NAME_BYTES)
+		return false;
+	for (size_t i = 0; i < name.left; i++) {
+		uint8_t c = name.at[i];
+
+		hello->name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+	}
+	hello->name[name.left] = '\0';
+	return is_name(hello->name, name.left);
+}
+
+/* RFC 6066, 3: one host_name; no other type of name was ever defined. */
+static enum hello_fault read_server_name(struct cursor ext, struct hello *hello)
+{
+	struct cursor list, name;
+	size_t type;
+
+	if (!take_whole_list(&ext, 2, &list) || !take_number(&list, 1, &type) ||
+	    !take_list(&list, 2, &name))
+		return HELLO_LENGTHS;
+	if (type != 0 || list.left > 0 || !keep_name(name, hello))
+		return HELLO_NAME;
+	return HELLO_FINE;
+}
+
+static enum hello_fault read_alpn(struct cursor ext, struct hello *hello)
+{
+	struct cursor list, id;
+
+	if (!take_whole_list(&ext, 2, &list))
+		return HELLO_LENGTHS;
+	while (list.left > 0) {
+		if (!take_list(&list, 1, &id) || id.left == 0)
+			return HELLO_ALPN;
+		if (hello->alpn_bytes + 1 + id.left > HELLO_ALPN_BYTES)
+			continue;
+		hello->alpn[hello->alpn_bytes++] = (uint8_t)id.left;
+		memcpy(hello->alpn + hello->alpn_bytes, id.at, id.left);
+		hello->alpn_bytes += id.left;
+	}
+	return HELLO_FINE;
+}
+
+/* RFC 8446, 4.2.8. Two shares for one group have crashed libraries. */
+static enum hello_fault read_shares(struct cursor ext, struct hello *hello)
+{
+	uint16_t seen[SHARES_MAX];
+	size_t group, n = 0;
+	struct cursor list, key;
+
+	if (!take_list(&ext, 2, &list) || ext.left > 0)
+		return HELLO_LENGTHS;
+	while (list.left > 0) {
+		if (!take_number(&list, 2, &group) || !take_list(&list, 2, &key) || key.left == 0)
+			return HELLO_LENGTHS;
+		if (n == SHARES_MAX)
+			return HELLO_SHARES;
+		for (size_t i = 0; i < n; i++) {
+			if (seen[i] == group)
+				return HELLO_SHARE_TWICE;
+		}
+		seen[n++] = (uint16_t)group;
+		keep_number(&hello->shares, group);
+	}
+	return HELLO_FINE;
+}
+
+static enum hello_fault read_list(struct cursor ext, size_t length_bytes,
+				  struct hello_numbers *numbers)
+{
+	struct cursor list;
+
+	if (!take_whole_list(&ext, length_bytes, &list) || !read_numbers(list, numbers))
+		return HELLO_LENGTHS;
+	return HELLO_FINE;
+}
+
+static enum hello_fault read_extension(size_t type, struct cursor ext, struct hello *hello)
+{
+	switch (type) {
+	case EXT_SERVER_NAME:
+		return read_server_name(ext, hello);
+	case EXT_ALPN:
+		return read_alpn(ext, hello);
+	case EXT_KEY_SHARE:
+		return read_shares(ext, hello);
+	case EXT_GROUPS:
+		return read_list(ext, 2, &hello->groups);
+	case EXT_SIGNATURES:
+		return read_list(ext, 2, &hello->signatures);
+	case EXT_VERSIONS:
+		return read_list(ext, 1, &hello->versions);
+	case EXT_TICKET:
+		hello->resumes |= ext.left > 0;
+		return HELLO_FINE;
+	case EXT_PRE_SHARED_KEY:
+		hello->resumes = true;
+		return HELLO_FINE;
+	default:
+		return HELLO_FINE;
+	}
+}
+
+static enum hello_fault read_extensions(struct cursor list, struct hello *hello)
+{
+	enum hello_fault fault = HELLO_FINE;
+	uint16_t seen[EXTENSIONS_MAX];
+	size_t type, n = 0;
+	struct cursor ext;
+
+	while (list.left > 0 && fault == HELLO_FINE) {
+		if (!take_number(&list, 2, &type) || !take_list(&list, 2, &ext))
+			return HELLO_LENGTHS;
+		if (n == EXTENSIONS_MAX)
+			return HELLO_EXTENSIONS;
+		for (size_t i = 0; i < n; i++) {
+			if (seen[i] == type)
+				return HELLO_EXTENSION_TWICE;
+		}
+		/* RFC 8446, 4.2.11: its binders cover everything before it. */
+		if (n > 0 && seen[n - 1] == EXT_PRE_SHARED_KEY)
+			return HELLO_PSK_NOT_LAST;
+		seen[n++] = (uint16_t)type;
+		fault = read_extension(type, ext, hello);
+	}
+	return fault;
+}
+
+static enum hello_fault read_message(struct cursor c, struct hello *hello)
+{
+	struct cursor random, id, suites, compression, extensions = { 0 };
+	size_t version;
+
+	if (!take_number(&c, 2, &version) || !take(&c, RANDOM_BYTES, &random) ||
+	    !take_list(&c, 1, &id) || !take_list(&c, 2, &suites) || !take_list(&c, 1, &compression))
+		return HELLO_LENGTHS;
+	/* SSL 3 and TLS 1.2 hellos may end here. */
+	if (c.left > 0 && (!take_list(&c, 2, &extensions) || c.left > 0))
+		return HELLO_LENGTHS;
+	if (version >> 8 != 3)
+		return HELLO_RECORD_VERSION;
+	if (id.left > SESSION_ID_MAX)
+		return HELLO_SESSION_ID;
+	if (suites.left == 0 || !read_numbers(suites, &hello->suites))
+		return HELLO_LENGTHS;
+	if (compression.left == 0 || !memchr(compression.at, 0, compression.left))
+		return HELLO_COMPRESSION;
+
+	/* Holds unless the extension supported_versions says otherwise. */
+	keep_number(&hello->versions, version);
+	return read_extensions(extensions, hello);
+}
+
+enum parse hello_read(const uint8_t *bytes, size_t n, struct hello *ret_hello)
+{
+	uint8_t joined[HELLO_BYTES_MAX];
+	const uint8_t *message = bytes + RECORD_HEADER_BYTES;
+	struct walk walk = { 0 };
+	enum parse result;
+
+	if (n == 0)
+		return PARSE_MORE;
+	result = walk_records(&walk, bytes, n, ret_hello);
+	if (result != PARSE_DONE)
+		return result;
+	if (walk.records > 1) {
+		join(joined, bytes, walk.at);
+		message = joined;
+	}
+
+	*ret_hello = (struct hello){ .bytes = walk.at };
+	ret_hello->fault = read_message((struct cursor){ message + MESSAGE_HEADER_BYTES,
+							 walk.size - MESSAGE_HEADER_BYTES },
+					ret_hello);
+	return ret_hello->fault == HELLO_FINE ? PARSE_DONE : PARSE_BAD;
+}
+
+/* ---- questions ------------------------------------------------------------ */
+
+bool hello_offers_alpn(const struct hello *hello, const char *id)
+{
+	size_t length = strlen(id);
+
+	for (size_t i = 0; i < hello->alpn_bytes; i += 1 + (size_t)hello->alpn[i]) {
+		if (hello->alpn[i] == length && memcmp(hello->alpn + i + 1, id, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool hello_has(const struct hello_numbers *numbers, uint16_t number)
+{
+	for (size_t i = 0; i < numbers->n; i++) {
+		if (numbers->at[i] == number)
+			return true;
+	}
+	return false;
+}
+
+/* Alerts of RFC 8446, 6; 0 where the peer would not understand one. */
+enum {
+	UNEXPECTED_MESSAGE = 10,
+	RECORD_OVERFLOW = 22,
+	ILLEGAL_PARAMETER = 47,
+	DECODE_ERROR = 50,
+	PROTOCOL_VERSION = 70,
+};
+
+static const struct {
+	const char *text;
+	uint8_t alert;
+} faults[] = {
+	[HELLO_FINE] = { "nothing wrong", 0 },
+	[HELLO_NOT_TLS] = { "not TLS", 0 },
+	[HELLO_HTTP] = { "HTTP on a TLS port", 0 },
+	[HELLO_SSL2] = { "SSL 2 or not TLS", PROTOCOL_VERSION },
+	[HELLO_NOT_HELLO] = { "TLS does not begin with a ClientHello", UNEXPECTED_MESSAGE },
+	[HELLO_RECORD_VERSION] = { "unknown major version of TLS", PROTOCOL_VERSION },
+	[HELLO_RECORD_EMPTY] = { "empty TLS record", UNEXPECTED_MESSAGE },
+	[HELLO_RECORD_LENGTH] = { "TLS record of more than 16384 bytes", RECORD_OVERFLOW },
+	[HELLO_RECORDS] = { "ClientHello in too many records", UNEXPECTED_MESSAGE },
+	[HELLO_TOO_LONG] = { "ClientHello of more than 16 kB", DECODE_ERROR },
+	[HELLO_TRAILING] = { "bytes behind the ClientHello in its record", UNEXPECTED_MESSAGE },
+	[HELLO_LENGTHS] = { "lengths in the ClientHello do not add up", DECODE_ERROR },
+	[HELLO_SESSION_ID] = { "session id of more than 32 bytes", DECODE_ERROR },
+	[HELLO_COMPRESSION] = { "client insists on compression", ILLEGAL_PARAMETER },
+	[HELLO_EXTENSIONS] = { "too many extensions in the ClientHello", DECODE_ERROR },
+	[HELLO_EXTENSION_TWICE] = { "an extension stands twice in the ClientHello",
+				    ILLEGAL_PARAMETER },
+	[HELLO_NAME] = { "server name (SNI) is not a host name", ILLEGAL_PARAMETER },
+	[HELLO_ALPN] = { "malformed ALPN list", DECODE_ERROR },
+	[HELLO_SHARES] = { "too many key shares", ILLEGAL_PARAMETER },
+	[HELLO_SHARE_TWICE] = { "two key shares for one group", ILLEGAL_PARAMETER },
+	[HELLO_PSK_NOT_LAST] = { "pre_shared_key is not the last extension", ILLEGAL_PARAMETER },
+};
+
+static_assert(ARRAY_LEN(faults) == HELLO_FAULTS, "every fault needs a row");
+
+const char *hello_fault_text(enum hello_fault fault)
+{
+	CHECK((size_t)fault < ARRAY_LEN(faults));
+	return faults[fault].text;
+}
+
+uint8_t hello_fault_alert(enum hello_fault fault)
+{
+	CHECK((size_t)fault < ARRAY_LEN(faults));
+	return faults[fault].alert;
+}
