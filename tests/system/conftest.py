@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures of the system tests; README.md in this directory says how to use them."""
+
+import os
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.dont_write_bytecode = True
+
+from kit import tcp                                     # noqa: E402
+from kit.backend import LOOPBACK, Backend, Blackhole, Manual    # noqa: E402
+from kit.ini import ini                                 # noqa: E402
+from kit.ringmain import BINARY, Ringmain               # noqa: E402
+from kit.standin import HAProxy                         # noqa: E402
+
+STANDIN = os.environ.get("RINGMAIN_STANDIN", "")
+LOG_TAIL_CHARS = 6000
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root"))
+        if not STANDIN:
+            continue
+        for mark in item.iter_markers("haproxy_cannot"):
+            item.add_marker(pytest.mark.skip(reason=f"HAProxy: {mark.args[0]}"))
+        for mark in item.iter_markers("haproxy_fails"):
+            if not set(mark.args[1:]) <= set(_parameters(item)):
+                continue
+            item.add_marker(pytest.mark.xfail(reason=f"HAProxy: {mark.args[0]}", strict=True,
+                                              raises=AssertionError))
+
+
+def _parameters(item):
+    return item.callspec.params.values() if hasattr(item, "callspec") else ()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what every ringmain and server of it has logged."""
+    outcome = yield
+    report = outcome.get_result()
+    setattr(item, f"report_{report.when}", report)
+    if not report.failed:
+        return
+    for name, path in getattr(item, "logs", []):
+        if os.path.exists(path):
+            with open(path, encoding="utf-8", errors="replace") as log:
+                report.sections.append((f"log of {name} ({path})", log.read()[-LOG_TAIL_CHARS:]))
+
+
+@pytest.fixture
+def workdir():
+    """A directory of the test's own that other users can pass through."""
+    path = tempfile.mkdtemp(prefix="ringmain-test-")
+    os.chmod(path, 0o711)
+    yield path
+    if not os.environ.get("KEEP_WORKDIR"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def make_ringmain(request, workdir):
+    """make_ringmain() gives a Ringmain that is not started; it is stopped and checked at the end."""
+    made = []
+    request.node.logs = getattr(request.node, "logs", [])
+
+    def make():
+        if not STANDIN and not BINARY.exists():
+            pytest.fail(f"{BINARY} does not exist: build it (make) or set RINGMAIN", False)
+        kind = HAProxy if STANDIN == "haproxy" else Ringmain
+        one = kind(workdir, len(made) + 1)
+        made.append(one)
+        request.node.logs.append(("ringmain", str(one.log)))
+        return one
+
+    yield make
+    errors = []
+    failed = getattr(request.node, "report_call", None) and request.node.report_call.failed
+    for one in made:
+        try:
+            _finish(one, not failed)
+        except AssertionError as error:
+            errors.append(error)
+    if errors and not failed:
+        raise errors[0]
+
+
+def _finish(one, is_checked):
+    if one.process is None:
+        return
+    if one.process.alive():
+        try:
+            if is_checked:
+                one.wait_fds_back()
+                one.stop()
+        finally:
+            one.process.kill()
+    elif is_checked:
+        one.check_log()
+
+
+@pytest.fixture
+def cleanup(make_ringmain):     # pylint: disable=unused-argument
+    """A list of functions to call after the test, last first, before ringmain is checked and stopped.
+
+    Each is called whatever the others do.
+    """
+    stack = []
+    yield stack
+    errors = []
+    for function in reversed(stack):
+        try:
+            function()
+        except Exception as error:      # pylint: disable=broad-except
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+@pytest.fixture
+def start(cleanup):
+    """start(Class, ...) makes a server of the kit and closes it after the test."""
+    def make(kind, *args, **kwargs):
+        server = kind(*args, **kwargs)
+        cleanup.append(server.close)
+        return server
+    return make
+
+
+@pytest.fixture
+def backend(start):
+    """backend(handler) serves with a handler of kit.backend."""
+    return lambda handler, *args, **kwargs: start(Backend, handler, *args, **kwargs)
+
+
+@pytest.fixture
+def manual(start):
+    """manual() gives a server whose accepted sockets the test holds."""
+    return lambda *args, **kwargs: start(Manual, *args, **kwargs)
+
+
+@pytest.fixture
+def blackhole(start):
+    """blackhole() gives a server that never completes a connect."""
+    return lambda *args, **kwargs: start(Blackhole, *args, **kwargs)
+
+
+@pytest.fixture
+def ringmain(make_ringmain):
+    """ringmain(config) or ringmain(backends, listener=..., ...) (kit.ini) starts one and gives it."""
+    def begin(config, *, listener=None, pool=None, settings=None, binds=("127.0.0.1:0",), **start_options):
+        if isinstance(config, (list, tuple)):
+            config = ini(config, listener=listener, pool=pool, settings=settings, binds=binds)
+        return make_ringmain().start(config, **start_options)
+    return begin
+
+
+@pytest.fixture
+def connect(cleanup):
+    """connect(address, ...) as kit.tcp.connect; the socket is closed after the test."""
+    def make(*args, **kwargs):
+        sock = tcp.connect(*args, **kwargs)
+        cleanup.append(sock.close)
+        return sock
+    return make
+
+
+@pytest.fixture
+def session(ringmain, manual, connect):
+    """session(...as ringmain...) gives (client socket, backend socket, ringmain) of a live session."""
+    def begin(*, rcvbuf=None, address=LOOPBACK, **options):
+        server = manual(address, rcvbuf=rcvbuf)
+        relay = ringmain([server], **options)
+        client = connect(relay.address(), rcvbuf=rcvbuf)
+        return client, server.accept(), relay
+    return begin

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A child process: started, watched through /proc, stopped by its own pid."""
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from kit.wait import SCALE, wait_until
+
+_libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
+
+
+def need(program, package, extra_path=""):
+    """Gives the full path of a program; skips the test, naming the Debian package, without it."""
+    path = os.pathsep.join(filter(None, [extra_path, "/usr/sbin:/sbin:/usr/bin:/bin"]))
+    found = shutil.which(program, path=path)
+    if not found:
+        pytest.skip(f"{program} is missing (apt-get install {package})")
+    return found
+
+
+def need_root():
+    """Skips the test when it does not run as root."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+
+
+def unprivileged_user():
+    """Gives a user for servers that refuse to be root; None when we are not root ourselves."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            pwd.getpwnam(name)
+            return name
+        except KeyError:
+            continue
+    return None
+
+
+def credentials(user):
+    """The subprocess arguments that run a child as user; none when user is None."""
+    if user is None:
+        return {}
+    entry = pwd.getpwnam(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def die_with_parent():
+    """For preexec_fn: the child is killed when this test run dies."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def run(argv, *, user=None, timeout=60, check=True, **kwargs):
+    """Runs a command to its end; gives CompletedProcess with text output; shows it on failure."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          stdin=kwargs.pop("stdin", None if "input" in kwargs else subprocess.DEVNULL),
+                          timeout=timeout * SCALE, check=False, **credentials(user), **kwargs)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n"
+                             f"{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    return done
+
+
+class Process:
+    """One started program. Its stdout and stderr go to the file `log`."""
+
+    def __init__(self, argv, log, *, name=None, user=None, env=None, cwd=None, preexec=None):
+        self.argv = [str(arg) for arg in argv]
+        self.name = name or os.path.basename(self.argv[0])
+        self.log = str(log)
+
+        def in_child():
+            die_with_parent()
+            if preexec:
+                preexec()
+
+        with open(self.log, "ab") as out:
+            self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out,
+                                          stderr=out, env=env, cwd=cwd, start_new_session=True,
+                                          preexec_fn=in_child, **credentials(user))
+        self.pid = self.popen.pid
+
+    def exit_code(self):
+        """None while it runs."""
+        return self.popen.poll()
+
+    def alive(self):
+        return self.exit_code() is None
+
+    def text(self):
+        """All it has printed."""
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def send_signal(self, number):
+        self.popen.send_signal(number)
+
+    def wait(self, timeout=10):
+        """Waits for its end; gives the exit code."""
+        wait_until(lambda: not self.alive(), f"{self.name} to exit", timeout)
+        return self.exit_code()
+
+    def stop(self, number=signal.SIGTERM, timeout=10):
+        """Ends it and what it started; gives its exit code."""
+        if self.alive():
+            self.send_signal(number)
+        try:
+            return self.wait(timeout)
+        except AssertionError:
+            self.kill()
+            raise
+        finally:
+            self._kill_group()
+
+    def kill(self):
+        if self.alive():
+            self.popen.kill()
+        self.popen.wait()
+        self._kill_group()
+
+    def _kill_group(self):
+        """Children that outlived it: they are in the session we made for it."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    # What /proc knows
+
+    def fds(self):
+        """Sorted targets of its open descriptors."""
+        folder = f"/proc/{self.pid}/fd"
+        found = []
+        for number in os.listdir(folder):
+            try:
+                found.append(os.readlink(f"{folder}/{number}"))
+            except FileNotFoundError:
+                pass
+        return sorted(found)
+
+    def rss_kb(self):
+        with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as status:
+            for line in status:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1])
+        raise AssertionError(f"{self.name} has no VmRSS (is it dead?)")
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid}/task"))
