@@ -153,7 +153,7 @@ all_files() {
 longest() {
 	echo "longest $1s:"
 	grep " $1 " "$long" | sort -rn | head -n 5 |
-		awk '{ printf "%5d  %s%s\n", $1, $3, NF > 3 ? " " $4 : "" }'
+		awk '{ printf "%5d  %s%s\n", $1, $3, (NF > 3) ? " " $4 : "" }'
 }
 
 median() {

@@ -58,5 +58,5 @@ for program in "$@"; do
 	tail -n 60 "$out"
 done
 
-echo "fuzz: $targets targets, $inputs inputs, $failed failed"
+echo "fuzz: $targets targets, $inputs inputs: $((targets - failed)) passed, $failed failed"
 [ "$failed" -eq 0 ]

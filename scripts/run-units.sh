@@ -43,5 +43,5 @@ for program in "$@"; do
 	esac
 done
 
-echo "unit: $programs programs, $passed passed, $failed failed, $skipped skipped"
+echo "unit: $programs programs: $passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -115,6 +115,12 @@ def test_install_deps_says_nothing_is_missing_for_what_runs_this():
     assert run("install-deps.sh", "--for", "build", "--print") == (0, "\n")
 
 
+def script(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="ascii")
+    path.chmod(0o755)
+    return path
+
+
 UNIT_PROGRAMS = {
     "good": "echo '[  PASSED  ] 3 test(s).'; exit 0",
     "bad": "echo '[  PASSED  ] 1 test(s).'; echo '[  FAILED  ] 2 test(s), listed below:'; exit 2",
@@ -123,14 +129,31 @@ UNIT_PROGRAMS = {
 
 
 @pytest.mark.parametrize("names, code, line", [
-    (["good", "good"], 0, "unit: 2 programs, 6 passed, 0 failed, 0 skipped"),
-    (["good", "bad"], 1, "unit: 2 programs, 4 passed, 2 failed, 0 skipped"),
-    (["good", "crash"], 1, "unit: 2 programs, 3 passed, 1 failed, 0 skipped"),
+    (["good", "good"], 0, "unit: 2 programs: 6 passed, 0 failed, 0 skipped"),
+    (["good", "bad"], 1, "unit: 2 programs: 4 passed, 2 failed, 0 skipped"),
+    (["good", "crash"], 1, "unit: 2 programs: 3 passed, 1 failed, 0 skipped"),
 ])
 def test_run_units_counts(tmp_path, names, code, line):
     for name, text in UNIT_PROGRAMS.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="ascii")
-        (tmp_path / name).chmod(0o755)
+        script(tmp_path / name, text)
     got, out = run("run-units.sh", *(tmp_path / name for name in names))
+    assert got == code
+    assert out.splitlines()[-1] == line
+
+
+MAKE = """case $1 in
+unit) echo 'unit: 2 programs: 6 passed, 0 failed, 1 skipped' ;;
+system) echo '== 2 failed, 40 passed, 3 skipped, 1 error in 9.01s =='; exit 2 ;;
+broken) echo 'x.c:1: error: no'; exit 2 ;;
+esac"""
+
+
+@pytest.mark.parametrize("targets, code, line", [
+    (["unit"], 0, "6 passed, 0 failed, 1 skipped"),
+    (["system", "unit"], 1, "46 passed, 3 failed, 4 skipped"),
+    (["broken", "unit"], 1, "6 passed, 1 failed, 1 skipped"),
+])
+def test_run_tests_adds_up(tmp_path, targets, code, line):
+    got, out = run("run-tests.sh", script(tmp_path / "make", MAKE), *targets)
     assert got == code
     assert out.splitlines()[-1] == line
