@@ -17,22 +17,26 @@
 #include "base/log.h"
 #include "net/addr.h"
 
-#define CONFIG_NAME_BYTES 64 /* of a listener, pool or backend, with its NUL */
+#define CONFIG_NAME_BYTES 64            /* of a listener, pool or backend, with its NUL */
+#define CONFIG_SESSIONS_MAX (16u << 20) /* that any limit may allow: more than fds can be had */
+#define CONFIG_WORKERS_MAX 256u
+#define CONFIG_TRIES_MAX 32u /* to find a backend, for one session */
+#define CONFIG_ADDRS_MAX 16u /* of one host name to listen on */
 
 /*
  * A worker relays through buffers of this size, and needs four to do anything
  * at all: two lanes of a session, each with one buffer coming in and one
  * going out. A TLS record with its header and padding fits into one.
  */
-#define CONFIG_BUFFER_BYTES	  17408u
+#define CONFIG_BUFFER_BYTES 17408u
 #define CONFIG_WORKER_BUFFERS_MIN 4u
 
 /* Where something was written, for messages long after it was read. */
 struct config_place {
 	const char *file; /* owned by the configuration */
-	unsigned line;	  /* from 1; 0: it is a default, or the file as a whole */
+	unsigned line;    /* from 1; 0: it is a default, or the file as a whole */
 	unsigned column;  /* in bytes, from 1; 0: the line as a whole */
-	unsigned width;	  /* in bytes, to underline */
+	unsigned width;   /* in bytes, to underline */
 };
 
 enum relay_mode { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE, RELAY_MODES };
@@ -52,10 +56,11 @@ extern const char *const balance_kind_names[BALANCE_KINDS];
 struct backend_config {
 	char name[CONFIG_NAME_BYTES];
 	struct addr_spec spec;
-	struct addr addr; /* the first that spec resolves to */
-	unsigned weight;  /* 0: gets nothing new */
-	unsigned sessions_max; /* 0: no limit */
-	struct config_place place;
+	struct addr addr;          /* the first that spec resolves to */
+	unsigned weight;           /* 0: gets nothing new */
+	unsigned sessions_max;     /* 0: no limit */
+	struct config_place place; /* of its name */
+	struct config_place addr_place;
 	unsigned tier; /* 0 serves first; a backup has a higher one */
 };
 
@@ -63,21 +68,21 @@ struct backend_config {
 struct check_config {
 	uint64_t interval_ms;
 	uint64_t fast_interval_ms; /* while its answers contradict what is believed */
-	uint64_t timeout_ms;	   /* for one answer */
-	unsigned fall, rise;	   /* answers in a row that take it down and bring it up */
+	uint64_t timeout_ms;       /* for one answer */
+	unsigned fall, rise;       /* answers in a row that take it down and bring it up */
 	unsigned jitter_percent;   /* intervals vary by so much both ways */
-	bool starts_down;	   /* until the first check passes */
+	bool starts_down;          /* until the first check passes */
 };
 
 /* When sessions' own failures to connect take a backend out for a while. All zero: never. */
 struct eject_config {
-	unsigned in_a_row;	     /* failures; 0: do not look at this */
-	unsigned failure_percent;    /* of the last window's connects; 0: do not look at this */
+	unsigned in_a_row;            /* failures; 0: do not look at this */
+	unsigned failure_percent;     /* of the last window's connects; 0: do not look at this */
 	unsigned window_connects_min; /* a share of fewer says nothing */
 	uint64_t window_ms;
-	uint64_t time_ms;	/* for the first time; twice, three times as long the next times */
+	uint64_t time_ms; /* for the first time; twice, three times as long the next times */
 	uint64_t time_max_ms;
-	unsigned jitter_percent; /* longer by up to so much */
+	unsigned jitter_percent;      /* longer by up to so much */
 	unsigned ejected_max_percent; /* of the pool's backends may be out, down ones counted in */
 };
 
@@ -89,14 +94,14 @@ struct pool_config {
 	enum balance_kind balance;
 	uint64_t connect_timeout_ms; /* for one try */
 	uint64_t connect_total_ms;   /* for all tries of a session */
-	unsigned connect_tries_max;	/* each at another backend */
-	struct config_place *given;	/* by row of directive.c: line 0 where it is a default */
+	unsigned connect_tries_max;  /* each at another backend */
+	struct config_place *given;  /* by row of directive.c: line 0 where it is a default */
 
 	/* What the balance floor can do beyond; zero is off, or the default where one is named. */
-	unsigned tier_ready_min;  /* tiers open until so many backends are ready; 0: 1 */
-	uint64_t slow_start_ms;	  /* in which one that was down gets back to its weight; 0: at once */
-	unsigned hash_balance_percent; /* maglev: most sessions of one, of the average; 0: no bound */
-	unsigned hash_table_slots; /* maglev: 65537 or 655373; 0: by the number of backends */
+	unsigned tier_ready_min; /* tiers open until so many backends are ready; 0: 1 */
+	uint64_t slow_start_ms; /* in which one that was down gets back to its weight; 0: at once */
+	unsigned hash_balance_percent; /* maglev: of the average, that one may have; 0: no bound */
+	unsigned hash_table_slots;     /* maglev: 65537 or 655373; 0: by the number of backends */
 	struct check_config check;
 	struct eject_config eject;
 };
@@ -109,7 +114,7 @@ struct listener_config {
 		struct addr *addrs; /* all that the host resolves to, with the first port */
 		size_t addrs_n;
 		struct config_place place;
-	} *binds;
+	} * binds;
 	size_t binds_n;
 	char pool_name[CONFIG_NAME_BYTES];
 	struct config_place pool_place;
@@ -117,9 +122,9 @@ struct listener_config {
 	unsigned backlog;
 	unsigned sessions_max; /* 0: only the global limit */
 	enum relay_mode relay;
-	uint64_t idle_timeout_ms;      /* 0: never */
+	uint64_t idle_timeout_ms;       /* 0: never */
 	uint64_t half_close_timeout_ms; /* inactivity once one side has ended; 0: never */
-	uint64_t close_timeout_ms;     /* to deliver what is left before a reset is passed on */
+	uint64_t close_timeout_ms;      /* to deliver what is left before a reset is passed on */
 	bool keepalive;
 	uint64_t keepalive_idle_ms;
 	uint64_t keepalive_interval_ms;
@@ -129,8 +134,8 @@ struct listener_config {
 };
 
 struct global_config {
-	unsigned workers;      /* 0: auto, one for each CPU the process may use */
-	unsigned sessions_max; /* 0: auto, as many as open files allow */
+	unsigned workers;             /* 0: auto, one for each CPU the process may use */
+	unsigned sessions_max;        /* 0: auto, as many as open files allow */
 	uint64_t buffer_memory_bytes; /* of all workers together */
 	uint64_t drain_timeout_ms;
 	enum log_level log_level;

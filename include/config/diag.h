@@ -25,7 +25,7 @@
 #include "config/config.h"
 #include "config/source.h"
 
-#define DIAG_ERRORS_MAX	  50 /* that are kept and printed */
+#define DIAG_ERRORS_MAX 50 /* that are kept and printed */
 #define DIAG_WARNINGS_MAX 20
 
 struct diag {

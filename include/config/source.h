@@ -14,6 +14,7 @@
 #include "base/def.h"
 
 #define SOURCE_BYTES_MAX (64u << 20) /* a file beyond is none that somebody wrote */
+#define SOURCE_LINE_BYTES_MAX 4096u  /* of a line that means something to the reader */
 
 struct source {
 	const char *name; /* as messages call it; the caller's */
@@ -35,7 +36,7 @@ MUST_CHECK const char *source_from_file(struct source *source, const char *path)
 
 void source_finish(struct source *source);
 
-/* Line @line, counted from 1, without its end: its bytes, and in *ret_bytes their number. */
+/* Line @line, counted from 1, without LF or CRLF: where it begins, and in *ret_bytes its length. */
 const char *source_line(const struct source *source, size_t line, size_t *ret_bytes);
 
 #endif

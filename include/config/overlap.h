@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONFIG_OVERLAP_H
+#define CONFIG_OVERLAP_H
+
+/*
+ * Which addresses does this process listen on itself? An address bound twice
+ * would share its connections out at random (SO_REUSEPORT), and a backend
+ * that is one of them would be an endless loop.
+ */
+
+#include "config/config.h"
+#include "config/diag.h"
+
+/* Reports both, after config_resolve(). Asks for this machine's addresses when it has to. */
+void config_check_overlaps(const struct config *config, struct diag *diag);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONFIG_PARSE_H
+#define CONFIG_PARSE_H
+
+/* From lines to structs: sections, keys, values; one file after the other. */
+
+#include <stdbool.h>
+
+#include "base/def.h"
+#include "config/config.h"
+#include "config/diag.h"
+#include "config/directive.h"
+#include "config/reader.h"
+#include "config/source.h"
+
+#define PARSER_TITLE_BYTES (2 * CONFIG_NAME_BYTES + 64)
+
+struct parser {
+	struct config *config;
+	struct diag *diag;
+	struct reader reader;
+	enum config_section kind;
+	void *section;              /* NULL: there is none yet, or one whose keys mean nothing */
+	struct config_place *given; /* of the section */
+	bool has_head;              /* this file had a section's head */
+	char title[PARSER_TITLE_BYTES]; /* "[pool pg]" */
+};
+
+/* Keeps both as long as @parser is used. */
+void parser_init(struct parser *parser, struct config *config, struct diag *diag);
+
+/* Adds what @source says to the configuration; reports its mistakes. */
+void parser_read(struct parser *parser, const struct source *source);
+
+/* Room to remember where each directive was given; NULL, reported, when memory is short. */
+MUST_CHECK struct config_place *parser_new_given(struct diag *diag);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONFIG_SETTING_H
+#define CONFIG_SETTING_H
+
+/*
+ * One value on its way from a file into a struct, and what setters need for
+ * it. Everything in it is borrowed until the setter returns.
+ */
+
+#include <stddef.h>
+
+#include "base/def.h"
+#include "config/directive.h"
+
+struct setting {
+	const struct directive *directive;
+	const char *title; /* "[pool pg] balance" */
+	const char *text;  /* the value, without blanks around it */
+	struct config_place place;
+	struct diag *diag;
+};
+
+/*
+ * Reports: TITLE: MESSAGE (WHAT IS ALLOWED); did you mean 'SUGGESTION'?
+ * Without the end when @suggestion is NULL. Clip what comes from the file
+ * ('%.60s'), lest it leaves no room for the rest.
+ */
+void setting_error(const struct setting *s, const char *suggestion, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+
+/* Is s->text fit to be a name? Keeps it, or reports that it is not and returns false. */
+MUST_CHECK bool setting_name(const struct setting *s, char ret_name[CONFIG_NAME_BYTES]);
+
+/*
+ * Room for one more at the end of @array, which has @n of @bytes each and may
+ * be NULL. Gives the array, perhaps moved, the new element zeroed; or NULL,
+ * reported, and @array is as it was. For arrays that only this makes grow.
+ */
+MUST_CHECK void *setting_grow(struct diag *diag, void *array, size_t n, size_t bytes);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONFIG_VALUE_H
+#define CONFIG_VALUE_H
+
+/*
+ * The types of directives. Those of value.c fit any field of the C type named
+ * beside them; those of endpoint.c fill several fields of one struct.
+ */
+
+#include "config/directive.h"
+
+extern const struct directive_type type_number;   /* unsigned */
+extern const struct directive_type type_duration; /* uint64_t, milliseconds */
+extern const struct directive_type type_size;     /* uint64_t, bytes */
+extern const struct directive_type type_choice;   /* an enum; the row has its words */
+extern const struct directive_type type_flag;     /* bool */
+
+extern const struct directive_type type_bind;    /* listener_config.binds */
+extern const struct directive_type type_pool;    /* listener_config.pool_name, pool_place */
+extern const struct directive_type type_backend; /* pool_config.backends */
+
+/* @spec as one would write it. Gives @text. */
+#define SPEC_TEXT_BYTES (sizeof(((struct addr_spec *)0)->host) + 16)
+const char *spec_format(const struct addr_spec *spec, char text[SPEC_TEXT_BYTES]);
+
+#endif

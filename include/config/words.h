@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONFIG_WORDS_H
+#define CONFIG_WORDS_H
+
+/*
+ * Values of several words, some of them options:
+ *
+ *	backend = pg1 10.0.0.11:5432 weight=2 max_sessions=100
+ *
+ * A setter splits the value, makes a setting of each word that it reads
+ * itself (whose place is that word, so that messages point at it), and leaves
+ * the options to a little table of directives.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/def.h"
+#include "config/setting.h"
+
+#define WORDS_MAX 16 /* of one value */
+
+struct words {
+	const struct setting *whole;
+	char text[SOURCE_LINE_BYTES_MAX + 1];
+	size_t at[WORDS_MAX]; /* where in text each begins */
+	size_t n;
+};
+
+/* Borrows @s as long as @ret_words is used. False, and reported, when there are too many. */
+MUST_CHECK bool words_split(const struct setting *s, struct words *ret_words);
+
+/* Word @i, which exists, as a setting of its own. */
+struct setting words_setting(const struct words *words, size_t i);
+
+/*
+ * Reads the words from @first on as KEY=VALUE by the rows of @options, into
+ * the struct @to; options not given get their defaults. Reports mistakes.
+ */
+void words_set_options(const struct words *words, size_t first, const struct directive *options,
+		       size_t options_n, void *to);
+
+/* Writes them all, each with a blank before it. */
+void words_print_options(const struct directive *options, size_t options_n, const void *from,
+			 FILE *to);
+
+#endif

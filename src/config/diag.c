@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/diag.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_BYTES 1024 /* of one mistake; words of the file in it are far shorter */
+#define EXCERPT_BYTES 120  /* of the line that is shown with it */
+#define EXCERPT_LEAD 40    /* of them before the caret, in a long line */
+
+void diag_init(struct diag *diag)
+{
+	*diag = (struct diag){ 0 };
+}
+
+void diag_finish(struct diag *diag)
+{
+	for (size_t i = 0; i < diag->entries_n; i++)
+		free(diag->entries[i].text);
+	diag_init(diag);
+}
+
+void diag_set_sources(struct diag *diag, const struct source *sources, size_t n)
+{
+	diag->sources = sources;
+	diag->sources_n = n;
+}
+
+/* Is the character at @at, of which @left bytes are there, one of UTF-8's control characters? */
+static bool is_c1_control(const unsigned char *at, size_t left)
+{
+	return at[0] == 0xc2 && left > 1 && at[1] >= 0x80 && at[1] <= 0x9f;
+}
+
+/* What a file contains may be anything, and a terminal obeys what it is told. */
+static void write_clean(FILE *to, const char *text, size_t bytes)
+{
+	const unsigned char *at = (const unsigned char *)text;
+
+	for (size_t i = 0; i < bytes; i++) {
+		bool is_bad = (at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7f ||
+			      is_c1_control(at + i, bytes - i);
+
+		putc(is_bad ? '?' : at[i], to);
+	}
+}
+
+static bool is_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* The part of a line that is shown: all of it, or what is around the caret. */
+struct excerpt {
+	const char *line;
+	size_t begin, end, bytes;
+};
+
+static struct excerpt excerpt_of(const char *line, size_t bytes, size_t caret)
+{
+	struct excerpt e = { .line = line, .bytes = bytes };
+
+	if (bytes > EXCERPT_BYTES && caret > EXCERPT_BYTES - EXCERPT_LEAD)
+		e.begin = caret - EXCERPT_LEAD;
+	while (e.begin > 0 && e.begin < bytes && is_continuation(line[e.begin]))
+		e.begin++;
+	e.end = MIN(bytes, e.begin + EXCERPT_BYTES);
+	return e;
+}
+
+/* Below the line: blanks as wide as what is before the caret, then the caret. */
+static void write_caret(FILE *to, const struct excerpt *e, size_t caret, size_t width)
+{
+	fputs("      | ", to);
+	if (e->begin > 0)
+		fputs("...", to);
+	for (size_t i = e->begin; i < caret && i < e->end; i++) {
+		if (!is_continuation(e->line[i]))
+			putc(e->line[i] == '\t' ? '\t' : ' ', to);
+	}
+	putc('^', to);
+	for (size_t i = caret + 1; i < caret + width && i < e->end; i++) {
+		if (!is_continuation(e->line[i]))
+			putc('~', to);
+	}
+	putc('\n', to);
+}
+
+static void write_excerpt(FILE *to, const struct source *source, const struct config_place *place)
+{
+	size_t bytes, caret = place->column ? place->column - 1 : 0;
+	const char *line = source_line(source, place->line, &bytes);
+	struct excerpt e = excerpt_of(line, bytes, caret);
+
+	fprintf(to, "%5u | %s", place->line, e.begin ? "..." : "");
+	write_clean(to, line + e.begin, e.end - e.begin);
+	fputs(e.end < bytes ? "...\n" : "\n", to);
+	if (place->column)
+		write_caret(to, &e, caret, place->width);
+}
+
+static const struct source *source_of(const struct diag *diag, const struct config_place *place)
+{
+	for (size_t i = 0; i < diag->sources_n; i++) {
+		if (diag->sources[i].name == place->file)
+			return &diag->sources[i];
+	}
+	return NULL;
+}
+
+static void write_place(FILE *to, const struct config_place *place)
+{
+	if (!place->file)
+		return;
+	write_clean(to, place->file, strlen(place->file));
+	if (place->line)
+		fprintf(to, ":%u", place->line);
+	if (place->line && place->column)
+		fprintf(to, ":%u", place->column);
+	fputs(": ", to);
+}
+
+/* Gives the finished message, or NULL when memory is short. */
+static char *render(const struct source *source, const struct config_place *place,
+		    const char *severity, const char *message)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *to = open_memstream(&text, &bytes);
+
+	if (!to)
+		return NULL;
+	write_place(to, place);
+	fprintf(to, "%s: ", severity);
+	write_clean(to, message, strlen(message));
+	putc('\n', to);
+	if (source && place->line)
+		write_excerpt(to, source, place);
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static void add(struct diag *diag, const struct config_place *place, const char *severity,
+		const char *format, va_list args)
+{
+	static const struct config_place nowhere;
+	struct diag_entry *entry = &diag->entries[diag->entries_n];
+	char message[MESSAGE_BYTES];
+	const struct source *source;
+
+	if (!place)
+		place = &nowhere;
+	source = source_of(diag, place);
+	vsnprintf(message, sizeof(message), format, args);
+	*entry = (struct diag_entry){ .line = place->line, .column = place->column };
+	if (source)
+		entry->file = (size_t)(source - diag->sources);
+	entry->text = render(source, place, severity, message);
+	if (entry->text)
+		diag->entries_n++;
+	else
+		diag->is_out_of_memory = true;
+}
+
+void diag_error(struct diag *diag, const struct config_place *place, const char *format, ...)
+{
+	va_list args;
+
+	if (diag_has_room(diag)) {
+		va_start(args, format);
+		add(diag, place, "error", format, args);
+		va_end(args);
+	}
+	diag->errors_n++;
+}
+
+void diag_warning(struct diag *diag, const struct config_place *place, const char *format, ...)
+{
+	va_list args;
+
+	if (diag->warnings_n < DIAG_WARNINGS_MAX) {
+		va_start(args, format);
+		add(diag, place, "warning", format, args);
+		va_end(args);
+	}
+	diag->warnings_n++;
+}
+
+void diag_no_memory(struct diag *diag)
+{
+	diag->is_out_of_memory = true;
+}
+
+bool diag_has_room(const struct diag *diag)
+{
+	return diag->errors_n < DIAG_ERRORS_MAX;
+}
+
+bool diag_has_errors(const struct diag *diag)
+{
+	return diag->errors_n > 0 || diag->is_out_of_memory;
+}
+
+static bool comes_before(const struct diag_entry *a, const struct diag_entry *b)
+{
+	if (a->file != b->file)
+		return a->file < b->file;
+	if (a->line != b->line)
+		return a->line < b->line;
+	return a->column < b->column;
+}
+
+/* Keeps the order of those at one place, and there are few: sort by insertion. */
+static void sort(struct diag *diag)
+{
+	for (size_t i = 1; i < diag->entries_n; i++) {
+		struct diag_entry entry = diag->entries[i];
+		size_t at = i;
+
+		for (; at > 0 && comes_before(&entry, &diag->entries[at - 1]); at--)
+			diag->entries[at] = diag->entries[at - 1];
+		diag->entries[at] = entry;
+	}
+}
+
+static void write_rest(FILE *to, size_t n, size_t kept, const char *word)
+{
+	if (n > kept)
+		fprintf(to, "and %zu more %s%s\n", n - kept, word, n - kept > 1 ? "s" : "");
+}
+
+void diag_write(struct diag *diag, FILE *to)
+{
+	sort(diag);
+	for (size_t i = 0; i < diag->entries_n; i++)
+		fputs(diag->entries[i].text, to);
+	write_rest(to, diag->errors_n, DIAG_ERRORS_MAX, "error");
+	write_rest(to, diag->warnings_n, DIAG_WARNINGS_MAX, "warning");
+	if (diag->is_out_of_memory)
+		fputs("error: out of memory\n", to);
+}

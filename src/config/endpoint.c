@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The types of the directives that speak of addresses and pools: bind,
+ * backend, pool.
+ */
+#include "config/value.h"
+
+#include <string.h>
+
+#include "config/setting.h"
+#include "config/words.h"
+
+const char *spec_format(const struct addr_spec *spec, char text[SPEC_TEXT_BYTES])
+{
+	const bool has_colon = strchr(spec->host, ':') != NULL;
+	const char *host = spec->host[0] ? spec->host : "*";
+	int n;
+
+	if (spec->is_unix) {
+		snprintf(text, SPEC_TEXT_BYTES, "unix:%s", spec->host);
+		return text;
+	}
+	n = snprintf(text, SPEC_TEXT_BYTES, has_colon ? "[%s]:%u" : "%s:%u", host,
+		     spec->port_first);
+	if (spec->port_last != spec->port_first)
+		snprintf(text + n, SPEC_TEXT_BYTES - (size_t)n, "-%u", spec->port_last);
+	return text;
+}
+
+/* ---- bind ---- */
+
+static void set_bind(const struct setting *s, void *section)
+{
+	struct listener_config *listener = section;
+	struct addr_spec spec;
+	struct bind_config *binds;
+	const char *why;
+
+	if (!addr_spec_parse(s->text, &spec, &why)) {
+		setting_error(s, NULL, "%s", why);
+		return;
+	}
+	binds = setting_grow(s->diag, listener->binds, listener->binds_n, sizeof(*binds));
+	if (!binds)
+		return;
+	binds[listener->binds_n] = (struct bind_config){ .spec = spec, .place = s->place };
+	listener->binds = binds;
+	listener->binds_n++;
+}
+
+static void print_bind(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	const struct listener_config *listener = section;
+	char text[SPEC_TEXT_BYTES];
+
+	(void)d;
+	fputs(spec_format(&listener->binds[index].spec, text), to);
+}
+
+static size_t count_binds(const void *section)
+{
+	return ((const struct listener_config *)section)->binds_n;
+}
+
+const struct directive_type type_bind = {
+	.form = "HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH",
+	.set = set_bind,
+	.print = print_bind,
+	.count = count_binds,
+};
+
+/* ---- pool ---- */
+
+static void set_pool(const struct setting *s, void *section)
+{
+	struct listener_config *listener = section;
+
+	if (setting_name(s, listener->pool_name))
+		listener->pool_place = s->place;
+}
+
+static void print_pool(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	const struct listener_config *listener = section;
+
+	(void)d;
+	(void)index;
+	fputs(listener->pool_name, to);
+}
+
+const struct directive_type type_pool = {
+	.form = "the NAME of a [pool NAME]",
+	.set = set_pool,
+	.print = print_pool,
+};
+
+/* ---- backend ---- */
+
+#define AT(field) .offset = offsetof(struct backend_config, field)
+
+static const struct directive backend_options[] = {
+	{ .key = "weight", .type = &type_number, AT(weight), .fallback = "1", .max = 256 },
+	{ .key = "max_sessions",
+	  .type = &type_number,
+	  AT(sessions_max),
+	  .fallback = "0",
+	  .zero = "0",
+	  .min = 1,
+	  .max = CONFIG_SESSIONS_MAX },
+};
+
+static const char *spec_why_not_backend(const struct addr_spec *spec)
+{
+	if (spec->is_unix)
+		return NULL;
+	if (spec->port_first != spec->port_last)
+		return "a backend has one port, not a range";
+	if (spec->port_first == 0)
+		return "there is no port 0 to connect to";
+	if (spec->host[0] == '\0')
+		return "a backend needs one host, not any";
+	return NULL;
+}
+
+static bool read_spec(const struct setting *word, struct addr_spec *ret_spec)
+{
+	const char *why;
+
+	if (addr_spec_parse(word->text, ret_spec, &why))
+		why = spec_why_not_backend(ret_spec);
+	if (why)
+		setting_error(word, NULL, "%s", why);
+	return !why;
+}
+
+static bool read_backend(const struct setting *s, struct backend_config *ret_backend)
+{
+	struct words words;
+	struct setting name, address;
+	bool is_good;
+
+	if (!words_split(s, &words))
+		return false;
+	if (words.n < 2) {
+		setting_error(s, NULL, "a name and an address are needed");
+		return false;
+	}
+	name = words_setting(&words, 0);
+	address = words_setting(&words, 1);
+	ret_backend->place = name.place;
+	ret_backend->addr_place = address.place;
+	is_good = setting_name(&name, ret_backend->name);
+	is_good &= read_spec(&address, &ret_backend->spec);
+	words_set_options(&words, 2, backend_options, ARRAY_LEN(backend_options), ret_backend);
+	return is_good;
+}
+
+static void set_backend(const struct setting *s, void *section)
+{
+	struct pool_config *pool = section;
+	struct backend_config backend = { 0 }, *backends;
+
+	if (!read_backend(s, &backend))
+		return;
+	backends = setting_grow(s->diag, pool->backends, pool->backends_n, sizeof(*backends));
+	if (!backends)
+		return;
+	backends[pool->backends_n++] = backend;
+	pool->backends = backends;
+}
+
+static void print_backend(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	const struct backend_config *b = &((const struct pool_config *)section)->backends[index];
+	char text[SPEC_TEXT_BYTES];
+
+	(void)d;
+	fprintf(to, "%s %s", b->name, spec_format(&b->spec, text));
+	words_print_options(backend_options, ARRAY_LEN(backend_options), b, to);
+}
+
+static size_t count_backends(const void *section)
+{
+	return ((const struct pool_config *)section)->backends_n;
+}
+
+const struct directive_type type_backend = {
+	.form = "NAME ADDRESS [weight=0..256] [max_sessions=0..16777216]",
+	.set = set_backend,
+	.print = print_backend,
+	.count = count_backends,
+};

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/overlap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "config/value.h"
+
+/* What one socket, or one for each port of a range, is bound to. */
+struct bound {
+	struct host {
+		const char *path; /* of a unix socket, else NULL */
+		uint8_t bytes[16];
+		uint32_t zone;
+	} host;
+	uint16_t port_first, port_last;
+	size_t index; /* in the order of the file */
+	const struct bind_config *bind;
+	const struct listener_config *listener;
+};
+
+/* Sorted by host, then by port. */
+struct bounds {
+	struct bound *list;
+	size_t n;
+};
+
+static const struct addr_spec any_spec;
+
+static struct host host_of(const struct addr_spec *spec, const struct addr *addr)
+{
+	struct host host = { .path = spec->is_unix ? spec->host : NULL };
+
+	if (!addr_bytes(addr, host.bytes))
+		return host;
+	if (addr_family(addr) == AF_INET6)
+		host.zone = addr->in6.sin6_scope_id;
+	return host;
+}
+
+static struct host any_host(int family)
+{
+	struct addr addr = { .len = sizeof(addr.in6) };
+
+	addr.sa.sa_family = (sa_family_t)family;
+	return host_of(&any_spec, &addr);
+}
+
+static int compare_hosts(const struct host *a, const struct host *b)
+{
+	int order;
+
+	if (!a->path != !b->path)
+		return a->path ? 1 : -1;
+	if (a->path)
+		return strcmp(a->path, b->path);
+	order = memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+	if (order != 0)
+		return order;
+	return (a->zone > b->zone) - (a->zone < b->zone);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct bound *left = a, *right = b;
+	int order = compare_hosts(&left->host, &right->host);
+
+	if (order == 0)
+		order = (left->port_first > right->port_first) -
+			(left->port_first < right->port_first);
+	if (order == 0)
+		order = (left->index > right->index) - (left->index < right->index);
+	return order;
+}
+
+/* ---- collecting ---- */
+
+static bool is_any(const struct addr_spec *spec)
+{
+	return spec->host[0] == '\0' && !spec->is_unix;
+}
+
+/* "Any" is bound for both families at once. */
+static size_t count_of(const struct bind_config *bind)
+{
+	return is_any(&bind->spec) ? 2 : bind->addrs_n;
+}
+
+static size_t count_all(const struct config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->listeners_n; i++) {
+		for (size_t j = 0; j < config->listeners[i].binds_n; j++)
+			n += count_of(&config->listeners[i].binds[j]);
+	}
+	return n;
+}
+
+static void add(struct bounds *bounds, const struct listener_config *listener,
+		const struct bind_config *bind)
+{
+	const struct addr_spec *spec = &bind->spec;
+
+	/* The kernel picks a port of its own for each port 0. */
+	if (spec->port_first == 0 && !spec->is_unix)
+		return;
+	for (size_t i = 0; i < count_of(bind); i++) {
+		bounds->list[bounds->n] = (struct bound){
+			.host = is_any(spec) ? any_host(i == 0 ? AF_INET : AF_INET6)
+					     : host_of(spec, &bind->addrs[i]),
+			.port_first = spec->port_first,
+			.port_last = spec->port_last,
+			.index = bounds->n,
+			.bind = bind,
+			.listener = listener,
+		};
+		bounds->n++;
+	}
+}
+
+static bool collect(struct bounds *bounds, const struct config *config)
+{
+	bounds->n = 0;
+	bounds->list = calloc(count_all(config) + 1, sizeof(*bounds->list));
+	if (!bounds->list)
+		return false;
+	for (size_t i = 0; i < config->listeners_n; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+
+		for (size_t j = 0; j < listener->binds_n; j++)
+			add(bounds, listener, &listener->binds[j]);
+	}
+	qsort(bounds->list, bounds->n, sizeof(*bounds->list), compare);
+	return true;
+}
+
+/* ---- bound twice ---- */
+
+static void report_twice(const struct bound *a, const struct bound *b, struct diag *diag)
+{
+	const struct bound *first = a->index < b->index ? a : b;
+	const struct bound *later = a->index < b->index ? b : a;
+	char text[SPEC_TEXT_BYTES];
+
+	diag_error(diag, &later->bind->place,
+		   "[listener %s] bind: this address is bound twice; first as %s at %s:%u",
+		   later->listener->name, spec_format(&first->bind->spec, text),
+		   first->bind->place.file, first->bind->place.line);
+}
+
+/* Of the ports of one host, in order, the one that reaches farthest is the one to bump into. */
+static void check_twice(const struct bounds *bounds, struct diag *diag)
+{
+	const struct bound *farthest = bounds->list;
+	const struct bind_config *reported = NULL;
+
+	for (size_t i = 1; i < bounds->n; i++) {
+		const struct bound *at = &bounds->list[i];
+		bool is_same_host = compare_hosts(&farthest->host, &at->host) == 0;
+
+		if (is_same_host && at->port_first <= farthest->port_last) {
+			/* A bind of several addresses is one mistake. */
+			if (at->bind != reported && at->bind != farthest->bind)
+				report_twice(farthest, at, diag);
+			reported = at->bind;
+		}
+		if (!is_same_host || at->port_last > farthest->port_last)
+			farthest = at;
+	}
+}
+
+/* ---- backends that are listeners ---- */
+
+/* Who is bound to this, or NULL. Where binds overlap, it may miss one: that is reported anyway. */
+static const struct bound *find(const struct bounds *bounds, const struct host *host, uint16_t port)
+{
+	size_t low = 0, high = bounds->n;
+	const struct bound *at;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = compare_hosts(&bounds->list[middle].host, host);
+
+		if (order < 0 || (order == 0 && bounds->list[middle].port_first <= port))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0)
+		return NULL;
+	at = &bounds->list[low - 1];
+	return compare_hosts(&at->host, host) == 0 && port <= at->port_last ? at : NULL;
+}
+
+/* Which listener would accept a connection to @backend? */
+static const struct bound *find_own(const struct bounds *bounds,
+				    const struct backend_config *backend)
+{
+	struct addr addr = backend->addr;
+	struct host host, any;
+	const struct bound *own;
+
+	addr_unmap(&addr);
+	host = host_of(&backend->spec, &addr);
+	own = find(bounds, &host, addr_port(&addr));
+	if (own || addr_is_unix(&addr))
+		return own;
+	any = any_host(addr_family(&addr));
+	own = find(bounds, &any, addr_port(&addr));
+	return own && addr_is_local(&addr) ? own : NULL;
+}
+
+static void check_pool(const struct bounds *bounds, const struct pool_config *pool,
+		       struct diag *diag)
+{
+	for (size_t i = 0; i < pool->backends_n; i++) {
+		const struct backend_config *backend = &pool->backends[i];
+		const struct bound *own;
+
+		if (backend->addr.len == 0)
+			continue;
+		own = find_own(bounds, backend);
+		if (own)
+			diag_error(diag, &backend->addr_place,
+				   "[pool %s] backend: %s is [listener %s] itself, bound at %s:%u: "
+				   "it would connect to itself",
+				   pool->name, backend->name, own->listener->name,
+				   own->bind->place.file, own->bind->place.line);
+	}
+}
+
+void config_check_overlaps(const struct config *config, struct diag *diag)
+{
+	struct bounds bounds;
+
+	if (!collect(&bounds, config)) {
+		diag_no_memory(diag);
+		return;
+	}
+	check_twice(&bounds, diag);
+	for (size_t i = 0; i < config->pools_n; i++)
+		check_pool(&bounds, &config->pools[i], diag);
+	free(bounds.list);
+}

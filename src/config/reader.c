@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/reader.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+void reader_init(struct reader *reader, const struct source *source, struct diag *diag)
+{
+	reader->source = source;
+	reader->diag = diag;
+	reader->line = 0;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* A line of the file while it is taken to pieces; begin is what its column 1 is. */
+struct line {
+	const char *begin, *at, *end;
+};
+
+static struct config_place place_of(const struct reader *r, const struct line *line,
+				    const char *from, const char *to)
+{
+	return (struct config_place){
+		.file = r->source->name,
+		.line = r->line,
+		.column = (unsigned)(from - line->begin) + 1,
+		.width = (unsigned)(to - from),
+	};
+}
+
+static void trim(struct line *line)
+{
+	while (line->at < line->end && is_blank(*line->at))
+		line->at++;
+	while (line->end > line->at && is_blank(line->end[-1]))
+		line->end--;
+}
+
+/* A comment begins with ';' or '#', at the beginning of the line or after a blank. */
+static void cut_comment(struct line *line)
+{
+	for (const char *c = line->at; c < line->end; c++) {
+		if ((*c == ';' || *c == '#') && (c == line->at || is_blank(c[-1])))
+			line->end = c;
+	}
+}
+
+/* The first byte that has no place in a text, or NULL. Bytes of UTF-8 pass. */
+static const char *find_control(const struct line *line)
+{
+	for (const char *c = line->at; c < line->end; c++) {
+		if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
+			return c;
+	}
+	return NULL;
+}
+
+static bool is_text(const struct reader *r, const struct line *line)
+{
+	size_t bytes = (size_t)(line->end - line->begin);
+	const char *control;
+	struct config_place place;
+
+	if (bytes > SOURCE_LINE_BYTES_MAX) {
+		place = place_of(r, line, line->begin + SOURCE_LINE_BYTES_MAX, line->end);
+		diag_error(r->diag, &place, "the line is too long: %zu bytes (at most %u)", bytes,
+			   SOURCE_LINE_BYTES_MAX);
+		return false;
+	}
+	control = find_control(line);
+	if (!control)
+		return true;
+	place = place_of(r, line, control, control + 1);
+	if (*control == '\0')
+		diag_error(r->diag, &place, "a NUL byte: this is no text");
+	else
+		diag_error(r->diag, &place, "a control character (byte 0x%02x): this is no text",
+			   (unsigned char)*control);
+	return false;
+}
+
+/* Keeps what lies between @from and @to, without blanks around it, as the value. */
+static void keep_value(struct reader *r, const struct line *whole, const char *from, const char *to)
+{
+	struct line value = { .begin = whole->begin, .at = from, .end = to };
+	size_t bytes;
+
+	trim(&value);
+	bytes = (size_t)(value.end - value.at);
+	r->value = r->text + (value.at - whole->at);
+	r->value[bytes] = '\0';
+	r->value_place = place_of(r, whole, value.at, value.end);
+}
+
+/* "[listener pg]", which becomes "section = listener pg". */
+static bool read_head(struct reader *r, const struct line *line)
+{
+	const char *close = memchr(line->at, ']', (size_t)(line->end - line->at));
+	struct config_place place;
+
+	r->is_head = true;
+	r->key_place = place_of(r, line, line->at, line->end);
+	if (!close) {
+		place = place_of(r, line, line->end, line->end);
+		diag_error(r->diag, &place, "a ']' is missing at the end of the section's head");
+		return false;
+	}
+	if (close + 1 < line->end) {
+		place = place_of(r, line, close + 1, line->end);
+		diag_error(r->diag, &place, "unexpected text after ']'");
+		return false;
+	}
+	keep_value(r, line, line->at + 1, close);
+	return true;
+}
+
+/* "key = value". A ':' does not separate, though inih thinks so. */
+static bool read_pair(struct reader *r, const struct line *line)
+{
+	const char *equals = memchr(line->at, '=', (size_t)(line->end - line->at));
+	struct line key = { .begin = line->begin, .at = line->at, .end = equals };
+	struct config_place place;
+
+	r->is_head = false;
+	if (equals)
+		trim(&key);
+	if (!equals || key.at == key.end || memchr(key.at, ':', (size_t)(key.end - key.at))) {
+		place = place_of(r, line, line->at, line->end);
+		diag_error(r->diag, &place, "neither 'key = value' nor '[section]'");
+		return false;
+	}
+	r->key_place = place_of(r, line, key.at, key.end);
+	keep_value(r, line, equals + 1, line->end);
+	return true;
+}
+
+/* Takes the next line to pieces; false when there is nothing in it for inih. */
+static bool read_line(struct reader *r)
+{
+	struct line line;
+	size_t bytes;
+
+	r->line++;
+	line.begin = line.at = source_line(r->source, r->line, &bytes);
+	line.end = line.begin + bytes;
+	if (r->line == 1 && bytes >= 3 && memcmp(line.begin, BYTE_ORDER_MARK, 3) == 0)
+		line.at += 3;
+	if (!is_text(r, &line))
+		return false;
+	trim(&line);
+	cut_comment(&line);
+	trim(&line);
+	if (line.at == line.end)
+		return false;
+	memcpy(r->text, line.at, (size_t)(line.end - line.at));
+	r->text[line.end - line.at] = '\0';
+	return *line.at == '[' ? read_head(r, &line) : read_pair(r, &line);
+}
+
+/*
+ * Newer inih takes a line that fills its buffer without a newline for the
+ * beginning of one, and throws away what it reads next. So what is handed
+ * over is always cut to fit; no key that exists is longer than a quarter.
+ */
+char *reader_next(char *line, int bytes, void *reader)
+{
+	struct reader *r = reader;
+	size_t room = (size_t)bytes;
+
+	if (r->line == r->source->lines_n)
+		return NULL;
+	if (!read_line(r))
+		snprintf(line, room, "\n");
+	else if (r->is_head)
+		snprintf(line, room, "section = %.*s\n", bytes / 2, r->value);
+	else
+		snprintf(line, room, "%.*s = %.*s\n", MIN((int)r->key_place.width, bytes / 4),
+			 r->text, bytes / 2, r->value);
+	return line;
+}

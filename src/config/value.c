@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/value.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "config/setting.h"
+
+static_assert(sizeof(enum relay_mode) == sizeof(unsigned), "a choice is stored as one");
+
+/* ---- quantities: numbers, durations, sizes ---- */
+
+static void store(const struct directive *d, void *section, uint64_t value)
+{
+	char *field = (char *)section + d->offset;
+	unsigned narrow = (unsigned)value;
+
+	if (d->type->bytes == sizeof(value))
+		memcpy(field, &value, sizeof(value));
+	else
+		memcpy(field, &narrow, sizeof(narrow));
+}
+
+static uint64_t fetch(const struct directive *d, const void *section)
+{
+	const char *field = (const char *)section + d->offset;
+	uint64_t value;
+	unsigned narrow;
+
+	if (d->type->bytes == sizeof(value)) {
+		memcpy(&value, field, sizeof(value));
+		return value;
+	}
+	memcpy(&narrow, field, sizeof(narrow));
+	return narrow;
+}
+
+static bool is_zero_allowed(const struct directive *d)
+{
+	return d->zero && strcmp(d->zero, "0") == 0;
+}
+
+static bool is_in_range(const struct directive *d, uint64_t value)
+{
+	if (value == 0 && is_zero_allowed(d))
+		return true;
+	return value >= d->min && value <= d->max;
+}
+
+/* "10" where a unit is needed: seconds are meant, most likely. */
+static const char *with_unit(const struct setting *s, char text[TEXT_NUMBER_BYTES])
+{
+	uint64_t value;
+
+	if (s->directive->type != &type_duration || !text_to_u64(s->text, &value))
+		return NULL;
+	snprintf(text, TEXT_NUMBER_BYTES, "%.20ss", s->text);
+	return text;
+}
+
+static bool read_quantity(const struct setting *s, uint64_t *ret_value)
+{
+	const struct directive *d = s->directive;
+	char text[TEXT_NUMBER_BYTES];
+
+	if (d->zero && strcmp(s->text, d->zero) == 0) {
+		*ret_value = 0;
+		return true;
+	}
+	if (!d->type->parse(s->text, ret_value)) {
+		setting_error(s, with_unit(s, text), "'%.60s' is not a %s", s->text, d->type->noun);
+		return false;
+	}
+	if (!is_in_range(d, *ret_value)) {
+		setting_error(s, NULL, "'%.60s' is out of range", s->text);
+		return false;
+	}
+	if (d->step && *ret_value % d->step != 0) {
+		setting_error(s, NULL, "'%.60s' is not a multiple of %s", s->text,
+			      d->type->format(d->step, text));
+		return false;
+	}
+	return true;
+}
+
+static void set_quantity(const struct setting *s, void *section)
+{
+	uint64_t value;
+
+	if (read_quantity(s, &value))
+		store(s->directive, section, value);
+}
+
+static void print_quantity(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	uint64_t value = fetch(d, section);
+	char text[TEXT_NUMBER_BYTES];
+
+	(void)index;
+	if (value == 0 && d->zero)
+		fputs(d->zero, to);
+	else
+		fputs(d->type->format(value, text), to);
+}
+
+static void allow_quantity(const struct directive *d, FILE *to)
+{
+	char min[TEXT_NUMBER_BYTES], max[TEXT_NUMBER_BYTES];
+
+	if (d->zero)
+		fprintf(to, "%s, ", d->zero);
+	fprintf(to, "%s..%s", d->type->format(d->min, min), d->type->format(d->max, max));
+}
+
+static const char *format_number(uint64_t value, char ret_text[TEXT_NUMBER_BYTES])
+{
+	snprintf(ret_text, TEXT_NUMBER_BYTES, "%" PRIu64, value);
+	return ret_text;
+}
+
+const struct directive_type type_number = {
+	.allow = allow_quantity,
+	.set = set_quantity,
+	.print = print_quantity,
+	.noun = "number",
+	.parse = text_to_u64,
+	.format = format_number,
+	.bytes = sizeof(unsigned),
+};
+
+const struct directive_type type_duration = {
+	.allow = allow_quantity,
+	.set = set_quantity,
+	.print = print_quantity,
+	.noun = "duration",
+	.parse = text_to_ms,
+	.format = text_from_ms,
+	.bytes = sizeof(uint64_t),
+};
+
+const struct directive_type type_size = {
+	.allow = allow_quantity,
+	.set = set_quantity,
+	.print = print_quantity,
+	.noun = "size",
+	.parse = text_to_bytes,
+	.format = text_from_bytes,
+	.bytes = sizeof(uint64_t),
+};
+
+/* ---- words ---- */
+
+/* The index of the word that was typed; reports when it is none of them. */
+static bool read_word(const struct setting *s, const char *const *words, size_t n, unsigned *ret_i)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(s->text, words[i]) == 0) {
+			*ret_i = (unsigned)i;
+			return true;
+		}
+	}
+	setting_error(s, text_nearest(s->text, words, n), "unknown value '%.60s'", s->text);
+	return false;
+}
+
+static void write_words(const char *const *words, size_t n, FILE *to)
+{
+	for (size_t i = 0; i < n; i++)
+		fprintf(to, "%s%s", i ? ", " : "", words[i]);
+}
+
+static void set_choice(const struct setting *s, void *section)
+{
+	const struct directive *d = s->directive;
+	unsigned value;
+
+	if (read_word(s, d->words, d->words_n, &value))
+		memcpy((char *)section + d->offset, &value, sizeof(value));
+}
+
+static void print_choice(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	unsigned value;
+
+	(void)index;
+	memcpy(&value, (const char *)section + d->offset, sizeof(value));
+	CHECK(value < d->words_n);
+	fputs(d->words[value], to);
+}
+
+static void allow_choice(const struct directive *d, FILE *to)
+{
+	write_words(d->words, d->words_n, to);
+}
+
+const struct directive_type type_choice = {
+	.allow = allow_choice,
+	.set = set_choice,
+	.print = print_choice,
+};
+
+static const char *const flag_words[] = { "no", "yes" };
+
+static void set_flag(const struct setting *s, void *section)
+{
+	unsigned value;
+
+	if (read_word(s, flag_words, ARRAY_LEN(flag_words), &value))
+		*(bool *)((char *)section + s->directive->offset) = value != 0;
+}
+
+static void print_flag(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	(void)index;
+	fputs(flag_words[*(const bool *)((const char *)section + d->offset)], to);
+}
+
+const struct directive_type type_flag = {
+	.form = "yes, no",
+	.set = set_flag,
+	.print = print_flag,
+};
