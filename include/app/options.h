@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef APP_OPTIONS_H
+#define APP_OPTIONS_H
+
+/* The command line. */
+
+#include <stdbool.h>
+
+#include "base/def.h"
+#include "io/ring.h"
+
+#define OPTIONS_CONFIG_DEFAULT "/etc/ringmain/ringmain.ini"
+
+enum options_action {
+	ACTION_RUN,
+	ACTION_TEST,	   /* -t */
+	ACTION_DUMP,	   /* --dump */
+	ACTION_DIRECTIVES, /* --help-config */
+	ACTION_VERSION,
+	ACTION_HELP,
+};
+
+struct options {
+	enum options_action action;
+	const char *config_path;
+	struct ring_features without; /* set: do as if this kernel could not */
+	unsigned ring_entries;	      /* 0: as built */
+};
+
+/* Reads argv. On a mistake says so on stderr and returns false. */
+MUST_CHECK bool options_read(struct options *ret_options, int argc, char **argv);
+
+void options_print_help(void);
+void options_print_version(void);
+
+#endif

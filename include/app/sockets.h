@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef APP_SOCKETS_H
+#define APP_SOCKETS_H
+
+/*
+ * The listening sockets of all listeners, opened before any worker starts:
+ * for each address one for each worker.
+ */
+
+#include <stddef.h>
+
+#include "base/def.h"
+#include "proxy/acceptor.h"
+#include "proxy/proxy.h"
+
+struct sockets {
+	struct acceptor_socket *all; /* worker 0's first, then worker 1's ... */
+	size_t per_worker;
+	size_t opened; /* addresses, the same number for each worker */
+	unsigned workers_n;
+	struct addr *addrs; /* of the first worker's, as the kernel named them */
+};
+
+/* Opens them all and logs each address; on failure logs why and returns -errno. */
+MUST_CHECK int sockets_open(struct sockets *sockets, struct proxy *proxy);
+/* Removes the files of unix sockets and frees the table; the workers close the sockets. */
+void sockets_finish(struct sockets *sockets);
+
+static inline const struct acceptor_socket *sockets_of(const struct sockets *sockets,
+						       unsigned worker)
+{
+	return &sockets->all[worker * sockets->per_worker];
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_DIAL_H
+#define PROXY_DIAL_H
+
+/*
+ * From a pool to a connected backend socket: picks, connects with a
+ * deadline, and on failure tries another backend, each once, within the
+ * pool's connect_total. No byte of the client is sent before the connection
+ * stands, so a new try never repeats one.
+ */
+
+#include "proxy/session.h"
+
+/* The session enters the dialing phase; ends in session_relay() or session_close(). */
+void dial_start(struct session *s);
+/* The session's timer fired while dialing. */
+void dial_on_deadline(struct session *s);
+/* Gives the session's place at its backend back, if it holds one. */
+void dial_release(struct session *s);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_ENGINE_H
+#define PROXY_ENGINE_H
+
+/*
+ * Everything that one worker owns, and its loop:
+ *
+ *   wait for completions -> callbacks -> timers -> starved lanes -> reap -> wait ...
+ *
+ * One thread creates, runs and destroys an engine. Other threads reach it by
+ * its mailbox only.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "base/list.h"
+#include "base/slab.h"
+#include "base/timer.h"
+#include "io/buf.h"
+#include "io/ring.h"
+#include "net/pipe.h"
+#include "proxy/acceptor.h"
+#include "proxy/mail.h"
+#include "proxy/proxy.h"
+#include "proxy/session.h"
+
+#define ENGINE_MAIL_MAX 64 /* letters read at a time */
+
+struct engine_options {
+	struct proxy *proxy;
+	unsigned worker;
+	struct ring_options ring;
+	unsigned buffers;
+	const struct acceptor_socket *sockets; /* to accept on; the engine takes them */
+	size_t sockets_n;
+	int mail_fd;		     /* read end of its mailbox; the engine takes it */
+};
+
+/* Only the worker writes these; anybody may read them. */
+struct engine_counters {
+	uint64_t sessions_started;
+	uint64_t sessions_ended[CLOSE_REASONS];
+	uint64_t bytes_copied, bytes_spliced;
+	uint64_t splices_started;
+	uint64_t handed_over;
+	uint64_t starvations;
+	uint64_t accept_pauses;
+};
+
+struct engine {
+	struct proxy *proxy;
+	unsigned worker;
+	struct ring *ring;
+	uint64_t now_ms; /* of this turn */
+	struct buf_pool bufs;
+	struct pipe_pool pipes;
+	struct timers timers;
+	struct slab sessions;
+	uint64_t sessions_begun;
+	struct list starved;  /* sides that wait for a buffer */
+	struct list reapable; /* sessions that are over */
+	struct acceptor *acceptors;
+	size_t acceptors_n;
+	int mail_fd;
+	struct io_op mail_op;
+	struct io_op mail_cancel;
+	struct mail mail[ENGINE_MAIL_MAX];
+	bool is_draining;
+	bool is_stopping;
+	bool is_mail_closed;
+	struct engine_counters counters;
+};
+
+/* On failure gives back everything it took, and in *ret_step the call that failed. */
+MUST_CHECK int engine_init(struct engine *engine, const struct engine_options *options,
+			   const char **ret_step);
+void engine_finish(struct engine *engine);
+
+/* Runs until it was told to drain or to stop and the last session ended. 0 or -errno of a broken ring. */
+MUST_CHECK int engine_run(struct engine *engine);
+
+/* One round of the loop; waits at most until the next timer. */
+MUST_CHECK int engine_turn(struct engine *engine);
+/* The part of a turn after the wait. */
+void engine_work(struct engine *engine, uint64_t now_ms);
+bool engine_is_over(const struct engine *engine);
+
+/* Accept nothing more; or that, and end every session. */
+void engine_drain(struct engine *engine);
+void engine_stop(struct engine *engine, enum close_reason why);
+
+/* A session ended: there may be room for one that waits. */
+void engine_on_session_end(struct engine *engine);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_LANE_H
+#define PROXY_LANE_H
+
+/*
+ * A lane carries bytes one way, from one side of a session to the other, by
+ * one of two transports:
+ *
+ *   copy     from.recv -> buffers -> to.send        lane.c, where every lane starts
+ *   splice   from -> pipe -> to, without copying    splice.c, for plain TCP that streams
+ *
+ * Back-pressure: a lane does not ask for more while LANE_HIGH_WATER bytes
+ * wait to be sent, or while anything is in its pipe. A slow reader stops its
+ * lane, and the kernel's windows do the rest.
+ *
+ * States: open -> flushing -> done, changed by lane_enter() alone. An end of
+ * stream passes through a lane after the last byte as a shutdown(SHUT_WR), a
+ * reset as a reset.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/session.h"
+
+/*
+ * Bytes waiting to be sent above which a lane receives no more. The last
+ * receive may go over it by one buffer: so at most three buffers, 51 kB, are
+ * held for a lane.
+ */
+#define LANE_HIGH_WATER (2 * BUF_BYTES)
+
+/* A run of full receives this long is a stream: `relay = auto` then splices. */
+#define LANE_STREAM_BYTES (256 * 1024)
+
+void lane_init(struct lane *lane, uint8_t index);
+
+/* Changes the state; open -> flushing -> done, or open -> done. */
+void lane_enter(struct lane *lane, enum lane_state next);
+
+/* Asks the source for more, unless there is enough, or it asked already. */
+void lane_pull(struct lane *lane);
+/* Sends what waits to the destination, or passes the end on when all is sent. */
+void lane_push(struct lane *lane);
+
+/* The source has ended: cleanly, or, when the side is dead, by a reset. */
+void lane_end(struct lane *lane);
+
+/*
+ * The connection of @side is gone with @err (a negative errno): nothing can
+ * be sent there any more. What came from it is still delivered, then the
+ * other side sees a reset. @is_drained: all that came has been read.
+ */
+void lane_side_died(struct side *side, int err, bool is_drained);
+
+/* Callbacks for the ops of a side in the copying transport. */
+void lane_on_recv(struct io_op *op, int res, unsigned flags);
+void lane_on_send(struct io_op *op, int res, unsigned flags);
+
+/* ---- splice.c ---- */
+
+/* Should this lane leave the copying transport as soon as its queue is sent? */
+bool splice_is_due(struct lane *lane);
+/* Enters the splicing transport and moves what is there. */
+void splice_start(struct lane *lane);
+/* Moves on, after readiness or an end. */
+void splice_pump(struct lane *lane);
+/* Back to the copying transport: gives back the pipe and the sockets' blocking mode. */
+void splice_stop(struct lane *lane);
+/* Are bytes between the sockets? */
+bool splice_holds_bytes(const struct lane *lane);
+
+#endif

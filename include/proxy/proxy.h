@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_PROXY_H
+#define PROXY_PROXY_H
+
+/*
+ * What all workers share: the configuration at run time, its pools and
+ * listeners, and how many sessions each worker has. Created by the main
+ * thread before the workers start, destroyed after they ended.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "balance/pool.h"
+#include "base/def.h"
+#include "config/config.h"
+
+#define WORKERS_MAX 256
+
+struct listener {
+	const struct listener_config *config;
+	struct pool *pool;
+	CACHE_ALIGNED atomic_uint sessions;
+	atomic_bool was_full; /* the first hit of its limit was logged */
+};
+
+/* One worker as the others see it. */
+struct worker_peer {
+	CACHE_ALIGNED atomic_uint sessions; /* with those on their way to it */
+	int mail_fd; /* the write end of its mailbox */
+};
+
+struct proxy {
+	const struct config *config;
+	struct listener *listeners;
+	size_t listeners_n;
+	struct pool **pools;
+	size_t pools_n;
+	struct worker_peer *peers;
+	unsigned workers_n;
+	unsigned sessions_max;
+	CACHE_ALIGNED atomic_uint sessions;
+	atomic_bool was_full;
+	atomic_uint workers_draining;
+};
+
+/* Keeps @config. Returns NULL without memory. */
+MUST_CHECK struct proxy *proxy_create(const struct config *config, unsigned workers_n,
+				      unsigned sessions_max);
+/* No session may be left. Accepts NULL. */
+void proxy_destroy(struct proxy *proxy);
+
+/*
+ * Takes a place for one session of @listener, or says no: the listener's or
+ * the process's limit is reached.
+ */
+MUST_CHECK bool proxy_admit(struct proxy *proxy, struct listener *listener);
+void proxy_leave(struct proxy *proxy, struct listener *listener);
+
+/* How many sessions could still be admitted on @listener. */
+unsigned proxy_room(const struct proxy *proxy, const struct listener *listener);
+
+/* The worker that a new session should go to, seen from worker @self. */
+unsigned proxy_least_loaded(const struct proxy *proxy, unsigned self);
+
+/*
+ * A worker accepts and hands over no more. When all do, each is woken once
+ * more to see that nothing can be on its way to it any longer.
+ */
+void proxy_worker_drains(struct proxy *proxy);
+/* Has @worker sessions, or may one still be handed over to it? */
+bool proxy_expects_sessions(const struct proxy *proxy, unsigned worker);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_SESSION_H
+#define PROXY_SESSION_H
+
+/*
+ * One client's life: two sides and two lanes.
+ *
+ *             lanes[LANE_UP]
+ *   client  ----------------->  backend
+ *   sides[SIDE_CLIENT]          sides[SIDE_BACKEND]
+ *           <-----------------
+ *             lanes[LANE_DOWN]
+ *
+ * Lane n carries bytes from side n to the other one. A session belongs to
+ * one engine and its thread. Its slot, sockets and buffers come back at the
+ * end of a turn, when the kernel has returned every op: see session_close().
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "balance/pool.h"
+#include "base/def.h"
+#include "base/list.h"
+#include "base/timer.h"
+#include "io/buf.h"
+#include "io/op.h"
+#include "net/addr.h"
+#include "net/pipe.h"
+
+struct engine;
+struct listener;
+
+enum session_phase {
+	SESSION_FREE,
+	SESSION_GREETING,
+	SESSION_DIALING,
+	SESSION_RELAYING,
+	SESSION_CLOSING,
+	SESSION_PHASES,
+};
+
+/* Why a session ended; the words of session_reasons in the log and the manual. */
+enum close_reason {
+	CLOSE_NONE, /* it did not end yet */
+	CLOSE_DONE,
+	CLOSE_CLIENT_RESET,
+	CLOSE_BACKEND_RESET,
+	CLOSE_CLIENT_LOST,
+	CLOSE_BACKEND_LOST,
+	CLOSE_IDLE,
+	CLOSE_HALF_CLOSED_IDLE,
+	CLOSE_CONNECT_REFUSED,
+	CLOSE_CONNECT_TIMEOUT,
+	CLOSE_CONNECT_FAILED,
+	CLOSE_NO_BACKEND,
+	CLOSE_BACKENDS_FULL,
+	CLOSE_NO_RESOURCES,
+	CLOSE_DRAIN_TIMEOUT,
+	CLOSE_SHUTDOWN,
+	CLOSE_REASONS,
+};
+
+enum close_by { BY_RINGMAIN, BY_CLIENT, BY_BACKEND, CLOSE_BYS };
+
+extern const char *const session_reasons[CLOSE_REASONS];
+extern const char *const session_phase_names[SESSION_PHASES];
+
+enum { SIDE_CLIENT, SIDE_BACKEND, SIDES };
+enum { LANE_UP, LANE_DOWN, LANES };
+
+/* One socket and what the kernel is doing with it. */
+struct side {
+	int fd; /* -1: none */
+	uint8_t index;
+	bool is_tcp;
+	bool is_nonblocking; /* O_NONBLOCK, for splice(2): requests do not wait by themselves */
+	bool is_dead;	     /* its peer reset it or got lost: what follows is no clean end */
+	struct io_op recv;   /* a receive, or a wait for bytes */
+	struct io_op send;   /* a send, a wait for room, or the connect */
+	struct io_op cancel_recv, cancel_send;
+	struct list starved; /* on engine.starved while no buffer is to be had */
+	struct buf_queue out; /* waits to be sent to this socket; the head may be with the kernel */
+};
+
+enum lane_state {
+	LANE_OPEN,     /* its source may have more */
+	LANE_FLUSHING, /* the source has ended, what it sent is still on its way */
+	LANE_DONE,
+};
+
+struct lane {
+	uint64_t bytes; /* that the destination's socket took */
+	struct pipe *pipe; /* while spliced bytes are between the sockets */
+	uint32_t streak_bytes; /* in the present run of full receives */
+	enum lane_state state;
+	uint8_t index;
+	bool is_spliced;
+	bool is_copying_only; /* no pipe was to be had */
+	bool is_cut;	    /* the source ended by dying, not by the end of its stream */
+	bool is_clean;	    /* done: every byte and the end of the stream were delivered */
+	bool has_more;	    /* the last receive left bytes in the socket */
+	uint8_t quiet_pumps; /* spliced rounds in a row that moved little */
+};
+
+struct session {
+	struct engine *engine;
+	struct listener *listener;
+	struct pool *pool;
+	struct backend *backend; /* that it holds a place at, or NULL */
+	uint64_t id;
+	struct side sides[SIDES];
+	struct lane lanes[LANES];
+
+	enum session_phase phase;
+	enum close_reason why;
+	enum close_by by;
+	struct timer timer;
+	struct list reap; /* on engine.reapable at the very end */
+
+	uint64_t started_ms;
+	uint64_t active_ms; /* when bytes last moved */
+	uint64_t dialing_ms; /* when dialing began */
+	uint64_t connected_ms; /* 0: never */
+	uint64_t doomed_ms; /* when the end was noted: see session_doom() */
+	struct pool_ask ask;
+	int dial_error; /* of the last failed try: -errno, 0 for none */
+	struct addr client;
+};
+
+/*
+ * Begins a session on the accepted socket @fd, which it takes; its place was
+ * admitted by the proxy. False, and the socket closed, when the engine has no
+ * slot left.
+ */
+MUST_CHECK bool session_start(struct engine *engine, struct listener *listener, int fd,
+			      bool is_tcp);
+
+/* The only function that changes a session's phase. */
+void session_enter(struct session *s, enum session_phase next);
+
+/* Both sides are connected: lets the bytes flow. */
+void session_relay(struct session *s);
+
+/*
+ * The only way out, for every reason; the first reason counts. Safe to call
+ * twice and from inside any callback: nothing is freed here. session_reap()
+ * returns the slot once the kernel has given back every op.
+ */
+void session_close(struct session *s, enum close_reason why, enum close_by by);
+
+/* Notes an end that is still to be delivered to the other side. */
+void session_doom(struct session *s, enum close_reason why, enum close_by by);
+bool session_is_doomed(const struct session *s);
+
+/* To be called at the end of the callback of every op, when the session is closing. */
+void session_op_returned(struct session *s);
+
+/* Frees what a closed session held. For the engine, at the end of a turn. */
+void session_reap(struct session *s);
+
+/* Bytes moved, or the phase changed: computes the timer anew where it has to come sooner. */
+void session_set_deadline(struct session *s);
+
+/* ---- from a part to its session ------------------------------------------ */
+
+static inline struct session *side_session(struct side *side)
+{
+	return container_of(side - side->index, struct session, sides[0]);
+}
+
+static inline struct session *lane_session(struct lane *lane)
+{
+	return container_of(lane - lane->index, struct session, lanes[0]);
+}
+
+static inline struct side *lane_from(struct lane *lane)
+{
+	return &lane_session(lane)->sides[lane->index];
+}
+
+static inline struct side *lane_to(struct lane *lane)
+{
+	return &lane_session(lane)->sides[!lane->index];
+}
+
+/* The lane that @side feeds, and the one that feeds it. */
+static inline struct lane *side_source_of(struct side *side)
+{
+	return &side_session(side)->lanes[side->index];
+}
+
+static inline struct lane *side_sink_of(struct side *side)
+{
+	return &side_session(side)->lanes[!side->index];
+}
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_SIDE_H
+#define PROXY_SIDE_H
+
+/*
+ * One socket of a session: opening, waiting, cancelling, closing. What the
+ * bytes mean is the lanes' business.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/session.h"
+
+void side_init(struct side *side, uint8_t index);
+
+/* Takes @fd. */
+void side_open(struct side *side, int fd, bool is_tcp);
+
+static inline bool side_has_ops(const struct side *side)
+{
+	return side->recv.in_kernel || side->send.in_kernel || side->cancel_recv.in_kernel ||
+	       side->cancel_send.in_kernel;
+}
+
+/* Asks the kernel for all ops of this side back. */
+void side_cancel(struct side *side);
+
+/*
+ * Closes the socket and drops what waits for it; no op may be in the kernel.
+ * The peer sees a clean end only if everything and the end itself were
+ * delivered to it; in all other cases a reset.
+ */
+void side_close(struct side *side);
+
+/* splice(2) waits for nobody only on such sockets; requests then do not wait either. */
+void side_set_nonblocking(struct side *side, bool is_nonblocking);
+
+/* Puts the side on, or takes it off, the list of those that wait for a buffer. */
+void side_starve(struct side *side);
+void side_feed(struct side *side);
+
+#endif

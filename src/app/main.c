@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the command line to running workers and back. The order matters:
+ * everything that can be wrong is found before the first socket is opened,
+ * all sockets are open before the first worker starts.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "app/capacity.h"
+#include "app/control.h"
+#include "app/options.h"
+#include "app/refusal.h"
+#include "app/sockets.h"
+#include "app/worker.h"
+#include "base/log.h"
+#include "config/dump.h"
+#include "config/load.h"
+
+/* Requests between two turns, and completions: enough for every session to move at once. */
+#define RING_ENTRIES 4096
+#define COMPLETIONS_PER_ENTRY 4
+
+/* Of a worker's buffers, lent to the kernel at a time: few, to stay in the cache. */
+#define BUFFERS_OFFERED 256
+
+static struct config *load(const char *path)
+{
+	struct config *config;
+	struct diag diag;
+
+	diag_init(&diag);
+	config = config_load(path, &diag);
+	diag_write(&diag, stderr);
+	diag_finish(&diag);
+	return config;
+}
+
+/* ---- run --------------------------------------------------------------------------- */
+
+static struct ring_features without(struct ring_features found, const struct ring_features *less)
+{
+	found.defer_taskrun &= !less->defer_taskrun;
+	found.accept_multishot &= !less->accept_multishot;
+	found.recv_credit &= !less->recv_credit;
+	found.min_wait &= !less->min_wait;
+	found.no_iowait &= !less->no_iowait;
+	return found;
+}
+
+/* The largest power of two that leaves as many buffers to the sessions as to the kernel. */
+static unsigned buffers_offered(unsigned buffers)
+{
+	unsigned n = BUFFERS_OFFERED;
+
+	while (n > buffers / 2)
+		n /= 2;
+	return n;
+}
+
+static void log_ready(const struct capacity *c, const struct ring_features *f)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_INFO, "ready"))
+		return;
+	log_text(&line, "version", RINGMAIN_VERSION);
+	log_u64(&line, "workers", c->workers);
+	log_u64(&line, "max_sessions", c->sessions_max);
+	log_u64(&line, "files", c->files_max);
+	log_u64(&line, "buffers", (uint64_t)c->buffers_per_worker * c->workers);
+	log_flag(&line, "defer_taskrun", f->defer_taskrun);
+	log_flag(&line, "accept_multishot", f->accept_multishot);
+	log_flag(&line, "recv_credit", f->recv_credit);
+	log_flag(&line, "min_wait", f->min_wait);
+	log_flag(&line, "no_iowait", f->no_iowait);
+	log_end(&line);
+}
+
+static void fill_engine_options(struct engine_options *all, struct proxy *proxy,
+				const struct sockets *sockets, const struct capacity *capacity,
+				const struct ring_options *ring)
+{
+	for (unsigned n = 0; n < proxy->workers_n; n++) {
+		all[n].proxy = proxy;
+		all[n].worker = n;
+		all[n].ring = *ring;
+		all[n].buffers = capacity->buffers_per_worker;
+		all[n].sockets = sockets_of(sockets, n);
+		all[n].sockets_n = sockets->per_worker;
+	}
+}
+
+static int open_mailboxes(struct proxy *proxy, struct engine_options *all)
+{
+	for (unsigned n = 0; n < proxy->workers_n; n++) {
+		int err = mail_open(&all[n].mail_fd, &proxy->peers[n].mail_fd);
+
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int run_workers(struct proxy *proxy, const struct sockets *sockets,
+		       const struct capacity *capacity, const struct ring_options *ring)
+{
+	static struct engine_options all[WORKERS_MAX];
+	struct workers workers;
+	int err;
+
+	fill_engine_options(all, proxy, sockets, capacity, ring);
+	err = open_mailboxes(proxy, all);
+	if (err < 0)
+		return err;
+	err = workers_start(&workers, all, proxy->workers_n);
+	if (err < 0)
+		return err; /* the process ends, and with it the workers that run */
+	log_ready(capacity, &ring->features);
+	err = control_run(proxy, workers.ended_fd);
+	if (err < 0)
+		return err;
+	err = workers_join(&workers);
+	for (unsigned n = 0; n < proxy->workers_n; n++)
+		close(proxy->peers[n].mail_fd);
+	return err;
+}
+
+static int serve(const struct config *config, const struct ring_options *ring)
+{
+	struct capacity capacity;
+	struct sockets sockets;
+	struct ring_options options = *ring;
+	struct proxy *proxy;
+	int err;
+
+	err = capacity_find(config, &capacity);
+	if (err < 0)
+		return err;
+	options.buffers_offered = buffers_offered(capacity.buffers_per_worker);
+	proxy = proxy_create(config, capacity.workers, capacity.sessions_max);
+	if (!proxy)
+		return -ENOMEM;
+	err = sockets_open(&sockets, proxy);
+	if (err < 0)
+		goto done;
+	err = run_workers(proxy, &sockets, &capacity, &options);
+	sockets_finish(&sockets);
+done:
+	proxy_destroy(proxy);
+	return err;
+}
+
+static int run(const struct config *config, const struct options *options)
+{
+	struct ring_options ring = {
+		.entries = options->ring_entries ? options->ring_entries : RING_ENTRIES,
+	};
+	struct ring_features found;
+	int err;
+
+	log_configure(config->global.log_level, config->global.log_format, STDERR_FILENO);
+	err = ring_probe(&found);
+	if (err < 0) {
+		refusal_explain(err);
+		return EX_UNAVAILABLE;
+	}
+	ring.features = without(found, &options->without);
+	ring.completions = ring.entries * COMPLETIONS_PER_ENTRY;
+	if (control_init() < 0 || log_start() < 0)
+		return EXIT_FAILURE;
+	err = serve(config, &ring);
+	if (err < 0)
+		log_say(LOG_ERROR, "ringmain ends: %s", strerror(-err));
+	else
+		log_say(LOG_INFO, "ended");
+	log_stop();
+	return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct config *config;
+	int status = EXIT_SUCCESS;
+
+	if (!options_read(&options, argc, argv))
+		return EXIT_FAILURE;
+	if (options.action == ACTION_HELP) {
+		options_print_help();
+		return EXIT_SUCCESS;
+	}
+	if (options.action == ACTION_VERSION) {
+		options_print_version();
+		return EXIT_SUCCESS;
+	}
+	if (options.action == ACTION_DIRECTIVES) {
+		config_print_directives(stdout);
+		return EXIT_SUCCESS;
+	}
+
+	config = load(options.config_path);
+	if (!config)
+		return EXIT_FAILURE;
+	if (options.action == ACTION_DUMP)
+		config_dump(config, stdout);
+	else if (options.action == ACTION_RUN)
+		status = run(config, &options);
+	config_destroy(config);
+	return status;
+}

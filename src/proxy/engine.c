@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proxy/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "proxy/side.h"
+
+#define NS_PER_MS 1000000ull
+
+/* With nothing to do a turn still ends once in a while. */
+#define IDLE_WAIT_MS 60000
+
+static void engine_on_mail(struct io_op *op, int res, unsigned flags);
+static void engine_on_mail_cancelled(struct io_op *op, int res, unsigned flags);
+
+/* ---- create, destroy -------------------------------------------------------------- */
+
+static void engine_read_mail(struct engine *e)
+{
+	io_read(e->ring, &e->mail_op, e->mail_fd, e->mail, sizeof(e->mail));
+}
+
+static void open_acceptors(struct engine *e, const struct engine_options *options)
+{
+	e->acceptors_n = options->sockets_n;
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		acceptor_open(&e->acceptors[n], e, &options->sockets[n]);
+}
+
+static void close_taken(const struct engine_options *options)
+{
+	for (size_t n = 0; n < options->sockets_n; n++)
+		close(options->sockets[n].fd);
+	close(options->mail_fd);
+}
+
+int engine_init(struct engine *e, const struct engine_options *options, const char **ret_step)
+{
+	int err;
+
+	*e = (struct engine){
+		.proxy = options->proxy,
+		.worker = options->worker,
+		.mail_fd = options->mail_fd,
+		.now_ms = clock_now_ms(),
+	};
+	list_init(&e->starved);
+	list_init(&e->reapable);
+	timers_init(&e->timers, e->now_ms);
+	io_op_init(&e->mail_op, engine_on_mail);
+	io_op_init(&e->mail_cancel, engine_on_mail_cancelled);
+
+	*ret_step = "memory";
+	err = -ENOMEM;
+	e->acceptors = calloc(MAX(options->sockets_n, 1), sizeof(*e->acceptors));
+	if (!e->acceptors)
+		goto fail;
+	err = slab_init(&e->sessions, sizeof(struct session), options->proxy->sessions_max);
+	if (err < 0)
+		goto fail_acceptors;
+	err = buf_pool_init(&e->bufs, options->buffers);
+	if (err < 0)
+		goto fail_slab;
+	err = ring_create(&options->ring, &e->bufs, &e->ring, ret_step);
+	if (err < 0)
+		goto fail_bufs;
+
+	engine_read_mail(e);
+	open_acceptors(e, options);
+	return 0;
+
+fail_bufs:
+	buf_pool_finish(&e->bufs);
+fail_slab:
+	slab_finish(&e->sessions);
+fail_acceptors:
+	free(e->acceptors);
+fail:
+	close_taken(options);
+	return err;
+}
+
+void engine_finish(struct engine *e)
+{
+	CHECK(e->sessions.used == 0);
+	CHECK(!e->mail_op.in_kernel);
+	ring_destroy(e->ring);
+	pipe_pool_finish(&e->pipes);
+	buf_pool_finish(&e->bufs);
+	slab_finish(&e->sessions);
+	free(e->acceptors);
+	close(e->mail_fd);
+}
+
+/* ---- the loop ------------------------------------------------------------------------ */
+
+static uint64_t wait_allowed_ns(const struct engine *e)
+{
+	uint64_t next_ms = timers_next_ms(&e->timers);
+
+	if (next_ms <= e->now_ms)
+		return 0;
+	return MIN(next_ms - e->now_ms, IDLE_WAIT_MS) * NS_PER_MS;
+}
+
+/* As many as can have a buffer now; the others keep their place in the line. */
+static void feed_starved(struct engine *e)
+{
+	unsigned meals = ring_buffers_available(e->ring);
+	struct list line;
+
+	list_init(&line);
+	list_move_all(&line, &e->starved);
+	for (; meals > 0 && !list_is_empty(&line); meals--)
+		side_feed(container_of(line.next, struct side, starved));
+	while (!list_is_empty(&line)) {
+		struct list *node = list_take_first(&line);
+
+		list_append(&e->starved, node);
+	}
+}
+
+static void reap(struct engine *e)
+{
+	struct list *node;
+
+	while ((node = list_take_first(&e->reapable)))
+		session_reap(container_of(node, struct session, reap));
+}
+
+void engine_work(struct engine *e, uint64_t now_ms)
+{
+	e->now_ms = now_ms;
+	ring_dispatch(e->ring);
+	timers_run(&e->timers, e->now_ms);
+	if (!list_is_empty(&e->starved))
+		feed_starved(e);
+	reap(e);
+}
+
+int engine_turn(struct engine *e)
+{
+	int err = ring_wait(e->ring, wait_allowed_ns(e));
+
+	if (err == 0)
+		engine_work(e, clock_now_ms());
+	return err;
+}
+
+bool engine_is_over(const struct engine *e)
+{
+	if (!e->is_draining || proxy_expects_sessions(e->proxy, e->worker))
+		return false;
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		if (!acceptor_is_closed(&e->acceptors[n]))
+			return false;
+	return true;
+}
+
+/* The mailbox is the last to go: a letter in it may carry a socket. */
+static int engine_close_mail(struct engine *e)
+{
+	int err = 0;
+
+	if (e->mail_op.in_kernel)
+		io_cancel(e->ring, &e->mail_cancel, &e->mail_op);
+	e->is_mail_closed = true;
+	while (err == 0 && (e->mail_op.in_kernel || e->mail_cancel.in_kernel))
+		err = engine_turn(e);
+	return err;
+}
+
+int engine_run(struct engine *e)
+{
+	int err = 0;
+
+	while (err == 0 && !engine_is_over(e))
+		err = engine_turn(e);
+	return err < 0 ? err : engine_close_mail(e);
+}
+
+void engine_on_session_end(struct engine *e)
+{
+	atomic_fetch_sub(&e->proxy->peers[e->worker].sessions, 1);
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		if (e->acceptors[n].parked_fd >= 0)
+			acceptor_resume(&e->acceptors[n]);
+}
+
+/* ---- orders ---------------------------------------------------------------------------- */
+
+void engine_drain(struct engine *e)
+{
+	if (e->is_draining)
+		return;
+	e->is_draining = true;
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		acceptor_close(&e->acceptors[n]);
+	proxy_worker_drains(e->proxy);
+}
+
+void engine_stop(struct engine *e, enum close_reason why)
+{
+	e->is_stopping = true;
+	engine_drain(e);
+	for (uint32_t n = 0; n < e->sessions.touched; n++) {
+		struct session *s = slab_at(&e->sessions, n);
+
+		if (s->phase != SESSION_FREE)
+			session_close(s, why, BY_RINGMAIN);
+	}
+}
+
+static void engine_open_letter(struct engine *e, const struct mail *mail)
+{
+	switch ((enum mail_kind)mail->kind) {
+	case MAIL_SOCKET:
+		acceptor_adopt(e, mail->listener, mail->fd, mail->is_tcp);
+		break;
+	case MAIL_DRAIN:
+		engine_drain(e);
+		break;
+	case MAIL_DRAIN_TIMEOUT:
+		engine_stop(e, CLOSE_DRAIN_TIMEOUT);
+		break;
+	case MAIL_STOP:
+		engine_stop(e, CLOSE_SHUTDOWN);
+		break;
+	}
+}
+
+static void engine_on_mail(struct io_op *op, int res, unsigned flags)
+{
+	struct engine *e = container_of(op, struct engine, mail_op);
+
+	(void)flags;
+	for (int n = 0; n < res / (int)sizeof(struct mail); n++)
+		engine_open_letter(e, &e->mail[n]);
+	if (!e->is_mail_closed)
+		engine_read_mail(e);
+}
+
+static void engine_on_mail_cancelled(struct io_op *op, int res, unsigned flags)
+{
+	(void)op;
+	(void)res;
+	(void)flags;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The copying transport, and how a lane ends in either of the two.
+ *
+ *	pull: from.recv ──> lane_on_recv ──> to.out ──> push: to.send ──> lane_on_send
+ *	  ^                                                                   |
+ *	  └──────────────── room again: pull ────────────────────────────────┘
+ *
+ * One receive and one send may run at the same time, never two sends on one
+ * socket. The kernel's error of a socket is told once, to whichever op comes
+ * first; side.is_dead remembers it, so that the end of stream which the other
+ * op then sees is not taken for a clean one.
+ */
+#include "proxy/lane.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+#include "net/sock.h"
+#include "proxy/engine.h"
+#include "proxy/side.h"
+
+/* A receive up to this long is copied behind bytes that wait already, to free its buffer at once. */
+#define LANE_MERGE_BYTES 4096
+
+static const unsigned next_states[] = {
+	[LANE_OPEN] = BIT(LANE_FLUSHING) | BIT(LANE_DONE),
+	[LANE_FLUSHING] = BIT(LANE_DONE),
+	[LANE_DONE] = 0,
+};
+
+static void lane_on_room(struct io_op *op, int res, unsigned flags);
+
+void lane_init(struct lane *lane, uint8_t index)
+{
+	lane->index = index;
+	lane->state = LANE_OPEN;
+}
+
+void lane_enter(struct lane *lane, enum lane_state next)
+{
+	CHECK(next_states[lane->state] & BIT(next));
+	lane->state = next;
+}
+
+/* ---- pull: ask for more ------------------------------------------------------ */
+
+static bool lane_wants_more(struct lane *lane)
+{
+	struct session *s = lane_session(lane);
+	struct side *from = lane_from(lane);
+
+	return s->phase != SESSION_CLOSING && lane->state == LANE_OPEN && !lane->is_spliced &&
+	       !from->recv.in_kernel && lane_to(lane)->out.bytes < LANE_HIGH_WATER;
+}
+
+/* An O_NONBLOCK socket's receive would not wait: a poll does, and the receive follows it. */
+static void lane_on_bytes(struct io_op *op, int res, unsigned flags)
+{
+	struct side *from = container_of(op, struct side, recv);
+	struct session *s = side_session(from);
+
+	(void)flags;
+	from->recv.done = lane_on_recv;
+	if (s->phase == SESSION_CLOSING)
+		session_op_returned(s);
+	else if (res < 0)
+		lane_side_died(from, res, false);
+	else
+		io_recv(s->engine->ring, &from->recv, from->fd, 0, false);
+}
+
+static void lane_receive(struct lane *lane, uint32_t credit)
+{
+	struct side *from = lane_from(lane);
+	struct ring *ring = lane_session(lane)->engine->ring;
+
+	if (from->is_nonblocking && !lane->has_more) {
+		from->recv.done = lane_on_bytes;
+		io_poll(ring, &from->recv, from->fd, POLLIN | POLLRDHUP);
+		return;
+	}
+	/* Kernels before 6.19 may lose the end of stream of a unix socket in a multishot receive. */
+	if (!from->is_tcp || from->is_nonblocking)
+		credit = 0;
+	io_recv(ring, &from->recv, from->fd, credit, !lane->has_more);
+}
+
+/*
+ * Few buffers are left, and one that waits for a slow reader is one that all
+ * other sessions lack. So look for room at the destination before receiving:
+ * what is received then is sent at once.
+ */
+static void lane_pull_carefully(struct lane *lane)
+{
+	struct session *s = lane_session(lane);
+	struct side *to = lane_to(lane);
+
+	if (s->phase != SESSION_RELAYING || to->send.in_kernel || !buf_queue_is_empty(&to->out))
+		return;
+	to->send.done = lane_on_room;
+	io_poll(s->engine->ring, &to->send, to->fd, POLLOUT);
+}
+
+void lane_pull(struct lane *lane)
+{
+	struct session *s = lane_session(lane);
+	struct side *to = lane_to(lane);
+
+	if (!lane_wants_more(lane))
+		return;
+	if (splice_is_due(lane)) {
+		if (buf_queue_is_empty(&to->out) && !to->send.in_kernel)
+			splice_start(lane);
+		return;
+	}
+	if (buf_pool_is_low(&s->engine->bufs))
+		lane_pull_carefully(lane);
+	else
+		lane_receive(lane, LANE_HIGH_WATER - to->out.bytes);
+}
+
+/* ---- received ------------------------------------------------------------------ */
+
+/* Takes @buf: behind what waits already, in its own buffer or in the last one's rest. */
+static void lane_queue(struct lane *lane, struct buf *buf)
+{
+	struct side *to = lane_to(lane);
+	struct buf *last = to->out.tail;
+	uint32_t n = buf_filled(buf);
+	bool is_lent = to->send.in_kernel && last == to->out.head;
+
+	if (!last || is_lent || n > LANE_MERGE_BYTES || n > BUF_BYTES - last->end) {
+		buf_queue_append(&to->out, buf);
+		return;
+	}
+	memcpy(last->bytes + last->end, buf->bytes + buf->start, n);
+	last->end += n;
+	to->out.bytes += n;
+	buf_put(&lane_session(lane)->engine->bufs, buf);
+}
+
+static void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
+{
+	struct session *s = lane_session(lane);
+	uint32_t n = buf_filled(buf);
+
+	lane->has_more = flags & IO_NONEMPTY;
+	if (lane->has_more || n == BUF_BYTES)
+		lane->streak_bytes = MIN(lane->streak_bytes + n, LANE_STREAM_BYTES);
+	else
+		lane->streak_bytes = 0;
+	s->active_ms = s->engine->now_ms;
+	if (lane->state == LANE_DONE) {
+		buf_put(&s->engine->bufs, buf); /* its destination died meanwhile */
+		return;
+	}
+	lane_queue(lane, buf);
+	lane_push(lane);
+}
+
+static void lane_receive_failed(struct lane *lane, int err)
+{
+	struct side *from = lane_from(lane);
+
+	switch (-err) {
+	case ENOBUFS:
+		side_starve(from);
+		break;
+	case EAGAIN:
+	case EINTR:
+		lane->has_more = false;
+		break;
+	default:
+		lane_side_died(from, err, true);
+	}
+}
+
+void lane_on_recv(struct io_op *op, int res, unsigned flags)
+{
+	struct side *from = container_of(op, struct side, recv);
+	struct lane *lane = side_source_of(from);
+	struct session *s = side_session(from);
+	struct buf *buf = NULL;
+
+	if (flags & IO_HAS_BUFFER)
+		buf = buf_received(&s->engine->bufs, MAX(res, 0), flags);
+	if (buf && (res <= 0 || s->phase == SESSION_CLOSING)) {
+		buf_put(&s->engine->bufs, buf);
+		buf = NULL;
+	}
+	if (s->phase == SESSION_CLOSING) {
+		session_op_returned(s);
+		return;
+	}
+	if (buf)
+		lane_received(lane, buf, flags);
+	else if (res == 0)
+		lane_end(lane);
+	else
+		lane_receive_failed(lane, res);
+	if (list_is_empty(&from->starved))
+		lane_pull(lane);
+}
+
+/* ---- push: send ------------------------------------------------------------------- */
+
+/* Everything was delivered: the end follows. */
+static void lane_finish(struct lane *lane)
+{
+	struct session *s = lane_session(lane);
+	struct lane *other = &s->lanes[!lane->index];
+	struct side *to = lane_to(lane);
+
+	if (lane->is_cut) {
+		/* A reset would overtake what the other kernel has not acknowledged. */
+		if (sock_unsent_bytes(to->fd) == 0)
+			session_close(s, s->why, s->by);
+		return;
+	}
+	lane_enter(lane, LANE_DONE);
+	lane->is_clean = true;
+	if (other->state == LANE_DONE) {
+		session_close(s, CLOSE_DONE, s->by); /* whose close(2) is the end of stream */
+		return;
+	}
+	(void)shutdown(to->fd, SHUT_WR); /* fails only when the peer is gone, which recv tells */
+	session_set_deadline(s);
+}
+
+void lane_push(struct lane *lane)
+{
+	struct session *s = lane_session(lane);
+	struct side *to = lane_to(lane);
+	struct buf *head = to->out.head;
+
+	if (s->phase != SESSION_RELAYING || to->send.in_kernel || lane->state == LANE_DONE)
+		return;
+	if (head)
+		io_send(s->engine->ring, &to->send, to->fd, head->bytes + head->start,
+			buf_filled(head));
+	else if (splice_holds_bytes(lane))
+		splice_pump(lane);
+	else if (lane->state == LANE_FLUSHING)
+		lane_finish(lane);
+}
+
+static void lane_sent(struct lane *lane, uint32_t n)
+{
+	struct session *s = lane_session(lane);
+
+	s->active_ms = s->engine->now_ms;
+	lane->bytes += n;
+	s->engine->counters.bytes_copied += n;
+	buf_queue_sent(&lane_to(lane)->out, &s->engine->bufs, n);
+}
+
+/* There was no room at an O_NONBLOCK socket: the send goes on when there is. */
+static void lane_wait_for_room(struct side *to)
+{
+	to->send.done = lane_on_room;
+	io_poll(side_session(to)->engine->ring, &to->send, to->fd, POLLOUT);
+}
+
+static void lane_on_room(struct io_op *op, int res, unsigned flags)
+{
+	struct side *to = container_of(op, struct side, send);
+	struct lane *lane = side_sink_of(to);
+	struct session *s = side_session(to);
+
+	(void)flags;
+	to->send.done = lane_on_send;
+	if (s->phase == SESSION_CLOSING)
+		session_op_returned(s);
+	else if (res < 0)
+		lane_side_died(to, res, false);
+	else if (!buf_queue_is_empty(&to->out))
+		lane_push(lane);
+	else if (lane_wants_more(lane))
+		lane_receive(lane, 0);
+}
+
+void lane_on_send(struct io_op *op, int res, unsigned flags)
+{
+	struct side *to = container_of(op, struct side, send);
+	struct lane *lane = side_sink_of(to);
+	struct session *s = side_session(to);
+
+	(void)flags;
+	if (s->phase == SESSION_CLOSING) {
+		if (res > 0)
+			lane->bytes += (uint32_t)res;
+		session_op_returned(s);
+		return;
+	}
+	if (res == -EAGAIN) {
+		lane_wait_for_room(to);
+		return;
+	}
+	if (res < 0 && res != -EINTR) {
+		lane_side_died(to, res, false);
+		return;
+	}
+	if (res > 0)
+		lane_sent(lane, (uint32_t)res);
+	lane_push(lane);
+	lane_pull(lane);
+}
+
+/* ---- ends ------------------------------------------------------------------------- */
+
+void lane_end(struct lane *lane)
+{
+	struct session *s = lane_session(lane);
+	struct lane *other = &s->lanes[!lane->index];
+
+	if (lane->state != LANE_OPEN)
+		return;
+	lane->is_cut = lane_from(lane)->is_dead;
+	if (other->state == LANE_OPEN && !session_is_doomed(s))
+		s->by = lane->index == LANE_UP ? BY_CLIENT : BY_BACKEND;
+	lane_enter(lane, LANE_FLUSHING);
+	lane_push(lane);
+}
+
+/* Nothing more can be delivered through this lane; what waits in it is lost. */
+static void lane_break(struct lane *lane)
+{
+	struct side *to = lane_to(lane);
+
+	if (lane->state != LANE_DONE)
+		lane_enter(lane, LANE_DONE);
+	if (!to->send.in_kernel)
+		buf_queue_clear(&to->out, &lane_session(lane)->engine->bufs);
+}
+
+static enum close_reason reason_of(const struct side *side, int err)
+{
+	bool is_lost = err == -ETIMEDOUT || err == -EHOSTUNREACH || err == -ENETUNREACH ||
+		       err == -EHOSTDOWN || err == -ENETDOWN;
+
+	if (side->index == SIDE_CLIENT)
+		return is_lost ? CLOSE_CLIENT_LOST : CLOSE_CLIENT_RESET;
+	return is_lost ? CLOSE_BACKEND_LOST : CLOSE_BACKEND_RESET;
+}
+
+void lane_side_died(struct side *side, int err, bool is_drained)
+{
+	struct session *s = side_session(side);
+	struct lane *source = side_source_of(side);
+
+	side->is_dead = true;
+	session_doom(s, reason_of(side, err), side->index == SIDE_CLIENT ? BY_CLIENT : BY_BACKEND);
+	if (s->phase != SESSION_RELAYING) {
+		session_close(s, s->why, s->by);
+		return;
+	}
+	lane_break(side_sink_of(side));
+	if (is_drained)
+		lane_end(source);
+	if (source->state == LANE_DONE)
+		session_close(s, s->why, s->by);
+	else
+		lane_pull(source);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proxy/proxy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "proxy/mail.h"
+
+/* A worker keeps a new session unless another one has fewer by more than this part of its own. */
+#define UNEVEN_PART 16
+
+static struct pool *pool_of(const struct proxy *proxy, const struct pool_config *config)
+{
+	return proxy->pools[config - proxy->config->pools];
+}
+
+static bool create_parts(struct proxy *proxy)
+{
+	const struct config *config = proxy->config;
+
+	for (; proxy->pools_n < config->pools_n; proxy->pools_n++) {
+		struct pool *pool = pool_create(&config->pools[proxy->pools_n]);
+
+		if (!pool)
+			return false;
+		proxy->pools[proxy->pools_n] = pool;
+	}
+	for (; proxy->listeners_n < config->listeners_n; proxy->listeners_n++) {
+		struct listener *l = &proxy->listeners[proxy->listeners_n];
+
+		l->config = &config->listeners[proxy->listeners_n];
+		l->pool = pool_of(proxy, l->config->pool);
+	}
+	return true;
+}
+
+/* Some of the structs are aligned to cache lines, which calloc(3) does not promise. */
+static void *zeroed(size_t n, size_t bytes)
+{
+	void *p = aligned_alloc(CACHE_LINE_BYTES, MAX(n, 1) * bytes);
+
+	if (p)
+		memset(p, 0, MAX(n, 1) * bytes);
+	return p;
+}
+
+struct proxy *proxy_create(const struct config *config, unsigned workers_n, unsigned sessions_max)
+{
+	struct proxy *proxy = zeroed(1, sizeof(*proxy));
+
+	if (!proxy)
+		return NULL;
+	proxy->config = config;
+	proxy->workers_n = workers_n;
+	proxy->sessions_max = sessions_max;
+	proxy->pools = calloc(MAX(config->pools_n, 1), sizeof(struct pool *));
+	proxy->listeners = zeroed(config->listeners_n, sizeof(*proxy->listeners));
+	proxy->peers = zeroed(workers_n, sizeof(*proxy->peers));
+	if (proxy->pools && proxy->listeners && proxy->peers && create_parts(proxy))
+		return proxy;
+	proxy_destroy(proxy);
+	return NULL;
+}
+
+void proxy_destroy(struct proxy *proxy)
+{
+	if (!proxy)
+		return;
+	for (size_t n = 0; n < proxy->pools_n; n++)
+		pool_destroy(proxy->pools[n]);
+	free(proxy->pools);
+	free(proxy->listeners);
+	free(proxy->peers);
+	free(proxy);
+}
+
+/* Adds one to @count unless that passes @max; 0 is no limit. */
+static bool take_place(atomic_uint *count, unsigned max)
+{
+	if (atomic_fetch_add(count, 1) < max || max == 0)
+		return true;
+	atomic_fetch_sub(count, 1);
+	return false;
+}
+
+bool proxy_admit(struct proxy *proxy, struct listener *listener)
+{
+	if (!take_place(&proxy->sessions, proxy->sessions_max))
+		return false;
+	if (take_place(&listener->sessions, listener->config->sessions_max))
+		return true;
+	atomic_fetch_sub(&proxy->sessions, 1);
+	return false;
+}
+
+void proxy_leave(struct proxy *proxy, struct listener *listener)
+{
+	CHECK(atomic_fetch_sub(&listener->sessions, 1) > 0);
+	CHECK(atomic_fetch_sub(&proxy->sessions, 1) > 0);
+}
+
+static unsigned room_in(const atomic_uint *count, unsigned max)
+{
+	unsigned now = atomic_load_explicit(count, memory_order_relaxed);
+
+	if (max == 0)
+		return UINT32_MAX;
+	return now < max ? max - now : 0;
+}
+
+unsigned proxy_room(const struct proxy *proxy, const struct listener *listener)
+{
+	unsigned all = room_in(&proxy->sessions, proxy->sessions_max);
+	unsigned own = room_in(&listener->sessions, listener->config->sessions_max);
+
+	return MIN(all, own);
+}
+
+static unsigned load_of(const struct proxy *proxy, unsigned worker)
+{
+	return atomic_load_explicit(&proxy->peers[worker].sessions, memory_order_relaxed);
+}
+
+unsigned proxy_least_loaded(const struct proxy *proxy, unsigned self)
+{
+	unsigned own = load_of(proxy, self);
+	unsigned best = self, least = own;
+
+	for (unsigned n = 0; n < proxy->workers_n; n++) {
+		if (load_of(proxy, n) < least) {
+			least = load_of(proxy, n);
+			best = n;
+		}
+	}
+	return own - least > own / UNEVEN_PART ? best : self;
+}
+
+void proxy_worker_drains(struct proxy *proxy)
+{
+	struct mail mail = { .kind = MAIL_DRAIN };
+
+	if (atomic_fetch_add(&proxy->workers_draining, 1) + 1 < proxy->workers_n)
+		return;
+	for (unsigned n = 0; n < proxy->workers_n; n++)
+		(void)!mail_send(proxy->peers[n].mail_fd, &mail); /* a full box wakes it too */
+}
+
+bool proxy_expects_sessions(const struct proxy *proxy, unsigned worker)
+{
+	return atomic_load(&proxy->workers_draining) < proxy->workers_n ||
+	       atomic_load(&proxy->peers[worker].sessions) > 0;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A session's life cycle: one table of phases, one setter, one exit. What
+ * happens in a phase is in greet.c, dial.c and lane.c.
+ */
+#include "proxy/session.h"
+
+#include <assert.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "net/sock.h"
+#include "proxy/dial.h"
+#include "proxy/engine.h"
+#include "proxy/lane.h"
+#include "proxy/side.h"
+
+/* How often a reset looks whether the bytes before it have been acknowledged. */
+#define DOOMED_LOOK_MS 10
+
+static const struct phase {
+	const char *name;
+	unsigned next; /* bit set of legal successors */
+} phases[] = {
+	[SESSION_FREE] = { "free", BIT(SESSION_GREETING) },
+	[SESSION_GREETING] = { "greeting", BIT(SESSION_DIALING) | BIT(SESSION_CLOSING) },
+	[SESSION_DIALING] = { "dialing", BIT(SESSION_RELAYING) | BIT(SESSION_CLOSING) },
+	[SESSION_RELAYING] = { "relaying", BIT(SESSION_CLOSING) },
+	[SESSION_CLOSING] = { "closing", BIT(SESSION_FREE) },
+};
+static_assert(ARRAY_LEN(phases) == SESSION_PHASES, "every phase needs a row");
+
+const char *const session_reasons[CLOSE_REASONS] = {
+	[CLOSE_NONE] = "none",
+	[CLOSE_DONE] = "done",
+	[CLOSE_CLIENT_RESET] = "client_reset",
+	[CLOSE_BACKEND_RESET] = "backend_reset",
+	[CLOSE_CLIENT_LOST] = "client_lost",
+	[CLOSE_BACKEND_LOST] = "backend_lost",
+	[CLOSE_IDLE] = "idle",
+	[CLOSE_HALF_CLOSED_IDLE] = "half_closed_idle",
+	[CLOSE_CONNECT_REFUSED] = "connect_refused",
+	[CLOSE_CONNECT_TIMEOUT] = "connect_timeout",
+	[CLOSE_CONNECT_FAILED] = "connect_failed",
+	[CLOSE_NO_BACKEND] = "no_backend",
+	[CLOSE_BACKENDS_FULL] = "backends_full",
+	[CLOSE_NO_RESOURCES] = "no_resources",
+	[CLOSE_DRAIN_TIMEOUT] = "drain_timeout",
+	[CLOSE_SHUTDOWN] = "shutdown",
+};
+
+static const char *const by_names[CLOSE_BYS] = {
+	[BY_RINGMAIN] = "ringmain",
+	[BY_CLIENT] = "client",
+	[BY_BACKEND] = "backend",
+};
+
+static void session_on_timer(struct timer *timer);
+
+/* ---- begin ----------------------------------------------------------------- */
+
+/* Logging wants to know who it was; nothing else in a session does. */
+static void learn_client(struct session *s, int fd)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	if (!log_is_on(LOG_INFO))
+		return;
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		return;
+	addr_from_sockaddr(&s->client, (struct sockaddr *)&ss, len);
+	addr_unmap(&s->client);
+}
+
+bool session_start(struct engine *e, struct listener *listener, int fd, bool is_tcp)
+{
+	struct session *s = slab_get(&e->sessions);
+
+	if (!s) {
+		close(fd);
+		return false;
+	}
+	s->engine = e;
+	s->listener = listener;
+	s->pool = listener->pool;
+	s->id = ++e->sessions_begun * e->proxy->workers_n + e->worker;
+	s->started_ms = s->active_ms = e->now_ms;
+	list_init(&s->reap);
+	timer_init(&s->timer, session_on_timer);
+	for (uint8_t n = 0; n < SIDES; n++) {
+		side_init(&s->sides[n], n);
+		lane_init(&s->lanes[n], n);
+	}
+	side_open(&s->sides[SIDE_CLIENT], fd, is_tcp);
+	learn_client(s, fd);
+	e->counters.sessions_started++;
+
+	session_enter(s, SESSION_GREETING);
+	lane_pull(&s->lanes[LANE_UP]);
+	if (s->phase == SESSION_GREETING)
+		dial_start(s);
+	return true;
+}
+
+void session_enter(struct session *s, enum session_phase next)
+{
+	CHECK(phases[s->phase].next & BIT(next));
+	s->phase = next;
+}
+
+void session_relay(struct session *s)
+{
+	session_enter(s, SESSION_RELAYING);
+	s->active_ms = s->connected_ms = s->engine->now_ms;
+	session_set_deadline(s);
+	lane_pull(&s->lanes[LANE_DOWN]);
+	lane_push(&s->lanes[LANE_UP]);
+	lane_pull(&s->lanes[LANE_UP]);
+}
+
+/* ---- time ------------------------------------------------------------------- */
+
+static bool is_half_closed(const struct session *s)
+{
+	return (s->lanes[LANE_UP].state == LANE_DONE) != (s->lanes[LANE_DOWN].state == LANE_DONE);
+}
+
+/* How long nothing may move in the relaying phase, 0 for ever. */
+static uint64_t quiet_allowed_ms(const struct session *s)
+{
+	const struct listener_config *config = s->listener->config;
+
+	if (is_half_closed(s) && config->half_close_timeout_ms > 0)
+		return config->half_close_timeout_ms;
+	return config->idle_timeout_ms;
+}
+
+void session_set_deadline(struct session *s)
+{
+	uint64_t allowed_ms = quiet_allowed_ms(s);
+
+	CHECK(s->phase == SESSION_RELAYING);
+	if (session_is_doomed(s))
+		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
+	else if (allowed_ms > 0)
+		timer_set(&s->engine->timers, &s->timer, s->active_ms + allowed_ms);
+	else
+		timer_stop(&s->engine->timers, &s->timer);
+}
+
+/* What came before the reset has been delivered, or had its time. */
+static void doomed_look_again(struct session *s)
+{
+	uint64_t patience_ms = s->listener->config->close_timeout_ms;
+
+	if (s->engine->now_ms >= s->doomed_ms + patience_ms) {
+		session_close(s, s->why, s->by);
+		return;
+	}
+	session_set_deadline(s);
+	for (int n = 0; n < LANES && s->phase == SESSION_RELAYING; n++)
+		lane_push(&s->lanes[n]);
+}
+
+/* Bytes that moved since did not move the timer: it is looked at when it fires. */
+static void relaying_on_timer(struct session *s)
+{
+	if (session_is_doomed(s))
+		doomed_look_again(s);
+	else if (s->engine->now_ms < s->active_ms + quiet_allowed_ms(s))
+		session_set_deadline(s);
+	else
+		session_close(s, is_half_closed(s) ? CLOSE_HALF_CLOSED_IDLE : CLOSE_IDLE,
+			      BY_RINGMAIN);
+}
+
+static void session_on_timer(struct timer *timer)
+{
+	struct session *s = container_of(timer, struct session, timer);
+
+	if (s->phase == SESSION_DIALING)
+		dial_on_deadline(s);
+	else if (s->phase == SESSION_RELAYING)
+		relaying_on_timer(s);
+}
+
+/* ---- end --------------------------------------------------------------------- */
+
+void session_doom(struct session *s, enum close_reason why, enum close_by by)
+{
+	if (session_is_doomed(s))
+		return;
+	s->why = why;
+	s->by = by;
+	s->doomed_ms = s->engine->now_ms;
+	if (s->phase == SESSION_RELAYING)
+		session_set_deadline(s);
+}
+
+bool session_is_doomed(const struct session *s)
+{
+	return s->why != CLOSE_NONE;
+}
+
+static bool session_has_ops(const struct session *s)
+{
+	return side_has_ops(&s->sides[SIDE_CLIENT]) || side_has_ops(&s->sides[SIDE_BACKEND]);
+}
+
+void session_close(struct session *s, enum close_reason why, enum close_by by)
+{
+	CHECK(s->phase != SESSION_FREE);
+	if (s->phase == SESSION_CLOSING)
+		return;
+
+	if (!session_is_doomed(s)) {
+		s->why = why;
+		s->by = by;
+	}
+	session_enter(s, SESSION_CLOSING);
+	timer_stop(&s->engine->timers, &s->timer);
+	for (int n = 0; n < SIDES; n++)
+		side_cancel(&s->sides[n]);
+	session_op_returned(s);
+}
+
+void session_op_returned(struct session *s)
+{
+	CHECK(s->phase == SESSION_CLOSING);
+	if (!session_has_ops(s) && list_is_empty(&s->reap))
+		list_append(&s->engine->reapable, &s->reap);
+}
+
+static void log_end_of(const struct session *s)
+{
+	char text[ADDR_TEXT_BYTES];
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_INFO, "session"))
+		return;
+	log_u64(&line, "id", s->id);
+	log_text(&line, "listener", s->listener->config->name);
+	log_text(&line, "client", addr_format(&s->client, text));
+	if (s->backend)
+		log_text(&line, "backend", s->backend->config->name);
+	log_u64(&line, "up", s->lanes[LANE_UP].bytes);
+	log_u64(&line, "down", s->lanes[LANE_DOWN].bytes);
+	if (s->connected_ms > 0)
+		log_u64(&line, "connect_ms", s->connected_ms - s->dialing_ms);
+	if (s->ask.tried_n > 0)
+		log_u64(&line, "failed_tries", s->ask.tried_n);
+	log_u64(&line, "duration_ms", s->engine->now_ms - s->started_ms);
+	log_u64(&line, "worker", s->engine->worker);
+	log_text(&line, "reason", session_reasons[s->why]);
+	log_text(&line, "by", by_names[s->by]);
+	log_end(&line);
+}
+
+void session_reap(struct session *s)
+{
+	struct engine *e = s->engine;
+
+	CHECK(s->phase == SESSION_CLOSING);
+	CHECK(!session_has_ops(s));
+	for (int n = 0; n < LANES; n++)
+		splice_stop(&s->lanes[n]);
+	for (int n = 0; n < SIDES; n++)
+		side_close(&s->sides[n]);
+	log_end_of(s);
+	dial_release(s);
+	e->counters.sessions_ended[s->why]++;
+	proxy_leave(e->proxy, s->listener);
+	session_enter(s, SESSION_FREE);
+	slab_put(&e->sessions, s);
+	engine_on_session_end(e);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proxy/side.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "net/sock.h"
+#include "proxy/engine.h"
+#include "proxy/lane.h"
+
+static void side_on_cancelled(struct io_op *op, struct side *side)
+{
+	struct session *s = side_session(side);
+
+	CHECK(!op->in_kernel);
+	if (s->phase == SESSION_CLOSING)
+		session_op_returned(s);
+}
+
+/* Found, not found, or too late: the target's own completion says what became of it. */
+static void side_on_recv_cancelled(struct io_op *op, int res, unsigned flags)
+{
+	(void)res;
+	(void)flags;
+	side_on_cancelled(op, container_of(op, struct side, cancel_recv));
+}
+
+static void side_on_send_cancelled(struct io_op *op, int res, unsigned flags)
+{
+	(void)res;
+	(void)flags;
+	side_on_cancelled(op, container_of(op, struct side, cancel_send));
+}
+
+void side_init(struct side *side, uint8_t index)
+{
+	side->fd = -1;
+	side->index = index;
+	list_init(&side->starved);
+	io_op_init(&side->recv, lane_on_recv);
+	io_op_init(&side->send, lane_on_send);
+	io_op_init(&side->cancel_recv, side_on_recv_cancelled);
+	io_op_init(&side->cancel_send, side_on_send_cancelled);
+}
+
+void side_open(struct side *side, int fd, bool is_tcp)
+{
+	CHECK(side->fd < 0);
+	side->fd = fd;
+	side->is_tcp = is_tcp;
+	side->is_dead = false;
+	side->is_nonblocking = false;
+}
+
+void side_cancel(struct side *side)
+{
+	struct ring *ring = side_session(side)->engine->ring;
+
+	list_remove(&side->starved);
+	if (side->recv.in_kernel && !side->cancel_recv.in_kernel)
+		io_cancel(ring, &side->cancel_recv, &side->recv);
+	if (side->send.in_kernel && !side->cancel_send.in_kernel)
+		io_cancel(ring, &side->cancel_send, &side->send);
+}
+
+void side_close(struct side *side)
+{
+	struct engine *e = side_session(side)->engine;
+
+	CHECK(!side_has_ops(side));
+	buf_queue_clear(&side->out, &e->bufs);
+	if (side->fd < 0)
+		return;
+	if (side_sink_of(side)->is_clean)
+		close(side->fd);
+	else
+		sock_close_abort(side->fd);
+	side->fd = -1;
+}
+
+void side_set_nonblocking(struct side *side, bool is_nonblocking)
+{
+	int flags;
+
+	if (side->is_nonblocking == is_nonblocking)
+		return;
+	flags = fcntl(side->fd, F_GETFL);
+	flags = is_nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+	if (fcntl(side->fd, F_SETFL, flags) == 0)
+		side->is_nonblocking = is_nonblocking;
+}
+
+void side_starve(struct side *side)
+{
+	struct engine *e = side_session(side)->engine;
+
+	if (!list_is_empty(&side->starved))
+		return;
+	list_append(&e->starved, &side->starved);
+	e->counters.starvations++;
+}
+
+void side_feed(struct side *side)
+{
+	list_remove(&side->starved);
+	lane_pull(side_source_of(side));
+}
