@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/quote.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+#define ESCAPE_BYTES_MAX 6 /* \u00NN */
+
+static bool is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* How many bytes a sequence that begins with @first has; 0 when none may begin so. */
+static unsigned sequence_bytes(unsigned char first)
+{
+	if (first < 0x80)
+		return 1;
+	if (first < 0xc2)
+		return 0;
+	if (first < 0xe0)
+		return 2;
+	if (first < 0xf0)
+		return 3;
+	return first <= 0xf4 ? 4 : 0;
+}
+
+/*
+ * How many bytes of @text may pass as they are because they are one letter
+ * beyond ASCII: well-formed by table 3-7 of the Unicode standard, and not one
+ * of the controls U+0080 to U+009F. 0 when there is none.
+ */
+static unsigned letter_bytes(const unsigned char *text)
+{
+	static const struct {
+		unsigned char first, low, high;
+	} second_bytes[] = {
+		{ 0xc2, 0xa0, 0xbf }, /* below: controls */
+		{ 0xe0, 0xa0, 0xbf }, /* below: too long a form */
+		{ 0xed, 0x80, 0x9f }, /* above: surrogates */
+		{ 0xf0, 0x90, 0xbf }, /* below: too long a form */
+		{ 0xf4, 0x80, 0x8f }, /* above: beyond U+10FFFF */
+	};
+	unsigned n = sequence_bytes(text[0]);
+
+	if (n < 2)
+		return 0;
+	for (unsigned i = 1; i < n; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(second_bytes); i++) {
+		if (text[0] == second_bytes[i].first &&
+		    (text[1] < second_bytes[i].low || text[1] > second_bytes[i].high))
+			return 0;
+	}
+	return n;
+}
+
+/* The letter of a two-byte escape that both formats know, or 0. */
+static char short_escape(unsigned char c)
+{
+	switch (c) {
+	case '\n':
+		return 'n';
+	case '\r':
+		return 'r';
+	case '\t':
+		return 't';
+	case '"':
+	case '\\':
+		return (char)c;
+	default:
+		return 0;
+	}
+}
+
+static size_t escape(char *at, unsigned char c, const char *hex_prefix)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = strlen(hex_prefix);
+
+	at[0] = '\\';
+	at[1] = short_escape(c);
+	if (at[1] != 0)
+		return 2;
+	memcpy(at, hex_prefix, n);
+	at[n++] = digits[c >> 4];
+	at[n++] = digits[c & 15];
+	return n;
+}
+
+static size_t quote(char *at, size_t room, const char *text, const char *hex_prefix,
+		    bool *ret_is_cut)
+{
+	const unsigned char *from = (const unsigned char *)text;
+	size_t n = 0;
+
+	CHECK(room >= QUOTE_ROOM_MIN);
+	at[n++] = '"';
+	while (*from) {
+		char escaped[ESCAPE_BYTES_MAX];
+		const void *out = from;
+		size_t in_bytes = is_plain(*from) ? 1 : letter_bytes(from);
+		size_t out_bytes = in_bytes;
+
+		if (in_bytes == 0) {
+			in_bytes = 1;
+			out_bytes = escape(escaped, *from, hex_prefix);
+			out = escaped;
+		}
+		if (out_bytes > room - n - 1) {
+			*ret_is_cut = true;
+			break;
+		}
+		memcpy(at + n, out, out_bytes);
+		n += out_bytes;
+		from += in_bytes;
+	}
+	at[n++] = '"';
+	return n;
+}
+
+size_t quote_json(char *at, size_t room, const char *text, bool *ret_is_cut)
+{
+	return quote(at, room, text, "\\u00", ret_is_cut);
+}
+
+size_t quote_logfmt(char *at, size_t room, const char *text, bool *ret_is_cut)
+{
+	size_t n = 0;
+
+	while (is_plain((unsigned char)text[n]) && text[n] != ' ' && text[n] != '=')
+		n++;
+	if (n == 0 || n > room || text[n] != '\0')
+		return quote(at, room, text, "\\x", ret_is_cut);
+	memcpy(at, text, n);
+	return n;
+}
