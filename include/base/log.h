@@ -17,10 +17,11 @@
  *	ts=2026-11-21T23:10:04.123Z level=info msg=session id=17 listener=pg
  *
  * log_end() never waits for the reader of the log: lines go into a bounded
- * queue that a thread of the logger writes out. When it is full, lines are
- * dropped and counted, and the next line that fits says how many
- * ("log lines dropped" n=...). Before log_start() and after log_stop() lines
- * are written at once by the caller. Any thread may log.
+ * queue that a thread of the logger writes out a few milliseconds later. When
+ * it is full, lines are dropped and counted, and the next line that fits says
+ * how many ("log lines dropped" n=...). Before log_start() and after log_stop()
+ * lines are written at once by the caller, who ignores SIGPIPE. Any thread may
+ * log.
  *
  * Under journald ($JOURNAL_STREAM names stderr) each line begins with the
  * syslog priority, "<6>", and the time stamp is left out in logfmt.
@@ -38,19 +39,30 @@ enum log_format { LOG_LOGFMT, LOG_JSON, LOG_FORMATS };
 extern const char *const log_level_names[LOG_LEVELS];
 extern const char *const log_format_names[LOG_FORMATS];
 
-#define LOG_LINE_BYTES 2048 /* a longer line ends with truncated=yes */
+/* A longer line ends with truncated=yes: a value is cut, those behind it are left out. */
+#define LOG_LINE_BYTES 2048
 
 struct log_line {
 	enum log_level level;
+	enum log_format format;
 	uint16_t used;
 	bool is_truncated;
 	char text[LOG_LINE_BYTES];
 };
 
-/* What is logged from now on, and how. Thread-safe; the default is info, logfmt, fd 2. */
+/*
+ * What is logged from now on, and how; lines that are queued go to the new fd
+ * too. Thread-safe; the default is info, logfmt, fd 2, not for journald.
+ * Borrows @fd until it is configured away: the caller closes it, after
+ * log_stop().
+ */
 void log_configure(enum log_level level, enum log_format format, int fd);
 
-/* Starts and stops the writing thread; log_stop() writes what is queued. */
+/*
+ * Starts and stops the writing thread. log_start() returns 0 or -errno.
+ * log_stop() writes what is queued, but gives up a reader that takes nothing
+ * for a second. One thread calls these two, after any fork(2).
+ */
 MUST_CHECK int log_start(void);
 void log_stop(void);
 
@@ -58,22 +70,32 @@ bool log_is_on(enum log_level level);
 
 /* Begins a line; false, and nothing to do, when @level is not logged. */
 MUST_CHECK bool log_begin(struct log_line *line, enum log_level level, const char *message);
-/* Values are quoted and escaped as the format needs it; control bytes never reach the terminal. */
+
+/*
+ * Add a key, which is ours and written as it is, and a value, which may be a
+ * stranger's: it is quoted and escaped as the format needs it, and control
+ * bytes never reach the terminal. A text that is NULL adds nothing.
+ */
 void log_text(struct log_line *line, const char *key, const char *value);
 void log_u64(struct log_line *line, const char *key, uint64_t value);
 void log_i64(struct log_line *line, const char *key, int64_t value);
 void log_flag(struct log_line *line, const char *key, bool value);
-/* "errno=ECONNREFUSED", from 0 or -errno. */
+/* "errno=ECONNREFUSED", from -errno or errno; "errno=0" when all was well. */
 void log_errno(struct log_line *line, const char *key, int err);
 void log_end(struct log_line *line);
 
 /* A line with no keys but what the format string makes of itself. For start-up and rare events. */
 void log_say(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* At most one line per @every_ms from this place: true when it is time. Not exact between threads. */
+/*
+ * At most one line per @every_ms from this place: true when it is time, and
+ * then *ret_suppressed says how often it was not since the last time. Any
+ * thread may ask; of several that ask at once more than one may get a yes.
+ * Begins as a structure of zeroes.
+ */
 struct log_rate {
-	uint64_t next_ms;
-	uint64_t suppressed;
+	_Atomic uint64_t next_ms;
+	_Atomic uint64_t suppressed;
 };
 MUST_CHECK bool log_rate_allows(struct log_rate *rate, uint64_t now_ms, uint64_t every_ms,
 				uint64_t *ret_suppressed);

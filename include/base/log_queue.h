@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BASE_LOG_QUEUE_H
+#define BASE_LOG_QUEUE_H
+
+/*
+ * Where finished log lines wait for the thread that writes them out. Only
+ * log.c includes this. Two buffers: lines are appended to one under a lock
+ * that is held for a copy and no more, while the thread writes the other.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/def.h"
+
+#define LOG_QUEUE_BYTES (256 * 1024) /* some thousand lines: half a second of a slow reader */
+#define LOG_NOTICE_BYTES 160
+
+/* Writes the line that says that @n lines were dropped, and returns its length. */
+typedef size_t log_notice_fn(uint64_t n, char ret_text[LOG_NOTICE_BYTES]);
+
+/* Where to write from now on. The default is stderr. */
+void log_queue_set_fd(int fd);
+
+/* Starts the thread. Returns 0 or -errno; harmless when it runs already. */
+MUST_CHECK int log_queue_start(log_notice_fn *notice);
+
+/*
+ * Writes what is queued and ends the thread. A reader that has taken nothing
+ * for LOG_STOP_PATIENCE_MS is given up.
+ */
+#define LOG_STOP_PATIENCE_MS 1000
+void log_queue_stop(void);
+
+/* Appends a line, which ends with a newline, or writes it at once when there is no thread. */
+void log_queue_put(const char *line, size_t n);
+
+#endif

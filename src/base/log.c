@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/log.h"
+
+#include "base/check.h"
+#include "base/log_queue.h"
+#include "base/quote.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What every line keeps free for its end: ,"truncated":true} and a newline. */
+#define TAIL_BYTES 24
+#define BODY_BYTES (LOG_LINE_BYTES - TAIL_BYTES)
+
+/* A pair begins only where its key and this much of a value fit: any number does. */
+#define VALUE_BYTES_MIN 24
+
+const char *const log_level_names[LOG_LEVELS] = { "error", "warn", "info", "debug" };
+const char *const log_format_names[LOG_FORMATS] = { "logfmt", "json" };
+
+/* sd-daemon(3): what journald takes for the priority of a line. */
+static const char *const journal_prefixes[LOG_LEVELS] = { "<3>", "<4>", "<6>", "<7>" };
+
+static struct {
+	_Atomic(enum log_level) level;
+	_Atomic(enum log_format) format;
+	atomic_bool is_journal;
+} config = { .level = LOG_INFO };
+
+/* Is @fd the stream that systemd says it connected to the journal? */
+static bool is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	if (!stream || sscanf(stream, "%llu:%llu", &device, &inode) != 2)
+		return false;
+	return fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+void log_configure(enum log_level level, enum log_format format, int fd)
+{
+	config.level = level;
+	config.format = format;
+	config.is_journal = is_journal(fd);
+	log_queue_set_fd(fd);
+}
+
+static void put_bytes(struct log_line *line, const char *bytes, size_t n)
+{
+	CHECK(n <= sizeof(line->text) - line->used);
+	memcpy(line->text + line->used, bytes, n);
+	line->used = (uint16_t)(line->used + n);
+}
+
+static void put_plain(struct log_line *line, const char *text)
+{
+	put_bytes(line, text, strlen(text));
+}
+
+static void put_u64(struct log_line *line, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while (value /= 10);
+	put_bytes(line, digits + at, sizeof(digits) - at);
+}
+
+static void put_quoted(struct log_line *line, const char *text)
+{
+	char *at = line->text + line->used;
+	size_t room = BODY_BYTES - line->used;
+	size_t n = line->format == LOG_JSON ? quote_json(at, room, text, &line->is_truncated)
+					    : quote_logfmt(at, room, text, &line->is_truncated);
+
+	line->used = (uint16_t)(line->used + n);
+}
+
+static void put_key(struct log_line *line, const char *key)
+{
+	if (line->format == LOG_JSON) {
+		put_plain(line, ",\"");
+		put_plain(line, key);
+		put_plain(line, "\":");
+	} else {
+		put_plain(line, " ");
+		put_plain(line, key);
+		put_plain(line, "=");
+	}
+}
+
+/* False when the line is full: then nothing may follow. */
+static bool begin_pair(struct log_line *line, const char *key)
+{
+	size_t need = strlen(key) + strlen(",\"\":") + VALUE_BYTES_MIN;
+
+	if (line->is_truncated || need > (size_t)BODY_BYTES - line->used) {
+		line->is_truncated = true;
+		return false;
+	}
+	put_key(line, key);
+	return true;
+}
+
+static char *put_digits(char *at, unsigned value, unsigned width)
+{
+	for (unsigned i = width; i > 0; i--, value /= 10)
+		at[i - 1] = (char)('0' + value % 10);
+	return at + width;
+}
+
+static void write_second(time_t second, char text[sizeof("2026-11-21T23:10:04.")])
+{
+	struct tm tm;
+	char *at = text;
+
+	gmtime_r(&second, &tm);
+	at = put_digits(at, (unsigned)tm.tm_year + 1900, 4);
+	*at++ = '-';
+	at = put_digits(at, (unsigned)tm.tm_mon + 1, 2);
+	*at++ = '-';
+	at = put_digits(at, (unsigned)tm.tm_mday, 2);
+	*at++ = 'T';
+	at = put_digits(at, (unsigned)tm.tm_hour, 2);
+	*at++ = ':';
+	at = put_digits(at, (unsigned)tm.tm_min, 2);
+	*at++ = ':';
+	at = put_digits(at, (unsigned)tm.tm_sec, 2);
+	*at++ = '.';
+}
+
+/* The calendar is asked once a second and thread; the rest is three digits. */
+static void put_time(struct log_line *line)
+{
+	static _Thread_local char text[sizeof("2026-11-21T23:10:04.123Z")];
+	static _Thread_local time_t second = -1;
+	const size_t ms_at = strlen("2026-11-21T23:10:04.");
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec != second) {
+		second = now.tv_sec;
+		write_second(second, text);
+	}
+	put_digits(text + ms_at, (unsigned)(now.tv_nsec / 1000000), 3);
+	text[ms_at + 3] = 'Z';
+	put_bytes(line, text, sizeof(text) - 1);
+}
+
+static void begin_json(struct log_line *line, const char *message)
+{
+	put_plain(line, "{\"ts\":\"");
+	put_time(line);
+	put_plain(line, "\",\"level\":\"");
+	put_plain(line, log_level_names[line->level]);
+	put_plain(line, "\",\"msg\":");
+	put_quoted(line, message);
+}
+
+static void begin_logfmt(struct log_line *line, const char *message, bool has_time)
+{
+	if (has_time) {
+		put_plain(line, "ts=");
+		put_time(line);
+		put_plain(line, " ");
+	}
+	put_plain(line, "level=");
+	put_plain(line, log_level_names[line->level]);
+	put_plain(line, " msg=");
+	put_quoted(line, message);
+}
+
+static void begin(struct log_line *line, enum log_level level, const char *message)
+{
+	const bool for_journal = config.is_journal;
+
+	line->level = level;
+	line->format = config.format;
+	line->used = 0;
+	line->is_truncated = false;
+	if (for_journal)
+		put_plain(line, journal_prefixes[level]);
+	if (line->format == LOG_JSON)
+		begin_json(line, message);
+	else
+		begin_logfmt(line, message, !for_journal);
+}
+
+static void finish(struct log_line *line)
+{
+	if (line->format == LOG_JSON) {
+		put_plain(line, line->is_truncated ? ",\"truncated\":true}\n" : "}\n");
+		return;
+	}
+	put_plain(line, line->is_truncated ? " truncated=yes\n" : "\n");
+}
+
+static size_t write_notice(uint64_t n, char ret_text[LOG_NOTICE_BYTES])
+{
+	struct log_line line;
+
+	begin(&line, LOG_WARN, "log lines dropped");
+	log_u64(&line, "n", n);
+	finish(&line);
+	memcpy(ret_text, line.text, line.used);
+	return line.used;
+}
+
+int log_start(void)
+{
+	return log_queue_start(write_notice);
+}
+
+void log_stop(void)
+{
+	log_queue_stop();
+}
+
+bool log_is_on(enum log_level level)
+{
+	return level <= atomic_load_explicit(&config.level, memory_order_relaxed);
+}
+
+bool log_begin(struct log_line *line, enum log_level level, const char *message)
+{
+	if (!log_is_on(level))
+		return false;
+	begin(line, level, message);
+	return true;
+}
+
+void log_text(struct log_line *line, const char *key, const char *value)
+{
+	if (value && begin_pair(line, key))
+		put_quoted(line, value);
+}
+
+void log_u64(struct log_line *line, const char *key, uint64_t value)
+{
+	if (begin_pair(line, key))
+		put_u64(line, value);
+}
+
+void log_i64(struct log_line *line, const char *key, int64_t value)
+{
+	if (!begin_pair(line, key))
+		return;
+	if (value < 0)
+		put_plain(line, "-");
+	put_u64(line, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+void log_flag(struct log_line *line, const char *key, bool value)
+{
+	if (!begin_pair(line, key))
+		return;
+	if (line->format == LOG_JSON)
+		put_plain(line, value ? "true" : "false");
+	else
+		put_plain(line, value ? "yes" : "no");
+}
+
+void log_errno(struct log_line *line, const char *key, int err)
+{
+	const int number = err < 0 ? -err : err;
+	const char *name = strerrorname_np(number);
+
+	if (name)
+		log_text(line, key, name);
+	else
+		log_i64(line, key, number);
+}
+
+void log_end(struct log_line *line)
+{
+	finish(line);
+	log_queue_put(line->text, line->used);
+}
+
+void log_say(enum log_level level, const char *format, ...)
+{
+	struct log_line line;
+	char message[LOG_LINE_BYTES];
+	va_list args;
+
+	if (!log_is_on(level))
+		return;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	begin(&line, level, message);
+	log_end(&line);
+}
+
+bool log_rate_allows(struct log_rate *rate, uint64_t now_ms, uint64_t every_ms,
+		     uint64_t *ret_suppressed)
+{
+	if (now_ms < rate->next_ms) {
+		rate->suppressed++;
+		return false;
+	}
+	rate->next_ms = now_ms + every_ms;
+	*ret_suppressed = atomic_exchange(&rate->suppressed, 0);
+	return true;
+}

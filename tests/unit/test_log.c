@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/log.h"
+
+#include "base/clock.h"
+#include "base/log_queue.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define THREADS 4
+#define LINES_PER_THREAD 5000
+#define TOO_MANY 20000 /* lines: twice what the queue holds, and more */
+
+static int log_pipe[2];
+static char caught[4 << 20];
+static size_t caught_bytes;
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (pipe2(log_pipe, O_CLOEXEC) < 0)
+		return -1;
+	caught_bytes = 0;
+	log_configure(LOG_INFO, LOG_LOGFMT, log_pipe[1]);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	log_configure(LOG_INFO, LOG_LOGFMT, STDERR_FILENO);
+	close(log_pipe[0]);
+	if (log_pipe[1] >= 0)
+		close(log_pipe[1]);
+	return 0;
+}
+
+/* Reads what was logged, as a text; without the thread it is there already. */
+static const char *catch_line(void)
+{
+	ssize_t n = read(log_pipe[0], caught, sizeof(caught) - 1);
+
+	assert_true(n > 0);
+	caught[n] = '\0';
+	return caught;
+}
+
+/* Compares a line without its time stamp, whose form is another test's business. */
+static void expect_line(const char *want)
+{
+	const char *line = catch_line();
+	const size_t stamp_bytes = strlen("ts=2026-11-21T23:10:04.123Z ");
+
+	assert_true(strlen(line) > stamp_bytes);
+	assert_string_equal(line + stamp_bytes, want);
+}
+
+static void a_line_is_words_then_keys(void **state)
+{
+	struct log_line line;
+
+	(void)state;
+	assert_true(log_begin(&line, LOG_INFO, "session"));
+	log_u64(&line, "id", 17);
+	log_text(&line, "listener", "pg");
+	log_text(&line, "absent", NULL);
+	log_text(&line, "sni", "two words");
+	log_i64(&line, "balance", -5);
+	log_flag(&line, "tls", true);
+	log_flag(&line, "splice", false);
+	log_end(&line);
+	expect_line("level=info msg=session id=17 listener=pg sni=\"two words\" balance=-5 tls=yes "
+		    "splice=no\n");
+}
+
+static void numbers_are_written_to_their_ends(void **state)
+{
+	struct log_line line;
+
+	(void)state;
+	assert_true(log_begin(&line, LOG_ERROR, "two words"));
+	log_u64(&line, "a", 0);
+	log_u64(&line, "b", UINT64_MAX);
+	log_i64(&line, "c", INT64_MIN);
+	log_i64(&line, "d", INT64_MAX);
+	log_end(&line);
+	expect_line("level=error msg=\"two words\" a=0 b=18446744073709551615 "
+		    "c=-9223372036854775808 d=9223372036854775807\n");
+}
+
+static void errors_have_names(void **state)
+{
+	struct log_line line;
+
+	(void)state;
+	assert_true(log_begin(&line, LOG_WARN, "dial"));
+	log_errno(&line, "a", -ECONNREFUSED);
+	log_errno(&line, "b", ETIMEDOUT);
+	log_errno(&line, "c", 0);
+	log_errno(&line, "d", -9999);
+	log_end(&line);
+	expect_line("level=warn msg=dial a=ECONNREFUSED b=ETIMEDOUT c=0 d=9999\n");
+}
+
+static void what_is_below_the_level_is_not_begun(void **state)
+{
+	struct log_line line;
+
+	(void)state;
+	for (int level = LOG_ERROR; level < LOG_LEVELS; level++) {
+		log_configure(level, LOG_LOGFMT, log_pipe[1]);
+		for (int asked = LOG_ERROR; asked < LOG_LEVELS; asked++) {
+			assert_int_equal(log_is_on(asked), asked <= level);
+			assert_int_equal(log_begin(&line, asked, "x"), asked <= level);
+		}
+	}
+	log_configure(LOG_WARN, LOG_LOGFMT, log_pipe[1]);
+	log_say(LOG_INFO, "not %s", "this");
+	log_say(LOG_WARN, "but %s", "this");
+	expect_line("level=warn msg=\"but this\"\n");
+}
+
+static void the_stamp_is_the_time_in_utc(void **state)
+{
+	time_t before = time(NULL), then;
+	struct tm tm = { 0 };
+	const char *line, *rest;
+
+	(void)state;
+	log_say(LOG_INFO, "x");
+	line = catch_line();
+	rest = strptime(line, "ts=%Y-%m-%dT%H:%M:%S.", &tm);
+	assert_non_null(rest);
+	then = timegm(&tm);
+	assert_in_range(then, before, time(NULL));
+	assert_true(isdigit(rest[0]) && isdigit(rest[1]) && isdigit(rest[2]) && rest[3] == 'Z');
+}
+
+static void the_stamp_moves_on_with_the_second(void **state)
+{
+	const uint64_t give_up_ms = clock_now_ms() + 5000;
+	char first[32];
+	const char *line;
+
+	(void)state;
+	log_say(LOG_INFO, "x");
+	memcpy(first, catch_line(), strlen("ts=2026-11-21T23:10:04"));
+	do {
+		const struct timespec pause = { .tv_nsec = 50 * 1000000 };
+
+		assert_true(clock_now_ms() < give_up_ms);
+		nanosleep(&pause, NULL);
+		log_say(LOG_INFO, "x");
+		line = catch_line();
+	} while (memcmp(first, line, strlen("ts=2026-11-21T23:10:04")) == 0);
+}
+
+/*
+ * A checker of JSON that knows what log lines need: one object of strings,
+ * numbers and booleans. Gives what follows, or NULL.
+ */
+static const char *skip_string(const char *at)
+{
+	if (*at++ != '"')
+		return NULL;
+	while (*at != '"') {
+		if ((unsigned char)*at < ' ')
+			return NULL;
+		if (*at == '\\') {
+			at++;
+			if (*at == 'u' && strspn(at + 1, "0123456789abcdef") >= 4)
+				at += 4;
+			else if (!*at || !strchr("\"\\/bfnrt", *at))
+				return NULL;
+		}
+		at++;
+	}
+	return at + 1;
+}
+
+static const char *skip_value(const char *at)
+{
+	if (*at == '"')
+		return skip_string(at);
+	if (strncmp(at, "true", 4) == 0)
+		return at + 4;
+	if (strncmp(at, "false", 5) == 0)
+		return at + 5;
+	at += *at == '-';
+	if (*at == '0')
+		return at + 1;
+	return isdigit(*at) ? at + strspn(at, "0123456789") : NULL;
+}
+
+static bool is_json_line(const char *at)
+{
+	if (*at != '{')
+		return false;
+	do {
+		at = skip_string(at + 1);
+		if (!at || *at != ':')
+			return false;
+		at = skip_value(at + 1);
+	} while (at && *at == ',');
+	return at && strcmp(at, "}\n") == 0;
+}
+
+static void json_lines_are_json(void **state)
+{
+	struct log_line line;
+	char every_byte[256];
+
+	(void)state;
+	for (int i = 0; i < 255; i++)
+		every_byte[i] = (char)(i + 1);
+	every_byte[255] = '\0';
+	log_configure(LOG_INFO, LOG_JSON, log_pipe[1]);
+	assert_true(log_begin(&line, LOG_INFO, "\"quoted\""));
+	log_u64(&line, "id", 0);
+	log_i64(&line, "n", -7);
+	log_flag(&line, "yes", true);
+	log_flag(&line, "no", false);
+	log_text(&line, "all", every_byte);
+	log_errno(&line, "errno", -EPIPE);
+	log_end(&line);
+	catch_line();
+	if (!is_json_line(caught))
+		fail_msg("%s", caught);
+	assert_non_null(strstr(caught,
+			       "\"level\":\"info\",\"msg\":\"\\\"quoted\\\"\",\"id\":0,\"n\":-7,"
+			       "\"yes\":true,\"no\":false,\"all\":\"\\u0001"));
+	assert_non_null(strstr(caught, "\\u00ff\",\"errno\":\"EPIPE\"}\n"));
+}
+
+/* Whatever is logged, a line has its limit, its end and its form. */
+static void long_lines_say_that_they_are_cut(void **state)
+{
+	char text[LOG_LINE_BYTES * 2];
+
+	(void)state;
+	for (size_t n = LOG_LINE_BYTES - 200; n < LOG_LINE_BYTES + 10; n++) {
+		struct log_line line;
+
+		memset(text, n % 2 ? 'a' : '\x01', n);
+		text[n] = '\0';
+		log_configure(LOG_INFO, n % 4 < 2 ? LOG_JSON : LOG_LOGFMT, log_pipe[1]);
+		assert_true(log_begin(&line, LOG_INFO, "long"));
+		log_text(&line, "text", text);
+		log_u64(&line, "id", UINT64_MAX);
+		log_flag(&line, "flag", true);
+		log_end(&line);
+		catch_line();
+		assert_true(strlen(caught) <= LOG_LINE_BYTES);
+		assert_true(caught[strlen(caught) - 1] == '\n');
+		assert_true(n % 4 >= 2 || is_json_line(caught));
+		if (line.is_truncated)
+			assert_non_null(strstr(caught, "truncated"));
+		else
+			assert_non_null(strstr(caught, "flag"));
+	}
+}
+
+static void endless_messages_are_cut_too(void **state)
+{
+	(void)state;
+	log_say(LOG_INFO, "%*s", 3 * LOG_LINE_BYTES, "x");
+	catch_line();
+	assert_true(strlen(caught) <= LOG_LINE_BYTES);
+	assert_non_null(strstr(caught, "\" truncated=yes\n"));
+}
+
+static void journald_gets_a_priority_and_no_stamp(void **state)
+{
+	struct stat st;
+	char stream[64];
+
+	(void)state;
+	assert_int_equal(fstat(log_pipe[1], &st), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_configure(LOG_DEBUG, LOG_LOGFMT, log_pipe[1]);
+	log_say(LOG_ERROR, "a");
+	assert_string_equal(catch_line(), "<3>level=error msg=a\n");
+	log_say(LOG_DEBUG, "b");
+	assert_string_equal(catch_line(), "<7>level=debug msg=b\n");
+
+	log_configure(LOG_DEBUG, LOG_JSON, log_pipe[1]);
+	log_say(LOG_INFO, "c");
+	assert_memory_equal(catch_line(), "<6>{\"ts\":\"", 10);
+
+	/* Some other stream of ours is the journal's, not this one. */
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	log_configure(LOG_INFO, LOG_LOGFMT, log_pipe[1]);
+	log_say(LOG_INFO, "d");
+	assert_memory_equal(catch_line(), "ts=", 3);
+	unsetenv("JOURNAL_STREAM");
+}
+
+static void *catch_until_closed(void *unused)
+{
+	ssize_t n;
+
+	(void)unused;
+	do {
+		n = read(log_pipe[0], caught + caught_bytes, sizeof(caught) - 1 - caught_bytes);
+		caught_bytes += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	caught[caught_bytes] = '\0';
+	return NULL;
+}
+
+/* Ends the log and gives all that came through the pipe to a reader that began late. */
+static void stop_and_catch(pthread_t reader)
+{
+	log_stop();
+	close(log_pipe[1]);
+	log_pipe[1] = -1;
+	assert_int_equal(pthread_join(reader, NULL), 0);
+}
+
+static void what_is_queued_is_written_by_the_thread(void **state)
+{
+	pthread_t reader;
+
+	(void)state;
+	assert_int_equal(log_start(), 0);
+	assert_int_equal(log_start(), 0);
+	for (unsigned i = 0; i < 100; i++)
+		log_say(LOG_INFO, "line%u", i);
+	assert_int_equal(pthread_create(&reader, NULL, catch_until_closed, NULL), 0);
+	stop_and_catch(reader);
+	assert_non_null(strstr(caught, "msg=line0\n"));
+	assert_non_null(strstr(caught, "msg=line99\n"));
+}
+
+static void the_log_can_start_and_stop_again(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(log_start(), 0);
+		log_say(LOG_INFO, "queued");
+		log_stop();
+		expect_line("level=info msg=queued\n");
+		log_say(LOG_INFO, "direct");
+		expect_line("level=info msg=direct\n");
+	}
+	log_stop();
+}
+
+static size_t count(const char *needle)
+{
+	size_t n = 0;
+
+	for (const char *at = caught; (at = strstr(at, needle)); at++)
+		n++;
+	return n;
+}
+
+/* What all notices together say, and each of them says something. */
+static unsigned long long count_dropped(void)
+{
+	const char *const notice = "level=warn msg=\"log lines dropped\" n=";
+	unsigned long long n, sum = 0;
+
+	for (const char *at = caught; (at = strstr(at, notice)); sum += n) {
+		at += strlen(notice);
+		assert_int_equal(sscanf(at, "%llu", &n), 1);
+		assert_true(n > 0);
+	}
+	return sum;
+}
+
+static void log_too_much(void)
+{
+	for (int i = 0; i < TOO_MANY; i++)
+		log_say(LOG_INFO, "a line of which there are far too many for the queue");
+}
+
+static void lines_nobody_reads_are_dropped_and_counted(void **state)
+{
+	unsigned long long dropped;
+	pthread_t reader;
+
+	(void)state;
+	assert_int_equal(log_start(), 0);
+	log_too_much();
+	assert_int_equal(pthread_create(&reader, NULL, catch_until_closed, NULL), 0);
+	stop_and_catch(reader);
+	dropped = count_dropped();
+	assert_int_equal(count("a line of which"), TOO_MANY - dropped);
+	/* The two buffers and the pipe hold the others. */
+	assert_in_range(dropped, 1, TOO_MANY - 2000);
+	assert_in_range(count("log lines dropped"), 1, 2);
+}
+
+static void the_next_line_that_fits_says_how_many_are_missing(void **state)
+{
+	pthread_t reader;
+
+	(void)state;
+	assert_int_equal(log_start(), 0);
+	log_too_much();
+	assert_int_equal(pthread_create(&reader, NULL, catch_until_closed, NULL), 0);
+	for (int i = 0; i < 200; i++) {
+		const struct timespec pause = { .tv_nsec = 1000000 };
+
+		nanosleep(&pause, NULL);
+		log_say(LOG_INFO, "afterwards");
+	}
+	stop_and_catch(reader);
+	assert_true(strstr(caught, "log lines dropped") < strstr(caught, "afterwards"));
+	assert_int_equal(count("a line of which") + count("afterwards") + count_dropped(),
+			 TOO_MANY + 200);
+}
+
+static void a_reader_that_is_stuck_does_not_hold_up_the_end(void **state)
+{
+	uint64_t began_ms;
+
+	(void)state;
+	assert_int_equal(log_start(), 0);
+	log_too_much();
+	began_ms = clock_now_ms();
+	log_stop();
+	assert_in_range(clock_now_ms() - began_ms, 0, LOG_STOP_PATIENCE_MS * 5);
+}
+
+static void a_reader_that_went_harms_nobody(void **state)
+{
+	int none[2];
+
+	(void)state;
+	assert_int_equal(pipe(none), 0);
+	close(none[0]);
+	assert_int_equal(log_start(), 0);
+	log_configure(LOG_INFO, LOG_LOGFMT, none[1]);
+	log_say(LOG_INFO, "lost");
+	log_stop();
+	log_configure(LOG_INFO, LOG_LOGFMT, log_pipe[1]);
+	close(none[1]);
+}
+
+static void *log_many(void *name)
+{
+	for (uint64_t i = 0; i < LINES_PER_THREAD; i++) {
+		struct log_line line;
+
+		if (!log_begin(&line, LOG_INFO, "m"))
+			continue;
+		log_text(&line, "t", name);
+		log_u64(&line, "i", i);
+		log_end(&line);
+	}
+	return NULL;
+}
+
+/* Every line is whole, and those of one thread come in its order. */
+static void check_orders(void)
+{
+	unsigned long long next[THREADS] = { 0 };
+	char *rest = caught, *line;
+
+	while ((line = strsep(&rest, "\n")) && *line) {
+		unsigned long long number;
+		unsigned thread;
+		int end = 0;
+
+		if (strstr(line, "dropped"))
+			continue;
+		sscanf(line, "ts=%*s level=info msg=m t=t%u i=%llu%n", &thread, &number, &end);
+		if (end == 0 || line[end] != '\0')
+			fail_msg("'%s'", line);
+		assert_true(thread < THREADS);
+		assert_true(number >= next[thread]);
+		next[thread] = number + 1;
+	}
+}
+
+static void lines_of_many_threads_stay_whole(void **state)
+{
+	static char names[THREADS][3] = { "t0", "t1", "t2", "t3" };
+	pthread_t threads[THREADS], reader;
+
+	(void)state;
+	assert_int_equal(pthread_create(&reader, NULL, catch_until_closed, NULL), 0);
+	assert_int_equal(log_start(), 0);
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, log_many, names[i]), 0);
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	stop_and_catch(reader);
+	assert_int_equal(count("msg=m") + count_dropped(), THREADS * LINES_PER_THREAD);
+	assert_in_range(count("msg=m"), 1000, THREADS * LINES_PER_THREAD);
+	check_orders();
+}
+
+static void a_thread_that_cannot_be_had_is_an_error(void **state)
+{
+	pthread_attr_t before, endless;
+
+	(void)state;
+	assert_int_equal(pthread_getattr_default_np(&before), 0);
+	pthread_attr_init(&endless);
+	pthread_attr_setstacksize(&endless, (size_t)1 << 48);
+	assert_int_equal(pthread_setattr_default_np(&endless), 0);
+	assert_true(log_start() < 0);
+	assert_int_equal(pthread_setattr_default_np(&before), 0);
+	pthread_attr_destroy(&endless);
+	pthread_attr_destroy(&before);
+
+	log_say(LOG_INFO, "direct");
+	expect_line("level=info msg=direct\n");
+}
+
+static void a_rate_lets_one_through_and_counts_the_others(void **state)
+{
+	struct log_rate rate = { 0 };
+	uint64_t suppressed = 99;
+
+	(void)state;
+	assert_true(log_rate_allows(&rate, 5000, 1000, &suppressed));
+	assert_int_equal(suppressed, 0);
+	suppressed = 99;
+	assert_false(log_rate_allows(&rate, 5000, 1000, &suppressed));
+	assert_false(log_rate_allows(&rate, 5999, 1000, &suppressed));
+	assert_int_equal(suppressed, 99);
+	assert_true(log_rate_allows(&rate, 6000, 1000, &suppressed));
+	assert_int_equal(suppressed, 2);
+	assert_true(log_rate_allows(&rate, 7000, 1000, &suppressed));
+	assert_int_equal(suppressed, 0);
+}
+
+#define ON_A_PIPE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_A_PIPE(a_line_is_words_then_keys),
+		ON_A_PIPE(numbers_are_written_to_their_ends),
+		ON_A_PIPE(errors_have_names),
+		ON_A_PIPE(what_is_below_the_level_is_not_begun),
+		ON_A_PIPE(the_stamp_is_the_time_in_utc),
+		ON_A_PIPE(the_stamp_moves_on_with_the_second),
+		ON_A_PIPE(json_lines_are_json),
+		ON_A_PIPE(long_lines_say_that_they_are_cut),
+		ON_A_PIPE(endless_messages_are_cut_too),
+		ON_A_PIPE(journald_gets_a_priority_and_no_stamp),
+		ON_A_PIPE(what_is_queued_is_written_by_the_thread),
+		ON_A_PIPE(the_log_can_start_and_stop_again),
+		ON_A_PIPE(lines_nobody_reads_are_dropped_and_counted),
+		ON_A_PIPE(the_next_line_that_fits_says_how_many_are_missing),
+		ON_A_PIPE(a_reader_that_is_stuck_does_not_hold_up_the_end),
+		ON_A_PIPE(a_reader_that_went_harms_nobody),
+		ON_A_PIPE(lines_of_many_threads_stay_whole),
+		ON_A_PIPE(a_thread_that_cannot_be_had_is_an_error),
+		cmocka_unit_test(a_rate_lets_one_through_and_counts_the_others),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
