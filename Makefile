@@ -45,6 +45,7 @@ fuzz_src   := $(wildcard tests/fuzz/fuzz_*.c)
 load_src   := $(wildcard tests/load/*.c)
 load_kit   := $(wildcard tests/load/kit/*.c)
 man_pages  := $(wildcard etc/*.[1-8])
+sample     := $(firstword $(wildcard etc/ringmain.ini) etc/demo.ini)
 
 obj         = $(patsubst %.c,$(out)/%.o,$(1))
 prog        = $(patsubst %.c,$(out)/%,$(1))
@@ -234,7 +235,7 @@ lint: ## floors, style, format, docs, cppcheck, clang-tidy, shellcheck
 # For clang-tidy: how the program is compiled, without warnings and sanitizers.
 .PHONY: print-flags
 print-flags: $(wolf)
-	@echo -std=gnu17 -D_GNU_SOURCE -DRINGMAIN_VERSION='\"$(VERSION)\"' $(wolf_define) \
+	@echo -std=gnu17 -D_GNU_SOURCE -DRINGMAIN_VERSION='"$(VERSION)"' $(wolf_define) \
 	-DRINGMAIN_DEBUG=1 -Iinclude $(lib_cflags) $(wolf_cflags)
 
 .PHONY: format
@@ -260,7 +261,7 @@ install: release ## install program, manual, unit, sample (PREFIX DESTDIR SYSCON
 	>"$(DESTDIR)$(UNITDIR)/ringmain.service"
 	install -D -m 644 etc/bash-completion/ringmain "$(DESTDIR)$(COMPDIR)/ringmain"
 	@test -e "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini" || \
-	install -v -m 644 etc/demo.ini "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini"
+	install -v -m 644 $(sample) "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini"
 
 uninstall: ## remove what install put there, except the configuration
 	rm -f "$(DESTDIR)$(SBINDIR)/ringmain" "$(DESTDIR)$(UNITDIR)/ringmain.service" \

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The scripts that check the sources find what they are there to find."""
 
+import os
 import pathlib
 import subprocess
 
 import pytest
 
-SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+from kit.ringmain import BINARY
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+SCRIPTS = TOP / "scripts"
 SPDX = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n"
 
 
@@ -157,3 +161,34 @@ def test_run_tests_adds_up(tmp_path, targets, code, line):
     got, out = run("run-tests.sh", script(tmp_path / "make", MAKE), *targets)
     assert got == code
     assert out.splitlines()[-1] == line
+
+
+def test_run_demo_shows_both_servers_and_leaves_nothing(tmp_path):
+    env = {**os.environ, "RINGMAIN": str(BINARY), "TMPDIR": str(tmp_path)}
+    done = subprocess.run([SCRIPTS / "run-demo.sh", "--once"], env=env, text=True, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "both servers answer" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def make(*args):
+    env = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    subprocess.run(["make", "-s", "-C", TOP, *args], env=env, check=True, timeout=300,
+                   stdout=subprocess.DEVNULL)
+
+
+def test_install_goes_where_it_is_told_and_uninstall_leaves_the_configuration(tmp_path):
+    where = (f"DESTDIR={tmp_path}", "PREFIX=/opt/rm", "SYSCONFDIR=/conf", "UNITDIR=/units",
+             "MANDIR=/opt/man")
+    make("install", *where)
+    unit = (tmp_path / "units/ringmain.service").read_text(encoding="ascii")
+    assert "ExecStart=/opt/rm/sbin/ringmain -c /conf/ringmain/ringmain.ini" in unit
+    assert os.access(tmp_path / "opt/rm/sbin/ringmain", os.X_OK)
+    config = tmp_path / "conf/ringmain/ringmain.ini"
+    config.write_text("mine", encoding="ascii")
+
+    make("install", *where)
+    assert config.read_text(encoding="ascii") == "mine"
+    make("uninstall", *where)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [config]
