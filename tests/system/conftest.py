@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures of the system tests; README.md in this directory says how to use them."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -53,14 +54,28 @@ def pytest_runtest_makereport(item, call):
                 report.sections.append((f"log of {name} ({path})", log.read()[-LOG_TAIL_CHARS:]))
 
 
-@pytest.fixture
-def workdir():
-    """A directory of the test's own that other users can pass through."""
+@contextlib.contextmanager
+def _directory():
+    """A directory that servers of other users can pass through; KEEP_WORKDIR=1 keeps it."""
     path = tempfile.mkdtemp(prefix="ringmain-test-")
     os.chmod(path, 0o711)
     yield path
     if not os.environ.get("KEEP_WORKDIR"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def workdir():
+    """A directory of the test's own."""
+    with _directory() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def module_dir():
+    """A directory for the servers that the tests of one file share."""
+    with _directory() as path:
+        yield path
 
 
 @pytest.fixture

@@ -59,12 +59,13 @@ def die_with_parent():
 
 def run(argv, *, user=None, timeout=60, check=True, **kwargs):
     """Runs a command to its end; gives CompletedProcess with text output; shows it on failure."""
+    if "input" not in kwargs:
+        kwargs["stdin"] = subprocess.DEVNULL
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          stdin=kwargs.pop("stdin", None if "input" in kwargs else subprocess.DEVNULL),
                           timeout=timeout * SCALE, check=False, **credentials(user), **kwargs)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n"
-                             f"{done.stdout[-4000:]}{done.stderr[-4000:]}")
+                             f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return done
 
 
