@@ -17,6 +17,13 @@
 #include "proxy/lane.h"
 #include "proxy/side.h"
 
+/*
+ * A side that has ended its stream may still die, and nobody receives from it
+ * any more. A session that stays half closed for so long is watched for that;
+ * most are over sooner and spare themselves the request.
+ */
+#define HALF_CLOSED_WATCH_MS 200
+
 /* How often a reset looks whether the bytes before it have been acknowledged. */
 #define DOOMED_LOOK_MS 10
 
@@ -128,6 +135,11 @@ static bool is_half_closed(const struct session *s)
 	return (s->lanes[LANE_UP].state == LANE_DONE) != (s->lanes[LANE_DOWN].state == LANE_DONE);
 }
 
+static bool is_watched(const struct session *s)
+{
+	return !is_half_closed(s) || s->lanes[LANE_UP].is_watched || s->lanes[LANE_DOWN].is_watched;
+}
+
 /* How long nothing may move in the relaying phase, 0 for ever. */
 static uint64_t quiet_allowed_ms(const struct session *s)
 {
@@ -145,6 +157,8 @@ void session_set_deadline(struct session *s)
 	CHECK(s->phase == SESSION_RELAYING);
 	if (session_is_doomed(s))
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
+	else if (!is_watched(s))
+		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + HALF_CLOSED_WATCH_MS);
 	else if (allowed_ms > 0)
 		timer_set(&s->engine->timers, &s->timer, s->active_ms + allowed_ms);
 	else
@@ -165,11 +179,19 @@ static void doomed_look_again(struct session *s)
 		lane_push(&s->lanes[n]);
 }
 
+static void watch(struct session *s)
+{
+	lane_watch(&s->lanes[s->lanes[LANE_UP].state == LANE_DONE ? LANE_UP : LANE_DOWN]);
+	session_set_deadline(s);
+}
+
 /* Bytes that moved since did not move the timer: it is looked at when it fires. */
 static void relaying_on_timer(struct session *s)
 {
 	if (session_is_doomed(s))
 		doomed_look_again(s);
+	else if (!is_watched(s))
+		watch(s);
 	else if (s->engine->now_ms < s->active_ms + quiet_allowed_ms(s))
 		session_set_deadline(s);
 	else
