@@ -28,7 +28,7 @@ group_packages() {
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
 	bench)
 		echo haproxy nginx libnginx-mod-stream redis-server redis-tools python3
-		echo gnuplot-nox
+		echo gnuplot-nox linux-perf strace
 		;;
 	*) fail "unknown group '$1' (build, run, test, lint, fuzz, bench, all)" ;;
 	esac
