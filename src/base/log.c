@@ -5,7 +5,6 @@
 #include "base/log_queue.h"
 #include "base/quote.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -87,29 +86,29 @@ static void put_quoted(struct log_line *line, const char *text)
 	line->used = (uint16_t)(line->used + n);
 }
 
-static void put_key(struct log_line *line, const char *key)
-{
-	if (line->format == LOG_JSON) {
-		put_plain(line, ",\"");
-		put_plain(line, key);
-		put_plain(line, "\":");
-	} else {
-		put_plain(line, " ");
-		put_plain(line, key);
-		put_plain(line, "=");
-	}
-}
-
 /* False when the line is full: then nothing may follow. */
 static bool begin_pair(struct log_line *line, const char *key)
 {
-	size_t need = strlen(key) + strlen(",\"\":") + VALUE_BYTES_MIN;
+	const size_t n = strlen(key);
+	char *at = line->text + line->used;
 
-	if (line->is_truncated || need > (size_t)BODY_BYTES - line->used) {
+	if (line->is_truncated ||
+	    n + strlen(",\"\":") + VALUE_BYTES_MIN > (size_t)BODY_BYTES - line->used) {
 		line->is_truncated = true;
 		return false;
 	}
-	put_key(line, key);
+	if (line->format == LOG_JSON) {
+		*at++ = ',';
+		*at++ = '"';
+		at = mempcpy(at, key, n);
+		*at++ = '"';
+		*at++ = ':';
+	} else {
+		*at++ = ' ';
+		at = mempcpy(at, key, n);
+		*at++ = '=';
+	}
+	line->used = (uint16_t)(at - line->text);
 	return true;
 }
 
@@ -213,6 +212,7 @@ static size_t write_notice(uint64_t n, char ret_text[LOG_NOTICE_BYTES])
 	begin(&line, LOG_WARN, "log lines dropped");
 	log_u64(&line, "n", n);
 	finish(&line);
+	CHECK(line.used <= LOG_NOTICE_BYTES);
 	memcpy(ret_text, line.text, line.used);
 	return line.used;
 }

@@ -222,15 +222,15 @@ static void append(const char *text, size_t n)
 /* Appends the line and, before it, how many are missing; or counts it as missing. */
 static void append_or_drop(const char *line, size_t n)
 {
+	const bool has_gap = queue.dropped > 0;
 	char notice[LOG_NOTICE_BYTES];
-	size_t notice_bytes = queue.dropped > 0 ? queue.notice(queue.dropped, notice) : 0;
 
-	CHECK(notice_bytes <= sizeof(notice));
-	if (notice_bytes + n > LOG_QUEUE_BYTES - queue.filled) {
+	if (n + (has_gap ? sizeof(notice) : 0) > LOG_QUEUE_BYTES - queue.filled) {
 		queue.dropped++;
 		return;
 	}
-	append(notice, notice_bytes);
+	if (has_gap)
+		append(notice, queue.notice(queue.dropped, notice));
 	append(line, n);
 	queue.dropped = 0;
 }

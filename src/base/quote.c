@@ -3,14 +3,18 @@
 
 #include "base/check.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define ESCAPE_BYTES_MAX 6 /* \u00NN */
 
-static bool is_plain(unsigned char c)
-{
-	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
-}
+enum { ESCAPED, QUOTED, BARE };
+
+/* What a byte needs in logfmt; JSON knows only ESCAPED and the others. */
+static const uint8_t needs[256] = {
+	[' '] = QUOTED, ['!'] = BARE,         ['#' ... '<'] = BARE,
+	['='] = QUOTED, ['>' ... '['] = BARE, [']' ... '~'] = BARE,
+};
 
 /* How many bytes a sequence that begins with @first has; 0 when none may begin so. */
 static unsigned sequence_bytes(unsigned char first)
@@ -91,32 +95,60 @@ static size_t escape(char *at, unsigned char c, const char *hex_prefix)
 	return n;
 }
 
+/* How many bytes of @text, at most @room, may pass as they are. */
+static size_t plain_bytes(const unsigned char *text, size_t room)
+{
+	size_t n = 0;
+
+	while (n < room && needs[text[n]] != ESCAPED)
+		n++;
+	return n;
+}
+
+/* Writes one letter, or the escape for a byte; returns how many of @from it used, 0 if no room. */
+static size_t put_letter(char *at, size_t room, const unsigned char *from, const char *hex_prefix,
+			 size_t *ret_written)
+{
+	size_t n = letter_bytes(from);
+	char escaped[ESCAPE_BYTES_MAX];
+	const void *out = from;
+
+	*ret_written = n;
+	if (n == 0) {
+		n = 1;
+		*ret_written = escape(escaped, *from, hex_prefix);
+		out = escaped;
+	}
+	if (*ret_written > room)
+		return 0;
+	memcpy(at, out, *ret_written);
+	return n;
+}
+
 static size_t quote(char *at, size_t room, const char *text, const char *hex_prefix,
 		    bool *ret_is_cut)
 {
 	const unsigned char *from = (const unsigned char *)text;
+	const size_t limit = room - 1;
 	size_t n = 0;
 
 	CHECK(room >= QUOTE_ROOM_MIN);
 	at[n++] = '"';
-	while (*from) {
-		char escaped[ESCAPE_BYTES_MAX];
-		const void *out = from;
-		size_t in_bytes = is_plain(*from) ? 1 : letter_bytes(from);
-		size_t out_bytes = in_bytes;
+	for (;;) {
+		size_t plain = plain_bytes(from, limit - n), used, written;
 
-		if (in_bytes == 0) {
-			in_bytes = 1;
-			out_bytes = escape(escaped, *from, hex_prefix);
-			out = escaped;
-		}
-		if (out_bytes > room - n - 1) {
+		memcpy(at + n, from, plain);
+		n += plain;
+		from += plain;
+		if (*from == '\0')
+			break;
+		used = put_letter(at + n, limit - n, from, hex_prefix, &written);
+		if (used == 0) {
 			*ret_is_cut = true;
 			break;
 		}
-		memcpy(at + n, out, out_bytes);
-		n += out_bytes;
-		from += in_bytes;
+		n += written;
+		from += used;
 	}
 	at[n++] = '"';
 	return n;
@@ -131,7 +163,7 @@ size_t quote_logfmt(char *at, size_t room, const char *text, bool *ret_is_cut)
 {
 	size_t n = 0;
 
-	while (is_plain((unsigned char)text[n]) && text[n] != ' ' && text[n] != '=')
+	while (needs[(unsigned char)text[n]] == BARE)
 		n++;
 	if (n == 0 || n > room || text[n] != '\0')
 		return quote(at, room, text, "\\x", ret_is_cut);
