@@ -30,9 +30,9 @@
 MUST_CHECK struct config *config_load(const char *path, struct diag *diag);
 
 /*
- * The same from memory, as if it were a file of that @name, without asking
- * this machine or the network anything: host names stay unresolved, with an
- * address of length 0.
+ * The same from memory, as if it were a file of that @name, asking neither
+ * the file system nor the resolver nor what this machine is: host names and
+ * "any" stay without an address (of length 0, or none).
  */
 MUST_CHECK struct config *config_load_text(const char *name, const char *text, size_t bytes,
 					   struct diag *diag);

@@ -8,10 +8,15 @@
  * that is one of them would be an endless loop.
  */
 
+#include <stdbool.h>
+
 #include "config/config.h"
 #include "config/diag.h"
 
-/* Reports both, after config_resolve(). Asks for this machine's addresses when it has to. */
-void config_check_overlaps(const struct config *config, struct diag *diag);
+/*
+ * Reports both, after config_resolve(). @ask allows to look for a backend's
+ * address among this machine's, for listeners that are bound to any.
+ */
+void config_check_overlaps(const struct config *config, struct diag *diag, bool ask);
 
 #endif

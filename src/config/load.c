@@ -168,7 +168,7 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 
 	check_not_empty(config, name, l->diag);
 	config_resolve(config, l->diag, ask);
-	config_check_overlaps(config, l->diag);
+	config_check_overlaps(config, l->diag, ask);
 	config_validate(config, l->diag, ask);
 	finish_sources(l);
 	if (!diag_has_errors(l->diag))

@@ -196,7 +196,7 @@ static const struct bound *find(const struct bounds *bounds, const struct host *
 
 /* Which listener would accept a connection to @backend? */
 static const struct bound *find_own(const struct bounds *bounds,
-				    const struct backend_config *backend)
+				    const struct backend_config *backend, bool ask)
 {
 	struct addr addr = backend->addr;
 	struct host host, any;
@@ -205,7 +205,7 @@ static const struct bound *find_own(const struct bounds *bounds,
 	addr_unmap(&addr);
 	host = host_of(&backend->spec, &addr);
 	own = find(bounds, &host, addr_port(&addr));
-	if (own || addr_is_unix(&addr))
+	if (own || addr_is_unix(&addr) || !ask)
 		return own;
 	any = any_host(addr_family(&addr));
 	own = find(bounds, &any, addr_port(&addr));
@@ -213,7 +213,7 @@ static const struct bound *find_own(const struct bounds *bounds,
 }
 
 static void check_pool(const struct bounds *bounds, const struct pool_config *pool,
-		       struct diag *diag)
+		       struct diag *diag, bool ask)
 {
 	for (size_t i = 0; i < pool->backends_n; i++) {
 		const struct backend_config *backend = &pool->backends[i];
@@ -221,7 +221,7 @@ static void check_pool(const struct bounds *bounds, const struct pool_config *po
 
 		if (backend->addr.len == 0)
 			continue;
-		own = find_own(bounds, backend);
+		own = find_own(bounds, backend, ask);
 		if (own)
 			diag_error(diag, &backend->addr_place,
 				   "[pool %s] backend: %s is [listener %s] itself, bound at %s:%u: "
@@ -231,7 +231,7 @@ static void check_pool(const struct bounds *bounds, const struct pool_config *po
 	}
 }
 
-void config_check_overlaps(const struct config *config, struct diag *diag)
+void config_check_overlaps(const struct config *config, struct diag *diag, bool ask)
 {
 	struct bounds bounds;
 
@@ -241,6 +241,6 @@ void config_check_overlaps(const struct config *config, struct diag *diag)
 	}
 	check_twice(&bounds, diag);
 	for (size_t i = 0; i < config->pools_n; i++)
-		check_pool(&bounds, &config->pools[i], diag);
+		check_pool(&bounds, &config->pools[i], diag, ask);
 	free(bounds.list);
 }

@@ -152,31 +152,25 @@ const struct directive_type type_size = {
 
 /* ---- words ---- */
 
-/* The index of the word that was typed; reports when it is none of them. */
-static bool read_word(const struct setting *s, const char *const *words, size_t n, unsigned *ret_i)
+/* The index of the word that was typed, or -1. */
+static int find_word(const struct setting *s, const char *const *words, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(s->text, words[i]) == 0) {
-			*ret_i = (unsigned)i;
-			return true;
-		}
+		if (strcmp(s->text, words[i]) == 0)
+			return (int)i;
 	}
-	setting_error(s, text_nearest(s->text, words, n), "unknown value '%.60s'", s->text);
-	return false;
-}
-
-static void write_words(const char *const *words, size_t n, FILE *to)
-{
-	for (size_t i = 0; i < n; i++)
-		fprintf(to, "%s%s", i ? ", " : "", words[i]);
+	return -1;
 }
 
 static void set_choice(const struct setting *s, void *section)
 {
 	const struct directive *d = s->directive;
-	unsigned value;
+	int value = find_word(s, d->words, d->words_n);
 
-	if (read_word(s, d->words, d->words_n, &value))
+	if (value < 0)
+		setting_error(s, text_nearest(s->text, d->words, d->words_n),
+			      "unknown value '%.60s'", s->text);
+	else
 		memcpy((char *)section + d->offset, &value, sizeof(value));
 }
 
@@ -192,7 +186,8 @@ static void print_choice(const struct directive *d, const void *section, size_t 
 
 static void allow_choice(const struct directive *d, FILE *to)
 {
-	write_words(d->words, d->words_n, to);
+	for (size_t i = 0; i < d->words_n; i++)
+		fprintf(to, "%s%s", i ? ", " : "", d->words[i]);
 }
 
 const struct directive_type type_choice = {
@@ -205,9 +200,12 @@ static const char *const flag_words[] = { "no", "yes" };
 
 static void set_flag(const struct setting *s, void *section)
 {
-	unsigned value;
+	int value = find_word(s, flag_words, ARRAY_LEN(flag_words));
 
-	if (read_word(s, flag_words, ARRAY_LEN(flag_words), &value))
+	/* No suggestion: of 'on' the nearest is 'no'. */
+	if (value < 0)
+		setting_error(s, NULL, "unknown value '%.60s'", s->text);
+	else
 		*(bool *)((char *)section + s->directive->offset) = value != 0;
 }
 

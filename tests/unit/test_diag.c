@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/config_stage.h"
+
+#include "base/def.h"
+
+/* Says one thing about @text, at @line, @column and @width. */
+static const char *say(struct stage *st, const char *text, unsigned line, unsigned column,
+		       unsigned width)
+{
+	struct source source;
+	struct config_place place = { .line = line, .column = column, .width = width };
+
+	assert_true(source_from_text(&source, "a.ini", text, strlen(text)));
+	place.file = source.name;
+	stage_reset(st);
+	diag_set_sources(&st->diag, &source, 1);
+	diag_error(&st->diag, &place, "wrong");
+	source_finish(&source);
+	return stage_said(st);
+}
+
+static void the_caret_stands_under_what_is_meant(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned line, column, width;
+		const char *said;
+	} rows[] = {
+		{ "a = 1\nb = 22\n", 2, 5, 2,
+		  "a.ini:2:5: error: wrong\n    2 | b = 22\n      |     ^~\n" },
+		{ "a = 1", 1, 1, 1, "a.ini:1:1: error: wrong\n    1 | a = 1\n      | ^\n" },
+		{ "a =\r\n", 1, 4, 0, "a.ini:1:4: error: wrong\n    1 | a =\n      |    ^\n" },
+		{ "\ta =\tb\n", 1, 6, 1,
+		  "a.ini:1:6: error: wrong\n    1 | \ta =\tb\n      | \t   \t^\n" },
+		{ "\xc3\xa9 = \xc3\xa9\xc3\xa9\n", 1, 6, 4,
+		  "a.ini:1:6: error: wrong\n"
+		  "    1 | \xc3\xa9 = \xc3\xa9\xc3\xa9\n      |     ^~\n" },
+		{ "a = 1\n", 1, 0, 0, "a.ini:1: error: wrong\n    1 | a = 1\n" },
+		{ "a = 1\n", 0, 0, 0, "a.ini: error: wrong\n" },
+	};
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(say(st, rows[i].text, rows[i].line, rows[i].column,
+					rows[i].width),
+				    rows[i].said);
+}
+
+static void of_a_long_line_the_part_around_the_caret_is_shown(void **state)
+{
+	struct stage *st = *state;
+	char text[1001] = "";
+	const char *said;
+
+	memset(text, 'x', 1000);
+	text[500] = 'Y';
+	said = say(st, text, 1, 501, 1);
+	assert_non_null(strstr(said, " | ...xxx"));
+	assert_non_null(strstr(said, "xxx...\n"));
+	assert_true(strlen(said) < 400);
+
+	/* The caret is as far right as the letter. */
+	assert_int_equal(strchr(said, 'Y') - strstr(said, "    1 |"),
+			 strchr(said, '^') - strstr(said, "      |"));
+
+	said = say(st, text, 1, 1, 1000);
+	assert_non_null(strstr(said, " | xxx"));
+	assert_true(strlen(said) < 400);
+	said = say(st, text, 1, 1000, 1);
+	assert_non_null(strstr(said, "^\n"));
+}
+
+static void what_a_terminal_would_obey_is_replaced(void **state)
+{
+	struct stage *st = *state;
+	const struct config_place place = { .file = "\x1b[2J.ini" };
+
+	assert_string_equal(say(st,
+				"a\x1b[2Jb\x7f\xc2\x9b"
+				"c\n",
+				1, 1, 1),
+			    "a.ini:1:1: error: wrong\n    1 | a?[2Jb??\x9b"
+			    "c\n      | ^\n");
+	stage_reset(st);
+	diag_error(&st->diag, &place, "'\a%s'", "\x1b]0;x");
+	assert_string_equal(stage_said(st), "?[2J.ini: error: '??]0;x'\n");
+}
+
+static void mistakes_come_in_the_order_of_files_and_lines(void **state)
+{
+	struct stage *st = *state;
+	const struct source sources[] = { { .name = "b.ini" }, { .name = "a.ini" } };
+	const struct config_place places[] = {
+		{ .file = sources[1].name },
+		{ .file = sources[0].name, .line = 0, .column = 7 },
+		{ .file = sources[0].name },
+	};
+
+	diag_set_sources(&st->diag, sources, ARRAY_LEN(sources));
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		diag_error(&st->diag, &places[i], "%zu", i);
+	diag_error(&st->diag, &places[2], "3");
+	assert_string_equal(stage_said(st), "b.ini: error: 2\nb.ini: error: 3\n"
+					    "b.ini: error: 1\na.ini: error: 0\n");
+}
+
+static void beyond_a_number_mistakes_are_only_counted(void **state)
+{
+	struct stage *st = *state;
+
+	for (int i = 0; i < DIAG_WARNINGS_MAX + 1; i++)
+		diag_warning(&st->diag, NULL, "hm");
+	assert_false(diag_has_errors(&st->diag));
+	for (int i = 0; i < DIAG_ERRORS_MAX; i++) {
+		assert_true(diag_has_room(&st->diag));
+		diag_error(&st->diag, NULL, "no");
+	}
+	assert_false(diag_has_room(&st->diag));
+	assert_null(strstr(stage_said(st), "errors"));
+	assert_non_null(strstr(stage_said(st), "error: no\nand 1 more warning\n"));
+
+	diag_error(&st->diag, NULL, "more");
+	diag_error(&st->diag, NULL, "more");
+	assert_non_null(strstr(stage_said(st), "error: no\nand 2 more errors\n"));
+	assert_null(strstr(stage_said(st), ": more"));
+}
+
+static void short_memory_is_an_error_of_its_own(void **state)
+{
+	struct stage *st = *state;
+
+	assert_false(diag_has_errors(&st->diag));
+	diag_no_memory(&st->diag);
+	assert_true(diag_has_errors(&st->diag));
+	assert_string_equal(stage_said(st), "error: out of memory\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(the_caret_stands_under_what_is_meant),
+		stage_test(of_a_long_line_the_part_around_the_caret_is_shown),
+		stage_test(what_a_terminal_would_obey_is_replaced),
+		stage_test(mistakes_come_in_the_order_of_files_and_lines),
+		stage_test(beyond_a_number_mistakes_are_only_counted),
+		stage_test(short_memory_is_an_error_of_its_own),
+	};
+
+	return cmocka_run_group_tests_name("diag", tests, NULL, NULL);
+}

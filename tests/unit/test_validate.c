@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What no single line can be blamed for: names, links, limits against each
+ * other, addresses that are bound twice or dialled by their own listener.
+ */
+#include "unit/config_stage.h"
+
+#include <unistd.h>
+
+#include "base/def.h"
+#include "config/validate.h"
+
+struct row {
+	const char *text, *said;
+};
+
+static void expect_all(struct stage *st, const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		stage_load(st, rows[i].text);
+		stage_expect(st, rows[i].said);
+	}
+}
+
+static void pools_and_backends_are_looked_up_by_name(void **state)
+{
+	static const struct row rows[] = {
+		{ "[listener l]\nbind = :80\npool = orders\n"
+		  "[pool oders]\nbackend = b 192.0.2.1:80\n",
+		  "x.ini:3:8: error: [listener l] pool: there is no [pool orders]; "
+		  "did you mean 'oders'?\n" },
+		{ "[listener l]\nbind = :80\npool = p\n[pool p]\n",
+		  "x.ini:4:2: error: [pool p]: no 'backend' in this section "
+		  "(NAME ADDRESS [weight=0..256] [max_sessions=0..16777216])\n" },
+		{ STAGE_GOOD "[listener m]\n",
+		  "x.ini:6:2: error: [listener m]: no 'bind' in this section "
+		  "(HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH)\n"
+		  "x.ini:6:2: error: [listener m]: no 'pool' in this section "
+		  "(the NAME of a [pool NAME])\n" },
+		{ STAGE_GOOD "backend = c 192.0.2.2:80\nbackend = b 192.0.2.3:80\n"
+			     "backend = b 192.0.2.4:80\n",
+		  "x.ini:7:11: error: [pool p] backend: 'b' given twice; first at x.ini:5\n"
+		  "x.ini:8:11: error: [pool p] backend: 'b' given twice; first at x.ini:5\n" },
+		/* The same name in two pools, or of a pool and a listener, is no mistake. */
+		{ "[listener x]\nbind = :80\npool = x\n[pool x]\nbackend = x 192.0.2.1:80\n"
+		  "[listener y]\nbind = :81\npool = y\n[pool y]\nbackend = x 192.0.2.1:80\n",
+		  "" },
+		{ STAGE_GOOD "[pool q]\nbackend = b 192.0.2.1:80\n",
+		  "x.ini:6:2: warning: [pool q]: no listener uses it\n" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+static void limits_fit_each_other(void **state)
+{
+	static const struct row rows[] = {
+		{ STAGE_GOOD "connect_timeout = 10s\n",
+		  "x.ini:6:19: error: [pool p] connect_timeout: one try may take longer (10s) "
+		  "than all of them (connect_total = 5s)\n" },
+		{ STAGE_GOOD "connect_total = 500ms\n",
+		  "x.ini:6:17: error: [pool p] connect_timeout: one try may take longer (1s) "
+		  "than all of them (connect_total = 500ms)\n" },
+		{ STAGE_GOOD "connect_timeout = 5s\n", "" },
+		{ STAGE_GOOD "[global]\nworkers = 4\nbuffer_memory = 271k\n",
+		  "x.ini:8:17: error: [global] buffer_memory: too little for 4 workers "
+		  "(at least 272k, 4 buffers of 17408 bytes for each)\n" },
+		{ STAGE_GOOD "[global]\nworkers = 4\nbuffer_memory = 272k\n", "" },
+		{ "[global]\nmax_sessions = 10\n[listener l]\nbind = :80\npool = p\n"
+		  "max_sessions = 11\n[pool p]\nbackend = b 192.0.2.1:80\n",
+		  "x.ini:6:16: warning: [listener l] max_sessions: never reached: "
+		  "[global] max_sessions is 10\n" },
+		{ "[listener l]\nbind = :80\npool = p\n[pool p]\n"
+		  "backend = b 192.0.2.1:80 weight=0\nbackend = c 192.0.2.1:80 weight=0\n",
+		  "x.ini:4:2: warning: [pool p]: all weights are 0: no session gets a backend\n" },
+		{ STAGE_GOOD "backend = c 192.0.2.1:80 weight=0\n", "" },
+		{ "[listener l]\nbind = :80\npool = p\nkeepalive = no\nkeepalive_count = 3\n"
+		  "[pool p]\nbackend = b 192.0.2.1:80\n",
+		  "x.ini:5:19: warning: [listener l] keepalive_count: means nothing with "
+		  "keepalive = no\n" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+/* Two addresses: can one process listen on both? */
+static void an_address_is_bound_once(void **state)
+{
+	static const struct {
+		const char *first, *later;
+		bool is_good;
+	} rows[] = {
+		{ "127.0.0.1:80", "127.0.0.1:80", false },
+		{ "127.0.0.1:80", "127.0.0.1:81", true },
+		{ "127.0.0.1:80", "127.0.0.2:80", true },
+		{ "127.0.0.1:80", "[::1]:80", true },
+		{ "[::1]:80", "[0:0::1]:80", false },
+		{ "127.0.0.1:80", "[::ffff:127.0.0.1]:80", false },
+		{ ":80", "*:80", false },
+		{ ":80", ":81", true },
+		/* Nothing but "any" takes both families; the more precise address wins. */
+		{ ":80", "0.0.0.0:80", false },
+		{ ":80", "[::]:80", false },
+		{ "0.0.0.0:80", "[::]:80", true },
+		{ ":80", "127.0.0.1:80", true },
+		{ "127.0.0.1:80-90", "127.0.0.1:90-95", false },
+		{ "127.0.0.1:80-90", "127.0.0.1:85", false },
+		{ "127.0.0.1:85", "127.0.0.1:80-90", false },
+		{ "127.0.0.1:80-90", "127.0.0.1:91-95", true },
+		{ "127.0.0.1:0", "127.0.0.1:0", true },
+		{ "/run/x.sock", "unix:/run/x.sock", false },
+		{ "unix:/run/x.sock", "unix:/run/y.sock", true },
+		{ "unix:@x", "unix:@x", false },
+	};
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text),
+			 "[listener l]\nbind = %s\npool = p\n[listener m]\nbind = %s\npool = p\n"
+			 "[pool p]\nbackend = b 192.0.2.1:1\n",
+			 rows[i].first, rows[i].later);
+		stage_load(st, text);
+		if (rows[i].is_good)
+			stage_expect_good(st);
+		else
+			assert_non_null(strstr(stage_said(st),
+					       "x.ini:5:8: error: [listener m] bind: this address "
+					       "is bound twice; first as "));
+	}
+}
+
+static void both_places_of_a_bind_are_named(void **state)
+{
+	static const struct row rows[] = {
+		{ "[listener l]\nbind = :80\nbind = :80\npool = p\n"
+		  "[pool p]\nbackend = b 192.0.2.1:1\n",
+		  "x.ini:3:8: error: [listener l] bind: this address is bound twice; "
+		  "first as *:80 at x.ini:2\n" },
+		{ "[listener l]\nbind = 127.0.0.1:8000-8009\nbind = 127.0.0.1:8020\n"
+		  "bind = 127.0.0.1:8005\npool = p\n[pool p]\nbackend = b 192.0.2.1:1\n",
+		  "x.ini:4:8: error: [listener l] bind: this address is bound twice; "
+		  "first as 127.0.0.1:8000-8009 at x.ini:2\n" },
+		/* A wide range does not hide what a narrow one after it overlaps with. */
+		{ "[listener l]\nbind = 127.0.0.1:1-100\nbind = 127.0.0.1:200\npool = p\n"
+		  "bind = 127.0.0.1:2\nbind = 127.0.0.1:50\n"
+		  "[pool p]\nbackend = b 192.0.2.1:1\n",
+		  "x.ini:5:8: error: [listener l] bind: this address is bound twice; "
+		  "first as 127.0.0.1:1-100 at x.ini:2\n"
+		  "x.ini:6:8: error: [listener l] bind: this address is bound twice; "
+		  "first as 127.0.0.1:1-100 at x.ini:2\n" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+/* Loads from a file, for that asks what addresses this machine has. */
+static void load_from_file(struct stage *st, const char *text)
+{
+	char path[] = "/tmp/ringmain-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	stage_reset(st);
+	st->config = config_load(path, &st->diag);
+	unlink(path);
+}
+
+static void a_listener_is_no_backend_of_its_own(void **state)
+{
+	static const struct {
+		const char *bind, *backend;
+		bool is_good;
+	} rows[] = {
+		{ "127.0.0.1:5432", "127.0.0.1:5432", false },
+		{ "127.0.0.1:5432", "127.0.0.2:5432", true },
+		{ "127.0.0.1:5432", "127.0.0.1:5433", true },
+		{ "127.0.0.1:5430-5439", "127.0.0.1:5432", false },
+		{ "127.0.0.1:5432", "[::ffff:127.0.0.1]:5432", false },
+		{ "127.0.0.1:5432", "localhost:5432", false },
+		{ "[::1]:5432", "[::1]:5432", false },
+		{ "0.0.0.0:5432", "127.0.0.1:5432", false },
+		{ "0.0.0.0:5432", "127.1.2.3:5432", false },
+		{ "0.0.0.0:5432", "[::1]:5432", true },
+		{ "[::]:5432", "127.0.0.1:5432", true },
+		{ "[::]:5432", "[::1]:5432", false },
+		{ ":5432", "127.0.0.1:5432", false },
+		{ ":5432", "[::1]:5432", false },
+		{ ":5432", "127.0.0.1:5433", true },
+		/* RFC 5737 and RFC 3849: documentation. TEST-NET-3 is nobody's address. */
+		{ ":5432", "203.0.113.77:5432", true },
+		{ ":5432", "[2001:db8:ffff::77]:5432", true },
+		{ "unix:/run/x.sock", "unix:/run/x.sock", false },
+		{ "unix:/run/x.sock", "unix:/run/y.sock", true },
+	};
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[256];
+		bool is_refused;
+
+		snprintf(text, sizeof(text),
+			 "[listener l]\nbind = %s\npool = p\n[pool p]\nbackend = b %s\n",
+			 rows[i].bind, rows[i].backend);
+		load_from_file(st, text);
+		is_refused = strstr(stage_said(st), "it would connect to itself");
+		if (is_refused == rows[i].is_good)
+			fail_msg("bind %s, backend %s: %s", rows[i].bind, rows[i].backend,
+				 stage_said(st));
+	}
+}
+
+static void a_backend_that_is_any_host_is_refused_once(void **state)
+{
+	struct stage *st = *state;
+
+	stage_load(st, "[listener l]\nbind = 0.0.0.0:80\npool = p\n"
+		       "[pool p]\nbackend = b 0.0.0.0:80\nbackend = c [::]:80\n");
+	stage_expect(st, "x.ini:5:13: error: [pool p] backend: b: a backend needs one host, "
+			 "not any\n"
+			 "x.ini:6:13: error: [pool p] backend: c: a backend needs one host, "
+			 "not any\n");
+}
+
+static void a_backlog_beyond_the_kernels_is_a_warning(void **state)
+{
+	struct stage *st = *state;
+
+	load_from_file(st, "[listener l]\nbind = 127.0.0.1:0\npool = p\nbacklog = 65535\n"
+			   "[pool p]\nbackend = b 192.0.2.1:80\n");
+	assert_non_null(st->config);
+	if (st->diag.warnings_n == 0)
+		skip(); /* it allows as many here */
+	assert_non_null(strstr(stage_said(st), ":4:11: warning: [listener l] backlog: the kernel "
+					       "cuts it down to "));
+}
+
+static void there_is_at_least_one_worker(void **state)
+{
+	const struct global_config two = { .workers = 2 }, automatic = { .workers = 0 };
+
+	(void)state;
+	assert_int_equal(config_workers(&two), 2);
+	assert_in_range(config_workers(&automatic), 1, CONFIG_WORKERS_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(pools_and_backends_are_looked_up_by_name),
+		stage_test(limits_fit_each_other),
+		stage_test(an_address_is_bound_once),
+		stage_test(both_places_of_a_bind_are_named),
+		stage_test(a_listener_is_no_backend_of_its_own),
+		stage_test(a_backend_that_is_any_host_is_refused_once),
+		stage_test(a_backlog_beyond_the_kernels_is_a_warning),
+		stage_test(there_is_at_least_one_worker),
+	};
+
+	return cmocka_run_group_tests_name("validate", tests, NULL, NULL);
+}
