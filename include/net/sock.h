@@ -30,13 +30,15 @@ MUST_CHECK int sock_set_options(int fd, const struct addr *addr, const struct so
 /*
  * Listening sockets for one address, one for each of @n workers, all on the
  * same port (SO_REUSEPORT), the first bound exclusively, so that an address
- * that somebody else has is an error and not a silent sharing. With port 0
- * the kernel picks one for all. A unix address gives one socket, dup(2)ed.
- * A stale unix socket file that nobody serves is replaced. Options set here
- * are inherited by the accepted sockets.
+ * that somebody else has is -EADDRINUSE and not a silent sharing. With port 0
+ * the kernel picks one for all; sock_local_addr() says which. A unix address
+ * gives one socket, dup(2)ed. The file of a unix socket that nobody serves is
+ * replaced, any other file is not; it is removed again with sock_unlink().
+ * [::] takes IPv4 too when the address is_dual, and leaves it to others when
+ * not. Options set here are inherited by the accepted sockets.
  *
  * An address that is still held by a process that was just killed is tried
- * again for up to @patience_ms.
+ * again for up to @patience_ms, which blocks: for start-up and reload.
  */
 struct sock_listen {
 	struct addr addr;
@@ -48,11 +50,20 @@ struct sock_listen {
 MUST_CHECK int sock_listen_many(const struct sock_listen *want, int *ret_fds, size_t n,
 				const char **ret_step);
 
+/* Removes the file of a unix socket, when it is a socket still. Does nothing for other addresses. */
+void sock_unlink(const struct addr *addr);
+
+/* Where the socket is bound. Returns 0 or -errno. */
+MUST_CHECK int sock_local_addr(int fd, struct addr *ret_addr);
+
 /* A TCP or unix stream socket fit for connecting to @addr: close-on-exec, options set. */
 MUST_CHECK int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *ret_fd,
 			   const char **ret_step);
 
-/* Closes so that the peer sees a reset (SO_LINGER 0), or a FIN where the family has none. */
+/*
+ * Closes so that the peer sees a reset (SO_LINGER 0), and what is not sent yet
+ * is dropped; where the family has no reset, as close(2).
+ */
 void sock_close_abort(int fd);
 
 /* Bytes that the peer's kernel has not acknowledged yet (SIOCOUTQ); 0 when unknown. */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "net/sock.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* One row of what is to be set; 0 and less mean: leave the kernel's. */
+struct setting {
+	int level, name;
+	int value;
+	const char *step;
+};
+
+int sock_set_options(int fd, const struct addr *addr, const struct sock_options *opts,
+		     const char **ret_step)
+{
+	const bool on = opts->keepalive;
+	const struct setting settings[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, on, "setsockopt SO_KEEPALIVE" },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, on ? (int)opts->keepalive_idle_s : 0,
+		  "setsockopt TCP_KEEPIDLE" },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, on ? (int)opts->keepalive_interval_s : 0,
+		  "setsockopt TCP_KEEPINTVL" },
+		{ IPPROTO_TCP, TCP_KEEPCNT, on ? (int)opts->keepalive_count : 0,
+		  "setsockopt TCP_KEEPCNT" },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, (int)opts->user_timeout_ms,
+		  "setsockopt TCP_USER_TIMEOUT" },
+		{ IPPROTO_TCP, TCP_NODELAY, opts->nodelay, "setsockopt TCP_NODELAY" },
+	};
+
+	if (addr_is_unix(addr))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		const struct setting *s = &settings[i];
+
+		if (s->value <= 0)
+			continue;
+		*ret_step = s->step;
+		if (setsockopt(fd, s->level, s->name, &s->value, sizeof(s->value)) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *ret_fd,
+		const char **ret_step)
+{
+	int fd, err;
+
+	*ret_step = "socket";
+	fd = socket(addr_family(addr), SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	err = sock_set_options(fd, addr, opts, ret_step);
+	if (err < 0) {
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int sock_local_addr(int fd, struct addr *ret_addr)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		return -errno;
+	addr_from_sockaddr(ret_addr, (const struct sockaddr *)&sa, len);
+	return 0;
+}
+
+void sock_close_abort(int fd)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	/* A family without resets refuses; it is closed all the same. */
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+}
+
+int sock_unsent_bytes(int fd)
+{
+	int bytes;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+int sock_take_error(int fd)
+{
+	int err;
+	socklen_t len = sizeof(err);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 ? err : errno;
+}
