@@ -15,10 +15,10 @@
 #include "config/config.h"
 
 enum backend_state {
-	BACKEND_READY, /* gets new sessions */
-	BACKEND_DRAIN, /* keeps its sessions, gets no new ones */
-	BACKEND_DOWN,  /* its check or its clients found it dead */
-	BACKEND_MAINT, /* taken out by the operator, not even checked */
+	BACKEND_READY,   /* gets new sessions */
+	BACKEND_DRAIN,   /* keeps its sessions, gets no new ones */
+	BACKEND_DOWN,    /* its check or its clients found it dead */
+	BACKEND_MAINT,   /* taken out by the operator, not even checked */
 	BACKEND_EJECTED, /* out for a while: too many sessions could not connect */
 	BACKEND_STATES,
 };

@@ -7,9 +7,10 @@
  * (ready, weight above zero, a place free, its tier serving) and tells the
  * balancer who joins, who leaves and whose load or weight changed; the
  * balancer keeps whatever lets it choose among those in O(1) or O(log n),
- * without allocating. All calls come under the pool's lock.
+ * without allocating. All calls but create() and destroy() come under the
+ * pool's lock.
  *
- * Only pool.c and the balancers include this.
+ * Only the pool and the balancers include this.
  */
 
 #include <stdbool.h>
@@ -20,9 +21,9 @@
 #include "base/def.h"
 #include "config/config.h"
 
-/* Effective weights are in 256ths of a configured one, so that slow start can ramp a weight of 1. */
+/* Effective weights are 256ths of configured ones, so that slow start can ramp a weight of 1. */
 #define BALANCER_WEIGHT_UNIT 256
-#define BALANCER_WEIGHT_MAX (256 * BALANCER_WEIGHT_UNIT)
+#define BALANCER_WEIGHT_MAX (POOL_WEIGHT_MAX * BALANCER_WEIGHT_UNIT)
 
 /* One backend as balancers see it. */
 struct candidate {
@@ -31,26 +32,35 @@ struct candidate {
 	bool is_in; /* may be picked: between join() and leave() */
 };
 
-/* Embedded first in each balancer's own state. */
+/* Embedded in each balancer's own state; filled in by the pool after create(). */
 struct balancer {
 	const struct balancer_ops *ops;
 	const struct candidate *candidates; /* the pool's, by index */
 	size_t n;
+	uint64_t random; /* state of balancer_random() */
 };
 
 struct balancer_ops {
 	const char *name;
+	/* The choice is laid down beforehand: slow start does not apply. */
+	bool is_static;
 
-	/* Builds the state for the backends of @config, of which none is in. NULL without memory. */
-	struct balancer *(*create)(const struct pool_config *config);
+	/*
+	 * Builds the state for the backends of @config with these weights, of
+	 * which none is in yet. NULL without memory.
+	 */
+	struct balancer *(*create)(const struct pool_config *config, const unsigned *weights);
 	void (*destroy)(struct balancer *b);
 
-	/* candidates[index] has its new values when these are called. */
+	/*
+	 * candidates[index] has its new values when these are called; but who
+	 * leaves still has the weight it was in with.
+	 */
 	void (*join)(struct balancer *b, unsigned index);
 	void (*leave)(struct balancer *b, unsigned index);
 	/* Sessions changed while it is in. May be NULL. */
 	void (*on_load)(struct balancer *b, unsigned index);
-	/* Weight changed, from @before, while it is in. */
+	/* The effective weight changed, from @before, while it is in. May be NULL. */
 	void (*on_weight)(struct balancer *b, unsigned index, uint32_t before);
 
 	/*
@@ -58,9 +68,20 @@ struct balancer_ops {
 	 * If it is given, the pool takes a place there: on_load() or leave() follows.
 	 */
 	int (*pick)(struct balancer *b, const struct pool_ask *ask);
+
+	/* For those that hash; NULL for others. Same words as in pool.h. */
+	void (*route)(const struct balancer *b, const struct pool_ask *ask,
+		      struct pool_route *ret_route);
+	uint64_t (*digest)(const struct balancer *b);
+	/* Was it built for this configured weight? When not, the pool builds another. */
+	bool (*fits)(const struct balancer *b, unsigned index, unsigned weight);
 };
 
 extern const struct balancer_ops roundrobin_ops;
+extern const struct balancer_ops leastconn_ops;
+extern const struct balancer_ops random_ops;
+extern const struct balancer_ops maglev_ops;
+extern const struct balancer_ops first_ops;
 
 static inline bool ask_has_tried(const struct pool_ask *ask, unsigned index)
 {
@@ -68,6 +89,27 @@ static inline bool ask_has_tried(const struct pool_ask *ask, unsigned index)
 		if (ask->tried[i] == index)
 			return true;
 	return false;
+}
+
+struct heap;
+
+/* Takes out of @heap the first that @ask has not tried and gives its index, or -1. */
+int heap_take_untried(struct heap *heap, const struct pool_ask *ask);
+
+/* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): a step of a counter, mixed. */
+static inline uint64_t balancer_random(struct balancer *b)
+{
+	uint64_t z = b->random += 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+/* A number below @n from 64 evenly spread bits, without a division. */
+static inline uint64_t balancer_scale(uint64_t bits, uint64_t n)
+{
+	return (uint64_t)(((unsigned __int128)bits * n) >> 64);
 }
 
 #endif

@@ -27,33 +27,24 @@
 #include "base/def.h"
 #include "config/config.h"
 
-/* Sensible settings, for those who have no others. */
-#define HEALTH_CHECK_DEFAULT             \
-	((struct check_config){          \
-		.interval_ms = 2000,     \
-		.fast_interval_ms = 500, \
-		.timeout_ms = 1000,      \
-		.fall = 3,               \
-		.rise = 2,               \
-		.jitter_percent = 10,    \
-	})
-#define HEALTH_EJECT_DEFAULT               \
-	((struct eject_config){            \
-		.in_a_row = 5,             \
-		.failure_percent = 50,     \
-		.window_connects_min = 10, \
-		.window_ms = 10000,        \
-		.time_ms = 10000,          \
-		.time_max_ms = 300000,     \
-		.jitter_percent = 10,      \
-		.ejected_max_percent = 50, \
-	})
+/* Sensible settings, as initialisers. */
+#define HEALTH_CHECK_DEFAULT                                                                 \
+	{                                                                                    \
+		.interval_ms = 2000, .fast_interval_ms = 500, .timeout_ms = 1000, .fall = 3, \
+		.rise = 2, .jitter_percent = 10,                                             \
+	}
+#define HEALTH_EJECT_DEFAULT                                                                       \
+	{                                                                                          \
+		.in_a_row = 5, .failure_percent = 50, .window_connects_min = 10,                   \
+		.window_ms = 10000, .time_ms = 10000, .time_max_ms = 300000, .jitter_percent = 10, \
+		.ejected_max_percent = 50,                                                         \
+	}
 
 /* What a try to connect says about the backend. */
 enum health_result {
 	HEALTH_FINE,   /* it took the session */
-	HEALTH_FAILED, /* refused, timed out, reset before its first byte, failed its TLS handshake */
-	HEALTH_LOCAL, /* trouble of our own, such as no port or no file left: says nothing of it */
+	HEALTH_FAILED, /* refused, timed out, reset before its first byte, failed in TLS */
+	HEALTH_LOCAL,  /* trouble of our own, such as no port left: says nothing of it */
 	HEALTH_RESULTS,
 };
 
@@ -90,6 +81,7 @@ struct health {
 
 /* Of one pool. */
 struct health_group {
+	const struct eject_config *eject;
 	unsigned members;
 	unsigned out; /* down, draining, in maintenance or ejected */
 };
@@ -114,9 +106,8 @@ uint64_t health_first_delay_ms(const struct check_config *config, uint32_t rando
 enum health_result health_result_of(int err);
 
 /* A session tried to connect. */
-enum health_change health_on_connect(struct health *health, const struct eject_config *config,
-				     const struct health_group *group, enum health_result result,
-				     uint64_t now_ms, uint32_t random);
+enum health_change health_on_connect(struct health *health, const struct health_group *group,
+				     enum health_result result, uint64_t now_ms, uint32_t random);
 
 /* Ends an ejection whose time is over. */
 enum health_change health_on_time(struct health *health, uint64_t now_ms);

@@ -13,19 +13,36 @@
  *
  *	b = pool_pick(pool, &ask, &why);      takes a place at b
  *	... connect fails: ...
+ *	pool_on_connect(pool, b, health_result_of(err), now_ms);
  *	pool_release(pool, b);                gives the place back
  *	ask.tried[ask.tried_n++] = b->index;  and never gets b again
+ *
+ * Who may be picked: ready, of a weight above 0, below its max_sessions, not
+ * tried by this session, and of an open tier. Tiers open in order until
+ * tier_ready_min backends are ready (so with 1, the usual number, the second
+ * tier stands in when all of the first are out); a session that has tried
+ * all of the open tiers goes to the next one.
+ *
+ * One that was down and comes back starts at a tenth of its weight and of its
+ * max_sessions and gets back to all of it within slow_start, in small steps
+ * that pool_tick() takes; maglev and first, where weights do not say who is
+ * next, start it at once.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "balance/backend.h"
+#include "balance/health.h"
 #include "base/def.h"
 #include "config/config.h"
 
 #define POOL_TRIES_MAX 8        /* different backends that one session may try */
-#define POOL_BACKENDS_MAX 65535 /* of one pool; an index fits 16 bits */
+#define POOL_BACKENDS_MAX 65534 /* of one pool; an index fits 16 bits */
+#define POOL_WEIGHT_MAX 256
+#define POOL_TIERS_MAX 8 /* tiers 0 to 7 */
+#define POOL_NEVER UINT64_MAX
 
 struct pool;
 
@@ -55,11 +72,72 @@ MUST_CHECK struct backend *pool_pick(struct pool *pool, const struct pool_ask *a
 				     enum pool_answer *ret_why);
 void pool_release(struct pool *pool, struct backend *backend);
 
-/* Changes a backend's state, from any thread; sessions it carries are not touched. */
+/*
+ * Takes a place at just this backend, for a client that is to go back to
+ * where it was. False when it may not have it: not ready, or full.
+ */
+MUST_CHECK bool pool_take(struct pool *pool, struct backend *backend);
+
+/*
+ * What the operator wants of a backend: ready, drain, down or maint, from any
+ * thread; sessions it carries are not touched. Ready also ends an ejection
+ * and believes the backend to be up, until its next check.
+ */
 void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state);
+
+/*
+ * Changes a weight, 0 to POOL_WEIGHT_MAX; for maglev this may build a new
+ * table, which takes milliseconds, without holding up picks. Returns 0 or
+ * -ENOMEM.
+ */
+MUST_CHECK int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight);
+
+/*
+ * What sessions and checks found out about a backend, from any thread. Give
+ * what changed by it, for one log line. pool_on_connect() keeps the counters
+ * connect_failures and failures_in_row.
+ */
+enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
+				   enum health_result result, uint64_t now_ms);
+/* Gives in *ret_delay_ms how long after the start of this check the next one is to start. */
+enum health_change pool_on_check(struct pool *pool, struct backend *backend, bool passed,
+				 uint64_t *ret_delay_ms);
+/* How long after start-up the first check of a backend is to start. */
+uint64_t pool_first_check_ms(struct pool *pool);
+
+/*
+ * Takes the time-driven steps: ramps weights and ends one ejection, of the
+ * backend in *ret_returned (NULL when none ended: call until then). Gives when
+ * it wants to be called next, POOL_NEVER when there is nothing to wait for.
+ * Call it after every change that the functions above report, too.
+ */
+uint64_t pool_tick(struct pool *pool, uint64_t now_ms, struct backend **ret_returned);
+
+/* Where a key goes and why, without taking a place. */
+struct pool_route {
+	uint32_t slot, slots; /* of the table; 0 of 0 where the balancer does not hash */
+	int home;             /* index of the slot's owner, -1 when it has none */
+	int chosen;           /* index of who would get it now, or -1 */
+	unsigned steps;       /* from home to there */
+};
+/* False when the pool's balancer does not hash. */
+MUST_CHECK bool pool_route(struct pool *pool, const struct pool_ask *ask,
+			   struct pool_route *ret_route);
+
+/*
+ * A fingerprint of the table a hashing balancer looks keys up in, equal on
+ * all nodes that send every key to a backend of the same name; 0 for others.
+ */
+uint64_t pool_digest(struct pool *pool);
+
+/* Makes what a pool decides by chance repeatable, for tests. */
+void pool_seed(struct pool *pool, uint64_t seed);
 
 const struct pool_config *pool_config(const struct pool *pool);
 size_t pool_backends(const struct pool *pool);
 struct backend *pool_backend(struct pool *pool, size_t index);
+/* As configured or set since. */
+unsigned pool_weight(struct pool *pool, const struct backend *backend);
+unsigned pool_tier_of(const struct backend_config *backend);
 
 #endif

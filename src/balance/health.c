@@ -115,10 +115,10 @@ static bool fails_too_often(const struct health *health, const struct eject_conf
 	       failures * 100 >= connects * config->failure_percent;
 }
 
-static bool is_spare(const struct health_group *group, const struct eject_config *config)
+static bool is_spare(const struct health_group *group)
 {
 	return (uint64_t)(group->out + 1) * 100 <=
-	       (uint64_t)group->members * config->ejected_max_percent;
+	       (uint64_t)group->members * group->eject->ejected_max_percent;
 }
 
 static void eject(struct health *health, const struct eject_config *config, uint64_t now_ms,
@@ -137,10 +137,10 @@ static void eject(struct health *health, const struct eject_config *config, uint
 	health->is_ejected = true;
 }
 
-enum health_change health_on_connect(struct health *health, const struct eject_config *config,
-				     const struct health_group *group, enum health_result result,
-				     uint64_t now_ms, uint32_t random)
+enum health_change health_on_connect(struct health *health, const struct health_group *group,
+				     enum health_result result, uint64_t now_ms, uint32_t random)
 {
+	const struct eject_config *config = group->eject;
 	struct health_slice *slice;
 
 	if (result == HEALTH_LOCAL)
@@ -154,7 +154,7 @@ enum health_change health_on_connect(struct health *health, const struct eject_c
 
 	slice->failures++;
 	health->failures_in_row++;
-	if (health_state(health) != BACKEND_READY || !is_spare(group, config))
+	if (health_state(health) != BACKEND_READY || !is_spare(group))
 		return HEALTH_SAME;
 	if ((config->in_a_row == 0 || health->failures_in_row < config->in_a_row) &&
 	    !fails_too_often(health, config, slice->number))

@@ -1,79 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "balance/pool.h"
 
-#include "balance/balancer.h"
-#include "base/check.h"
+#include "pool_inside.h"
 
-#include <pthread.h>
+#include "base/check.h"
+#include "base/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Everything below the lock is changed under it only. What struct backend
- * shows of it (state, sessions, picked) is a copy for readers without the lock.
- */
-struct pool {
-	const struct pool_config *config;
-	size_t n;
-	struct backend *backends;
-
-	pthread_mutex_t lock;
-	struct balancer *balancer;
-	struct candidate *candidates;
-	unsigned *weights; /* as configured or set since */
-};
-
-const char *const backend_state_names[BACKEND_STATES] = {
-	[BACKEND_READY] = "ready",
-	[BACKEND_DRAIN] = "drain",
-	[BACKEND_DOWN] = "down",
-	[BACKEND_MAINT] = "maint",
-	[BACKEND_EJECTED] = "ejected",
-};
-
 static const struct balancer_ops *const balancers[BALANCE_KINDS] = {
-	[BALANCE_ROUNDROBIN] = &roundrobin_ops,
+	[BALANCE_ROUNDROBIN] = &roundrobin_ops, [BALANCE_LEASTCONN] = &leastconn_ops,
+	[BALANCE_RANDOM] = &random_ops,         [BALANCE_MAGLEV] = &maglev_ops,
+	[BALANCE_FIRST] = &first_ops,
 };
 
-static bool is_full(const struct pool *pool, unsigned index)
+unsigned pool_tier_of(const struct backend_config *backend)
 {
-	unsigned max = pool->backends[index].config->sessions_max;
-
-	return max > 0 && pool->candidates[index].sessions >= max;
-}
-
-/* Would it serve, if it has a place? */
-static bool is_serving(const struct pool *pool, unsigned index)
-{
-	return atomic_load_explicit(&pool->backends[index].state, memory_order_relaxed) ==
-		       BACKEND_READY &&
-	       pool->weights[index] > 0;
-}
-
-/* Lets the balancer know whether @index may be picked. */
-static void admit(struct pool *pool, unsigned index)
-{
-	struct candidate *c = &pool->candidates[index];
-	bool may = is_serving(pool, index) && !is_full(pool, index);
-
-	if (may == c->is_in)
-		return;
-	c->is_in = may;
-	if (may)
-		pool->balancer->ops->join(pool->balancer, index);
-	else
-		pool->balancer->ops->leave(pool->balancer, index);
-}
-
-static void set_sessions(struct pool *pool, unsigned index, unsigned sessions)
-{
-	struct candidate *c = &pool->candidates[index];
-
-	c->sessions = sessions;
-	atomic_store_explicit(&pool->backends[index].sessions, sessions, memory_order_relaxed);
-	admit(pool, index);
-	if (c->is_in && pool->balancer->ops->on_load)
-		pool->balancer->ops->on_load(pool->balancer, index);
+	return MIN(backend->tier, POOL_TIERS_MAX - 1);
 }
 
 static int create_arrays(struct pool *pool)
@@ -82,24 +26,55 @@ static int create_arrays(struct pool *pool)
 
 	pool->backends = aligned_alloc(CACHE_LINE_BYTES, n * sizeof(*pool->backends));
 	pool->candidates = calloc(n, sizeof(*pool->candidates));
-	pool->weights = calloc(n, sizeof(*pool->weights));
-	if (!pool->backends || !pool->candidates || !pool->weights)
+	pool->members = calloc(n, sizeof(*pool->members));
+	if (!pool->backends || !pool->candidates || !pool->members)
 		return -1;
 	memset(pool->backends, 0, n * sizeof(*pool->backends));
 	return 0;
 }
 
-static void admit_all(struct pool *pool)
+static void init_members(struct pool *pool)
 {
 	for (unsigned i = 0; i < pool->n; i++) {
 		const struct backend_config *config = &pool->config->backends[i];
+		struct member *m = &pool->members[i];
 
 		pool->backends[i].config = config;
 		pool->backends[i].index = i;
-		pool->weights[i] = MIN(config->weight, BALANCER_WEIGHT_MAX / BALANCER_WEIGHT_UNIT);
-		pool->candidates[i].weight = pool->weights[i] * BALANCER_WEIGHT_UNIT;
-		admit(pool, i);
+		health_init(&m->health, &pool->config->check);
+		m->weight = MIN(config->weight, POOL_WEIGHT_MAX);
+		m->tier = pool_tier_of(config);
+		m->part = POOL_PART_ALL;
+		pool->weighted_n += m->weight > 0;
 	}
+}
+
+/* See pool_set_weight(): the weights may not change meanwhile, the rest may. */
+struct balancer *pool_build_balancer(const struct pool *pool, const unsigned *weights)
+{
+	const struct balancer_ops *ops = balancers[pool->config->balance];
+	struct balancer *b = ops->create(pool->config, weights);
+
+	if (!b)
+		return NULL;
+	b->ops = ops;
+	b->candidates = pool->candidates;
+	b->n = pool->n;
+	b->random = pool->random;
+	return b;
+}
+
+static int create_balancer(struct pool *pool)
+{
+	unsigned *weights = calloc(pool->n + 1, sizeof(*weights));
+
+	if (!weights)
+		return -1;
+	for (size_t i = 0; i < pool->n; i++)
+		weights[i] = pool->members[i].weight;
+	pool->balancer = pool_build_balancer(pool, weights);
+	free(weights);
+	return pool->balancer ? 0 : -1;
 }
 
 struct pool *pool_create(const struct pool_config *config)
@@ -112,16 +87,17 @@ struct pool *pool_create(const struct pool_config *config)
 		return NULL;
 	pool->config = config;
 	pool->n = config->backends_n;
+	pool->random = hash_text(config->name, (uintptr_t)pool);
+	pthread_mutex_init(&pool->building, NULL);
 	pthread_mutex_init(&pool->lock, NULL);
 	if (create_arrays(pool) < 0)
 		goto fail;
-	pool->balancer = balancers[config->balance]->create(config);
-	if (!pool->balancer)
+	init_members(pool);
+	if (create_balancer(pool) < 0)
 		goto fail;
-	pool->balancer->ops = balancers[config->balance];
-	pool->balancer->candidates = pool->candidates;
-	pool->balancer->n = pool->n;
-	admit_all(pool);
+	for (unsigned i = 0; i < pool->n; i++)
+		member_review(pool, i);
+	pool_open_tiers(pool);
 	return pool;
 
 fail:
@@ -133,45 +109,114 @@ void pool_destroy(struct pool *pool)
 {
 	if (!pool)
 		return;
-	for (unsigned i = 0; pool->balancer && i < pool->n; i++)
-		CHECK(pool->candidates[i].sessions == 0);
-	if (pool->balancer)
+	if (pool->balancer) {
+		for (unsigned i = 0; i < pool->n; i++)
+			CHECK(pool->candidates[i].sessions == 0);
 		pool->balancer->ops->destroy(pool->balancer);
+	}
+	pthread_mutex_destroy(&pool->building);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool->backends);
 	free(pool->candidates);
-	free(pool->weights);
+	free(pool->members);
 	free(pool);
 }
 
-/* Why nobody could be picked. */
+/* Why nobody of the open tiers could be picked. */
 static enum pool_answer explain(const struct pool *pool, const struct pool_ask *ask)
 {
-	for (unsigned i = 0; i < pool->n; i++)
-		if (is_serving(pool, i) && !ask_has_tried(ask, i))
-			return POOL_ALL_FULL;
-	return POOL_NONE_READY;
+	unsigned ready = 0;
+
+	for (unsigned t = 0; t < pool->tiers_open; t++)
+		ready += pool->ready_in[t];
+	for (unsigned i = 0; i < ask->tried_n; i++) {
+		const struct member *m = &pool->members[ask->tried[i]];
+
+		ready -= m->is_ready && m->tier < pool->tiers_open;
+	}
+	return ready > 0 ? POOL_ALL_FULL : POOL_NONE_READY;
+}
+
+/* Is @a the better choice, by tier and then by load? */
+static bool is_better(const struct pool *pool, unsigned a, unsigned b)
+{
+	const struct candidate *ca = &pool->candidates[a], *cb = &pool->candidates[b];
+
+	if (pool->members[a].tier != pool->members[b].tier)
+		return pool->members[a].tier < pool->members[b].tier;
+	return (uint64_t)ca->sessions * cb->weight < (uint64_t)cb->sessions * ca->weight;
+}
+
+/*
+ * For a session that has tried all of the open tiers: the best of the others.
+ * This looks at all backends, but only a session comes here that could not
+ * connect to any of those that are believed to be well.
+ */
+static int pick_from_closed_tiers(const struct pool *pool, const struct pool_ask *ask)
+{
+	int best = -1;
+
+	for (unsigned i = 0; i < pool->n; i++) {
+		const struct member *m = &pool->members[i];
+
+		if (m->tier < pool->tiers_open || !m->is_ready || member_is_full(pool, i) ||
+		    ask_has_tried(ask, i))
+			continue;
+		if (best < 0 || is_better(pool, i, (unsigned)best))
+			best = (int)i;
+	}
+	return best;
+}
+
+/* Gives the index of the best, or -1 and the reason. */
+static int choose(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why)
+{
+	int index = pool->balancer->ops->pick(pool->balancer, ask);
+
+	*ret_why = POOL_PICKED;
+	if (index >= 0)
+		return index;
+	*ret_why = explain(pool, ask);
+	if (*ret_why != POOL_NONE_READY || ask->tried_n == 0)
+		return -1;
+	index = pick_from_closed_tiers(pool, ask);
+	if (index >= 0)
+		*ret_why = POOL_PICKED;
+	return index;
+}
+
+static void take_place(struct pool *pool, unsigned index)
+{
+	struct backend *backend = &pool->backends[index];
+
+	member_set_sessions(pool, index, pool->candidates[index].sessions + 1);
+	atomic_store_explicit(&backend->picked, backend->picked + 1, memory_order_relaxed);
 }
 
 struct backend *pool_pick(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why)
 {
-	struct backend *backend = NULL;
 	int index;
 
-	DCHECK(ask->tried_n <= POOL_TRIES_MAX);
+	CHECK(ask->tried_n <= POOL_TRIES_MAX);
 	pthread_mutex_lock(&pool->lock);
-	index = pool->balancer->ops->pick(pool->balancer, ask);
-	if (index < 0) {
-		*ret_why = explain(pool, ask);
-	} else {
-		*ret_why = POOL_PICKED;
-		DCHECK(pool->candidates[index].is_in);
-		backend = &pool->backends[index];
-		set_sessions(pool, backend->index, pool->candidates[index].sessions + 1);
-		atomic_store_explicit(&backend->picked, backend->picked + 1, memory_order_relaxed);
-	}
+	index = choose(pool, ask, ret_why);
+	if (index >= 0)
+		take_place(pool, (unsigned)index);
 	pthread_mutex_unlock(&pool->lock);
-	return backend;
+	return index >= 0 ? &pool->backends[index] : NULL;
+}
+
+bool pool_take(struct pool *pool, struct backend *backend)
+{
+	unsigned i = backend->index;
+	bool may;
+
+	pthread_mutex_lock(&pool->lock);
+	may = pool->members[i].is_ready && !member_is_full(pool, i);
+	if (may)
+		take_place(pool, i);
+	pthread_mutex_unlock(&pool->lock);
+	return may;
 }
 
 void pool_release(struct pool *pool, struct backend *backend)
@@ -180,15 +225,38 @@ void pool_release(struct pool *pool, struct backend *backend)
 
 	pthread_mutex_lock(&pool->lock);
 	CHECK(pool->candidates[i].sessions > 0);
-	set_sessions(pool, i, pool->candidates[i].sessions - 1);
+	member_set_sessions(pool, i, pool->candidates[i].sessions - 1);
 	pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state)
+bool pool_route(struct pool *pool, const struct pool_ask *ask, struct pool_route *ret_route)
 {
 	pthread_mutex_lock(&pool->lock);
-	atomic_store_explicit(&backend->state, state, memory_order_relaxed);
-	admit(pool, backend->index);
+	bool does_hash = pool->balancer->ops->route;
+
+	if (does_hash)
+		pool->balancer->ops->route(pool->balancer, ask, ret_route);
+	pthread_mutex_unlock(&pool->lock);
+	return does_hash;
+}
+
+/* The table itself is never changed: only a change of weights puts another in its place. */
+uint64_t pool_digest(struct pool *pool)
+{
+	uint64_t digest = 0;
+
+	pthread_mutex_lock(&pool->building);
+	if (pool->balancer->ops->digest)
+		digest = pool->balancer->ops->digest(pool->balancer);
+	pthread_mutex_unlock(&pool->building);
+	return digest;
+}
+
+void pool_seed(struct pool *pool, uint64_t seed)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->random = seed;
+	pool->balancer->random = seed;
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -206,4 +274,14 @@ struct backend *pool_backend(struct pool *pool, size_t index)
 {
 	CHECK(index < pool->n);
 	return &pool->backends[index];
+}
+
+unsigned pool_weight(struct pool *pool, const struct backend *backend)
+{
+	unsigned weight;
+
+	pthread_mutex_lock(&pool->lock);
+	weight = pool->members[backend->index].weight;
+	pthread_mutex_unlock(&pool->lock);
+	return weight;
 }

@@ -19,7 +19,6 @@
 #include "balance/balancer.h"
 
 #include "balance/heap.h"
-#include "base/check.h"
 
 #include <stdlib.h>
 
@@ -86,15 +85,16 @@ static void roundrobin_destroy(struct balancer *b)
 	free(rr);
 }
 
-static struct balancer *roundrobin_create(const struct pool_config *config)
+static struct balancer *roundrobin_create(const struct pool_config *config, const unsigned *weights)
 {
 	struct roundrobin *rr = calloc(1, sizeof(*rr));
 
+	(void)weights;
 	if (!rr)
 		return NULL;
 	rr->turns = calloc(config->backends_n + 1, sizeof(*rr->turns));
-	if (!rr->turns || heap_init(&rr->open, config->backends_n) < 0 ||
-	    heap_init(&rr->ahead, config->backends_n) < 0) {
+	if (!rr->turns || heap_init(&rr->open, (uint32_t)config->backends_n) < 0 ||
+	    heap_init(&rr->ahead, (uint32_t)config->backends_n) < 0) {
 		roundrobin_destroy(&rr->balancer);
 		return NULL;
 	}
@@ -171,28 +171,6 @@ static void open_windows(struct roundrobin *rr)
 	}
 }
 
-/* Takes out of @heap the first that @ask has not tried; the tried ones go back in. */
-static int take_untried(struct heap *heap, const struct pool_ask *ask)
-{
-	struct heap_item tried[POOL_TRIES_MAX];
-	const struct heap_item *first;
-	unsigned n = 0;
-	int index = -1;
-
-	while ((first = heap_first(heap)) && n < ARRAY_LEN(tried) &&
-	       ask_has_tried(ask, first->index)) {
-		tried[n++] = *first;
-		heap_remove(heap, first->index);
-	}
-	if (first) {
-		index = (int)first->index;
-		heap_remove(heap, first->index);
-	}
-	while (n > 0)
-		heap_put(heap, tried[--n]);
-	return index;
-}
-
 static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
 {
 	struct roundrobin *rr = roundrobin_of(b);
@@ -200,9 +178,9 @@ static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
 	int index;
 
 	open_windows(rr);
-	index = take_untried(&rr->open, ask);
+	index = heap_take_untried(&rr->open, ask);
 	if (index < 0) {
-		index = take_untried(&rr->ahead, ask);
+		index = heap_take_untried(&rr->ahead, ask);
 		if (index < 0)
 			return -1;
 		/* Those with an open window left: go on with who comes next. */

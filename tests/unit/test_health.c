@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static const struct health_group ten = { .members = 10 };
+static const struct eject_config rules = HEALTH_EJECT_DEFAULT;
+static const struct health_group ten = { .eject = &rules, .members = 10 };
 
 static struct health settled(bool up)
 {
@@ -129,9 +130,7 @@ static void what_the_operator_says_comes_first(void **state)
 
 static enum health_change connect_at(struct health *h, enum health_result result, uint64_t now_ms)
 {
-	struct eject_config eject = HEALTH_EJECT_DEFAULT;
-
-	return health_on_connect(h, &eject, &ten, result, now_ms, 0);
+	return health_on_connect(h, &ten, result, now_ms, 0);
 }
 
 static void five_failures_in_a_row_eject_for_ten_seconds(void **state)
@@ -220,16 +219,14 @@ static void never_more_than_half_are_ejected(void **state)
 		{ 3, 1, false }, { 10, 4, true }, { 10, 5, false },    { 10, 10, false },
 		{ 4, 1, true },  { 4, 2, false }, { 1000, 499, true }, { 1000, 500, false },
 	};
-	struct eject_config eject = HEALTH_EJECT_DEFAULT;
-
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct health_group group = { cases[i].members, cases[i].out };
+		struct health_group group = { &rules, cases[i].members, cases[i].out };
 		struct health h = settled(true);
 		enum health_change change = HEALTH_SAME;
 
 		for (int n = 0; n < 20 && change == HEALTH_SAME; n++)
-			change = health_on_connect(&h, &eject, &group, HEALTH_FAILED, 0, 0);
+			change = health_on_connect(&h, &group, HEALTH_FAILED, 0, 0);
 		assert_int_equal(change, cases[i].may ? HEALTH_EJECTED : HEALTH_SAME);
 	}
 }
@@ -237,12 +234,9 @@ static void never_more_than_half_are_ejected(void **state)
 /* Ejects it at @now_ms, lets it return, gives how long it was out. */
 static uint64_t eject_once(struct health *h, uint64_t now_ms, uint32_t random)
 {
-	struct eject_config eject = HEALTH_EJECT_DEFAULT;
-
 	for (int i = 0; i < 4; i++)
-		health_on_connect(h, &eject, &ten, HEALTH_FAILED, now_ms, random);
-	assert_int_equal(health_on_connect(h, &eject, &ten, HEALTH_FAILED, now_ms, random),
-			 HEALTH_EJECTED);
+		health_on_connect(h, &ten, HEALTH_FAILED, now_ms, random);
+	assert_int_equal(health_on_connect(h, &ten, HEALTH_FAILED, now_ms, random), HEALTH_EJECTED);
 	assert_int_equal(health_on_time(h, h->eject_end_ms - 1), HEALTH_SAME);
 	assert_int_equal(health_on_time(h, h->eject_end_ms), HEALTH_RETURNED);
 	return h->eject_end_ms - now_ms;
@@ -300,13 +294,13 @@ static void down_and_draining_are_not_ejected_too(void **state)
 
 static void without_rules_nothing_is_ejected(void **state)
 {
-	struct eject_config none = { 0 };
+	static const struct eject_config no_rules;
+	struct health_group none = { .eject = &no_rules, .members = 10 };
 	struct health h = settled(true);
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(health_on_connect(&h, &none, &ten, HEALTH_FAILED, 0, 0),
-				 HEALTH_SAME);
+		assert_int_equal(health_on_connect(&h, &none, HEALTH_FAILED, 0, 0), HEALTH_SAME);
 }
 
 int main(void)

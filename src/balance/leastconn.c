@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * Weighted least connections: who would have the fewest sessions for its
+ * weight, the new one counted in. Sessions that are still connecting have
+ * their place already, so a burst does not all go to the same one. Of equal
+ * ones, who was picked longest ago.
+ */
+
+#include "balance/balancer.h"
+
+#include "balance/heap.h"
+
+#include <stdlib.h>
+
+struct leastconn {
+	struct balancer balancer;
+	struct heap heap;
+	uint32_t picks;
+	uint32_t *picked; /* by index: at which pick last */
+};
+
+/* Sessions for each unit of weight, in fixed point: fits for 2^32 sessions. */
+#define LOAD_SHIFT 30
+
+static struct leastconn *leastconn_of(struct balancer *b)
+{
+	return container_of(b, struct leastconn, balancer);
+}
+
+static void leastconn_destroy(struct balancer *b)
+{
+	struct leastconn *lc = leastconn_of(b);
+
+	heap_finish(&lc->heap);
+	free(lc->picked);
+	free(lc);
+}
+
+static struct balancer *leastconn_create(const struct pool_config *config, const unsigned *weights)
+{
+	struct leastconn *lc = calloc(1, sizeof(*lc));
+
+	(void)weights;
+	if (!lc)
+		return NULL;
+	lc->picked = calloc(config->backends_n + 1, sizeof(*lc->picked));
+	if (!lc->picked || heap_init(&lc->heap, (uint32_t)config->backends_n) < 0) {
+		leastconn_destroy(&lc->balancer);
+		return NULL;
+	}
+	return &lc->balancer;
+}
+
+static void leastconn_place(struct balancer *b, unsigned index)
+{
+	struct leastconn *lc = leastconn_of(b);
+	const struct candidate *c = &b->candidates[index];
+	uint64_t load = ((uint64_t)c->sessions + 1) << LOAD_SHIFT;
+
+	heap_put(&lc->heap, (struct heap_item){ .key = load / c->weight,
+						.tie = lc->picked[index],
+						.index = index });
+}
+
+static void leastconn_leave(struct balancer *b, unsigned index)
+{
+	heap_remove(&leastconn_of(b)->heap, index);
+}
+
+static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t before)
+{
+	(void)before;
+	leastconn_place(b, index);
+}
+
+static int leastconn_pick(struct balancer *b, const struct pool_ask *ask)
+{
+	struct leastconn *lc = leastconn_of(b);
+	int index = heap_take_untried(&lc->heap, ask);
+
+	if (index < 0)
+		return -1;
+	lc->picked[index] = ++lc->picks;
+	leastconn_place(b, (unsigned)index);
+	return index;
+}
+
+const struct balancer_ops leastconn_ops = {
+	.name = "leastconn",
+	.create = leastconn_create,
+	.destroy = leastconn_destroy,
+	.join = leastconn_place,
+	.leave = leastconn_leave,
+	.on_load = leastconn_place,
+	.on_weight = leastconn_on_weight,
+	.pick = leastconn_pick,
+};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "balance_stage.h"
+
+#include <math.h>
+
+static struct stage *seeded(struct stage *st)
+{
+	pool_seed(st->pool, 42);
+	return st;
+}
+
+static void assert_near(double value, double expected, double sigmas)
+{
+	if (fabs(value - expected) > sigmas * sqrt(expected) + 1)
+		fail_msg("%f is not near %f", value, expected);
+}
+
+/* With no load both draws are equal and the first one counts. */
+static void without_load_shares_go_by_weight(void **state)
+{
+	static const double weights[] = { 1, 2, 3, 0, 4 };
+	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "1 2 3 0 4"));
+	double count[5] = { 0 };
+
+	for (int i = 0; i < 40000; i++)
+		count[stage_index(st)]++;
+	for (int i = 0; i < 5; i++)
+		assert_near(count[i], 4000 * weights[i], 5);
+}
+
+/* Balls into bins with two choices: the fullest is ln ln n / ln 2 above the average, not ln n. */
+static void the_better_of_two_keeps_loads_even(void **state)
+{
+	struct stage *st = stage_new(state, BALANCE_RANDOM, "");
+	unsigned most = 0, least = UINT32_MAX;
+
+	for (int i = 0; i < 1000; i++)
+		stage_add(st, 1);
+	stage_start(st);
+	seeded(st);
+	for (int i = 0; i < 100000; i++)
+		assert_non_null(stage_pick(st));
+	for (size_t i = 0; i < 1000; i++) {
+		struct backend *b = pool_backend(st->pool, i);
+
+		most = MAX(most, b->sessions);
+		least = MIN(least, b->sessions);
+		while (b->sessions > 0)
+			pool_release(st->pool, b);
+	}
+	assert_in_range(most, 100, 104);
+	assert_in_range(least, 92, 100);
+}
+
+static void loads_follow_the_weights(void **state)
+{
+	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "1 2 3 4 256"));
+
+	for (int i = 0; i < 26600; i++)
+		assert_non_null(stage_pick(st));
+	for (size_t i = 0; i < 5; i++) {
+		struct backend *b = pool_backend(st->pool, i);
+		unsigned fair = 100 * st->backends[i].weight;
+
+		assert_in_range(b->sessions, fair * 95 / 100 - 1, fair * 105 / 100 + 1);
+		while (b->sessions > 0)
+			pool_release(st->pool, b);
+	}
+}
+
+static void two_different_ones_are_compared(void **state)
+{
+	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "1 1"));
+
+	/* Of two backends both are always drawn: the less loaded one wins each time. */
+	for (int i = 0; i < 1000; i++) {
+		assert_non_null(stage_pick(st));
+		assert_true(abs((int)pool_backend(st->pool, 0)->sessions -
+				(int)pool_backend(st->pool, 1)->sessions) <= 1);
+	}
+	for (size_t i = 0; i < 2; i++)
+		while (pool_backend(st->pool, i)->sessions > 0)
+			pool_release(st->pool, pool_backend(st->pool, i));
+}
+
+static void the_tried_are_skipped_and_stay_in(void **state)
+{
+	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "1 1 1 1 1 1 1 1 1"));
+	enum pool_answer why;
+
+	for (int round = 0; round < 200; round++) {
+		struct pool_ask ask = { 0 };
+		unsigned seen = 0;
+
+		for (unsigned i = 0; i < POOL_TRIES_MAX; i++) {
+			struct backend *b = pool_pick(st->pool, &ask, &why);
+
+			assert_false(seen & BIT(b->index));
+			seen |= BIT(b->index);
+			ask.tried[ask.tried_n++] = (uint16_t)b->index;
+			pool_release(st->pool, b);
+		}
+		pool_release(st->pool, pool_pick(st->pool, &ask, &why));
+		assert_int_equal(why, POOL_PICKED);
+	}
+}
+
+static void one_backend_needs_no_second(void **state)
+{
+	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "0 3 0"));
+
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(stage_index(st), 1);
+}
+
+static void different_pools_decide_differently(void **state)
+{
+	struct stage *a = stage_of(state, BALANCE_RANDOM, "1 1 1 1 1 1 1 1 1 1");
+	void *other = NULL;
+	struct stage *b = stage_of(&other, BALANCE_RANDOM, "1 1 1 1 1 1 1 1 1 1");
+	int same = 0;
+
+	for (int i = 0; i < 1000; i++)
+		same += stage_index(a) == stage_index(b);
+	assert_in_range(same, 0, 300);
+	stage_teardown(&other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(without_load_shares_go_by_weight),
+		stage_test(the_better_of_two_keeps_loads_even),
+		stage_test(loads_follow_the_weights),
+		stage_test(two_different_ones_are_compared),
+		stage_test(the_tried_are_skipped_and_stay_in),
+		stage_test(one_backend_needs_no_second),
+		stage_test(different_pools_decide_differently),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
