@@ -81,7 +81,7 @@ def test_all_full_is_a_reset_and_is_logged(ringmain, backend, connect):
     first = connect(rm.address())
     tcp.exchange(first, b"x")
     tcp.expect_end(connect(rm.address()), b"", "RST")
-    rm.wait_sessions(1)
+    rm.wait_sessions(1, reason="backends_full")
     tcp.exchange(first, b"still here")
 
 

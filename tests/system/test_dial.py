@@ -45,7 +45,7 @@ def test_all_backends_down_is_a_reset(ringmain, connect, dead):
     rm = ringmain([dead(), dead()])
     client = connect(rm.address())
     tcp.expect_end(client, b"", "RST")
-    rm.wait_sessions(1, reason="connect_failed")
+    rm.wait_sessions(1, reason="connect_refused")
 
 
 @pytest.mark.haproxy_cannot("tries the same backend again")
@@ -78,7 +78,7 @@ def test_total_budget_ends_the_tries(ringmain, connect, blackhole):
     watch = Stopwatch()
     tcp.expect_end(connect(rm.address()), b"", "RST")
     assert 0.9 <= watch.seconds() <= 1.0 + SLACK_S
-    rm.wait_sessions(1)
+    rm.wait_sessions(1, reason="connect_timeout")
 
 
 @pytest.mark.haproxy_cannot("may try the same one again")

@@ -147,11 +147,23 @@ class Process:
         return sorted(found)
 
     def rss_kb(self):
+        """Resident memory now."""
+        return self._status_kb("VmRSS")
+
+    def rss_peak_kb(self):
+        """The most since rss_peak_forget()."""
+        return self._status_kb("VmHWM")
+
+    def rss_peak_forget(self):
+        with open(f"/proc/{self.pid}/clear_refs", "w", encoding="ascii") as clear_refs:
+            clear_refs.write("5")
+
+    def _status_kb(self, key):
         with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as status:
             for line in status:
-                if line.startswith("VmRSS:"):
+                if line.startswith(key + ":"):
                     return int(line.split()[1])
-        raise AssertionError(f"{self.name} has no VmRSS (is it dead?)")
+        raise AssertionError(f"{self.name} has no {key} (is it dead?)")
 
     def cpu_seconds(self):
         with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stat:

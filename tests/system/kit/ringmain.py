@@ -14,6 +14,8 @@ BINARY = pathlib.Path(os.environ.get("RINGMAIN", ROOT / "build/release/ringmain"
 VARIANT_DIR = BINARY.parent
 REPORT = re.compile(r"(ERROR: \w+Sanitizer|runtime error:|CHECK failed|SUMMARY: )", re.I)
 
+PIPE_FDS_KEPT = 2 * 64      # by each worker for the next streams
+
 
 def to_address(text):
     """What ringmain prints of an address, as a socket address."""
@@ -36,8 +38,6 @@ class StartError(Exception):
 
 class Ringmain:
     """One running (or refused) ringmain. start() is separate so that a test can start it again."""
-
-    can_log_sessions = True
 
     def __init__(self, workdir, number=1, binary=None):
         self.dir = pathlib.Path(workdir) / f"ringmain-{number}"
@@ -101,19 +101,22 @@ class Ringmain:
             assert logfmt.parse(line) is not None, f"not a log line: {line!r}"
 
     def wait_fds_back(self):
-        """Everything that sessions opened is closed again."""
-        wait_until(lambda: len(self.process.fds()) <= len(self.fds_at_start),
-                   lambda: f"fds to come back from {len(self.process.fds())} to "
-                           f"{len(self.fds_at_start)}:\n{self._new_fds()}")
+        """Everything that sessions opened is closed again, but for the empty pipes that are kept."""
+        wait_until(lambda: not self._fds_left(),
+                   lambda: "descriptors of sessions to be closed: " + "\n".join(self._fds_left()))
 
-    def _new_fds(self):
-        before, new = list(self.fds_at_start), []
+    def _fds_left(self):
+        before, left, pipes = list(self.fds_at_start), [], 0
         for target in self.process.fds():
             if target in before:
                 before.remove(target)
+            elif target.startswith("pipe:"):
+                pipes += 1
             else:
-                new.append(target)
-        return "\n".join(new)
+                left.append(target)
+        if pipes > PIPE_FDS_KEPT * (self.process.threads() - 1):
+            left.append(f"{pipes} ends of pipes")
+        return left
 
     # What it says
 
@@ -160,9 +163,6 @@ class Ringmain:
     @property
     def pid(self):
         return self.process.pid
-
-    def rss_kb(self):
-        return self.process.rss_kb()
 
 
 def _matches(line, match):

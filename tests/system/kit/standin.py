@@ -16,7 +16,7 @@ from kit.wait import wait_until
 LOG_FORMAT = ("level=info msg=session id=%rt listener=%f client=%ci:%cp backend=%s up=%U down=%B "
               "connect_ms=%Tc duration_ms=%Tt reason=%ts")
 REASONS = {"--": "done", "CD": "client_reset", "SD": "backend_reset", "cD": "idle", "sD": "idle",
-           "SC": "connect_failed", "sC": "connect_failed"}
+           "SC": "connect_refused", "sC": "connect_timeout"}
 UNITS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000}
 
 
@@ -40,7 +40,7 @@ class HAProxy(Ringmain):
     def wait_ready(self):
         for addresses in self._addresses.values():
             for address in addresses:
-                wait_until(lambda a=address: _listens(a) or not self.process.alive(),
+                wait_until(lambda a=address: self._listens(a) or not self.process.alive(),
                            f"HAProxy on {address}")
         if not self.process.alive():
             raise StartError(f"HAProxy exited with {self.process.exit_code()}:\n{self.text()}")
@@ -109,6 +109,14 @@ class HAProxy(Ringmain):
                 out.append(f"  timeout connect {milliseconds(value)}ms")
         return out
 
+    def _listens(self, address):
+        """Looks it up without connecting: a knock would be a session."""
+        tables = f"/proc/{self.pid}/net"
+        if isinstance(address, str):
+            return _in_table(f"{tables}/unix", address)
+        return _in_table(f"{tables}/{'tcp6' if ':' in address[0] else 'tcp'}",
+                         f":{address[1]:04X} ", " 0A ")
+
     @staticmethod
     def _with_port(bind):
         address = to_address(bind)
@@ -134,14 +142,6 @@ def _haproxy_address(address):
         return f"unix@{address}"
     host, port = address
     return f"ipv6@[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _listens(address):
-    """Looks it up without connecting: a knock would be a session."""
-    if isinstance(address, str):
-        return _in_table("/proc/net/unix", address)
-    table = "/proc/net/tcp6" if ":" in address[0] else "/proc/net/tcp"
-    return _in_table(table, f":{address[1]:04X} ", " 0A ")
 
 
 def _in_table(path, *words):
