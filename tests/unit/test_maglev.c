@@ -95,7 +95,7 @@ static void tables_are_even_and_change_little(void **state)
 			      "%4.2f %% needless (%4.2f)\n",
 			      bars[i].n, slots_n, bars[i].fail, all, bars[i].changed, needless,
 			      bars[i].needless);
-		/* "Other hash functions vary only in the last digit": a fifth is allowed for luck. */
+		/* Another hash function, other luck: a fifth more is the same bar. */
 		assert_true(needless <= bars[i].needless * 1.2 + 0.05);
 		free(before);
 		free(after);
