@@ -30,6 +30,7 @@
  */
 #define CONFIG_BUFFER_BYTES 17408u
 #define CONFIG_WORKER_BUFFERS_MIN 4u
+#define CONFIG_WORKER_BUFFERS_MAX 65535u /* the kernel counts them with 16 bits */
 
 /* Where something was written, for messages long after it was read. */
 struct config_place {

@@ -44,17 +44,24 @@ static void report_missing(const struct config_place *given, enum config_section
 
 static void check_buffer_memory(const struct global_config *global, struct diag *diag)
 {
-	const uint64_t each = CONFIG_WORKER_BUFFERS_MIN * CONFIG_BUFFER_BYTES;
-	unsigned workers = config_workers(global);
+	const struct config_place *place =
+		directive_place(global->given, SECTION_GLOBAL, "buffer_memory");
+	const uint64_t workers = config_workers(global);
+	const uint64_t least = workers * CONFIG_WORKER_BUFFERS_MIN * CONFIG_BUFFER_BYTES;
+	const uint64_t most = workers * CONFIG_WORKER_BUFFERS_MAX * CONFIG_BUFFER_BYTES;
 	char text[TEXT_NUMBER_BYTES];
 
-	if (global->buffer_memory_bytes >= workers * each)
-		return;
-	diag_error(diag, directive_place(global->given, SECTION_GLOBAL, "buffer_memory"),
-		   "[global] buffer_memory: too little for %u workers (at least %s, %u buffers of "
-		   "%u bytes for each)",
-		   workers, text_from_bytes(workers * each, text), CONFIG_WORKER_BUFFERS_MIN,
-		   CONFIG_BUFFER_BYTES);
+	if (global->buffer_memory_bytes < least)
+		diag_error(diag, place,
+			   "[global] buffer_memory: too little for %u workers (at least %s, %u "
+			   "buffers of %u bytes for each)",
+			   (unsigned)workers, text_from_bytes(least, text),
+			   CONFIG_WORKER_BUFFERS_MIN, CONFIG_BUFFER_BYTES);
+	if (global->buffer_memory_bytes > most)
+		diag_warning(diag, place,
+			     "[global] buffer_memory: more than %u workers can use (%u buffers of "
+			     "%u bytes for each)",
+			     (unsigned)workers, CONFIG_WORKER_BUFFERS_MAX, CONFIG_BUFFER_BYTES);
 }
 
 /* ---- [pool] ---- */

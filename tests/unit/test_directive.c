@@ -121,7 +121,7 @@ static void values_that_mean_nothing_are_named(void **state)
 		  "x.ini:2:11: error: [global] workers: '99999999999999999999' is not a number "
 		  "(auto, 1..256)\n" },
 		{ SECTION_GLOBAL, "buffer_memory", "1GB",
-		  "x.ini:2:17: error: [global] buffer_memory: '1GB' is not a size (68k..1024G)\n" },
+		  "x.ini:2:17: error: [global] buffer_memory: '1GB' is not a size (68k..256G)\n" },
 		{ SECTION_GLOBAL, "log_level", "warning",
 		  "x.ini:2:13: error: [global] log_level: unknown value 'warning' "
 		  "(error, warn, info, debug)\n" },

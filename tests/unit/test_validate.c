@@ -66,6 +66,9 @@ static void limits_fit_each_other(void **state)
 		  "x.ini:8:17: error: [global] buffer_memory: too little for 4 workers "
 		  "(at least 272k, 4 buffers of 17408 bytes for each)\n" },
 		{ STAGE_GOOD "[global]\nworkers = 4\nbuffer_memory = 272k\n", "" },
+		{ STAGE_GOOD "[global]\nworkers = 2\nbuffer_memory = 3G\n",
+		  "x.ini:8:17: warning: [global] buffer_memory: more than 2 workers can use "
+		  "(65535 buffers of 17408 bytes for each)\n" },
 		{ "[global]\nmax_sessions = 10\n[listener l]\nbind = :80\npool = p\n"
 		  "max_sessions = 11\n[pool p]\nbackend = b 192.0.2.1:80\n",
 		  "x.ini:6:16: warning: [listener l] max_sessions: never reached: "
