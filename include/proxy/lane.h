@@ -53,9 +53,6 @@ void lane_end(struct lane *lane);
  */
 void lane_side_died(struct side *side, int err, bool is_drained);
 
-/* The lane is done and its source still a socket of the session: waits for that one to die. */
-void lane_watch(struct lane *lane);
-
 /* Callbacks for the ops of a side in the copying transport. */
 void lane_on_recv(struct io_op *op, int res, unsigned flags);
 void lane_on_send(struct io_op *op, int res, unsigned flags);

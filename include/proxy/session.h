@@ -99,7 +99,6 @@ struct lane {
 	bool is_copying_only; /* no pipe was to be had */
 	bool is_cut;	    /* the source ended by dying, not by the end of its stream */
 	bool is_clean;	    /* done: every byte and the end of the stream were delivered */
-	bool is_watched;    /* done, and its source watched for dying */
 	bool has_more;	    /* the last receive left bytes in the socket */
 	uint8_t quiet_pumps; /* spliced rounds in a row that moved little */
 };

@@ -366,29 +366,3 @@ void lane_side_died(struct side *side, int err, bool is_drained)
 	else
 		lane_pull(source);
 }
-
-static void lane_on_hangup(struct io_op *op, int res, unsigned flags)
-{
-	struct side *from = container_of(op, struct side, recv);
-	struct session *s = side_session(from);
-	int err = sock_take_error(from->fd);
-
-	(void)res;
-	(void)flags;
-	if (s->phase == SESSION_CLOSING)
-		session_op_returned(s);
-	else
-		lane_side_died(from, err > 0 ? -err : -ECONNRESET, true);
-}
-
-void lane_watch(struct lane *lane)
-{
-	struct side *from = lane_from(lane);
-
-	CHECK(lane->state == LANE_DONE);
-	if (lane->is_watched || from->recv.in_kernel)
-		return;
-	lane->is_watched = true;
-	from->recv.done = lane_on_hangup;
-	io_poll(lane_session(lane)->engine->ring, &from->recv, from->fd, 0);
-}

@@ -6,6 +6,7 @@
 #include "proxy/session.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,10 +20,10 @@
 
 /*
  * A side that has ended its stream may still die, and nobody receives from it
- * any more. A session that stays half closed for so long is watched for that;
- * most are over sooner and spare themselves the request.
+ * any more. While a session is half closed it is looked at so often: with
+ * poll(2), since a ring's poll always includes POLLRDHUP, which is true here.
  */
-#define HALF_CLOSED_WATCH_MS 200
+#define HALF_CLOSED_LOOK_MS 250
 
 /* How often a reset looks whether the bytes before it have been acknowledged. */
 #define DOOMED_LOOK_MS 10
@@ -135,11 +136,6 @@ static bool is_half_closed(const struct session *s)
 	return (s->lanes[LANE_UP].state == LANE_DONE) != (s->lanes[LANE_DOWN].state == LANE_DONE);
 }
 
-static bool is_watched(const struct session *s)
-{
-	return !is_half_closed(s) || s->lanes[LANE_UP].is_watched || s->lanes[LANE_DOWN].is_watched;
-}
-
 /* How long nothing may move in the relaying phase, 0 for ever. */
 static uint64_t quiet_allowed_ms(const struct session *s)
 {
@@ -157,8 +153,8 @@ void session_set_deadline(struct session *s)
 	CHECK(s->phase == SESSION_RELAYING);
 	if (session_is_doomed(s))
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
-	else if (!is_watched(s))
-		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + HALF_CLOSED_WATCH_MS);
+	else if (is_half_closed(s))
+		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + HALF_CLOSED_LOOK_MS);
 	else if (allowed_ms > 0)
 		timer_set(&s->engine->timers, &s->timer, s->active_ms + allowed_ms);
 	else
@@ -179,20 +175,28 @@ static void doomed_look_again(struct session *s)
 		lane_push(&s->lanes[n]);
 }
 
-static void watch(struct session *s)
+/* Gives the side whose stream has ended, if it has died since, or NULL. */
+static struct side *dead_ended_side(struct session *s)
 {
-	lane_watch(&s->lanes[s->lanes[LANE_UP].state == LANE_DONE ? LANE_UP : LANE_DOWN]);
-	session_set_deadline(s);
+	int ended = s->lanes[LANE_UP].state == LANE_DONE ? SIDE_CLIENT : SIDE_BACKEND;
+	struct pollfd look = { .fd = s->sides[ended].fd };
+
+	if (!is_half_closed(s) || poll(&look, 1, 0) <= 0)
+		return NULL;
+	return &s->sides[ended];
 }
 
 /* Bytes that moved since did not move the timer: it is looked at when it fires. */
 static void relaying_on_timer(struct session *s)
 {
+	uint64_t allowed_ms = quiet_allowed_ms(s);
+	struct side *dead = dead_ended_side(s);
+
 	if (session_is_doomed(s))
 		doomed_look_again(s);
-	else if (!is_watched(s))
-		watch(s);
-	else if (s->engine->now_ms < s->active_ms + quiet_allowed_ms(s))
+	else if (dead)
+		lane_side_died(dead, -sock_take_error(dead->fd), true);
+	else if (allowed_ms == 0 || s->engine->now_ms < s->active_ms + allowed_ms)
 		session_set_deadline(s);
 	else
 		session_close(s, is_half_closed(s) ? CLOSE_HALF_CLOSED_IDLE : CLOSE_IDLE,
