@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Do the manual pages say what the program does? Compares, and shows as a diff:
+#   - the table of directives (ringmain --help-config) and the items of ringmain.ini.5, with their
+#     defaults, limits and marks;
+#   - the reasons for which sessions end, and the options of --help, with ringmain.8.
+# The sample configurations must be good, and groff must have nothing to say about the pages.
+#
+# usage: check-docs.sh          RINGMAIN=PROGRAM, or build/release/ringmain, which is made
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+ringmain=${RINGMAIN:-build/release/ringmain}
+[ -n "${RINGMAIN:-}" ] || make --silent release >/dev/null
+
+failed=0
+
+# compare TITLE LEFT RIGHT: two texts, "<" is in the program only, ">" in the manual only.
+compare() {
+	local differ
+	differ=$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3")) && return
+	printf '%s: the program (<) and the manual (>) differ\n%s\n' "$1" \
+		"$(grep '^[<>]' <<<"$differ")"
+	failed=1
+}
+
+# Both as: SECTION KEY: Default: D. | Required. | Repeatable. | Allowed: A.
+directives_of_program() {
+	"$ringmain" --help-config | awk -F '\t' '{
+		printf "%s %s:", $1, $2
+		printf $5 ~ /required/ ? " Required." : " Default: " $3 "."
+		printf $5 ~ /repeatable/ ? " Repeatable." : ""
+		printf " Allowed: %s.\n", $4
+	}'
+}
+
+directives_of_manual() {
+	awk '
+	/^\.S[hs] / {
+		section = $0 ~ /^\.Ss \[/ ? $2 : ""
+		gsub(/[][]/, "", section)
+	}
+	section && /^\.It Ic / {
+		text = section " " $3 ":"
+		taking = 1
+		next
+	}
+	taking && /^\./ {
+		print text
+		taking = 0
+	}
+	taking { text = text " " $0 }' etc/ringmain.ini.5
+}
+
+reasons_of_program() {
+	sed -n 's/^\t\[CLOSE_[A-Z_]*\] = "\(.*\)",$/\1/p' src/proxy/session.c | grep -vx none
+}
+
+reasons_of_manual() {
+	awk '/^\.It Ic reason/ { taking = 1 } /^\.Sh/ { taking = 0 }
+	taking && /^\.It Cm / { print $3 }' etc/ringmain.8
+}
+
+options_of_program() {
+	"$ringmain" --help | grep -o -- '--[a-z][a-z-]*' | sort -u
+}
+
+options_of_manual() {
+	sed -n '/^\.It Fl/s/Fl Fl \([a-z-]*\)/\n--\1\n/gp' etc/ringmain.8 | grep -- '^--' | sort -u
+}
+
+check_samples() {
+	local sample said
+	for sample in etc/*.ini; do
+		said=$("$ringmain" -t -c "$sample" 2>&1) && [ -z "$said" ] && continue
+		printf '%s\n' "$said"
+		failed=1
+	done
+}
+
+check_pages() {
+	local page said
+	command -v groff >/dev/null || return 0
+	for page in etc/*.[1-8]; do
+		said=$(groff -mdoc -Tutf8 -ww "$page" 2>&1 >/dev/null)
+		[ -z "$said" ] && continue
+		printf '%s\n' "$said"
+		failed=1
+	done
+}
+
+compare etc/ringmain.ini.5 "$(directives_of_program)" "$(directives_of_manual)"
+compare 'etc/ringmain.8, reasons' "$(reasons_of_program)" "$(reasons_of_manual)"
+compare 'etc/ringmain.8, options' "$(options_of_program)" "$(options_of_manual)"
+check_samples
+check_pages
+exit $failed
