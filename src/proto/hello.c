@@ -9,10 +9,10 @@
 
 #include "proto/hello.h"
 
+#include "base/check.h"
+
 #include <assert.h>
 #include <string.h>
-
-#include "base/check.h"
 
 #define RECORD_HEADER_BYTES 5
 #define RECORD_HANDSHAKE 22

@@ -2,11 +2,11 @@
 
 #include "proto/pgsql.h"
 
+#include "base/check.h"
+
 #include <assert.h>
 #include <stdbool.h>
 #include <string.h>
-
-#include "base/check.h"
 
 #define LENGTH_BYTES 4
 #define TLS_RECORD_HANDSHAKE 22

@@ -2,10 +2,10 @@
 
 #include "proto/tlsrec.h"
 
+#include "base/check.h"
+
 #include <assert.h>
 #include <string.h>
-
-#include "base/check.h"
 
 enum record_type { CHANGE_CIPHER_SPEC = 20, ALERT = 21, HANDSHAKE = 22, APPLICATION_DATA = 23 };
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TLS_CERTIFICATE_H
+#define TLS_CERTIFICATE_H
+
+/*
+ * A certificate chain and its key, read from files and checked as far as that
+ * can be done without a peer: readable, of a kind that is understood, leaf
+ * first and in order, matching, in date, the key not open to everybody. For
+ * this floor.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/def.h"
+#include "tls/choice.h"
+#include "tls/context.h"
+#include "tls/pem.h"
+#include "tls/problem.h"
+
+#define CERTIFICATE_NAMES_MAX 256
+#define CERTIFICATE_PRINT_BYTES 32 /* SHA-256 */
+
+struct certificate {
+	char *chain; /* PEM, certificates only */
+	size_t chain_bytes;
+	struct pem_file key_file;
+	struct pem_block key; /* in key_file */
+	enum key_kind kind;
+	uint8_t print[CERTIFICATE_PRINT_BYTES]; /* of the leaf */
+	char *names[CERTIFICATE_NAMES_MAX];     /* lower case; "*.x" for wildcards */
+	size_t names_n;
+};
+
+/*
+ * Loads and checks; @setting is the key in the INI file. False: there are errors in
+ * @problems and nothing to finish. @now is the time of day.
+ */
+MUST_CHECK bool certificate_load(struct certificate *c, const struct tls_files *files,
+				 const char *setting, time_t now, struct tls_problems *problems);
+
+/* Wipes the key and frees everything. */
+void certificate_finish(struct certificate *c);
+
+struct WOLFSSL_CTX;
+
+/* Puts chain and key into a context. False: the library refuses them. */
+MUST_CHECK bool certificate_use(const struct certificate *c, struct WOLFSSL_CTX *ctx);
+
+/*
+ * The common name in a certificate's DER, cut to fit, control characters
+ * replaced; "" when there is none.
+ */
+void certificate_common_name(const uint8_t *der, size_t bytes, char *out, size_t size);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TLS_TRUST_H
+#define TLS_TRUST_H
+
+/*
+ * Whose certificates a context believes: certification authorities and their
+ * revocation lists, from PEM files. For this floor.
+ */
+
+#include <stdbool.h>
+
+#include "base/def.h"
+#include "tls/problem.h"
+
+struct WOLFSSL_CTX;
+
+/*
+ * Trusts every certificate in @path, or with NULL the system's. @setting is
+ * the key in the INI file. False: there are errors in @problems.
+ */
+MUST_CHECK bool trust_load(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+			   struct tls_problems *problems);
+
+/* From now on peers are checked against the lists in @path: every CA needs one. */
+MUST_CHECK bool trust_revoke(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+			     struct tls_problems *problems);
+
+#endif

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "tls/certificate.h"
+
+#include "base/check.h"
+#include "tls/reason.h"
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/asn.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
+#include <wolfssl/wolfcrypt/sha256.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHAIN_MAX 10 /* certificates in a chain */
+#define DAY_S 86400
+#define SUBJECT_BYTES 128
+
+/* One certificate of the chain, as far as the others are judged by it. */
+struct link {
+	struct pem_block block;
+	char subject[SUBJECT_BYTES]; /* common name, for messages */
+	uint8_t subject_hash[KEYID_SIZE], issuer_hash[KEYID_SIZE];
+	time_t from, until; /* 0: could not be read */
+};
+
+/* What certificate_load() works with. */
+struct loading {
+	struct certificate *c;
+	const struct tls_files *files;
+	const char *setting;
+	time_t now;
+	struct tls_problems *problems;
+	struct link links[CHAIN_MAX];
+	size_t links_n;
+};
+
+#define add_problem(l, severity, file, ...) \
+	tls_problem_add((l)->problems, severity, (l)->setting, file, __VA_ARGS__)
+
+/* ---- what a certificate says ------------------------------------------------ */
+
+/* "YYMMDDhhmmssZ" or "YYYYMMDDhhmmssZ" behind tag and length (RFC 5280, 4.1.2.5); 0: neither. */
+static time_t read_time(const uint8_t *asn, int bytes)
+{
+	bool is_utc = bytes > 2 && asn[0] == 0x17;
+	int head = is_utc ? 2 : 4;
+	struct tm tm = { 0 };
+	char text[16] = "";
+
+	if (bytes != 2 + head + 11 || asn[1] != bytes - 2)
+		return 0;
+	memcpy(text, asn + 2, (size_t)(bytes - 2));
+	if (sscanf(text, is_utc ? "%2d%2d%2d%2d%2d%2d" : "%4d%2d%2d%2d%2d%2d", &tm.tm_year,
+		   &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+		return 0;
+	if (is_utc)
+		tm.tm_year += tm.tm_year < 50 ? 2000 : 1900;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	return timegm(&tm);
+}
+
+static void copy_printable(char *out, size_t size, const char *text, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && i + 1 < size; i++)
+		out[i] = (uint8_t)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+	out[i] = '\0';
+}
+
+static void copy_common_name(const struct DecodedCert *cert, char *out, size_t size)
+{
+	size_t n = cert->subjectCN && cert->subjectCNLen > 0 ? (size_t)cert->subjectCNLen : 0;
+
+	copy_printable(out, size, cert->subjectCN, n);
+}
+
+void certificate_common_name(const uint8_t *der, size_t bytes, char *out, size_t size)
+{
+	struct DecodedCert cert;
+
+	out[0] = '\0';
+	wc_InitDecodedCert(&cert, der, (word32)bytes, NULL);
+	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0)
+		copy_common_name(&cert, out, size);
+	wc_FreeDecodedCert(&cert);
+}
+
+static bool read_kind(const struct DecodedCert *cert, enum key_kind *ret_kind)
+{
+	switch (cert->keyOID) {
+	case RSAk:
+		*ret_kind = KEY_RSA;
+		return true;
+	case ED25519k:
+		*ret_kind = KEY_ED25519;
+		return true;
+	case ECDSAk:
+		break;
+	default:
+		return false;
+	}
+	switch (cert->pkCurveOID) {
+	case ECC_SECP256R1_OID:
+		*ret_kind = KEY_ECDSA_P256;
+		return true;
+	case ECC_SECP384R1_OID:
+		*ret_kind = KEY_ECDSA_P384;
+		return true;
+	case ECC_SECP521R1_OID:
+		*ret_kind = KEY_ECDSA_P521;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A copy in lower case, if it is a name that a client could ask for. */
+static char *copy_name(const char *name, size_t n)
+{
+	char *copy;
+
+	if (n == 0 || n > 253)
+		return NULL;
+	copy = strndup(name, n);
+	for (size_t i = 0; copy && i < n; i++) {
+		char c = copy[i];
+
+		if (c >= 'A' && c <= 'Z')
+			copy[i] = (char)(c + ('a' - 'A'));
+		else if ((uint8_t)c <= ' ' || (uint8_t)c >= 0x7f) {
+			free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+static void add_name(struct certificate *c, const char *name, size_t n)
+{
+	char *copy = c->names_n < CERTIFICATE_NAMES_MAX ? copy_name(name, n) : NULL;
+
+	if (copy)
+		c->names[c->names_n++] = copy;
+}
+
+/* The names in the SAN; only where it has none, the common name (RFC 6125, 6.4.4). */
+static void read_names(const struct DecodedCert *cert, struct certificate *c)
+{
+	bool has_san = false;
+
+	for (const DNS_entry *entry = cert->altNames; entry; entry = entry->next) {
+		if (entry->type != ASN_DNS_TYPE)
+			continue;
+		has_san = true;
+		add_name(c, entry->name, (size_t)entry->len);
+	}
+	if (!has_san && cert->subjectCN && cert->subjectCNLen > 0)
+		add_name(c, cert->subjectCN, (size_t)cert->subjectCNLen);
+}
+
+static void read_leaf(struct loading *l, const struct DecodedCert *cert)
+{
+	if (!read_kind(cert, &l->c->kind))
+		add_problem(l, TLS_ERROR, l->files->chain,
+			    "key is of an unknown kind (RSA, ECDSA on P-256, P-384 or P-521, "
+			    "Ed25519)");
+	if (wc_Sha256Hash(cert->source, cert->maxIdx, l->c->print) != 0)
+		add_problem(l, TLS_ERROR, l->files->chain, "out of memory");
+	read_names(cert, l->c);
+	if (l->c->names_n == 0)
+		add_problem(l, TLS_WARNING, l->files->chain,
+			    "has no DNS name; only clients without SNI get it");
+}
+
+/* ---- the chain -------------------------------------------------------------- */
+
+static bool read_link(struct loading *l, const struct pem_block *block, const uint8_t *der, int n)
+{
+	struct link *link = &l->links[l->links_n];
+	struct DecodedCert cert;
+	int code;
+
+	wc_InitDecodedCert(&cert, der, (word32)n, NULL);
+	code = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL);
+	if (code != 0) {
+		add_problem(l, TLS_ERROR, l->files->chain, "certificate %zu cannot be read: %s",
+			    l->links_n + 1, reason_of_code(code));
+		wc_FreeDecodedCert(&cert);
+		return false;
+	}
+	link->block = *block;
+	copy_common_name(&cert, link->subject, sizeof(link->subject));
+	memcpy(link->subject_hash, cert.subjectHash, sizeof(link->subject_hash));
+	memcpy(link->issuer_hash, cert.issuerHash, sizeof(link->issuer_hash));
+	link->from = read_time(cert.beforeDate, cert.beforeDateLen);
+	link->until = read_time(cert.afterDate, cert.afterDateLen);
+	if (l->links_n == 0)
+		read_leaf(l, &cert);
+	l->links_n++;
+	wc_FreeDecodedCert(&cert);
+	return true;
+}
+
+static bool decode_link(struct loading *l, const struct pem_block *block)
+{
+	uint8_t *der = malloc(block->bytes); /* shorter than its PEM */
+	bool is_good = false;
+	int n;
+
+	if (!der)
+		return false;
+	n = wc_CertPemToDer((const unsigned char *)block->at, (int)block->bytes, der,
+			    (int)block->bytes, CERT_TYPE);
+	if (n > 0)
+		is_good = read_link(l, block, der, n);
+	else
+		add_problem(l, TLS_ERROR, l->files->chain, "certificate %zu cannot be read: %s",
+			    l->links_n + 1, reason_of_code(n));
+	free(der);
+	return is_good;
+}
+
+/* Also joins them, without what else is in the file, for the library. */
+static bool read_chain(struct loading *l, const struct pem_file *file)
+{
+	struct pem_block block;
+	size_t at = 0;
+
+	l->c->chain = malloc(file->bytes + 1);
+	if (!l->c->chain)
+		return false;
+	while (pem_next(file, &at, &block)) {
+		if (!pem_is(&block, "CERTIFICATE"))
+			continue;
+		if (l->links_n == CHAIN_MAX) {
+			add_problem(l, TLS_ERROR, l->files->chain, "more than %d certificates",
+				    CHAIN_MAX);
+			return false;
+		}
+		if (!decode_link(l, &block))
+			return false;
+		memcpy(l->c->chain + l->c->chain_bytes, block.at, block.bytes);
+		l->c->chain_bytes += block.bytes;
+	}
+	if (l->links_n == 0)
+		add_problem(l, TLS_ERROR, l->files->chain, "has no certificate");
+	return l->links_n > 0;
+}
+
+static void check_order(struct loading *l)
+{
+	for (size_t i = 0; i + 1 < l->links_n; i++) {
+		const struct link *link = &l->links[i], *next = &l->links[i + 1];
+
+		if (memcmp(link->issuer_hash, next->subject_hash, KEYID_SIZE) == 0)
+			continue;
+		add_problem(l, TLS_WARNING, l->files->chain,
+			    "chain is in the wrong order: certificate %zu (%s) did not issue "
+			    "certificate %zu (%s)",
+			    i + 2, next->subject, i + 1, link->subject);
+		return;
+	}
+}
+
+static void check_dates(struct loading *l)
+{
+	for (size_t i = 0; i < l->links_n; i++) {
+		const struct link *link = &l->links[i];
+		char day[] = "YYYY-MM-DD";
+		struct tm tm;
+
+		strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&link->until, &tm));
+		if (link->from == 0 || link->until == 0)
+			add_problem(l, TLS_WARNING, l->files->chain,
+				    "dates of certificate %zu (%s) cannot be read", i + 1,
+				    link->subject);
+		else if (l->now > link->until)
+			add_problem(l, TLS_WARNING, l->files->chain,
+				    "certificate %zu (%s) expired on %s: clients will refuse it",
+				    i + 1, link->subject, day);
+		else if (l->now < link->from)
+			add_problem(l, TLS_WARNING, l->files->chain,
+				    "certificate %zu (%s) is not valid yet", i + 1, link->subject);
+		else if (l->now > link->until - TLS_EXPIRY_WARNING_DAYS * DAY_S)
+			add_problem(l, TLS_WARNING, l->files->chain,
+				    "certificate %zu (%s) expires on %s, in %ld days", i + 1,
+				    link->subject, day, (long)(link->until - l->now) / DAY_S);
+	}
+}
+
+/* ---- the key ---------------------------------------------------------------- */
+
+static const char *key_path(const struct tls_files *files)
+{
+	return files->key ? files->key : files->chain;
+}
+
+static bool is_encrypted(const struct pem_block *key)
+{
+	return pem_is(key, "ENCRYPTED PRIVATE KEY") ||
+	       memmem(key->at, key->bytes, "Proc-Type:", strlen("Proc-Type:")) != NULL;
+}
+
+static void check_mode(struct loading *l)
+{
+	mode_t mode = l->c->key_file.mode;
+
+	if (mode & (S_IROTH | S_IWOTH))
+		add_problem(l, TLS_WARNING, key_path(l->files),
+			    "private key is open to everybody (mode %04o): chmod o= it",
+			    (unsigned)mode & 07777);
+	else if (mode & S_IWGRP)
+		add_problem(l, TLS_WARNING, key_path(l->files),
+			    "private key can be changed by its group (mode %04o): chmod g-w it",
+			    (unsigned)mode & 07777);
+}
+
+static bool find_key(struct loading *l)
+{
+	struct certificate *c = l->c;
+	size_t at = 0;
+
+	if (!pem_open(&c->key_file, key_path(l->files), l->setting, l->problems))
+		return false;
+	while (pem_next(&c->key_file, &at, &c->key)) {
+		if (!pem_is(&c->key, "* PRIVATE KEY") && !pem_is(&c->key, "PRIVATE KEY"))
+			continue;
+		check_mode(l);
+		if (!is_encrypted(&c->key))
+			return true;
+		add_problem(l, TLS_ERROR, key_path(l->files),
+			    "private key is encrypted, and nobody is there to type its password");
+		return false;
+	}
+	add_problem(l, TLS_ERROR, key_path(l->files), "has no private key");
+	return false;
+}
+
+/* Does the library find that key and this certificate belong together? */
+static bool is_pair(const struct pem_block *certificate, const struct pem_block *key, int *ret_code)
+{
+	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(wolfSSLv23_server_method());
+	int code = MEMORY_E;
+
+	if (ctx)
+		code = wolfSSL_CTX_use_certificate_buffer(ctx,
+							  (const unsigned char *)certificate->at,
+							  (long)certificate->bytes,
+							  WOLFSSL_FILETYPE_PEM);
+	if (code == WOLFSSL_SUCCESS)
+		code = wolfSSL_CTX_use_PrivateKey_buffer(ctx, (const unsigned char *)key->at,
+							 (long)key->bytes, WOLFSSL_FILETYPE_PEM);
+	*ret_code = code;
+	if (code == WOLFSSL_SUCCESS)
+		code = wolfSSL_CTX_check_private_key(ctx);
+	wolfSSL_CTX_free(ctx);
+	return code == WOLFSSL_SUCCESS;
+}
+
+static void check_pair(struct loading *l)
+{
+	const char *path = key_path(l->files);
+	int code, other;
+
+	if (is_pair(&l->links[0].block, &l->c->key, &code))
+		return;
+	if (code != WOLFSSL_SUCCESS) {
+		add_problem(l, TLS_ERROR, path, "certificate and key cannot be used: %s",
+			    reason_of_code(code));
+		return;
+	}
+	for (size_t i = 1; i < l->links_n; i++) {
+		if (!is_pair(&l->links[i].block, &l->c->key, &other))
+			continue;
+		add_problem(l, TLS_ERROR, l->files->chain,
+			    "chain is in the wrong order: the key belongs to certificate %zu (%s), "
+			    "which must come first",
+			    i + 1, l->links[i].subject);
+		return;
+	}
+	add_problem(l, TLS_ERROR, path, "private key does not match the certificate (%s)",
+		    l->links[0].subject);
+}
+
+/* ---- all together ------------------------------------------------------------ */
+
+bool certificate_load(struct certificate *c, const struct tls_files *files, const char *setting,
+		      time_t now, struct tls_problems *problems)
+{
+	struct loading l = {
+		.c = c, .files = files, .setting = setting, .now = now, .problems = problems
+	};
+	size_t errors = problems->errors_n;
+	struct pem_file file;
+	bool has_chain, has_key;
+
+	*c = (struct certificate){ 0 };
+	if (!pem_open(&file, files->chain, setting, problems))
+		return false;
+	has_chain = read_chain(&l, &file);
+	has_key = find_key(&l);
+	if (has_chain) {
+		check_order(&l);
+		check_dates(&l);
+	}
+	if (has_chain && has_key)
+		check_pair(&l);
+	pem_close(&file);
+	if (has_chain && has_key && problems->errors_n == errors)
+		return true;
+	if (problems->errors_n == errors)
+		add_problem(&l, TLS_ERROR, files->chain, "out of memory");
+	certificate_finish(c);
+	return false;
+}
+
+void certificate_finish(struct certificate *c)
+{
+	pem_close(&c->key_file);
+	free(c->chain);
+	for (size_t i = 0; i < c->names_n; i++)
+		free(c->names[i]);
+	*c = (struct certificate){ 0 };
+}
+
+bool certificate_use(const struct certificate *c, struct WOLFSSL_CTX *ctx)
+{
+	return wolfSSL_CTX_use_certificate_chain_buffer(ctx, (const unsigned char *)c->chain,
+							(long)c->chain_bytes) == WOLFSSL_SUCCESS &&
+	       wolfSSL_CTX_use_PrivateKey_buffer(ctx, (const unsigned char *)c->key.at,
+						 (long)c->key.bytes,
+						 WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS;
+}

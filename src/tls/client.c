@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "tls/context.h"
+
+#include "tls/certificate.h"
+#include "tls/endpoint.h"
+#include "tls/trust.h"
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static bool prepare_trust(struct tls_client *c, const struct tls_client_config *config,
+			  struct tls_problems *problems)
+{
+	if (config->insecure) {
+		tls_problem_add(problems, TLS_WARNING, "verify", NULL,
+				"is off: whoever answers in the backend's place is believed");
+		wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_NONE, NULL);
+		return true;
+	}
+	wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_PEER, stream_on_verify);
+	if (!trust_load(c->ctx, config->ca, "ca", problems))
+		return false;
+	return !config->crl || trust_revoke(c->ctx, config->crl, "crl", problems);
+}
+
+static bool prepare_certificate(struct tls_client *c, const struct tls_client_config *config,
+				struct tls_problems *problems)
+{
+	struct certificate own;
+	bool is_good;
+
+	if (!config->certificate.chain)
+		return true;
+	if (!certificate_load(&own, &config->certificate, "certificate", time(NULL), problems))
+		return false;
+	is_good = certificate_use(&own, c->ctx);
+	certificate_finish(&own);
+	return is_good;
+}
+
+static bool copy_names(struct tls_client *c, const struct tls_client_config *config)
+{
+	if (config->verify_name && !(c->verify_name = strdup(config->verify_name)))
+		return false;
+	return !config->sni || (c->sni = strdup(config->sni));
+}
+
+int tls_client_create(const struct tls_client_config *config, struct tls_problems *problems,
+		      struct tls_client **ret_client)
+{
+	size_t errors = problems->errors_n;
+	struct tls_client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	atomic_init(&c->refs, 1);
+	c->insecure = config->insecure;
+	if (!policy_resolve(&config->policy, TLS_1_2, problems, &c->policy))
+		goto fail;
+	c->ctx = wolfSSL_CTX_new(policy_method(&c->policy, false));
+	if (!c->ctx)
+		goto fail;
+	stream_prepare(c->ctx);
+	wolfSSL_CTX_set_session_cache_mode(c->ctx, WOLFSSL_SESS_CACHE_OFF);
+	if (!policy_apply(&c->policy, c->ctx) || !copy_names(c, config))
+		goto fail;
+	if (!prepare_trust(c, config, problems) || !prepare_certificate(c, config, problems))
+		goto fail;
+	*ret_client = c;
+	return 0;
+
+fail:
+	tls_client_unref(c);
+	return problems->errors_n > errors ? -EINVAL : -ENOMEM;
+}
+
+struct tls_client *tls_client_ref(struct tls_client *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
+void tls_client_unref(struct tls_client *c)
+{
+	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	wolfSSL_CTX_free(c->ctx);
+	free(c->verify_name);
+	free(c->sni);
+	free(c);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "tls/library.h"
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#ifndef HWCAP_AES
+#define HWCAP_AES (1 << 3)
+#endif
+#endif
+
+int tls_library_start(void)
+{
+	return wolfSSL_Init() == WOLFSSL_SUCCESS ? 0 : -EIO;
+}
+
+void tls_library_stop(void)
+{
+	wolfSSL_Cleanup();
+}
+
+void tls_library_leave_thread(void)
+{
+#if defined(FP_ECC) && defined(HAVE_THREAD_LS)
+	wc_ecc_fp_free();
+#endif
+}
+
+const char *tls_library_version(void)
+{
+	return "wolfSSL " LIBWOLFSSL_VERSION_STRING;
+}
+
+bool tls_library_is_fast(void)
+{
+#if defined(WOLFSSL_AESNI) || defined(WOLFSSL_ARMASM)
+	return true;
+#else
+	return false;
+#endif
+}
+
+bool tls_cpu_has_aes(void)
+{
+#if defined(__x86_64__)
+	return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+#elif defined(__aarch64__)
+	return (getauxval(AT_HWCAP) & HWCAP_AES) != 0;
+#else
+	return false;
+#endif
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "tls/context.h"
+
+#include "base/check.h"
+#include "tls/certificate.h"
+#include "tls/endpoint.h"
+#include "tls/seal.h"
+#include "tls/trust.h"
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/sha256.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- tickets ---------------------------------------------------------------- */
+
+static void make_bond(const struct identity *identity, const char *name, struct seal_bond *bond)
+{
+	size_t n = MIN(strlen(name), sizeof(bond->at) - BOND_BYTES);
+
+	memcpy(bond->at, identity->bond, BOND_BYTES);
+	memcpy(bond->at + BOND_BYTES, name, n);
+	bond->bytes = BOND_BYTES + n;
+}
+
+/*
+ * The library's call to seal or open a ticket; @context is the identity. The
+ * ticket opens only for the name it was issued under (RFC 8446, 4.2.11 and
+ * the attack that CVE-2025-23419 stands for).
+ */
+static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
+		     unsigned char iv[WOLFSSL_TICKET_IV_SZ],
+		     unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int is_sealing, unsigned char *text,
+		     int bytes, int *ret_bytes, void *context)
+{
+	const struct identity *identity = context;
+	struct tls_tickets *tickets = identity->server->tickets;
+	struct seal seal = { name, iv, mac, text, (size_t)bytes };
+	struct seal_bond bond;
+
+	*ret_bytes = bytes;
+	if (!tickets)
+		return is_sealing ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
+	make_bond(identity, stream_asked_name(ssl), &bond);
+	if (is_sealing)
+		return seal_close(tickets, &seal, &bond) ? WOLFSSL_TICKET_RET_OK
+							 : WOLFSSL_TICKET_RET_FATAL;
+	switch (seal_open(tickets, &seal, &bond)) {
+	case SEAL_OPENED:
+		return WOLFSSL_TICKET_RET_OK;
+	case SEAL_OPENED_OLD:
+		return WOLFSSL_TICKET_RET_CREATE;
+	default:
+		return WOLFSSL_TICKET_RET_REJECT;
+	}
+}
+
+static bool prepare_tickets(struct identity *identity)
+{
+	WOLFSSL_CTX *ctx = identity->ctx;
+	bool has_tickets = identity->server->tickets != NULL;
+
+	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+	/* Also without tickets: the library has keys of its own otherwise. */
+	if (wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) != WOLFSSL_SUCCESS ||
+	    wolfSSL_CTX_set_TicketEncCtx(ctx, identity) != WOLFSSL_SUCCESS)
+		return false;
+	if (!has_tickets) {
+		(void)wolfSSL_CTX_NoTicketTLSv12(ctx);
+		(void)wolfSSL_CTX_no_ticket_TLSv13(ctx);
+		return true;
+	}
+	(void)wolfSSL_CTX_set_timeout(ctx, TLS_TICKET_LIFE_S);
+	(void)wolfSSL_CTX_only_dhe_psk(ctx);
+	return wolfSSL_CTX_set_TicketHint(ctx, TLS_TICKET_LIFE_S) == WOLFSSL_SUCCESS;
+}
+
+/* A digest of all that a resumed session takes for granted. */
+static bool make_policy_bond(struct identity *identity, const struct certificate *c)
+{
+	const struct tls_server *s = identity->server;
+	const uint32_t numbers[] = { s->policy.min, s->policy.max, s->client_verify };
+	wc_Sha256 sha;
+	bool is_good;
+
+	if (wc_InitSha256(&sha) != 0)
+		return false;
+	is_good = wc_Sha256Update(&sha, c->print, sizeof(c->print)) == 0 &&
+		  wc_Sha256Update(&sha, (const byte *)numbers, sizeof(numbers)) == 0 &&
+		  wc_Sha256Update(&sha, (const byte *)s->policy.ciphers,
+				  (word32)strlen(s->policy.ciphers) + 1) == 0 &&
+		  wc_Sha256Update(&sha, (const byte *)s->policy.alpn,
+				  (word32)strlen(s->policy.alpn) + 1) == 0 &&
+		  wc_Sha256Final(&sha, identity->bond) == 0;
+	wc_Sha256Free(&sha);
+	return is_good;
+}
+
+/* ---- identities --------------------------------------------------------------- */
+
+static bool prepare_verify(struct identity *identity, const struct tls_server_config *config,
+			   struct tls_problems *problems)
+{
+	int mode = WOLFSSL_VERIFY_PEER;
+
+	if (config->client_verify == TLS_VERIFY_NONE || !config->client_ca)
+		return true;
+	if (config->client_verify == TLS_VERIFY_REQUIRE)
+		mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	wolfSSL_CTX_set_verify(identity->ctx, mode, stream_on_verify);
+	if (!trust_load(identity->ctx, config->client_ca, "client_ca", problems))
+		return false;
+	return !config->client_crl ||
+	       trust_revoke(identity->ctx, config->client_crl, "client_crl", problems);
+}
+
+/* Takes the names; the certificate is then without any. */
+static bool take_names(struct identity *identity, struct certificate *c)
+{
+	identity->names = calloc(c->names_n + 1, sizeof(*identity->names));
+	if (!identity->names)
+		return false;
+	memcpy(identity->names, c->names, c->names_n * sizeof(*identity->names));
+	identity->names_n = c->names_n;
+	c->names_n = 0;
+	return true;
+}
+
+static bool make_context(struct identity *identity, const struct certificate *c)
+{
+	const struct policy *policy = &identity->server->policy;
+
+	identity->ctx = wolfSSL_CTX_new(policy_method(policy, true));
+	if (!identity->ctx)
+		return false;
+	stream_prepare(identity->ctx);
+	return policy_apply(policy, identity->ctx) && certificate_use(c, identity->ctx) &&
+	       prepare_tickets(identity) && make_policy_bond(identity, c);
+}
+
+static void add_identity(struct tls_server *s, const struct tls_server_config *config,
+			 const struct tls_files *files, struct tls_problems *problems)
+{
+	struct identity *identity = &s->identities[s->identities_n];
+	struct tls_problems again = { 0 };
+	struct certificate c;
+
+	if (!certificate_load(&c, files, "certificate", time(NULL), problems))
+		return;
+	identity->server = s;
+	identity->kind = c.kind;
+	if (!make_context(identity, &c) || !take_names(identity, &c))
+		tls_problem_add(problems, TLS_ERROR, "certificate", files->chain,
+				"the TLS library refuses it, or memory ran out");
+	/* The same for every certificate, so said only once. */
+	else if (!prepare_verify(identity, config, s->identities_n == 0 ? problems : &again) &&
+		 problems->errors_n == 0)
+		tls_problem_add(problems, TLS_ERROR, "client_ca", config->client_ca,
+				"out of memory");
+	tls_problems_finish(&again);
+	certificate_finish(&c);
+	s->identities_n++;
+}
+
+static void free_identity(struct identity *identity)
+{
+	for (size_t i = 0; i < identity->names_n; i++)
+		free(identity->names[i]);
+	free(identity->names);
+	wolfSSL_CTX_free(identity->ctx);
+}
+
+/* ---- names -------------------------------------------------------------------- */
+
+static bool list_names(struct tls_server *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->identities_n; i++)
+		n += s->identities[i].names_n;
+	s->names = calloc(n + 1, sizeof(*s->names));
+	if (!s->names)
+		return false;
+	for (size_t i = 0; i < s->identities_n; i++) {
+		const struct identity *identity = &s->identities[i];
+
+		for (size_t k = 0; k < identity->names_n; k++)
+			s->names[s->names_n++] =
+				(struct choice_entry){ identity->names[k], i, identity->kind };
+	}
+	choice_sort(s->names, s->names_n);
+	return true;
+}
+
+/* The first certificate, or another for its first name that fits this client better. */
+static struct identity *choose_default(struct tls_server *s, const struct tls_offer *offer)
+{
+	const struct choice_entry *entry = NULL;
+	struct tls_offer other = *offer;
+
+	if (s->identities[0].names_n > 0) {
+		other.name = s->identities[0].names[0];
+		entry = choice_find(s->names, s->names_n, &other, s->policy.max);
+	}
+	return &s->identities[entry ? entry->certificate : 0];
+}
+
+struct identity *server_choose(struct tls_server *s, const struct tls_offer *offer)
+{
+	const struct choice_entry *entry = NULL;
+
+	if (offer->name[0] != '\0')
+		entry = choice_find(s->names, s->names_n, offer, s->policy.max);
+	if (entry)
+		return &s->identities[entry->certificate];
+	if (offer->name[0] != '\0' && s->unknown_sni == TLS_UNKNOWN_REJECT)
+		return NULL;
+	return choose_default(s, offer);
+}
+
+bool tls_server_knows(const struct tls_server *s, const char *name)
+{
+	const struct tls_offer offer = { .name = name };
+
+	return name[0] == '\0' || s->unknown_sni == TLS_UNKNOWN_DEFAULT ||
+	       choice_find(s->names, s->names_n, &offer, s->policy.max);
+}
+
+const char *tls_server_name(const struct tls_server *s, size_t i)
+{
+	return i < s->names_n ? s->names[i].name : NULL;
+}
+
+/* ---- the server ---------------------------------------------------------------- */
+
+static void check_config(const struct tls_server_config *config, struct tls_problems *problems)
+{
+	if (config->certificates_n == 0)
+		tls_problem_add(problems, TLS_ERROR, "certificate", NULL, "there is none");
+	if (config->client_verify != TLS_VERIFY_NONE && !config->client_ca)
+		tls_problem_add(problems, TLS_ERROR, "client_ca", NULL,
+				"is needed to verify clients");
+	if (config->client_verify == TLS_VERIFY_NONE && config->client_ca)
+		tls_problem_add(problems, TLS_WARNING, "client_ca", config->client_ca,
+				"is not used: client_verify is none");
+	if (config->client_crl && config->client_verify == TLS_VERIFY_NONE)
+		tls_problem_add(problems, TLS_WARNING, "client_crl", config->client_crl,
+				"is not used: client_verify is none");
+}
+
+int tls_server_create(const struct tls_server_config *config, struct tls_problems *problems,
+		      struct tls_server **ret_server)
+{
+	bool verifies = config->client_verify != TLS_VERIFY_NONE;
+	size_t errors = problems->errors_n;
+	struct tls_server *s = calloc(1, sizeof(*s));
+	const struct tls_policy defaults = { 0 };
+
+	if (!s)
+		return -ENOMEM;
+	atomic_init(&s->refs, 1);
+	s->unknown_sni = config->unknown_sni;
+	s->client_verify = config->client_verify;
+	s->tickets = verifies ? NULL : tls_tickets_ref(config->tickets);
+	s->identities = calloc(config->certificates_n + 1, sizeof(*s->identities));
+	if (!s->identities)
+		goto fail;
+	check_config(config, problems);
+	/* Policy errors do not hide what is wrong with the files. */
+	if (!policy_resolve(&config->policy, verifies ? TLS_1_3 : TLS_1_2, problems, &s->policy) &&
+	    !policy_resolve(&defaults, TLS_1_2, problems, &s->policy))
+		goto fail;
+	for (size_t i = 0; i < config->certificates_n; i++)
+		add_identity(s, config, &config->certificates[i], problems);
+	if (problems->errors_n > errors || !list_names(s))
+		goto fail;
+	*ret_server = s;
+	return 0;
+
+fail:
+	tls_server_unref(s);
+	return problems->errors_n > errors ? -EINVAL : -ENOMEM;
+}
+
+struct tls_server *tls_server_ref(struct tls_server *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void tls_server_unref(struct tls_server *s)
+{
+	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	for (size_t i = 0; i < s->identities_n; i++)
+		free_identity(&s->identities[i]);
+	free(s->identities);
+	free(s->names);
+	tls_tickets_unref(s->tickets);
+	free(s);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "tls/trust.h"
+
+#include "tls/pem.h"
+#include "tls/reason.h"
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#include <stddef.h>
+
+/* Where Debian's ca-certificates puts all of them. */
+#define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
+
+/* Adds one block to the context. The library's code, WOLFSSL_SUCCESS if it took it. */
+typedef int add_fn(WOLFSSL_CTX *ctx, const struct pem_block *block);
+
+/* What a file of many blocks is read with. */
+struct reading {
+	const char *path, *setting;
+	const char *label; /* of the blocks that count */
+	const char *what;  /* in words */
+	add_fn *add;
+	enum tls_severity severity; /* of one that cannot be used */
+	bool is_quiet;              /* about those */
+};
+
+static int add_ca(WOLFSSL_CTX *ctx, const struct pem_block *block)
+{
+	return wolfSSL_CTX_load_verify_buffer(ctx, (const unsigned char *)block->at,
+					      (long)block->bytes, WOLFSSL_FILETYPE_PEM);
+}
+
+static int add_list(WOLFSSL_CTX *ctx, const struct pem_block *block)
+{
+	return wolfSSL_CTX_LoadCRLBuffer(ctx, (const unsigned char *)block->at, (long)block->bytes,
+					 WOLFSSL_FILETYPE_PEM);
+}
+
+/* Adds all blocks; at least one must be of use. */
+static bool add_all(WOLFSSL_CTX *ctx, const struct reading *r, struct tls_problems *problems)
+{
+	size_t at = 0, seen = 0, added = 0, errors = problems->errors_n;
+	struct pem_block block;
+	struct pem_file file;
+
+	if (!pem_open(&file, r->path, r->setting, problems))
+		return false;
+	while (pem_next(&file, &at, &block)) {
+		int code;
+
+		if (!pem_is(&block, r->label))
+			continue;
+		seen++;
+		code = r->add(ctx, &block);
+		if (code == WOLFSSL_SUCCESS)
+			added++;
+		else if (!r->is_quiet)
+			tls_problem_add(problems, r->severity, r->setting, r->path,
+					"%s %zu is not used: %s", r->what, seen,
+					reason_of_code(code));
+	}
+	pem_close(&file);
+	if (added == 0)
+		tls_problem_add(problems, TLS_ERROR, r->setting, r->path, "has no usable %s",
+				r->what);
+	return problems->errors_n == errors;
+}
+
+bool trust_load(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+		struct tls_problems *problems)
+{
+	const struct reading reading = {
+		.path = path ? path : SYSTEM_BUNDLE,
+		.setting = setting,
+		.label = "CERTIFICATE",
+		.what = "certificate",
+		.add = add_ca,
+		.severity = TLS_WARNING,
+		.is_quiet = !path,
+	};
+
+	return add_all(ctx, &reading, problems);
+}
+
+bool trust_revoke(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+		  struct tls_problems *problems)
+{
+	const struct reading reading = {
+		.path = path,
+		.setting = setting,
+		.label = "X509 CRL",
+		.what = "revocation list",
+		.add = add_list,
+		.severity = TLS_ERROR,
+	};
+
+	if (wolfSSL_CTX_EnableCRL(ctx, WOLFSSL_CRL_CHECKALL) != WOLFSSL_SUCCESS) {
+		tls_problem_add(problems, TLS_ERROR, setting, path, "out of memory");
+		return false;
+	}
+	return add_all(ctx, &reading, problems);
+}
