@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * Random pools and random lives of them: picks, releases, states, weights,
+ * failures, time. After each step a plain search over all backends says what
+ * may be and must be; the pool has to agree.
+ *
+ * An input is a header (see read_config()) and then two bytes for each step.
+ */
+
+#include "fuzz/fuzz.h"
+
+#include "balance/pool.h"
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKENDS_MAX 40
+#define HELD_MAX 256
+
+struct life {
+	const uint8_t *bytes, *end;
+	struct pool_config config;
+	struct backend_config backends[BACKENDS_MAX];
+	struct pool *pool;
+	struct backend *held[HELD_MAX];
+	unsigned held_n;
+	uint64_t now_ms;
+	unsigned tiers_open; /* as open_tiers() has it now */
+};
+
+static uint8_t take(struct life *l)
+{
+	return l->bytes < l->end ? *l->bytes++ : 0;
+}
+
+static void read_config(struct life *l)
+{
+	static const unsigned bounds[] = { 0, 100, 125, 200 };
+	uint8_t flags;
+
+	l->config.balance = take(l) % BALANCE_KINDS;
+	l->config.backends = l->backends;
+	l->config.backends_n = 1 + take(l) % BACKENDS_MAX;
+	flags = take(l);
+	l->config.tier_ready_min = flags & 3;
+	l->config.hash_table_slots = 251; /* prime, and built at once */
+	l->config.hash_balance_percent = bounds[flags >> 2 & 3];
+	l->config.slow_start_ms = flags & 16 ? 1000 : 0;
+	l->config.check = (struct check_config)HEALTH_CHECK_DEFAULT;
+	l->config.check.starts_down = flags & 32;
+	if (flags & 64)
+		l->config.eject = (struct eject_config)HEALTH_EJECT_DEFAULT;
+	for (size_t i = 0; i < l->config.backends_n; i++) {
+		struct backend_config *b = &l->backends[i];
+		uint8_t kind = take(l);
+
+		snprintf(b->name, sizeof(b->name), "n%zu", i * 7 % 41);
+		b->weight = kind & 15 ? kind & 15 : (unsigned)take(l) + (kind & 1);
+		b->sessions_max = kind & 16 ? 1 + (kind >> 6) : 0;
+		b->tier = kind & 32 ? kind >> 6 : 0;
+	}
+}
+
+static bool is_tried(const struct pool_ask *ask, unsigned index)
+{
+	for (unsigned i = 0; i < ask->tried_n; i++)
+		if (ask->tried[i] == index)
+			return true;
+	return false;
+}
+
+static bool is_ready(struct life *l, unsigned i)
+{
+	struct backend *b = pool_backend(l->pool, i);
+
+	return b->state == BACKEND_READY && pool_weight(l->pool, b) > 0;
+}
+
+static bool is_full(struct life *l, unsigned i)
+{
+	struct backend *b = pool_backend(l->pool, i);
+
+	return b->config->sessions_max > 0 && b->sessions >= b->config->sessions_max;
+}
+
+/* Tiers below the result are open. */
+static unsigned open_tiers(struct life *l)
+{
+	unsigned wanted = l->config.tier_ready_min ? l->config.tier_ready_min : 1;
+	unsigned ready = 0, open = 0;
+
+	for (; open < POOL_TIERS_MAX && ready < wanted; open++)
+		for (unsigned i = 0; i < l->config.backends_n; i++)
+			ready += l->backends[i].tier == open && is_ready(l, i);
+	return open;
+}
+
+/* Who may be picked among the open tiers, or among the closed ones. */
+static bool may_be_picked(struct life *l, const struct pool_ask *ask, unsigned i, bool is_open)
+{
+	return is_ready(l, i) && !is_full(l, i) && !is_tried(ask, i) &&
+	       (l->backends[i].tier < l->tiers_open) == is_open;
+}
+
+static unsigned count(struct life *l, const struct pool_ask *ask, bool is_open)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < l->config.backends_n; i++)
+		n += may_be_picked(l, ask, i, is_open);
+	return n;
+}
+
+/* Is somebody of the open tiers ready and untried, though full? */
+static bool is_worth_waiting(struct life *l, const struct pool_ask *ask)
+{
+	for (unsigned i = 0; i < l->config.backends_n; i++)
+		if (is_ready(l, i) && !is_tried(ask, i) && l->backends[i].tier < l->tiers_open)
+			return true;
+	return false;
+}
+
+/* Nobody could be picked: is that so? In slow start a backend may be full before its limit. */
+static void check_none(struct life *l, const struct pool_ask *ask, enum pool_answer why)
+{
+	if (l->config.slow_start_ms == 0) {
+		CHECK(count(l, ask, true) == 0);
+		CHECK(is_worth_waiting(l, ask) || ask->tried_n == 0 || count(l, ask, false) == 0);
+	}
+	CHECK(why == (is_worth_waiting(l, ask) ? POOL_ALL_FULL : POOL_NONE_READY));
+}
+
+/* Before its new session was counted: the best by what the balancer promises. */
+static void check_best(struct life *l, const struct pool_ask *ask, const struct backend *b)
+{
+	for (unsigned i = 0; i < l->config.backends_n; i++) {
+		struct backend *other = pool_backend(l->pool, i);
+
+		if (!may_be_picked(l, ask, i, true) || l->config.slow_start_ms > 0)
+			continue;
+		if (l->config.balance == BALANCE_FIRST)
+			CHECK(b->index <= i);
+		if (l->config.balance == BALANCE_LEASTCONN)
+			CHECK((uint64_t)(b->sessions + 1) * pool_weight(l->pool, other) <=
+			      (uint64_t)(other->sessions + 1) * pool_weight(l->pool, b));
+	}
+}
+
+static void check_picked(struct life *l, const struct pool_ask *ask, struct backend *b)
+{
+	bool is_open = b->config->tier < l->tiers_open;
+
+	CHECK(may_be_picked(l, ask, b->index, is_open));
+	CHECK(is_open || count(l, ask, true) == 0);
+	if (is_open)
+		check_best(l, ask, b);
+}
+
+static void pick(struct life *l, uint8_t arg)
+{
+	struct pool_ask ask = { .key = (uint64_t)arg * 0x9e3779b97f4a7c15 };
+	struct pool_route route;
+	enum pool_answer why;
+
+	l->tiers_open = open_tiers(l);
+	for (unsigned tries = 1 + (arg >> 5); tries > 0; tries--) {
+		bool has_route = pool_route(l->pool, &ask, &route);
+		struct backend *b = pool_pick(l->pool, &ask, &why);
+
+		if (!b) {
+			check_none(l, &ask, why);
+			return;
+		}
+		CHECK(why == POOL_PICKED);
+		pool_release(l->pool, b);
+		check_picked(l, &ask, b);
+		if (has_route && route.chosen >= 0)
+			CHECK(route.chosen == (int)b->index);
+		if (tries == 1 || ask.tried_n == POOL_TRIES_MAX)
+			break;
+		ask.tried[ask.tried_n++] = (uint16_t)b->index;
+	}
+
+	/* The last one goes on. */
+	struct backend *b = pool_pick(l->pool, &ask, &why);
+
+	if (b && l->held_n < HELD_MAX)
+		l->held[l->held_n++] = b;
+	else if (b)
+		pool_release(l->pool, b);
+}
+
+static void release(struct life *l, uint8_t arg)
+{
+	unsigned at;
+
+	if (l->held_n == 0)
+		return;
+	at = arg % l->held_n;
+	pool_release(l->pool, l->held[at]);
+	l->held[at] = l->held[--l->held_n];
+}
+
+static void pass_time(struct life *l, uint8_t arg)
+{
+	struct backend *returned;
+	uint64_t next_ms;
+
+	l->now_ms += (uint64_t)arg * arg;
+	do {
+		next_ms = pool_tick(l->pool, l->now_ms, &returned);
+		CHECK(!returned || returned->state != BACKEND_EJECTED);
+		CHECK(next_ms >= l->now_ms);
+	} while (returned);
+	CHECK(next_ms == POOL_NEVER || next_ms > l->now_ms);
+}
+
+static void check_ejected(struct life *l)
+{
+	unsigned ejected = 0, with_weight = 0;
+
+	for (unsigned i = 0; i < l->config.backends_n; i++) {
+		struct backend *b = pool_backend(l->pool, i);
+
+		with_weight += pool_weight(l->pool, b) > 0;
+		ejected += b->state == BACKEND_EJECTED && pool_weight(l->pool, b) > 0;
+	}
+	CHECK(ejected * 2 <= with_weight);
+}
+
+static void step(struct life *l)
+{
+	uint8_t what = take(l), arg = take(l);
+	struct backend *b = pool_backend(l->pool, arg % l->config.backends_n);
+	static const uint8_t weights[] = { 0, 1, 2, 5, 31, 255 };
+	enum health_change change;
+	uint64_t delay_ms;
+
+	switch (what % 8) {
+	case 0:
+	case 1:
+		pick(l, (uint8_t)(arg ^ what));
+		break;
+	case 2:
+		release(l, arg);
+		break;
+	case 3:
+		pool_set_state(l->pool, b, (enum backend_state)(what / 8 % BACKEND_EJECTED));
+		break;
+	case 4:
+		CHECK(pool_set_weight(l->pool, b, weights[what / 8 % 6]) == 0);
+		break;
+	case 5:
+		change = pool_on_connect(l->pool, b, what / 8 % HEALTH_RESULTS, l->now_ms);
+		if (change == HEALTH_EJECTED)
+			check_ejected(l);
+		break;
+	case 6:
+		pool_on_check(l->pool, b, what / 8 % 2, &delay_ms);
+		CHECK(delay_ms >= 450 && delay_ms <= 2200);
+		break;
+	default:
+		pass_time(l, arg);
+		break;
+	}
+}
+
+static void check_sessions(struct life *l)
+{
+	unsigned sessions = 0;
+
+	for (unsigned i = 0; i < l->config.backends_n; i++)
+		sessions += pool_backend(l->pool, i)->sessions;
+	CHECK(sessions == l->held_n);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct life l = { .bytes = data, .end = data + size };
+
+	read_config(&l);
+	l.pool = pool_create(&l.config);
+	CHECK(l.pool);
+	pool_seed(l.pool, 1);
+	while (l.bytes < l.end) {
+		step(&l);
+		check_sessions(&l);
+	}
+	while (l.held_n > 0)
+		release(&l, 0);
+	pool_destroy(l.pool);
+	return 0;
+}
