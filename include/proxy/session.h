@@ -112,6 +112,7 @@ struct session {
 	struct side sides[SIDES];
 	struct lane lanes[LANES];
 
+	bool is_look_due; /* bytes moved since it was last looked at: see session_moved() */
 	enum session_phase phase;
 	enum close_reason why;
 	enum close_by by;
@@ -159,7 +160,13 @@ void session_op_returned(struct session *s);
 /* Frees what a closed session held. For the engine, at the end of a turn. */
 void session_reap(struct session *s);
 
-/* Bytes moved, or the phase changed: computes the timer anew where it has to come sooner. */
+/*
+ * Bytes moved. @wants_look: by a request that may not tell when the side dies
+ * next, so the session has to be looked at when it has become quiet.
+ */
+void session_moved(struct session *s, bool wants_look);
+
+/* Sets the timer to what the relaying session waits for next. */
 void session_set_deadline(struct session *s);
 
 /* ---- from a part to its session ------------------------------------------ */

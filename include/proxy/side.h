@@ -25,6 +25,7 @@ static inline bool side_has_ops(const struct side *side)
 
 /* Asks the kernel for all ops of this side back. */
 void side_cancel(struct side *side);
+void side_cancel_recv(struct side *side);
 
 /*
  * Closes the socket and drops what waits for it; no op may be in the kernel.

@@ -153,7 +153,7 @@ static void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 		lane->streak_bytes = MIN(lane->streak_bytes + n, LANE_STREAM_BYTES);
 	else
 		lane->streak_bytes = 0;
-	s->active_ms = s->engine->now_ms;
+	session_moved(s, flags & IO_MORE);
 	if (lane->state == LANE_DONE) {
 		buf_put(&s->engine->bufs, buf); /* its destination died meanwhile */
 		return;
@@ -172,6 +172,7 @@ static void lane_receive_failed(struct lane *lane, int err)
 		break;
 	case EAGAIN:
 	case EINTR:
+	case ECANCELED: /* to find out what has become of the connection */
 		lane->has_more = false;
 		break;
 	default:
@@ -252,7 +253,7 @@ static void lane_sent(struct lane *lane, uint32_t n)
 {
 	struct session *s = lane_session(lane);
 
-	s->active_ms = s->engine->now_ms;
+	session_moved(s, false);
 	lane->bytes += n;
 	s->engine->counters.bytes_copied += n;
 	buf_queue_sent(&lane_to(lane)->out, &s->engine->bufs, n);
@@ -363,6 +364,8 @@ void lane_side_died(struct side *side, int err, bool is_drained)
 		lane_end(source);
 	if (source->state == LANE_DONE)
 		session_close(s, s->why, s->by);
+	else if (side->recv.in_kernel)
+		side_cancel_recv(side); /* it may not notice by itself: see session.c */
 	else
 		lane_pull(source);
 }

@@ -19,11 +19,14 @@
 #include "proxy/side.h"
 
 /*
- * A side that has ended its stream may still die, and nobody receives from it
- * any more. While a session is half closed it is looked at so often: with
- * poll(2), since a ring's poll always includes POLLRDHUP, which is true here.
+ * A quiet session is looked at with poll(2), in two cases in which the ring
+ * does not tell that a side died. A side that has ended its stream is not
+ * received from any more, and a ring's poll always includes POLLRDHUP, which
+ * is true there. And a multishot receive that found bytes waits for the next
+ * wake-up, which never comes when the reset arrived together with the bytes
+ * (the kernel makes up for that after a FIN: tcp_inq_hint(), not after a RST).
  */
-#define HALF_CLOSED_LOOK_MS 250
+#define QUIET_LOOK_MS 250
 
 /* How often a reset looks whether the bytes before it have been acknowledged. */
 #define DOOMED_LOOK_MS 10
@@ -153,8 +156,8 @@ void session_set_deadline(struct session *s)
 	CHECK(s->phase == SESSION_RELAYING);
 	if (session_is_doomed(s))
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
-	else if (is_half_closed(s))
-		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + HALF_CLOSED_LOOK_MS);
+	else if (s->is_look_due || is_half_closed(s))
+		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + QUIET_LOOK_MS);
 	else if (allowed_ms > 0)
 		timer_set(&s->engine->timers, &s->timer, s->active_ms + allowed_ms);
 	else
@@ -175,32 +178,55 @@ static void doomed_look_again(struct session *s)
 		lane_push(&s->lanes[n]);
 }
 
-/* Gives the side whose stream has ended, if it has died since, or NULL. */
-static struct side *dead_ended_side(struct session *s)
+/* Gives a side whose connection has an error that no op was told, or NULL. */
+static struct side *find_dead_side(struct session *s)
 {
-	int ended = s->lanes[LANE_UP].state == LANE_DONE ? SIDE_CLIENT : SIDE_BACKEND;
-	struct pollfd look = { .fd = s->sides[ended].fd };
+	struct pollfd look[SIDES];
 
-	if (!is_half_closed(s) || poll(&look, 1, 0) <= 0)
+	for (int n = 0; n < SIDES; n++)
+		look[n] = (struct pollfd){ .fd = s->sides[n].fd };
+	if (poll(look, SIDES, 0) <= 0)
 		return NULL;
-	return &s->sides[ended];
+	for (int n = 0; n < SIDES; n++)
+		if (look[n].revents & POLLERR)
+			return &s->sides[n];
+	return NULL;
 }
 
-/* Bytes that moved since did not move the timer: it is looked at when it fires. */
-static void relaying_on_timer(struct session *s)
+static void quiet_look(struct session *s)
 {
+	struct side *dead = find_dead_side(s);
 	uint64_t allowed_ms = quiet_allowed_ms(s);
-	struct side *dead = dead_ended_side(s);
 
-	if (session_is_doomed(s))
-		doomed_look_again(s);
-	else if (dead)
-		lane_side_died(dead, -sock_take_error(dead->fd), true);
+	s->is_look_due = false;
+	if (dead)
+		lane_side_died(dead, -sock_take_error(dead->fd), false);
 	else if (allowed_ms == 0 || s->engine->now_ms < s->active_ms + allowed_ms)
 		session_set_deadline(s);
 	else
 		session_close(s, is_half_closed(s) ? CLOSE_HALF_CLOSED_IDLE : CLOSE_IDLE,
 			      BY_RINGMAIN);
+}
+
+void session_moved(struct session *s, bool wants_look)
+{
+	s->active_ms = s->engine->now_ms;
+	if (s->is_look_due || !wants_look)
+		return;
+	s->is_look_due = true;
+	if (s->phase == SESSION_RELAYING)
+		session_set_deadline(s);
+}
+
+/* Bytes that moved since did not move the timer: it is looked at when it fires. */
+static void relaying_on_timer(struct session *s)
+{
+	if (session_is_doomed(s))
+		doomed_look_again(s);
+	else if (s->engine->now_ms < s->active_ms + QUIET_LOOK_MS)
+		session_set_deadline(s);
+	else
+		quiet_look(s);
 }
 
 static void session_on_timer(struct timer *timer)

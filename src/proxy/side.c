@@ -53,13 +53,20 @@ void side_open(struct side *side, int fd, bool is_tcp)
 	side->is_nonblocking = false;
 }
 
+void side_cancel_recv(struct side *side)
+{
+	struct ring *ring = side_session(side)->engine->ring;
+
+	if (side->recv.in_kernel && !side->cancel_recv.in_kernel)
+		io_cancel(ring, &side->cancel_recv, &side->recv);
+}
+
 void side_cancel(struct side *side)
 {
 	struct ring *ring = side_session(side)->engine->ring;
 
 	list_remove(&side->starved);
-	if (side->recv.in_kernel && !side->cancel_recv.in_kernel)
-		io_cancel(ring, &side->cancel_recv, &side->recv);
+	side_cancel_recv(side);
 	if (side->send.in_kernel && !side->cancel_send.in_kernel)
 		io_cancel(ring, &side->cancel_send, &side->send);
 }

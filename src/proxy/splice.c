@@ -116,7 +116,7 @@ static ssize_t splice_out(struct lane *lane)
 	pipe->filled_bytes -= (uint32_t)n;
 	lane->bytes += (uint64_t)n;
 	s->engine->counters.bytes_spliced += (uint64_t)n;
-	s->active_ms = s->engine->now_ms;
+	session_moved(s, false);
 	return n;
 }
 
