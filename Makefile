@@ -127,7 +127,7 @@ $(binary): $(call obj,$(main_src)) $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(link) -o $@ $^ $(libs)
 
-$(lib): $(call obj,$(lib_src)) $(out)/flags
+$(lib): $(call obj,$(lib_src)) $(out)/sources
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
@@ -141,10 +141,12 @@ $(out)/tests/%.o: tests/%.c $(out)/flags $(wolf)
 	@mkdir -p $(@D)
 	$(Q)$(compile) -Itests -c -o $@ $<
 
-# Rewritten only when it differs, so that other flags or a removed source rebuild what they must.
-$(out)/flags: FORCE
+# Rewritten only when they differ: other flags rebuild everything, other sources the library.
+$(out)/flags: content = $(CC) $(base_flags) $(LDFLAGS) $(packages)
+$(out)/sources: content = $(lib_src)
+$(out)/flags $(out)/sources: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' $(call quoted,$(CC) $(base_flags) $(LDFLAGS) $(packages) $(lib_src)) >$@.$$$$; \
+	@printf '%s\n' $(call quoted,$(content)) >$@.$$$$; \
 	if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 quoted = '$(subst ','\'',$(1))'
 
