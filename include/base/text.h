@@ -4,7 +4,7 @@
 
 /*
  * Reading and writing the small texts of configuration and logs: numbers,
- * durations, sizes, and what somebody probably meant to type. The whole text
+ * durations, sizes, and what somebody probably meant to type. In readers the whole text
  * must fit the form; blanks around it are the caller's to strip.
  */
 
@@ -13,6 +13,9 @@
 #include <stdint.h>
 
 #include "base/def.h"
+
+/* Copies @from with its NUL; false, and nothing copied, when it takes more than @room bytes. */
+MUST_CHECK bool text_copy(char *ret_to, size_t room, const char *from);
 
 /* A decimal number without sign: "0", "42". False on anything else or on overflow. */
 MUST_CHECK bool text_to_u64(const char *text, uint64_t *ret_value);

@@ -30,11 +30,11 @@ struct timer {
 #define TIMER_SLOTS 64 /* of 1 ms, 64 ms, 4 s, 4.4 min and 4.7 h: 12.4 days in all */
 
 struct timers {
-	uint64_t now_ms;		 /* all that is due by then has fired */
+	uint64_t now_ms;                 /* all that is due by then has fired */
 	uint64_t occupied[TIMER_LEVELS]; /* bit n: slot n holds timers */
 	struct list slots[TIMER_LEVELS][TIMER_SLOTS];
 	struct list far; /* due when the coarsest level has gone round */
-	uint32_t armed;	 /* timers that are set */
+	uint32_t armed;  /* timers that are set */
 };
 
 void timers_init(struct timers *timers, uint64_t now_ms);

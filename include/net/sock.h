@@ -50,7 +50,7 @@ struct sock_listen {
 MUST_CHECK int sock_listen_many(const struct sock_listen *want, int *ret_fds, size_t n,
 				const char **ret_step);
 
-/* Removes the file of a unix socket, when it is a socket still. Does nothing for other addresses. */
+/* Removes the file of a unix socket, if it is a socket still; other addresses have none. */
 void sock_unlink(const struct addr *addr);
 
 /* Where the socket is bound. Returns 0 or -errno. */

@@ -37,12 +37,13 @@ static struct {
 static bool is_journal(int fd)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
+	char own[64];
 	struct stat st;
 
-	if (!stream || sscanf(stream, "%llu:%llu", &device, &inode) != 2)
+	if (!stream || fstat(fd, &st) < 0)
 		return false;
-	return fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, own) == 0;
 }
 
 void log_configure(enum log_level level, enum log_format format, int fd)

@@ -219,20 +219,27 @@ static void append(const char *text, size_t n)
 	queue.filled += n;
 }
 
+static void append_notice(void)
+{
+	char notice[LOG_NOTICE_BYTES];
+	size_t n = queue.notice(queue.dropped, notice);
+
+	append(notice, n);
+	queue.dropped = 0;
+}
+
 /* Appends the line and, before it, how many are missing; or counts it as missing. */
 static void append_or_drop(const char *line, size_t n)
 {
 	const bool has_gap = queue.dropped > 0;
-	char notice[LOG_NOTICE_BYTES];
 
-	if (n + (has_gap ? sizeof(notice) : 0) > LOG_QUEUE_BYTES - queue.filled) {
+	if (n + (has_gap ? LOG_NOTICE_BYTES : 0) > LOG_QUEUE_BYTES - queue.filled) {
 		queue.dropped++;
 		return;
 	}
 	if (has_gap)
-		append(notice, queue.notice(queue.dropped, notice));
+		append_notice();
 	append(line, n);
-	queue.dropped = 0;
 }
 
 void log_queue_put(const char *line, size_t n)

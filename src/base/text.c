@@ -76,6 +76,16 @@ static const char *write_with_unit(uint64_t value, const struct unit *units, siz
 	return text;
 }
 
+bool text_copy(char *ret_to, size_t room, const char *from)
+{
+	size_t n = strnlen(from, room);
+
+	if (n >= room)
+		return false;
+	memcpy(ret_to, from, n + 1);
+	return true;
+}
+
 bool text_to_u64(const char *text, uint64_t *ret_value)
 {
 	uint64_t value;
@@ -104,14 +114,14 @@ bool text_to_bytes(const char *text, uint64_t *ret_bytes)
 const char *text_from_ms(uint64_t ms, char ret_text[TEXT_NUMBER_BYTES])
 {
 	if (ms == 0)
-		return strcpy(ret_text, "0");
+		return memcpy(ret_text, "0", sizeof("0"));
 	return write_with_unit(ms, time_units, ARRAY_LEN(time_units), ret_text);
 }
 
 const char *text_from_bytes(uint64_t bytes, char ret_text[TEXT_NUMBER_BYTES])
 {
 	if (bytes == 0)
-		return strcpy(ret_text, "0");
+		return memcpy(ret_text, "0", sizeof("0"));
 	return write_with_unit(bytes, byte_units, ARRAY_LEN(byte_units), ret_text);
 }
 

@@ -31,9 +31,8 @@ static const char *read_unix(const char *path, struct addr_spec *spec)
 		return "a unix socket is a path from '/' on, or '@' and an abstract name";
 	if (path[1] == '\0')
 		return "the name of the unix socket is missing";
-	if (strlen(path) >= UN_PATH_BYTES)
+	if (!text_copy(spec->host, UN_PATH_BYTES, path))
 		return "the path of a unix socket has at most 107 bytes";
-	strcpy(spec->host, path);
 	spec->is_unix = true;
 	return NULL;
 }

@@ -154,7 +154,7 @@ static void endless_hosts_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(text) - 4; i++)
 		text[i] = i % 2 ? '.' : 'a';
-	strcpy(text + sizeof(text) - 4, ":80");
+	memcpy(text + sizeof(text) - 4, ":80", 4);
 	assert_false(addr_spec_parse(text, &spec, &why));
 	assert_string_equal(why, "the host name is too long");
 

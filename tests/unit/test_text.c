@@ -39,6 +39,20 @@ static void expect_bad(read_fn *read, const char *const *texts, size_t n)
 	}
 }
 
+static void copies_are_whole_or_none(void **state)
+{
+	char to[4] = "xyz";
+
+	(void)state;
+	assert_false(text_copy(to, sizeof(to), "four"));
+	assert_false(text_copy(to, 0, ""));
+	assert_string_equal(to, "xyz");
+	assert_true(text_copy(to, sizeof(to), "abc"));
+	assert_string_equal(to, "abc");
+	assert_true(text_copy(to, 1, ""));
+	assert_string_equal(to, "");
+}
+
 static void numbers_are_plain_decimals(void **state)
 {
 	static const struct good good[] = {
@@ -202,6 +216,7 @@ static void endless_words_are_nobodys_mistake(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(copies_are_whole_or_none),
 		cmocka_unit_test(numbers_are_plain_decimals),
 		cmocka_unit_test(durations_need_a_unit_unless_they_are_zero),
 		cmocka_unit_test(sizes_count_in_powers_of_1024),
