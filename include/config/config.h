@@ -50,6 +50,14 @@ enum balance_kind {
 	BALANCE_KINDS,
 };
 
+enum tls_mode { TLS_MODE_OFF, TLS_MODE_PASSTHROUGH, TLS_MODE_TERMINATE, TLS_MODES };
+enum protocol { PROTOCOL_ANY, PROTOCOL_POSTGRES, PROTOCOLS };
+enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_VERSIONS };
+enum route_kind { ROUTE_SNI, ROUTE_ALPN, ROUTE_KINDS };
+
+/* What happens to a connection that a rule does not expect. */
+enum stranger { STRANGER_POOL, STRANGER_REJECT, STRANGERS };
+
 /* As they are written in the file. */
 extern const char *const relay_mode_names[RELAY_MODES];
 extern const char *const balance_kind_names[BALANCE_KINDS];
@@ -105,6 +113,23 @@ struct pool_config {
 	unsigned hash_table_slots;     /* maglev: 65537 or 655373; 0: by the number of backends */
 	struct check_config check;
 	struct eject_config eject;
+
+	/* TLS towards the backends; NULL: plain. */
+	struct tls_client *tls;
+	enum protocol protocol; /* postgres: TLS begins with an SSLRequest */
+	bool has_direct_tls;	/* postgres: it begins at once, as from version 17 on */
+
+	enum proxy_version send_proxy;
+	bool has_proxy_tlvs; /* v2: ALPN, authority, TLS facts, unique id, checksum */
+};
+
+/* The first of a listener's routes that fits decides; its pool when none does. */
+struct route_config {
+	enum route_kind kind;
+	char pattern[256]; /* a name in lower case, "*.example.com", or an ALPN id */
+	char pool_name[CONFIG_NAME_BYTES];
+	const struct pool_config *pool;
+	struct config_place place;
 };
 
 struct listener_config {
@@ -132,6 +157,25 @@ struct listener_config {
 	unsigned keepalive_count;
 	uint64_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the kernel's */
 	struct config_place *given;
+
+	/* What the first bytes are, and what they decide. */
+	enum protocol protocol;
+	enum tls_mode tls;
+	struct tls_server *tls_server;	/* of `terminate`; the configuration's reference */
+	enum stranger no_sni;		/* passthrough: a ClientHello without a name */
+	enum stranger not_tls;		/* passthrough: the first bytes are no ClientHello */
+	enum stranger plaintext;	/* postgres: a client that does not ask for TLS */
+	struct route_config *routes;
+	size_t routes_n;
+	uint64_t handshake_timeout_ms;	/* for all that comes before the backend is chosen */
+	unsigned handshakes_max;	/* at the same time in one worker; the next ones wait */
+	unsigned handshakes_per_s_max;	/* in all workers; 0: no limit */
+
+	/* A PROXY header in front of everything else. */
+	bool proxy;
+	struct addr_block *proxy_from; /* who may send one; everybody else is refused */
+	size_t proxy_from_n;
+	uint64_t proxy_timeout_ms;
 };
 
 struct global_config {
