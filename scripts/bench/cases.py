@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is measured: one row per case. A new case is a function and a row.
+
+A function gets a Stage and a relay and gives a dictionary. "figure" is what is compared, less
+is better; the rest is reported beside it.
+"""
+
+import dataclasses
+import time
+import typing
+
+GIB = 1 << 30
+SETTLE_SECONDS = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    key: str
+    title: str
+    unit: str  # of the figure
+    measure: typing.Callable
+    ratio_goal: typing.Optional[float] = None  # ringmain's figure divided by HAProxy's
+    figure_goal: typing.Optional[float] = None  # ringmain's figure itself
+
+
+def of_load(stage, seen, per, amount):
+    """Cost, throughput and latency of one run of the load client."""
+    return {
+        "figure": seen["cpu_s"] * (1e6 if per == "exchange" else 1) / amount,
+        "rate": amount / seen["seconds"],
+        "p50_us": seen["p50_us"],
+        "p99_us": seen["p99_us"],
+        "busy": seen["cpu_s"] / seen["seconds"],
+    }
+
+
+def exchanges(task, connections):
+    def measure(stage, relay):
+        with stage.relayed(relay, "--work", "answer") as path:
+            seen = path.load(task, connections)
+            return of_load(stage, seen, "exchange", seen["exchanges"])
+
+    return measure
+
+
+def bulk(task, connections):
+    work, counted = {"down": ("source", "in_bytes"), "up": ("sink", "out_bytes")}[task]
+
+    def measure(stage, relay):
+        with stage.relayed(relay, "--work", work, streams=True) as path:
+            seen = path.load(task, connections)
+            result = of_load(stage, seen, "GiB", seen[counted] / GIB)
+            return {**result, "p50_us": None, "p99_us": None}
+
+    return measure
+
+
+def idle_memory(wanted):
+    def measure(stage, relay):
+        sessions = stage.sessions(wanted)
+        with stage.relayed(relay, "--work", "answer", sessions=sessions + 64) as path:
+            path.load("pingpong", 1, seconds=0.2)
+            time.sleep(SETTLE_SECONDS)
+            before = path.memory_kb()
+            with path.hold(sessions):
+                time.sleep(SETTLE_SECONDS)
+                after = path.memory_kb()
+        per = {k: (after[k] - before[k]) * 1024 / sessions for k in after}
+        return {"figure": per["private"], "sessions": sessions, **per}
+
+    return measure
+
+
+def syscalls(connections):
+    def measure(stage, relay):
+        with stage.relayed(relay, "--work", "answer") as path:
+            count, how = path.count_syscalls("pingpong", connections)
+            return {"figure": count, "counted_by": how}
+
+    return measure
+
+
+def idle_cost(wanted, connections):
+    """Cost with idle sessions, by the same relay process's cost without them."""
+
+    def measure(stage, relay):
+        idle = stage.sessions(wanted)
+        with stage.relayed(relay, "--work", "answer", sessions=idle + connections) as path:
+            alone = path.load("pingpong", connections)
+            with path.hold(idle):
+                time.sleep(SETTLE_SECONDS)
+                among = path.load("pingpong", connections)
+        cost = [s["cpu_s"] * 1e6 / s["exchanges"] for s in (alone, among)]
+        return {
+            "figure": cost[1] / cost[0],
+            "sessions": idle,
+            "cost_alone_us": cost[0],
+            "cost_among_idle_us": cost[1],
+            "p50_us": among["p50_us"],
+            "p99_us": among["p99_us"],
+            "rate": among["exchanges"] / among["seconds"],
+            "busy": among["cpu_s"] / among["seconds"],
+        }
+
+    return measure
+
+
+def pingpong_case(n):
+    title = f"ping-pong, {n} connection{'s' if n > 1 else ''}"
+    return Case(f"pingpong-{n}", title, US, exchanges("pingpong", n), ratio_goal=0.70)
+
+
+def bulk_case(task, n):
+    title = f"bulk {task}, {n} connection{'s' if n > 1 else ''}"
+    return Case(f"{task}-{n}", title, CPU_S, bulk(task, n), ratio_goal=0.65)
+
+
+def memory_case(n):
+    title = f"memory, {n} idle sessions"
+    return Case(f"memory-{n}", title, BYTES, idle_memory(n), figure_goal=1024)
+
+
+US, CPU_S, BYTES = "us/exchange", "CPU-s/GiB", "B/session"
+
+CASES = [
+    pingpong_case(1),
+    pingpong_case(64),
+    pingpong_case(1000),
+    Case(
+        "exchange-64", "a connection per exchange", US, exchanges("exchange", 64), ratio_goal=0.75
+    ),
+    bulk_case("down", 1),
+    bulk_case("down", 16),
+    bulk_case("up", 1),
+    bulk_case("up", 16),
+    memory_case(1000),
+    memory_case(10000),
+    Case("syscalls-64", "syscalls, 64 connections", "per exchange", syscalls(64), figure_goal=0.15),
+    Case("idle-cost", "cost among 10000 idle sessions", "x", idle_cost(10000, 64), figure_goal=1.1),
+]
+
+# Without a relay there is nothing to weigh or count.
+NEED_A_RELAY = {c.key for c in CASES if c.figure_goal}

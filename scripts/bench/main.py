@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""scripts/bench.sh without its shell: options, the order of measurements, reports."""
+
+import argparse
+import atexit
+import datetime
+import fcntl
+import json
+import os
+import pathlib
+import platform
+import resource
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+
+import figures
+import plot
+import processes
+import relays
+from cases import CASES, NEED_A_RELAY
+from stage import Stage
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+DESCRIPTION = """\
+Compares ringmain with HAProxy (mode tcp, splice-auto, for bulk splice-request and -response, one
+thread, no log) and nginx (stream, one process, 64 kB buffers, no log) on the same work in one run.
+Every measurement has a relay process of its own. Rounds are interleaved: a case is done with one
+relay after the other, in another order each round, so that whatever disturbs the machine disturbs
+all of them. The relay runs on one processor, the client and the backend (tests/load/load.c) share
+another.
+"""
+
+FIGURES = """\
+What the figures mean (median of the rounds, least and greatest beside it; less is better):
+  us/exchange    CPU time of the relay's process (all threads, user and kernel, io_uring's kernel
+                 workers too; read in nanoseconds from its CPU clock at both ends of the
+                 measurement) by the number of exchanges. An exchange is 128 bytes up and 1 kB down.
+  CPU-s/GiB      the same CPU time by the GiB that came through. Bulk is one way: the sender sends
+                 and the receiver receives all they can.
+  B/session      private memory (smaps_rollup: Private_Clean + Private_Dirty) with N idle sessions,
+                 each of which had one exchange, less that with none, by N. What the kernel keeps
+                 for sockets is not in it. The JSON has Pss and Rss too.
+  per exchange   syscalls of the relay by exchanges, counted by `perf stat -e
+                 raw_syscalls:sys_enter`, else by `strace -c` (slows the relay: a rough figure).
+  x              cost per exchange of 64 busy connections among 10000 idle sessions, by that of the
+                 same process before the idle ones came.
+  per s          exchanges or GiB in a second of time. With both on one processor, client and
+                 backend limit it as much as the relay does: compare costs, not rates.
+  p50, p99       time from a request (connection per exchange: from connect) to the last byte of its
+                 answer, at full load: the clients ask again at once.
+  busy           the share of its processor that the relay used.
+  direct         client and backend without a relay: what the load tools themselves can do.
+Ratios divide ringmain's figure by another's of the same round; shown is their median, least and
+greatest. Goals are for the ratio to HAProxy, or for ringmain's figure itself.
+
+Cases:
+"""
+
+
+OPTIONS = {
+    "--quick": {"action": "store_true", "help": "2 short rounds: does it work, how well roughly"},
+    "--rounds": {"type": int, "metavar": "N", "help": "how often everything is measured (5)"},
+    "--seconds": {
+        "type": float,
+        "metavar": "S",
+        "help": "length of a measurement, after 0.5 s of warm-up (2)",
+    },
+    "--only": {"metavar": "CASE,...", "help": "cases, or beginnings of their names"},
+    "--relays": {
+        "metavar": "NAME,...",
+        "default": "ringmain,haproxy,nginx,direct",
+        "help": "(%(default)s)",
+    },
+    "--ringmain": {
+        "metavar": "PATH",
+        "default": ROOT / "build/release/ringmain",
+        "help": "program to measure (build/release/ringmain)",
+    },
+    "--listener": {
+        "metavar": "LINE",
+        "action": "append",
+        "default": [],
+        "help": "for ringmain's listener, such as 'relay = copy'; may be repeated",
+    },
+    "--load-tool": {
+        "metavar": "PATH",
+        "default": ROOT / "build/release/tests/load/load",
+        "help": "client and backend (build/release/tests/load/load)",
+    },
+    "--relay-cpu": {"type": int, "metavar": "N", "help": "processor of the relay (the last)"},
+    "--load-cpu": {
+        "metavar": "N,...",
+        "help": "processors that client and backend share (the first)",
+    },
+    "--out": {
+        "metavar": "DIR",
+        "type": pathlib.Path,
+        "default": ROOT / "build/bench",
+        "help": "for bench.txt, bench.json and bench.svg (build/bench)",
+    },
+    "--keep": {"action": "store_true", "help": "keep the relays' configurations and logs"},
+    "--own-network": {"action": "store_true", "help": argparse.SUPPRESS},
+}
+
+
+def parse_options(argv):
+    listing = "\n".join(f"  {c.key:<15}{c.title} ({c.unit})" for c in CASES)
+    parser = argparse.ArgumentParser(
+        prog="bench.sh",
+        description=DESCRIPTION,
+        epilog=FIGURES + listing,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for flag, settings in OPTIONS.items():
+        parser.add_argument(flag, **settings)
+    opt = parser.parse_args(argv)
+    opt.rounds = opt.rounds or (2 if opt.quick else 5)
+    opt.seconds = opt.seconds or (0.7 if opt.quick else 2)
+    opt.cases = choose_cases(parser, opt.only)
+    return parser, opt
+
+
+def choose_cases(parser, only):
+    wanted = only.split(",") if only else [""]
+    for name in wanted:
+        if not any(c.key.startswith(name) for c in CASES):
+            parser.error(f"--only {name}: no such case; --help lists them")
+    return [c for c in CASES if any(c.key.startswith(name) for name in wanted)]
+
+
+def choose_relays(parser, opt):
+    known = relays.all_relays(opt.ringmain)
+    known["ringmain"].extra = "".join(f"{line}\n" for line in opt.listener)
+    chosen = []
+    for name in opt.relays.split(","):
+        if name not in known:
+            parser.error(f"--relays {name}: one of {', '.join(known)}")
+        if not known[name].is_there():
+            parser.error(f"{name} is not there: {known[name].cure}, or leave it out by --relays")
+        chosen.append(known[name])
+    return chosen
+
+
+def choose_cpus(opt):
+    """Two processors where there are two. None: not pinned."""
+    cpus = sorted(os.sched_getaffinity(0))
+    relay = {opt.relay_cpu if opt.relay_cpu is not None else cpus[-1]}
+    load = set(map(int, opt.load_cpu.split(","))) if opt.load_cpu else {cpus[0]}
+    if relay & load:
+        print("bench: relay and load share a processor; do not trust the figures", file=sys.stderr)
+    return relay, load
+
+
+def bring_up_loopback():
+    """In a network namespace of our own: lo is down there, and more ports do no harm."""
+    siocgifflags, siocsifflags, iff_up = 0x8913, 0x8914, 1
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 0)
+        answer = fcntl.ioctl(any_socket, siocgifflags, request)
+        flags = struct.unpack("16sh14x", answer)[1]
+        fcntl.ioctl(any_socket, siocsifflags, struct.pack("16sh14x", b"lo", flags | iff_up))
+    path = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+    path.write_text("32768 65535", encoding="ascii")
+
+
+def cpu_model():
+    for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def in_order(chosen, turn):
+    """Another one first each round."""
+    at = turn % len(chosen)
+    return chosen[at:] + chosen[:at]
+
+
+def measure_one(stage, case, relay, turn):
+    result = {"case": case.key, "relay": relay.key, "round": turn}
+    try:
+        return {**result, **case.measure(stage, relay)}
+    except processes.Trouble as trouble:
+        return {**result, "error": str(trouble)}
+    finally:
+        processes.stop_all()
+
+
+def progress(done, total, result, case):
+    if "error" in result:
+        text = f"failed: {result['error']}"
+    elif result["relay"] == "direct":
+        text = f"{figures.number(result['rate'])} per s"
+    else:
+        text = f"{figures.number(result['figure'])} {case.unit}"
+    who = f"round {result['round'] + 1} {result['case']} {result['relay']}"
+    print(f"[{done}/{total}] {who}: {text}", file=sys.stderr, flush=True)
+
+
+def measure_all(stage, opt, chosen, measurements):
+    plan = [
+        (turn, case, relay)
+        for turn in range(opt.rounds)
+        for case in opt.cases
+        for relay in in_order(chosen, turn)
+        if relay.is_process or case.key not in NEED_A_RELAY
+    ]
+    for done, (turn, case, relay) in enumerate(plan, 1):
+        measurements.append(measure_one(stage, case, relay, turn))
+        progress(done, len(plan), measurements[-1], case)
+
+
+def notes(opt, stage, measurements):
+    """What a reader must know beside the tables."""
+    lines = []
+    for case in opt.cases:
+        for m in measurements:
+            held = m.get("sessions")
+            if m["case"] == case.key and held and str(held) not in case.title:
+                lines.append(f"{case.key}: {held} sessions, as the limit of open files allows.")
+                break
+    counted = {m["counted_by"] for m in measurements if "counted_by" in m}
+    if counted:
+        lines.append(f"Syscalls were counted by {' and '.join(sorted(counted))}.")
+    for m in measurements:
+        if "error" in m:
+            lines.append(f"Failed: {m['case']} {m['relay']} round {m['round'] + 1}: {m['error']}")
+    return lines
+
+
+def report(opt, stage, chosen, versions, measurements):
+    labels = {r.key: f"{r.label} {versions[r.key]}".strip() for r in chosen}
+    rows = figures.summarise(measurements, opt.cases, labels)
+    setting = (
+        f"Linux {platform.release()}, {cpu_model()}, relay on CPU"
+        f" {min(stage.relay_cpus)}, load on CPU {','.join(map(str, sorted(stage.load_cpus)))};"
+        f" {opt.rounds} rounds of {stage.seconds:g} s"
+    )
+    compared = ", ".join(labels[r.key] for r in chosen if r.is_process)
+    parts = [
+        f"{compared}\n{setting}",
+        figures.figures_table(rows, labels),
+        figures.ratios_table(rows, labels),
+        "\n".join(notes(opt, stage, measurements)),
+    ]
+    text = "\n\n".join(p for p in parts if p) + "\n"
+    opt.out.mkdir(parents=True, exist_ok=True)
+    (opt.out / "bench.txt").write_text(text, encoding="utf-8")
+    document = {
+        "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "kernel": platform.release(),
+        "cpu": cpu_model(),
+        "relays": versions,
+        "rounds": opt.rounds,
+        "seconds": stage.seconds,
+        "summary": rows,
+        "measurements": measurements,
+    }
+    (opt.out / "bench.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    print(text)
+    drawn = plot.draw(rows, labels, setting, opt.out / "bench.svg")
+    print(f"Written: {opt.out}/bench.json bench.txt{' bench.svg' if drawn else ''}")
+
+
+def leave(signum, _frame):
+    raise SystemExit(128 + signum)
+
+
+def main(argv):
+    parser, opt = parse_options(argv)
+    chosen = choose_relays(parser, opt)
+    if not os.access(opt.load_tool, os.X_OK):
+        parser.error(f"{opt.load_tool} is missing: make load")
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, leave)
+    atexit.register(processes.stop_all)
+    if opt.own_network:
+        bring_up_loopback()
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="ringmain-bench-"))
+    nofile = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    relay_cpus, load_cpus = choose_cpus(opt)
+    stage = Stage(opt.load_tool, directory, relay_cpus, load_cpus, opt.seconds, nofile)
+    measurements = []
+    for relay in chosen:
+        relay.freeze(directory)
+    versions = {r.key: r.version() for r in chosen}
+    try:
+        measure_all(stage, opt, chosen, measurements)
+    except KeyboardInterrupt:
+        print("bench: stopped; what was measured so far:", file=sys.stderr)
+    finally:
+        processes.stop_all()
+        if opt.keep:
+            print(f"bench: configurations and logs are in {directory}", file=sys.stderr)
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+    if measurements:
+        report(opt, stage, chosen, versions, measurements)
+    return 1 if any("error" in m for m in measurements) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
