@@ -65,4 +65,7 @@ int stream_on_verify(int is_good, struct WOLFSSL_X509_STORE_CTX *store);
 /* The name that this session's client asked for, during the handshake (in stream.c). */
 const char *stream_asked_name(struct WOLFSSL *ssl);
 
+/* This session's client has shown a ticket that opened (in stream.c). */
+void stream_on_ticket_opened(struct WOLFSSL *ssl);
+
 #endif

@@ -43,24 +43,36 @@ struct loading {
 
 /* ---- what a certificate says ------------------------------------------------ */
 
+/* Two digits; -1 when they are none. */
+static int read_two(const uint8_t *text)
+{
+	if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9')
+		return -1;
+	return 10 * (text[0] - '0') + text[1] - '0';
+}
+
 /* "YYMMDDhhmmssZ" or "YYYYMMDDhhmmssZ" behind tag and length (RFC 5280, 4.1.2.5); 0: neither. */
 static time_t read_time(const uint8_t *asn, int bytes)
 {
-	bool is_utc = bytes > 2 && asn[0] == 0x17;
-	int head = is_utc ? 2 : 4;
-	struct tm tm = { 0 };
-	char text[16] = "";
+	enum { UTC_TIME = 0x17, YEAR = 0, MONTH, DAY, HOUR, MINUTE, SECOND, PARTS };
+	bool is_utc = bytes > 2 && asn[0] == UTC_TIME;
+	int century_bytes = is_utc ? 0 : 2, century, part[PARTS];
+	struct tm tm;
 
-	if (bytes != 2 + head + 11 || asn[1] != bytes - 2)
+	if (bytes != 2 + century_bytes + 2 * PARTS + 1 || asn[1] != bytes - 2)
 		return 0;
-	memcpy(text, asn + 2, (size_t)(bytes - 2));
-	if (sscanf(text, is_utc ? "%2d%2d%2d%2d%2d%2d" : "%4d%2d%2d%2d%2d%2d", &tm.tm_year,
-		   &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
-		return 0;
-	if (is_utc)
-		tm.tm_year += tm.tm_year < 50 ? 2000 : 1900;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
+	for (int i = 0; i < PARTS; i++) {
+		part[i] = read_two(asn + 2 + century_bytes + 2 * i);
+		if (part[i] < 0)
+			return 0;
+	}
+	century = is_utc ? (part[YEAR] < 50 ? 20 : 19) : read_two(asn + 2);
+	tm = (struct tm){ .tm_year = 100 * (century - 19) + part[YEAR],
+			  .tm_mon = part[MONTH] - 1,
+			  .tm_mday = part[DAY],
+			  .tm_hour = part[HOUR],
+			  .tm_min = part[MINUTE],
+			  .tm_sec = part[SECOND] };
 	return timegm(&tm);
 }
 

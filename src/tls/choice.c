@@ -146,6 +146,6 @@ const struct choice_entry *choice_find(const struct choice_entry *entries, size_
 	if (entry || !parent || strlen(parent) >= sizeof(wildcard) - 1)
 		return entry;
 	wildcard[0] = '*';
-	strcpy(wildcard + 1, parent);
+	memcpy(wildcard + 1, parent, strlen(parent) + 1);
 	return find_name(entries, n, wildcard, offer, max);
 }

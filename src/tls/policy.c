@@ -81,7 +81,7 @@ static void add_word(char *list, size_t bytes, char separator, const char *word)
 	CHECK(n + 1 + strlen(word) < bytes);
 	if (n > 0)
 		list[n++] = separator;
-	strcpy(list + n, word);
+	memcpy(list + n, word, strlen(word) + 1);
 }
 
 static void add_unknown(struct tls_problems *problems, const char *key, const char *word,

@@ -33,6 +33,7 @@ static void make_bond(const struct identity *identity, const char *name, struct 
  * ticket opens only for the name it was issued under (RFC 8446, 4.2.11 and
  * the attack that CVE-2025-23419 stands for).
  */
+/* lint: not our signature */
 static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
 		     unsigned char iv[WOLFSSL_TICKET_IV_SZ],
 		     unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int is_sealing, unsigned char *text,
@@ -42,6 +43,7 @@ static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
 	struct tls_tickets *tickets = identity->server->tickets;
 	struct seal seal = { name, iv, mac, text, (size_t)bytes };
 	struct seal_bond bond;
+	enum seal_result opened;
 
 	*ret_bytes = bytes;
 	if (!tickets)
@@ -50,14 +52,14 @@ static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
 	if (is_sealing)
 		return seal_close(tickets, &seal, &bond) ? WOLFSSL_TICKET_RET_OK
 							 : WOLFSSL_TICKET_RET_FATAL;
-	switch (seal_open(tickets, &seal, &bond)) {
-	case SEAL_OPENED:
-		return WOLFSSL_TICKET_RET_OK;
-	case SEAL_OPENED_OLD:
-		return WOLFSSL_TICKET_RET_CREATE;
-	default:
+	opened = seal_open(tickets, &seal, &bond);
+	if (opened == SEAL_REFUSED)
 		return WOLFSSL_TICKET_RET_REJECT;
-	}
+	stream_on_ticket_opened(ssl);
+	/* TLS 1.3 gives a new ticket each time, and takes _CREATE for a refusal. */
+	if (opened == SEAL_OPENED_OLD && wolfSSL_GetVersion(ssl) != WOLFSSL_TLSV1_3)
+		return WOLFSSL_TICKET_RET_CREATE;
+	return WOLFSSL_TICKET_RET_OK;
 }
 
 static bool prepare_tickets(struct identity *identity)

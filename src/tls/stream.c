@@ -59,6 +59,7 @@ struct tls_stream {
 	bool established;
 	bool closed; /* close_notify was sent */
 	bool flooded;
+	bool ticket_opened; /* the client's; the library may still have refused it */
 };
 
 /* ---- between the library and the buffers --------------------------------------- */
@@ -96,7 +97,7 @@ static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
 	if (n == 0)
 		return s->input_ended ? WOLFSSL_CBIO_ERR_CONN_CLOSE : WOLFSSL_CBIO_ERR_WANT_READ;
 	if (s->established &&
-	    tls_stream_control_records(s) >= s->control_before + CONTROL_IN_A_ROW_MAX) {
+	    tls_stream_control_records(s) > s->control_before + CONTROL_IN_A_ROW_MAX) {
 		s->flooded = true;
 		return WOLFSSL_CBIO_ERR_WANT_READ;
 	}
@@ -140,6 +141,13 @@ const char *stream_asked_name(WOLFSSL *ssl)
 	return s->name ? s->name : "";
 }
 
+void stream_on_ticket_opened(WOLFSSL *ssl)
+{
+	struct tls_stream *s = wolfSSL_GetIOReadCtx(ssl);
+
+	s->ticket_opened = true;
+}
+
 /* ---- beginning and end ----------------------------------------------------------- */
 
 static struct tls_stream *create(WOLFSSL_CTX *ctx, tls_send_fn *send, void *owner)
@@ -167,7 +175,7 @@ static bool use_alpn(struct tls_stream *s, const struct policy *policy)
 
 	if (policy->alpn[0] == '\0')
 		return true;
-	strcpy(list, policy->alpn);
+	memcpy(list, policy->alpn, sizeof(list));
 	return wolfSSL_UseALPN(s->ssl, list, (unsigned)strlen(list),
 			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
 }
@@ -485,6 +493,6 @@ void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
 		.alpn = s->alpn ? s->alpn : "",
 		.peer = s->peer ? s->peer : "",
 		.is_tls13 = wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3,
-		.resumed = wolfSSL_session_reused(s->ssl) != 0,
+		.resumed = s->ticket_opened && wolfSSL_session_reused(s->ssl) != 0,
 	};
 }

@@ -10,7 +10,6 @@
 #include "base/def.h"
 #include "tls/stream.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,63 +22,17 @@
 static char kit_dir[64] = "/tmp/ringmain-tls-XXXXXX";
 
 /*
- * make NAME CA SUBJECT SAN DAYS KEY: NAME.pem has certificate and key, NAME.crt and
- * NAME.key have one each.
+ * Makes what tests/tls/certificates.sh lists. Returns 0, or another number
+ * when the openssl command is missing or fails.
  */
-static const char kit_script[] =
-	"set -e; cd \"$1\"; exec >log 2>&1\n"
-	"key() { case $1 in rsa) openssl genrsa 2048 ;; ed25519) openssl genpkey -algorithm ed25519 ;;"
-	" *) openssl ecparam -name $1 -genkey -noout ;; esac; }\n"
-	"ca() { key prime256v1 >$1.key; openssl req -x509 -new -key $1.key -subj \"/CN=$1\" -days 30"
-	" -addext keyUsage=keyCertSign,cRLSign -out $1.crt; }\n"
-	"make() { (umask 077; key $6 >$1.key); openssl req -new -key $1.key -subj \"$3\" -out $1.csr\n"
-	" echo basicConstraints=CA:FALSE >$1.ext; [ -z \"$4\" ] || echo \"subjectAltName=$4\" >>$1.ext\n"
-	" openssl x509 -req -in $1.csr -CA $2.crt -CAkey $2.key -CAcreateserial -days $5"
-	" -extfile $1.ext -out $1.crt; (umask 077; cat $1.crt $1.key >$1.pem); }\n"
-	"ca ca; ca stranger-ca\n"
-	"names='DNS:db1.example.com,DNS:*.shard.example.com'\n"
-	"make ecdsa ca /CN=db1.example.com $names 30 prime256v1\n"
-	"make rsa ca /CN=db1.example.com $names 30 rsa\n"
-	"make ed25519 ca /CN=db1.example.com $names 30 ed25519\n"
-	"make p384 ca /CN=p384.example.com DNS:p384.example.com 30 secp384r1\n"
-	"make other ca /CN=other.example.com DNS:other.example.com,DNS:A.shard.example.com 30"
-	" prime256v1\n"
-	"make plain ca /CN=Plain.example.com '' 30 prime256v1\n"
-	"make address ca /CN=x IP:127.0.0.1 30 prime256v1\n"
-	"make expired ca /CN=old.example.com DNS:old.example.com -1 prime256v1\n"
-	"make soon ca /CN=soon.example.com DNS:soon.example.com 5 prime256v1\n"
-	"make alice ca /CN=alice '' 30 prime256v1\n"
-	"make mallory ca /CN=mallory '' 30 prime256v1\n"
-	"make stranger stranger-ca /CN=stranger '' 30 prime256v1\n"
-	"cat other.crt ecdsa.crt ecdsa.key >wrong-order.pem\n"
-	"cat ecdsa.crt stranger-ca.crt ecdsa.key >wrong-issuer.pem; cat ecdsa.crt ca.crt ecdsa.key"
-	" >chain.pem\n"
-	"cat ecdsa.crt other.key >mismatch.pem; echo nothing >empty.pem; chmod 600 *.pem\n"
-	"cp ecdsa.pem open.pem; chmod 644 open.pem\n"
-	"openssl ec -aes128 -passout pass:x -in ecdsa.key -out locked.key; cat ecdsa.crt locked.key"
-	" >locked.pem; chmod 600 locked.pem\n"
-	"sed 's/^MI/XX/' ecdsa.pem >broken.pem; chmod 600 broken.pem\n"
-	": >index.txt; printf '[ca]\\ndefault_ca=d\\n[d]\\ndatabase=index.txt\\ndefault_md=sha256\\n'"
-	" >ca.cnf\n"
-	"openssl ca -config ca.cnf -keyfile ca.key -cert ca.crt -revoke mallory.crt\n"
-	"openssl ca -config ca.cnf -keyfile ca.key -cert ca.crt -gencrl -crldays 30 -out ca.crl\n"
-	"for i in 1 2 3; do openssl rand -hex 48 >key$i; done; cat key1 key2 >keys12; cat key3 key1"
-	" >keys31; echo xyz >badkey; chmod 600 key* badkey\n";
-
-/* Returns 0, or another number when the openssl command is missing or fails. */
 static inline int kit_make_certificates(void)
 {
 	char command[256];
-	FILE *shell;
 
 	if (!mkdtemp(kit_dir))
 		return -1;
-	snprintf(command, sizeof(command), "sh -s -- %s", kit_dir);
-	shell = popen(command, "w");
-	if (!shell)
-		return -1;
-	fputs(kit_script, shell);
-	return pclose(shell);
+	snprintf(command, sizeof(command), "tests/tls/certificates.sh %s", kit_dir);
+	return system(command);
 }
 
 static inline void kit_remove_certificates(void)

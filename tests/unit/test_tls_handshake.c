@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * What both sides agree on, and what they say when they do not.
+ */
+
+#include "tls/stream.h"
+
+#include "base/def.h"
+#include "tls/library.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tls/wish.h"
+
+/* The common name of the certificate that the server showed. */
+static void expect_peer(const struct wish *w, const char *name)
+{
+	struct kit_pair p = { 0 };
+	struct tls_facts facts;
+
+	make_established(w, &p);
+	tls_stream_facts(p.client.stream, &facts);
+	assert_string_equal(facts.peer, name);
+	kit_part(&p);
+}
+
+static void sni_picks_the_certificate(void **state)
+{
+	static const struct {
+		const char *sni, *peer;
+	} cases[] = {
+		{ "db1.example.com", "db1.example.com" },
+		{ "other.example.com", "other.example.com" },
+		{ "p384.example.com", "p384.example.com" },
+		{ "b.shard.example.com", "db1.example.com" },
+		{ "a.shard.example.com", "other.example.com" }, /* exact before wildcard */
+		{ "a.b.shard.example.com", "db1.example.com" }, /* unknown: the first */
+		{ "", "db1.example.com" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct wish w = {
+			.certificates = { "ecdsa.pem", "other.pem", "p384.pem" },
+			.verify_name = cases[i].peer,
+			.offer.name = cases[i].sni,
+		};
+
+		expect_peer(&w, cases[i].peer);
+	}
+}
+
+static void an_unknown_name_can_be_rejected(void **state)
+{
+	const struct wish w = { .unknown_sni = TLS_UNKNOWN_REJECT };
+	const struct tls_offer unknown = { .name = "nobody.example.com" };
+	struct tls_server *server = make_server(&w);
+	struct tls_stream *stream = NULL;
+
+	(void)state;
+	assert_int_equal(tls_stream_accept(server, &unknown, kit_send, NULL, &stream), -ENOENT);
+	assert_null(stream);
+	assert_false(tls_server_knows(server, "nobody.example.com"));
+	assert_true(tls_server_knows(server, "db1.example.com"));
+	assert_true(tls_server_knows(server, "x.shard.example.com"));
+	assert_true(tls_server_knows(server, ""));
+	tls_server_unref(server);
+}
+
+static void the_client_offers_and_gets_a_key_it_knows(void **state)
+{
+	static const uint16_t rsa[] = { 0x0804, 0x0401 }, ed25519[] = { 0x0807 };
+	static const uint16_t all[] = { 0x0403, 0x0804, 0x0807, 0x0401 };
+	static const uint16_t v13[] = { 0x0304, 0x0303 }, v12[] = { 0x0303 };
+	static const uint16_t suites[] = { 0x1301, 0xc02b, 0xc02f };
+	static const struct {
+		struct tls_numbers versions, signatures;
+		const char *cipher_of_12;
+	} cases[] = {
+		{ { v13, 2 }, { all, 4 }, NULL },
+		{ { v13, 2 }, { rsa, 2 }, NULL },
+		{ { v13, 2 }, { ed25519, 1 }, NULL },
+		{ { v12, 1 }, { all, 4 }, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
+		{ { v12, 1 }, { rsa, 2 }, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct wish w = {
+			.certificates = { "rsa.pem", "ed25519.pem", "ecdsa.pem" },
+			.client = cases[i].cipher_of_12 ? only_12 : (struct tls_policy){ 0 },
+			.offer = { .name = "db1.example.com",
+				   .versions = cases[i].versions,
+				   .signatures = cases[i].signatures,
+				   .suites = { suites, 3 } },
+		};
+		struct kit_pair p = { 0 };
+		struct tls_facts facts;
+
+		make_established(&w, &p);
+		tls_stream_facts(p.server.stream, &facts);
+		if (cases[i].cipher_of_12)
+			assert_string_equal(facts.cipher, cases[i].cipher_of_12);
+		kit_part(&p);
+	}
+}
+
+static void every_kind_of_key_works_in_both_versions(void **state)
+{
+	static const char *const files[] = { "ecdsa.pem", "rsa.pem", "ed25519.pem" };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(files); i++) {
+		const struct wish w = {
+			.certificates = { files[i / 2] },
+			.client = i % 2 ? only_12 : (struct tls_policy){ 0 },
+		};
+
+		expect_peer(&w, "db1.example.com");
+	}
+}
+
+static void alpn_is_agreed_on(void **state)
+{
+	static const struct {
+		const char *server, *client, *agreed; /* NULL: it fails */
+	} cases[] = {
+		{ "postgresql", "postgresql", "postgresql" },
+		{ "h2, mqtt", "x,mqtt", "mqtt" },
+		{ NULL, "h2", "" },
+		{ "h2", NULL, "" },
+		{ "h2", "mqtt", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct wish w = { .server.alpn = cases[i].server,
+					.client.alpn = cases[i].client };
+		struct kit_pair p = { 0 };
+		struct kit_outcome o;
+		struct tls_facts facts;
+
+		make_pair(&w, &p);
+		o = kit_handshake(&p);
+		if (!cases[i].agreed) {
+			assert_int_equal(o.server, TLS_FAILED);
+			assert_string_equal(tls_stream_reason(p.server.stream),
+					    "no application protocol (ALPN) in common");
+			assert_int_equal(o.client, TLS_FAILED);
+			assert_string_equal(tls_stream_reason(p.client.stream),
+					    "server sent the alert: no application protocol");
+		} else {
+			assert_int_equal(o.server, TLS_DONE);
+			assert_int_equal(o.client, TLS_DONE);
+			tls_stream_facts(p.server.stream, &facts);
+			assert_string_equal(facts.alpn, cases[i].agreed);
+			tls_stream_facts(p.client.stream, &facts);
+			assert_string_equal(facts.alpn, cases[i].agreed);
+		}
+		kit_part(&p);
+	}
+}
+
+static void groups_are_the_servers_choice(void **state)
+{
+	static const struct {
+		const char *server, *client, *group;
+	} cases[] = {
+		{ NULL, NULL, "X25519" },
+		{ NULL, "P-256", "SECP256R1" },
+		{ NULL, "P-384:P-256", "SECP384R1" },     /* no second hello is asked for */
+		{ "P-384", "X25519:P-384", "SECP384R1" }, /* by a HelloRetryRequest */
+		{ "P-521", "P-521", "SECP521R1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct wish w = { .server.groups = cases[i].server,
+					.client.groups = cases[i].client };
+		struct kit_pair p = { 0 };
+		struct tls_facts facts;
+
+		make_established(&w, &p);
+		tls_stream_facts(p.server.stream, &facts);
+		assert_string_equal(facts.group, cases[i].group);
+		kit_part(&p);
+	}
+}
+
+/* ---- what goes wrong ------------------------------------------------------------ */
+
+/* Both sides' words for a handshake that must fail. */
+static void expect_failure(const struct wish *w, const char *server, const char *client)
+{
+	struct kit_pair p = { 0 };
+	struct kit_outcome o;
+	char got[10];
+	size_t n;
+
+	make_pair(w, &p);
+	o = kit_handshake(&p);
+	/* In TLS 1.3 a client is done before the server has looked at its certificate. */
+	if (o.client == TLS_DONE)
+		o.client = kit_read(&p, &p.client, got, sizeof(got), &n);
+	if (o.server == TLS_DONE)
+		o.server = kit_read(&p, &p.server, got, sizeof(got), &n);
+	assert_int_equal(o.server, TLS_FAILED);
+	assert_string_equal(tls_stream_reason(p.server.stream), server);
+	assert_int_equal(o.client, TLS_FAILED);
+	assert_string_equal(tls_stream_reason(p.client.stream), client);
+	kit_part(&p);
+}
+
+static void a_client_without_a_common_version_hears_why(void **state)
+{
+	static const uint16_t v12[] = { 0x0303 }, v10[] = { 0x0301 };
+	const struct wish w = { .server.version_min = TLS_1_3,
+				.client = only_12,
+				.offer = { .name = "db1.example.com", .versions = { v12, 1 } } };
+	const struct wish old = { .server.version_min = TLS_1_3,
+				  .client = only_12,
+				  .offer = { .name = "db1.example.com", .versions = { v10, 1 } } };
+
+	(void)state;
+	expect_failure(&w, "client offers only TLS 1.2", "server sent the alert: protocol version");
+	expect_failure(&old, "client offers only TLS 1.0",
+		       "server sent the alert: protocol version");
+}
+
+static void suites_may_not_meet(void **state)
+{
+	const struct wish w = { .server.ciphers = "TLS13-AES128-GCM-SHA256",
+				.server.version_min = TLS_1_3,
+				.client.ciphers = "TLS_CHACHA20_POLY1305_SHA256",
+				.client.version_min = TLS_1_3 };
+
+	(void)state;
+	expect_failure(&w, "no cipher suite in common", "server sent the alert: handshake failure");
+}
+
+static void a_server_is_verified(void **state)
+{
+	static const struct {
+		const char *certificate, *name, *ca, *server, *client;
+	} cases[] = {
+		{ "ecdsa.pem", "db2.example.com", NULL, "client sent the alert: bad certificate",
+		  "certificate is for another name" },
+		{ "ecdsa.pem", NULL, "stranger-ca.crt", "client sent the alert: unknown CA",
+		  "unknown CA" },
+		{ "expired.pem", "old.example.com", NULL,
+		  "client sent the alert: certificate expired", "certificate expired" },
+		{ "address.pem", "127.0.0.2", NULL, "client sent the alert: bad certificate",
+		  "certificate is for another name" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct wish w = { .certificates = { cases[i].certificate },
+					.verify_name = cases[i].name,
+					.ca = cases[i].ca };
+
+		expect_failure(&w, cases[i].server, cases[i].client);
+	}
+}
+
+static void a_server_may_have_an_address_for_a_name(void **state)
+{
+	const struct wish w = { .certificates = { "address.pem" }, .verify_name = "127.0.0.1" };
+
+	(void)state;
+	expect_peer(&w, "x");
+}
+
+static void verification_can_be_switched_off(void **state)
+{
+	const struct wish w = { .insecure = true, .verify_name = "another.example.com" };
+
+	(void)state;
+	expect_peer(&w, "");
+}
+
+/* ---- clients with certificates --------------------------------------------------- */
+
+static void a_client_certificate_is_verified(void **state)
+{
+	const struct wish good = { .verify = TLS_VERIFY_REQUIRE,
+				   .client_certificate = "alice.pem" };
+	const struct wish good_12 = { .verify = TLS_VERIFY_REQUIRE,
+				      .server.version_min = TLS_1_2,
+				      .client = only_12,
+				      .client_certificate = "alice.pem" };
+	const struct wish *const wishes[] = { &good, &good_12 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
+		struct kit_pair p = { 0 };
+		struct tls_facts facts;
+
+		make_established(wishes[i], &p);
+		tls_stream_facts(p.server.stream, &facts);
+		assert_string_equal(facts.peer, "alice");
+		kit_part(&p);
+	}
+}
+
+static void a_bad_client_certificate_is_refused(void **state)
+{
+	const struct wish none = { .verify = TLS_VERIFY_REQUIRE };
+	const struct wish stranger = { .verify = TLS_VERIFY_REQUIRE,
+				       .client_certificate = "stranger.pem" };
+	const struct wish optional = { .verify = TLS_VERIFY_OPTIONAL,
+				       .client_certificate = "stranger.pem" };
+	const struct wish revoked = { .verify = TLS_VERIFY_REQUIRE,
+				      .crl = "ca.crl",
+				      .client_certificate = "mallory.pem" };
+
+	(void)state;
+	expect_failure(&none, "peer sent no certificate",
+		       "server sent the alert: certificate required");
+	expect_failure(&stranger, "unknown CA", "server sent the alert: unknown CA");
+	expect_failure(&optional, "unknown CA", "server sent the alert: unknown CA");
+	expect_failure(&revoked, "certificate revoked", "server sent the alert: bad certificate");
+}
+
+static void an_optional_certificate_may_be_missing(void **state)
+{
+	const struct wish without = { .verify = TLS_VERIFY_OPTIONAL };
+	const struct wish unrevoked = { .verify = TLS_VERIFY_OPTIONAL,
+					.crl = "ca.crl",
+					.client_certificate = "alice.pem" };
+	const struct wish *const wishes[] = { &without, &unrevoked };
+	static const char *const names[] = { "", "alice" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
+		struct kit_pair p = { 0 };
+		struct tls_facts facts;
+
+		make_established(wishes[i], &p);
+		tls_stream_facts(p.server.stream, &facts);
+		assert_string_equal(facts.peer, names[i]);
+		kit_part(&p);
+	}
+}
+
+static void verified_clients_speak_tls_13(void **state)
+{
+	const struct wish w = { .verify = TLS_VERIFY_REQUIRE,
+				.client = only_12,
+				.client_certificate = "alice.pem" };
+
+	(void)state;
+	expect_failure(&w, "no TLS version in common", "server sent the alert: protocol version");
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (kit_make_certificates() != 0)
+		return -1;
+	return tls_library_start();
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tls_library_stop();
+	kit_remove_certificates();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sni_picks_the_certificate),
+		cmocka_unit_test(an_unknown_name_can_be_rejected),
+		cmocka_unit_test(the_client_offers_and_gets_a_key_it_knows),
+		cmocka_unit_test(every_kind_of_key_works_in_both_versions),
+		cmocka_unit_test(alpn_is_agreed_on),
+		cmocka_unit_test(groups_are_the_servers_choice),
+		cmocka_unit_test(a_client_without_a_common_version_hears_why),
+		cmocka_unit_test(suites_may_not_meet),
+		cmocka_unit_test(a_server_is_verified),
+		cmocka_unit_test(a_server_may_have_an_address_for_a_name),
+		cmocka_unit_test(verification_can_be_switched_off),
+		cmocka_unit_test(a_client_certificate_is_verified),
+		cmocka_unit_test(a_bad_client_certificate_is_refused),
+		cmocka_unit_test(an_optional_certificate_may_be_missing),
+		cmocka_unit_test(verified_clients_speak_tls_13),
+	};
+
+	return cmocka_run_group_tests_name("tls_handshake", tests, set_up, tear_down);
+}
