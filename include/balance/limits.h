@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BALANCE_LIMITS_H
+#define BALANCE_LIMITS_H
+
+/*
+ * How many sessions may there be, and how fast may they come: from one source
+ * (a block of addresses) and on one listener. Counted for the whole process;
+ * everything here is thread-safe. Time is an argument.
+ *
+ * Sources live in a table of fixed size (memory: see table.h; 100 000 sources
+ * are 5.1 MiB). One with a session stays in it, so its count is never
+ * forgotten. Of the others the one not seen for longest makes room: that is
+ * the one whose bucket has had most time to fill up, so that a fresh start
+ * gives it least. When all have sessions, who is new is told LIMITS_CROWDED;
+ * with at least as many sources as sessions that does not happen.
+ */
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "balance/table.h"
+#include "base/bucket.h"
+#include "base/def.h"
+#include "net/addr.h"
+
+enum limits_answer {
+	LIMITS_FINE,
+	LIMITS_SESSIONS, /* has as many sessions as it may */
+	LIMITS_RATE,     /* comes too often */
+	LIMITS_CROWDED,  /* no room to count one more source */
+	LIMITS_ANSWERS,
+};
+
+extern const char *const limits_answer_names[LIMITS_ANSWERS];
+
+/* ---- sources ---- */
+
+struct limits_config {
+	uint32_t sources_max;
+	unsigned bits4, bits6;       /* of an address that make a source: 32 and 64, 24 and 48 */
+	unsigned sessions_max;       /* of one source; 0: no limit */
+	struct bucket_rate sessions; /* new ones of one source */
+};
+
+struct limits;
+
+struct limits_stats {
+	uint32_t sources; /* known now */
+	uint32_t evicted; /* forgotten to make room, ever */
+	uint64_t answers[LIMITS_ANSWERS];
+	size_t memory_bytes;
+};
+
+/* Gives NULL without memory. @seed should be a secret, see table.h. */
+MUST_CHECK struct limits *limits_create(const struct limits_config *config, uint64_t seed);
+/* Accepts NULL. */
+void limits_destroy(struct limits *limits);
+
+/*
+ * May @source have another session? If so it is counted, until
+ * limits_leave() with the number in *ret_number. A unix socket has no source
+ * and is never limited.
+ */
+MUST_CHECK enum limits_answer limits_enter(struct limits *limits, const struct addr *source,
+					   uint64_t now_ns, uint32_t *ret_number);
+void limits_leave(struct limits *limits, uint32_t number);
+
+void limits_stats(struct limits *limits, struct limits_stats *ret_stats);
+
+/* ---- a listener ---- */
+
+/* Zeroes are an open gate with nobody inside. */
+struct limits_gate {
+	unsigned sessions_max; /* 0: no limit */
+	struct bucket_rate sessions;
+	CACHE_ALIGNED atomic_uint inside;
+	struct bucket_shared bucket;
+};
+
+/*
+ * May one more session begin? If not, *ret_wait_ns says when to ask again:
+ * after so long for a rate, UINT64_MAX (when somebody has left) for a number.
+ */
+MUST_CHECK enum limits_answer limits_gate_enter(struct limits_gate *gate, uint64_t now_ns,
+						uint64_t *ret_wait_ns);
+void limits_gate_leave(struct limits_gate *gate);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "balance/limits.h"
+
+#include "base/check.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct limits {
+	struct limits_config config;
+	pthread_mutex_t lock;
+	struct table table; /* held: sessions; value: struct bucket */
+	uint64_t answers[LIMITS_ANSWERS];
+};
+
+const char *const limits_answer_names[LIMITS_ANSWERS] = {
+	[LIMITS_FINE] = "fine",
+	[LIMITS_SESSIONS] = "sessions",
+	[LIMITS_RATE] = "rate",
+	[LIMITS_CROWDED] = "crowded",
+};
+
+struct limits *limits_create(const struct limits_config *config, uint64_t seed)
+{
+	struct limits *limits = calloc(1, sizeof(*limits));
+
+	if (!limits)
+		return NULL;
+	limits->config = *config;
+	if (table_init(&limits->table, config->sources_max, seed) < 0) {
+		free(limits);
+		return NULL;
+	}
+	pthread_mutex_init(&limits->lock, NULL);
+	return limits;
+}
+
+void limits_destroy(struct limits *limits)
+{
+	if (!limits)
+		return;
+	pthread_mutex_destroy(&limits->lock);
+	table_finish(&limits->table);
+	free(limits);
+}
+
+/* May the source of @entry have one more now? Its bucket pays for those only who get in. */
+static enum limits_answer ask_entry(struct limits *limits, struct table_entry *entry,
+				    uint64_t now_ns)
+{
+	struct bucket bucket = { .full_ns = entry->value };
+
+	if (limits->config.sessions_max > 0 && entry->held >= limits->config.sessions_max)
+		return LIMITS_SESSIONS;
+	if (!bucket_take(&bucket, &limits->config.sessions, 1, now_ns))
+		return LIMITS_RATE;
+	entry->value = bucket.full_ns;
+	return LIMITS_FINE;
+}
+
+enum limits_answer limits_enter(struct limits *limits, const struct addr *source, uint64_t now_ns,
+				uint32_t *ret_number)
+{
+	enum limits_answer answer = LIMITS_CROWDED;
+	struct table_entry *entry;
+	struct table_key key;
+
+	*ret_number = TABLE_NONE;
+	if (!table_key_from_addr(source, limits->config.bits4, limits->config.bits6, &key))
+		return LIMITS_FINE;
+	pthread_mutex_lock(&limits->lock);
+	entry = table_get(&limits->table, key);
+	if (entry)
+		answer = ask_entry(limits, entry, now_ns);
+	if (entry && answer == LIMITS_FINE) {
+		table_hold(&limits->table, entry);
+		*ret_number = table_index(&limits->table, entry);
+	} else if (entry) {
+		table_touch(&limits->table, entry);
+	}
+	limits->answers[answer]++;
+	pthread_mutex_unlock(&limits->lock);
+	return answer;
+}
+
+void limits_leave(struct limits *limits, uint32_t number)
+{
+	if (number == TABLE_NONE)
+		return;
+	pthread_mutex_lock(&limits->lock);
+	table_release(&limits->table, table_at(&limits->table, number));
+	pthread_mutex_unlock(&limits->lock);
+}
+
+void limits_stats(struct limits *limits, struct limits_stats *ret_stats)
+{
+	pthread_mutex_lock(&limits->lock);
+	*ret_stats = (struct limits_stats){
+		.sources = limits->table.used,
+		.evicted = limits->table.evicted,
+		.memory_bytes = table_memory_bytes(&limits->table),
+	};
+	for (size_t i = 0; i < LIMITS_ANSWERS; i++)
+		ret_stats->answers[i] = limits->answers[i];
+	pthread_mutex_unlock(&limits->lock);
+}
+
+static bool count_in(struct limits_gate *gate)
+{
+	unsigned inside = atomic_load_explicit(&gate->inside, memory_order_relaxed);
+
+	do {
+		if (gate->sessions_max > 0 && inside >= gate->sessions_max)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&gate->inside, &inside, inside + 1, memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+enum limits_answer limits_gate_enter(struct limits_gate *gate, uint64_t now_ns,
+				     uint64_t *ret_wait_ns)
+{
+	*ret_wait_ns = UINT64_MAX;
+	if (!count_in(gate))
+		return LIMITS_SESSIONS;
+	if (!bucket_shared_take(&gate->bucket, &gate->sessions, 1, now_ns)) {
+		limits_gate_leave(gate);
+		*ret_wait_ns = bucket_shared_wait_ns(&gate->bucket, &gate->sessions, 1, now_ns);
+		return LIMITS_RATE;
+	}
+	*ret_wait_ns = 0;
+	return LIMITS_FINE;
+}
+
+void limits_gate_leave(struct limits_gate *gate)
+{
+	unsigned before = atomic_fetch_sub_explicit(&gate->inside, 1, memory_order_relaxed);
+
+	CHECK(before > 0);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "balance/stick.h"
+
+#include "base/check.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct stick {
+	pthread_mutex_t lock;
+	struct table table; /* value: index of the backend; used_ms: end of the last session */
+	uint64_t ttl_ms;
+	uint32_t refused;
+};
+
+struct stick *stick_create(uint32_t clients_max, uint64_t ttl_ms, uint64_t seed)
+{
+	struct stick *stick = calloc(1, sizeof(*stick));
+
+	if (!stick)
+		return NULL;
+	if (table_init(&stick->table, clients_max, seed) < 0) {
+		free(stick);
+		return NULL;
+	}
+	stick->ttl_ms = ttl_ms;
+	pthread_mutex_init(&stick->lock, NULL);
+	return stick;
+}
+
+void stick_destroy(struct stick *stick)
+{
+	if (!stick)
+		return;
+	pthread_mutex_destroy(&stick->lock);
+	table_finish(&stick->table);
+	free(stick);
+}
+
+struct table_key stick_key(const struct stick *stick, const void *bytes, size_t n)
+{
+	return table_key_from_bytes(&stick->table, bytes, n);
+}
+
+static bool is_expired(const struct stick *stick, const struct table_entry *entry, uint64_t now_ms)
+{
+	return entry->held == 0 && now_ms >= entry->used_ms &&
+	       now_ms - entry->used_ms >= stick->ttl_ms;
+}
+
+int stick_find(struct stick *stick, struct table_key key, uint64_t now_ms)
+{
+	struct table_entry *entry;
+	int backend = -1;
+
+	pthread_mutex_lock(&stick->lock);
+	entry = table_find(&stick->table, key);
+	if (entry && is_expired(stick, entry, now_ms))
+		table_remove(&stick->table, entry);
+	else if (entry)
+		backend = (int)entry->value;
+	pthread_mutex_unlock(&stick->lock);
+	return backend;
+}
+
+uint32_t stick_hold(struct stick *stick, struct table_key key, unsigned backend, uint64_t now_ms)
+{
+	struct table_entry *entry;
+	uint32_t number = TABLE_NONE;
+
+	pthread_mutex_lock(&stick->lock);
+	entry = table_get(&stick->table, key);
+	if (entry) {
+		entry->value = backend;
+		entry->used_ms = now_ms;
+		table_hold(&stick->table, entry);
+		number = table_index(&stick->table, entry);
+	} else {
+		stick->refused++;
+	}
+	pthread_mutex_unlock(&stick->lock);
+	return number;
+}
+
+void stick_release(struct stick *stick, uint32_t number, uint64_t now_ms)
+{
+	struct table_entry *entry;
+
+	if (number == TABLE_NONE)
+		return;
+	pthread_mutex_lock(&stick->lock);
+	entry = table_at(&stick->table, number);
+	entry->used_ms = now_ms;
+	table_release(&stick->table, entry);
+	pthread_mutex_unlock(&stick->lock);
+}
+
+void stick_stats(struct stick *stick, struct stick_stats *ret_stats)
+{
+	pthread_mutex_lock(&stick->lock);
+	*ret_stats = (struct stick_stats){
+		.clients = stick->table.used,
+		.evicted = stick->table.evicted,
+		.refused = stick->refused,
+		.memory_bytes = table_memory_bytes(&stick->table),
+	};
+	pthread_mutex_unlock(&stick->lock);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "balance/table.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int table_init(struct table *table, uint32_t max, uint64_t seed)
+{
+	*table = (struct table){ .max = max, .seed = seed, .free = TABLE_NONE, .heads_n = 1 };
+	CHECK(max < TABLE_NONE / 4);
+	while (table->heads_n < max)
+		table->heads_n *= 2;
+	table->entries = calloc(max + 1ul, sizeof(*table->entries));
+	table->heads = malloc(table->heads_n * sizeof(*table->heads));
+	if (!table->entries || !table->heads) {
+		table_finish(table);
+		return -ENOMEM;
+	}
+	memset(table->heads, 0xff, table->heads_n * sizeof(*table->heads));
+	table->entries[max].older = table->entries[max].newer = max;
+	return 0;
+}
+
+void table_finish(struct table *table)
+{
+	free(table->entries);
+	free(table->heads);
+	*table = (struct table){ 0 };
+}
+
+size_t table_memory_bytes(const struct table *table)
+{
+	return (table->max + 1ul) * sizeof(*table->entries) +
+	       table->heads_n * sizeof(*table->heads);
+}
+
+static uint32_t *head_of(struct table *table, struct table_key key)
+{
+	return &table->heads[hash_bytes(&key, sizeof(key), table->seed) & (table->heads_n - 1)];
+}
+
+uint32_t table_index(const struct table *table, const struct table_entry *entry)
+{
+	return (uint32_t)(entry - table->entries);
+}
+
+struct table_entry *table_at(struct table *table, uint32_t index)
+{
+	CHECK(index < table->touched);
+	return &table->entries[index];
+}
+
+struct table_entry *table_find(struct table *table, struct table_key key)
+{
+	for (uint32_t i = *head_of(table, key); i != TABLE_NONE; i = table->entries[i].next) {
+		struct table_entry *entry = &table->entries[i];
+
+		if (entry->key.a == key.a && entry->key.b == key.b)
+			return entry;
+	}
+	return NULL;
+}
+
+/* The list of the unheld is a ring through entries[max], which lies between newest and oldest. */
+static void list_take_out(struct table *table, struct table_entry *entry)
+{
+	table->entries[entry->older].newer = entry->newer;
+	table->entries[entry->newer].older = entry->older;
+}
+
+static void list_add_newest(struct table *table, struct table_entry *entry)
+{
+	struct table_entry *ends = &table->entries[table->max];
+	uint32_t i = table_index(table, entry);
+
+	entry->older = ends->older;
+	entry->newer = table->max;
+	table->entries[ends->older].newer = i;
+	ends->older = i;
+}
+
+void table_touch(struct table *table, struct table_entry *entry)
+{
+	if (entry->held > 0)
+		return;
+	list_take_out(table, entry);
+	list_add_newest(table, entry);
+}
+
+void table_remove(struct table *table, struct table_entry *entry)
+{
+	uint32_t *link = head_of(table, entry->key);
+	uint32_t i = table_index(table, entry);
+
+	CHECK(entry->held == 0);
+	while (*link != i) {
+		DCHECK(*link != TABLE_NONE);
+		link = &table->entries[*link].next;
+	}
+	*link = entry->next;
+	list_take_out(table, entry);
+	entry->next = table->free;
+	table->free = i;
+	table->used--;
+}
+
+/* One that is not in the table, or NULL when all are held. */
+static struct table_entry *make_room(struct table *table)
+{
+	struct table_entry *entry;
+	uint32_t oldest;
+
+	if (table->free == TABLE_NONE && table->touched < table->max)
+		return &table->entries[table->touched++];
+	if (table->free == TABLE_NONE) {
+		oldest = table->entries[table->max].newer;
+		if (oldest == table->max)
+			return NULL;
+		table_remove(table, &table->entries[oldest]);
+		table->evicted++;
+	}
+	entry = &table->entries[table->free];
+	table->free = entry->next;
+	return entry;
+}
+
+struct table_entry *table_get(struct table *table, struct table_key key)
+{
+	struct table_entry *entry = table_find(table, key);
+	uint32_t *head;
+
+	if (entry)
+		return entry;
+	entry = make_room(table);
+	if (!entry)
+		return NULL;
+	head = head_of(table, key);
+	*entry = (struct table_entry){ .key = key, .next = *head };
+	*head = table_index(table, entry);
+	list_add_newest(table, entry);
+	table->used++;
+	return entry;
+}
+
+void table_hold(struct table *table, struct table_entry *entry)
+{
+	if (entry->held++ == 0)
+		list_take_out(table, entry);
+}
+
+void table_release(struct table *table, struct table_entry *entry)
+{
+	CHECK(entry->held > 0);
+	if (--entry->held == 0)
+		list_add_newest(table, entry);
+}
+
+bool table_key_from_addr(const struct addr *addr, unsigned bits4, unsigned bits6,
+			 struct table_key *ret_key)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	uint8_t bytes[16];
+	unsigned bits;
+
+	if (!addr_bytes(addr, bytes))
+		return false;
+	bits = memcmp(bytes, mapped, sizeof(mapped)) == 0 ? 96 + MIN(bits4, 32) : MIN(bits6, 128);
+	for (unsigned i = 0; i < sizeof(bytes); i++) {
+		unsigned keep = MIN(bits - MIN(bits, 8 * i), 8);
+
+		bytes[i] &= (uint8_t)(0xff00 >> keep);
+	}
+	memcpy(&ret_key->a, bytes, 8);
+	memcpy(&ret_key->b, bytes + 8, 8);
+	return true;
+}
+
+struct table_key table_key_from_bytes(const struct table *table, const void *bytes, size_t n)
+{
+	return (struct table_key){ hash_bytes(bytes, n, table->seed),
+				   hash_bytes(bytes, n, ~table->seed) };
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "balance/limits.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SECOND 1000000000ull
+
+static const struct limits_config defaults = {
+	.sources_max = 1000,
+	.bits4 = 32,
+	.bits6 = 64,
+	.sessions_max = 3,
+};
+
+static struct addr addr_of(const char *text)
+{
+	struct addr addr;
+
+	assert_true(addr_parse(text, &addr));
+	return addr;
+}
+
+/* The n-th of many sources. */
+static struct addr source_of(uint32_t n)
+{
+	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(n) };
+	struct addr addr;
+
+	addr_from_sockaddr(&addr, (const struct sockaddr *)&in4, sizeof(in4));
+	return addr;
+}
+
+static enum limits_answer enter(struct limits *l, const char *text, uint64_t now_ns)
+{
+	struct addr addr = addr_of(text);
+	uint32_t number;
+
+	return limits_enter(l, &addr, now_ns, &number);
+}
+
+static void a_source_has_so_many_sessions_and_no_more(void **state)
+{
+	struct limits *l = limits_create(&defaults, 1);
+	struct addr a = addr_of("10.0.0.1:1000");
+	uint32_t numbers[3], number;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(limits_enter(l, &a, 0, &numbers[i]), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.1:2000", 0), LIMITS_SESSIONS);
+	assert_int_equal(enter(l, "10.0.0.2:1000", 0), LIMITS_FINE);
+	limits_leave(l, numbers[1]);
+	assert_int_equal(limits_enter(l, &a, 0, &number), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.1:2000", 0), LIMITS_SESSIONS);
+	limits_destroy(l);
+}
+
+static void a_block_of_addresses_is_one_source(void **state)
+{
+	struct limits_config config = defaults;
+	struct limits *l;
+
+	(void)state;
+	config.bits4 = 24;
+	config.bits6 = 48;
+	config.sessions_max = 2;
+	l = limits_create(&config, 1);
+	assert_int_equal(enter(l, "10.0.0.1:1", 0), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.2:1", 0), LIMITS_FINE);
+	assert_int_equal(enter(l, "[::ffff:10.0.0.3]:1", 0), LIMITS_SESSIONS);
+	assert_int_equal(enter(l, "10.0.1.3:1", 0), LIMITS_FINE);
+	assert_int_equal(enter(l, "[2001:db8:0:1::1]:1", 0), LIMITS_FINE);
+	assert_int_equal(enter(l, "[2001:db8:0:2::1]:1", 0), LIMITS_FINE);
+	assert_int_equal(enter(l, "[2001:db8:0:3::1]:1", 0), LIMITS_SESSIONS);
+	limits_destroy(l);
+}
+
+static void a_source_comes_no_faster_than_it_may(void **state)
+{
+	struct limits_config config = defaults;
+	uint64_t now_ns = 7 * SECOND;
+	struct limits_stats stats;
+	struct limits *l;
+
+	(void)state;
+	config.sessions_max = 0;
+	config.sessions = (struct bucket_rate){ .per_second = 10, .burst = 5 };
+	l = limits_create(&config, 1);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(enter(l, "10.0.0.1:1", now_ns), LIMITS_FINE);
+	/* Who is refused does not pay for it. */
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(enter(l, "10.0.0.1:1", now_ns), LIMITS_RATE);
+	assert_int_equal(enter(l, "10.0.0.2:1", now_ns), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.1:1", now_ns + SECOND / 10), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.1:1", now_ns + SECOND / 10), LIMITS_RATE);
+	limits_stats(l, &stats);
+	assert_int_equal(stats.answers[LIMITS_FINE], 7);
+	assert_int_equal(stats.answers[LIMITS_RATE], 101);
+	limits_destroy(l);
+}
+
+static void unix_sockets_are_not_limited(void **state)
+{
+	struct limits *l = limits_create(&defaults, 1);
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(enter(l, "unix:/run/x", 0), LIMITS_FINE);
+	limits_leave(l, TABLE_NONE);
+	limits_destroy(l);
+}
+
+static void a_flood_does_not_make_it_forget_who_is_there(void **state)
+{
+	struct limits_config config = defaults;
+	uint32_t numbers[900];
+	struct limits_stats stats;
+	struct limits *l;
+
+	(void)state;
+	config.sessions_max = 1;
+	l = limits_create(&config, 1);
+	for (uint32_t n = 0; n < 900; n++) {
+		struct addr a = source_of(n);
+
+		assert_int_equal(limits_enter(l, &a, 0, &numbers[n]), LIMITS_FINE);
+	}
+	for (uint32_t n = 1000; n < 200000; n++) {
+		struct addr a = source_of(n);
+		uint32_t number;
+
+		assert_int_equal(limits_enter(l, &a, 0, &number), LIMITS_FINE);
+		limits_leave(l, number);
+	}
+	for (uint32_t n = 0; n < 900; n++) {
+		struct addr a = source_of(n);
+		uint32_t number;
+
+		assert_int_equal(limits_enter(l, &a, 0, &number), LIMITS_SESSIONS);
+		limits_leave(l, numbers[n]);
+	}
+	limits_stats(l, &stats);
+	assert_int_equal(stats.sources, 1000);
+	limits_destroy(l);
+}
+
+static void a_crowd_is_called_a_crowd(void **state)
+{
+	struct limits_config config = defaults;
+	struct limits *l;
+
+	(void)state;
+	config.sources_max = 2;
+	l = limits_create(&config, 1);
+	assert_int_equal(enter(l, "10.0.0.1:1", 0), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.2:1", 0), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.3:1", 0), LIMITS_CROWDED);
+	assert_int_equal(enter(l, "10.0.0.2:1", 0), LIMITS_FINE);
+	limits_destroy(l);
+}
+
+static void a_hundred_thousand_sources_fit_in_what_is_documented(void **state)
+{
+	struct limits_config config = defaults;
+	struct limits_stats stats;
+	struct limits *l;
+
+	(void)state;
+	config.sources_max = 100000;
+	config.sessions_max = 1;
+	l = limits_create(&config, 1);
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t n = 0; n < 100000; n++) {
+			struct addr a = source_of(n * 7);
+			uint32_t number;
+
+			assert_int_equal(limits_enter(l, &a, 0, &number),
+					 round ? LIMITS_SESSIONS : LIMITS_FINE);
+		}
+	}
+	limits_stats(l, &stats);
+	assert_int_equal(stats.sources, 100000);
+	assert_in_range(stats.memory_bytes, 1, 51 * 1024 * 1024 / 10 + 1024 * 100);
+	limits_destroy(l);
+}
+
+static void a_gate_counts_and_says_when_to_come_again(void **state)
+{
+	struct limits_gate gate = { .sessions_max = 2,
+				    .sessions = { .per_second = 4, .burst = 3 } };
+	uint64_t wait_ns;
+
+	(void)state;
+	assert_int_equal(limits_gate_enter(&gate, 0, &wait_ns), LIMITS_FINE);
+	assert_int_equal(limits_gate_enter(&gate, 0, &wait_ns), LIMITS_FINE);
+	assert_int_equal(limits_gate_enter(&gate, 0, &wait_ns), LIMITS_SESSIONS);
+	assert_true(wait_ns == UINT64_MAX);
+	limits_gate_leave(&gate);
+	assert_int_equal(limits_gate_enter(&gate, 0, &wait_ns), LIMITS_FINE);
+	limits_gate_leave(&gate);
+	assert_int_equal(limits_gate_enter(&gate, 0, &wait_ns), LIMITS_RATE);
+	assert_int_equal(wait_ns, SECOND / 4);
+	assert_int_equal(gate.inside, 1);
+	assert_int_equal(limits_gate_enter(&gate, SECOND / 4, &wait_ns), LIMITS_FINE);
+}
+
+static void a_gate_of_zeroes_is_open(void **state)
+{
+	struct limits_gate gate = { 0 };
+	uint64_t wait_ns;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(limits_gate_enter(&gate, 0, &wait_ns), LIMITS_FINE);
+}
+
+struct crowd {
+	struct limits *limits;
+	struct limits_gate gate;
+	atomic_int most;
+};
+
+static void *push(void *arg)
+{
+	struct crowd *crowd = arg;
+	struct addr a = addr_of("10.0.0.1:1");
+
+	for (int i = 0; i < 20000; i++) {
+		uint32_t number;
+		uint64_t wait_ns;
+
+		if (limits_gate_enter(&crowd->gate, 0, &wait_ns) != LIMITS_FINE)
+			continue;
+		assert_in_range(crowd->gate.inside, 1, 3);
+		if (limits_enter(crowd->limits, &a, 0, &number) == LIMITS_FINE)
+			limits_leave(crowd->limits, number);
+		limits_gate_leave(&crowd->gate);
+	}
+	return NULL;
+}
+
+static void threads_are_counted_together(void **state)
+{
+	struct crowd crowd = { .limits = limits_create(&defaults, 1),
+			       .gate = { .sessions_max = 3 } };
+	pthread_t threads[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, push, &crowd), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(crowd.gate.inside, 0);
+	limits_destroy(crowd.limits);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_source_has_so_many_sessions_and_no_more),
+		cmocka_unit_test(a_block_of_addresses_is_one_source),
+		cmocka_unit_test(a_source_comes_no_faster_than_it_may),
+		cmocka_unit_test(unix_sockets_are_not_limited),
+		cmocka_unit_test(a_flood_does_not_make_it_forget_who_is_there),
+		cmocka_unit_test(a_crowd_is_called_a_crowd),
+		cmocka_unit_test(a_hundred_thousand_sources_fit_in_what_is_documented),
+		cmocka_unit_test(a_gate_counts_and_says_when_to_come_again),
+		cmocka_unit_test(a_gate_of_zeroes_is_open),
+		cmocka_unit_test(threads_are_counted_together),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

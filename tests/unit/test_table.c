@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "balance/table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct table_key key_of(uint64_t n)
+{
+	return (struct table_key){ n, ~n };
+}
+
+static struct addr addr_of(const char *text)
+{
+	struct addr addr;
+
+	assert_true(addr_parse(text, &addr));
+	return addr;
+}
+
+static void the_least_recently_used_makes_room(void **state)
+{
+	struct table t;
+
+	(void)state;
+	assert_int_equal(table_init(&t, 3, 1), 0);
+	for (uint64_t n = 1; n <= 3; n++)
+		table_get(&t, key_of(n))->value = n;
+	table_touch(&t, table_find(&t, key_of(1)));
+	assert_non_null(table_get(&t, key_of(4)));
+	assert_null(table_find(&t, key_of(2)));
+	assert_int_equal(table_find(&t, key_of(1))->value, 1);
+	assert_int_equal(table_find(&t, key_of(4))->value, 0);
+	assert_int_equal(t.used, 3);
+	assert_int_equal(t.evicted, 1);
+	table_finish(&t);
+}
+
+static void the_held_stay_whatever_comes(void **state)
+{
+	struct table t;
+
+	(void)state;
+	assert_int_equal(table_init(&t, 100, 1), 0);
+	for (uint64_t n = 0; n < 50; n++) {
+		struct table_entry *e = table_get(&t, key_of(n));
+
+		e->value = n;
+		table_hold(&t, e);
+	}
+	for (uint64_t n = 1000; n < 100000; n++)
+		assert_non_null(table_get(&t, key_of(n)));
+	for (uint64_t n = 0; n < 50; n++)
+		assert_int_equal(table_find(&t, key_of(n))->value, n);
+	assert_int_equal(t.used, 100);
+	table_finish(&t);
+}
+
+static void there_is_no_room_when_all_are_held(void **state)
+{
+	struct table t;
+	struct table_entry *e;
+
+	(void)state;
+	assert_int_equal(table_init(&t, 2, 1), 0);
+	for (uint64_t n = 0; n < 2; n++)
+		table_hold(&t, table_get(&t, key_of(n)));
+	assert_null(table_get(&t, key_of(2)));
+	assert_non_null(table_get(&t, key_of(1)));
+	e = table_find(&t, key_of(1));
+	table_hold(&t, e);
+	table_release(&t, e);
+	assert_null(table_get(&t, key_of(2)));
+	table_release(&t, e);
+	assert_non_null(table_get(&t, key_of(2)));
+	assert_null(table_find(&t, key_of(1)));
+	table_finish(&t);
+}
+
+static void a_table_of_none_has_no_room(void **state)
+{
+	struct table t;
+
+	(void)state;
+	assert_int_equal(table_init(&t, 0, 1), 0);
+	assert_null(table_get(&t, key_of(1)));
+	assert_null(table_find(&t, key_of(1)));
+	table_finish(&t);
+}
+
+#define KEYS 64
+#define ROOM 20
+
+/* Against an array in which everything is searched for. */
+static void any_life_agrees_with_a_plain_search(void **state)
+{
+	struct {
+		bool is_in;
+		unsigned held;
+		unsigned used;
+		uint64_t value;
+	} all[KEYS] = { 0 };
+	unsigned in = 0, now = 0;
+	uint32_t random = 9;
+	struct table t;
+
+	(void)state;
+	assert_int_equal(table_init(&t, ROOM, 1), 0);
+	for (unsigned i = 0; i < 100000; i++) {
+		random = random * 1664525 + 1013904223;
+		unsigned k = (random >> 8) % KEYS, what = random >> 28, oldest = KEYS;
+		struct table_entry *e = table_find(&t, key_of(k));
+
+		assert_int_equal(e != NULL, all[k].is_in);
+		if (e)
+			assert_int_equal(e->value, all[k].value);
+		if (what < 8) {
+			for (unsigned o = 0; o < KEYS; o++)
+				if (all[o].is_in && !all[o].held &&
+				    (oldest == KEYS || all[o].used < all[oldest].used))
+					oldest = o;
+			e = table_get(&t, key_of(k));
+			if (all[k].is_in) {
+				assert_non_null(e);
+				continue;
+			}
+			assert_int_equal(e != NULL, in < ROOM || oldest < KEYS);
+			if (!e)
+				continue;
+			if (in == ROOM)
+				all[oldest].is_in = false;
+			else
+				in++;
+			all[k].is_in = true;
+			all[k].used = ++now;
+			all[k].value = e->value = i;
+		} else if (e && what < 10) {
+			table_touch(&t, e);
+			all[k].used = all[k].held ? all[k].used : ++now;
+		} else if (e && what < 12) {
+			table_hold(&t, e);
+			all[k].held++;
+		} else if (e && what < 15 && all[k].held) {
+			table_release(&t, e);
+			if (--all[k].held == 0)
+				all[k].used = ++now;
+		} else if (e && what == 15 && !all[k].held) {
+			table_remove(&t, e);
+			all[k].is_in = false;
+			in--;
+		}
+		assert_int_equal(t.used, in);
+	}
+	table_finish(&t);
+}
+
+static void a_hundred_thousand_take_five_megabytes(void **state)
+{
+	struct table t;
+
+	(void)state;
+	assert_int_equal(table_init(&t, 100000, 1), 0);
+	assert_in_range(table_memory_bytes(&t), 5000000, 5400000);
+	for (uint64_t n = 0; n < 100000; n++)
+		assert_non_null(table_get(&t, key_of(n)));
+	for (uint64_t n = 0; n < 100000; n++)
+		assert_non_null(table_find(&t, key_of(n)));
+	table_finish(&t);
+}
+
+static void addresses_of_one_block_have_one_key(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		unsigned bits4, bits6;
+		bool is_same;
+	} cases[] = {
+		{ "10.1.2.3:1", "10.1.2.3:2", 32, 64, true },
+		{ "10.1.2.3:1", "10.1.2.4:1", 32, 64, false },
+		{ "10.1.2.3:1", "10.1.2.4:1", 24, 64, true },
+		{ "10.1.2.3:1", "10.1.3.3:1", 24, 64, false },
+		{ "10.1.2.3:1", "10.1.3.3:1", 23, 64, true },
+		{ "10.1.2.3:1", "99.1.3.3:1", 0, 64, true },
+		{ "10.1.2.3:1", "[::ffff:10.1.2.3]:1", 32, 0, true },
+		{ "[2001:db8::1]:1", "[2001:db8::2]:1", 32, 64, true },
+		{ "[2001:db8::1]:1", "[2001:db8::2]:1", 32, 128, false },
+		{ "[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1", 32, 64, false },
+		{ "[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1", 32, 48, true },
+		{ "[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1", 32, 62, true },
+		{ "[2001:db8::1]:1", "10.1.2.3:1", 0, 64, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct addr a = addr_of(cases[i].a), b = addr_of(cases[i].b);
+		struct table_key ka, kb;
+
+		assert_true(table_key_from_addr(&a, cases[i].bits4, cases[i].bits6, &ka));
+		assert_true(table_key_from_addr(&b, cases[i].bits4, cases[i].bits6, &kb));
+		assert_int_equal(memcmp(&ka, &kb, sizeof(ka)) == 0, cases[i].is_same);
+	}
+}
+
+static void unix_sockets_have_no_key(void **state)
+{
+	struct addr addr = addr_of("unix:/tmp/x");
+	struct table_key key;
+
+	(void)state;
+	assert_false(table_key_from_addr(&addr, 32, 64, &key));
+}
+
+static void bytes_have_keys_of_both_hashes(void **state)
+{
+	struct table t;
+	struct table_key a, b;
+
+	(void)state;
+	assert_int_equal(table_init(&t, 1, 77), 0);
+	a = table_key_from_bytes(&t, "db1.example.com", 15);
+	b = table_key_from_bytes(&t, "db2.example.com", 15);
+	assert_true(a.a != b.a);
+	assert_true(a.b != b.b);
+	assert_true(a.a != a.b);
+	table_finish(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_least_recently_used_makes_room),
+		cmocka_unit_test(the_held_stay_whatever_comes),
+		cmocka_unit_test(there_is_no_room_when_all_are_held),
+		cmocka_unit_test(a_table_of_none_has_no_room),
+		cmocka_unit_test(any_life_agrees_with_a_plain_search),
+		cmocka_unit_test(a_hundred_thousand_take_five_megabytes),
+		cmocka_unit_test(addresses_of_one_block_have_one_key),
+		cmocka_unit_test(unix_sockets_have_no_key),
+		cmocka_unit_test(bytes_have_keys_of_both_hashes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
