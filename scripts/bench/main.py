@@ -156,16 +156,35 @@ def choose_cpus(opt):
     return relay, load
 
 
-def bring_up_loopback():
-    """In a network namespace of our own: lo is down there, and more ports do no harm."""
+def set_up_network():
+    """In a network namespace of our own: lo is down there, more ports do no harm, and a congestion
+    control that paces what loopback could take at once (BBR) would be measured with the relays.
+    """
     siocgifflags, siocsifflags, iff_up = 0x8913, 0x8914, 1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = struct.pack("16sh14x", b"lo", 0)
         answer = fcntl.ioctl(any_socket, siocgifflags, request)
         flags = struct.unpack("16sh14x", answer)[1]
         fcntl.ioctl(any_socket, siocsifflags, struct.pack("16sh14x", b"lo", flags | iff_up))
-    path = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
-    path.write_text("32768 65535", encoding="ascii")
+    set_sysctl("ip_local_port_range", "32768 65535")
+    # Debian's default, else the one that every kernel lets a namespace choose
+    if congestion_control() != "cubic" and not set_sysctl("tcp_congestion_control", "cubic"):
+        set_sysctl("tcp_congestion_control", "reno")
+
+
+SYSCTLS = pathlib.Path("/proc/sys/net/ipv4")
+
+
+def set_sysctl(name, value):
+    try:
+        (SYSCTLS / name).write_text(value, encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def congestion_control():
+    return (SYSCTLS / "tcp_congestion_control").read_text(encoding="ascii").strip()
 
 
 def cpu_model():
@@ -237,7 +256,7 @@ def report(opt, stage, chosen, versions, measurements):
     labels = {r.key: f"{r.label} {versions[r.key]}".strip() for r in chosen}
     rows = figures.summarise(measurements, opt.cases, labels)
     setting = (
-        f"Linux {platform.release()}, {cpu_model()}, relay on CPU"
+        f"Linux {platform.release()}, {cpu_model()}, TCP {congestion_control()}, relay on CPU"
         f" {min(stage.relay_cpus)}, load on CPU {','.join(map(str, sorted(stage.load_cpus)))};"
         f" {opt.rounds} rounds of {stage.seconds:g} s"
     )
@@ -255,6 +274,7 @@ def report(opt, stage, chosen, versions, measurements):
         "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "kernel": platform.release(),
         "cpu": cpu_model(),
+        "congestion_control": congestion_control(),
         "relays": versions,
         "rounds": opt.rounds,
         "seconds": stage.seconds,
@@ -280,7 +300,7 @@ def main(argv):
     signal.signal(signal.SIGHUP, leave)
     atexit.register(processes.stop_all)
     if opt.own_network:
-        bring_up_loopback()
+        set_up_network()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="ringmain-bench-"))
     nofile = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     relay_cpus, load_cpus = choose_cpus(opt)
