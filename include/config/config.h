@@ -121,6 +121,9 @@ struct pool_config {
 
 	enum proxy_version send_proxy;
 	bool has_proxy_tlvs; /* v2: ALPN, authority, TLS facts, unique id, checksum */
+
+	unsigned queue_max;	   /* sessions that wait when every backend is full; 0: none */
+	uint64_t queue_timeout_ms; /* for one of them */
 };
 
 /* The first of a listener's routes that fits decides; its pool when none does. */
