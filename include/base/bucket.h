@@ -40,7 +40,7 @@ MUST_CHECK bool bucket_take(struct bucket *bucket, const struct bucket_rate *rat
 MUST_CHECK bool bucket_shared_take(struct bucket_shared *bucket, const struct bucket_rate *rate,
 				   uint64_t tokens, uint64_t now_ns);
 
-/* Takes @tokens in any case, on credit when there are not so many: for work that is done already. */
+/* Takes @tokens in any case, on credit when there are too few: for what is done already. */
 void bucket_spend(struct bucket *bucket, const struct bucket_rate *rate, uint64_t tokens,
 		  uint64_t now_ns);
 

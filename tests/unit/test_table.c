@@ -94,16 +94,68 @@ static void a_table_of_none_has_no_room(void **state)
 #define KEYS 64
 #define ROOM 20
 
-/* Against an array in which everything is searched for. */
-static void any_life_agrees_with_a_plain_search(void **state)
-{
-	struct {
+/* What the table must hold, in an array in which everything is searched for. */
+struct model {
+	struct row {
 		bool is_in;
 		unsigned held;
 		unsigned used;
 		uint64_t value;
-	} all[KEYS] = { 0 };
-	unsigned in = 0, now = 0;
+	} rows[KEYS];
+	unsigned in, now;
+};
+
+static struct row *oldest_unheld(struct model *m)
+{
+	struct row *oldest = NULL;
+
+	for (struct row *r = m->rows; r < m->rows + KEYS; r++)
+		if (r->is_in && !r->held && (!oldest || r->used < oldest->used))
+			oldest = r;
+	return oldest;
+}
+
+static void get(struct table *t, struct model *m, unsigned k, uint64_t value)
+{
+	struct table_entry *e = table_get(t, key_of(k));
+	struct row *oldest = oldest_unheld(m);
+
+	assert_int_equal(e != NULL, m->rows[k].is_in || m->in < ROOM || oldest);
+	if (!e || m->rows[k].is_in)
+		return;
+	if (m->in == ROOM)
+		oldest->is_in = false;
+	else
+		m->in++;
+	e->value = value;
+	m->rows[k] = (struct row){ .is_in = true, .used = ++m->now, .value = value };
+}
+
+static void use(struct table *t, struct model *m, unsigned k, unsigned what)
+{
+	struct table_entry *e = table_find(t, key_of(k));
+	struct row *r = &m->rows[k];
+
+	if (what < 2) {
+		table_touch(t, e);
+		r->used = r->held ? r->used : ++m->now;
+	} else if (what < 4) {
+		table_hold(t, e);
+		r->held++;
+	} else if (what < 7 && r->held) {
+		table_release(t, e);
+		r->used = ++m->now;
+		r->held--;
+	} else if (what == 7 && !r->held) {
+		table_remove(t, e);
+		r->is_in = false;
+		m->in--;
+	}
+}
+
+static void any_life_agrees_with_a_plain_search(void **state)
+{
+	struct model m = { 0 };
 	uint32_t random = 9;
 	struct table t;
 
@@ -111,48 +163,17 @@ static void any_life_agrees_with_a_plain_search(void **state)
 	assert_int_equal(table_init(&t, ROOM, 1), 0);
 	for (unsigned i = 0; i < 100000; i++) {
 		random = random * 1664525 + 1013904223;
-		unsigned k = (random >> 8) % KEYS, what = random >> 28, oldest = KEYS;
+		unsigned k = (random >> 8) % KEYS, what = random >> 28;
 		struct table_entry *e = table_find(&t, key_of(k));
 
-		assert_int_equal(e != NULL, all[k].is_in);
+		assert_int_equal(e != NULL, m.rows[k].is_in);
 		if (e)
-			assert_int_equal(e->value, all[k].value);
-		if (what < 8) {
-			for (unsigned o = 0; o < KEYS; o++)
-				if (all[o].is_in && !all[o].held &&
-				    (oldest == KEYS || all[o].used < all[oldest].used))
-					oldest = o;
-			e = table_get(&t, key_of(k));
-			if (all[k].is_in) {
-				assert_non_null(e);
-				continue;
-			}
-			assert_int_equal(e != NULL, in < ROOM || oldest < KEYS);
-			if (!e)
-				continue;
-			if (in == ROOM)
-				all[oldest].is_in = false;
-			else
-				in++;
-			all[k].is_in = true;
-			all[k].used = ++now;
-			all[k].value = e->value = i;
-		} else if (e && what < 10) {
-			table_touch(&t, e);
-			all[k].used = all[k].held ? all[k].used : ++now;
-		} else if (e && what < 12) {
-			table_hold(&t, e);
-			all[k].held++;
-		} else if (e && what < 15 && all[k].held) {
-			table_release(&t, e);
-			if (--all[k].held == 0)
-				all[k].used = ++now;
-		} else if (e && what == 15 && !all[k].held) {
-			table_remove(&t, e);
-			all[k].is_in = false;
-			in--;
-		}
-		assert_int_equal(t.used, in);
+			assert_int_equal(e->value, m.rows[k].value);
+		if (what < 8)
+			get(&t, &m, k, i);
+		else if (e)
+			use(&t, &m, k, what - 8);
+		assert_int_equal(t.used, m.in);
 	}
 	table_finish(&t);
 }
