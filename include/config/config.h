@@ -117,12 +117,12 @@ struct pool_config {
 	/* TLS towards the backends; NULL: plain. */
 	struct tls_client *tls;
 	enum protocol protocol; /* postgres: TLS begins with an SSLRequest */
-	bool has_direct_tls;	/* postgres: it begins at once, as from version 17 on */
+	bool has_direct_tls;    /* postgres: it begins at once, as from version 17 on */
 
 	enum proxy_version send_proxy;
 	bool has_proxy_tlvs; /* v2: ALPN, authority, TLS facts, unique id, checksum */
 
-	unsigned queue_max;	   /* sessions that wait when every backend is full; 0: none */
+	unsigned queue_max;        /* sessions that wait when every backend is full; 0: none */
 	uint64_t queue_timeout_ms; /* for one of them */
 };
 
@@ -164,15 +164,15 @@ struct listener_config {
 	/* What the first bytes are, and what they decide. */
 	enum protocol protocol;
 	enum tls_mode tls;
-	struct tls_server *tls_server;	/* of `terminate`; the configuration's reference */
-	enum stranger no_sni;		/* passthrough: a ClientHello without a name */
-	enum stranger not_tls;		/* passthrough: the first bytes are no ClientHello */
-	enum stranger plaintext;	/* postgres: a client that does not ask for TLS */
+	struct tls_server *tls_server; /* of `terminate`; the configuration's reference */
+	enum stranger no_sni;          /* passthrough: a ClientHello without a name */
+	enum stranger not_tls;         /* passthrough: the first bytes are no ClientHello */
+	enum stranger plaintext;       /* postgres: a client that does not ask for TLS */
 	struct route_config *routes;
 	size_t routes_n;
-	uint64_t handshake_timeout_ms;	/* for all that comes before the backend is chosen */
-	unsigned handshakes_max;	/* at the same time in one worker; the next ones wait */
-	unsigned handshakes_per_s_max;	/* in all workers; 0: no limit */
+	uint64_t handshake_timeout_ms; /* for all that comes before the backend is chosen */
+	unsigned handshakes_max;       /* at the same time in one worker; the next ones wait */
+	unsigned handshakes_per_s_max; /* in all workers; 0: no limit */
 
 	/* A PROXY header in front of everything else. */
 	bool proxy;
