@@ -16,7 +16,7 @@
 #include "proxy/engine.h"
 
 struct worker {
-	pthread_t thread;
+	CACHE_ALIGNED pthread_t thread; /* two workers share no cache line */
 	sem_t *is_up; /* posted when start-up has succeeded or failed */
 	int ended_fd; /* eventfd, counts ended workers */
 	int error;    /* 0, or -errno of what failed */
