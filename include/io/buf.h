@@ -78,6 +78,8 @@ static inline bool buf_queue_is_empty(const struct buf_queue *q)
 void buf_queue_append(struct buf_queue *q, struct buf *buf);
 /* Takes @buf to the front, before bytes that wait already. */
 void buf_queue_prepend(struct buf_queue *q, struct buf *buf);
+/* Gives the first buffer, which is now the caller's, or NULL. */
+struct buf *buf_queue_take(struct buf_queue *q);
 /* Drops the first @n bytes, which were sent; gives emptied buffers back to @pool. */
 void buf_queue_sent(struct buf_queue *q, struct buf_pool *pool, uint32_t n);
 /* Drops everything. No buffer of it may be with the kernel. */

@@ -15,6 +15,21 @@
 void dial_start(struct session *s);
 /* The session's timer fired while dialing. */
 void dial_on_deadline(struct session *s);
+/* ---- between dial.c and dial_preamble.c ---- */
+
+/* The backend's socket is connected. Ends in dial_done() or dial_failed(). */
+void dial_preamble(struct session *s);
+void dial_done(struct session *s);
+/* This try is over, with @err, a negative errno; -EPROTO is a failed TLS handshake. */
+void dial_failed(struct session *s, int err);
+/* Why, in words, for the log; copied. */
+void dial_note_detail(struct session *s, const char *why);
+/*
+ * At the beginning of each callback of the backend's ops while dialing: true
+ * when the try, or the session, is over and nothing is left to do.
+ */
+bool dial_op_returned(struct session *s);
+
 /* Gives the session's place at its backend back, if it holds one. */
 void dial_release(struct session *s);
 

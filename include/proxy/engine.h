@@ -61,6 +61,9 @@ struct engine {
 	uint64_t sessions_begun;
 	struct list starved;  /* sides that wait for a buffer */
 	struct list reapable; /* sessions that are over */
+	struct list handshakes; /* sessions whose handshake can go on */
+	struct list half_said;	/* greetings that hold a buffer and wait, the oldest first */
+	struct slab facts;
 	struct acceptor *acceptors;
 	size_t acceptors_n;
 	int mail_fd;
@@ -90,6 +93,13 @@ bool engine_is_over(const struct engine *engine);
 /* Accept nothing more; or that, and end every session. */
 void engine_drain(struct engine *engine);
 void engine_stop(struct engine *engine, enum close_reason why);
+
+/*
+ * Buffers are short and @wants_one has to have one: ends the greeting that
+ * has been waiting longest with a part of its first message. False when there
+ * is no other.
+ */
+MUST_CHECK bool engine_free_slow_greeting(struct engine *engine, const struct session *wants_one);
 
 /* A session ended: there may be room for one that waits. */
 void engine_on_session_end(struct engine *engine);

@@ -6,7 +6,8 @@
  * A lane carries bytes one way, from one side of a session to the other, by
  * one of two transports:
  *
- *   copy     from.recv -> buffers -> to.send        lane.c, where every lane starts
+ *   copy     from.recv -> [decrypt] -> buffers -> [encrypt] -> to.send
+ *                                                   lane.c, where every lane starts
  *   splice   from -> pipe -> to, without copying    splice.c, for plain TCP that streams
  *
  * Back-pressure: a lane does not ask for more while LANE_HIGH_WATER bytes

@@ -20,7 +20,6 @@
 
 struct listener {
 	const struct listener_config *config;
-	struct pool *pool;
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full; /* the first hit of its limit was logged */
 };
@@ -51,6 +50,9 @@ MUST_CHECK struct proxy *proxy_create(const struct config *config, unsigned work
 /* No session may be left. Accepts NULL. */
 void proxy_destroy(struct proxy *proxy);
 
+/* The run-time pool of a pool of the configuration. */
+struct pool *proxy_pool(const struct proxy *proxy, const struct pool_config *config);
+
 /*
  * Takes a place for one session of @listener, or says no: the listener's or
  * the process's limit is reached.
@@ -63,6 +65,10 @@ unsigned proxy_room(const struct proxy *proxy, const struct listener *listener);
 
 /* The worker that a new session should go to, seen from worker @self. */
 unsigned proxy_least_loaded(const struct proxy *proxy, unsigned self);
+
+/* A backend has changed its state: says so in the log, once for all workers. */
+void proxy_on_health(struct proxy *proxy, struct pool *pool, const struct backend *backend,
+		     enum health_change change);
 
 /*
  * A worker accepts and hands over no more. When all do, each is woken once

@@ -27,9 +27,12 @@
 #include "io/op.h"
 #include "net/addr.h"
 #include "net/pipe.h"
+#include "proto/tlsrec.h"
 
 struct engine;
+struct facts;
 struct listener;
+struct tls_stream;
 
 enum session_phase {
 	SESSION_FREE,
@@ -48,6 +51,14 @@ enum close_reason {
 	CLOSE_BACKEND_RESET,
 	CLOSE_CLIENT_LOST,
 	CLOSE_BACKEND_LOST,
+	CLOSE_CLIENT_TRUNCATED,
+	CLOSE_BACKEND_TRUNCATED,
+	CLOSE_CLIENT_TLS,
+	CLOSE_BACKEND_TLS,
+	CLOSE_CLIENT_LEFT,
+	CLOSE_GREETING_TIMEOUT,
+	CLOSE_BAD_GREETING,
+	CLOSE_REFUSED,
 	CLOSE_IDLE,
 	CLOSE_HALF_CLOSED_IDLE,
 	CLOSE_CONNECT_REFUSED,
@@ -81,6 +92,11 @@ struct side {
 	struct io_op cancel_recv, cancel_send;
 	struct list starved; /* on engine.starved while no buffer is to be had */
 	struct buf_queue out; /* waits to be sent to this socket; the head may be with the kernel */
+	struct buf_queue waiting; /* payload that came before the side was ready for it */
+	bool is_ready;            /* connected, and its TLS handshake done */
+	bool is_tls_closed;       /* close_notify was sent */
+	struct tls_stream *tls;   /* NULL: plain */
+	struct tlsrec gate;       /* in front of it */
 };
 
 enum lane_state {
@@ -112,6 +128,15 @@ struct session {
 	struct side sides[SIDES];
 	struct lane lanes[LANES];
 
+	struct buf *first;    /* greeting: the first bytes, until somebody understood them */
+	struct facts *facts;  /* what they said, or NULL */
+	const char *detail;   /* of the reason, for the log; lives as long as the session, or NULL */
+	struct list handshake; /* on one of the engine's lists of handshakes */
+	const struct pool_config *route; /* that the greeting found */
+	uint8_t greet_step;
+	uint8_t postgres_asked;	 /* for pgsql_read_clear() */
+	bool is_direct_postgres; /* TLS without a request for it */
+	bool asked_for_tls;	 /* by PostgreSQL's SSLRequest */
 	bool is_look_due; /* bytes moved since it was last looked at: see session_moved() */
 	enum session_phase phase;
 	enum close_reason why;
@@ -125,6 +150,8 @@ struct session {
 	uint64_t connected_ms; /* 0: never */
 	uint64_t doomed_ms; /* when the end was noted: see session_doom() */
 	struct pool_ask ask;
+	char dial_answer; /* one byte, to PostgreSQL's SSLRequest */
+	bool is_retiring; /* a try has failed: waits for the kernel to return its ops */
 	int dial_error; /* of the last failed try: -errno, 0 for none */
 	struct addr client;
 };

@@ -23,6 +23,24 @@ static inline bool side_has_ops(const struct side *side)
 	       side->cancel_send.in_kernel;
 }
 
+/*
+ * Sends the first of what waits in side.out, unless a send is under way.
+ * True when one is now; false when nothing waits.
+ */
+bool side_push(struct side *side);
+
+/* It can take payload from now on: what waited for that goes into side.out. */
+void side_become_ready(struct side *side);
+
+/* Puts payload for this side where it belongs. Takes @buf. */
+void side_deliver(struct side *side, struct buf *buf);
+
+/* Payload that is held for this side, bytes. */
+static inline uint32_t side_backlog(const struct side *side)
+{
+	return side->out.bytes + side->waiting.bytes;
+}
+
 /* Asks the kernel for all ops of this side back. */
 void side_cancel(struct side *side);
 void side_cancel_recv(struct side *side);
@@ -33,6 +51,12 @@ void side_cancel_recv(struct side *side);
  * delivered to it; in all other cases a reset.
  */
 void side_close(struct side *side);
+
+/*
+ * Closes the socket of a try that failed; payload that waits for the side
+ * stays for the next one.
+ */
+void side_drop_connection(struct side *side);
 
 /* splice(2) waits for nobody only on such sockets; requests then do not wait either. */
 void side_set_nonblocking(struct side *side, bool is_nonblocking);

@@ -127,7 +127,7 @@ void buf_queue_prepend(struct buf_queue *q, struct buf *buf)
 	q->bytes += buf_filled(buf);
 }
 
-static void buf_queue_drop_head(struct buf_queue *q, struct buf_pool *pool)
+static struct buf *buf_queue_unlink(struct buf_queue *q)
 {
 	struct buf *buf = q->head;
 
@@ -135,7 +135,15 @@ static void buf_queue_drop_head(struct buf_queue *q, struct buf_pool *pool)
 	if (!q->head)
 		q->tail = NULL;
 	buf->next = NULL;
-	buf_put(pool, buf);
+	return buf;
+}
+
+struct buf *buf_queue_take(struct buf_queue *q)
+{
+	if (!q->head)
+		return NULL;
+	q->bytes -= buf_filled(q->head);
+	return buf_queue_unlink(q);
 }
 
 void buf_queue_sent(struct buf_queue *q, struct buf_pool *pool, uint32_t n)
@@ -148,13 +156,13 @@ void buf_queue_sent(struct buf_queue *q, struct buf_pool *pool, uint32_t n)
 		q->head->start += part;
 		n -= part;
 		if (buf_filled(q->head) == 0)
-			buf_queue_drop_head(q, pool);
+			buf_put(pool, buf_queue_unlink(q));
 	}
 }
 
 void buf_queue_clear(struct buf_queue *q, struct buf_pool *pool)
 {
 	while (q->head)
-		buf_queue_drop_head(q, pool);
+		buf_put(pool, buf_queue_unlink(q));
 	q->bytes = 0;
 }

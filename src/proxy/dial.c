@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One try is: pick -> socket -> connect -> preamble (dial_preamble.c) -> the
+ * session relays. A try that fails gives back everything, waits for the
+ * kernel where it must, and makes room for the next.
+ */
 #include "proxy/dial.h"
 
-#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "net/sock.h"
 #include "proxy/engine.h"
+#include "proxy/facts.h"
 #include "proxy/lane.h"
 #include "proxy/side.h"
+#include "tls/stream.h"
 
 static void dial_next(struct session *s);
 static void dial_on_connect(struct io_op *op, int res, unsigned flags);
@@ -26,56 +33,83 @@ void dial_release(struct session *s)
 	s->backend = NULL;
 }
 
-/* Trouble that is ours says nothing about the backend. */
-static bool is_local_trouble(int err)
-{
-	switch (-err) {
-	case EADDRNOTAVAIL: /* every port towards this backend is taken */
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-	case ENOBUFS:
-	case EACCES:
-	case EPERM:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static enum close_reason reason_of(int err)
 {
-	if (is_local_trouble(err))
+	if (health_result_of(err) == HEALTH_LOCAL)
 		return CLOSE_NO_RESOURCES;
 	switch (-err) {
 	case ECONNREFUSED:
 		return CLOSE_CONNECT_REFUSED;
 	case ETIMEDOUT:
-	case ECANCELED: /* our own deadline */
 		return CLOSE_CONNECT_TIMEOUT;
+	case EPROTO:
+		return CLOSE_BACKEND_TLS;
 	default:
 		return CLOSE_CONNECT_FAILED;
 	}
 }
 
-/* ---- one try ------------------------------------------------------------------- */
+/* ---- one try ---------------------------------------------------------------------------- */
+
+static void note_result(struct session *s, int err)
+{
+	uint64_t now_ms = s->engine->now_ms;
+	enum health_change change =
+		pool_on_connect(s->pool, s->backend, health_result_of(err), now_ms);
+
+	if (change != HEALTH_SAME)
+		proxy_on_health(s->engine->proxy, s->pool, s->backend, change);
+}
 
 /* This backend will not do: never again for this session, and on to the next. */
-static void dial_failed(struct session *s, int err)
+static void dial_retire(struct session *s)
 {
 	struct side *side = backend_side(s);
 
-	if (side->fd >= 0)
-		close(side->fd);
-	side->fd = -1;
-	s->dial_error = err;
-	if (!is_local_trouble(err)) {
-		atomic_fetch_add_explicit(&s->backend->connect_failures, 1, memory_order_relaxed);
-		atomic_fetch_add_explicit(&s->backend->failures_in_row, 1, memory_order_relaxed);
-	}
+	side_cancel(side);
+	if (side_has_ops(side))
+		return;
+	s->is_retiring = false;
+	side_drop_connection(side);
+	note_result(s, s->dial_error);
 	s->ask.tried[s->ask.tried_n++] = (uint16_t)s->backend->index;
 	dial_release(s);
 	dial_next(s);
+}
+
+void dial_failed(struct session *s, int err)
+{
+	CHECK(s->phase == SESSION_DIALING);
+	if (s->is_retiring)
+		return;
+	s->is_retiring = true;
+	s->dial_error = err;
+	timer_stop(&s->engine->timers, &s->timer);
+	dial_retire(s);
+}
+
+bool dial_op_returned(struct session *s)
+{
+	if (s->phase == SESSION_CLOSING)
+		session_op_returned(s);
+	else if (s->is_retiring)
+		dial_retire(s);
+	else
+		return false;
+	return true;
+}
+
+void dial_done(struct session *s)
+{
+	struct side *side = backend_side(s);
+
+	timer_stop(&s->engine->timers, &s->timer);
+	side->recv.done = lane_on_recv;
+	side->send.done = lane_on_send;
+	note_result(s, 0);
+	s->dial_error = 0;
+	s->detail = NULL;
+	session_relay(s);
 }
 
 static struct sock_options dial_options(const struct listener_config *config)
@@ -119,27 +153,30 @@ static void dial_on_connect(struct io_op *op, int res, unsigned flags)
 	struct session *s = side_session(side);
 
 	(void)flags;
-	side->send.done = lane_on_send;
-	if (s->phase == SESSION_CLOSING) {
-		session_op_returned(s);
+	if (dial_op_returned(s))
 		return;
-	}
-	timer_stop(&s->engine->timers, &s->timer);
-	if (res < 0) {
+	if (res < 0)
 		dial_failed(s, res);
-		return;
-	}
-	atomic_store_explicit(&s->backend->failures_in_row, 0, memory_order_relaxed);
-	session_relay(s);
+	else
+		dial_preamble(s);
 }
 
 void dial_on_deadline(struct session *s)
 {
-	CHECK(s->phase == SESSION_DIALING);
-	side_cancel(backend_side(s)); /* the connect completes with -ECANCELED */
+	dial_failed(s, -ETIMEDOUT);
 }
 
-/* ---- all tries ------------------------------------------------------------------ */
+void dial_note_detail(struct session *s, const char *why)
+{
+	struct facts *facts = facts_of(s);
+
+	if (!facts)
+		return;
+	snprintf(facts->dial_detail, sizeof(facts->dial_detail), "%s", why);
+	s->detail = facts->dial_detail;
+}
+
+/* ---- all tries ----------------------------------------------------------------------------- */
 
 static bool has_tries_left(const struct session *s)
 {

@@ -7,9 +7,14 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "proxy/facts.h"
+#include "proxy/greet.h"
 #include "proxy/side.h"
 
 #define NS_PER_MS 1000000ull
+
+/* Of a turn; the worst kind, RSA-4096 in TLS 1.2, takes some milliseconds each. */
+#define HANDSHAKES_PER_TURN 8
 
 /* With nothing to do a turn still ends once in a while. */
 #define IDLE_WAIT_MS 60000
@@ -50,6 +55,8 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 	};
 	list_init(&e->starved);
 	list_init(&e->reapable);
+	list_init(&e->handshakes);
+	list_init(&e->half_said);
 	timers_init(&e->timers, e->now_ms);
 	io_op_init(&e->mail_op, engine_on_mail);
 	io_op_init(&e->mail_cancel, engine_on_mail_cancelled);
@@ -62,9 +69,12 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 	err = slab_init(&e->sessions, sizeof(struct session), options->proxy->sessions_max);
 	if (err < 0)
 		goto fail_acceptors;
+	err = slab_init(&e->facts, sizeof(struct facts), options->proxy->sessions_max);
+	if (err < 0)
+		goto fail_sessions;
 	err = buf_pool_init(&e->bufs, options->buffers);
 	if (err < 0)
-		goto fail_slab;
+		goto fail_facts;
 	err = ring_create(&options->ring, &e->bufs, &e->ring, ret_step);
 	if (err < 0)
 		goto fail_bufs;
@@ -75,7 +85,9 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 
 fail_bufs:
 	buf_pool_finish(&e->bufs);
-fail_slab:
+fail_facts:
+	slab_finish(&e->facts);
+fail_sessions:
 	slab_finish(&e->sessions);
 fail_acceptors:
 	free(e->acceptors);
@@ -91,6 +103,7 @@ void engine_finish(struct engine *e)
 	ring_destroy(e->ring);
 	pipe_pool_finish(&e->pipes);
 	buf_pool_finish(&e->bufs);
+	slab_finish(&e->facts);
 	slab_finish(&e->sessions);
 	free(e->acceptors);
 	close(e->mail_fd);
@@ -102,6 +115,8 @@ static uint64_t wait_allowed_ns(const struct engine *e)
 {
 	uint64_t next_ms = timers_next_ms(&e->timers);
 
+	if (!list_is_empty(&e->handshakes))
+		return 0;
 	if (next_ms <= e->now_ms)
 		return 0;
 	return MIN(next_ms - e->now_ms, IDLE_WAIT_MS) * NS_PER_MS;
@@ -124,6 +139,30 @@ static void feed_starved(struct engine *e)
 	}
 }
 
+/* A few in each turn: one may cost a millisecond, and the relay has to go on. */
+static void work_on_handshakes(struct engine *e)
+{
+	for (unsigned n = 0; n < HANDSHAKES_PER_TURN && !list_is_empty(&e->handshakes); n++) {
+		struct list *node = list_take_first(&e->handshakes);
+
+		greet_work(container_of(node, struct session, handshake));
+	}
+}
+
+bool engine_free_slow_greeting(struct engine *e, const struct session *wants_one)
+{
+	list_for_each(node, &e->half_said) {
+		struct session *s = container_of(node, struct session, handshake);
+
+		if (s == wants_one)
+			continue;
+		s->detail = "cut short: buffers are short";
+		session_close(s, CLOSE_GREETING_TIMEOUT, BY_CLIENT);
+		return true;
+	}
+	return false;
+}
+
 static void reap(struct engine *e)
 {
 	struct list *node;
@@ -137,6 +176,7 @@ void engine_work(struct engine *e, uint64_t now_ms)
 	e->now_ms = now_ms;
 	ring_dispatch(e->ring);
 	timers_run(&e->timers, e->now_ms);
+	work_on_handshakes(e);
 	if (!list_is_empty(&e->starved))
 		feed_starved(e);
 	reap(e);

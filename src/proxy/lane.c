@@ -15,16 +15,14 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "proxy/crypt.h"
 #include "proxy/engine.h"
+#include "proxy/greet.h"
 #include "proxy/side.h"
-
-/* A receive up to this long is copied behind bytes that wait already, to free its buffer at once. */
-#define LANE_MERGE_BYTES 4096
 
 static const unsigned next_states[] = {
 	[LANE_OPEN] = BIT(LANE_FLUSHING) | BIT(LANE_DONE),
@@ -54,7 +52,7 @@ static bool lane_wants_more(struct lane *lane)
 	struct side *from = lane_from(lane);
 
 	return s->phase != SESSION_CLOSING && lane->state == LANE_OPEN && !lane->is_spliced &&
-	       !from->recv.in_kernel && lane_to(lane)->out.bytes < LANE_HIGH_WATER;
+	       !from->recv.in_kernel && side_backlog(lane_to(lane)) < LANE_HIGH_WATER;
 }
 
 /* An O_NONBLOCK socket's receive would not wait: a poll does, and the receive follows it. */
@@ -120,28 +118,10 @@ void lane_pull(struct lane *lane)
 	if (buf_pool_is_low(&s->engine->bufs))
 		lane_pull_carefully(lane);
 	else
-		lane_receive(lane, LANE_HIGH_WATER - to->out.bytes);
+		lane_receive(lane, LANE_HIGH_WATER - side_backlog(to));
 }
 
 /* ---- received ------------------------------------------------------------------ */
-
-/* Takes @buf: behind what waits already, in its own buffer or in the last one's rest. */
-static void lane_queue(struct lane *lane, struct buf *buf)
-{
-	struct side *to = lane_to(lane);
-	struct buf *last = to->out.tail;
-	uint32_t n = buf_filled(buf);
-	bool is_lent = to->send.in_kernel && last == to->out.head;
-
-	if (!last || is_lent || n > LANE_MERGE_BYTES || n > BUF_BYTES - last->end) {
-		buf_queue_append(&to->out, buf);
-		return;
-	}
-	memcpy(last->bytes + last->end, buf->bytes + buf->start, n);
-	last->end += n;
-	to->out.bytes += n;
-	buf_put(&lane_session(lane)->engine->bufs, buf);
-}
 
 static void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 {
@@ -154,11 +134,12 @@ static void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 	else
 		lane->streak_bytes = 0;
 	session_moved(s, flags & IO_MORE);
-	if (lane->state == LANE_DONE) {
+	if (lane->state == LANE_DONE)
 		buf_put(&s->engine->bufs, buf); /* its destination died meanwhile */
-		return;
-	}
-	lane_queue(lane, buf);
+	else if (lane_from(lane)->tls)
+		crypt_received(lane, buf);
+	else
+		side_deliver(lane_to(lane), buf);
 	lane_push(lane);
 }
 
@@ -199,6 +180,8 @@ void lane_on_recv(struct io_op *op, int res, unsigned flags)
 	}
 	if (buf)
 		lane_received(lane, buf, flags);
+	else if (res == 0 && from->tls)
+		crypt_ended(lane);
 	else if (res == 0)
 		lane_end(lane);
 	else
@@ -222,6 +205,8 @@ static void lane_finish(struct lane *lane)
 			session_close(s, s->why, s->by);
 		return;
 	}
+	if (to->tls && !crypt_close(to))
+		return; /* close_notify goes first */
 	lane_enter(lane, LANE_DONE);
 	lane->is_clean = true;
 	if (other->state == LANE_DONE) {
@@ -235,15 +220,12 @@ static void lane_finish(struct lane *lane)
 void lane_push(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
-	struct side *to = lane_to(lane);
-	struct buf *head = to->out.head;
 
-	if (s->phase != SESSION_RELAYING || to->send.in_kernel || lane->state == LANE_DONE)
+	if (s->phase != SESSION_RELAYING || lane->state == LANE_DONE)
 		return;
-	if (head)
-		io_send(s->engine->ring, &to->send, to->fd, head->bytes + head->start,
-			buf_filled(head));
-	else if (splice_holds_bytes(lane))
+	if (side_push(lane_to(lane)))
+		return;
+	if (splice_holds_bytes(lane))
 		splice_pump(lane);
 	else if (lane->state == LANE_FLUSHING)
 		lane_finish(lane);
@@ -254,7 +236,8 @@ static void lane_sent(struct lane *lane, uint32_t n)
 	struct session *s = lane_session(lane);
 
 	session_moved(s, false);
-	lane->bytes += n;
+	if (!lane_to(lane)->tls)
+		lane->bytes += n; /* else crypt.c counts what it encrypts */
 	s->engine->counters.bytes_copied += n;
 	buf_queue_sent(&lane_to(lane)->out, &s->engine->bufs, n);
 }
@@ -307,6 +290,8 @@ void lane_on_send(struct io_op *op, int res, unsigned flags)
 	}
 	if (res > 0)
 		lane_sent(lane, (uint32_t)res);
+	if (s->phase != SESSION_RELAYING && !side_push(to)) /* more of a greeting? */
+		greet_on_sent(s);
 	lane_push(lane);
 	lane_pull(lane);
 }
@@ -340,10 +325,15 @@ static void lane_break(struct lane *lane)
 
 static enum close_reason reason_of(const struct side *side, int err)
 {
+	bool is_client = side->index == SIDE_CLIENT;
 	bool is_lost = err == -ETIMEDOUT || err == -EHOSTUNREACH || err == -ENETUNREACH ||
 		       err == -EHOSTDOWN || err == -ENETDOWN;
 
-	if (side->index == SIDE_CLIENT)
+	if (err == -EPROTO)
+		return is_client ? CLOSE_CLIENT_TLS : CLOSE_BACKEND_TLS;
+	if (err == -ECONNABORTED)
+		return is_client ? CLOSE_CLIENT_TRUNCATED : CLOSE_BACKEND_TRUNCATED;
+	if (is_client)
 		return is_lost ? CLOSE_CLIENT_LOST : CLOSE_CLIENT_RESET;
 	return is_lost ? CLOSE_BACKEND_LOST : CLOSE_BACKEND_RESET;
 }

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "proxy/mail.h"
 
 /* A worker keeps a new session unless another one has fewer by more than this part of its own. */
 #define UNEVEN_PART 16
 
-static struct pool *pool_of(const struct proxy *proxy, const struct pool_config *config)
+struct pool *proxy_pool(const struct proxy *proxy, const struct pool_config *config)
 {
 	return proxy->pools[config - proxy->config->pools];
 }
@@ -27,10 +28,8 @@ static bool create_parts(struct proxy *proxy)
 		proxy->pools[proxy->pools_n] = pool;
 	}
 	for (; proxy->listeners_n < config->listeners_n; proxy->listeners_n++) {
-		struct listener *l = &proxy->listeners[proxy->listeners_n];
-
-		l->config = &config->listeners[proxy->listeners_n];
-		l->pool = pool_of(proxy, l->config->pool);
+		proxy->listeners[proxy->listeners_n].config =
+			&config->listeners[proxy->listeners_n];
 	}
 	return true;
 }
@@ -134,6 +133,21 @@ unsigned proxy_least_loaded(const struct proxy *proxy, unsigned self)
 		}
 	}
 	return own - least > own / UNEVEN_PART ? best : self;
+}
+
+void proxy_on_health(struct proxy *proxy, struct pool *pool, const struct backend *backend,
+		     enum health_change change)
+{
+	struct log_line line;
+
+	(void)proxy;
+	if (!log_begin(&line, LOG_WARN, "backend"))
+		return;
+	log_text(&line, "pool", pool_config(pool)->name);
+	log_text(&line, "backend", backend->config->name);
+	log_text(&line, "change", health_change_names[change]);
+	log_text(&line, "state", backend_state_names[atomic_load(&backend->state)]);
+	log_end(&line);
 }
 
 void proxy_worker_drains(struct proxy *proxy)

@@ -15,6 +15,8 @@
 #include "net/sock.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
+#include "proxy/facts.h"
+#include "proxy/greet.h"
 #include "proxy/lane.h"
 #include "proxy/side.h"
 
@@ -50,6 +52,14 @@ const char *const session_reasons[CLOSE_REASONS] = {
 	[CLOSE_BACKEND_RESET] = "backend_reset",
 	[CLOSE_CLIENT_LOST] = "client_lost",
 	[CLOSE_BACKEND_LOST] = "backend_lost",
+	[CLOSE_CLIENT_TRUNCATED] = "client_truncated",
+	[CLOSE_BACKEND_TRUNCATED] = "backend_truncated",
+	[CLOSE_CLIENT_TLS] = "client_tls_error",
+	[CLOSE_BACKEND_TLS] = "backend_tls_error",
+	[CLOSE_CLIENT_LEFT] = "client_left",
+	[CLOSE_GREETING_TIMEOUT] = "greeting_timeout",
+	[CLOSE_BAD_GREETING] = "bad_greeting",
+	[CLOSE_REFUSED] = "refused",
 	[CLOSE_IDLE] = "idle",
 	[CLOSE_HALF_CLOSED_IDLE] = "half_closed_idle",
 	[CLOSE_CONNECT_REFUSED] = "connect_refused",
@@ -96,23 +106,22 @@ bool session_start(struct engine *e, struct listener *listener, int fd, bool is_
 	}
 	s->engine = e;
 	s->listener = listener;
-	s->pool = listener->pool;
 	s->id = ++e->sessions_begun * e->proxy->workers_n + e->worker;
 	s->started_ms = s->active_ms = e->now_ms;
 	list_init(&s->reap);
+	list_init(&s->handshake);
 	timer_init(&s->timer, session_on_timer);
 	for (uint8_t n = 0; n < SIDES; n++) {
 		side_init(&s->sides[n], n);
 		lane_init(&s->lanes[n], n);
 	}
 	side_open(&s->sides[SIDE_CLIENT], fd, is_tcp);
+	s->sides[SIDE_CLIENT].is_ready = true;
 	learn_client(s, fd);
 	e->counters.sessions_started++;
 
 	session_enter(s, SESSION_GREETING);
-	lane_pull(&s->lanes[LANE_UP]);
-	if (s->phase == SESSION_GREETING)
-		dial_start(s);
+	greet_start(s);
 	return true;
 }
 
@@ -127,6 +136,7 @@ void session_relay(struct session *s)
 	session_enter(s, SESSION_RELAYING);
 	s->active_ms = s->connected_ms = s->engine->now_ms;
 	session_set_deadline(s);
+	side_become_ready(&s->sides[SIDE_BACKEND]);
 	lane_pull(&s->lanes[LANE_DOWN]);
 	lane_push(&s->lanes[LANE_UP]);
 	lane_pull(&s->lanes[LANE_UP]);
@@ -233,7 +243,9 @@ static void session_on_timer(struct timer *timer)
 {
 	struct session *s = container_of(timer, struct session, timer);
 
-	if (s->phase == SESSION_DIALING)
+	if (s->phase == SESSION_GREETING)
+		greet_on_deadline(s);
+	else if (s->phase == SESSION_DIALING)
 		dial_on_deadline(s);
 	else if (s->phase == SESSION_RELAYING)
 		relaying_on_timer(s);
@@ -308,6 +320,10 @@ static void log_end_of(const struct session *s)
 	log_u64(&line, "worker", s->engine->worker);
 	log_text(&line, "reason", session_reasons[s->why]);
 	log_text(&line, "by", by_names[s->by]);
+	if (s->detail)
+		log_text(&line, "detail", s->detail);
+	if (s->facts)
+		facts_log(s->facts, &line);
 	log_end(&line);
 }
 
@@ -322,6 +338,7 @@ void session_reap(struct session *s)
 	for (int n = 0; n < SIDES; n++)
 		side_close(&s->sides[n]);
 	log_end_of(s);
+	greet_finish(s);
 	dial_release(s);
 	e->counters.sessions_ended[s->why]++;
 	proxy_leave(e->proxy, s->listener);

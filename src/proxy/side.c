@@ -2,20 +2,28 @@
 #include "proxy/side.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "proxy/crypt.h"
+#include "proxy/dial.h"
 #include "proxy/engine.h"
+#include "proxy/greet.h"
 #include "proxy/lane.h"
+#include "tls/stream.h"
+
+/* Bytes up to this many are copied behind others that wait, to free their buffer at once. */
+#define MERGE_BYTES 4096
 
 static void side_on_cancelled(struct io_op *op, struct side *side)
 {
 	struct session *s = side_session(side);
 
 	CHECK(!op->in_kernel);
-	if (s->phase == SESSION_CLOSING)
-		session_op_returned(s);
+	if (s->phase == SESSION_CLOSING || s->phase == SESSION_DIALING)
+		dial_op_returned(s);
 }
 
 /* Found, not found, or too late: the target's own completion says what became of it. */
@@ -53,6 +61,57 @@ void side_open(struct side *side, int fd, bool is_tcp)
 	side->is_nonblocking = false;
 }
 
+bool side_push(struct side *side)
+{
+	const struct buf *head = side->out.head;
+
+	if (side->send.in_kernel)
+		return true;
+	if (!head)
+		return false;
+	io_send(side_session(side)->engine->ring, &side->send, side->fd, head->bytes + head->start,
+		buf_filled(head));
+	return true;
+}
+
+/* Behind what waits already, in a buffer of its own or, when it is little, in the last one's rest. */
+static void queue_bytes(struct buf_queue *q, struct buf_pool *pool, struct buf *buf, bool is_lent)
+{
+	struct buf *last = q->tail;
+	uint32_t n = buf_filled(buf);
+
+	if (!last || is_lent || n > MERGE_BYTES || n > BUF_BYTES - last->end) {
+		buf_queue_append(q, buf);
+		return;
+	}
+	memcpy(last->bytes + last->end, buf->bytes + buf->start, n);
+	last->end += n;
+	q->bytes += n;
+	buf_put(pool, buf);
+}
+
+void side_deliver(struct side *side, struct buf *buf)
+{
+	struct buf_pool *pool = &side_session(side)->engine->bufs;
+
+	if (!side->is_ready)
+		queue_bytes(&side->waiting, pool, buf, false);
+	else if (side->tls)
+		crypt_write(side, buf);
+	else
+		queue_bytes(&side->out, pool, buf,
+			    side->send.in_kernel && side->out.tail == side->out.head);
+}
+
+void side_become_ready(struct side *side)
+{
+	struct buf *buf;
+
+	side->is_ready = true;
+	while ((buf = buf_queue_take(&side->waiting)))
+		side_deliver(side, buf);
+}
+
 void side_cancel_recv(struct side *side)
 {
 	struct ring *ring = side_session(side)->engine->ring;
@@ -77,11 +136,25 @@ void side_close(struct side *side)
 
 	CHECK(!side_has_ops(side));
 	buf_queue_clear(&side->out, &e->bufs);
+	buf_queue_clear(&side->waiting, &e->bufs);
+	tls_stream_destroy(side->tls);
+	side->tls = NULL;
 	if (side->fd < 0)
 		return;
 	if (side_sink_of(side)->is_clean)
 		close(side->fd);
 	else
+		sock_close_abort(side->fd);
+	side->fd = -1;
+}
+
+void side_drop_connection(struct side *side)
+{
+	CHECK(!side_has_ops(side));
+	buf_queue_clear(&side->out, &side_session(side)->engine->bufs);
+	tls_stream_destroy(side->tls);
+	side->tls = NULL;
+	if (side->fd >= 0)
 		sock_close_abort(side->fd);
 	side->fd = -1;
 }
@@ -110,6 +183,11 @@ void side_starve(struct side *side)
 
 void side_feed(struct side *side)
 {
+	struct session *s = side_session(side);
+
 	list_remove(&side->starved);
-	lane_pull(side_source_of(side));
+	if (s->phase == SESSION_GREETING && s->greet_step != GREET_DONE)
+		greet_feed(s);
+	else
+		lane_pull(side_source_of(side));
 }

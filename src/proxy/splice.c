@@ -38,6 +38,8 @@ bool splice_is_due(struct lane *lane)
 		return false;
 	if (!lane_from(lane)->is_tcp || !lane_to(lane)->is_tcp)
 		return false;
+	if (lane_from(lane)->tls || lane_to(lane)->tls)
+		return false;
 	switch (s->listener->config->relay) {
 	case RELAY_SPLICE:
 		return true;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_FACTS_H
+#define PROXY_FACTS_H
+
+/*
+ * What a session's first bytes said of it, for routing, for the PROXY header
+ * and for its log line. Few sessions of a plain listener have any, so they
+ * are not part of the session: engine.facts holds them.
+ */
+
+#include <stdbool.h>
+
+#include "base/def.h"
+#include "base/log.h"
+#include "proto/hello.h"
+
+struct session;
+
+#define FACTS_ALPN_BYTES 64
+#define FACTS_DETAIL_BYTES 128
+
+struct facts {
+	char sni[HELLO_NAME_BYTES];	/* "": none */
+	char alpn[FACTS_ALPN_BYTES];	/* what was agreed on, or the first that was offered */
+	const char *version, *cipher;	/* of the client's TLS; NULL: not terminated here */
+	char client_name[FACTS_ALPN_BYTES]; /* common name of its certificate */
+	char dial_detail[FACTS_DETAIL_BYTES]; /* what the last backend said no with */
+	bool resumed;
+};
+
+/* The session's facts, made when it has none yet; NULL without memory. */
+MUST_CHECK struct facts *facts_of(struct session *s);
+void facts_release(struct session *s);
+
+void facts_log(const struct facts *facts, struct log_line *line);
+
+#endif

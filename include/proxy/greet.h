@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_GREET_H
+#define PROXY_GREET_H
+
+/*
+ * What comes before a backend is chosen. A listener's configuration says
+ * which steps there are, in this order; without any the session goes on at
+ * once, so that servers which speak first work:
+ *
+ *   postgres    requests for encryption, a start-up packet, a cancel request
+ *   hello       a ClientHello: name and ALPN, for the route and the certificate
+ *   handshake   TLS, when it is terminated here
+ *
+ * The bytes of a step that the backend must see wait in its side. All steps
+ * together have handshake_timeout. A client that is refused gets the alert or
+ * error message that its protocol has for that.
+ */
+
+#include "proxy/session.h"
+
+enum greet_step {
+	GREET_POSTGRES,
+	GREET_HELLO,
+	GREET_HANDSHAKE,
+	GREET_DONE,
+	GREET_REFUSED, /* the last words are being sent, what still comes is dropped */
+};
+
+/* In the greeting phase; ends in dial_start() or session_close(). */
+void greet_start(struct session *s);
+void greet_on_deadline(struct session *s);
+/* There is a buffer again for a client that was starved of one. */
+void greet_feed(struct session *s);
+/* Everything that waited for the client was sent. */
+void greet_on_sent(struct session *s);
+
+/*
+ * A handshake's next move: costs up to milliseconds of CPU, so the engine
+ * calls it for a few sessions in each turn, those on engine.handshakes.
+ */
+void greet_work(struct session *s);
+
+/* Gives back what the greeting left with the session. */
+void greet_finish(struct session *s);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proxy/crypt.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "proxy/engine.h"
+#include "proxy/lane.h"
+#include "proxy/side.h"
+#include "tls/stream.h"
+
+/* Room in the last buffer of side.out, or in a new one; NULL when there is none to be had. */
+static struct buf *buffer_with_room(struct side *side)
+{
+	struct buf *last = side->out.tail;
+	bool is_lent = side->send.in_kernel && last == side->out.head;
+
+	if (last && !is_lent && last->end < BUF_BYTES)
+		return last;
+	return buf_get(&side_session(side)->engine->bufs);
+}
+
+int crypt_send(void *owner, const void *bytes, size_t n)
+{
+	struct side *side = owner;
+	const char *from = bytes;
+
+	while (n > 0) {
+		struct buf *buf = buffer_with_room(side);
+		uint32_t part;
+
+		if (!buf)
+			return -ENOBUFS;
+		part = (uint32_t)MIN(n, BUF_BYTES - buf->end);
+		memcpy(buf->bytes + buf->end, from, part);
+		buf->end += part;
+		if (buf == side->out.tail)
+			side->out.bytes += part;
+		else
+			buf_queue_append(&side->out, buf);
+		from += part;
+		n -= part;
+	}
+	return 0;
+}
+
+/* The stream of @side is broken: says why in the log and ends the session. */
+static void crypt_failed(struct side *side, const char *why)
+{
+	struct session *s = side_session(side);
+
+	if (!session_is_doomed(s))
+		s->detail = why;
+	(void)side_push(side); /* an alert, if there is one */
+	lane_side_died(side, -EPROTO, true);
+}
+
+/* ---- in ------------------------------------------------------------------------------- */
+
+static bool flood_is_on(struct side *from)
+{
+	uint64_t now_ms = side_session(from)->engine->now_ms;
+	enum tlsrec_fault fault =
+		tlsrec_count_control(&from->gate, tls_stream_control_records(from->tls), now_ms);
+
+	if (fault == TLSREC_FINE)
+		return false;
+	crypt_failed(from, tlsrec_fault_text(fault));
+	return true;
+}
+
+/* One call into the library. */
+static enum tls_result decrypt_some(struct lane *lane)
+{
+	struct session *s = lane_session(lane);
+	struct buf *plain = buf_get(&s->engine->bufs);
+	enum tls_result result;
+	size_t n;
+
+	if (!plain) {
+		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
+		return TLS_WANT_INPUT;
+	}
+	result = tls_stream_read(lane_from(lane)->tls, plain->bytes, TLS_RECORD_BYTES, &n);
+	plain->end = (uint32_t)n;
+	if (n > 0)
+		side_deliver(lane_to(lane), plain);
+	else
+		buf_put(&s->engine->bufs, plain);
+	return result;
+}
+
+void crypt_decrypt(struct lane *lane)
+{
+	struct session *s = lane_session(lane);
+	struct side *from = lane_from(lane);
+	enum tls_result result;
+
+	do
+		result = decrypt_some(lane);
+	while (result == TLS_DONE && s->phase != SESSION_CLOSING && lane->state == LANE_OPEN);
+
+	if (s->phase == SESSION_CLOSING || flood_is_on(from))
+		return;
+	(void)side_push(from); /* reading may answer: an alert, a KeyUpdate */
+	if (result == TLS_CLOSED)
+		lane_end(lane);
+	else if (result == TLS_TRUNCATED)
+		lane_side_died(from, -ECONNABORTED, true);
+	else if (result == TLS_FAILED)
+		crypt_failed(from, tls_stream_reason(from->tls));
+}
+
+void crypt_received(struct lane *lane, struct buf *buf)
+{
+	struct session *s = lane_session(lane);
+	struct side *from = lane_from(lane);
+	const uint8_t *bytes = (const uint8_t *)buf->bytes + buf->start;
+	enum tlsrec_fault fault;
+
+	if (lane->state != LANE_OPEN) { /* after close_notify nothing counts */
+		buf_put(&s->engine->bufs, buf);
+		return;
+	}
+	fault = tlsrec_pass(&from->gate, bytes, buf_filled(buf), s->engine->now_ms);
+	if (fault != TLSREC_FINE) {
+		crypt_failed(from, tlsrec_fault_text(fault));
+	} else {
+		tls_stream_give(from->tls, bytes, buf_filled(buf));
+		crypt_decrypt(lane);
+	}
+	buf_put(&s->engine->bufs, buf);
+}
+
+void crypt_ended(struct lane *lane)
+{
+	if (lane->state == LANE_OPEN && !lane_from(lane)->is_dead)
+		lane_side_died(lane_from(lane), -ECONNABORTED, true);
+	else
+		lane_end(lane);
+}
+
+/* ---- out ------------------------------------------------------------------------------- */
+
+void crypt_write(struct side *side, struct buf *buf)
+{
+	struct session *s = side_session(side);
+	uint32_t n = buf_filled(buf);
+	enum tls_result result =
+		tls_stream_write(side->tls, buf->bytes + buf->start, buf_filled(buf));
+
+	buf_put(&s->engine->bufs, buf);
+	if (result == TLS_DONE)
+		side_sink_of(side)->bytes += n;
+	else if (s->phase != SESSION_CLOSING)
+		crypt_failed(side, tls_stream_reason(side->tls));
+}
+
+bool crypt_close(struct side *side)
+{
+	if (!side->is_tls_closed) {
+		side->is_tls_closed = true;
+		if (tls_stream_close(side->tls) != TLS_DONE)
+			return true; /* it has failed already: there is nothing to say */
+	}
+	return !side_push(side);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What comes between the connection to a backend and the first byte of the
+ * client, all of it within the deadline of the try:
+ *
+ *   PROXY header -> PostgreSQL's SSLRequest and its one-byte answer -> TLS handshake
+ */
+#include <errno.h>
+
+#include "proto/pgsql.h"
+#include "proxy/crypt.h"
+#include "proxy/dial.h"
+#include "proxy/engine.h"
+#include "proxy/lane.h"
+#include "proxy/side.h"
+#include "tls/stream.h"
+
+static void dial_on_sent(struct io_op *op, int res, unsigned flags);
+static void dial_on_recv(struct io_op *op, int res, unsigned flags);
+
+static struct side *backend_side(struct session *s)
+{
+	return &s->sides[SIDE_BACKEND];
+}
+
+static void push(struct session *s)
+{
+	struct side *side = backend_side(s);
+
+	if (!side->send.in_kernel)
+		side->send.done = dial_on_sent;
+	(void)side_push(side);
+}
+
+static void dial_on_sent(struct io_op *op, int res, unsigned flags)
+{
+	struct side *side = container_of(op, struct side, send);
+	struct session *s = side_session(side);
+
+	(void)flags;
+	if (dial_op_returned(s))
+		return;
+	if (res < 0 && res != -EINTR) {
+		dial_failed(s, res);
+		return;
+	}
+	buf_queue_sent(&side->out, &s->engine->bufs, (uint32_t)MAX(res, 0));
+	push(s);
+}
+
+/* ---- TLS ---------------------------------------------------------------------------------- */
+
+static void receive(struct session *s)
+{
+	struct side *side = backend_side(s);
+
+	side->recv.done = dial_on_recv;
+	io_recv(s->engine->ring, &side->recv, side->fd, 0, true);
+}
+
+/* A send of the handshake may still be under way when the session begins to relay. */
+static void tls_done(struct session *s)
+{
+	struct side *side = backend_side(s);
+	struct tls_facts facts;
+
+	tls_stream_facts(side->tls, &facts);
+	tlsrec_establish(&side->gate, facts.is_tls13);
+	dial_done(s);
+	if (s->phase == SESSION_RELAYING && tls_stream_input_left(side->tls) > 0)
+		crypt_decrypt(&s->lanes[LANE_DOWN]);
+	lane_push(&s->lanes[LANE_DOWN]);
+}
+
+static void tls_go_on(struct session *s)
+{
+	struct side *side = backend_side(s);
+	enum tls_result result = tls_stream_handshake(side->tls);
+
+	push(s);
+	if (result == TLS_DONE) {
+		tls_done(s);
+	} else if (result == TLS_WANT_INPUT) {
+		receive(s);
+	} else {
+		dial_note_detail(s, tls_stream_reason(side->tls));
+		dial_failed(s, -EPROTO);
+	}
+}
+
+static void tls_start(struct session *s)
+{
+	const struct pool_config *config = pool_config(s->pool);
+	struct side *side = backend_side(s);
+	const char *name = s->backend->config->spec.is_name ? s->backend->config->spec.host : NULL;
+	int err;
+
+	tlsrec_init(&side->gate);
+	err = tls_stream_connect(config->tls, name, crypt_send, side, &side->tls);
+	if (err < 0)
+		dial_failed(s, err);
+	else
+		tls_go_on(s);
+}
+
+static void dial_on_recv(struct io_op *op, int res, unsigned flags)
+{
+	struct side *side = container_of(op, struct side, recv);
+	struct session *s = side_session(side);
+	struct buf_pool *pool = &s->engine->bufs;
+	struct buf *buf = NULL;
+	const uint8_t *bytes;
+
+	if (flags & IO_HAS_BUFFER)
+		buf = buf_received(pool, MAX(res, 0), flags);
+	if (s->phase == SESSION_CLOSING || s->is_retiring || res <= 0) {
+		if (buf)
+			buf_put(pool, buf);
+		if (!dial_op_returned(s))
+			dial_failed(s, res < 0 ? res : -ECONNRESET);
+		return;
+	}
+	bytes = (const uint8_t *)buf->bytes;
+	if (tlsrec_pass(&side->gate, bytes, (size_t)res, s->engine->now_ms) != TLSREC_FINE) {
+		dial_failed(s, -EPROTO);
+	} else {
+		tls_stream_give(side->tls, bytes, (size_t)res);
+		tls_go_on(s);
+	}
+	buf_put(pool, buf);
+}
+
+/* ---- PostgreSQL -------------------------------------------------------------------------- */
+
+static bool wants_ssl_request(const struct session *s)
+{
+	const struct pool_config *pool = pool_config(s->pool);
+
+	if (pool->tls)
+		return pool->protocol == PROTOCOL_POSTGRES && !pool->has_direct_tls;
+	return s->asked_for_tls && s->listener->config->tls == TLS_MODE_PASSTHROUGH;
+}
+
+static void after_postgres(struct session *s)
+{
+	if (pool_config(s->pool)->tls)
+		tls_start(s);
+	else
+		dial_done(s);
+}
+
+static void dial_on_answer(struct io_op *op, int res, unsigned flags)
+{
+	struct session *s = side_session(container_of(op, struct side, recv));
+
+	(void)flags;
+	if (dial_op_returned(s))
+		return;
+	if (res == 1 && s->dial_answer == PGSQL_YES) {
+		after_postgres(s);
+		return;
+	}
+	if (res == 1)
+		dial_note_detail(s, "the backend has no TLS");
+	dial_failed(s, res < 0 ? res : -EPROTO);
+}
+
+/* Exactly one byte is read: what follows belongs to TLS. */
+static void postgres_start(struct session *s)
+{
+	struct side *side = backend_side(s);
+	uint8_t request[PGSQL_REQUEST_BYTES];
+
+	pgsql_write_ssl_request(request);
+	if (crypt_send(side, request, sizeof(request)) < 0) {
+		dial_failed(s, -ENOBUFS);
+		return;
+	}
+	push(s);
+	side->recv.done = dial_on_answer;
+	io_read(s->engine->ring, &side->recv, side->fd, &s->dial_answer, 1);
+}
+
+void dial_preamble(struct session *s)
+{
+	if (wants_ssl_request(s))
+		postgres_start(s);
+	else
+		after_postgres(s);
+}
