@@ -70,62 +70,62 @@ static void every_form_of_a_spec_is_read(void **state)
 	}
 }
 
+#define MISSING_PORT "a port is missing"
+#define NOT_A_NUMBER "the port is not a number"
+#define NOT_IN_RANGE "the port is not in 1-65535"
+#define NO_IPV4 "an IPv4 address is four numbers in 0-255"
+#define NO_IPV6 "between the brackets is no IPv6 address"
+#define BRACKETS "an IPv6 address needs brackets, like [::1]:80"
+#define NO_HOST "the host is neither an address nor a name"
+#define NO_UNIX "a unix socket is a path from '/' on, or '@' and an abstract name"
+
 static void a_bad_spec_says_what_is_wrong(void **state)
 {
-	static const char *const missing_port = "a port is missing",
-				 *const not_a_number = "the port is not a number",
-				 *const not_in_range = "the port is not in 1-65535",
-				 *const no_ipv4 = "an IPv4 address is four numbers in 0-255",
-				 *const no_ipv6 = "between the brackets is no IPv6 address",
-				 *const brackets = "an IPv6 address needs brackets, like [::1]:80",
-				 *const no_host = "the host is neither an address nor a name",
-				 *const no_unix = "a unix socket is a path from '/' on, "
-						  "or '@' and an abstract name";
-	const struct {
+	static const struct {
 		const char *text, *why;
 	} rows[] = {
 		{ "", "the address is missing" },
-		{ "10.0.0.1", missing_port },
-		{ "10.0.0.1:", missing_port },
-		{ ":", missing_port },
-		{ "[::1]", missing_port },
-		{ "[::1]:", missing_port },
-		{ "10.0.0.1:80-", missing_port },
-		{ "10.0.0.1:-80", missing_port },
-		{ "10.0.0.1:http", not_a_number },
-		{ "10.0.0.1:80 ", not_a_number },
-		{ "10.0.0.1:+80", not_a_number },
-		{ "10.0.0.1:1-2-3", not_a_number },
-		{ "10.0.0.1:65536", not_in_range },
-		{ "10.0.0.1:4294967376", not_in_range },
-		{ "10.0.0.1:1-65536", not_in_range },
+		{ "10.0.0.1", MISSING_PORT },
+		{ "10.0.0.1:", MISSING_PORT },
+		{ ":", MISSING_PORT },
+		{ "[::1]", MISSING_PORT },
+		{ "[::1]:", MISSING_PORT },
+		{ "10.0.0.1:80-", MISSING_PORT },
+		{ "10.0.0.1:-80", MISSING_PORT },
+		{ "10.0.0.1:http", NOT_A_NUMBER },
+		{ "10.0.0.1:80 ", NOT_A_NUMBER },
+		{ "10.0.0.1:+80", NOT_A_NUMBER },
+		{ "10.0.0.1:1-2-3", NOT_A_NUMBER },
+		{ "10.0.0.1:65536", NOT_IN_RANGE },
+		{ "10.0.0.1:4294967376", NOT_IN_RANGE },
+		{ "10.0.0.1:1-65536", NOT_IN_RANGE },
 		{ "10.0.0.1:2-1", "the range runs backwards" },
 		{ "10.0.0.1:0-1", "a range begins with port 1 or later" },
-		{ "10.0.0.256:80", no_ipv4 },
-		{ "10.1:80", no_ipv4 },
-		{ "1.2.3.4.5:80", no_ipv4 },
-		{ "::1:80", brackets },
-		{ "::1", brackets },
+		{ "10.0.0.256:80", NO_IPV4 },
+		{ "10.1:80", NO_IPV4 },
+		{ "1.2.3.4.5:80", NO_IPV4 },
+		{ "::1:80", BRACKETS },
+		{ "::1", BRACKETS },
 		{ "[::1:80", "a ']' is missing" },
-		{ "[]:80", no_ipv6 },
-		{ "[10.0.0.1]:80", no_ipv6 },
-		{ "[::1%]:80", no_ipv6 },
-		{ "[fe80::1%sixteen-letters-]:80", no_ipv6 },
-		{ "[::g]:80", no_ipv6 },
+		{ "[]:80", NO_IPV6 },
+		{ "[10.0.0.1]:80", NO_IPV6 },
+		{ "[::1%]:80", NO_IPV6 },
+		{ "[fe80::1%sixteen-letters-]:80", NO_IPV6 },
+		{ "[::g]:80", NO_IPV6 },
 		{ "[::1%lo]:80", "a zone (%) belongs to link-local addresses (fe80::) only" },
 		{ "[::1]80", "after ']' come ':' and the port" },
 		{ "[::1]x:80", "after ']' come ':' and the port" },
-		{ "a b:80", no_host },
-		{ "-a:80", no_host },
-		{ "a-.b:80", no_host },
-		{ "a..b:80", no_host },
-		{ ".a:80", no_host },
-		{ ".:80", no_ipv4 },
-		{ "**:80", no_host },
-		{ "0x7f.1:80", no_host },
-		{ LABEL_OF_63 "x:80", no_host },
-		{ "unix:", no_unix },
-		{ "unix:x.sock", no_unix },
+		{ "a b:80", NO_HOST },
+		{ "-a:80", NO_HOST },
+		{ "a-.b:80", NO_HOST },
+		{ "a..b:80", NO_HOST },
+		{ ".a:80", NO_HOST },
+		{ ".:80", NO_IPV4 },
+		{ "**:80", NO_HOST },
+		{ "0x7f.1:80", NO_HOST },
+		{ LABEL_OF_63 "x:80", NO_HOST },
+		{ "unix:", NO_UNIX },
+		{ "unix:x.sock", NO_UNIX },
 		{ "unix:/", "the name of the unix socket is missing" },
 		{ "unix:@", "the name of the unix socket is missing" },
 		{ PATH_OF_107 "8", "the path of a unix socket has at most 107 bytes" },

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SOCK_STAGE_H
+#define SOCK_STAGE_H
+
+/*
+ * What the tests of net/sock share: a directory for unix sockets, sockets
+ * that listen, and clients. Every helper fails the test when it fails.
+ */
+
+#include "base/clock.h"
+#include "net/sock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define CLIENTS 64
+#define WAIT_MS 5000
+
+static char dir[] = "/tmp/test_sock.XXXXXX";
+static char path[sizeof(dir) + 8];
+static const struct sock_options no_options;
+
+static inline int make_dir(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/s", dir);
+	return 0;
+}
+
+static inline int remove_dir(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+static inline struct addr parsed(const char *text)
+{
+	struct addr addr;
+
+	if (!addr_parse(text, &addr))
+		fail_msg("'%s' was refused", text);
+	return addr;
+}
+
+static inline struct addr path_addr(void)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "unix:%s", path);
+	return parsed(text);
+}
+
+static inline struct addr local_addr(int fd)
+{
+	struct addr addr;
+
+	assert_int_equal(sock_local_addr(fd, &addr), 0);
+	return addr;
+}
+
+static inline int try_listen(const struct addr *addr, int *fds, size_t n, const char **step)
+{
+	const struct sock_listen want = { .addr = *addr, .backlog = CLIENTS };
+
+	return sock_listen_many(&want, fds, n, step);
+}
+
+static inline void listen_on(const struct addr *addr, int *fds, size_t n)
+{
+	const char *step = "";
+	int err = try_listen(addr, fds, n, &step);
+
+	if (err < 0)
+		fail_msg("%s: %s", step, strerror(-err));
+}
+
+static inline void close_all(int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+static inline int dial(const struct addr *addr)
+{
+	const char *step;
+	int fd;
+
+	assert_int_equal(sock_dialer(addr, &no_options, &fd, &step), 0);
+	assert_int_equal(connect(fd, &addr->sa, addr->len), 0);
+	return fd;
+}
+
+static inline unsigned count_fds(void)
+{
+	DIR *fds = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(fds);
+	while (readdir(fds))
+		n++;
+	closedir(fds);
+	return n;
+}
+
+static inline bool is_cloexec(int fd)
+{
+	return fcntl(fd, F_GETFD) & FD_CLOEXEC;
+}
+
+#endif
