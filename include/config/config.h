@@ -73,8 +73,11 @@ struct backend_config {
 	unsigned tier; /* 0 serves first; a backup has a higher one */
 };
 
+enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_KINDS };
+
 /* When and how an active check asks, and how many answers it takes to believe it. */
 struct check_config {
+	enum check_kind kind;
 	uint64_t interval_ms;
 	uint64_t fast_interval_ms; /* while its answers contradict what is believed */
 	uint64_t timeout_ms;       /* for one answer */

@@ -9,18 +9,36 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/timer.h"
+#include "proxy/checker.h"
 #include "proxy/mail.h"
+
+/* Checks of all backends at once fit; more wait in the ring's queue for a turn. */
+#define CONTROL_RING_ENTRIES 256
+
+#define NS_PER_MS 1000000ull
+#define LONGEST_WAIT_MS 60000
 
 enum control_state { CONTROL_RUNNING, CONTROL_DRAINING, CONTROL_STOPPING };
 
 struct control {
 	struct proxy *proxy;
+	struct checker *checker;
+	struct ring *ring;
+	struct buf_pool bufs; /* a ring wants some; nothing is received here */
+	struct timers timers;
+	uint64_t now_ms;
 	enum control_state state;
-	uint64_t drain_until_ms; /* 0: for as long as it takes */
-	unsigned ended;		 /* workers */
-	int signal_fd;
+	struct timer drain; /* set while draining has an end */
+	unsigned ended;	    /* workers */
+	int signal_fd, ended_fd;
+	struct io_op signal_op, ended_op;
+	struct io_op signal_cancel;
+	struct signalfd_siginfo signal;
+	eventfd_t ended_now;
 };
 
 static void our_signals(sigset_t *ret_set)
@@ -50,13 +68,16 @@ static void tell_workers(struct control *c, enum mail_kind kind)
 			(void)poll(NULL, 0, 1); /* it has 4096 letters to open first */
 }
 
+/* ---- what signals mean ------------------------------------------------------------------ */
+
 static void start_draining(struct control *c)
 {
 	uint64_t timeout_ms = c->proxy->config->global.drain_timeout_ms;
 	struct log_line line;
 
 	c->state = CONTROL_DRAINING;
-	c->drain_until_ms = timeout_ms > 0 ? clock_now_ms() + timeout_ms : 0;
+	if (timeout_ms > 0)
+		timer_set(&c->timers, &c->drain, c->now_ms + timeout_ms);
 	if (log_begin(&line, LOG_INFO, "draining")) {
 		log_u64(&line, "sessions", atomic_load(&c->proxy->sessions));
 		log_u64(&line, "drain_timeout_ms", timeout_ms);
@@ -70,6 +91,7 @@ static void stop_now(struct control *c, enum mail_kind kind)
 	struct log_line line;
 
 	c->state = CONTROL_STOPPING;
+	timer_stop(&c->timers, &c->drain);
 	if (log_begin(&line, LOG_INFO, "ending all sessions")) {
 		log_u64(&line, "sessions", atomic_load(&c->proxy->sessions));
 		log_text(&line, "why", kind == MAIL_STOP ? "second signal" : "drain_timeout");
@@ -78,13 +100,14 @@ static void stop_now(struct control *c, enum mail_kind kind)
 	tell_workers(c, kind);
 }
 
-static void on_signal(struct control *c)
+static void on_drain_timeout(struct timer *timer)
 {
-	struct signalfd_siginfo info;
+	stop_now(container_of(timer, struct control, drain), MAIL_DRAIN_TIMEOUT);
+}
 
-	if (read(c->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGHUP)
+static void obey(struct control *c, int signo)
+{
+	if (signo == SIGHUP)
 		log_say(LOG_WARN, "SIGHUP: there is no reload yet, nothing has changed; restart to "
 				  "read the configuration again");
 	else if (c->state == CONTROL_RUNNING)
@@ -93,50 +116,127 @@ static void on_signal(struct control *c)
 		stop_now(c, MAIL_STOP);
 }
 
-static void on_ended(struct control *c, int ended_fd)
-{
-	eventfd_t n;
+/* ---- the loop --------------------------------------------------------------------------------- */
 
-	if (eventfd_read(ended_fd, &n) == 0)
-		c->ended += (unsigned)n;
+static void wait_for_signal(struct control *c)
+{
+	io_read(c->ring, &c->signal_op, c->signal_fd, &c->signal, sizeof(c->signal));
 }
 
-static int wait_allowed_ms(const struct control *c)
+static void wait_for_worker(struct control *c)
 {
-	uint64_t now_ms = clock_now_ms();
-
-	if (c->state != CONTROL_DRAINING || c->drain_until_ms == 0)
-		return -1;
-	return now_ms >= c->drain_until_ms ? 0 : (int)MIN(c->drain_until_ms - now_ms, 1u << 30);
+	io_read(c->ring, &c->ended_op, c->ended_fd, &c->ended_now, sizeof(c->ended_now));
 }
 
-static bool drain_is_late(const struct control *c)
+static bool is_over(const struct control *c)
 {
-	return c->state == CONTROL_DRAINING && c->drain_until_ms > 0 &&
-	       clock_now_ms() >= c->drain_until_ms;
+	return c->ended >= c->proxy->workers_n;
 }
 
-int control_run(struct proxy *proxy, int ended_fd)
+static void on_signal(struct io_op *op, int res, unsigned flags)
 {
-	struct control c = { .proxy = proxy };
-	struct pollfd fds[2];
+	struct control *c = container_of(op, struct control, signal_op);
+
+	(void)flags;
+	if (res == sizeof(c->signal))
+		obey(c, (int)c->signal.ssi_signo);
+	if (!is_over(c))
+		wait_for_signal(c);
+}
+
+static void on_ended(struct io_op *op, int res, unsigned flags)
+{
+	struct control *c = container_of(op, struct control, ended_op);
+
+	(void)flags;
+	if (res == sizeof(c->ended_now))
+		c->ended += (unsigned)c->ended_now;
+	if (!is_over(c))
+		wait_for_worker(c);
+}
+
+static void on_cancelled(struct io_op *op, int res, unsigned flags)
+{
+	(void)op;
+	(void)res;
+	(void)flags;
+}
+
+static int turn(struct control *c)
+{
+	uint64_t next_ms = timers_next_ms(&c->timers);
+	uint64_t wait_ms = next_ms > c->now_ms ? MIN(next_ms - c->now_ms, LONGEST_WAIT_MS) : 0;
+	int err = ring_wait(c->ring, wait_ms * NS_PER_MS);
+
+	if (err < 0)
+		return err;
+	c->now_ms = clock_now_ms();
+	ring_dispatch(c->ring);
+	timers_run(&c->timers, c->now_ms);
+	return 0;
+}
+
+static int run_until_over(struct control *c)
+{
+	int err = 0;
+
+	wait_for_signal(c);
+	wait_for_worker(c);
+	while (err == 0 && !is_over(c))
+		err = turn(c);
+	checker_stop(c->checker);
+	if (c->signal_op.in_kernel)
+		io_cancel(c->ring, &c->signal_cancel, &c->signal_op);
+	while (err == 0 && (!checker_is_idle(c->checker) || c->signal_op.in_kernel ||
+			    c->signal_cancel.in_kernel))
+		err = turn(c);
+	return err;
+}
+
+static int open_control(struct control *c, const struct ring_features *features)
+{
+	const struct ring_options options = {
+		.entries = CONTROL_RING_ENTRIES,
+		.completions = CONTROL_RING_ENTRIES * 4,
+		.buffers_offered = BUF_COUNT_MIN / 2,
+		.features = *features,
+	};
+	const char *step;
 	sigset_t set;
+	int err;
 
 	our_signals(&set);
-	c.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (c.signal_fd < 0)
+	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (c->signal_fd < 0)
 		return -errno;
-	fds[0] = (struct pollfd){ .fd = c.signal_fd, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = ended_fd, .events = POLLIN };
-	while (c.ended < proxy->workers_n) {
-		(void)poll(fds, ARRAY_LEN(fds), wait_allowed_ms(&c));
-		if (fds[0].revents)
-			on_signal(&c);
-		if (fds[1].revents)
-			on_ended(&c, ended_fd);
-		if (drain_is_late(&c))
-			stop_now(&c, MAIL_DRAIN_TIMEOUT);
-	}
+	err = buf_pool_init(&c->bufs, BUF_COUNT_MIN);
+	if (err < 0)
+		return err;
+	err = ring_create(&options, &c->bufs, &c->ring, &step);
+	if (err < 0)
+		return err;
+	c->checker = checker_create(c->proxy, c->ring, &c->timers, &c->now_ms);
+	return c->checker ? 0 : -ENOMEM;
+}
+
+int control_run(struct proxy *proxy, const struct ring_features *features, int ended_fd)
+{
+	struct control c = { .proxy = proxy, .ended_fd = ended_fd, .now_ms = clock_now_ms() };
+	int err;
+
+	timers_init(&c.timers, c.now_ms);
+	timer_init(&c.drain, on_drain_timeout);
+	io_op_init(&c.signal_op, on_signal);
+	io_op_init(&c.ended_op, on_ended);
+	io_op_init(&c.signal_cancel, on_cancelled);
+	err = open_control(&c, features);
+	if (err == 0)
+		err = run_until_over(&c);
+	if (err < 0)
+		return err; /* and with the process goes all that it holds */
+	checker_destroy(c.checker);
+	ring_destroy(c.ring);
+	buf_pool_finish(&c.bufs);
 	close(c.signal_fd);
 	return 0;
 }

@@ -121,7 +121,7 @@ static int run_workers(struct proxy *proxy, const struct sockets *sockets,
 	if (err < 0)
 		return err; /* the process ends, and with it the workers that run */
 	log_ready(capacity, &ring->features);
-	err = control_run(proxy, workers.ended_fd);
+	err = control_run(proxy, &ring->features, workers.ended_fd);
 	if (err < 0)
 		return err;
 	err = workers_join(&workers);

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proxy/checker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "net/sock.h"
+
+/* One backend's check. */
+struct probe {
+	struct checker *checker;
+	struct pool *pool;
+	struct backend *backend;
+	struct timer timer; /* the next start, or the deadline of the one under way */
+	struct io_op connect;
+	struct io_op cancel;
+	uint64_t started_ms;
+	int fd; /* -1: none under way */
+};
+
+/* One pool's steps in time. */
+struct clockwork {
+	struct checker *checker;
+	struct pool *pool;
+	struct timer timer;
+};
+
+struct checker {
+	struct proxy *proxy;
+	struct ring *ring;
+	struct timers *timers;
+	const uint64_t *now_ms;
+	struct probe *probes;
+	size_t probes_n;
+	struct clockwork *clockworks;
+	size_t clockworks_n;
+	bool is_stopped;
+};
+
+/*
+ * How often a pool's steps are looked at: an ejection or a ramp may begin at
+ * any time, in a worker, and is not so urgent that it would be worth a wake-up.
+ */
+#define CLOCKWORK_MS 100
+
+/* ---- one check ------------------------------------------------------------------------- */
+
+static void probe_answered(struct probe *p, bool passed)
+{
+	struct checker *c = p->checker;
+	enum health_change change;
+	uint64_t delay_ms;
+
+	close(p->fd);
+	p->fd = -1;
+	change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
+	if (change != HEALTH_SAME)
+		proxy_on_health(c->proxy, p->pool, p->backend, change);
+	timer_set(c->timers, &p->timer, MAX(p->started_ms + delay_ms, *c->now_ms + 1));
+}
+
+static void probe_on_connect(struct io_op *op, int res, unsigned flags)
+{
+	struct probe *p = container_of(op, struct probe, connect);
+
+	(void)flags;
+	timer_stop(p->checker->timers, &p->timer);
+	if (!p->checker->is_stopped) {
+		probe_answered(p, res == 0);
+		return;
+	}
+	close(p->fd);
+	p->fd = -1;
+}
+
+static void probe_on_cancelled(struct io_op *op, int res, unsigned flags)
+{
+	(void)op;
+	(void)res;
+	(void)flags;
+}
+
+static void probe_cancel(struct probe *p)
+{
+	if (p->connect.in_kernel && !p->cancel.in_kernel)
+		io_cancel(p->checker->ring, &p->cancel, &p->connect);
+}
+
+/* Trouble of our own, such as no descriptor: says nothing of the backend. */
+static void probe_later(struct probe *p)
+{
+	timer_set(p->checker->timers, &p->timer,
+		  *p->checker->now_ms + pool_config(p->pool)->check.interval_ms);
+}
+
+static void probe_start(struct probe *p)
+{
+	const struct addr *addr = &p->backend->config->addr;
+	const struct sock_options plain = { 0 };
+	const char *step;
+
+	if (sock_dialer(addr, &plain, &p->fd, &step) < 0) {
+		probe_later(p);
+		return;
+	}
+	p->started_ms = *p->checker->now_ms;
+	io_connect(p->checker->ring, &p->connect, p->fd, addr);
+	timer_set(p->checker->timers, &p->timer,
+		  p->started_ms + pool_config(p->pool)->check.timeout_ms);
+}
+
+static void probe_on_timer(struct timer *timer)
+{
+	struct probe *p = container_of(timer, struct probe, timer);
+
+	if (p->checker->is_stopped)
+		return;
+	if (p->connect.in_kernel)
+		probe_cancel(p); /* it completes with -ECANCELED: no answer in time */
+	else if (p->cancel.in_kernel)
+		timer_set(p->checker->timers, &p->timer, *p->checker->now_ms + 1);
+	else
+		probe_start(p);
+}
+
+/* ---- a pool in time ----------------------------------------------------------------------- */
+
+static void clockwork_on_timer(struct timer *timer)
+{
+	struct clockwork *w = container_of(timer, struct clockwork, timer);
+	struct checker *c = w->checker;
+	struct backend *returned;
+
+	do {
+		(void)pool_tick(w->pool, *c->now_ms, &returned);
+		if (returned)
+			proxy_on_health(c->proxy, w->pool, returned, HEALTH_RETURNED);
+	} while (returned);
+	if (!c->is_stopped)
+		timer_set(c->timers, &w->timer, *c->now_ms + CLOCKWORK_MS);
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static void add_probe(struct checker *c, struct pool *pool, struct backend *backend)
+{
+	struct probe *p = &c->probes[c->probes_n++];
+
+	p->checker = c;
+	p->pool = pool;
+	p->backend = backend;
+	p->fd = -1;
+	timer_init(&p->timer, probe_on_timer);
+	io_op_init(&p->connect, probe_on_connect);
+	io_op_init(&p->cancel, probe_on_cancelled);
+	timer_set(c->timers, &p->timer, *c->now_ms + pool_first_check_ms(pool));
+}
+
+static void add_pool(struct checker *c, struct pool *pool)
+{
+	struct clockwork *w = &c->clockworks[c->clockworks_n++];
+
+	w->checker = c;
+	w->pool = pool;
+	timer_init(&w->timer, clockwork_on_timer);
+	timer_set(c->timers, &w->timer, *c->now_ms + CLOCKWORK_MS);
+	if (pool_config(pool)->check.kind == CHECK_NONE)
+		return;
+	for (size_t n = 0; n < pool_backends(pool); n++)
+		add_probe(c, pool, pool_backend(pool, n));
+}
+
+struct checker *checker_create(struct proxy *proxy, struct ring *ring, struct timers *timers,
+			       const uint64_t *now_ms)
+{
+	struct checker *c = calloc(1, sizeof(*c));
+	size_t backends = 0;
+
+	if (!c)
+		return NULL;
+	for (size_t n = 0; n < proxy->pools_n; n++)
+		backends += pool_backends(proxy->pools[n]);
+	c->proxy = proxy;
+	c->ring = ring;
+	c->timers = timers;
+	c->now_ms = now_ms;
+	c->probes = calloc(MAX(backends, 1), sizeof(*c->probes));
+	c->clockworks = calloc(MAX(proxy->pools_n, 1), sizeof(*c->clockworks));
+	if (!c->probes || !c->clockworks) {
+		checker_destroy(c);
+		return NULL;
+	}
+	for (size_t n = 0; n < proxy->pools_n; n++)
+		add_pool(c, proxy->pools[n]);
+	return c;
+}
+
+void checker_stop(struct checker *c)
+{
+	c->is_stopped = true;
+	for (size_t n = 0; n < c->probes_n; n++)
+		probe_cancel(&c->probes[n]);
+}
+
+bool checker_is_idle(const struct checker *c)
+{
+	for (size_t n = 0; n < c->probes_n; n++)
+		if (c->probes[n].connect.in_kernel || c->probes[n].cancel.in_kernel)
+			return false;
+	return c->is_stopped;
+}
+
+void checker_destroy(struct checker *c)
+{
+	if (!c)
+		return;
+	for (size_t n = 0; n < c->probes_n; n++) {
+		CHECK(c->probes[n].fd < 0);
+		timer_stop(c->timers, &c->probes[n].timer);
+	}
+	for (size_t n = 0; n < c->clockworks_n; n++)
+		timer_stop(c->timers, &c->clockworks[n].timer);
+	free(c->probes);
+	free(c->clockworks);
+	free(c);
+}
