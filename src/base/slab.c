@@ -119,5 +119,15 @@ uint32_t slab_index(const struct slab *slab, const void *object)
 
 void *slab_at(const struct slab *slab, uint32_t index)
 {
-	return index < slab->touched ? slab->memory + slab->object_bytes * index : NULL;
+	char *object = slab->memory + slab->object_bytes * index;
+	struct free_object *freed = (struct free_object *)object;
+
+	if (index >= slab->touched)
+		return NULL;
+	/* Of a free object ASan allows no more than this look; one in use stays as it is. */
+	unpoison(freed, sizeof(*freed));
+	if (freed->mark != mark_of(object))
+		return object;
+	poison(freed, sizeof(*freed));
+	return NULL;
 }

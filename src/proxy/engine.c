@@ -250,7 +250,7 @@ void engine_stop(struct engine *e, enum close_reason why)
 	for (uint32_t n = 0; n < e->sessions.touched; n++) {
 		struct session *s = slab_at(&e->sessions, n);
 
-		if (s->phase != SESSION_FREE)
+		if (s)
 			session_close(s, why, BY_RINGMAIN);
 	}
 }

@@ -114,8 +114,13 @@ static void places_lead_back_to_objects(void **state)
 	assert_null(slab_at(slab, OBJECTS));
 	assert_null(slab_at(slab, UINT32_MAX));
 	slab_put(slab, a);
-	slab_put(slab, b);
+	assert_null(slab_at(slab, 0));
 	assert_ptr_equal(slab_at(slab, 1), b);
+	slab_put(slab, b);
+	assert_null(slab_at(slab, 1));
+	assert_ptr_equal(slab_get(slab), b);
+	assert_ptr_equal(slab_at(slab, 1), b);
+	slab_put(slab, b);
 }
 
 static void what_no_machine_has_is_refused(void **state)
