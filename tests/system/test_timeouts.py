@@ -11,7 +11,7 @@ import pytest
 from kit import tcp
 from kit.wait import SCALE, Stopwatch, wait_until
 
-SLACK_S = 1.0 * SCALE      # how late a deadline may be on a busy machine
+SLACK_S = 3.0 * SCALE      # how late a deadline may be on a busy machine
 
 
 def wait_readable(sock):
@@ -40,7 +40,7 @@ def test_idle_session_is_reset(session):
     assert got == (b"", "RST")
     tcp.expect_end(peer, b"", "RST")
     line = rm.wait_sessions(1, reason="idle")[0]
-    assert 400 <= int(line["duration_ms"]) <= 600 + SLACK_S * 1000
+    assert 400 <= int(line["duration_ms"]) <= 500 + SLACK_S * 1000
 
 
 @pytest.mark.parametrize("relay", ("copy", "splice"))
