@@ -35,6 +35,7 @@
 
 #include "balance/backend.h"
 #include "balance/health.h"
+#include "balance/queue.h"
 #include "base/def.h"
 #include "config/config.h"
 
@@ -56,6 +57,7 @@ enum pool_answer {
 	POOL_PICKED,
 	POOL_NONE_READY, /* every backend is down, draining, of weight 0 or tried already */
 	POOL_ALL_FULL,   /* some are ready, each has its max_sessions */
+	POOL_WAITING,    /* see pool_pick_or_wait() */
 	POOL_ANSWERS,
 };
 
@@ -71,6 +73,44 @@ void pool_destroy(struct pool *pool);
 MUST_CHECK struct backend *pool_pick(struct pool *pool, const struct pool_ask *ask,
 				     enum pool_answer *ret_why);
 void pool_release(struct pool *pool, struct backend *backend);
+
+/*
+ * One that waits for a place when every backend is full, first come, first
+ * served over all workers. Embed it in the session and set @ask; the rest
+ * belongs to the pool.
+ */
+struct pool_waiter {
+	struct queue_node node;
+	struct pool_ask ask;
+	struct backend *backend; /* whose place it has, once it was picked or called */
+};
+
+/*
+ * Like pool_pick(), but if all are full the waiter joins the pool's queue:
+ * POOL_WAITING, and the pool keeps @waiter until pool_call() gives it or
+ * pool_leave() takes it out. POOL_ALL_FULL now means that the queue is full,
+ * too. Nobody overtakes those who wait already.
+ */
+MUST_CHECK enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter,
+					      uint64_t now_ms);
+
+/*
+ * Has a place become free that somebody waits for? Cheap, without the lock.
+ * Ask after every call that may free one (release, state, weight, reports of
+ * health, tick), and if so call pool_call() until it gives NULL.
+ */
+bool pool_has_call(const struct pool *pool);
+/* Gives the next waiter, out of the queue, with a place taken at its ->backend; or NULL. */
+MUST_CHECK struct pool_waiter *pool_call(struct pool *pool, uint64_t now_ms);
+/*
+ * @waiter does not wait any longer: its client has gone, or its deadline
+ * (node.deadline_ms, which its owner watches) has passed. False when it was
+ * called meanwhile: then it has a place at ->backend, to use or to release,
+ * and whoever called pool_call() has it in hand: it must live until that word
+ * has come to its owner.
+ */
+MUST_CHECK bool pool_leave(struct pool *pool, struct pool_waiter *waiter);
+void pool_queue_stats(struct pool *pool, struct queue_stats *ret_stats);
 
 /*
  * Takes a place at just this backend, for a client that is to go back to

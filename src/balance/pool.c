@@ -90,6 +90,7 @@ struct pool *pool_create(const struct pool_config *config)
 	pool->random = hash_text(config->name, (uintptr_t)pool);
 	pthread_mutex_init(&pool->building, NULL);
 	pthread_mutex_init(&pool->lock, NULL);
+	queue_init(&pool->queue, config->queue_max, config->queue_timeout_ms);
 	if (create_arrays(pool) < 0)
 		goto fail;
 	init_members(pool);
@@ -109,6 +110,7 @@ void pool_destroy(struct pool *pool)
 {
 	if (!pool)
 		return;
+	CHECK(pool->queue.stats.waiting == 0);
 	if (pool->balancer) {
 		for (unsigned i = 0; i < pool->n; i++)
 			CHECK(pool->candidates[i].sessions == 0);
@@ -122,8 +124,7 @@ void pool_destroy(struct pool *pool)
 	free(pool);
 }
 
-/* Why nobody of the open tiers could be picked. */
-static enum pool_answer explain(const struct pool *pool, const struct pool_ask *ask)
+enum pool_answer pool_explain(const struct pool *pool, const struct pool_ask *ask)
 {
 	unsigned ready = 0;
 
@@ -169,14 +170,14 @@ static int pick_from_closed_tiers(const struct pool *pool, const struct pool_ask
 }
 
 /* Gives the index of the best, or -1 and the reason. */
-static int choose(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why)
+static int find_best(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why)
 {
 	int index = pool->balancer->ops->pick(pool->balancer, ask);
 
 	*ret_why = POOL_PICKED;
 	if (index >= 0)
 		return index;
-	*ret_why = explain(pool, ask);
+	*ret_why = pool_explain(pool, ask);
 	if (*ret_why != POOL_NONE_READY || ask->tried_n == 0)
 		return -1;
 	index = pick_from_closed_tiers(pool, ask);
@@ -193,15 +194,23 @@ static void take_place(struct pool *pool, unsigned index)
 	atomic_store_explicit(&backend->picked, backend->picked + 1, memory_order_relaxed);
 }
 
-struct backend *pool_pick(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why)
+int pool_choose(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why)
 {
 	int index;
 
 	CHECK(ask->tried_n <= POOL_TRIES_MAX);
-	pthread_mutex_lock(&pool->lock);
-	index = choose(pool, ask, ret_why);
+	index = find_best(pool, ask, ret_why);
 	if (index >= 0)
 		take_place(pool, (unsigned)index);
+	return index;
+}
+
+struct backend *pool_pick(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why)
+{
+	int index;
+
+	pthread_mutex_lock(&pool->lock);
+	index = pool_choose(pool, ask, ret_why);
 	pthread_mutex_unlock(&pool->lock);
 	return index >= 0 ? &pool->backends[index] : NULL;
 }

@@ -51,6 +51,9 @@ struct pool {
 	unsigned ramping_n;
 	unsigned ejected_n;
 	uint64_t random;
+
+	struct queue queue;
+	atomic_bool has_call; /* somebody joined the balancer since all waiters were asked */
 };
 
 /* The lock is held in all of these. */
@@ -62,6 +65,10 @@ void member_set_sessions(struct pool *pool, unsigned index, unsigned sessions);
 void member_review(struct pool *pool, unsigned index);
 /* Gives a balancer with nobody in yet, or NULL without memory. */
 struct balancer *pool_build_balancer(const struct pool *pool, const unsigned *weights);
+/* Why nobody of the open tiers could be picked, if nobody could. */
+enum pool_answer pool_explain(const struct pool *pool, const struct pool_ask *ask);
+/* Takes a place for @ask. Gives its index, or -1 and the reason. */
+int pool_choose(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why);
 /* Opens as many tiers as are needed. */
 void pool_open_tiers(struct pool *pool);
 

@@ -41,10 +41,13 @@ void member_admit(struct pool *pool, unsigned index)
 	if (may == c->is_in)
 		return;
 	c->is_in = may;
-	if (may)
-		pool->balancer->ops->join(pool->balancer, index);
-	else
+	if (!may) {
 		pool->balancer->ops->leave(pool->balancer, index);
+		return;
+	}
+	pool->balancer->ops->join(pool->balancer, index);
+	if (pool->queue.stats.waiting > 0)
+		pool->has_call = true;
 }
 
 void member_set_sessions(struct pool *pool, unsigned index, unsigned sessions)

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BALANCE_QUEUE_H
+#define BALANCE_QUEUE_H
+
+/*
+ * Sessions that wait for a place, first come, first served: at most so many,
+ * each until its deadline. Nodes are embedded in what waits; nothing is
+ * allocated, no clock is looked at, and there is no lock: the pool has one.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "base/list.h"
+
+/* Waits are counted by length: below 1 ms, 2 ms, 4 ms and so on. */
+#define QUEUE_WAITS 20
+
+struct queue_node {
+	struct list list;
+	bool is_waiting;
+	uint64_t since_ms, deadline_ms;
+};
+
+struct queue_stats {
+	unsigned waiting, waiting_most; /* now, ever */
+	uint64_t served;
+	uint64_t gone;               /* left before their turn: deadline, client gone */
+	uint64_t refused;            /* the queue was full */
+	uint64_t waits[QUEUE_WAITS]; /* of those served; the last one counts all longer ones */
+};
+
+struct queue {
+	struct list nodes;
+	unsigned max;
+	uint64_t timeout_ms;
+	struct queue_stats stats;
+};
+
+void queue_init(struct queue *queue, unsigned max, uint64_t timeout_ms);
+
+/* Puts @node, which waits nowhere, at the end and sets its deadline. False when the queue is full. */
+MUST_CHECK bool queue_join(struct queue *queue, struct queue_node *node, uint64_t now_ms);
+
+/* In order; NULL at the end. */
+struct queue_node *queue_first(struct queue *queue);
+struct queue_node *queue_next(struct queue *queue, struct queue_node *node);
+
+/* Takes @node out: it is served, or it leaves. Harmless when it does not wait. */
+void queue_serve(struct queue *queue, struct queue_node *node, uint64_t now_ms);
+void queue_leave(struct queue *queue, struct queue_node *node);
+
+#endif
