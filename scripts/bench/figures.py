@@ -7,7 +7,7 @@ A measurement is {"case", "relay", "round"} with what the case gave, or with "er
 import statistics
 
 SUBJECT = "ringmain"
-PEERS = ("haproxy", "nginx")
+PEERS = ("haproxy", "nginx", "other")
 
 
 def spread(values):
@@ -129,13 +129,14 @@ def goal_text(row):
 
 def ratios_table(rows, labels):
     head = ["ringmain's figure divided by that of", ""]
-    for peer in PEERS:
-        head += [labels.get(peer, peer), "min", "max"]
+    peers = [p for p in PEERS if p in labels]
+    for peer in peers:
+        head += [labels[peer], "min", "max"]
     head += ["goal", "reached"]
     lines = []
     for row in rows:
         cells = [row["title"], ""]
-        for peer in PEERS:
+        for peer in peers:
             found = row["ratios"].get(peer)
             cells += [f"{found[k]:.2f}" if found else "" for k in ("median", "min", "max")]
         lines.append([*cells, *goal_text(row)])

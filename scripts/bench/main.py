@@ -87,6 +87,16 @@ OPTIONS = {
         "default": [],
         "help": "for ringmain's listener, such as 'relay = copy'; may be repeated",
     },
+    "--other": {
+        "metavar": "PATH",
+        "help": "a second ringmain, to see what a change does; it is one more peer",
+    },
+    "--other-listener": {
+        "metavar": "LINE",
+        "action": "append",
+        "default": [],
+        "help": "as --listener, for the other ringmain",
+    },
     "--load-tool": {
         "metavar": "PATH",
         "default": ROOT / "build/release/tests/load/load",
@@ -134,10 +144,9 @@ def choose_cases(parser, only):
 
 
 def choose_relays(parser, opt):
-    known = relays.all_relays(opt.ringmain)
-    known["ringmain"].extra = "".join(f"{line}\n" for line in opt.listener)
+    known = relays.all_relays(opt)
     chosen = []
-    for name in opt.relays.split(","):
+    for name in opt.relays.split(",") + (["other"] if opt.other else []):
         if name not in known:
             parser.error(f"--relays {name}: one of {', '.join(known)}")
         if not known[name].is_there():

@@ -4,8 +4,8 @@
 import shutil
 import subprocess
 
-COLOURS = {"haproxy": "#1f6fb4", "nginx": "#3a9a4a"}
-OFFSETS = {"haproxy": 0.16, "nginx": -0.16}
+COLOURS = {"haproxy": "#1f6fb4", "nginx": "#3a9a4a", "other": "#8a5fb0"}
+OFFSETS = {"haproxy": 0.16, "nginx": -0.16, "other": 0.0}
 
 SCRIPT = """
 set terminal svg size 900,{height} font "DejaVu Sans,13" background "#ffffff"
@@ -69,7 +69,7 @@ def draw(rows, labels, subtitle, output):
     script = SCRIPT.format(
         height=130 + 46 * len(rows),
         output=output,
-        title="What ringmain needs, by what HAProxy and nginx need for the same work",
+        title="What ringmain needs, by what others need for the same work",
         subtitle=subtitle,
         low=max(ticks[0], min(0.45, min(ends) * 0.9)),
         high=max(1.4, max(ends) * 1.1),

@@ -42,17 +42,19 @@ class Relay:
 
 
 class Ringmain(Relay):
-    key, label, version_flags = "ringmain", "ringmain", ("-V",)
-    cure = "make"
-    extra = ""  # lines for the listener, from --listener
+    """`extra`: lines for the listener."""
 
-    def __init__(self, path):
+    version_flags = ("-V",)
+    cure = "make"
+
+    def __init__(self, key, label, path, extra):
         super().__init__()
-        self.path = str(path) if pathlib.Path(path).is_file() else None
+        self.key, self.label, self.extra = key, label, "".join(f"{line}\n" for line in extra)
+        self.path = str(path) if path and pathlib.Path(path).is_file() else None
 
     def freeze(self, directory):
         """A build meanwhile must not change what is measured."""
-        self.path = shutil.copy(self.path, directory / "ringmain")
+        self.path = shutil.copy(self.path, directory / self.key)
 
     def write(self, directory, plan):
         config = directory / "ringmain.ini"
@@ -132,5 +134,8 @@ class Direct(Relay):
         return ""
 
 
-def all_relays(ringmain_path):
-    return {r.key: r for r in (Ringmain(ringmain_path), Haproxy(), Nginx(), Direct())}
+def all_relays(opt):
+    """What --relays can name."""
+    ringmain = Ringmain("ringmain", "ringmain", opt.ringmain, opt.listener)
+    other = Ringmain("other", "the other ringmain", opt.other, opt.other_listener)
+    return {r.key: r for r in (ringmain, other, Haproxy(), Nginx(), Direct())}
