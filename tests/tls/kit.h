@@ -22,16 +22,17 @@
 static char kit_dir[64] = "/tmp/ringmain-tls-XXXXXX";
 
 /*
- * Makes what tests/tls/certificates.sh lists. Returns 0, or another number
- * when the openssl command is missing or fails.
+ * Makes what tests/tls/certificates.sh lists, with @which "one" only its
+ * first. Returns 0, or another number when the openssl command is missing or
+ * fails.
  */
-static inline int kit_make_certificates(void)
+static inline int kit_make_certificates(const char *which)
 {
 	char command[256];
 
 	if (!mkdtemp(kit_dir))
 		return -1;
-	snprintf(command, sizeof(command), "tests/tls/certificates.sh %s", kit_dir);
+	snprintf(command, sizeof(command), "tests/tls/certificates.sh %s %s", kit_dir, which);
 	return system(command);
 }
 

@@ -318,7 +318,7 @@ static void too_many_problems_are_counted(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	if (kit_make_certificates() != 0)
+	if (kit_make_certificates("") != 0)
 		return -1;
 	return tls_library_start();
 }

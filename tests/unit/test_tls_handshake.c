@@ -362,7 +362,7 @@ static void verified_clients_speak_tls_13(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	if (kit_make_certificates() != 0)
+	if (kit_make_certificates("") != 0)
 		return -1;
 	return tls_library_start();
 }

@@ -330,7 +330,7 @@ static void a_client_needs_a_name_to_verify(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	if (kit_make_certificates() != 0)
+	if (kit_make_certificates("") != 0)
 		return -1;
 	return tls_library_start();
 }
