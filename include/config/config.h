@@ -20,7 +20,7 @@
 #define CONFIG_NAME_BYTES 64            /* of a listener, pool or backend, with its NUL */
 #define CONFIG_SESSIONS_MAX (16u << 20) /* that any limit may allow: more than fds can be had */
 #define CONFIG_WORKERS_MAX 256u
-#define CONFIG_TRIES_MAX 32u /* to find a backend, for one session */
+#define CONFIG_TRIES_MAX 8u  /* to find a backend, for one session */
 #define CONFIG_ADDRS_MAX 16u /* of one host name to listen on */
 
 /*
@@ -40,6 +40,10 @@ struct config_place {
 	unsigned width;   /* in bytes, to underline */
 };
 
+struct tls_client;
+struct tls_server;
+struct tls_tickets;
+
 enum relay_mode { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE, RELAY_MODES };
 enum balance_kind {
 	BALANCE_ROUNDROBIN,
@@ -51,6 +55,8 @@ enum balance_kind {
 };
 
 enum tls_mode { TLS_MODE_OFF, TLS_MODE_PASSTHROUGH, TLS_MODE_TERMINATE, TLS_MODES };
+/* Index into what is written: auto, 1.2, 1.3. */
+enum tls_floor { TLS_FLOOR_AUTO, TLS_FLOOR_12, TLS_FLOOR_13, TLS_FLOORS };
 enum protocol { PROTOCOL_ANY, PROTOCOL_POSTGRES, PROTOCOLS };
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_VERSIONS };
 enum route_kind { ROUTE_SNI, ROUTE_ALPN, ROUTE_KINDS };
@@ -61,6 +67,10 @@ enum stranger { STRANGER_POOL, STRANGER_REJECT, STRANGERS };
 /* As they are written in the file. */
 extern const char *const relay_mode_names[RELAY_MODES];
 extern const char *const balance_kind_names[BALANCE_KINDS];
+extern const char *const tls_mode_names[TLS_MODES];
+extern const char *const tls_floor_names[TLS_FLOORS];
+extern const char *const protocol_names[PROTOCOLS];
+extern const char *const route_kind_names[ROUTE_KINDS];
 
 struct backend_config {
 	char name[CONFIG_NAME_BYTES];
@@ -74,6 +84,8 @@ struct backend_config {
 };
 
 enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_KINDS };
+
+extern const char *const check_kind_names[CHECK_KINDS];
 
 /* When and how an active check asks, and how many answers it takes to believe it. */
 struct check_config {
@@ -117,8 +129,12 @@ struct pool_config {
 	struct check_config check;
 	struct eject_config eject;
 
-	/* TLS towards the backends; NULL: plain. */
-	struct tls_client *tls;
+	/* TLS towards the backends. */
+	bool tls;
+	bool tls_verify; /* off: whoever answers is believed */
+	char *tls_ca, *tls_crl, *tls_name, *tls_sni, *tls_alpn;
+	char *tls_certificate, *tls_key; /* ours, if they ask for one */
+	struct tls_client *tls_client;	 /* made of the above; the configuration's reference */
 	enum protocol protocol; /* postgres: TLS begins with an SSLRequest */
 	bool has_direct_tls;    /* postgres: it begins at once, as from version 17 on */
 
@@ -167,12 +183,24 @@ struct listener_config {
 	/* What the first bytes are, and what they decide. */
 	enum protocol protocol;
 	enum tls_mode tls;
-	struct tls_server *tls_server; /* of `terminate`; the configuration's reference */
 	enum stranger no_sni;          /* passthrough: a ClientHello without a name */
 	enum stranger not_tls;         /* passthrough: the first bytes are no ClientHello */
 	enum stranger plaintext;       /* postgres: a client that does not ask for TLS */
 	struct route_config *routes;
 	size_t routes_n;
+
+	/* Of `terminate`. */
+	struct certificate_config {
+		char *chain, *key; /* file names; key NULL: it is in the chain's file */
+		struct config_place place;
+	} * certificates;
+	size_t certificates_n;
+	enum stranger unknown_sni; /* a name that no certificate has; STRANGER_POOL: the first */
+	char *alpn, *ciphers, *groups;
+	enum tls_floor tls_min, tls_max;
+	char *client_ca, *client_crl;
+	unsigned client_verify; /* enum tls_verify of tls/context.h */
+	struct tls_server *tls_server; /* made of the above; the configuration's reference */
 	uint64_t handshake_timeout_ms; /* for all that comes before the backend is chosen */
 	unsigned handshakes_max;       /* at the same time in one worker; the next ones wait */
 	unsigned handshakes_per_s_max; /* in all workers; 0: no limit */
@@ -191,6 +219,7 @@ struct global_config {
 	uint64_t drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
+	char *ticket_keys; /* file name; NULL: random keys */
 	struct config_place place; /* of the section; line 0 when there is none */
 	struct config_place *given;
 };
@@ -201,6 +230,7 @@ struct config {
 	size_t listeners_n;
 	struct pool_config *pools;
 	size_t pools_n;
+	struct tls_tickets *tickets; /* NULL: nobody terminates TLS */
 	char **files; /* that it was read from; config_place.file points here */
 	size_t files_n;
 };

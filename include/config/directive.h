@@ -59,6 +59,10 @@ struct directive_type {
 	void (*print)(const struct directive *d, const void *section, size_t index, FILE *to);
 	/* Of a repeatable one: how many there are. */
 	size_t (*count)(const void *section);
+	/* Where a directive may be left out and has no default: was it given? NULL: it always has a value. */
+	bool (*has)(const struct directive *d, const void *section);
+	/* Gives back what set() allocated; NULL: nothing. */
+	void (*release)(const struct directive *d, void *section);
 	/* Of quantities: what one is called, its text, and the size of the field. */
 	const char *noun;
 	bool (*parse)(const char *text, uint64_t *ret_value);
@@ -71,6 +75,9 @@ const struct directive *directive_find(enum config_section section, const char *
 
 /* Gives every directive of @section that has a default its default. */
 void directive_set_defaults(enum config_section section, void *to, struct diag *diag);
+
+/* Gives back what the directives of a section allocated in @from. */
+void directive_release(enum config_section section, void *from);
 
 /* The same for one row, of this table or another. */
 void directive_set_default(const struct directive *d, void *to, struct diag *diag);

@@ -4,7 +4,8 @@
 
 /*
  * The types of directives. Those of value.c fit any field of the C type named
- * beside them; those of endpoint.c fill several fields of one struct.
+ * beside them; those of endpoint.c and security.c fill several fields of one
+ * struct.
  */
 
 #include "config/directive.h"
@@ -14,6 +15,12 @@ extern const struct directive_type type_duration; /* uint64_t, milliseconds */
 extern const struct directive_type type_size;     /* uint64_t, bytes */
 extern const struct directive_type type_choice;   /* an enum; the row has its words */
 extern const struct directive_type type_flag;     /* bool */
+
+extern const struct directive_type type_text; /* char *, allocated; NULL: not given */
+extern const struct directive_type type_file; /* the same, the name of a file */
+
+extern const struct directive_type type_route;	     /* listener_config.routes */
+extern const struct directive_type type_certificate; /* listener_config.certificates */
 
 extern const struct directive_type type_bind;    /* listener_config.binds */
 extern const struct directive_type type_pool;    /* listener_config.pool_name, pool_place */

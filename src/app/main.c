@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "config/dump.h"
 #include "config/load.h"
+#include "tls/library.h"
 
 /* Requests between two turns, and completions: enough for every session to move at once. */
 #define RING_ENTRIES 4096
@@ -203,6 +204,10 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 
+	if (tls_library_start() < 0) {
+		fprintf(stderr, "ringmain: the TLS library does not start\n");
+		return EXIT_FAILURE;
+	}
 	config = load(options.config_path);
 	if (!config)
 		return EXIT_FAILURE;
@@ -211,5 +216,6 @@ int main(int argc, char **argv)
 	else if (options.action == ACTION_RUN)
 		status = run(config, &options);
 	config_destroy(config);
+	tls_library_stop();
 	return status;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "tls/library.h"
 
 static void log_worker_failed(const struct worker *w, const char *what)
 {
@@ -40,6 +41,7 @@ static void *worker_main(void *arg)
 		log_worker_failed(w, "the ring broke");
 	else
 		engine_finish(&w->engine);
+	tls_library_leave_thread();
 	(void)eventfd_write(w->ended_fd, 1);
 	return NULL;
 }

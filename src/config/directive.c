@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "config/setting.h"
 #include "config/value.h"
+#include "tls/context.h"
 
 const char *const config_section_names[CONFIG_SECTIONS] = {
 	[SECTION_GLOBAL] = "global",
@@ -23,6 +24,44 @@ const char *const balance_kind_names[BALANCE_KINDS] = {
 	[BALANCE_ROUNDROBIN] = "roundrobin", [BALANCE_LEASTCONN] = "leastconn",
 	[BALANCE_RANDOM] = "random",         [BALANCE_MAGLEV] = "maglev",
 	[BALANCE_FIRST] = "first",
+};
+
+const char *const check_kind_names[CHECK_KINDS] = {
+	[CHECK_NONE] = "none",
+	[CHECK_TCP] = "tcp",
+};
+
+const char *const tls_mode_names[TLS_MODES] = {
+	[TLS_MODE_OFF] = "off",
+	[TLS_MODE_PASSTHROUGH] = "passthrough",
+	[TLS_MODE_TERMINATE] = "terminate",
+};
+
+const char *const tls_floor_names[TLS_FLOORS] = {
+	[TLS_FLOOR_AUTO] = "auto",
+	[TLS_FLOOR_12] = "1.2",
+	[TLS_FLOOR_13] = "1.3",
+};
+
+const char *const protocol_names[PROTOCOLS] = {
+	[PROTOCOL_ANY] = "any",
+	[PROTOCOL_POSTGRES] = "postgres",
+};
+
+const char *const route_kind_names[ROUTE_KINDS] = {
+	[ROUTE_SNI] = "sni",
+	[ROUTE_ALPN] = "alpn",
+};
+
+/* Of enum stranger, in the words that fit each place. */
+static const char *const pool_or_reject[STRANGERS] = { "pool", "reject" };
+static const char *const default_or_reject[STRANGERS] = { "default", "reject" };
+static const char *const allow_or_reject[STRANGERS] = { "allow", "reject" };
+
+static const char *const verify_names[] = {
+	[TLS_VERIFY_NONE] = "none",
+	[TLS_VERIFY_OPTIONAL] = "optional",
+	[TLS_VERIFY_REQUIRE] = "require",
 };
 
 #define MS 1u
@@ -66,13 +105,63 @@ const struct directive directives[] = {
 	{ IN_GLOBAL(log_format), .key = "log_format", .type = &type_choice, WORDS(log_format_names),
 	  .fallback = "logfmt", .reloadable = true,
 	  .help = "How a line of the log is written" },
+	{ IN_GLOBAL(ticket_keys), .key = "ticket_keys", .type = &type_file, .reloadable = true,
+	  .help = "Keys of TLS session tickets, shared by several nodes; without: random ones" },
 
 	{ IN_LISTENER(binds), .key = "bind", .type = &type_bind,
 	  .required = true, .repeatable = true, .reloadable = true,
 	  .help = "Address to accept connections on" },
-	{ IN_LISTENER(pool_name), .key = "pool", .type = &type_pool,
-	  .required = true, .reloadable = true,
-	  .help = "Where sessions go" },
+	{ IN_LISTENER(pool_name), .key = "pool", .type = &type_pool, .reloadable = true,
+	  .help = "Where sessions go that no route sends elsewhere" },
+	{ IN_LISTENER(routes), .key = "route", .type = &type_route,
+	  .repeatable = true, .reloadable = true,
+	  .help = "The first that fits decides; wants tls = passthrough or terminate" },
+	{ IN_LISTENER(protocol), .key = "protocol", .type = &type_choice, WORDS(protocol_names),
+	  .fallback = "any", .reloadable = true,
+	  .help = "What clients speak; postgres: TLS begins with PostgreSQL's SSLRequest" },
+	{ IN_LISTENER(tls), .key = "tls", .type = &type_choice, WORDS(tls_mode_names),
+	  .fallback = "off", .reloadable = true,
+	  .help = "Look at no byte, at the ClientHello, or end TLS here" },
+	{ IN_LISTENER(certificates), .key = "certificate", .type = &type_certificate,
+	  .repeatable = true, .reloadable = true,
+	  .help = "PEM, the chain with the leaf first; the client's SNI picks among several" },
+	{ IN_LISTENER(unknown_sni), .key = "unknown_sni", .type = &type_choice,
+	  WORDS(default_or_reject), .fallback = "default", .reloadable = true,
+	  .help = "A name that no certificate has: the first certificate, or an alert" },
+	{ IN_LISTENER(alpn), .key = "alpn", .type = &type_text, .reloadable = true,
+	  .help = "Protocols to agree on, best first, with commas between" },
+	{ IN_LISTENER(tls_min), .key = "tls_min", .type = &type_choice, WORDS(tls_floor_names),
+	  .fallback = "auto", .reloadable = true,
+	  .help = "Oldest version; auto: 1.2, and 1.3 when clients are verified" },
+	{ IN_LISTENER(tls_max), .key = "tls_max", .type = &type_choice, WORDS(tls_floor_names),
+	  .fallback = "auto", .reloadable = true,
+	  .help = "Newest version; auto: 1.3" },
+	{ IN_LISTENER(ciphers), .key = "ciphers", .type = &type_text, .reloadable = true,
+	  .help = "Cipher suites, best first, with colons between" },
+	{ IN_LISTENER(groups), .key = "groups", .type = &type_text, .reloadable = true,
+	  .help = "Groups for the key exchange, best first, with colons between" },
+	{ IN_LISTENER(client_verify), .key = "client_verify", .type = &type_choice,
+	  WORDS(verify_names), .fallback = "none", .reloadable = true,
+	  .help = "Ask clients for a certificate: not, without insisting, or insisting" },
+	{ IN_LISTENER(client_ca), .key = "client_ca", .type = &type_file, .reloadable = true,
+	  .help = "PEM, whose certificates clients' own must come from" },
+	{ IN_LISTENER(client_crl), .key = "client_crl", .type = &type_file, .reloadable = true,
+	  .help = "PEM, clients' certificates that are revoked" },
+	{ IN_LISTENER(no_sni), .key = "no_sni", .type = &type_choice, WORDS(pool_or_reject),
+	  .fallback = "pool", .reloadable = true,
+	  .help = "passthrough: a ClientHello without a name" },
+	{ IN_LISTENER(not_tls), .key = "not_tls", .type = &type_choice, WORDS(pool_or_reject),
+	  .fallback = "reject", .reloadable = true,
+	  .help = "passthrough: first bytes that are no ClientHello" },
+	{ IN_LISTENER(plaintext), .key = "plaintext", .type = &type_choice, WORDS(allow_or_reject),
+	  .fallback = "reject", .reloadable = true,
+	  .help = "protocol = postgres with tls: clients that do not ask for TLS" },
+	{ IN_LISTENER(handshake_timeout_ms), .key = "handshake_timeout", .type = &type_duration,
+	  .fallback = "10s", .min = 10 * MS, .max = 1 * HOUR, .reloadable = true,
+	  .help = "Time for all that comes before a backend is chosen" },
+	{ IN_LISTENER(handshakes_per_s_max), .key = "handshake_rate", .type = &type_number,
+	  .fallback = "0", .zero = "0", .min = 1, .max = 1000000, .reloadable = true,
+	  .help = "TLS handshakes begun in a second, more wait; 0: no limit" },
 	{ IN_LISTENER(backlog), .key = "backlog", .type = &type_number,
 	  .fallback = "4096", .min = 1, .max = 65535, .reloadable = true,
 	  .help = "Connections that may wait; the kernel cuts it down to net.core.somaxconn" },
@@ -124,6 +213,62 @@ const struct directive directives[] = {
 	{ IN_POOL(connect_tries_max), .key = "connect_tries", .type = &type_number,
 	  .fallback = "5", .min = 1, .max = CONFIG_TRIES_MAX, .reloadable = true,
 	  .help = "Backends that a session may try, each once" },
+	{ IN_POOL(check.kind), .key = "check", .type = &type_choice, WORDS(check_kind_names),
+	  .fallback = "none", .reloadable = true,
+	  .help = "How backends are asked whether they are well; tcp: they accept a connection" },
+	{ IN_POOL(check.interval_ms), .key = "check_interval", .type = &type_duration,
+	  .fallback = "2s", .min = 10 * MS, .max = 1 * DAY, .reloadable = true,
+	  .help = "Time between two checks of a backend" },
+	{ IN_POOL(check.fast_interval_ms), .key = "check_fast_interval", .type = &type_duration,
+	  .fallback = "500ms", .min = 10 * MS, .max = 1 * DAY, .reloadable = true,
+	  .help = "The same while its answers contradict what is believed" },
+	{ IN_POOL(check.timeout_ms), .key = "check_timeout", .type = &type_duration,
+	  .fallback = "1s", .min = 10 * MS, .max = 1 * HOUR, .reloadable = true,
+	  .help = "Time for an answer" },
+	{ IN_POOL(check.fall), .key = "check_fall", .type = &type_number,
+	  .fallback = "3", .min = 1, .max = 1000, .reloadable = true,
+	  .help = "Failures in a row that take a backend down" },
+	{ IN_POOL(check.rise), .key = "check_rise", .type = &type_number,
+	  .fallback = "2", .min = 1, .max = 1000, .reloadable = true,
+	  .help = "Passes in a row that bring it up again" },
+	{ IN_POOL(eject.in_a_row), .key = "eject_after", .type = &type_number,
+	  .fallback = "5", .zero = "0", .min = 1, .max = 1000, .reloadable = true,
+	  .help = "Sessions in a row that could not connect put a backend out; 0: never" },
+	{ IN_POOL(eject.failure_percent), .key = "eject_percent", .type = &type_number,
+	  .fallback = "50", .zero = "0", .min = 1, .max = 100, .reloadable = true,
+	  .help = "So many percent of at least 10 in 10 s do too; 0: never" },
+	{ IN_POOL(eject.time_ms), .key = "eject_time", .type = &type_duration,
+	  .fallback = "10s", .min = 10 * MS, .max = 1 * HOUR, .reloadable = true,
+	  .help = "For how long; twice, three times as long the next times, up to 5m" },
+	{ IN_POOL(eject.ejected_max_percent), .key = "eject_max_percent", .type = &type_number,
+	  .fallback = "50", .max = 100, .reloadable = true,
+	  .help = "Of a pool's backends that may be out before the last try is given up" },
+	{ IN_POOL(tls), .key = "tls", .type = &type_flag, .fallback = "no", .reloadable = true,
+	  .help = "Speak TLS to the backends" },
+	{ IN_POOL(tls_verify), .key = "tls_verify", .type = &type_flag, .fallback = "yes",
+	  .reloadable = true,
+	  .help = "no: believe whoever answers; for tests" },
+	{ IN_POOL(tls_ca), .key = "tls_ca", .type = &type_file, .reloadable = true,
+	  .help = "PEM, whose certificates theirs must come from; without: the system's" },
+	{ IN_POOL(tls_crl), .key = "tls_crl", .type = &type_file, .reloadable = true,
+	  .help = "PEM, certificates that are revoked" },
+	{ IN_POOL(tls_name), .key = "tls_name", .type = &type_text, .reloadable = true,
+	  .help = "Name that their certificate must have; without: the backend's host name" },
+	{ IN_POOL(tls_sni), .key = "tls_sni", .type = &type_text, .reloadable = true,
+	  .help = "Name to ask for; without: the one that is verified" },
+	{ IN_POOL(tls_alpn), .key = "tls_alpn", .type = &type_text, .reloadable = true,
+	  .help = "Protocols to offer, best first, with commas between" },
+	{ IN_POOL(tls_certificate), .key = "tls_certificate", .type = &type_file,
+	  .reloadable = true,
+	  .help = "PEM, ours, if they ask for one" },
+	{ IN_POOL(tls_key), .key = "tls_key", .type = &type_file, .reloadable = true,
+	  .help = "PEM, its key; without: in the certificate's file" },
+	{ IN_POOL(protocol), .key = "protocol", .type = &type_choice, WORDS(protocol_names),
+	  .fallback = "any", .reloadable = true,
+	  .help = "What backends speak; postgres: TLS begins with an SSLRequest" },
+	{ IN_POOL(has_direct_tls), .key = "direct_tls", .type = &type_flag, .fallback = "no",
+	  .reloadable = true,
+	  .help = "postgres: TLS begins at once, as PostgreSQL 17 can" },
 };
 /* clang-format on */
 
@@ -136,6 +281,16 @@ const struct directive *directive_find(enum config_section section, const char *
 			return &directives[i];
 	}
 	return NULL;
+}
+
+void directive_release(enum config_section section, void *from)
+{
+	for (size_t i = 0; i < directives_n; i++) {
+		const struct directive *d = &directives[i];
+
+		if (d->section == section && d->type->release)
+			d->type->release(d, from);
+	}
 }
 
 void directive_set_default(const struct directive *d, void *to, struct diag *diag)

@@ -7,6 +7,8 @@ static void dump_directive(const struct directive *d, const void *from, FILE *to
 {
 	size_t n = d->type->count ? d->type->count(from) : 1;
 
+	if (d->type->has && !d->type->has(d, from))
+		return;
 	for (size_t i = 0; i < n; i++) {
 		fprintf(to, "%s = ", d->key);
 		d->type->print(d, from, i, to);

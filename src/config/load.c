@@ -10,8 +10,11 @@
 #include "config/overlap.h"
 #include "config/parse.h"
 #include "config/resolve.h"
+#include "config/security.h"
 #include "config/setting.h"
 #include "config/validate.h"
+#include "tls/context.h"
+#include "tls/tickets.h"
 
 struct loader {
 	struct config *config;
@@ -170,6 +173,7 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 	config_resolve(config, l->diag, ask);
 	config_check_overlaps(config, l->diag, ask);
 	config_validate(config, l->diag, ask);
+	config_check_security(config, l->diag, ask);
 	finish_sources(l);
 	if (!diag_has_errors(l->diag))
 		return config;
@@ -218,14 +222,20 @@ void config_destroy(struct config *config)
 		for (size_t j = 0; j < listener->binds_n; j++)
 			free(listener->binds[j].addrs);
 		free(listener->binds);
+		directive_release(SECTION_LISTENER, listener);
+		tls_server_unref(listener->tls_server);
 		free(listener->given);
 	}
 	for (size_t i = 0; i < config->pools_n; i++) {
 		free(config->pools[i].backends);
+		directive_release(SECTION_POOL, &config->pools[i]);
+		tls_client_unref(config->pools[i].tls_client);
 		free(config->pools[i].given);
 	}
 	for (size_t i = 0; i < config->files_n; i++)
 		free(config->files[i]);
+	directive_release(SECTION_GLOBAL, &config->global);
+	tls_tickets_unref(config->tickets);
 	free(config->listeners);
 	free(config->pools);
 	free(config->files);

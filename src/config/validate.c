@@ -209,33 +209,58 @@ static void check_backlogs(const struct config *config, struct diag *diag)
 
 /* ---- links ---- */
 
+/* Where a listener names a pool. */
+struct pool_link {
+	const char *key, *name;
+	const struct config_place *place;
+};
+
+struct linker {
+	bool *is_used; /* by index of the pool */
+	struct diag *diag;
+};
+
 static void report_unknown_pool(const struct listener_config *listener, const struct names *pools,
-				struct diag *diag)
+				const struct pool_link *link, struct diag *diag)
 {
 	const char *near = NULL;
 
 	if (diag_has_room(diag))
-		near = names_nearest(pools, listener->pool_name);
-	diag_error(diag, &listener->pool_place, "[listener %s] pool: there is no [pool %s]%s%s%s",
-		   listener->name, listener->pool_name, near ? "; did you mean '" : "",
+		near = names_nearest(pools, link->name);
+	diag_error(diag, link->place, "[listener %s] %s: there is no [pool %s]%s%s%s",
+		   listener->name, link->key, link->name, near ? "; did you mean '" : "",
 		   near ? near : "", near ? "'?" : "");
 }
 
-static void link_listeners(struct config *config, const struct names *pools, bool *is_used,
-			   struct diag *diag)
+/* Gives the pool of that name, and notes that it is used; reports it when there is none. */
+static const struct pool_config *find_pool(const struct config *config,
+					   const struct listener_config *listener,
+					   const struct names *pools, const struct pool_link *link,
+					   struct linker *l)
 {
-	for (size_t i = 0; i < config->listeners_n; i++) {
-		struct listener_config *listener = &config->listeners[i];
-		const struct named *found = names_find(pools, listener->pool_name);
+	const struct named *found = names_find(pools, link->name);
 
-		if (listener->pool_name[0] == '\0')
-			continue;
-		if (!found) {
-			report_unknown_pool(listener, pools, diag);
-			continue;
-		}
-		listener->pool = &config->pools[found->index];
-		is_used[found->index] = true;
+	if (link->name[0] == '\0')
+		return NULL;
+	if (!found) {
+		report_unknown_pool(listener, pools, link, l->diag);
+		return NULL;
+	}
+	l->is_used[found->index] = true;
+	return &config->pools[found->index];
+}
+
+static void link_listener(const struct config *config, struct listener_config *listener,
+			  const struct names *pools, struct linker *l)
+{
+	const struct pool_link own = { "pool", listener->pool_name, &listener->pool_place };
+
+	listener->pool = find_pool(config, listener, pools, &own, l);
+	for (size_t i = 0; i < listener->routes_n; i++) {
+		struct route_config *route = &listener->routes[i];
+		const struct pool_link link = { "route", route->pool_name, &route->place };
+
+		route->pool = find_pool(config, listener, pools, &link, l);
 	}
 }
 
@@ -257,7 +282,9 @@ static void check_links(struct config *config, const struct names *pools, struct
 		diag_no_memory(diag);
 		return;
 	}
-	link_listeners(config, pools, is_used, diag);
+	for (size_t i = 0; i < config->listeners_n; i++)
+		link_listener(config, &config->listeners[i], pools,
+			      &(struct linker){ .is_used = is_used, .diag = diag });
 	report_unused(config, is_used, diag);
 	free(is_used);
 }

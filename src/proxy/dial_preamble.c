@@ -92,11 +92,11 @@ static void tls_start(struct session *s)
 {
 	const struct pool_config *config = pool_config(s->pool);
 	struct side *side = backend_side(s);
-	const char *name = s->backend->config->spec.is_name ? s->backend->config->spec.host : NULL;
+	const char *name = config->tls_name ? NULL : s->backend->config->spec.host;
 	int err;
 
 	tlsrec_init(&side->gate);
-	err = tls_stream_connect(config->tls, name, crypt_send, side, &side->tls);
+	err = tls_stream_connect(config->tls_client, name, crypt_send, side, &side->tls);
 	if (err < 0)
 		dial_failed(s, err);
 	else

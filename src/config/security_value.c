@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The types of the directives that speak of TLS: texts, files, certificates,
+ * routes.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/setting.h"
+#include "config/value.h"
+#include "config/words.h"
+
+/* ---- texts, files ---- */
+
+static char **text_field(const struct directive *d, const void *section)
+{
+	return (char **)((const char *)section + d->offset);
+}
+
+static void set_text(const struct setting *s, void *section)
+{
+	char **field = text_field(s->directive, section);
+
+	if (s->text[0] == '\0') {
+		setting_error(s, NULL, "the value is missing");
+		return;
+	}
+	free(*field);
+	*field = strdup(s->text);
+	if (!*field)
+		diag_no_memory(s->diag);
+}
+
+static void print_text(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	(void)index;
+	fputs(*text_field(d, section), to);
+}
+
+static bool has_text(const struct directive *d, const void *section)
+{
+	return *text_field(d, section) != NULL;
+}
+
+static void release_text(const struct directive *d, void *section)
+{
+	free(*text_field(d, section));
+	*text_field(d, section) = NULL;
+}
+
+const struct directive_type type_text = {
+	.form = "a list",
+	.set = set_text,
+	.print = print_text,
+	.has = has_text,
+	.release = release_text,
+};
+
+const struct directive_type type_file = {
+	.form = "the name of a file",
+	.set = set_text,
+	.print = print_text,
+	.has = has_text,
+	.release = release_text,
+};
+
+/* ---- certificate ---- */
+
+#define AT(field) .offset = offsetof(struct certificate_config, field)
+
+static const struct directive certificate_options[] = {
+	{ .key = "key", .type = &type_file, AT(key) },
+};
+
+static void set_certificate(const struct setting *s, void *section)
+{
+	struct listener_config *listener = section;
+	struct certificate_config *all;
+	struct words words;
+
+	if (s->text[0] == '\0') {
+		setting_error(s, NULL, "the value is missing");
+		return;
+	}
+	if (!words_split(s, &words))
+		return;
+	all = setting_grow(s->diag, listener->certificates, listener->certificates_n, sizeof(*all));
+	if (!all)
+		return;
+	listener->certificates = all;
+	all += listener->certificates_n++;
+	all->place = s->place;
+	all->chain = strdup(words.text + words.at[0]);
+	if (!all->chain)
+		diag_no_memory(s->diag);
+	words_set_options(&words, 1, certificate_options, ARRAY_LEN(certificate_options), all);
+}
+
+static void print_certificate(const struct directive *d, const void *section, size_t index,
+			      FILE *to)
+{
+	const struct listener_config *listener = section;
+	const struct certificate_config *c = &listener->certificates[index];
+
+	(void)d;
+	fprintf(to, "%s%s%s", c->chain, c->key ? " key=" : "", c->key ? c->key : "");
+}
+
+static size_t count_certificates(const void *section)
+{
+	return ((const struct listener_config *)section)->certificates_n;
+}
+
+static void release_certificates(const struct directive *d, void *section)
+{
+	struct listener_config *listener = section;
+
+	(void)d;
+	for (size_t i = 0; i < listener->certificates_n; i++) {
+		free(listener->certificates[i].chain);
+		free(listener->certificates[i].key);
+	}
+	free(listener->certificates);
+	listener->certificates = NULL;
+	listener->certificates_n = 0;
+}
+
+const struct directive_type type_certificate = {
+	.form = "FILE [key=FILE]",
+	.set = set_certificate,
+	.print = print_certificate,
+	.count = count_certificates,
+	.release = release_certificates,
+};
+
+/* ---- route ---- */
+
+static bool read_pattern(const struct setting *word, struct route_config *route)
+{
+	size_t n = strlen(word->text);
+	const char *star = strchr(word->text, '*');
+
+	if (n >= sizeof(route->pattern)) {
+		setting_error(word, NULL, "'%.60s' is too long", word->text);
+		return false;
+	}
+	if (route->kind == ROUTE_SNI && star && (star != word->text || star[1] != '.' ||
+						 strchr(star + 1, '*'))) {
+		setting_error(word, NULL, "'%.60s': a * stands for the first label only",
+			      word->text);
+		return false;
+	}
+	for (size_t i = 0; i <= n; i++)
+		route->pattern[i] = route->kind == ROUTE_SNI ? (char)tolower((unsigned char)
+									      word->text[i])
+							      : word->text[i];
+	return true;
+}
+
+static bool read_kind(const struct setting *word, struct route_config *route)
+{
+	for (unsigned i = 0; i < ROUTE_KINDS; i++) {
+		if (strcmp(word->text, route_kind_names[i]) != 0)
+			continue;
+		route->kind = (enum route_kind)i;
+		return true;
+	}
+	setting_error(word, text_nearest(word->text, route_kind_names, ROUTE_KINDS),
+		      "unknown kind of route '%.60s'", word->text);
+	return false;
+}
+
+static bool read_route(const struct setting *s, struct route_config *route)
+{
+	struct setting kind, pattern, pool;
+	struct words words;
+
+	if (!words_split(s, &words))
+		return false;
+	if (words.n != 4 || strcmp(words.text + words.at[2], "->") != 0) {
+		setting_error(s, NULL, "this is not a route");
+		return false;
+	}
+	kind = words_setting(&words, 0);
+	pattern = words_setting(&words, 1);
+	pool = words_setting(&words, 3);
+	route->place = pool.place;
+	return read_kind(&kind, route) && read_pattern(&pattern, route) &&
+	       setting_name(&pool, route->pool_name);
+}
+
+static void set_route(const struct setting *s, void *section)
+{
+	struct listener_config *listener = section;
+	struct route_config route = { 0 }, *routes;
+
+	if (!read_route(s, &route))
+		return;
+	routes = setting_grow(s->diag, listener->routes, listener->routes_n, sizeof(*routes));
+	if (!routes)
+		return;
+	routes[listener->routes_n++] = route;
+	listener->routes = routes;
+}
+
+static void print_route(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	const struct route_config *r = &((const struct listener_config *)section)->routes[index];
+
+	(void)d;
+	fprintf(to, "%s %s -> %s", route_kind_names[r->kind], r->pattern, r->pool_name);
+}
+
+static size_t count_routes(const void *section)
+{
+	return ((const struct listener_config *)section)->routes_n;
+}
+
+static void release_routes(const struct directive *d, void *section)
+{
+	struct listener_config *listener = section;
+
+	(void)d;
+	free(listener->routes);
+	listener->routes = NULL;
+	listener->routes_n = 0;
+}
+
+const struct directive_type type_route = {
+	.form = "sni NAME -> POOL, sni *.NAME -> POOL, alpn ID -> POOL",
+	.set = set_route,
+	.print = print_route,
+	.count = count_routes,
+	.release = release_routes,
+};
