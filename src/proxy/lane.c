@@ -290,8 +290,11 @@ void lane_on_send(struct io_op *op, int res, unsigned flags)
 	}
 	if (res > 0)
 		lane_sent(lane, (uint32_t)res);
-	if (s->phase != SESSION_RELAYING && !side_push(to)) /* more of a greeting? */
-		greet_on_sent(s);
+	if (s->phase != SESSION_RELAYING) { /* a greeting's answer */
+		if (!side_push(to))
+			greet_on_sent(s);
+		return;
+	}
 	lane_push(lane);
 	lane_pull(lane);
 }
