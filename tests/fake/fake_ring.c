@@ -2,12 +2,19 @@
 #include "fake_ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/check.h"
 
-#define REQUESTS_MAX 4096
+#define REQUESTS_MAX 8192
+
+/* What the functions try_*() give when the kernel would go on waiting. */
+#define WAITS (-4096)
 
 struct ring {
 	struct buf_pool *pool;
@@ -17,9 +24,8 @@ struct ring {
 
 static struct fake_request requests[REQUESTS_MAX];
 static unsigned requests_n;
-static struct ring *the_ring;
-
-/* ---- the test's side ---------------------------------------------------------------- */
+static int create_error, wait_error;
+static uint64_t waited_ns;
 
 static struct fake_request *find(const struct io_op *op)
 {
@@ -27,6 +33,22 @@ static struct fake_request *find(const struct io_op *op)
 		if (requests[n].op == op)
 			return &requests[n];
 	return NULL;
+}
+
+static struct fake_request *find_kind(const struct io_op *op, enum fake_kind kind)
+{
+	struct fake_request *r = find(op);
+
+	CHECK(r);
+	CHECK(r->kind == kind);
+	return r;
+}
+
+void fake_reset(void)
+{
+	requests_n = 0;
+	create_error = wait_error = 0;
+	waited_ns = 0;
 }
 
 struct fake_request fake_request_of(const struct io_op *op)
@@ -41,6 +63,14 @@ unsigned fake_requests(void)
 	return requests_n;
 }
 
+struct fake_request fake_request_at(unsigned n)
+{
+	CHECK(n < requests_n);
+	return requests[n];
+}
+
+/* ---- by hand ---------------------------------------------------------------------- */
+
 void fake_complete(struct io_op *op, int res, unsigned flags)
 {
 	struct fake_request *r = find(op);
@@ -54,67 +84,248 @@ void fake_complete(struct io_op *op, int res, unsigned flags)
 	op->done(op, res, flags);
 }
 
+static unsigned flags_of(const struct buf *buf)
+{
+	return IO_HAS_BUFFER | (unsigned)buf->id << 16;
+}
+
 void fake_receive(struct io_op *op, const void *bytes, size_t n, unsigned flags)
 {
-	struct buf *buf = buf_get(the_ring->pool);
+	struct buf *buf = buf_get(find_kind(op, FAKE_RECV)->ring->pool);
 
 	CHECK(buf);
 	CHECK(n <= BUF_BYTES);
 	memcpy(buf->bytes, bytes, n);
-	fake_complete(op, (int)n, flags | IO_HAS_BUFFER | (unsigned)buf->id << 16);
+	fake_complete(op, (int)n, flags | flags_of(buf));
 }
 
-size_t fake_send_all(struct io_op *op)
+/* ---- for real --------------------------------------------------------------------- */
+
+static bool is_ready(int fd, short events)
 {
-	size_t n = fake_request_of(op).n;
+	struct pollfd p = { .fd = fd, .events = events };
 
-	fake_complete(op, (int)n, 0);
-	return n;
+	return poll(&p, 1, 0) > 0;
 }
 
-void fake_complete_cancels(void)
+/* A request on such a socket fails where it would have to wait. */
+static int wait_on(int fd)
+{
+	return fcntl(fd, F_GETFL) & O_NONBLOCK ? -EAGAIN : WAITS;
+}
+
+static int try_accept(const struct fake_request *r, unsigned *ret_flags)
+{
+	int fd;
+
+	if (!is_ready(r->fd, POLLIN))
+		return wait_on(r->fd);
+	fd = accept4(r->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_flags = r->many ? IO_MORE : 0;
+	return fd;
+}
+
+static int try_connect(const struct fake_request *r)
+{
+	return connect(r->fd, &r->addr->sa, r->addr->len) < 0 ? -errno : 0;
+}
+
+/* As long as credit is left, the receive goes on. */
+static unsigned more_after(struct fake_request *r, uint32_t n)
+{
+	if (r->credit <= n)
+		return 0;
+	r->credit -= n;
+	return IO_MORE;
+}
+
+static int try_recv(struct fake_request *r, unsigned *ret_flags)
+{
+	struct buf *buf;
+	ssize_t n;
+
+	if (!is_ready(r->fd, POLLIN | POLLRDHUP))
+		return wait_on(r->fd);
+	buf = buf_get(r->ring->pool);
+	if (!buf)
+		return -ENOBUFS;
+	n = recv(r->fd, buf->bytes, BUF_BYTES, MSG_DONTWAIT);
+	if (n <= 0) {
+		int err = errno;
+
+		buf_put(r->ring->pool, buf);
+		return n < 0 ? -err : 0;
+	}
+	*ret_flags = flags_of(buf) | more_after(r, (uint32_t)n);
+	if (is_ready(r->fd, POLLIN))
+		*ret_flags |= IO_NONEMPTY;
+	return (int)n;
+}
+
+/* Goes on until all is sent, as MSG_WAITALL does; an error after a part is told next time. */
+static int try_send(struct fake_request *r)
+{
+	while (r->sent < r->n) {
+		ssize_t n = send(r->fd, r->bytes + r->sent, r->n - r->sent,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN && wait_on(r->fd) == WAITS)
+			return WAITS;
+		if (n < 0)
+			return r->sent > 0 ? (int)r->sent : -errno;
+		r->sent += (size_t)n;
+	}
+	return (int)r->n;
+}
+
+/* The kernel looks for POLLRDHUP whether it was asked to or not. */
+static int try_poll(const struct fake_request *r)
+{
+	struct pollfd p = { .fd = r->fd, .events = (short)(r->events | POLLRDHUP) };
+
+	return poll(&p, 1, 0) > 0 ? p.revents : WAITS;
+}
+
+static int try_read(const struct fake_request *r)
+{
+	ssize_t n;
+
+	if (!is_ready(r->fd, POLLIN))
+		return WAITS;
+	n = read(r->fd, r->to, r->n);
+	return n < 0 ? -errno : (int)n;
+}
+
+/* Of a send that has begun, what was sent is told. */
+static int try_cancel(const struct fake_request *r)
+{
+	const struct fake_request *target = find(r->target);
+
+	if (!target)
+		return -ENOENT;
+	fake_complete(target->op, target->sent > 0 ? (int)target->sent : -ECANCELED, 0);
+	return 0;
+}
+
+static int try(struct fake_request *r, unsigned *ret_flags)
+{
+	switch (r->kind) {
+	case FAKE_ACCEPT:
+		return try_accept(r, ret_flags);
+	case FAKE_CONNECT:
+		return try_connect(r);
+	case FAKE_RECV:
+		return try_recv(r, ret_flags);
+	case FAKE_SEND:
+		return try_send(r);
+	case FAKE_POLL:
+		return try_poll(r);
+	case FAKE_READ:
+		return try_read(r);
+	case FAKE_CANCEL:
+		return try_cancel(r);
+	default:
+		return WAITS;
+	}
+}
+
+bool fake_perform(struct io_op *op)
+{
+	struct fake_request *r = find(op);
+	unsigned flags = 0;
+	int res;
+
+	CHECK(r);
+	res = try(r, &flags);
+	if (res != WAITS)
+		fake_complete(op, res, flags);
+	return res != WAITS;
+}
+
+unsigned fake_run(void)
+{
+	static struct io_op *ops[REQUESTS_MAX];
+	unsigned n = requests_n, completed = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		ops[i] = requests[i].op;
+	for (unsigned i = 0; i < n; i++)
+		if (find(ops[i]))
+			completed += fake_perform(ops[i]);
+	return completed;
+}
+
+size_t fake_send_part(struct io_op *op, size_t n)
+{
+	const struct fake_request *r = find_kind(op, FAKE_SEND);
+	ssize_t sent = send(r->fd, r->bytes, MIN(n, r->n), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	CHECK(sent > 0);
+	fake_complete(op, (int)sent, 0);
+	return (size_t)sent;
+}
+
+void fake_run_cancels(void)
 {
 	for (unsigned n = 0; n < requests_n;) {
-		struct fake_request r = requests[n];
-
-		if (r.kind != FAKE_CANCEL) {
+		if (requests[n].kind != FAKE_CANCEL) {
 			n++;
 			continue;
 		}
-		if (r.target->in_kernel)
-			fake_complete(r.target, -ECANCELED, 0);
-		fake_complete(r.op, 0, 0);
+		fake_perform(requests[n].op);
 		n = 0;
 	}
 }
 
-/* ---- io/ring.h ------------------------------------------------------------------------ */
+void fake_fail_create(int err)
+{
+	create_error = err;
+}
+
+void fake_fail_wait(int err)
+{
+	wait_error = err;
+}
+
+uint64_t fake_waited_ns(void)
+{
+	return waited_ns;
+}
+
+/* ---- io/ring.h ---------------------------------------------------------------------- */
 
 int ring_create(const struct ring_options *options, struct buf_pool *pool, struct ring **ret_ring,
 		const char **ret_step)
 {
+	struct ring *ring;
+	int err = create_error;
+
 	*ret_step = "fake";
-	the_ring = calloc(1, sizeof(*the_ring));
-	if (!the_ring)
-		return -ENOMEM;
-	the_ring->pool = pool;
-	the_ring->features = options->features;
-	requests_n = 0;
-	*ret_ring = the_ring;
+	create_error = 0;
+	if (err < 0)
+		return err;
+	ring = calloc(1, sizeof(*ring));
+	CHECK(ring);
+	ring->pool = pool;
+	ring->features = options->features;
+	*ret_ring = ring;
 	return 0;
 }
 
 void ring_destroy(struct ring *ring)
 {
+	for (unsigned n = 0; ring && n < requests_n; n++)
+		CHECK(requests[n].ring != ring);
 	free(ring);
-	the_ring = NULL;
 }
 
 int ring_wait(struct ring *ring, uint64_t timeout_ns)
 {
-	(void)timeout_ns;
+	waited_ns = timeout_ns;
 	ring->enters++;
-	return 0;
+	return wait_error;
 }
 
 unsigned ring_dispatch(struct ring *ring)
@@ -148,51 +359,53 @@ static void request(const struct fake_request *r)
 {
 	CHECK(requests_n < REQUESTS_MAX);
 	CHECK(!r->op->in_kernel);
+	CHECK(r->fd >= 0 || r->kind == FAKE_CANCEL);
 	r->op->in_kernel = true;
 	requests[requests_n++] = *r;
 }
 
 void io_accept(struct ring *ring, struct io_op *op, int fd, bool many)
 {
-	(void)ring;
-	request(&(struct fake_request){ .op = op, .kind = FAKE_ACCEPT, .fd = fd, .many = many });
+	request(&(struct fake_request){
+		.ring = ring, .op = op, .kind = FAKE_ACCEPT, .fd = fd, .many = many });
 }
 
 void io_connect(struct ring *ring, struct io_op *op, int fd, const struct addr *addr)
 {
-	(void)ring;
-	request(&(struct fake_request){ .op = op, .kind = FAKE_CONNECT, .fd = fd, .bytes = addr });
+	request(&(struct fake_request){
+		.ring = ring, .op = op, .kind = FAKE_CONNECT, .fd = fd, .addr = addr });
 }
 
 void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool wait)
 {
-	(void)ring;
-	(void)wait;
-	request(&(struct fake_request){ .op = op, .kind = FAKE_RECV, .fd = fd, .credit = credit });
+	request(&(struct fake_request){ .ring = ring,
+					.op = op,
+					.kind = FAKE_RECV,
+					.fd = fd,
+					.credit = ring->features.recv_credit ? credit : 0,
+					.wait = wait });
 }
 
 void io_send(struct ring *ring, struct io_op *op, int fd, const void *bytes, size_t n)
 {
-	(void)ring;
 	request(&(struct fake_request){
-		.op = op, .kind = FAKE_SEND, .fd = fd, .bytes = bytes, .n = n });
+		.ring = ring, .op = op, .kind = FAKE_SEND, .fd = fd, .bytes = bytes, .n = n });
 }
 
 void io_poll(struct ring *ring, struct io_op *op, int fd, unsigned events)
 {
-	(void)ring;
-	request(&(struct fake_request){ .op = op, .kind = FAKE_POLL, .fd = fd, .events = events });
+	request(&(struct fake_request){
+		.ring = ring, .op = op, .kind = FAKE_POLL, .fd = fd, .events = events });
 }
 
 void io_read(struct ring *ring, struct io_op *op, int fd, void *ret_bytes, size_t n)
 {
-	(void)ring;
 	request(&(struct fake_request){
-		.op = op, .kind = FAKE_READ, .fd = fd, .bytes = ret_bytes, .n = n });
+		.ring = ring, .op = op, .kind = FAKE_READ, .fd = fd, .to = ret_bytes, .n = n });
 }
 
 void io_cancel(struct ring *ring, struct io_op *op, struct io_op *target)
 {
-	(void)ring;
-	request(&(struct fake_request){ .op = op, .kind = FAKE_CANCEL, .fd = -1, .target = target });
+	request(&(struct fake_request){
+		.ring = ring, .op = op, .kind = FAKE_CANCEL, .fd = -1, .target = target });
 }

@@ -3,9 +3,16 @@
 #define FAKE_RING_H
 
 /*
- * A ring without a kernel: requests are written down, and the test decides
+ * A ring without io_uring: requests are written down, and the test decides
  * when and how each completes. Completions run their callback at once, as
- * ring_dispatch() would.
+ * ring_dispatch() would. There are two ways to let one complete:
+ *
+ *   by hand    fake_complete(), fake_receive(): with any result, whatever the
+ *              socket says; for errors, races and late completions
+ *   for real   fake_perform(), fake_run(): with what the kernel would say now,
+ *              asked with an ordinary system call that does not wait
+ *
+ * All rings of a test share one list of requests.
  */
 
 #include <stdbool.h>
@@ -25,29 +32,57 @@ enum fake_kind {
 };
 
 struct fake_request {
+	struct ring *ring;
 	struct io_op *op;
 	enum fake_kind kind;
 	int fd;
-	const void *bytes; /* of a send or read */
-	size_t n;
-	unsigned events; /* of a poll */
-	uint32_t credit; /* of a receive */
-	bool many;	 /* of an accept */
-	struct io_op *target; /* of a cancel */
+	const struct addr *addr; /* of a connect */
+	const char *bytes;       /* of a send */
+	void *to;                /* of a read */
+	size_t n;                /* of both: how many */
+	size_t sent;             /* of them, so far */
+	unsigned events;         /* of a poll */
+	uint32_t credit;         /* of a receive; what is left of it */
+	bool wait;               /* of a receive */
+	bool many;               /* of an accept */
+	struct io_op *target;    /* of a cancel */
 };
+
+/* Forgets everything: a new test begins. */
+void fake_reset(void);
 
 /* What @op asks for; kind FAKE_NOTHING when it is not in the kernel. */
 struct fake_request fake_request_of(const struct io_op *op);
-/* How many ops are in the kernel. */
+/* How many ops are in the kernel, and number @n of them, in no particular order. */
 unsigned fake_requests(void);
+struct fake_request fake_request_at(unsigned n);
+
+/* ---- by hand ---------------------------------------------------------------- */
 
 /* The last completion of @op, or one of several with IO_MORE in @flags. */
 void fake_complete(struct io_op *op, int res, unsigned flags);
 /* @n bytes arrive for a receive, in a buffer of the pool. */
 void fake_receive(struct io_op *op, const void *bytes, size_t n, unsigned flags);
-/* A send is done, of all its bytes. Gives their number. */
-size_t fake_send_all(struct io_op *op);
-/* Every cancelled request completes with -ECANCELED, and the cancels with 0. */
-void fake_complete_cancels(void);
+
+/* ---- for real --------------------------------------------------------------- */
+
+/*
+ * Does what the kernel would do with @op now: false when it would go on
+ * waiting. A receive with credit completes once for each call.
+ */
+bool fake_perform(struct io_op *op);
+/* fake_perform() for all requests there are, once for each. Gives how many completed. */
+unsigned fake_run(void);
+/* Sends the first @n bytes of a send, which then completes short; gives their number. */
+size_t fake_send_part(struct io_op *op, size_t n);
+/* Every cancel is performed. */
+void fake_run_cancels(void);
+
+/* The next ring_create() fails with @err, naming "fake" as the call. */
+void fake_fail_create(int err);
+/* ring_wait() gives @err from now on; 0: is well again. */
+void fake_fail_wait(int err);
+/* What the last ring_wait() would have waited, at most. */
+uint64_t fake_waited_ns(void);
 
 #endif

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "config/load.h"
+#include "net/sock.h"
+
+#define BACKLOG 4096
+
+#define TURNS_MAX 100000 /* of stage_run(): whoever takes longer never ends */
+
+/* ---- descriptors ------------------------------------------------------------------- */
+
+static unsigned open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	CHECK(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n - 3; /* ".", ".." and the directory's own */
+}
+
+unsigned stage_fds(const struct stage *st)
+{
+	return open_fds() - st->fds_before - st->peers_n;
+}
+
+int stage_keep(struct stage *st, int fd)
+{
+	CHECK(fd >= 0);
+	CHECK(st->peers_n < STAGE_PEERS_MAX);
+	st->peers[st->peers_n++] = fd;
+	return fd;
+}
+
+static void forget(struct stage *st, int fd)
+{
+	for (unsigned n = 0; n < st->peers_n; n++) {
+		if (st->peers[n] != fd)
+			continue;
+		st->peers[n] = st->peers[--st->peers_n];
+		return;
+	}
+	CHECK(!"a peer of this stage");
+}
+
+void stage_close(struct stage *st, int fd)
+{
+	forget(st, fd);
+	close(fd);
+}
+
+void stage_reset(struct stage *st, int fd)
+{
+	forget(st, fd);
+	sock_close_abort(fd);
+}
+
+/* ---- set up --------------------------------------------------------------------------- */
+
+/* A socket that listens on a free port of loopback, or on an abstract name that the kernel picks. */
+static int open_listener(bool is_unix, struct addr *ret_addr)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(is_unix ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK(fd >= 0);
+	if (is_unix)
+		CHECK(bind(fd, (struct sockaddr *)&un, sizeof(un.sun_family)) == 0);
+	else
+		CHECK(bind(fd, (struct sockaddr *)&in, sizeof(in)) == 0);
+	CHECK(listen(fd, BACKLOG) == 0);
+	CHECK(sock_local_addr(fd, ret_addr) == 0);
+	return fd;
+}
+
+static const char *or_nothing(const char *text)
+{
+	return text ? text : "";
+}
+
+static void load(struct stage *st, const struct stage_options *o, const struct addr *backends)
+{
+	char text[ADDR_TEXT_BYTES], *config;
+	size_t bytes;
+	FILE *to = open_memstream(&config, &bytes);
+	struct diag diag;
+
+	CHECK(to);
+	fprintf(to, "[listener l]\nbind = %s\npool = p\n%s\n[pool p]\n",
+		addr_format(&st->addr, text), or_nothing(o->listener_keys));
+	for (unsigned n = 0; n < st->servers_n; n++)
+		fprintf(to, "backend = b%u %s\n", n, addr_format(&backends[n], text));
+	fprintf(to, "%s\n", or_nothing(o->pool_keys));
+	CHECK(fclose(to) == 0);
+
+	diag_init(&diag);
+	st->config = config_load_text("stage.ini", config, bytes, &diag);
+	diag_write(&diag, stderr);
+	diag_finish(&diag);
+	free(config);
+	CHECK(st->config);
+}
+
+static void start_engine(struct stage *st, const struct stage_options *o, int listener_fd)
+{
+	unsigned worker = st->workers_n++;
+	const struct acceptor_socket socket = {
+		.listener = &st->proxy->listeners[0],
+		.fd = listener_fd,
+		.is_tcp = !o->is_unix,
+	};
+	struct engine_options options = {
+		.proxy = st->proxy,
+		.worker = worker,
+		.ring = { .features = { .accept_multishot = true,
+					.recv_credit = !o->without_credit } },
+		.buffers = o->buffers ? o->buffers : 64,
+		.sockets = &socket,
+		.sockets_n = 1,
+	};
+	const char *step;
+
+	CHECK(mail_open(&options.mail_fd, &st->mail_fds[worker]) == 0);
+	st->proxy->peers[worker].mail_fd = st->mail_fds[worker];
+	CHECK(engine_init(&st->engines[worker], &options, &step) == 0);
+	st->is_up[worker] = true;
+	st->now_ms = st->engines[worker].now_ms;
+}
+
+struct stage *stage_create(const struct stage_options *o)
+{
+	struct stage *st = calloc(1, sizeof(*st));
+	struct addr backends[STAGE_BACKENDS_MAX];
+	unsigned workers = MAX(o->workers, 1);
+	int listener_fd;
+
+	CHECK(st);
+	fake_reset();
+	st->fds_before = open_fds();
+	st->log_fd = memfd_create("log", MFD_CLOEXEC);
+	log_configure(LOG_INFO, LOG_LOGFMT, st->log_fd);
+	listener_fd = open_listener(o->is_unix, &st->addr);
+	for (; st->servers_n < MAX(o->backends, 1); st->servers_n++)
+		st->servers[st->servers_n] = open_listener(o->is_unix, &backends[st->servers_n]);
+	load(st, o, backends);
+	st->proxy = proxy_create(st->config, workers, o->sessions_max ? o->sessions_max : 64);
+	CHECK(st->proxy);
+	for (unsigned n = 0; n < workers; n++)
+		start_engine(st, o, n == 0 ? listener_fd : dup(listener_fd));
+	return st;
+}
+
+/* ---- take down --------------------------------------------------------------------------- */
+
+static const char *left_over_in(const struct stage *st, const struct engine *e)
+{
+	if (e->sessions.used > 0)
+		return "sessions";
+	if (e->bufs.free_n != e->bufs.count)
+		return "buffers";
+	if (e->pipes.free_n != e->pipes.open_n)
+		return "pipes";
+	if (!list_is_empty(&e->starved))
+		return "starved sides";
+	if (e->timers.armed > 0)
+		return "timers";
+	if (atomic_load(&st->proxy->peers[e->worker].sessions) > 0)
+		return "the worker's count of sessions";
+	return NULL;
+}
+
+static const char *left_over(const struct stage *st)
+{
+	struct pool *pool = st->proxy->pools[0];
+	const char *what = NULL;
+
+	for (unsigned n = 0; n < st->workers_n && !what; n++)
+		what = left_over_in(st, &st->engines[n]);
+	for (size_t n = 0; n < pool_backends(pool) && !what; n++)
+		if (atomic_load(&pool_backend(pool, n)->sessions) > 0)
+			what = "places at a backend";
+	if (!what && atomic_load(&st->proxy->sessions) > 0)
+		what = "places of the process";
+	if (!what && atomic_load(&st->proxy->listeners[0].sessions) > 0)
+		what = "places of the listener";
+	if (!what && fake_requests() > 0)
+		what = "requests";
+	return what;
+}
+
+static void end_engines(struct stage *st)
+{
+	for (unsigned n = 0; n < st->workers_n; n++)
+		engine_stop(&st->engines[n], CLOSE_SHUTDOWN);
+	stage_run(st);
+	for (unsigned n = 0; n < st->workers_n; n++) {
+		struct engine *e = &st->engines[n];
+
+		CHECK(engine_is_over(e));
+		if (e->mail_op.in_kernel)
+			io_cancel(e->ring, &e->mail_cancel, &e->mail_op);
+		e->is_mail_closed = true;
+		fake_run_cancels();
+	}
+}
+
+static void close_all(struct stage *st)
+{
+	for (unsigned n = 0; n < st->peers_n; n++)
+		close(st->peers[n]);
+	for (unsigned n = 0; n < st->servers_n; n++)
+		if (st->servers[n] >= 0)
+			close(st->servers[n]);
+	for (unsigned n = 0; n < st->workers_n; n++)
+		close(st->mail_fds[n]);
+	log_configure(LOG_ERROR, LOG_LOGFMT, STDERR_FILENO);
+	close(st->log_fd);
+	(void)stage_log(NULL);
+}
+
+const char *stage_destroy(struct stage *st)
+{
+	const char *what;
+
+	end_engines(st);
+	what = left_over(st);
+	if (!what) {
+		for (unsigned n = 0; n < st->workers_n; n++)
+			engine_finish(&st->engines[n]);
+		proxy_destroy(st->proxy);
+		config_destroy(st->config);
+	}
+	close_all(st);
+	if (!what && open_fds() != st->fds_before)
+		what = "descriptors";
+	free(st);
+	return what;
+}
+
+/* ---- what happens --------------------------------------------------------------------------- */
+
+void stage_turn(struct stage *st)
+{
+	for (unsigned n = 0; n < st->workers_n; n++)
+		engine_work(&st->engines[n], st->now_ms);
+}
+
+void stage_run(struct stage *st)
+{
+	unsigned turns = 0;
+
+	do {
+		stage_turn(st);
+		CHECK(++turns < TURNS_MAX);
+	} while (fake_run() > 0);
+	stage_turn(st);
+}
+
+void stage_pass(struct stage *st, uint64_t ms)
+{
+	st->now_ms += ms;
+	stage_turn(st);
+}
+
+void stage_run_for_a_moment(struct stage *st)
+{
+	stage_run(st);
+	usleep(1000);
+	st->now_ms++;
+}
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+int stage_client(struct stage *st)
+{
+	int fd = socket(st->addr.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	stage_keep(st, fd);
+	CHECK(connect(fd, &st->addr.sa, st->addr.len) == 0);
+	return fd;
+}
+
+int stage_accept_at(struct stage *st, unsigned backend)
+{
+	struct pollfd p = { .fd = st->servers[backend], .events = POLLIN };
+
+	if (poll(&p, 1, 0) <= 0)
+		return -1;
+	return stage_keep(st, accept4(p.fd, NULL, NULL, SOCK_CLOEXEC));
+}
+
+void stage_stop_server(struct stage *st, unsigned backend)
+{
+	close(st->servers[backend]);
+	st->servers[backend] = -1;
+}
+
+static struct session *newest_of(struct engine *e, struct session *best)
+{
+	for (uint32_t n = 0; n < e->sessions.touched; n++) {
+		struct session *s = slab_at(&e->sessions, n);
+
+		if (s && (!best || s->id > best->id))
+			best = s;
+	}
+	return best;
+}
+
+struct session *stage_newest(struct stage *st)
+{
+	struct session *best = NULL;
+
+	for (unsigned n = 0; n < st->workers_n; n++)
+		best = newest_of(&st->engines[n], best);
+	return best;
+}
+
+unsigned stage_sessions(const struct stage *st)
+{
+	unsigned n = 0;
+
+	for (unsigned w = 0; w < st->workers_n; w++)
+		n += st->engines[w].sessions.used;
+	return n;
+}
+
+uint64_t stage_ended(const struct stage *st, enum close_reason why)
+{
+	uint64_t n = 0;
+
+	for (unsigned w = 0; w < st->workers_n; w++)
+		n += st->engines[w].counters.sessions_ended[why];
+	return n;
+}
+
+struct cast stage_dialing(struct stage *st)
+{
+	struct cast c = { .client = stage_client(st), .backend = -1 };
+	struct io_op *accept = &stage_engine(st)->acceptors[0].accept;
+	uint64_t begun = stage_engine(st)->sessions_begun;
+
+	CHECK(fake_perform(accept));
+	CHECK(stage_engine(st)->sessions_begun == begun + 1);
+	c.s = stage_newest(st);
+	return c;
+}
+
+struct cast stage_relaying(struct stage *st)
+{
+	struct cast c = stage_dialing(st);
+	struct io_op *connect = &c.s->sides[SIDE_BACKEND].send;
+
+	CHECK(fake_request_of(connect).kind == FAKE_CONNECT);
+	CHECK(fake_perform(connect));
+	CHECK(c.s->phase == SESSION_RELAYING);
+	c.backend = stage_accept_at(st, c.s->backend->index);
+	CHECK(c.backend >= 0);
+	return c;
+}
+
+const char *stage_log(struct stage *st)
+{
+	static char *text;
+	ssize_t n;
+	off_t bytes;
+
+	free(text);
+	text = NULL;
+	if (!st)
+		return NULL;
+	bytes = lseek(st->log_fd, 0, SEEK_END);
+	text = calloc(1, (size_t)bytes + 1);
+	CHECK(text);
+	n = pread(st->log_fd, text, (size_t)bytes, 0);
+	CHECK(n == bytes);
+	CHECK(ftruncate(st->log_fd, 0) == 0);
+	CHECK(lseek(st->log_fd, 0, SEEK_SET) == 0);
+	return text;
+}
+
+/* ---- the peers ---------------------------------------------------------------------------------- */
+
+void peer_send(int fd, const void *bytes, size_t n)
+{
+	CHECK(send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n);
+}
+
+long peer_recv(int fd, void *ret_bytes, size_t n)
+{
+	ssize_t got = recv(fd, ret_bytes, n, MSG_DONTWAIT);
+
+	return got < 0 ? -errno : got;
+}
+
+/* SplitMix64's mixing of a word of eight bytes' number (Steele, Lea and Flood, OOPSLA 2014). */
+static uint64_t stream_word(uint64_t seed, uint64_t n)
+{
+	uint64_t z = (seed << 40) + (n + 1) * 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+unsigned char stream_byte(uint64_t seed, uint64_t at)
+{
+	return (unsigned char)(stream_word(seed, at / 8) >> at % 8 * 8);
+}
+
+void stream_fill(void *ret_bytes, size_t n, uint64_t seed, uint64_t at)
+{
+	unsigned char *to = ret_bytes;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = stream_byte(seed, at + i);
+}
+
+size_t stream_send(int fd, uint64_t seed, uint64_t at, size_t n)
+{
+	char bytes[65536];
+	size_t sent = 0;
+
+	while (sent < n) {
+		size_t part = MIN(n - sent, sizeof(bytes));
+		ssize_t took;
+
+		stream_fill(bytes, part, seed, at + sent);
+		took = send(fd, bytes, part, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (took <= 0)
+			break;
+		sent += (size_t)took;
+	}
+	return sent;
+}
+
+bool stream_recv(int fd, uint64_t seed, uint64_t *at, size_t n, long *ret_end)
+{
+	char bytes[65536], right[65536];
+
+	*ret_end = 1;
+	while (n > 0 && *ret_end > 0) {
+		*ret_end = peer_recv(fd, bytes, MIN(n, sizeof(bytes)));
+		if (*ret_end <= 0)
+			break;
+		stream_fill(right, (size_t)*ret_end, seed, *at);
+		if (memcmp(bytes, right, (size_t)*ret_end) != 0)
+			return false;
+		*at += (uint64_t)*ret_end;
+		n -= (size_t)*ret_end;
+	}
+	return true;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef FAKE_STAGE_H
+#define FAKE_STAGE_H
+
+/*
+ * Engines on the fake ring, with one listener and one pool of backends, and
+ * real sockets on loopback at both ends, so that what shutdown(2), close(2),
+ * splice(2) and SO_LINGER do can be seen where it matters: at the peers.
+ *
+ *	client (peer fd) -- listener -- session -- backend (peer fd)
+ *
+ * Nothing happens by itself: completions come by stage_run() or, one by one,
+ * from fake_ring.h; time passes by stage_pass(). Trouble of the stage itself
+ * ends the program; what a test expects, it asserts.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fake_ring.h"
+#include "proxy/engine.h"
+
+#define STAGE_BACKENDS_MAX 8
+#define STAGE_WORKERS_MAX 4
+#define STAGE_PEERS_MAX 4096
+
+/* Zero means: one, one, 64, 64, nothing more, TCP. */
+struct stage_options {
+	unsigned workers;
+	unsigned backends;
+	unsigned buffers; /* of each worker */
+	unsigned sessions_max;
+	const char *listener_keys; /* lines of the configuration, beside bind and pool */
+	const char *pool_keys;
+	bool is_unix; /* clients and backends */
+	bool without_credit;
+};
+
+struct stage {
+	struct config *config;
+	struct proxy *proxy;
+	struct engine engines[STAGE_WORKERS_MAX];
+	unsigned workers_n;
+	bool is_up[STAGE_WORKERS_MAX];
+	struct addr addr;                /* of the listener */
+	int servers[STAGE_BACKENDS_MAX]; /* the backends' listening sockets; -1: closed */
+	unsigned servers_n;
+	int mail_fds[STAGE_WORKERS_MAX]; /* the ends that are written to */
+	uint64_t now_ms;
+	unsigned fds_before;
+	int log_fd;
+	int peers[STAGE_PEERS_MAX]; /* that the test holds */
+	unsigned peers_n;
+};
+
+/* A session and the other ends of its sockets. */
+struct cast {
+	struct session *s;
+	int client, backend;
+};
+
+struct stage *stage_create(const struct stage_options *options);
+/* Ends what still runs and gives NULL, or in a static text what did not come back. */
+const char *stage_destroy(struct stage *st);
+
+static inline struct engine *stage_engine(struct stage *st)
+{
+	return &st->engines[0];
+}
+
+/* ---- what happens ------------------------------------------------------------ */
+
+/* Lets requests complete and turns end, at this moment, until all wait for something. */
+void stage_run(struct stage *st);
+/* The end of a turn alone: timers, starved sides, reaping. */
+void stage_turn(struct stage *st);
+/* Then @ms later, as one turn. */
+void stage_pass(struct stage *st, uint64_t ms);
+/*
+ * stage_run() and a little real time, with as much of the stage's, again and
+ * again, up to a second, until @cond.
+ */
+#define stage_run_until(st, cond)                                                       \
+	do {                                                                            \
+		for (int stage_tries = 0; !(cond) && stage_tries < 1000; stage_tries++) \
+			stage_run_for_a_moment(st);                                     \
+	} while (0)
+void stage_run_for_a_moment(struct stage *st);
+
+/* ---- sessions ------------------------------------------------------------------ */
+
+/* A client that has connected to the listener; nothing was accepted yet. */
+int stage_client(struct stage *st);
+/* Accepts at the backend's end; -1: there is nobody. */
+int stage_accept_at(struct stage *st, unsigned backend);
+/* The backend does not listen any more, and refuses. */
+void stage_stop_server(struct stage *st, unsigned backend);
+
+/* Nothing but the accept has happened: the session dials. backend is -1. */
+struct cast stage_dialing(struct stage *st);
+/* The session relays; nothing was sent yet. */
+struct cast stage_relaying(struct stage *st);
+
+/* The one that began last and is not over, of any worker; or NULL. */
+struct session *stage_newest(struct stage *st);
+unsigned stage_sessions(const struct stage *st);
+uint64_t stage_ended(const struct stage *st, enum close_reason why);
+/* Open descriptors that the engines and the stage hold, without the peers. */
+unsigned stage_fds(const struct stage *st);
+/* All that was logged since the last call; valid until then. */
+const char *stage_log(struct stage *st);
+
+/* ---- the peers ------------------------------------------------------------------- */
+
+/* Remembers a descriptor of the test's, to be closed with the stage. */
+int stage_keep(struct stage *st, int fd);
+/* Closes a peer cleanly, or with a reset. */
+void stage_close(struct stage *st, int fd);
+void stage_reset(struct stage *st, int fd);
+
+/* Sends all of it; whoever tests with more than the kernel takes, sends by himself. */
+void peer_send(int fd, const void *bytes, size_t n);
+/* What is there, without waiting: bytes, 0 at the end of the stream, or -errno. */
+long peer_recv(int fd, void *ret_bytes, size_t n);
+
+/* A stream of bytes that tells every offset: byte @at of stream number @seed. */
+unsigned char stream_byte(uint64_t seed, uint64_t at);
+void stream_fill(void *ret_bytes, size_t n, uint64_t seed, uint64_t at);
+/* Sends of the stream what the kernel takes, at most @n; gives how many, 0 for none. */
+size_t stream_send(int fd, uint64_t seed, uint64_t at, size_t n);
+/*
+ * Reads what is there, at most @n, and counts it in *at: true when all of it
+ * is the stream's. *ret_end is what peer_recv() said last: 0, or -errno.
+ */
+bool stream_recv(int fd, uint64_t seed, uint64_t *at, size_t n, long *ret_end);
+
+#endif
