@@ -40,7 +40,7 @@ struct queue {
 
 void queue_init(struct queue *queue, unsigned max, uint64_t timeout_ms);
 
-/* Puts @node, which waits nowhere, at the end and sets its deadline. False when the queue is full. */
+/* Puts @node, which waits nowhere, at the end and sets its deadline. False when it is full. */
 MUST_CHECK bool queue_join(struct queue *queue, struct queue_node *node, uint64_t now_ms);
 
 /* In order; NULL at the end. */
