@@ -30,6 +30,13 @@ void dial_note_detail(struct session *s, const char *why);
  */
 bool dial_op_returned(struct session *s);
 
+/*
+ * The session has lasted a while: sets the socket options by which the death
+ * of a silent backend is noticed. Short sessions, of which there may be many
+ * in a second, are spared the calls.
+ */
+void dial_settle(struct session *s);
+
 /* Gives the session's place at its backend back, if it holds one. */
 void dial_release(struct session *s);
 

@@ -137,6 +137,7 @@ struct session {
 	uint8_t postgres_asked;	 /* for pgsql_read_clear() */
 	bool is_direct_postgres; /* TLS without a request for it */
 	bool asked_for_tls;	 /* by PostgreSQL's SSLRequest */
+	bool is_settled;  /* it has lasted: see dial_settle() */
 	bool is_look_due; /* bytes moved since it was last looked at: see session_moved() */
 	enum session_phase phase;
 	enum close_reason why;

@@ -112,29 +112,35 @@ void dial_done(struct session *s)
 	session_relay(s);
 }
 
-static struct sock_options dial_options(const struct listener_config *config)
+/* What a short session needs; the rest follows when it has lasted: see dial_settle(). */
+static const struct sock_options first_options = { .nodelay = true };
+
+void dial_settle(struct session *s)
 {
-	return (struct sock_options){
+	const struct listener_config *config = s->listener->config;
+	const struct sock_options options = {
 		.keepalive = config->keepalive,
 		.keepalive_idle_s = (unsigned)(config->keepalive_idle_ms / 1000),
 		.keepalive_interval_s = (unsigned)(config->keepalive_interval_ms / 1000),
 		.keepalive_count = config->keepalive_count,
 		.user_timeout_ms = (unsigned)config->user_timeout_ms,
-		.nodelay = true,
 	};
+	const char *step;
+
+	/* Without them a dead backend is noticed later, by the idle timer: no reason to end. */
+	(void)!sock_set_options(backend_side(s)->fd, &s->backend->config->addr, &options, &step);
 }
 
 static void dial_connect(struct session *s)
 {
 	const struct pool_config *pool = pool_config(s->pool);
 	const struct addr *addr = &s->backend->config->addr;
-	struct sock_options options = dial_options(s->listener->config);
 	struct side *side = backend_side(s);
 	struct engine *e = s->engine;
 	const char *step;
 	int fd, err;
 
-	err = sock_dialer(addr, &options, &fd, &step);
+	err = sock_dialer(addr, &first_options, &fd, &step);
 	if (err < 0) {
 		dial_failed(s, err);
 		return;

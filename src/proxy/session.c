@@ -30,6 +30,9 @@
  */
 #define QUIET_LOOK_MS 250
 
+/* A session that lasts so long gets its keepalive. */
+#define SETTLE_MS 1000
+
 /* How often a reset looks whether the bytes before it have been acknowledged. */
 #define DOOMED_LOOK_MS 10
 
@@ -168,6 +171,8 @@ void session_set_deadline(struct session *s)
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
 	else if (s->is_look_due || is_half_closed(s))
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + QUIET_LOOK_MS);
+	else if (!s->is_settled)
+		timer_set(&s->engine->timers, &s->timer, s->connected_ms + SETTLE_MS);
 	else if (allowed_ms > 0)
 		timer_set(&s->engine->timers, &s->timer, s->active_ms + allowed_ms);
 	else
@@ -231,6 +236,10 @@ void session_moved(struct session *s, bool wants_look)
 /* Bytes that moved since did not move the timer: it is looked at when it fires. */
 static void relaying_on_timer(struct session *s)
 {
+	if (!s->is_settled && s->engine->now_ms >= s->connected_ms + SETTLE_MS) {
+		s->is_settled = true;
+		dial_settle(s);
+	}
 	if (session_is_doomed(s))
 		doomed_look_again(s);
 	else if (s->engine->now_ms < s->active_ms + QUIET_LOOK_MS)
