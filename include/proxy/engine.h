@@ -64,6 +64,7 @@ struct engine {
 	struct list handshakes; /* sessions whose handshake can go on */
 	struct list half_said;	/* greetings that hold a buffer and wait, the oldest first */
 	struct slab facts;
+	struct slab watches; /* struct pgsql_watch */
 	struct acceptor *acceptors;
 	size_t acceptors_n;
 	int mail_fd;

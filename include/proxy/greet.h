@@ -16,12 +16,14 @@
  * error message that its protocol has for that.
  */
 
+#include "proto/parse.h"
 #include "proxy/session.h"
 
 enum greet_step {
 	GREET_POSTGRES,
 	GREET_HELLO,
 	GREET_HANDSHAKE,
+	GREET_STARTUP, /* of PostgreSQL, inside TLS */
 	GREET_DONE,
 	GREET_REFUSED, /* the last words are being sent, what still comes is dropped */
 };
@@ -39,6 +41,24 @@ void greet_on_sent(struct session *s);
  * calls it for a few sessions in each turn, those on engine.handshakes.
  */
 void greet_work(struct session *s);
+
+/* ---- for the steps that have files of their own ---- */
+
+/* Sends to the client. */
+void greet_say(struct session *s, const void *bytes, size_t n);
+/* Drops the first @n of the bytes that have come. */
+void greet_consume(struct session *s, size_t n);
+/* Asks for more. */
+void greet_receive(struct session *s);
+/* Goes on with the ClientHello, which is next or has come. */
+MUST_CHECK enum parse greet_hello(struct session *s);
+/*
+ * No. If there is something to say, it is sent before the connection ends,
+ * and not with a reset. @detail lives as long as the session.
+ */
+void greet_refuse(struct session *s, enum close_reason why, const char *detail);
+/* To a backend of @pool, or of s->pool where that is known already. */
+void greet_done(struct session *s, const struct pool_config *pool);
 
 /* Gives back what the greeting left with the session. */
 void greet_finish(struct session *s);

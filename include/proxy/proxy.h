@@ -18,6 +18,8 @@
 
 #define WORKERS_MAX 256
 
+struct cancels;
+
 struct listener {
 	const struct listener_config *config;
 	CACHE_ALIGNED atomic_uint sessions;
@@ -36,6 +38,7 @@ struct proxy {
 	size_t listeners_n;
 	struct pool **pools;
 	size_t pools_n;
+	struct cancels *cancels; /* NULL: no listener speaks PostgreSQL */
 	struct worker_peer *peers;
 	unsigned workers_n;
 	unsigned sessions_max;

@@ -32,6 +32,7 @@
 struct engine;
 struct facts;
 struct listener;
+struct pgsql_watch;
 struct tls_stream;
 
 enum session_phase {
@@ -129,6 +130,9 @@ struct session {
 	struct lane lanes[LANES];
 
 	struct buf *first;    /* greeting: the first bytes, until somebody understood them */
+	struct pgsql_watch *watch; /* looks for the key of a PostgreSQL session, or NULL */
+	uint64_t cancel_hash;	   /* of that key; 0: not known */
+	struct backend *wanted;	   /* the only one that will do, or NULL */
 	struct facts *facts;  /* what they said, or NULL */
 	const char *detail;   /* of the reason, for the log; lives as long as the session, or NULL */
 	struct list handshake; /* on one of the engine's lists of handshakes */

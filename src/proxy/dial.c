@@ -202,11 +202,20 @@ static void dial_give_up(struct session *s, enum pool_answer answer)
 		session_close(s, CLOSE_NO_BACKEND, BY_RINGMAIN);
 }
 
+/* Once: if that one fails, no other will do. */
+static void take_wanted(struct session *s)
+{
+	if (s->ask.tried_n == 0 && pool_take(s->pool, s->wanted))
+		s->backend = s->wanted;
+}
+
 static void dial_next(struct session *s)
 {
 	enum pool_answer answer = POOL_NONE_READY;
 
-	if (has_tries_left(s))
+	if (s->wanted)
+		take_wanted(s);
+	else if (has_tries_left(s))
 		s->backend = pool_pick(s->pool, &s->ask, &answer);
 	if (s->backend)
 		dial_connect(s);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "proto/pgsql.h"
 #include "proxy/facts.h"
 #include "proxy/greet.h"
 #include "proxy/side.h"
@@ -72,9 +73,12 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 	err = slab_init(&e->facts, sizeof(struct facts), options->proxy->sessions_max);
 	if (err < 0)
 		goto fail_sessions;
-	err = buf_pool_init(&e->bufs, options->buffers);
+	err = slab_init(&e->watches, sizeof(struct pgsql_watch), options->proxy->sessions_max);
 	if (err < 0)
 		goto fail_facts;
+	err = buf_pool_init(&e->bufs, options->buffers);
+	if (err < 0)
+		goto fail_watches;
 	err = ring_create(&options->ring, &e->bufs, &e->ring, ret_step);
 	if (err < 0)
 		goto fail_bufs;
@@ -85,6 +89,8 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 
 fail_bufs:
 	buf_pool_finish(&e->bufs);
+fail_watches:
+	slab_finish(&e->watches);
 fail_facts:
 	slab_finish(&e->facts);
 fail_sessions:
@@ -103,6 +109,7 @@ void engine_finish(struct engine *e)
 	ring_destroy(e->ring);
 	pipe_pool_finish(&e->pipes);
 	buf_pool_finish(&e->bufs);
+	slab_finish(&e->watches);
 	slab_finish(&e->facts);
 	slab_finish(&e->sessions);
 	free(e->acceptors);

@@ -7,12 +7,12 @@
 
 #include "base/check.h"
 #include "proto/hello.h"
-#include "proto/pgsql.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
 #include "proxy/lane.h"
+#include "proxy/postgres.h"
 #include "proxy/route.h"
 #include "proxy/side.h"
 #include "tls/stream.h"
@@ -20,7 +20,7 @@
 /* How long a client that was refused may take to read why. */
 #define LAST_WORDS_MS 1000
 
-/* An ALPN id that PostgreSQL's direct TLS must offer (its manual, 54.2.11). */
+/* What PostgreSQL's direct TLS must offer (its manual, "SSL Session Encryption"). */
 #define ALPN_POSTGRES "postgresql"
 
 static void greet_run(struct session *s);
@@ -49,6 +49,13 @@ static void release_first(struct session *s)
 	list_remove(&s->handshake);
 }
 
+void greet_consume(struct session *s, size_t n)
+{
+	s->first->start += (uint32_t)n;
+	if (buf_filled(s->first) == 0)
+		release_first(s);
+}
+
 void greet_finish(struct session *s)
 {
 	release_first(s);
@@ -57,7 +64,7 @@ void greet_finish(struct session *s)
 
 /* ---- the end of the greeting ---------------------------------------------------------- */
 
-static void say(struct session *s, const void *bytes, size_t n)
+void greet_say(struct session *s, const void *bytes, size_t n)
 {
 	struct side *client = client_side(s);
 
@@ -66,7 +73,7 @@ static void say(struct session *s, const void *bytes, size_t n)
 }
 
 /* No. If there is something to say, it is sent before the connection ends, and not with a reset. */
-static void greet_refuse(struct session *s, enum close_reason why, const char *detail)
+void greet_refuse(struct session *s, enum close_reason why, const char *detail)
 {
 	session_doom(s, why, why == CLOSE_REFUSED ? BY_RINGMAIN : BY_CLIENT);
 	s->detail = detail;
@@ -87,17 +94,9 @@ static void refuse_with_alert(struct session *s, enum close_reason why, uint8_t 
 
 	if (alert > 0) {
 		tlsrec_write_alert(record, alert);
-		say(s, record, sizeof(record));
+		greet_say(s, record, sizeof(record));
 	}
 	greet_refuse(s, why, detail);
-}
-
-static void refuse_postgres(struct session *s, const char *sqlstate, const char *text)
-{
-	uint8_t message[PGSQL_ERROR_BYTES_MAX];
-
-	say(s, message, pgsql_write_error(message, sqlstate, text));
-	greet_refuse(s, CLOSE_REFUSED, text);
 }
 
 void greet_on_sent(struct session *s)
@@ -109,12 +108,13 @@ void greet_on_sent(struct session *s)
 }
 
 /* To a backend of @pool; what the client said so far, if the backend is to see it, goes first. */
-static void greet_done(struct session *s, const struct pool_config *pool)
+void greet_done(struct session *s, const struct pool_config *pool)
 {
 	struct buf *first = s->first;
 
 	s->greet_step = GREET_DONE;
-	s->pool = proxy_pool(s->engine->proxy, pool);
+	if (!s->pool)
+		s->pool = proxy_pool(s->engine->proxy, pool);
 	s->first = NULL;
 	list_remove(&s->handshake);
 	timer_stop(&s->engine->timers, &s->timer);
@@ -210,8 +210,14 @@ static void handshake_done(struct session *s)
 	if (tls_stream_input_left(client->tls) > 0)
 		crypt_decrypt(up);
 	release_first(s);
-	if (s->phase == SESSION_GREETING)
+	if (s->phase != SESSION_GREETING)
+		return;
+	if (s->listener->config->protocol == PROTOCOL_POSTGRES) {
+		s->greet_step = GREET_STARTUP;
+		postgres_startup(s);
+	} else {
 		greet_done(s, s->route);
+	}
 }
 
 static void handshake_failed(struct session *s, enum tls_result result)
@@ -300,7 +306,7 @@ static const char *hello_objection(const struct session *s, const struct hello *
 	return NULL;
 }
 
-static enum parse step_hello(struct session *s)
+enum parse greet_hello(struct session *s)
 {
 	struct hello hello;
 	enum parse parsed = hello_read(first_bytes(s), first_n(s), &hello);
@@ -328,89 +334,6 @@ static enum parse step_hello(struct session *s)
 	return PARSE_DONE;
 }
 
-/* ---- PostgreSQL's preamble ---------------------------------------------------------------- */
-
-static void consume(struct session *s, size_t n)
-{
-	s->first->start += (uint32_t)n;
-	if (buf_filled(s->first) == 0)
-		release_first(s);
-}
-
-static void answer(struct session *s, size_t n, char with)
-{
-	consume(s, n);
-	say(s, &with, 1);
-}
-
-static void postgres_in_clear(struct session *s)
-{
-	const struct listener_config *config = s->listener->config;
-
-	if (config->tls != TLS_MODE_OFF && config->plaintext == STRANGER_REJECT)
-		refuse_postgres(s, "28000", "this server wants TLS: use sslmode=require");
-	else if (!config->pool)
-		refuse_postgres(s, "08P01", "no pool for clients without a server name");
-	else
-		greet_done(s, config->pool);
-}
-
-static enum parse postgres_wants_tls(struct session *s, size_t n)
-{
-	if (s->listener->config->tls == TLS_MODE_OFF) {
-		answer(s, n, PGSQL_NO);
-		return first_n(s) > 0 ? PARSE_DONE : PARSE_MORE;
-	}
-	answer(s, n, PGSQL_YES);
-	s->asked_for_tls = true;
-	s->greet_step = GREET_HELLO;
-	return PARSE_MORE;
-}
-
-static enum parse postgres_packet(struct session *s, const struct pgsql_packet *packet)
-{
-	switch (packet->kind) {
-	case PGSQL_SSL_REQUEST:
-		return postgres_wants_tls(s, packet->bytes);
-	case PGSQL_GSS_REQUEST:
-		answer(s, packet->bytes, PGSQL_NO);
-		return first_n(s) > 0 ? PARSE_DONE : PARSE_MORE;
-	case PGSQL_TLS:
-		s->is_direct_postgres = true;
-		s->greet_step = GREET_HELLO;
-		if (s->listener->config->tls != TLS_MODE_OFF)
-			return step_hello(s);
-		greet_refuse(s, CLOSE_REFUSED, "TLS on a listener without TLS");
-		return PARSE_BAD;
-	case PGSQL_CANCEL:
-		if (s->listener->config->pool)
-			greet_done(s, s->listener->config->pool);
-		else
-			greet_refuse(s, CLOSE_REFUSED, "no pool for cancel requests");
-		return PARSE_DONE;
-	case PGSQL_STARTUP:
-		postgres_in_clear(s);
-		return PARSE_DONE;
-	}
-	return PARSE_BAD;
-}
-
-static enum parse step_postgres(struct session *s)
-{
-	unsigned asked = s->postgres_asked;
-	struct pgsql_packet packet;
-	enum parse parsed = pgsql_read_clear(first_bytes(s), first_n(s), &asked, &packet);
-
-	s->postgres_asked = (uint8_t)asked;
-	if (parsed == PARSE_MORE)
-		return parsed;
-	if (parsed == PARSE_BAD) {
-		refuse_postgres(s, "08P01", pgsql_fault_text(packet.fault));
-		return parsed;
-	}
-	return postgres_packet(s, &packet);
-}
-
 /* ---- the steps ------------------------------------------------------------------------------ */
 
 static enum greet_step first_step(const struct listener_config *config)
@@ -424,21 +347,22 @@ static enum parse greet_once(struct session *s)
 {
 	switch ((enum greet_step)s->greet_step) {
 	case GREET_POSTGRES:
-		return step_postgres(s);
+		return postgres_greet(s);
 	case GREET_HELLO:
-		return step_hello(s);
+		return greet_hello(s);
 	case GREET_HANDSHAKE:
 		return step_handshake(s);
 	case GREET_REFUSED:
 		release_first(s);
 		return PARSE_MORE;
+	case GREET_STARTUP:
 	case GREET_DONE:
 		break;
 	}
 	return PARSE_BAD;
 }
 
-static void greet_receive(struct session *s)
+void greet_receive(struct session *s)
 {
 	struct side *client = client_side(s);
 
@@ -500,6 +424,14 @@ static void greet_receive_failed(struct session *s, int res)
 	}
 }
 
+/* Encrypted: it is decrypted into what waits for the backend, and looked at there. */
+static void startup_received(struct session *s, struct buf *buf)
+{
+	crypt_received(&s->lanes[LANE_UP], buf);
+	if (s->phase == SESSION_GREETING)
+		postgres_startup(s);
+}
+
 static void greet_on_recv(struct io_op *op, int res, unsigned flags)
 {
 	struct side *client = container_of(op, struct side, recv);
@@ -520,6 +452,8 @@ static void greet_on_recv(struct io_op *op, int res, unsigned flags)
 	s->active_ms = s->engine->now_ms;
 	if (!buf)
 		greet_receive_failed(s, res);
+	else if (s->greet_step == GREET_STARTUP)
+		startup_received(s, buf);
 	else if (add_to_first(s, buf))
 		greet_run(s);
 	else

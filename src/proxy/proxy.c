@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "proxy/cancels.h"
 #include "proxy/mail.h"
 
 /* A worker keeps a new session unless another one has fewer by more than this part of its own. */
@@ -16,10 +17,23 @@ struct pool *proxy_pool(const struct proxy *proxy, const struct pool_config *con
 	return proxy->pools[config - proxy->config->pools];
 }
 
+static bool anybody_speaks_postgres(const struct config *config)
+{
+	for (size_t n = 0; n < config->listeners_n; n++)
+		if (config->listeners[n].protocol == PROTOCOL_POSTGRES)
+			return true;
+	return false;
+}
+
 static bool create_parts(struct proxy *proxy)
 {
 	const struct config *config = proxy->config;
 
+	if (anybody_speaks_postgres(config)) {
+		proxy->cancels = cancels_create(proxy->sessions_max);
+		if (!proxy->cancels)
+			return false;
+	}
 	for (; proxy->pools_n < config->pools_n; proxy->pools_n++) {
 		struct pool *pool = pool_create(&config->pools[proxy->pools_n]);
 
@@ -68,6 +82,7 @@ void proxy_destroy(struct proxy *proxy)
 		return;
 	for (size_t n = 0; n < proxy->pools_n; n++)
 		pool_destroy(proxy->pools[n]);
+	cancels_destroy(proxy->cancels);
 	free(proxy->pools);
 	free(proxy->listeners);
 	free(proxy->peers);

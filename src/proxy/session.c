@@ -18,6 +18,7 @@
 #include "proxy/facts.h"
 #include "proxy/greet.h"
 #include "proxy/lane.h"
+#include "proxy/postgres.h"
 #include "proxy/side.h"
 
 /*
@@ -139,6 +140,7 @@ void session_relay(struct session *s)
 	session_enter(s, SESSION_RELAYING);
 	s->active_ms = s->connected_ms = s->engine->now_ms;
 	session_set_deadline(s);
+	postgres_start_watch(s);
 	side_become_ready(&s->sides[SIDE_BACKEND]);
 	lane_pull(&s->lanes[LANE_DOWN]);
 	lane_push(&s->lanes[LANE_UP]);
@@ -348,6 +350,7 @@ void session_reap(struct session *s)
 		side_close(&s->sides[n]);
 	log_end_of(s);
 	greet_finish(s);
+	postgres_finish(s);
 	dial_release(s);
 	e->counters.sessions_ended[s->why]++;
 	proxy_leave(e->proxy, s->listener);

@@ -12,6 +12,7 @@
 #include "proxy/engine.h"
 #include "proxy/greet.h"
 #include "proxy/lane.h"
+#include "proxy/postgres.h"
 #include "tls/stream.h"
 
 /* Bytes up to this many are copied behind others that wait, to free their buffer at once. */
@@ -92,8 +93,11 @@ static void queue_bytes(struct buf_queue *q, struct buf_pool *pool, struct buf *
 
 void side_deliver(struct side *side, struct buf *buf)
 {
-	struct buf_pool *pool = &side_session(side)->engine->bufs;
+	struct session *s = side_session(side);
+	struct buf_pool *pool = &s->engine->bufs;
 
+	if (s->watch && side->index == SIDE_CLIENT)
+		postgres_watch(s, buf);
 	if (!side->is_ready)
 		queue_bytes(&side->waiting, pool, buf, false);
 	else if (side->tls)

@@ -34,7 +34,7 @@ bool splice_is_due(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
 
-	if (s->phase != SESSION_RELAYING || lane->is_copying_only)
+	if (s->phase != SESSION_RELAYING || lane->is_copying_only || s->watch)
 		return false;
 	if (!lane_from(lane)->is_tcp || !lane_to(lane)->is_tcp)
 		return false;
