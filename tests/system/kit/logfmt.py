@@ -5,12 +5,14 @@ import json
 import re
 
 _FIELD = re.compile(r'([^\s="]+)(?:=("(?:[^"\\]|\\.)*"|[^\s"]*))?(?:\s+|$)')
+_PRIORITY = re.compile(r"^<\d>")       # for the journal
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 def parse(line):
     """Gives the fields of one line; None if it is neither logfmt nor JSON."""
+    line = _PRIORITY.sub("", line)
     if line.startswith("{"):
         try:
             return {key: _text(value) for key, value in json.loads(line).items()}

@@ -112,7 +112,7 @@ class Ringmain:
                 before.remove(target)
             elif target.startswith("pipe:"):
                 pipes += 1
-            else:
+            elif not target.startswith("anon_inode:"):      # rings, signalfd: not of sessions
                 left.append(target)
         if pipes > PIPE_FDS_KEPT * (self.process.threads() - 1):
             left.append(f"{pipes} ends of pipes")
