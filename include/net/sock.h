@@ -61,6 +61,18 @@ MUST_CHECK int sock_dialer(const struct addr *addr, const struct sock_options *o
 			   const char **ret_step);
 
 /*
+ * Lets the socket connect from @source, whose port should be 0: with
+ * IP_BIND_ADDRESS_NO_PORT each destination has the whole range of ports.
+ * @is_transparent: the address need not be this machine's (IP_TRANSPARENT,
+ * wants CAP_NET_ADMIN and routing to match, see the kernel's tproxy.rst).
+ */
+MUST_CHECK int sock_set_source(int fd, const struct addr *source, bool is_transparent,
+			       const char **ret_step);
+
+/* The kernel sends no faster than this (SO_MAX_PACING_RATE). 0 or -errno. */
+MUST_CHECK int sock_set_pacing(int fd, uint64_t bytes_per_s);
+
+/*
  * Closes so that the peer sees a reset (SO_LINGER 0), and what is not sent yet
  * is dropped; where the family has no reset, as close(2).
  */

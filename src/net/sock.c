@@ -65,6 +65,31 @@ int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *r
 	return 0;
 }
 
+int sock_set_source(int fd, const struct addr *source, bool is_transparent, const char **ret_step)
+{
+	const bool is_v6 = addr_family(source) == AF_INET6;
+	const int on = 1;
+
+	/* The port is chosen by connect(2), which may then share it between destinations. */
+	*ret_step = "setsockopt IP_BIND_ADDRESS_NO_PORT";
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0)
+		return -errno;
+	*ret_step = "setsockopt IP_TRANSPARENT";
+	if (is_transparent && setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+					 is_v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on,
+					 sizeof(on)) < 0)
+		return -errno;
+	*ret_step = "bind";
+	return bind(fd, &source->sa, source->len) < 0 ? -errno : 0;
+}
+
+int sock_set_pacing(int fd, uint64_t bytes_per_s)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &bytes_per_s, sizeof(bytes_per_s)) < 0
+		       ? -errno
+		       : 0;
+}
+
 int sock_local_addr(int fd, struct addr *ret_addr)
 {
 	struct sockaddr_storage sa;
