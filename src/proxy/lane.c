@@ -214,6 +214,7 @@ static void lane_finish(struct lane *lane)
 		return;
 	}
 	(void)shutdown(to->fd, SHUT_WR); /* fails only when the peer is gone, which recv tells */
+	session_moved(s, false);     /* the half-closed time begins */
 	session_set_deadline(s);
 }
 
