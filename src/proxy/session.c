@@ -164,6 +164,14 @@ static uint64_t quiet_allowed_ms(const struct session *s)
 	return config->idle_timeout_ms;
 }
 
+/* How long it may be quiet before it is looked at, where that is to be. */
+static uint64_t quiet_look_ms(const struct session *s)
+{
+	uint64_t allowed_ms = quiet_allowed_ms(s);
+
+	return allowed_ms > 0 ? MIN(allowed_ms, QUIET_LOOK_MS) : QUIET_LOOK_MS;
+}
+
 void session_set_deadline(struct session *s)
 {
 	uint64_t allowed_ms = quiet_allowed_ms(s);
@@ -172,9 +180,13 @@ void session_set_deadline(struct session *s)
 	if (session_is_doomed(s))
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
 	else if (s->is_look_due || is_half_closed(s))
+<<<<<<< Updated upstream
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + QUIET_LOOK_MS);
 	else if (!s->is_settled)
 		timer_set(&s->engine->timers, &s->timer, s->connected_ms + SETTLE_MS);
+=======
+		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + quiet_look_ms(s));
+>>>>>>> Stashed changes
 	else if (allowed_ms > 0)
 		timer_set(&s->engine->timers, &s->timer, s->active_ms + allowed_ms);
 	else
@@ -244,7 +256,7 @@ static void relaying_on_timer(struct session *s)
 	}
 	if (session_is_doomed(s))
 		doomed_look_again(s);
-	else if (s->engine->now_ms < s->active_ms + QUIET_LOOK_MS)
+	else if (s->engine->now_ms < s->active_ms + quiet_look_ms(s))
 		session_set_deadline(s);
 	else
 		quiet_look(s);
