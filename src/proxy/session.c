@@ -180,13 +180,9 @@ void session_set_deadline(struct session *s)
 	if (session_is_doomed(s))
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
 	else if (s->is_look_due || is_half_closed(s))
-<<<<<<< Updated upstream
-		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + QUIET_LOOK_MS);
+		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + quiet_look_ms(s));
 	else if (!s->is_settled)
 		timer_set(&s->engine->timers, &s->timer, s->connected_ms + SETTLE_MS);
-=======
-		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + quiet_look_ms(s));
->>>>>>> Stashed changes
 	else if (allowed_ms > 0)
 		timer_set(&s->engine->timers, &s->timer, s->active_ms + allowed_ms);
 	else
