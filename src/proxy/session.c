@@ -172,9 +172,17 @@ static uint64_t quiet_look_ms(const struct session *s)
 	return allowed_ms > 0 ? MIN(allowed_ms, QUIET_LOOK_MS) : QUIET_LOOK_MS;
 }
 
-void session_set_deadline(struct session *s)
+/* When it will have been quiet for too long. */
+static uint64_t quiet_until_ms(const struct session *s)
 {
 	uint64_t allowed_ms = quiet_allowed_ms(s);
+
+	return allowed_ms > 0 ? s->active_ms + allowed_ms : TIMER_NEVER;
+}
+
+void session_set_deadline(struct session *s)
+{
+	uint64_t until_ms = quiet_until_ms(s);
 
 	CHECK(s->phase == SESSION_RELAYING);
 	if (session_is_doomed(s))
@@ -182,11 +190,10 @@ void session_set_deadline(struct session *s)
 	else if (s->is_look_due || is_half_closed(s))
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + quiet_look_ms(s));
 	else if (!s->is_settled)
-		timer_set(&s->engine->timers, &s->timer, s->connected_ms + SETTLE_MS);
-	else if (allowed_ms > 0)
-		timer_set(&s->engine->timers, &s->timer, s->active_ms + allowed_ms);
+		timer_set(&s->engine->timers, &s->timer,
+			  MIN(until_ms, s->connected_ms + SETTLE_MS));
 	else
-		timer_stop(&s->engine->timers, &s->timer);
+		timer_set(&s->engine->timers, &s->timer, until_ms);
 }
 
 /* What came before the reset has been delivered, or had its time. */
@@ -221,12 +228,11 @@ static struct side *find_dead_side(struct session *s)
 static void quiet_look(struct session *s)
 {
 	struct side *dead = find_dead_side(s);
-	uint64_t allowed_ms = quiet_allowed_ms(s);
 
 	s->is_look_due = false;
 	if (dead)
 		lane_side_died(dead, -sock_take_error(dead->fd), false);
-	else if (allowed_ms == 0 || s->engine->now_ms < s->active_ms + allowed_ms)
+	else if (s->engine->now_ms < quiet_until_ms(s))
 		session_set_deadline(s);
 	else
 		session_close(s, is_half_closed(s) ? CLOSE_HALF_CLOSED_IDLE : CLOSE_IDLE,

@@ -275,13 +275,16 @@ static void idle_timeout_zero_is_never(void **state)
 static void short_timeouts_are_kept_and_do_not_spin(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 40ms");
-	struct cast c = stage_relaying(st);
+	struct cast c = stage_relaying(st), silent = stage_relaying(st);
 	unsigned turns;
 
 	turns = turns_in(st, 39);
+	expect_nothing(silent.client);
 	peer_send(c.client, "x", 1);
 	stage_run(st);
-	turns += turns_in(st, 39);
+	turns += turns_in(st, 1);
+	expect_reset(silent.client);
+	turns += turns_in(st, 38);
 	assert_int_equal(stage_sessions(st), 1);
 	turns += turns_in(st, 1);
 	assert_int_equal(stage_sessions(st), 0);
