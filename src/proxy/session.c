@@ -360,9 +360,9 @@ void session_reap(struct session *s)
 	CHECK(!session_has_ops(s));
 	for (int n = 0; n < LANES; n++)
 		splice_stop(&s->lanes[n]);
+	log_end_of(s); /* whose detail may be a TLS stream's */
 	for (int n = 0; n < SIDES; n++)
 		side_close(&s->sides[n]);
-	log_end_of(s);
 	greet_finish(s);
 	postgres_finish(s);
 	dial_release(s);
