@@ -20,7 +20,8 @@ class Trouble(Exception):
 
 
 def start(argv, cpus=None, log=None, **kwargs):
-    """Starts argv on the given CPUs. It is killed when this process dies, however it dies."""
+    """Starts argv on the given CPUs. It is killed when this process dies, however it dies. What
+    this process was niced to, it inherits."""
 
     def prepare():
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
