@@ -27,14 +27,24 @@ ca() {
 		-addext keyUsage=keyCertSign,cRLSign -out "$1.crt"
 }
 
+# How to ask for DAYS; OpenSSL 3.5 refuses an end before the start, 3.0 knows no start but now.
+validity() {
+	if [ "$1" -lt 0 ] && openssl x509 -help 2>&1 | grep -q not_before; then
+		echo -not_before 20200101000000Z -not_after 20200201000000Z
+	else
+		echo -days "$1"
+	fi
+}
+
 # make NAME CA KIND DAYS CN [SAN]: NAME.crt, NAME.key, and both in NAME.pem
 make() {
 	key "$3" >"$1.key"
 	openssl req -new -key "$1.key" -subj "/CN=$5" -out "$1.csr"
 	echo basicConstraints=CA:FALSE >"$1.ext"
 	[ -z "${6-}" ] || echo "subjectAltName=$6" >>"$1.ext"
-	openssl x509 -req -in "$1.csr" -CA "$2.crt" -CAkey "$2.key" -CAcreateserial -days "$4" \
-		-extfile "$1.ext" -out "$1.crt"
+	# shellcheck disable=SC2046 # a list of options
+	openssl x509 -req -in "$1.csr" -CA "$2.crt" -CAkey "$2.key" -CAcreateserial \
+		$(validity "$4") -extfile "$1.ext" -out "$1.crt"
 	cat "$1.crt" "$1.key" >"$1.pem"
 }
 
