@@ -60,6 +60,24 @@ enum tls_floor { TLS_FLOOR_AUTO, TLS_FLOOR_12, TLS_FLOOR_13, TLS_FLOORS };
 enum protocol { PROTOCOL_ANY, PROTOCOL_POSTGRES, PROTOCOLS };
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_VERSIONS };
 enum route_kind { ROUTE_SNI, ROUTE_ALPN, ROUTE_KINDS };
+/* In front of everything else: no header, or always one. Never guessed. */
+enum proxy_header { PROXY_HEADER_OFF, PROXY_HEADER_ACCEPT, PROXY_HEADERS };
+
+/*
+ * What tells one client from another, for hashing and for sticking to a
+ * backend. A client without a name, or without TLS, is known by its source;
+ * one that comes over a unix socket is not known at all.
+ */
+enum client_key {
+	CLIENT_KEY_NONE,
+	CLIENT_KEY_SOURCE,
+	CLIENT_KEY_SNI,
+	CLIENT_KEY_DESTINATION, /* what it connected to, address and port */
+	CLIENT_KEYS,
+};
+
+/* What becomes of a connection whose source is over one of its limits. */
+enum over_limit { OVER_LIMIT_CLOSE, OVER_LIMIT_DROP, OVER_LIMITS }; /* drop: without a word */
 
 /* What happens to a connection that a rule does not expect. */
 enum stranger { STRANGER_POOL, STRANGER_REJECT, STRANGERS };
@@ -71,6 +89,16 @@ extern const char *const tls_mode_names[TLS_MODES];
 extern const char *const tls_floor_names[TLS_FLOORS];
 extern const char *const protocol_names[PROTOCOLS];
 extern const char *const route_kind_names[ROUTE_KINDS];
+extern const char *const proxy_version_names[PROXY_VERSIONS];
+extern const char *const proxy_header_names[PROXY_HEADERS];
+extern const char *const client_key_names[CLIENT_KEYS];
+extern const char *const over_limit_names[OVER_LIMITS];
+
+/* A client's key and, where that is its source, how many bits of it count. */
+struct key_config {
+	enum client_key kind;
+	unsigned bits4, bits6; /* of an IPv4 and an IPv6 address; 32 and 128: all of it */
+};
 
 struct backend_config {
 	char name[CONFIG_NAME_BYTES];
@@ -121,11 +149,19 @@ struct pool_config {
 	unsigned connect_tries_max;  /* each at another backend */
 	struct config_place *given;  /* by row of directive.c: line 0 where it is a default */
 
-	/* What the balance floor can do beyond; zero is off, or the default where one is named. */
 	unsigned tier_ready_min; /* tiers open until so many backends are ready; 0: 1 */
 	uint64_t slow_start_ms; /* in which one that was down gets back to its weight; 0: at once */
-	unsigned hash_balance_percent; /* maglev: of the average, that one may have; 0: no bound */
-	unsigned hash_table_slots;     /* maglev: 65537 or 655373; 0: by the number of backends */
+
+	/* Of maglev. */
+	struct key_config hash;
+	unsigned hash_balance_percent; /* of the average, that one may have; 0: no bound */
+	unsigned hash_table_slots;     /* 65537 or 655373; 0: by the number of backends */
+
+	/* A client goes back to the backend it was on. */
+	struct key_config stick; /* CLIENT_KEY_NONE: it does not */
+	unsigned stick_max;      /* clients that are remembered */
+	uint64_t stick_ms;       /* after a client's last session has ended */
+
 	struct check_config check;
 	struct eject_config eject;
 
@@ -134,12 +170,20 @@ struct pool_config {
 	bool tls_verify; /* off: whoever answers is believed */
 	char *tls_ca, *tls_crl, *tls_name, *tls_sni, *tls_alpn;
 	char *tls_certificate, *tls_key; /* ours, if they ask for one */
-	struct tls_client *tls_client;	 /* made of the above; the configuration's reference */
-	enum protocol protocol; /* postgres: TLS begins with an SSLRequest */
-	bool has_direct_tls;    /* postgres: it begins at once, as from version 17 on */
+	struct tls_client *tls_client;   /* made of the above; the configuration's reference */
+	enum protocol protocol;          /* postgres: TLS begins with an SSLRequest */
+	bool has_direct_tls;             /* postgres: it begins at once, as from version 17 on */
 
 	enum proxy_version send_proxy;
 	bool has_proxy_tlvs; /* v2: ALPN, authority, TLS facts, unique id, checksum */
+
+	/* Addresses of ours to connect from, in turns; none: the kernel picks. Ports are 0. */
+	struct source_config {
+		struct addr addr;
+		struct config_place place;
+	} * sources;
+	size_t sources_n;
+	bool is_transparent; /* connect from the client's own address (IP_TRANSPARENT) */
 
 	unsigned queue_max;        /* sessions that wait when every backend is full; 0: none */
 	uint64_t queue_timeout_ms; /* for one of them */
@@ -183,9 +227,9 @@ struct listener_config {
 	/* What the first bytes are, and what they decide. */
 	enum protocol protocol;
 	enum tls_mode tls;
-	enum stranger no_sni;          /* passthrough: a ClientHello without a name */
-	enum stranger not_tls;         /* passthrough: the first bytes are no ClientHello */
-	enum stranger plaintext;       /* postgres: a client that does not ask for TLS */
+	enum stranger no_sni;    /* passthrough: a ClientHello without a name */
+	enum stranger not_tls;   /* passthrough: the first bytes are no ClientHello */
+	enum stranger plaintext; /* postgres: a client that does not ask for TLS */
 	struct route_config *routes;
 	size_t routes_n;
 
@@ -199,17 +243,38 @@ struct listener_config {
 	char *alpn, *ciphers, *groups;
 	enum tls_floor tls_min, tls_max;
 	char *client_ca, *client_crl;
-	unsigned client_verify; /* enum tls_verify of tls/context.h */
+	unsigned client_verify;        /* enum tls_verify of tls/context.h */
 	struct tls_server *tls_server; /* made of the above; the configuration's reference */
 	uint64_t handshake_timeout_ms; /* for all that comes before the backend is chosen */
 	unsigned handshakes_max;       /* at the same time in one worker; the next ones wait */
 	unsigned handshakes_per_s_max; /* in all workers; 0: no limit */
 
 	/* A PROXY header in front of everything else. */
-	bool proxy;
-	struct addr_block *proxy_from; /* who may send one; everybody else is refused */
+	enum proxy_header proxy;
+	struct addr_block *proxy_from; /* who may send one, besides unix sockets */
 	size_t proxy_from_n;
 	uint64_t proxy_timeout_ms;
+
+	/*
+	 * Who may connect at all, in the order of the file: ask
+	 * access_is_allowed() of access.h.
+	 */
+	struct access_rule {
+		bool is_allowed;
+		bool is_all; /* everybody, unix sockets too; otherwise the block */
+		struct addr_block block;
+	} * access;
+	size_t access_n;
+
+	/* How many and how fast. A source is a block of addresses; unix sockets have none. */
+	unsigned sessions_per_s_max;  /* new ones, the rest waits in the backlog; 0: no limit */
+	unsigned source_sessions_max; /* of one source at a time; 0: no limit */
+	unsigned source_sessions_per_s_max;  /* new ones of one source; 0: no limit */
+	unsigned source_bits4, source_bits6; /* of an address, that make a source */
+	unsigned sources_max;                /* that are remembered */
+	enum over_limit over_limit;          /* of a source */
+	uint64_t bandwidth_bytes_per_s;      /* of a session, in each direction; 0: no limit */
+	uint64_t first_byte_timeout_ms;      /* for a client to say anything at all; 0: no limit */
 };
 
 struct global_config {
@@ -219,7 +284,7 @@ struct global_config {
 	uint64_t drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
-	char *ticket_keys; /* file name; NULL: random keys */
+	char *ticket_keys;         /* file name; NULL: random keys */
 	struct config_place place; /* of the section; line 0 when there is none */
 	struct config_place *given;
 };
@@ -231,7 +296,7 @@ struct config {
 	struct pool_config *pools;
 	size_t pools_n;
 	struct tls_tickets *tickets; /* NULL: nobody terminates TLS */
-	char **files; /* that it was read from; config_place.file points here */
+	char **files;                /* that it was read from; config_place.file points here */
 	size_t files_n;
 };
 

@@ -53,6 +53,29 @@ const char *const route_kind_names[ROUTE_KINDS] = {
 	[ROUTE_ALPN] = "alpn",
 };
 
+const char *const proxy_version_names[PROXY_VERSIONS] = {
+	[PROXY_OFF] = "off",
+	[PROXY_V1] = "v1",
+	[PROXY_V2] = "v2",
+};
+
+const char *const proxy_header_names[PROXY_HEADERS] = {
+	[PROXY_HEADER_OFF] = "off",
+	[PROXY_HEADER_ACCEPT] = "accept",
+};
+
+const char *const client_key_names[CLIENT_KEYS] = {
+	[CLIENT_KEY_NONE] = "off",
+	[CLIENT_KEY_SOURCE] = "source",
+	[CLIENT_KEY_SNI] = "sni",
+	[CLIENT_KEY_DESTINATION] = "destination",
+};
+
+const char *const over_limit_names[OVER_LIMITS] = {
+	[OVER_LIMIT_CLOSE] = "close",
+	[OVER_LIMIT_DROP] = "drop",
+};
+
 /* Of enum stranger, in the words that fit each place. */
 static const char *const pool_or_reject[STRANGERS] = { "pool", "reject" };
 static const char *const default_or_reject[STRANGERS] = { "default", "reject" };
