@@ -30,7 +30,7 @@ ca() {
 # How to ask for DAYS; OpenSSL 3.5 refuses an end before the start, 3.0 knows no start but now.
 validity() {
 	if [ "$1" -lt 0 ] && openssl x509 -help 2>&1 | grep -q not_before; then
-		echo -not_before 20200101000000Z -not_after 20200201000000Z
+		echo -not_before 20200101000000Z -not_after "$(date -u -d "$1 days" +%Y%m%d%H%M%SZ)"
 	else
 		echo -days "$1"
 	fi
