@@ -26,10 +26,16 @@
 
 /*
  * Bytes waiting to be sent above which a lane receives no more. The last
- * receive may go over it by one buffer: so at most three buffers, 51 kB, are
- * held for a lane.
+ * receive may go over it by one buffer.
  */
 #define LANE_HIGH_WATER (2 * BUF_BYTES)
+
+/*
+ * Buffers that a lane holds at most, 85 kB. With bytes that come in full
+ * buffers it is three. In the worst case a byte is being sent, and behind it
+ * wait pieces of which no two fit into one buffer.
+ */
+#define LANE_BUFFERS_MAX 5
 
 /* A run of full receives this long is a stream: `relay = auto` then splices. */
 #define LANE_STREAM_BYTES (256 * 1024)

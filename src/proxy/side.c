@@ -15,9 +15,6 @@
 #include "proxy/postgres.h"
 #include "tls/stream.h"
 
-/* Bytes up to this many are copied behind others that wait, to free their buffer at once. */
-#define MERGE_BYTES 4096
-
 static void side_on_cancelled(struct io_op *op, struct side *side)
 {
 	struct session *s = side_session(side);
@@ -75,13 +72,13 @@ bool side_push(struct side *side)
 	return true;
 }
 
-/* Behind what waits already, in a buffer of its own or, when it is little, in the last one's rest. */
+/* Behind what waits already: in the last buffer's rest when it fits, which frees its own at once. */
 static void queue_bytes(struct buf_queue *q, struct buf_pool *pool, struct buf *buf, bool is_lent)
 {
 	struct buf *last = q->tail;
 	uint32_t n = buf_filled(buf);
 
-	if (!last || is_lent || n > MERGE_BYTES || n > BUF_BYTES - last->end) {
+	if (!last || is_lent || n > BUF_BYTES - last->end) {
 		buf_queue_append(q, buf);
 		return;
 	}
