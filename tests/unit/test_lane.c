@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+#include "proxy/lane.h"
+
+#include <poll.h>
+
+static struct stage *copying(void **state)
+{
+	return stage_of(state, "relay = copy");
+}
+
+/* A pool so large that no lane has to be careful. */
+static struct stage *copying_with(void **state, unsigned buffers)
+{
+	return stage_with(state, &(struct stage_options){ .listener_keys = "relay = copy",
+							  .buffers = buffers });
+}
+
+/* ---- what is sent ------------------------------------------------------------------------ */
+
+static void a_short_send_goes_on_where_it_stopped(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+
+	peer_send(c.client, "0123456789", 10);
+	fake_perform(&client_of(c.s)->recv);
+	assert_int_equal(fake_send_part(&backend_of(c.s)->send, 1), 1);
+	assert_int_equal(fake_send_part(&backend_of(c.s)->send, 4), 4);
+	assert_int_equal(fake_request_of(&backend_of(c.s)->send).n, 5);
+	stage_run(st);
+	expect_text(c.backend, "0123456789");
+	assert_int_equal(up_of(c.s)->bytes, 10);
+}
+
+static void one_send_at_a_time_in_the_order_of_arrival(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+	struct io_op *send = &backend_of(c.s)->send;
+
+	fake_receive(&client_of(c.s)->recv, "one ", 4, IO_MORE);
+	fake_receive(&client_of(c.s)->recv, "two ", 4, IO_MORE);
+	assert_int_equal(fake_request_of(send).n, 4);
+	fake_perform(send);
+	fake_receive(&client_of(c.s)->recv, "three", 5, IO_MORE);
+	stage_run(st);
+	expect_text(c.backend, "one two three");
+}
+
+static void an_interrupted_send_is_sent_again(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+
+	fake_receive(&client_of(c.s)->recv, "again", 5, 0);
+	fake_complete(&backend_of(c.s)->send, -EINTR, 0);
+	stage_run(st);
+	expect_text(c.backend, "again");
+}
+
+static void without_room_a_send_waits_for_some(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+	struct io_op *send = &backend_of(c.s)->send;
+
+	fake_receive(&client_of(c.s)->recv, "patience", 8, 0);
+	fake_complete(send, -EAGAIN, 0);
+	expect_request(send, FAKE_POLL);
+	assert_int_equal(fake_request_of(send).events, POLLOUT);
+	fake_complete(send, POLLOUT, 0);
+	expect_request(send, FAKE_SEND);
+	stage_run(st);
+	expect_text(c.backend, "patience");
+}
+
+/* ---- what is received --------------------------------------------------------------------- */
+
+static void an_interrupted_receive_is_asked_for_again(void **state)
+{
+	const int errors[] = { -EINTR, -EAGAIN, -ECANCELED };
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+
+	for (size_t n = 0; n < ARRAY_LEN(errors); n++) {
+		fake_complete(&client_of(c.s)->recv, errors[n], 0);
+		expect_request(&client_of(c.s)->recv, FAKE_RECV);
+	}
+	peer_send(c.client, "x", 1);
+	stage_run(st);
+	expect_text(c.backend, "x");
+}
+
+static void a_receive_looks_at_once_only_when_more_is_known_to_be_there(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+	struct io_op *recv = &client_of(c.s)->recv;
+
+	assert_true(fake_request_of(recv).wait);
+	fake_receive(recv, "x", 1, IO_NONEMPTY);
+	assert_false(fake_request_of(recv).wait);
+	fake_receive(recv, "x", 1, 0);
+	assert_true(fake_request_of(recv).wait);
+}
+
+/* Kernels before 6.19 may lose the end of stream of a unix socket in a multishot receive. */
+static void a_unix_socket_gets_no_credit(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .is_unix = true });
+	struct cast c = stage_relaying(st);
+
+	assert_int_equal(fake_request_of(&backend_of(c.s)->recv).credit, 0);
+	peer_send(c.backend, "hello", 5);
+	shutdown(c.backend, SHUT_WR);
+	stage_run(st);
+	expect_text(c.client, "hello");
+	expect_end(c.client);
+}
+
+static void without_credit_it_is_one_receive_at_a_time(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .without_credit = true });
+	struct cast c = stage_relaying(st);
+	uint64_t at = 0;
+	long end;
+
+	assert_int_equal(stream_send(c.client, 7, 0, 500000), 500000);
+	stage_run(st);
+	assert_true(stream_recv(c.backend, 7, &at, SIZE_MAX, &end));
+	assert_int_equal(at, 500000);
+}
+
+/* ---- back-pressure -------------------------------------------------------------------------- */
+
+static unsigned held(struct stage *st)
+{
+	return stage_engine(st)->bufs.count - stage_engine(st)->bufs.free_n;
+}
+
+/* Receives in pieces of @n bytes, while nothing can be sent, as long as the lane wants more. */
+static void fill_lane(struct cast c, size_t n)
+{
+	struct io_op *recv = &client_of(c.s)->recv;
+	char bytes[BUF_BYTES] = { 0 };
+	uint32_t credit = fake_request_of(recv).credit;
+
+	while (recv->in_kernel) {
+		bool goes_on = credit > n;
+
+		fake_receive(recv, bytes, n, goes_on ? IO_MORE : 0);
+		credit = goes_on ? credit - (uint32_t)n : fake_request_of(recv).credit;
+	}
+}
+
+static void a_slow_reader_stops_its_lane(void **state)
+{
+	struct stage *st = copying_with(state, 1000);
+	struct cast c = stage_relaying(st);
+
+	fill_lane(c, BUF_BYTES);
+	expect_request(&client_of(c.s)->recv, FAKE_NOTHING);
+	assert_in_range(backend_of(c.s)->out.bytes, LANE_HIGH_WATER, LANE_HIGH_WATER + BUF_BYTES);
+	assert_true(held(st) <= 3);
+	stage_run(st);
+	expect_request(&client_of(c.s)->recv, FAKE_RECV);
+	assert_int_equal(held(st), 0);
+}
+
+static void the_credit_is_what_the_lane_may_still_hold(void **state)
+{
+	struct stage *st = copying_with(state, 1000);
+	struct cast c = stage_relaying(st);
+	struct io_op *recv = &client_of(c.s)->recv;
+	char bytes[BUF_BYTES] = { 0 };
+
+	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER);
+	fake_receive(recv, bytes, 10000, 0);
+	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - 10000);
+	fake_receive(recv, bytes, BUF_BYTES, 0);
+	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - 10000 - BUF_BYTES);
+	fake_perform(&backend_of(c.s)->send);
+	fake_receive(recv, bytes, 1, 0);
+	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - BUF_BYTES - 1);
+}
+
+/* Whatever the size of the pieces in which bytes come. */
+static void a_slow_reader_holds_few_buffers(void **state)
+{
+	struct stage *st = copying_with(state, 1000);
+
+	for (size_t n = 1; n <= BUF_BYTES; n += n < 200 ? 1 : 97) {
+		struct cast c = stage_relaying(st);
+
+		fill_lane(c, n);
+		if (held(st) > LANE_BUFFERS_MAX)
+			fail_msg("%u buffers with pieces of %zu bytes", held(st), n);
+		session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
+		stage_close(st, c.client);
+		stage_close(st, c.backend);
+		stage_run(st);
+	}
+}
+
+static void small_receives_share_a_buffer_and_keep_their_order(void **state)
+{
+	struct stage *st = copying_with(state, 1000);
+	struct cast c = stage_relaying(st);
+	uint64_t at = 0;
+	long end;
+
+	for (uint64_t sent = 0; sent < 30000; sent += 100) {
+		char bytes[100];
+
+		stream_fill(bytes, sizeof(bytes), 9, sent);
+		fake_receive(&client_of(c.s)->recv, bytes, sizeof(bytes), IO_MORE);
+	}
+	assert_true(held(st) <= 3);
+	stage_run(st);
+	assert_true(stream_recv(c.backend, 9, &at, SIZE_MAX, &end));
+	assert_int_equal(at, 30000);
+}
+
+/* The kernel reads it meanwhile. */
+static void nothing_is_added_to_a_buffer_that_is_being_sent(void **state)
+{
+	struct stage *st = copying_with(state, 1000);
+	struct cast c = stage_relaying(st);
+	struct fake_request send;
+
+	fake_receive(&client_of(c.s)->recv, "first", 5, IO_MORE);
+	send = fake_request_of(&backend_of(c.s)->send);
+	fake_receive(&client_of(c.s)->recv, "second", 6, IO_MORE);
+	assert_int_equal(backend_of(c.s)->out.head->end, 5);
+	assert_ptr_equal(send.bytes, backend_of(c.s)->out.head->bytes);
+	stage_run(st);
+	expect_text(c.backend, "firstsecond");
+}
+
+/* ---- no buffers -------------------------------------------------------------------------------- */
+
+static void who_finds_no_buffer_is_fed_later(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+
+	peer_send(c.client, "hungry", 6);
+	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
+	expect_request(&client_of(c.s)->recv, FAKE_NOTHING);
+	assert_int_equal(stage_engine(st)->counters.starvations, 1);
+	stage_turn(st);
+	expect_request(&client_of(c.s)->recv, FAKE_RECV);
+	stage_run(st);
+	expect_text(c.backend, "hungry");
+}
+
+/* As many as there are buffers, those that have waited longest. */
+static void the_starved_are_fed_in_the_order_they_came(void **state)
+{
+	struct stage *st = copying_with(state, 40);
+	struct buf *taken[40];
+	struct cast casts[6];
+
+	for (int n = 0; n < 6; n++)
+		casts[n] = stage_relaying(st);
+	for (int n = 0; n < 40; n++)
+		taken[n] = buf_get(&stage_engine(st)->bufs);
+	for (int n = 0; n < 6; n++)
+		fake_complete(&client_of(casts[n].s)->recv, -ENOBUFS, 0);
+	stage_turn(st);
+	for (int n = 0; n < 6; n++)
+		assert_false(list_is_empty(&client_of(casts[n].s)->starved));
+
+	buf_put(&stage_engine(st)->bufs, taken[0]);
+	buf_put(&stage_engine(st)->bufs, taken[1]);
+	stage_turn(st);
+	for (int n = 0; n < 6; n++)
+		assert_int_equal(list_is_empty(&client_of(casts[n].s)->starved), n < 2);
+	for (int n = 2; n < 40; n++)
+		buf_put(&stage_engine(st)->bufs, taken[n]);
+	stage_turn(st);
+	assert_true(list_is_empty(&stage_engine(st)->starved));
+}
+
+static void who_is_closed_while_starving_leaves_the_line(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast a = stage_relaying(st), b = stage_relaying(st);
+
+	fake_complete(&client_of(a.s)->recv, -ENOBUFS, 0);
+	fake_complete(&client_of(b.s)->recv, -ENOBUFS, 0);
+	session_close(a.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 1);
+	peer_send(b.client, "x", 1);
+	stage_run(st);
+	expect_text(b.backend, "x");
+}
+
+/* ---- few buffers ---------------------------------------------------------------------------------- */
+
+static void with_few_buffers_a_lane_looks_for_room_before_it_receives(void **state)
+{
+	struct stage *st = copying_with(state, 4);
+	struct cast c = stage_relaying(st);
+
+	expect_request(&client_of(c.s)->recv, FAKE_NOTHING);
+	expect_request(&backend_of(c.s)->send, FAKE_POLL);
+	assert_int_equal(fake_request_of(&backend_of(c.s)->send).events, POLLOUT);
+	fake_perform(&backend_of(c.s)->send);
+	expect_request(&client_of(c.s)->recv, FAKE_RECV);
+	assert_int_equal(fake_request_of(&client_of(c.s)->recv).credit, 0);
+	peer_send(c.client, "x", 1);
+	stage_run(st);
+	expect_text(c.backend, "x");
+}
+
+/* Nobody reads at the other end of @fd, and its buffers are full. */
+static void fill_socket(struct stage *st, struct cast c)
+{
+	uint64_t at = 0;
+	size_t n;
+
+	do {
+		n = stream_send(c.client, 3, at, 1 << 20);
+		at += n;
+		stage_run(st);
+	} while (n > 0);
+}
+
+static void four_buffers_serve_all_whatever_slow_readers_do(void **state)
+{
+	struct stage *st = copying_with(state, 4);
+	struct cast slow[6], quick = stage_relaying(st);
+
+	for (int n = 0; n < 6; n++) {
+		slow[n] = stage_relaying(st);
+		fill_socket(st, slow[n]);
+	}
+	for (int n = 0; n < 100; n++) {
+		peer_send(quick.client, "ping", 4);
+		stage_run(st);
+		expect_text(quick.backend, "ping");
+		peer_send(quick.backend, "pong", 4);
+		stage_run(st);
+		expect_text(quick.client, "pong");
+	}
+}
+
+/* ---- ends ------------------------------------------------------------------------------------------ */
+
+static void one_direction_may_end_and_the_other_go_on(void **state)
+{
+	struct stage *st = copying(state);
+
+	for (int n = 0; n < 2; n++) {
+		struct cast c = stage_relaying(st);
+		int first = n ? c.backend : c.client, second = n ? c.client : c.backend;
+
+		peer_send(first, "bye", 3);
+		shutdown(first, SHUT_WR);
+		stage_run(st);
+		expect_text(second, "bye");
+		expect_end(second);
+		for (int i = 0; i < 50; i++) {
+			peer_send(second, "still here", 10);
+			stage_run(st);
+			expect_text(first, "still here");
+		}
+		expect_nothing(first);
+		shutdown(second, SHUT_WR);
+		stage_run(st);
+		expect_end(first);
+		assert_int_equal(stage_sessions(st), 0);
+	}
+	assert_int_equal(stage_ended(st, CLOSE_DONE), 2);
+}
+
+static void an_end_waits_for_the_bytes_before_it(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+
+	fake_receive(&client_of(c.s)->recv, "last words", 10, IO_MORE);
+	fake_complete(&client_of(c.s)->recv, 0, 0);
+	assert_int_equal(up_of(c.s)->state, LANE_FLUSHING);
+	expect_nothing(c.backend);
+	fake_send_part(&backend_of(c.s)->send, 4);
+	expect_text(c.backend, "last");
+	fake_perform(&backend_of(c.s)->send);
+	assert_int_equal(up_of(c.s)->state, LANE_DONE);
+	expect_text(c.backend, " words");
+	expect_end(c.backend);
+}
+
+static void an_end_while_dialing_follows_the_bytes(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_dialing(st);
+
+	peer_send(c.client, "early", 5);
+	shutdown(c.client, SHUT_WR);
+	while (client_of(c.s)->recv.in_kernel)
+		fake_perform(&client_of(c.s)->recv);
+	assert_int_equal(up_of(c.s)->state, LANE_FLUSHING);
+	stage_run(st);
+	c.backend = stage_accept_at(st, 0);
+	expect_text(c.backend, "early");
+	expect_end(c.backend);
+	peer_send(c.backend, "answer", 6);
+	stage_run(st);
+	expect_text(c.client, "answer");
+	expect_nothing(c.client);
+}
+
+static void both_may_end_at_once(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+
+	peer_send(c.client, "up", 2);
+	peer_send(c.backend, "down", 4);
+	shutdown(c.client, SHUT_WR);
+	shutdown(c.backend, SHUT_WR);
+	stage_run(st);
+	expect_text(c.backend, "up");
+	expect_end(c.backend);
+	expect_text(c.client, "down");
+	expect_end(c.client);
+	assert_int_equal(stage_ended(st, CLOSE_DONE), 1);
+}
+
+static void closing_without_reading_all_is_a_reset_and_passed_on(void **state)
+{
+	struct stage *st = copying(state);
+	struct cast c = stage_relaying(st);
+
+	peer_send(c.client, "never read", 10);
+	stage_run(st);
+	stage_close(st, c.backend);
+	stage_run_until(st, stage_sessions(st) == 0);
+	expect_reset(c.client);
+	assert_int_equal(stage_ended(st, CLOSE_BACKEND_RESET), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(a_short_send_goes_on_where_it_stopped),
+		stage_test(one_send_at_a_time_in_the_order_of_arrival),
+		stage_test(an_interrupted_send_is_sent_again),
+		stage_test(without_room_a_send_waits_for_some),
+		stage_test(an_interrupted_receive_is_asked_for_again),
+		stage_test(a_receive_looks_at_once_only_when_more_is_known_to_be_there),
+		stage_test(a_unix_socket_gets_no_credit),
+		stage_test(without_credit_it_is_one_receive_at_a_time),
+		stage_test(a_slow_reader_stops_its_lane),
+		stage_test(the_credit_is_what_the_lane_may_still_hold),
+		stage_test(a_slow_reader_holds_few_buffers),
+		stage_test(small_receives_share_a_buffer_and_keep_their_order),
+		stage_test(nothing_is_added_to_a_buffer_that_is_being_sent),
+		stage_test(who_finds_no_buffer_is_fed_later),
+		stage_test(the_starved_are_fed_in_the_order_they_came),
+		stage_test(who_is_closed_while_starving_leaves_the_line),
+		stage_test(with_few_buffers_a_lane_looks_for_room_before_it_receives),
+		stage_test(four_buffers_serve_all_whatever_slow_readers_do),
+		stage_test(one_direction_may_end_and_the_other_go_on),
+		stage_test(an_end_waits_for_the_bytes_before_it),
+		stage_test(an_end_while_dialing_follows_the_bytes),
+		stage_test(both_may_end_at_once),
+		stage_test(closing_without_reading_all_is_a_reset_and_passed_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
