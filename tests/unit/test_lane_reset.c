@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Resets: nothing that arrived before one is lost, the other side sees a
+ * reset and not an end, and whose stream had ended cleanly is not reset.
+ */
+#include "unit/proxy_stage.h"
+
+#include "net/sock.h"
+#include "proxy/lane.h"
+
+#define QUIET_LOOK_MS 250 /* as in session.c */
+#define MUCH (1 << 20)
+
+static const char *const transports[] = { "relay = copy", "relay = splice", "relay = auto" };
+
+/* One side dies, the other one lives. */
+struct scene {
+	struct stage *st;
+	struct session *s;
+	int dying, living;
+	uint64_t sent;  /* by the one that dies: stream number 1 */
+	uint64_t came;  /* of it */
+	bool is_client; /* who dies */
+};
+
+static struct scene scene_of(struct stage *st, bool is_client)
+{
+	struct cast c = stage_relaying(st);
+
+	return (struct scene){
+		.st = st,
+		.s = c.s,
+		.dying = is_client ? c.client : c.backend,
+		.living = is_client ? c.backend : c.client,
+		.is_client = is_client,
+	};
+}
+
+static void say(struct scene *sc, size_t n)
+{
+	assert_int_equal(stream_send(sc->dying, 1, sc->sent, n), n);
+	sc->sent += n;
+}
+
+/* Reads what there is for the one that lives; gives what peer_recv() said last. */
+static long hear(struct scene *sc)
+{
+	long end;
+
+	assert_true(stream_recv(sc->living, 1, &sc->came, SIZE_MAX, &end));
+	return end;
+}
+
+static void die(struct scene *sc)
+{
+	stage_reset(sc->st, sc->dying);
+	stage_run(sc->st);
+	stage_pass(sc->st, QUIET_LOOK_MS);
+}
+
+/* All that was said has come, and @end after it. */
+static void expect_last(struct scene *sc, long end)
+{
+	enum close_reason why = sc->is_client ? CLOSE_CLIENT_RESET : CLOSE_BACKEND_RESET;
+	long heard = 1;
+
+	for (int n = 0; n < 1000 && (heard > 0 || heard == -EAGAIN); n++) {
+		stage_run_for_a_moment(sc->st);
+		heard = hear(sc);
+	}
+	assert_int_equal(sc->came, sc->sent);
+	assert_int_equal(heard, end);
+	stage_run_until(sc->st, stage_sessions(sc->st) == 0);
+	assert_int_equal(stage_ended(sc->st, why), 1);
+}
+
+typedef void scene_fn(struct scene *sc);
+
+static void for_both_sides(void **state, const char *transport, scene_fn *play)
+{
+	for (int is_client = 0; is_client < 2; is_client++) {
+		struct stage *st = stage_of(state, transport);
+		struct scene sc = scene_of(st, is_client);
+
+		play(&sc);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+static void for_all(void **state, scene_fn *play)
+{
+	for (size_t n = 0; n < ARRAY_LEN(transports); n++)
+		for_both_sides(state, transports[n], play);
+}
+
+/* ---- in each state of the lanes -------------------------------------------------------------- */
+
+static void play_idle(struct scene *sc)
+{
+	stage_run(sc->st);
+	die(sc);
+	expect_last(sc, -ECONNRESET);
+}
+
+static void an_idle_session_passes_it_on(void **state)
+{
+	for_all(state, play_idle);
+}
+
+static void play_after_bytes(struct scene *sc)
+{
+	say(sc, 1000);
+	stage_run(sc->st);
+	say(sc, 10000);
+	die(sc);
+	expect_last(sc, -ECONNRESET);
+}
+
+static void bytes_before_it_are_delivered(void **state)
+{
+	for_all(state, play_after_bytes);
+}
+
+/* More than one receive takes, so that the reset is not what the next one finds. */
+static void play_after_many_bytes(struct scene *sc)
+{
+	stage_run(sc->st);
+	for (int n = 0; n < 40; n++) {
+		say(sc, 20000);
+		stage_run(sc->st);
+		hear(sc);
+	}
+	say(sc, 50000);
+	die(sc);
+	expect_last(sc, -ECONNRESET);
+}
+
+static void a_stream_is_delivered_up_to_it(void **state)
+{
+	for_all(state, play_after_many_bytes);
+}
+
+/* Bytes for the one that dies are lost, those from it are not. */
+static void play_with_bytes_for_it(struct scene *sc)
+{
+	stream_send(sc->living, 2, 0, 16 * MUCH);
+	stage_run(sc->st);
+	say(sc, 30000);
+	die(sc);
+	expect_last(sc, -ECONNRESET);
+}
+
+static void who_dies_without_reading_is_still_heard(void **state)
+{
+	for_all(state, play_with_bytes_for_it);
+}
+
+static void play_after_its_end(struct scene *sc)
+{
+	say(sc, 5000);
+	shutdown(sc->dying, SHUT_WR);
+	stage_run(sc->st);
+	die(sc);
+	expect_last(sc, 0);
+}
+
+static void who_heard_the_end_already_is_not_reset(void **state)
+{
+	for_all(state, play_after_its_end);
+}
+
+static void play_after_the_others_end(struct scene *sc)
+{
+	shutdown(sc->living, SHUT_WR);
+	stage_run(sc->st);
+	say(sc, 5000);
+	stage_run(sc->st);
+	say(sc, 5000);
+	die(sc);
+	expect_last(sc, -ECONNRESET);
+}
+
+static void an_answer_that_is_cut_short_does_not_look_whole(void **state)
+{
+	for_all(state, play_after_the_others_end);
+}
+
+/* Its end has been received, but the bytes before it are not sent yet. */
+static void play_flushing(struct scene *sc)
+{
+	struct lane *lane = &sc->s->lanes[sc->is_client ? LANE_UP : LANE_DOWN];
+	struct io_op *recv = &lane_from(lane)->recv;
+
+	say(sc, 20000);
+	shutdown(sc->dying, SHUT_WR);
+	while (lane->state == LANE_OPEN)
+		assert_true(fake_perform(recv));
+	assert_int_equal(lane->state, LANE_FLUSHING);
+	stage_reset(sc->st, sc->dying);
+	stage_pass(sc->st, QUIET_LOOK_MS);
+	assert_true(session_is_doomed(sc->s));
+	expect_last(sc, 0);
+}
+
+static void what_is_being_flushed_arrives_with_its_end(void **state)
+{
+	for_both_sides(state, "relay = copy", play_flushing);
+}
+
+/* ---- what tells of it first -------------------------------------------------------------------- */
+
+/* A server that says why and closes without reading what came for it. */
+static void an_answer_before_the_reset_arrives_whoever_notices_first(void **state)
+{
+	for (int is_send_first = 0; is_send_first < 2; is_send_first++) {
+		struct stage *st = stage_of(state, "relay = copy");
+		struct cast c = stage_relaying(st);
+		struct io_op *send = &backend_of(c.s)->send, *recv = &backend_of(c.s)->recv;
+
+		peer_send(c.client, "first", 5);
+		stage_run(st);
+		peer_send(c.client, "second", 6);
+		fake_perform(&client_of(c.s)->recv);
+		peer_send(c.backend, "go away", 7);
+		stage_close(st, c.backend);
+		fake_perform(is_send_first ? send : recv);
+		stage_run(st);
+		stage_pass(st, QUIET_LOOK_MS);
+		stage_run_until(st, stage_sessions(st) == 0);
+		expect_text(c.client, "go away");
+		expect_reset(c.client);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+static void an_error_while_waiting_for_room_is_a_death(void **state)
+{
+	struct stage *st = stage_of(state, "relay = copy");
+	struct cast c = stage_relaying(st);
+
+	fake_receive(&client_of(c.s)->recv, "x", 1, 0);
+	fake_complete(&backend_of(c.s)->send, -EAGAIN, 0);
+	expect_request(&backend_of(c.s)->send, FAKE_POLL);
+	fake_complete(&backend_of(c.s)->send, -ECONNRESET, 0);
+	stage_close(st, c.backend);
+	stage_run_until(st, stage_sessions(st) == 0);
+	expect_reset(c.client);
+}
+
+static void a_cancel_to_learn_of_a_death_may_come_too_late(void **state)
+{
+	struct stage *st = stage_of(state, "relay = copy");
+	struct cast c = stage_relaying(st);
+	struct io_op *recv = &backend_of(c.s)->recv, *cancel = &backend_of(c.s)->cancel_recv;
+
+	peer_send(c.client, "x", 1);
+	fake_perform(&client_of(c.s)->recv);
+	fake_complete(&backend_of(c.s)->send, -EPIPE, 0);
+	expect_request(cancel, FAKE_CANCEL);
+	peer_send(c.backend, "bye", 3);
+	fake_perform(recv); /* finds the bytes before the cancel finds it */
+	fake_complete(cancel, -ENOENT, 0);
+	stage_reset(st, c.backend);
+	stage_run_until(st, stage_sessions(st) == 0);
+	expect_text(c.client, "bye");
+	expect_reset(c.client);
+}
+
+/* ---- by which name ------------------------------------------------------------------------------- */
+
+static void a_reset_and_a_loss_have_different_names(void **state)
+{
+	const struct {
+		int err;
+		enum close_reason client, backend;
+	} rows[] = {
+		{ -ECONNRESET, CLOSE_CLIENT_RESET, CLOSE_BACKEND_RESET },
+		{ -EPIPE, CLOSE_CLIENT_RESET, CLOSE_BACKEND_RESET },
+		{ -ETIMEDOUT, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST },
+		{ -EHOSTUNREACH, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST },
+		{ -ENETUNREACH, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST },
+	};
+
+	for (size_t n = 0; n < 2 * ARRAY_LEN(rows); n++) {
+		struct stage *st = stage_of(state, "relay = copy");
+		struct cast c = stage_relaying(st);
+		bool is_client = n % 2;
+		enum close_reason why = is_client ? rows[n / 2].client : rows[n / 2].backend;
+
+		fake_complete(is_client ? &client_of(c.s)->recv : &backend_of(c.s)->recv,
+			      rows[n / 2].err, 0);
+		stage_run(st);
+		assert_int_equal(stage_ended(st, why), 1);
+		expect_reset(is_client ? c.backend : c.client);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+static void a_client_that_dies_while_dialing_ends_it(void **state)
+{
+	struct stage *st = stage_of(state, "relay = copy");
+	struct cast c = stage_dialing(st);
+
+	stage_reset(st, c.client);
+	fake_perform(&client_of(c.s)->recv);
+	expect_request(&backend_of(c.s)->cancel_send, FAKE_CANCEL);
+	fake_run_cancels();
+	stage_turn(st);
+	assert_int_equal(stage_sessions(st), 0);
+	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
+	assert_int_equal(stage_accept_at(st, 0), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(an_idle_session_passes_it_on),
+		stage_test(bytes_before_it_are_delivered),
+		stage_test(a_stream_is_delivered_up_to_it),
+		stage_test(who_dies_without_reading_is_still_heard),
+		stage_test(who_heard_the_end_already_is_not_reset),
+		stage_test(an_answer_that_is_cut_short_does_not_look_whole),
+		stage_test(what_is_being_flushed_arrives_with_its_end),
+		stage_test(an_answer_before_the_reset_arrives_whoever_notices_first),
+		stage_test(an_error_while_waiting_for_room_is_a_death),
+		stage_test(a_cancel_to_learn_of_a_death_may_come_too_late),
+		stage_test(a_reset_and_a_loss_have_different_names),
+		stage_test(a_client_that_dies_while_dialing_ends_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
