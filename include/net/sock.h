@@ -78,6 +78,12 @@ MUST_CHECK int sock_set_pacing(int fd, uint64_t bytes_per_s);
  */
 void sock_close_abort(int fd);
 
+/*
+ * Closes without telling the peer, which will find out by itself some day.
+ * Wants CAP_NET_ADMIN (TCP_REPAIR); without, it is sock_close_abort().
+ */
+void sock_close_silent(int fd);
+
 /* Bytes that the peer's kernel has not acknowledged yet (SIOCOUTQ); 0 when unknown. */
 int sock_unsent_bytes(int fd);
 

@@ -18,6 +18,7 @@
 
 struct engine;
 struct listener;
+struct mail;
 
 struct acceptor_socket {
 	struct listener *listener;
@@ -54,6 +55,6 @@ void acceptor_close(struct acceptor *a);
 bool acceptor_is_closed(const struct acceptor *a);
 
 /* Takes a socket that another worker accepted, with its place. */
-void acceptor_adopt(struct engine *engine, uint32_t listener_index, int fd, bool is_tcp);
+void acceptor_adopt(struct engine *engine, const struct mail *mail);
 
 #endif

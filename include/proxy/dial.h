@@ -15,6 +15,13 @@
 void dial_start(struct session *s);
 /* The session's timer fired while dialing. */
 void dial_on_deadline(struct session *s);
+/* A place has become free for a session in the queue. */
+void dial_called(struct session *s);
+/* The session closes. */
+void dial_leave_queue(struct session *s);
+/* The client has ended its stream; one that waits and has said nothing is gone. */
+void dial_on_client_end(struct session *s);
+
 /* ---- between dial.c and dial_preamble.c ---- */
 
 /* The backend's socket is connected. Ends in dial_done() or dial_failed(). */
@@ -37,6 +44,8 @@ bool dial_op_returned(struct session *s);
  */
 void dial_settle(struct session *s);
 
+/* The session ends: the time for which its client is remembered begins. */
+void dial_forget(struct session *s);
 /* Gives the session's place at its backend back, if it holds one. */
 void dial_release(struct session *s);
 

@@ -22,6 +22,7 @@
 #include "io/ring.h"
 #include "net/pipe.h"
 #include "proxy/acceptor.h"
+#include "proxy/admission.h"
 #include "proxy/mail.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
@@ -47,6 +48,7 @@ struct engine_counters {
 	uint64_t handed_over;
 	uint64_t starvations;
 	uint64_t accept_pauses;
+	uint64_t admissions[ADMISSIONS];
 };
 
 struct engine {
@@ -59,9 +61,12 @@ struct engine {
 	struct timers timers;
 	struct slab sessions;
 	uint64_t sessions_begun;
+	size_t sources_used; /* to connect from, in turns */
+	uint64_t epoch; /* when it was started, wall clock: makes ids unique over restarts */
 	struct list starved;  /* sides that wait for a buffer */
 	struct list reapable; /* sessions that are over */
 	struct list handshakes; /* sessions whose handshake can go on */
+	struct list handshakes_waiting; /* for handshake_rate to let them begin */
 	struct list half_said;	/* greetings that hold a buffer and wait, the oldest first */
 	struct slab facts;
 	struct slab watches; /* struct pgsql_watch */
@@ -71,6 +76,7 @@ struct engine {
 	struct io_op mail_op;
 	struct io_op mail_cancel;
 	struct mail mail[ENGINE_MAIL_MAX];
+	struct log_rate refusals;
 	bool is_draining;
 	bool is_stopping;
 	bool is_mail_closed;

@@ -12,6 +12,7 @@
 
 #include "base/def.h"
 #include "base/log.h"
+#include "net/addr.h"
 #include "proto/hello.h"
 
 struct session;
@@ -24,6 +25,7 @@ struct facts {
 	char alpn[FACTS_ALPN_BYTES];	/* what was agreed on, or the first that was offered */
 	const char *version, *cipher;	/* of the client's TLS; NULL: not terminated here */
 	char client_name[FACTS_ALPN_BYTES]; /* common name of its certificate */
+	struct addr destination; /* that the client meant, as a PROXY header says; len 0: not said */
 	char dial_detail[FACTS_DETAIL_BYTES]; /* what the last backend said no with */
 	bool resumed;
 };

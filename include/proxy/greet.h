@@ -7,9 +7,11 @@
  * which steps there are, in this order; without any the session goes on at
  * once, so that servers which speak first work:
  *
- *   postgres    requests for encryption, a start-up packet, a cancel request
- *   hello       a ClientHello: name and ALPN, for the route and the certificate
- *   handshake   TLS, when it is terminated here
+ *   introduction   a PROXY header: whom somebody in front of us speaks for
+ *   postgres       requests for encryption, a start-up packet, a cancel request
+ *   hello          a ClientHello: name and ALPN, for the route and the certificate
+ *   handshake      TLS, when it is terminated here
+ *   startup        PostgreSQL's start-up packet or cancel request inside TLS
  *
  * The bytes of a step that the backend must see wait in its side. All steps
  * together have handshake_timeout. A client that is refused gets the alert or
@@ -20,6 +22,7 @@
 #include "proxy/session.h"
 
 enum greet_step {
+	GREET_INTRODUCTION,
 	GREET_POSTGRES,
 	GREET_HELLO,
 	GREET_HANDSHAKE,
@@ -41,6 +44,8 @@ void greet_on_sent(struct session *s);
  * calls it for a few sessions in each turn, those on engine.handshakes.
  */
 void greet_work(struct session *s);
+/* Takes one of the handshakes that handshake_rate allows; false when it has to wait. */
+MUST_CHECK bool greet_may_begin_handshake(struct session *s);
 
 /* ---- for the steps that have files of their own ---- */
 
@@ -48,6 +53,8 @@ void greet_work(struct session *s);
 void greet_say(struct session *s, const void *bytes, size_t n);
 /* Drops the first @n of the bytes that have come. */
 void greet_consume(struct session *s, size_t n);
+/* On to the step that follows a PROXY header. */
+void greet_next(struct session *s);
 /* Asks for more. */
 void greet_receive(struct session *s);
 /* Goes on with the ClientHello, which is next or has come. */

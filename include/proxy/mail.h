@@ -14,6 +14,7 @@
 
 enum mail_kind {
 	MAIL_SOCKET, /* an accepted socket for listener number @listener */
+	MAIL_CALLED, /* see proxy_take_called() */
 	MAIL_DRAIN,  /* accept nothing more, let sessions end */
 	MAIL_DRAIN_TIMEOUT, /* they had their time */
 	MAIL_STOP,   /* end every session now */
@@ -23,13 +24,15 @@ struct mail {
 	uint32_t kind;
 	int32_t fd;
 	uint32_t listener;
+	uint32_t source; /* see admission.h */
 	uint32_t is_tcp;
+	uint32_t unused[3]; /* to a power of two */
 };
 
 /* Opens a mailbox. 0 or -errno. */
 MUST_CHECK int mail_open(int *ret_read_fd, int *ret_write_fd);
 
-/* 0, or -EAGAIN when the box is full (4096 letters), or -errno. Never waits. */
+/* 0, or -EAGAIN when the box is full (2048 letters), or -errno. Never waits. */
 MUST_CHECK int mail_send(int write_fd, const struct mail *mail);
 
 #endif

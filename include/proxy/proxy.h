@@ -12,24 +12,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "balance/limits.h"
 #include "balance/pool.h"
+#include "balance/stick.h"
+#include "base/bucket.h"
 #include "base/def.h"
 #include "config/config.h"
 
 #define WORKERS_MAX 256
 
 struct cancels;
+struct session;
 
 struct listener {
 	const struct listener_config *config;
+	struct limits *limits; /* of its clients' sources, or NULL */
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full; /* the first hit of its limit was logged */
+	struct bucket_shared new_sessions, handshakes; /* how fast they may begin */
 };
 
 /* One worker as the others see it. */
 struct worker_peer {
 	CACHE_ALIGNED atomic_uint sessions; /* with those on their way to it */
-	int mail_fd; /* the write end of its mailbox */
+	_Atomic(struct session *) called; /* its sessions that left a pool's queue, a stack */
+	int mail_fd;			  /* the write end of its mailbox */
 };
 
 struct proxy {
@@ -37,7 +44,9 @@ struct proxy {
 	struct listener *listeners;
 	size_t listeners_n;
 	struct pool **pools;
+	struct stick **sticks; /* of the pool of the same index, or NULL */
 	size_t pools_n;
+	bool needs_clients; /* somebody decides by, or passes on, the client's address */
 	struct cancels *cancels; /* NULL: no listener speaks PostgreSQL */
 	struct worker_peer *peers;
 	unsigned workers_n;
@@ -56,6 +65,9 @@ void proxy_destroy(struct proxy *proxy);
 /* The run-time pool of a pool of the configuration. */
 struct pool *proxy_pool(const struct proxy *proxy, const struct pool_config *config);
 
+/* Its stick table, or NULL. */
+struct stick *proxy_stick(const struct proxy *proxy, const struct pool_config *config);
+
 /*
  * Takes a place for one session of @listener, or says no: the listener's or
  * the process's limit is reached.
@@ -68,6 +80,14 @@ unsigned proxy_room(const struct proxy *proxy, const struct listener *listener);
 
 /* The worker that a new session should go to, seen from worker @self. */
 unsigned proxy_least_loaded(const struct proxy *proxy, unsigned self);
+
+/*
+ * Places may have become free at @pool: those who wait for one get it, and
+ * their workers the word. From any thread.
+ */
+void proxy_call_waiting(struct proxy *proxy, struct pool *pool, uint64_t now_ms);
+/* Takes all of the worker's sessions that were called, linked by called_next; NULL for none. */
+MUST_CHECK struct session *proxy_take_called(struct proxy *proxy, unsigned worker);
 
 /* A backend has changed its state: says so in the log, once for all workers. */
 void proxy_on_health(struct proxy *proxy, struct pool *pool, const struct backend *backend,

@@ -67,6 +67,8 @@ enum close_reason {
 	CLOSE_CONNECT_FAILED,
 	CLOSE_NO_BACKEND,
 	CLOSE_BACKENDS_FULL,
+	CLOSE_QUEUE_TIMEOUT,
+	CLOSE_FIRST_BYTE_TIMEOUT,
 	CLOSE_NO_RESOURCES,
 	CLOSE_DRAIN_TIMEOUT,
 	CLOSE_SHUTDOWN,
@@ -137,6 +139,10 @@ struct session {
 	const char *detail;   /* of the reason, for the log; lives as long as the session, or NULL */
 	struct list handshake; /* on one of the engine's lists of handshakes */
 	const struct pool_config *route; /* that the greeting found */
+	uint32_t source; /* counted by the listener's limits: see admission.h */
+	uint64_t stick_key; /* of its client; 0: not looked up */
+	uint32_t stuck;	 /* held in the pool's stick table, or TABLE_NONE */
+	bool has_spoken; /* the client has */
 	uint8_t greet_step;
 	uint8_t postgres_asked;	 /* for pgsql_read_clear() */
 	bool is_direct_postgres; /* TLS without a request for it */
@@ -154,20 +160,28 @@ struct session {
 	uint64_t dialing_ms; /* when dialing began */
 	uint64_t connected_ms; /* 0: never */
 	uint64_t doomed_ms; /* when the end was noted: see session_doom() */
-	struct pool_ask ask;
+	struct pool_waiter waiter; /* asks the pool, and may wait in its queue */
+	bool is_queued;
+	struct session *called_next; /* on worker_peer.called */
 	char dial_answer; /* one byte, to PostgreSQL's SSLRequest */
 	bool is_retiring; /* a try has failed: waits for the kernel to return its ops */
 	int dial_error; /* of the last failed try: -errno, 0 for none */
 	struct addr client;
 };
 
+/* An accepted socket on its way to a session. */
+struct newcomer {
+	struct listener *listener;
+	int fd;
+	uint32_t source; /* see admission.h */
+	bool is_tcp;
+};
+
 /*
- * Begins a session on the accepted socket @fd, which it takes; its place was
- * admitted by the proxy. False, and the socket closed, when the engine has no
- * slot left.
+ * Begins a session of @newcomer, whose socket, place in the proxy and source
+ * it takes. False, and all of them given back, when the engine has no slot left.
  */
-MUST_CHECK bool session_start(struct engine *engine, struct listener *listener, int fd,
-			      bool is_tcp);
+MUST_CHECK bool session_start(struct engine *engine, const struct newcomer *newcomer);
 
 /* The only function that changes a session's phase. */
 void session_enter(struct session *s, enum session_phase next);

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "net/sock.h"
+#include "proxy/admission.h"
 #include "proxy/engine.h"
 
 /*
@@ -19,6 +21,8 @@
 #define PAUSE_LONGEST_MS 100
 
 #define TROUBLE_LOG_MS 1000
+
+#define NS_PER_MS 1000000ull
 
 /*
  * With less room than this, connections are accepted one at a time, so that
@@ -52,7 +56,9 @@ static void acceptor_arm(struct acceptor *a)
 
 	if (a->accept.in_kernel || a->is_closing || a->parked_fd >= 0)
 		return;
-	io_accept(e->ring, &a->accept, a->fd, proxy_room(e->proxy, a->listener) >= ROOM_FOR_MANY);
+	io_accept(e->ring, &a->accept, a->fd,
+		  proxy_room(e->proxy, a->listener) >= ROOM_FOR_MANY &&
+			  a->listener->config->sessions_per_s_max == 0);
 }
 
 /* ---- trouble ------------------------------------------------------------------- */
@@ -119,25 +125,24 @@ static void acceptor_on_retry(struct timer *timer)
 
 /* ---- a new connection ------------------------------------------------------------ */
 
-static void begin(struct engine *e, struct listener *listener, int fd, bool is_tcp)
+static void begin(struct engine *e, const struct newcomer *newcomer)
 {
-	if (session_start(e, listener, fd, is_tcp))
-		return;
-	proxy_leave(e->proxy, listener);
-	atomic_fetch_sub(&e->proxy->peers[e->worker].sessions, 1);
+	if (!session_start(e, newcomer))
+		atomic_fetch_sub(&e->proxy->peers[e->worker].sessions, 1);
 }
 
 /* To the worker with the fewest sessions, which may be this one. Its place is taken. */
-static void place(struct acceptor *a, int fd)
+static void place(struct acceptor *a, const struct newcomer *newcomer)
 {
 	struct engine *e = a->engine;
 	unsigned target = proxy_least_loaded(e->proxy, e->worker);
 	struct worker_peer *peer = &e->proxy->peers[target];
 	struct mail mail = {
 		.kind = MAIL_SOCKET,
-		.fd = fd,
+		.fd = newcomer->fd,
 		.listener = a->listener_index,
-		.is_tcp = a->is_tcp,
+		.source = newcomer->source,
+		.is_tcp = newcomer->is_tcp,
 	};
 
 	atomic_fetch_add(&peer->sessions, 1);
@@ -149,28 +154,90 @@ static void place(struct acceptor *a, int fd)
 		atomic_fetch_sub(&peer->sessions, 1);
 		atomic_fetch_add(&e->proxy->peers[e->worker].sessions, 1);
 	}
-	begin(e, a->listener, fd, a->is_tcp);
+	begin(e, newcomer);
 }
 
-static void acceptor_take(struct acceptor *a, int fd)
+/* One more in this second? If not, says when to ask again. */
+static bool is_in_time(struct acceptor *a, uint64_t *ret_wait_ns)
 {
-	if (proxy_admit(a->engine->proxy, a->listener)) {
-		a->pause_ms = PAUSE_FIRST_MS;
-		place(a, fd);
-		return;
-	}
-	log_full(a);
+	unsigned per_second = a->listener->config->sessions_per_s_max;
+	const struct bucket_rate rate = { .per_second = per_second, .burst = MAX(per_second, 1) };
+	uint64_t now_ns = clock_now_ns();
+
+	if (per_second == 0 || bucket_shared_take(&a->listener->new_sessions, &rate, 1, now_ns))
+		return true;
+	*ret_wait_ns = bucket_shared_wait_ns(&a->listener->new_sessions, &rate, 1, now_ns);
+	return false;
+}
+
+/* It stays accepted and unserved until there is room for it, and with it all behind it wait. */
+static void park(struct acceptor *a, int fd)
+{
 	if (a->parked_fd >= 0) { /* other workers took the room that this accept was for */
 		sock_close_abort(fd);
 		return;
 	}
 	a->parked_fd = fd;
-	acceptor_pause(a);
 }
 
-void acceptor_adopt(struct engine *engine, uint32_t listener_index, int fd, bool is_tcp)
+/* False when the client was turned away. Where a proxy introduces it, it is asked for later. */
+static bool is_admitted(struct acceptor *a, int fd, uint32_t *ret_source)
 {
-	begin(engine, &engine->proxy->listeners[listener_index], fd, is_tcp);
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	enum admission answer;
+	struct addr client;
+
+	*ret_source = ADMISSION_NO_SOURCE;
+	if (!admission_asks(a->listener) || a->listener->config->proxy != PROXY_HEADER_OFF)
+		return true;
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0) {
+		close(fd); /* it has gone already */
+		return false;
+	}
+	addr_from_sockaddr(&client, (struct sockaddr *)&ss, len);
+	addr_unmap(&client);
+	answer = admission_ask(a->engine, a->listener, &client, ret_source);
+	if (answer == ADMISSION_GRANTED)
+		return true;
+	admission_turn_away(a->listener, fd, answer);
+	return false;
+}
+
+static void acceptor_take(struct acceptor *a, int fd)
+{
+	struct newcomer newcomer = { .listener = a->listener, .fd = fd, .is_tcp = a->is_tcp };
+	struct engine *e = a->engine;
+	uint64_t wait_ns;
+
+	if (!is_in_time(a, &wait_ns)) {
+		park(a, fd);
+		timer_set(&e->timers, &a->retry, e->now_ms + wait_ns / NS_PER_MS + 1);
+		return;
+	}
+	if (!proxy_admit(e->proxy, a->listener)) {
+		log_full(a);
+		park(a, fd);
+		acceptor_pause(a);
+		return;
+	}
+	a->pause_ms = PAUSE_FIRST_MS;
+	if (is_admitted(a, fd, &newcomer.source))
+		place(a, &newcomer);
+	else
+		proxy_leave(e->proxy, a->listener);
+}
+
+void acceptor_adopt(struct engine *engine, const struct mail *mail)
+{
+	const struct newcomer newcomer = {
+		.listener = &engine->proxy->listeners[mail->listener],
+		.fd = mail->fd,
+		.source = mail->source,
+		.is_tcp = mail->is_tcp,
+	};
+
+	begin(engine, &newcomer);
 }
 
 void acceptor_resume(struct acceptor *a)

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "proxy/introduce.h"
 
 /* One backend's check. */
 struct probe {
@@ -58,6 +59,7 @@ static void probe_answered(struct probe *p, bool passed)
 	change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
 	if (change != HEALTH_SAME)
 		proxy_on_health(c->proxy, p->pool, p->backend, change);
+	proxy_call_waiting(c->proxy, p->pool, *c->now_ms);
 	timer_set(c->timers, &p->timer, MAX(p->started_ms + delay_ms, *c->now_ms + 1));
 }
 
@@ -67,6 +69,8 @@ static void probe_on_connect(struct io_op *op, int res, unsigned flags)
 
 	(void)flags;
 	timer_stop(p->checker->timers, &p->timer);
+	if (res == 0 && pool_config(p->pool)->send_proxy != PROXY_OFF)
+		introduce_check(p->fd, pool_config(p->pool));
 	if (!p->checker->is_stopped) {
 		probe_answered(p, res == 0);
 		return;
@@ -138,6 +142,7 @@ static void clockwork_on_timer(struct timer *timer)
 		if (returned)
 			proxy_on_health(c->proxy, w->pool, returned, HEALTH_RETURNED);
 	} while (returned);
+	proxy_call_waiting(c->proxy, w->pool, *c->now_ms);
 	if (!c->is_stopped)
 		timer_set(c->timers, &w->timer, *c->now_ms + CLOCKWORK_MS);
 }

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "proxy/client_key.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
 #include "proxy/lane.h"
@@ -19,6 +20,8 @@
 #include "tls/stream.h"
 
 static void dial_next(struct session *s);
+static void wait_in_queue(struct session *s);
+static void hold_stuck(struct session *s);
 static void dial_on_connect(struct io_op *op, int res, unsigned flags);
 
 static struct side *backend_side(struct session *s)
@@ -26,10 +29,17 @@ static struct side *backend_side(struct session *s)
 	return &s->sides[SIDE_BACKEND];
 }
 
+/* Gives a place back, to whoever waits for one. */
+static void give_back(struct session *s, struct backend *backend)
+{
+	pool_release(s->pool, backend);
+	proxy_call_waiting(s->engine->proxy, s->pool, s->engine->now_ms);
+}
+
 void dial_release(struct session *s)
 {
 	if (s->backend)
-		pool_release(s->pool, s->backend);
+		give_back(s, s->backend);
 	s->backend = NULL;
 }
 
@@ -72,7 +82,7 @@ static void dial_retire(struct session *s)
 	s->is_retiring = false;
 	side_drop_connection(side);
 	note_result(s, s->dial_error);
-	s->ask.tried[s->ask.tried_n++] = (uint16_t)s->backend->index;
+	s->waiter.ask.tried[s->waiter.ask.tried_n++] = (uint16_t)s->backend->index;
 	dial_release(s);
 	dial_next(s);
 }
@@ -109,6 +119,7 @@ void dial_done(struct session *s)
 	note_result(s, 0);
 	s->dial_error = 0;
 	s->detail = NULL;
+	hold_stuck(s);
 	session_relay(s);
 }
 
@@ -131,16 +142,61 @@ void dial_settle(struct session *s)
 	(void)!sock_set_options(backend_side(s)->fd, &s->backend->config->addr, &options, &step);
 }
 
+/* The next of our addresses that is of the backend's family, or NULL. */
+static const struct addr *next_source(struct engine *e, const struct pool_config *pool, int family)
+{
+	for (size_t n = 0; n < pool->sources_n; n++) {
+		const struct addr *addr = &pool->sources[e->sources_used++ % pool->sources_n].addr;
+
+		if (addr_family(addr) == family)
+			return addr;
+	}
+	return NULL;
+}
+
+/* Where to connect from, where that is not for the kernel to say. 0 or -errno. */
+static int set_source(struct session *s, int fd, const char **ret_step)
+{
+	const struct pool_config *pool = pool_config(s->pool);
+	int family = addr_family(&s->backend->config->addr);
+	const struct addr *source = next_source(s->engine, pool, family);
+	struct addr client = s->client;
+
+	if (pool->is_transparent && client.len > 0 && addr_family(&client) == family) {
+		addr_set_port(&client, 0);
+		return sock_set_source(fd, &client, true, ret_step);
+	}
+	return source ? sock_set_source(fd, source, false, ret_step) : 0;
+}
+
+/* Gives a socket fit for the session's backend. 0 or -errno. */
+static int open_socket(struct session *s, int *ret_fd)
+{
+	uint64_t bandwidth = s->listener->config->bandwidth_bytes_per_s;
+	const char *step;
+	int err = sock_dialer(&s->backend->config->addr, &first_options, ret_fd, &step);
+
+	if (err < 0)
+		return err;
+	if (bandwidth > 0)
+		(void)!sock_set_pacing(*ret_fd, bandwidth);
+	err = set_source(s, *ret_fd, &step);
+	if (err < 0) {
+		dial_note_detail(s, step);
+		close(*ret_fd);
+	}
+	return err;
+}
+
 static void dial_connect(struct session *s)
 {
 	const struct pool_config *pool = pool_config(s->pool);
 	const struct addr *addr = &s->backend->config->addr;
 	struct side *side = backend_side(s);
 	struct engine *e = s->engine;
-	const char *step;
 	int fd, err;
 
-	err = sock_dialer(addr, &first_options, &fd, &step);
+	err = open_socket(s, &fd);
 	if (err < 0) {
 		dial_failed(s, err);
 		return;
@@ -169,6 +225,10 @@ static void dial_on_connect(struct io_op *op, int res, unsigned flags)
 
 void dial_on_deadline(struct session *s)
 {
+	if (s->is_queued) {
+		session_close(s, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
+		return;
+	}
 	dial_failed(s, -ETIMEDOUT);
 }
 
@@ -188,7 +248,7 @@ static bool has_tries_left(const struct session *s)
 {
 	const struct pool_config *pool = pool_config(s->pool);
 
-	return s->ask.tried_n < MIN(pool->connect_tries_max, POOL_TRIES_MAX) &&
+	return s->waiter.ask.tried_n < MIN(pool->connect_tries_max, POOL_TRIES_MAX) &&
 	       s->engine->now_ms < s->dialing_ms + pool->connect_total_ms;
 }
 
@@ -205,8 +265,59 @@ static void dial_give_up(struct session *s, enum pool_answer answer)
 /* Once: if that one fails, no other will do. */
 static void take_wanted(struct session *s)
 {
-	if (s->ask.tried_n == 0 && pool_take(s->pool, s->wanted))
+	if (s->waiter.ask.tried_n == 0 && pool_take(s->pool, s->wanted))
 		s->backend = s->wanted;
+}
+
+/* Where the client was before, if it was somewhere and may go there again. */
+static bool take_stuck(struct session *s)
+{
+	const struct pool_config *config = pool_config(s->pool);
+	struct stick *stick = proxy_stick(s->engine->proxy, config);
+	struct backend *backend;
+	int index;
+
+	if (!stick || s->waiter.ask.tried_n > 0 || !client_key(s, &config->stick, &s->stick_key))
+		return false;
+	index = stick_find(stick, stick_key(stick, &s->stick_key, sizeof(s->stick_key)),
+			   s->engine->now_ms);
+	backend = index >= 0 ? pool_backend(s->pool, (size_t)index) : NULL;
+	if (!backend || !pool_take(s->pool, backend))
+		return false;
+	s->backend = backend;
+	return true;
+}
+
+/* It is served: remembers where. */
+static void hold_stuck(struct session *s)
+{
+	struct stick *stick = proxy_stick(s->engine->proxy, pool_config(s->pool));
+
+	if (stick && s->stick_key != 0)
+		s->stuck = stick_hold(stick,
+				      stick_key(stick, &s->stick_key, sizeof(s->stick_key)),
+				      s->backend->index, s->engine->now_ms);
+}
+
+void dial_forget(struct session *s)
+{
+	if (s->stuck != TABLE_NONE)
+		stick_release(proxy_stick(s->engine->proxy, pool_config(s->pool)), s->stuck,
+			      s->engine->now_ms);
+	s->stuck = TABLE_NONE;
+}
+
+static enum pool_answer pick(struct session *s)
+{
+	enum pool_answer answer = POOL_PICKED;
+
+	if (take_stuck(s))
+		return answer;
+	answer = pool_pick_or_wait(s->pool, &s->waiter, s->engine->now_ms);
+
+	if (answer == POOL_PICKED)
+		s->backend = s->waiter.backend;
+	return answer;
 }
 
 static void dial_next(struct session *s)
@@ -216,16 +327,59 @@ static void dial_next(struct session *s)
 	if (s->wanted)
 		take_wanted(s);
 	else if (has_tries_left(s))
-		s->backend = pool_pick(s->pool, &s->ask, &answer);
+		answer = pick(s);
 	if (s->backend)
 		dial_connect(s);
+	else if (answer == POOL_WAITING)
+		wait_in_queue(s);
 	else
 		dial_give_up(s, answer);
+}
+
+/* ---- the queue --------------------------------------------------------------------------- */
+
+static void wait_in_queue(struct session *s)
+{
+	s->is_queued = true;
+	timer_set(&s->engine->timers, &s->timer, s->waiter.node.deadline_ms);
+	if (s->lanes[LANE_UP].state != LANE_OPEN)
+		dial_on_client_end(s);
+}
+
+void dial_called(struct session *s)
+{
+	struct backend *backend = s->waiter.backend;
+
+	CHECK(s->is_queued);
+	s->is_queued = false;
+	if (s->phase == SESSION_CLOSING) {
+		give_back(s, backend);
+		session_op_returned(s);
+		return;
+	}
+	s->dialing_ms = s->engine->now_ms; /* the time in the queue had its own limit */
+	s->backend = backend;
+	dial_connect(s);
+}
+
+void dial_leave_queue(struct session *s)
+{
+	if (s->is_queued && pool_leave(s->pool, &s->waiter))
+		s->is_queued = false; /* else it is being called: the word is on its way */
+}
+
+void dial_on_client_end(struct session *s)
+{
+	if (s->is_queued && buf_queue_is_empty(&backend_side(s)->waiting))
+		session_close(s, CLOSE_CLIENT_LEFT, BY_CLIENT);
 }
 
 void dial_start(struct session *s)
 {
 	session_enter(s, SESSION_DIALING);
 	s->dialing_ms = s->engine->now_ms;
+	if (pool_config(s->pool)->balance == BALANCE_MAGLEV &&
+	    !client_key(s, &pool_config(s->pool)->hash, &s->waiter.ask.key))
+		s->waiter.ask.key = s->id; /* nothing is known of it: anywhere */
 	dial_next(s);
 }

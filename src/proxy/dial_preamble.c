@@ -11,6 +11,7 @@
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
+#include "proxy/introduce.h"
 #include "proxy/lane.h"
 #include "proxy/side.h"
 #include "tls/stream.h"
@@ -183,6 +184,15 @@ static void postgres_start(struct session *s)
 
 void dial_preamble(struct session *s)
 {
+	if (pool_config(s->pool)->send_proxy != PROXY_OFF) {
+		int err = introduce_client(s);
+
+		if (err < 0) {
+			dial_failed(s, err);
+			return;
+		}
+		push(s);
+	}
 	if (wants_ssl_request(s))
 		postgres_start(s);
 	else

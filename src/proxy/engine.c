@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "proto/pgsql.h"
+#include "proxy/dial.h"
 #include "proxy/facts.h"
 #include "proxy/greet.h"
 #include "proxy/side.h"
@@ -16,6 +18,9 @@
 
 /* Of a turn; the worst kind, RSA-4096 in TLS 1.2, takes some milliseconds each. */
 #define HANDSHAKES_PER_TURN 8
+
+/* How often it is looked whether handshake_rate lets another one begin. */
+#define HANDSHAKE_RATE_MS 5
 
 /* With nothing to do a turn still ends once in a while. */
 #define IDLE_WAIT_MS 60000
@@ -53,10 +58,12 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 		.worker = options->worker,
 		.mail_fd = options->mail_fd,
 		.now_ms = clock_now_ms(),
+		.epoch = (uint64_t)time(NULL),
 	};
 	list_init(&e->starved);
 	list_init(&e->reapable);
 	list_init(&e->handshakes);
+	list_init(&e->handshakes_waiting);
 	list_init(&e->half_said);
 	timers_init(&e->timers, e->now_ms);
 	io_op_init(&e->mail_op, engine_on_mail);
@@ -124,6 +131,8 @@ static uint64_t wait_allowed_ns(const struct engine *e)
 
 	if (!list_is_empty(&e->handshakes))
 		return 0;
+	if (!list_is_empty(&e->handshakes_waiting))
+		next_ms = MIN(next_ms, e->now_ms + HANDSHAKE_RATE_MS);
 	if (next_ms <= e->now_ms)
 		return 0;
 	return MIN(next_ms - e->now_ms, IDLE_WAIT_MS) * NS_PER_MS;
@@ -149,6 +158,14 @@ static void feed_starved(struct engine *e)
 /* A few in each turn: one may cost a millisecond, and the relay has to go on. */
 static void work_on_handshakes(struct engine *e)
 {
+	while (!list_is_empty(&e->handshakes_waiting)) {
+		struct list *first = e->handshakes_waiting.next;
+
+		if (!greet_may_begin_handshake(container_of(first, struct session, handshake)))
+			break;
+		list_remove(first);
+		list_append(&e->handshakes, first);
+	}
 	for (unsigned n = 0; n < HANDSHAKES_PER_TURN && !list_is_empty(&e->handshakes); n++) {
 		struct list *node = list_take_first(&e->handshakes);
 
@@ -262,11 +279,26 @@ void engine_stop(struct engine *e, enum close_reason why)
 	}
 }
 
+static void engine_answer_calls(struct engine *e)
+{
+	struct session *s = proxy_take_called(e->proxy, e->worker);
+
+	while (s) {
+		struct session *next = s->called_next;
+
+		dial_called(s);
+		s = next;
+	}
+}
+
 static void engine_open_letter(struct engine *e, const struct mail *mail)
 {
 	switch ((enum mail_kind)mail->kind) {
 	case MAIL_SOCKET:
-		acceptor_adopt(e, mail->listener, mail->fd, mail->is_tcp);
+		acceptor_adopt(e, mail);
+		break;
+	case MAIL_CALLED:
+		engine_answer_calls(e);
 		break;
 	case MAIL_DRAIN:
 		engine_drain(e);

@@ -5,12 +5,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/bucket.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "proto/hello.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
+#include "proxy/introduce.h"
 #include "proxy/lane.h"
 #include "proxy/postgres.h"
 #include "proxy/route.h"
@@ -262,12 +265,26 @@ void greet_work(struct session *s)
 		handshake_go_on(s);
 }
 
+bool greet_may_begin_handshake(struct session *s)
+{
+	unsigned per_second = s->listener->config->handshakes_per_s_max;
+	const struct bucket_rate rate = { .per_second = per_second, .burst = MAX(per_second, 1) };
+
+	return per_second == 0 ||
+	       bucket_shared_take(&s->listener->handshakes, &rate, 1, clock_now_ns());
+}
+
+/* Its turn comes: at once, or when handshake_rate allows one more to begin. */
 static enum parse step_handshake(struct session *s)
 {
+	struct engine *e = s->engine;
+	bool can_begin = client_side(s)->tls || (list_is_empty(&e->handshakes_waiting) &&
+						 greet_may_begin_handshake(s));
+
 	if (first_n(s) == 0)
 		return PARSE_MORE;
 	list_remove(&s->handshake);
-	list_append(&s->engine->handshakes, &s->handshake);
+	list_append(can_begin ? &e->handshakes : &e->handshakes_waiting, &s->handshake);
 	return PARSE_DONE;
 }
 
@@ -346,6 +363,8 @@ static enum greet_step first_step(const struct listener_config *config)
 static enum parse greet_once(struct session *s)
 {
 	switch ((enum greet_step)s->greet_step) {
+	case GREET_INTRODUCTION:
+		return introduce_greet(s);
 	case GREET_POSTGRES:
 		return postgres_greet(s);
 	case GREET_HELLO:
@@ -450,6 +469,7 @@ static void greet_on_recv(struct io_op *op, int res, unsigned flags)
 	}
 	list_remove(&s->handshake);
 	s->active_ms = s->engine->now_ms;
+	s->has_spoken = true;
 	if (!buf)
 		greet_receive_failed(s, res);
 	else if (s->greet_step == GREET_STARTUP)
@@ -470,16 +490,41 @@ void greet_on_deadline(struct session *s)
 	session_close(s, CLOSE_GREETING_TIMEOUT, BY_CLIENT);
 }
 
-void greet_start(struct session *s)
+static void set_deadline(struct session *s, uint64_t allowed_ms)
+{
+	timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + allowed_ms);
+}
+
+void greet_next(struct session *s)
 {
 	const struct listener_config *config = s->listener->config;
 
 	s->greet_step = first_step(config);
-	if (s->greet_step == GREET_DONE) {
+	if (s->greet_step == GREET_DONE)
 		greet_done(s, config->pool);
+	else
+		set_deadline(s, config->handshake_timeout_ms);
+}
+
+static void expect_introduction(struct session *s)
+{
+	if (!introduce_is_trusted(s)) {
+		s->detail = "not in proxy_from";
+		session_close(s, CLOSE_REFUSED, BY_RINGMAIN);
 		return;
 	}
-	timer_set(&s->engine->timers, &s->timer,
-		  s->engine->now_ms + config->handshake_timeout_ms);
+	s->greet_step = GREET_INTRODUCTION;
+	set_deadline(s, s->listener->config->proxy_timeout_ms);
 	greet_receive(s);
+}
+
+void greet_start(struct session *s)
+{
+	if (s->listener->config->proxy) {
+		expect_introduction(s);
+		return;
+	}
+	greet_next(s);
+	if (s->phase == SESSION_GREETING)
+		greet_receive(s);
 }

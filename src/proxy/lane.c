@@ -20,6 +20,7 @@
 #include "base/check.h"
 #include "net/sock.h"
 #include "proxy/crypt.h"
+#include "proxy/dial.h"
 #include "proxy/engine.h"
 #include "proxy/greet.h"
 #include "proxy/side.h"
@@ -133,6 +134,8 @@ static void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 		lane->streak_bytes = MIN(lane->streak_bytes + n, LANE_STREAM_BYTES);
 	else
 		lane->streak_bytes = 0;
+	if (lane->index == LANE_UP)
+		s->has_spoken = true;
 	session_moved(s, flags & IO_MORE);
 	if (lane->state == LANE_DONE)
 		buf_put(&s->engine->bufs, buf); /* its destination died meanwhile */
@@ -313,6 +316,8 @@ void lane_end(struct lane *lane)
 	if (other->state == LANE_OPEN && !session_is_doomed(s))
 		s->by = lane->index == LANE_UP ? BY_CLIENT : BY_BACKEND;
 	lane_enter(lane, LANE_FLUSHING);
+	if (s->phase == SESSION_DIALING)
+		dial_on_client_end(s);
 	lane_push(lane);
 }
 

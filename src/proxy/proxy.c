@@ -3,11 +3,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/cancels.h"
+#include "proxy/engine.h"
 #include "proxy/mail.h"
+#include "proxy/session.h"
 
 /* A worker keeps a new session unless another one has fewer by more than this part of its own. */
 #define UNEVEN_PART 16
@@ -25,10 +28,68 @@ static bool anybody_speaks_postgres(const struct config *config)
 	return false;
 }
 
+static bool needs_clients(const struct config *config)
+{
+	for (size_t n = 0; n < config->listeners_n; n++)
+		if (config->listeners[n].proxy != PROXY_HEADER_OFF)
+			return true;
+	for (size_t n = 0; n < config->pools_n; n++) {
+		const struct pool_config *p = &config->pools[n];
+
+		if (p->send_proxy != PROXY_OFF || p->balance == BALANCE_MAGLEV ||
+		    p->stick.kind != CLIENT_KEY_NONE || p->is_transparent)
+			return true;
+	}
+	return false;
+}
+
+/* Strangers must not be able to choose addresses that collide in a table. */
+static uint64_t secret_seed(void)
+{
+	uint64_t seed = 0;
+
+	(void)!getrandom(&seed, sizeof(seed), 0);
+	return seed;
+}
+
+static bool create_limits(struct listener *l)
+{
+	const struct listener_config *c = l->config;
+	const struct limits_config wanted = {
+		.sources_max = c->sources_max,
+		.bits4 = c->source_bits4,
+		.bits6 = c->source_bits6,
+		.sessions_max = c->source_sessions_max,
+		.sessions = { .per_second = c->source_sessions_per_s_max,
+			      .burst = MAX(c->source_sessions_per_s_max, 1) },
+	};
+
+	if (c->source_sessions_max == 0 && c->source_sessions_per_s_max == 0)
+		return true;
+	l->limits = limits_create(&wanted, secret_seed());
+	return l->limits;
+}
+
+static bool create_stick(struct proxy *proxy, size_t n)
+{
+	const struct pool_config *c = &proxy->config->pools[n];
+
+	if (c->stick.kind == CLIENT_KEY_NONE)
+		return true;
+	proxy->sticks[n] = stick_create(c->stick_max, c->stick_ms, secret_seed());
+	return proxy->sticks[n];
+}
+
+struct stick *proxy_stick(const struct proxy *proxy, const struct pool_config *config)
+{
+	return proxy->sticks[config - proxy->config->pools];
+}
+
 static bool create_parts(struct proxy *proxy)
 {
 	const struct config *config = proxy->config;
 
+	proxy->needs_clients = needs_clients(config);
 	if (anybody_speaks_postgres(config)) {
 		proxy->cancels = cancels_create(proxy->sessions_max);
 		if (!proxy->cancels)
@@ -40,10 +101,14 @@ static bool create_parts(struct proxy *proxy)
 		if (!pool)
 			return false;
 		proxy->pools[proxy->pools_n] = pool;
+		if (!create_stick(proxy, proxy->pools_n))
+			return false;
 	}
 	for (; proxy->listeners_n < config->listeners_n; proxy->listeners_n++) {
 		proxy->listeners[proxy->listeners_n].config =
 			&config->listeners[proxy->listeners_n];
+		if (!create_limits(&proxy->listeners[proxy->listeners_n]))
+			return false;
 	}
 	return true;
 }
@@ -68,9 +133,10 @@ struct proxy *proxy_create(const struct config *config, unsigned workers_n, unsi
 	proxy->workers_n = workers_n;
 	proxy->sessions_max = sessions_max;
 	proxy->pools = calloc(MAX(config->pools_n, 1), sizeof(struct pool *));
+	proxy->sticks = calloc(MAX(config->pools_n, 1), sizeof(struct stick *));
 	proxy->listeners = zeroed(config->listeners_n, sizeof(*proxy->listeners));
 	proxy->peers = zeroed(workers_n, sizeof(*proxy->peers));
-	if (proxy->pools && proxy->listeners && proxy->peers && create_parts(proxy))
+	if (proxy->pools && proxy->sticks && proxy->listeners && proxy->peers && create_parts(proxy))
 		return proxy;
 	proxy_destroy(proxy);
 	return NULL;
@@ -80,8 +146,14 @@ void proxy_destroy(struct proxy *proxy)
 {
 	if (!proxy)
 		return;
-	for (size_t n = 0; n < proxy->pools_n; n++)
+	for (size_t n = 0; n < proxy->pools_n; n++) {
 		pool_destroy(proxy->pools[n]);
+		if (proxy->sticks[n])
+			stick_destroy(proxy->sticks[n]);
+	}
+	for (size_t n = 0; n < proxy->listeners_n; n++)
+		limits_destroy(proxy->listeners[n].limits);
+	free(proxy->sticks);
 	cancels_destroy(proxy->cancels);
 	free(proxy->pools);
 	free(proxy->listeners);
@@ -148,6 +220,32 @@ unsigned proxy_least_loaded(const struct proxy *proxy, unsigned self)
 		}
 	}
 	return own - least > own / UNEVEN_PART ? best : self;
+}
+
+static void hand_called(struct proxy *proxy, struct session *s)
+{
+	struct worker_peer *peer = &proxy->peers[s->engine->worker];
+	struct mail wake = { .kind = MAIL_CALLED };
+
+	s->called_next = atomic_load(&peer->called);
+	while (!atomic_compare_exchange_weak(&peer->called, &s->called_next, s))
+		continue;
+	(void)!mail_send(peer->mail_fd, &wake); /* a full box wakes it too */
+}
+
+void proxy_call_waiting(struct proxy *proxy, struct pool *pool, uint64_t now_ms)
+{
+	while (pool_has_call(pool)) {
+		struct pool_waiter *waiter = pool_call(pool, now_ms);
+
+		if (waiter)
+			hand_called(proxy, container_of(waiter, struct session, waiter));
+	}
+}
+
+struct session *proxy_take_called(struct proxy *proxy, unsigned worker)
+{
+	return atomic_exchange(&proxy->peers[worker].called, NULL);
 }
 
 void proxy_on_health(struct proxy *proxy, struct pool *pool, const struct backend *backend,

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "proxy/admission.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
@@ -71,6 +72,8 @@ const char *const session_reasons[CLOSE_REASONS] = {
 	[CLOSE_CONNECT_FAILED] = "connect_failed",
 	[CLOSE_NO_BACKEND] = "no_backend",
 	[CLOSE_BACKENDS_FULL] = "backends_full",
+	[CLOSE_QUEUE_TIMEOUT] = "queue_timeout",
+	[CLOSE_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
 	[CLOSE_NO_RESOURCES] = "no_resources",
 	[CLOSE_DRAIN_TIMEOUT] = "drain_timeout",
 	[CLOSE_SHUTDOWN] = "shutdown",
@@ -86,13 +89,13 @@ static void session_on_timer(struct timer *timer);
 
 /* ---- begin ----------------------------------------------------------------- */
 
-/* Logging wants to know who it was; nothing else in a session does. */
+/* A system call that is spared where nobody wants to know who the client is. */
 static void learn_client(struct session *s, int fd)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
 
-	if (!log_is_on(LOG_INFO))
+	if (!log_is_on(LOG_INFO) && !s->engine->proxy->needs_clients)
 		return;
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
 		return;
@@ -100,16 +103,12 @@ static void learn_client(struct session *s, int fd)
 	addr_unmap(&s->client);
 }
 
-bool session_start(struct engine *e, struct listener *listener, int fd, bool is_tcp)
+static void session_init(struct session *s, struct engine *e, const struct newcomer *newcomer)
 {
-	struct session *s = slab_get(&e->sessions);
-
-	if (!s) {
-		close(fd);
-		return false;
-	}
 	s->engine = e;
-	s->listener = listener;
+	s->listener = newcomer->listener;
+	s->source = newcomer->source;
+	s->stuck = TABLE_NONE;
 	s->id = ++e->sessions_begun * e->proxy->workers_n + e->worker;
 	s->started_ms = s->active_ms = e->now_ms;
 	list_init(&s->reap);
@@ -119,11 +118,31 @@ bool session_start(struct engine *e, struct listener *listener, int fd, bool is_
 		side_init(&s->sides[n], n);
 		lane_init(&s->lanes[n], n);
 	}
-	side_open(&s->sides[SIDE_CLIENT], fd, is_tcp);
+	side_open(&s->sides[SIDE_CLIENT], newcomer->fd, newcomer->is_tcp);
 	s->sides[SIDE_CLIENT].is_ready = true;
-	learn_client(s, fd);
-	e->counters.sessions_started++;
+	learn_client(s, newcomer->fd);
+}
 
+static void turn_back(struct engine *e, const struct newcomer *newcomer)
+{
+	sock_close_abort(newcomer->fd);
+	admission_leave(newcomer->listener, newcomer->source);
+	proxy_leave(e->proxy, newcomer->listener);
+}
+
+bool session_start(struct engine *e, const struct newcomer *newcomer)
+{
+	uint64_t bandwidth = newcomer->listener->config->bandwidth_bytes_per_s;
+	struct session *s = slab_get(&e->sessions);
+
+	if (!s) {
+		turn_back(e, newcomer);
+		return false;
+	}
+	session_init(s, e, newcomer);
+	if (bandwidth > 0)
+		(void)!sock_set_pacing(newcomer->fd, bandwidth);
+	e->counters.sessions_started++;
 	session_enter(s, SESSION_GREETING);
 	greet_start(s);
 	return true;
@@ -172,12 +191,28 @@ static uint64_t quiet_look_ms(const struct session *s)
 	return allowed_ms > 0 ? MIN(allowed_ms, QUIET_LOOK_MS) : QUIET_LOOK_MS;
 }
 
+/* By when a silent client has to say something. */
+static uint64_t first_byte_until_ms(const struct session *s)
+{
+	uint64_t allowed_ms = s->listener->config->first_byte_timeout_ms;
+
+	return s->has_spoken || allowed_ms == 0 ? TIMER_NEVER : s->started_ms + allowed_ms;
+}
+
 /* When it will have been quiet for too long. */
 static uint64_t quiet_until_ms(const struct session *s)
 {
 	uint64_t allowed_ms = quiet_allowed_ms(s);
+	uint64_t until_ms = allowed_ms > 0 ? s->active_ms + allowed_ms : TIMER_NEVER;
 
-	return allowed_ms > 0 ? s->active_ms + allowed_ms : TIMER_NEVER;
+	return MIN(until_ms, first_byte_until_ms(s));
+}
+
+static enum close_reason quiet_reason(const struct session *s)
+{
+	if (s->engine->now_ms >= first_byte_until_ms(s))
+		return CLOSE_FIRST_BYTE_TIMEOUT;
+	return is_half_closed(s) ? CLOSE_HALF_CLOSED_IDLE : CLOSE_IDLE;
 }
 
 void session_set_deadline(struct session *s)
@@ -188,7 +223,8 @@ void session_set_deadline(struct session *s)
 	if (session_is_doomed(s))
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
 	else if (s->is_look_due || is_half_closed(s))
-		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + quiet_look_ms(s));
+		timer_set(&s->engine->timers, &s->timer,
+			  MIN(first_byte_until_ms(s), s->engine->now_ms + quiet_look_ms(s)));
 	else if (!s->is_settled)
 		timer_set(&s->engine->timers, &s->timer,
 			  MIN(until_ms, s->connected_ms + SETTLE_MS));
@@ -235,8 +271,7 @@ static void quiet_look(struct session *s)
 	else if (s->engine->now_ms < quiet_until_ms(s))
 		session_set_deadline(s);
 	else
-		session_close(s, is_half_closed(s) ? CLOSE_HALF_CLOSED_IDLE : CLOSE_IDLE,
-			      BY_RINGMAIN);
+		session_close(s, quiet_reason(s), BY_RINGMAIN);
 }
 
 void session_moved(struct session *s, bool wants_look)
@@ -258,7 +293,8 @@ static void relaying_on_timer(struct session *s)
 	}
 	if (session_is_doomed(s))
 		doomed_look_again(s);
-	else if (s->engine->now_ms < s->active_ms + quiet_look_ms(s))
+	else if (s->engine->now_ms < s->active_ms + quiet_look_ms(s) &&
+		 s->engine->now_ms < first_byte_until_ms(s))
 		session_set_deadline(s);
 	else
 		quiet_look(s);
@@ -311,6 +347,7 @@ void session_close(struct session *s, enum close_reason why, enum close_by by)
 	}
 	session_enter(s, SESSION_CLOSING);
 	timer_stop(&s->engine->timers, &s->timer);
+	dial_leave_queue(s);
 	for (int n = 0; n < SIDES; n++)
 		side_cancel(&s->sides[n]);
 	session_op_returned(s);
@@ -319,7 +356,7 @@ void session_close(struct session *s, enum close_reason why, enum close_by by)
 void session_op_returned(struct session *s)
 {
 	CHECK(s->phase == SESSION_CLOSING);
-	if (!session_has_ops(s) && list_is_empty(&s->reap))
+	if (!session_has_ops(s) && !s->is_queued && list_is_empty(&s->reap))
 		list_append(&s->engine->reapable, &s->reap);
 }
 
@@ -339,8 +376,8 @@ static void log_end_of(const struct session *s)
 	log_u64(&line, "down", s->lanes[LANE_DOWN].bytes);
 	if (s->connected_ms > 0)
 		log_u64(&line, "connect_ms", s->connected_ms - s->dialing_ms);
-	if (s->ask.tried_n > 0)
-		log_u64(&line, "failed_tries", s->ask.tried_n);
+	if (s->waiter.ask.tried_n > 0)
+		log_u64(&line, "failed_tries", s->waiter.ask.tried_n);
 	log_u64(&line, "duration_ms", s->engine->now_ms - s->started_ms);
 	log_u64(&line, "worker", s->engine->worker);
 	log_text(&line, "reason", session_reasons[s->why]);
@@ -365,8 +402,10 @@ void session_reap(struct session *s)
 		side_close(&s->sides[n]);
 	greet_finish(s);
 	postgres_finish(s);
+	dial_forget(s);
 	dial_release(s);
 	e->counters.sessions_ended[s->why]++;
+	admission_leave(s->listener, s->source);
 	proxy_leave(e->proxy, s->listener);
 	session_enter(s, SESSION_FREE);
 	slab_put(&e->sessions, s);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_ADMISSION_H
+#define PROXY_ADMISSION_H
+
+/*
+ * May this client come in? The listener's allow and deny rules, then the
+ * limits of its source. Asked before anything is spent on a client: right
+ * after accept, or, where a proxy introduces clients, right after its header.
+ */
+
+#include <stdint.h>
+
+#include "base/def.h"
+#include "net/addr.h"
+#include "proxy/proxy.h"
+
+struct engine;
+
+enum admission {
+	ADMISSION_GRANTED,
+	ADMISSION_DENIED,	  /* by a rule */
+	ADMISSION_SOURCE_SESSIONS, /* its source has as many sessions as it may */
+	ADMISSION_SOURCE_RATE,	  /* its source comes too often */
+	ADMISSION_CROWDED,	  /* there is no room to count one more source */
+	ADMISSIONS,
+};
+
+extern const char *const admission_names[ADMISSIONS];
+
+#define ADMISSION_NO_SOURCE UINT32_MAX
+
+/* Has the listener any rule or limit that wants to know the client's address? */
+bool admission_asks(const struct listener *listener);
+
+/*
+ * When granted, *ret_source is to be given back by admission_leave() at the
+ * session's end. Counts and, once in a while, logs who is not let in.
+ */
+MUST_CHECK enum admission admission_ask(struct engine *engine, struct listener *listener,
+					const struct addr *client, uint32_t *ret_source);
+void admission_leave(struct listener *listener, uint32_t source);
+
+/* Ends the connection of who was not let in: with a reset, or without a word, as configured. */
+void admission_turn_away(const struct listener *listener, int fd, enum admission why);
+
+#endif

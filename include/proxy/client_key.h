@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_CLIENT_KEY_H
+#define PROXY_CLIENT_KEY_H
+
+/* What tells a session's client from others, for hashing and sticking. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "config/config.h"
+#include "proxy/session.h"
+
+/*
+ * The hash of what @config names. Without a server name it is that of the
+ * source; false where nothing is known of the client: a unix socket.
+ */
+MUST_CHECK bool client_key(const struct session *s, const struct key_config *config,
+			   uint64_t *ret_key);
+
+/* The hash of the first bits of an address that count. */
+MUST_CHECK bool client_key_of_addr(const struct addr *addr, const struct key_config *config,
+				   uint64_t *ret_key);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_INTRODUCE_H
+#define PROXY_INTRODUCE_H
+
+/*
+ * PROXY headers in a session's life: a proxy in front of us introduces its
+ * client, and we introduce ours to a backend. See proto/proxyhdr.h.
+ */
+
+#include "base/def.h"
+#include "proto/parse.h"
+#include "proxy/session.h"
+
+/* May the client's address, which is known, introduce somebody on this listener? */
+MUST_CHECK bool introduce_is_trusted(const struct session *s);
+
+/* The greeting's first step, on a listener that expects a header. */
+MUST_CHECK enum parse introduce_greet(struct session *s);
+
+/* Puts the header for the backend before everything that is sent to it. 0 or -errno. */
+MUST_CHECK int introduce_client(struct session *s);
+
+/* A health check's header, straight to its connected socket @fd. */
+void introduce_check(int fd, const struct pool_config *config);
+
+#endif
