@@ -273,16 +273,29 @@ struct WOLFSSL_METHOD *policy_method(const struct policy *policy, bool is_server
 	return is_server ? wolfSSLv23_server_method() : wolfSSLv23_client_method();
 }
 
-bool policy_apply(const struct policy *policy, struct WOLFSSL_CTX *ctx)
+static bool apply_groups(const struct policy *policy, WOLFSSL_CTX *ctx)
 {
 	int numbers[POLICY_GROUPS_MAX];
 
 	memcpy(numbers, policy->groups, sizeof(numbers));
+	if (wolfSSL_CTX_set_groups(ctx, numbers, (int)policy->groups_n) == WOLFSSL_SUCCESS)
+		return true;
+	/* Before wolfSSL 5.7 a context for TLS 1.2 alone only takes them one by one. */
+	for (size_t i = 0; i < policy->groups_n; i++) {
+		if (policy->max != TLS_1_2 ||
+		    wolfSSL_CTX_UseSupportedCurve(ctx, (word16)numbers[i]) != WOLFSSL_SUCCESS)
+			return false;
+	}
+	return true;
+}
+
+bool policy_apply(const struct policy *policy, struct WOLFSSL_CTX *ctx)
+{
 	if (wolfSSL_CTX_SetMinVersion(ctx,
 				      policy->min == TLS_1_3 ? WOLFSSL_TLSV1_3 : WOLFSSL_TLSV1_2) !=
 	    WOLFSSL_SUCCESS)
 		return false;
 	if (wolfSSL_CTX_set_cipher_list(ctx, policy->ciphers) != WOLFSSL_SUCCESS)
 		return false;
-	return wolfSSL_CTX_set_groups(ctx, numbers, (int)policy->groups_n) == WOLFSSL_SUCCESS;
+	return apply_groups(policy, ctx);
 }

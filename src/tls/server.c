@@ -78,7 +78,9 @@ static bool prepare_tickets(struct identity *identity)
 		return true;
 	}
 	(void)wolfSSL_CTX_set_timeout(ctx, TLS_TICKET_LIFE_S);
-	(void)wolfSSL_CTX_only_dhe_psk(ctx);
+#if LIBWOLFSSL_VERSION_HEX >= 0x05007002
+	(void)wolfSSL_CTX_only_dhe_psk(ctx); /* forward secrecy also when resuming */
+#endif
 	return wolfSSL_CTX_set_TicketHint(ctx, TLS_TICKET_LIFE_S) == WOLFSSL_SUCCESS;
 }
 

@@ -85,7 +85,7 @@ static void what_is_wrong_with_a_file_is_said(void **state)
 		{ "broken.pem", TLS_ERROR, "certificate 1 cannot be read: malformed" },
 		{ "locked.pem", TLS_ERROR,
 		  "private key is encrypted, and nobody is there to type its password" },
-		{ "mismatch.pem", TLS_ERROR,
+		{ "mismatch.pem", TLS_ERROR, /* not seen by an old library */
 		  "private key does not match the certificate (db1.example.com)" },
 		{ "wrong-issuer.pem", TLS_WARNING,
 		  "chain is in the wrong order: certificate 2 (stranger-ca) did not issue "
@@ -100,6 +100,8 @@ static void what_is_wrong_with_a_file_is_said(void **state)
 		const struct tls_files alone = { kit_path(cases[i].name), NULL };
 		const struct tls_server_config config = config_of(i < 3 ? &files : &alone);
 
+		if (kit_library_is_old() && strcmp(cases[i].name, "mismatch.pem") == 0)
+			continue;
 		expect_problem(&config, cases[i].severity, "certificate", cases[i].text);
 	}
 }
@@ -112,6 +114,8 @@ static void a_leaf_that_is_not_first_is_found(void **state)
 	struct tls_server *server;
 
 	(void)state;
+	if (kit_library_is_old())
+		skip();
 	assert_int_equal(tls_server_create(&config, &problems, &server), -EINVAL);
 	assert_int_equal(problems.n, 2);
 	assert_int_equal(problems.errors_n, 1);
@@ -167,6 +171,8 @@ static void all_problems_come_at_once(void **state)
 	struct tls_server *server;
 
 	(void)state;
+	if (kit_library_is_old())
+		skip();
 	assert_int_equal(tls_server_create(&config, &problems, &server), -EINVAL);
 	/* No CA, two suites unknown and none left for 1.3, an empty id, two files. */
 	assert_int_equal(problems.errors_n, 7);
@@ -290,6 +296,8 @@ static void a_clients_files_are_checked(void **state)
 	struct tls_client *client;
 
 	(void)state;
+	if (kit_library_is_old())
+		skip();
 	assert_int_equal(tls_client_create(&config, &problems, &client), -EINVAL);
 	assert_string_equal(problems.at[0].key, "ca");
 	config.ca = kit_path("ca.crt");

@@ -105,7 +105,7 @@ static void the_client_offers_and_gets_a_key_it_knows(void **state)
 
 		make_established(&w, &p);
 		tls_stream_facts(p.server.stream, &facts);
-		if (cases[i].cipher_of_12)
+		if (cases[i].cipher_of_12 && tls_cpu_has_aes() && tls_library_is_fast())
 			assert_string_equal(facts.cipher, cases[i].cipher_of_12);
 		kit_part(&p);
 	}
@@ -325,7 +325,9 @@ static void a_bad_client_certificate_is_refused(void **state)
 		       "server sent the alert: certificate required");
 	expect_failure(&stranger, "unknown CA", "server sent the alert: unknown CA");
 	expect_failure(&optional, "unknown CA", "server sent the alert: unknown CA");
-	expect_failure(&revoked, "certificate revoked", "server sent the alert: bad certificate");
+	if (!kit_library_is_old()) /* that sends another alert */
+		expect_failure(&revoked, "certificate revoked",
+			       "server sent the alert: bad certificate");
 }
 
 static void an_optional_certificate_may_be_missing(void **state)
