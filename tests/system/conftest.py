@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 from kit import tcp                                     # noqa: E402
 from kit.backend import LOOPBACK, Backend, Blackhole, Manual    # noqa: E402
 from kit.ini import ini                                 # noqa: E402
+from kit.pki import Pki                                 # noqa: E402
 from kit.ringmain import BINARY, Ringmain               # noqa: E402
 from kit.standin import HAProxy                         # noqa: E402
 
@@ -76,6 +77,13 @@ def module_dir():
     """A directory for the servers that the tests of one file share."""
     with _directory() as path:
         yield path
+
+
+@pytest.fixture(scope="session")
+def pki():
+    """The certificates of this run (kit.pki)."""
+    with _directory() as path:
+        yield Pki(path)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ GLOBALS = {"workers": 2, "log_level": "info"}
 
 def ini(backends, *, binds=("127.0.0.1:0",), listener=None, pool=None, settings=None):
     """Gives INI text. backends: servers of the kit (.text) or "ADDRESS [weight=N ...]" strings,
-    named b1, b2, ...; listener, pool and settings ([global]) are dicts of further keys.
+    named b1, b2, ...; listener, pool and settings ([global]) are dicts of further keys, where a list
+    gives a key several times.
     """
     lines = ["[global]"]
     lines += _keys({**GLOBALS, **(settings or {})})
@@ -22,7 +23,8 @@ def ini(backends, *, binds=("127.0.0.1:0",), listener=None, pool=None, settings=
 
 
 def _keys(section):
-    return [f"{key} = {value}" for key, value in section.items()]
+    return [f"{key} = {value}" for key, values in section.items()
+            for value in (values if isinstance(values, (list, tuple)) else [values])]
 
 
 def parse(text):

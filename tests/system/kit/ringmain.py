@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ringmain itself: started from INI text, asked through its log, stopped by its pid."""
 
+import itertools
 import os
 import pathlib
 import re
@@ -94,10 +95,13 @@ class Ringmain:
         return code
 
     def check_log(self):
-        """Every line is a log line, no sanitizer or CHECK spoke."""
+        """Every line is a log line, no sanitizer or CHECK spoke. Warnings of -t come before all."""
         report = REPORT.search(self.text())
         assert not report, f"ringmain reports:\n{self.text()[-8000:]}"
-        for line in self.raw_lines():
+        lines = self.raw_lines()
+        if lines and ": warning: " in lines[0]:
+            lines = itertools.dropwhile(lambda line: logfmt.parse(line) is None, lines)
+        for line in lines:
             assert logfmt.parse(line) is not None, f"not a log line: {line!r}"
 
     def wait_fds_back(self):
