@@ -44,8 +44,6 @@ bool dial_op_returned(struct session *s);
  */
 void dial_settle(struct session *s);
 
-/* The session ends: the time for which its client is remembered begins. */
-void dial_forget(struct session *s);
 /* Gives the session's place at its backend back, if it holds one. */
 void dial_release(struct session *s);
 

@@ -39,14 +39,6 @@ void greet_feed(struct session *s);
 /* Everything that waited for the client was sent. */
 void greet_on_sent(struct session *s);
 
-/*
- * A handshake's next move: costs up to milliseconds of CPU, so the engine
- * calls it for a few sessions in each turn, those on engine.handshakes.
- */
-void greet_work(struct session *s);
-/* Takes one of the handshakes that handshake_rate allows; false when it has to wait. */
-MUST_CHECK bool greet_may_begin_handshake(struct session *s);
-
 /* ---- for the steps that have files of their own ---- */
 
 /* Sends to the client. */
@@ -57,8 +49,10 @@ void greet_consume(struct session *s, size_t n);
 void greet_next(struct session *s);
 /* Asks for more. */
 void greet_receive(struct session *s);
-/* Goes on with the ClientHello, which is next or has come. */
-MUST_CHECK enum parse greet_hello(struct session *s);
+/* Works on what has come, until a step wants more or the greeting is over. */
+void greet_run(struct session *s);
+/* The bytes that have come were dealt with. */
+void greet_release_first(struct session *s);
 /*
  * No. If there is something to say, it is sent before the connection ends,
  * and not with a reset. @detail lives as long as the session.

@@ -15,6 +15,8 @@
 #include "base/timer.h"
 #include "proxy/checker.h"
 #include "proxy/mail.h"
+#include "tls/problem.h"
+#include "tls/tickets.h"
 
 /* Checks of all backends at once fit; more wait in the ring's queue for a turn. */
 #define CONTROL_RING_ENTRIES 256
@@ -32,6 +34,7 @@ struct control {
 	struct timers timers;
 	uint64_t now_ms;
 	enum control_state state;
+	struct timer tickets; /* for new keys of TLS session tickets */
 	struct timer drain; /* set while draining has an end */
 	unsigned ended;	    /* workers */
 	int signal_fd, ended_fd;
@@ -103,6 +106,18 @@ static void stop_now(struct control *c, enum mail_kind kind)
 static void on_drain_timeout(struct timer *timer)
 {
 	stop_now(container_of(timer, struct control, drain), MAIL_DRAIN_TIMEOUT);
+}
+
+static void on_tickets(struct timer *timer)
+{
+	struct control *c = container_of(timer, struct control, tickets);
+	struct tls_problems problems = { 0 };
+
+	if (tls_tickets_rotate(c->proxy->config->tickets, &problems) < 0)
+		log_say(LOG_ERROR, "ticket_keys: %s: the keys stay as they were",
+			problems.n > 0 ? problems.at[0].text : "cannot be read");
+	tls_problems_finish(&problems);
+	timer_set(&c->timers, &c->tickets, c->now_ms + TLS_TICKET_LIFE_S * 1000ull);
 }
 
 static void obey(struct control *c, int signo)
@@ -226,6 +241,9 @@ int control_run(struct proxy *proxy, const struct ring_features *features, int e
 
 	timers_init(&c.timers, c.now_ms);
 	timer_init(&c.drain, on_drain_timeout);
+	timer_init(&c.tickets, on_tickets);
+	if (proxy->config->tickets)
+		timer_set(&c.timers, &c.tickets, c.now_ms + TLS_TICKET_LIFE_S * 1000ull);
 	io_op_init(&c.signal_op, on_signal);
 	io_op_init(&c.ended_op, on_ended);
 	io_op_init(&c.signal_cancel, on_cancelled);

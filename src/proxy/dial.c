@@ -12,7 +12,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
-#include "proxy/client_key.h"
+#include "proxy/choose.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
 #include "proxy/lane.h"
@@ -21,7 +21,6 @@
 
 static void dial_next(struct session *s);
 static void wait_in_queue(struct session *s);
-static void hold_stuck(struct session *s);
 static void dial_on_connect(struct io_op *op, int res, unsigned flags);
 
 static struct side *backend_side(struct session *s)
@@ -119,7 +118,7 @@ void dial_done(struct session *s)
 	note_result(s, 0);
 	s->dial_error = 0;
 	s->detail = NULL;
-	hold_stuck(s);
+	choose_hold(s);
 	session_relay(s);
 }
 
@@ -244,14 +243,6 @@ void dial_note_detail(struct session *s, const char *why)
 
 /* ---- all tries ----------------------------------------------------------------------------- */
 
-static bool has_tries_left(const struct session *s)
-{
-	const struct pool_config *pool = pool_config(s->pool);
-
-	return s->waiter.ask.tried_n < MIN(pool->connect_tries_max, POOL_TRIES_MAX) &&
-	       s->engine->now_ms < s->dialing_ms + pool->connect_total_ms;
-}
-
 static void dial_give_up(struct session *s, enum pool_answer answer)
 {
 	if (s->dial_error < 0)
@@ -262,72 +253,10 @@ static void dial_give_up(struct session *s, enum pool_answer answer)
 		session_close(s, CLOSE_NO_BACKEND, BY_RINGMAIN);
 }
 
-/* Once: if that one fails, no other will do. */
-static void take_wanted(struct session *s)
-{
-	if (s->waiter.ask.tried_n == 0 && pool_take(s->pool, s->wanted))
-		s->backend = s->wanted;
-}
-
-/* Where the client was before, if it was somewhere and may go there again. */
-static bool take_stuck(struct session *s)
-{
-	const struct pool_config *config = pool_config(s->pool);
-	struct stick *stick = proxy_stick(s->engine->proxy, config);
-	struct backend *backend;
-	int index;
-
-	if (!stick || s->waiter.ask.tried_n > 0 || !client_key(s, &config->stick, &s->stick_key))
-		return false;
-	index = stick_find(stick, stick_key(stick, &s->stick_key, sizeof(s->stick_key)),
-			   s->engine->now_ms);
-	backend = index >= 0 ? pool_backend(s->pool, (size_t)index) : NULL;
-	if (!backend || !pool_take(s->pool, backend))
-		return false;
-	s->backend = backend;
-	return true;
-}
-
-/* It is served: remembers where. */
-static void hold_stuck(struct session *s)
-{
-	struct stick *stick = proxy_stick(s->engine->proxy, pool_config(s->pool));
-
-	if (stick && s->stick_key != 0)
-		s->stuck = stick_hold(stick,
-				      stick_key(stick, &s->stick_key, sizeof(s->stick_key)),
-				      s->backend->index, s->engine->now_ms);
-}
-
-void dial_forget(struct session *s)
-{
-	if (s->stuck != TABLE_NONE)
-		stick_release(proxy_stick(s->engine->proxy, pool_config(s->pool)), s->stuck,
-			      s->engine->now_ms);
-	s->stuck = TABLE_NONE;
-}
-
-static enum pool_answer pick(struct session *s)
-{
-	enum pool_answer answer = POOL_PICKED;
-
-	if (take_stuck(s))
-		return answer;
-	answer = pool_pick_or_wait(s->pool, &s->waiter, s->engine->now_ms);
-
-	if (answer == POOL_PICKED)
-		s->backend = s->waiter.backend;
-	return answer;
-}
-
 static void dial_next(struct session *s)
 {
-	enum pool_answer answer = POOL_NONE_READY;
+	enum pool_answer answer = choose_backend(s);
 
-	if (s->wanted)
-		take_wanted(s);
-	else if (has_tries_left(s))
-		answer = pick(s);
 	if (s->backend)
 		dial_connect(s);
 	else if (answer == POOL_WAITING)
@@ -378,8 +307,6 @@ void dial_start(struct session *s)
 {
 	session_enter(s, SESSION_DIALING);
 	s->dialing_ms = s->engine->now_ms;
-	if (pool_config(s->pool)->balance == BALANCE_MAGLEV &&
-	    !client_key(s, &pool_config(s->pool)->hash, &s->waiter.ask.key))
-		s->waiter.ask.key = s->id; /* nothing is known of it: anywhere */
+	choose_prepare(s);
 	dial_next(s);
 }

@@ -12,6 +12,7 @@
 #include "proxy/dial.h"
 #include "proxy/facts.h"
 #include "proxy/greet.h"
+#include "proxy/greet_tls.h"
 #include "proxy/side.h"
 
 #define NS_PER_MS 1000000ull

@@ -6,6 +6,7 @@
 #include "proxy/cancels.h"
 #include "proxy/engine.h"
 #include "proxy/greet.h"
+#include "proxy/greet_tls.h"
 #include "proxy/side.h"
 
 static void refuse(struct session *s, const char *sqlstate, const char *text)

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "net/sock.h"
 #include "proxy/admission.h"
+#include "proxy/choose.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
@@ -402,7 +403,7 @@ void session_reap(struct session *s)
 		side_close(&s->sides[n]);
 	greet_finish(s);
 	postgres_finish(s);
-	dial_forget(s);
+	choose_release(s);
 	dial_release(s);
 	e->counters.sessions_ended[s->why]++;
 	admission_leave(s->listener, s->source);
