@@ -108,6 +108,8 @@ struct tls_numbers {
 struct tls_offer {
 	const char *name; /* SNI, lower case */
 	struct tls_numbers versions, suites, signatures, groups;
+	const uint8_t *alpn; /* ids as on the wire: length, id, length, id; whole ones only */
+	size_t alpn_bytes;
 };
 
 /* Would tls_stream_accept() refuse this name? */

@@ -76,6 +76,8 @@ static int open_stream(struct session *s, const struct hello *hello)
 		.suites = numbers(&hello->suites),
 		.signatures = numbers(&hello->signatures),
 		.groups = numbers(&hello->groups),
+		.alpn = hello->alpn,
+		.alpn_bytes = hello->alpn_bytes,
 	};
 
 	tlsrec_init(&client->gate);

@@ -29,6 +29,8 @@
 #include <string.h>
 
 #define HEADER_BYTES 5
+#define RECORD_ALERT 21
+#define ALERT_BYTES 2
 
 /*
  * Records without data that one call deals with; each may cost an answer and
@@ -53,6 +55,8 @@ struct tls_stream {
 	char *reason;             /* NULL: nothing failed */
 	enum tls_result end;      /* TLS_DONE: reading goes on; else what every read answers */
 	uint16_t version_offered; /* the best of them, for words */
+	bool version_fits;        /* one of them is allowed here */
+	bool group_fits;          /* and one of its groups, if it named any */
 	uint16_t record_left;     /* of the body that is passing */
 	uint8_t header[HEADER_BYTES], header_bytes;
 	bool input_ended;
@@ -169,24 +173,67 @@ static struct tls_stream *create(WOLFSSL_CTX *ctx, tls_send_fn *send, void *owne
 	return s;
 }
 
-static bool use_alpn(struct tls_stream *s, const struct policy *policy)
+static bool offers_alpn(const struct tls_offer *offer, const char *id, size_t n)
+{
+	for (size_t i = 0; i < offer->alpn_bytes; i += 1 + (size_t)offer->alpn[i]) {
+		if (offer->alpn[i] == n && memcmp(offer->alpn + i + 1, id, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Cuts our list down to the first id that is offered: the library would prefer the client's. */
+static void choose_alpn(char *list, const struct tls_offer *offer)
+{
+	size_t n;
+
+	for (const char *id = list; *id; id += n + (id[n] == ',')) {
+		n = strcspn(id, ",");
+		if (offers_alpn(offer, id, n)) {
+			memmove(list, id, n);
+			list[n] = '\0';
+			return;
+		}
+	}
+}
+
+/* @offer: what a client offers; NULL: we are the client. */
+static bool use_alpn(struct tls_stream *s, const struct policy *policy,
+		     const struct tls_offer *offer)
 {
 	char list[POLICY_ALPN_BYTES]; /* the library cuts it up */
 
 	if (policy->alpn[0] == '\0')
 		return true;
 	memcpy(list, policy->alpn, sizeof(list));
+	if (offer)
+		choose_alpn(list, offer);
 	return wolfSSL_UseALPN(s->ssl, list, (unsigned)strlen(list),
 			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
 }
 
-static uint16_t best_version(const struct tls_numbers *versions)
+static bool has_group(const struct policy *policy, uint16_t number)
 {
-	uint16_t best = 0;
+	for (size_t i = 0; i < policy->groups_n; i++) {
+		if (policy->groups[i] == number) /* the library's numbers are IANA's */
+			return true;
+	}
+	return false;
+}
 
-	for (size_t i = 0; i < versions->n; i++)
-		best = MAX(best, versions->at[i]);
-	return best;
+/* For words, should it fail. */
+static void note_offer(struct tls_stream *s, const struct tls_offer *offer,
+		       const struct policy *policy)
+{
+	for (size_t i = 0; i < offer->versions.n; i++) {
+		uint16_t version = offer->versions.at[i];
+
+		s->version_offered = MAX(s->version_offered, version);
+		s->version_fits |= version >= policy->min && version <= policy->max;
+	}
+	s->group_fits = offer->groups.n == 0;
+	for (size_t i = 0; i < offer->groups.n; i++)
+		s->group_fits |= has_group(policy, offer->groups.at[i]);
 }
 
 int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, tls_send_fn *send,
@@ -205,8 +252,8 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 	if (offer && offer->name[0] != '\0')
 		s->name = strdup(offer->name);
 	if (offer)
-		s->version_offered = best_version(&offer->versions);
-	if ((offer && offer->name[0] != '\0' && !s->name) || !use_alpn(s, &server->policy)) {
+		note_offer(s, offer, &server->policy);
+	if ((offer && offer->name[0] != '\0' && !s->name) || !use_alpn(s, &server->policy, offer)) {
 		tls_stream_destroy(s);
 		return -ENOMEM;
 	}
@@ -246,7 +293,7 @@ int tls_stream_connect(struct tls_client *client, const char *name, tls_send_fn 
 	if (!s)
 		return -ENOMEM;
 	s->client = tls_client_ref(client);
-	if (!use_names(s, verify) || !use_alpn(s, &client->policy)) {
+	if (!use_names(s, verify) || !use_alpn(s, &client->policy, NULL)) {
 		tls_stream_destroy(s);
 		return -ENOMEM;
 	}
@@ -304,13 +351,30 @@ static void set_reason(struct tls_stream *s, const char *format, ...)
 	va_end(args);
 }
 
+/*
+ * The alert that the library stumbled over: until its Finished a TLS 1.3 client
+ * may have no key to send one with (OpenSSL's has not), and the library takes
+ * it for a broken record. -1: none.
+ */
+static int alert_in_clear(const struct tls_stream *s)
+{
+	bool is_alert = s->header_bytes == HEADER_BYTES && s->header[0] == RECORD_ALERT &&
+			s->header[3] == 0 && s->header[4] == ALERT_BYTES;
+
+	if (s->established || !is_alert || s->record_left < ALERT_BYTES ||
+	    s->input_left < ALERT_BYTES)
+		return -1;
+	return s->input[1];
+}
+
 static int alert_received(const struct tls_stream *s)
 {
 	WOLFSSL_ALERT_HISTORY history;
 
-	if (wolfSSL_get_alert_history(s->ssl, &history) != WOLFSSL_SUCCESS)
-		return -1;
-	return history.last_rx.level == alert_fatal ? history.last_rx.code : -1;
+	if (wolfSSL_get_alert_history(s->ssl, &history) == WOLFSSL_SUCCESS &&
+	    history.last_rx.level == alert_fatal)
+		return history.last_rx.code;
+	return alert_in_clear(s);
 }
 
 static const char *peer_word(const struct tls_stream *s)
@@ -332,8 +396,10 @@ static enum tls_result fail(struct tls_stream *s, int code)
 		set_reason(s, "%s sends too many TLS records without data", peer);
 	else if (alert > 0)
 		set_reason(s, "%s sent the alert: %s", peer, reason_of_alert(alert));
-	else if (is_version_code(code) && s->version_offered > 0)
+	else if ((is_version_code(code) || !s->version_fits) && s->version_offered > 0)
 		set_reason(s, "client offers only %s", reason_of_version(s->version_offered));
+	else if (s->version_offered > 0 && !s->group_fits)
+		set_reason(s, "no key exchange group in common");
 	else
 		set_reason(s, "%s", reason_of_code(code));
 	s->end = TLS_FAILED;
