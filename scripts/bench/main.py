@@ -42,8 +42,8 @@ What the figures mean (median of the rounds, least and greatest beside it; less 
                  measurement) by the number of exchanges. An exchange is 128 bytes up and 1 kB down.
   CPU-s/GiB      the same CPU time by the GiB that came through. Bulk is one way: the sender sends
                  and the receiver receives all they can.
-  B/session      private memory (smaps_rollup: Private_Clean + Private_Dirty) with N idle sessions,
-                 each of which had one exchange, less that with none, by N. What the kernel keeps
+  B/session      private memory (smaps_rollup: Private_Dirty) with N idle sessions, each of which
+                 had one exchange, less that with none, by N. What the kernel keeps
                  for sockets is not in it. The JSON has Pss and Rss too.
   per exchange   syscalls of the relay by exchanges, counted by `perf stat -e
                  raw_syscalls:sys_enter`, else by `strace -c` (slows the relay: a rough figure).

@@ -105,13 +105,16 @@ def family(pid):
 
 
 def memory_kb(pids):
-    """Private, proportional and resident memory in user space, of all the processes together."""
+    """Private, proportional and resident memory in user space, of all the processes together.
+    Clean pages, those of program and libraries, turn from private to shared whenever anybody on
+    the machine starts the same program: only written ones count as private.
+    """
     sums = {"private": 0, "pss": 0, "rss": 0}
     for pid in pids:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
             for line in lines:
                 name, _, value = line.partition(":")
-                if name in ("Private_Clean", "Private_Dirty"):
+                if name == "Private_Dirty":
                     sums["private"] += int(value.split()[0])
                 elif name in ("Pss", "Rss"):
                     sums[name.lower()] += int(value.split()[0])
