@@ -68,7 +68,7 @@ static void tell_workers(struct control *c, enum mail_kind kind)
 
 	for (unsigned n = 0; n < c->proxy->workers_n; n++)
 		while (mail_send(c->proxy->peers[n].mail_fd, &mail) == -EAGAIN)
-			(void)poll(NULL, 0, 1); /* it has 4096 letters to open first */
+			(void)poll(NULL, 0, 1); /* it has 2048 letters to open first */
 }
 
 /* ---- what signals mean ------------------------------------------------------------------ */
