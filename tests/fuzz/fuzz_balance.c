@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Random pools and random lives of them: picks, releases, states, weights,
- * failures, time. After each step a plain search over all backends says what
+ * Random pools and random lives of them: picks, releases, queues, states,
+ * weights, failures, time. After each step a plain search over all backends says what
  * may be and must be; the pool has to agree.
  *
  * An input is a header (see read_config()) and then two bytes for each step.
@@ -19,6 +19,7 @@
 
 #define BACKENDS_MAX 40
 #define HELD_MAX 256
+#define WAITERS_MAX 16
 
 struct life {
 	const uint8_t *bytes, *end;
@@ -27,6 +28,7 @@ struct life {
 	struct pool *pool;
 	struct backend *held[HELD_MAX];
 	unsigned held_n;
+	struct pool_waiter waiters[WAITERS_MAX]; /* those that wait: node.is_waiting */
 	uint64_t now_ms;
 	unsigned tiers_open; /* as open_tiers() has it now */
 };
@@ -51,6 +53,8 @@ static void read_config(struct life *l)
 	l->config.slow_start_ms = flags & 16 ? 1000 : 0;
 	l->config.check = (struct check_config)HEALTH_CHECK_DEFAULT;
 	l->config.check.starts_down = flags & 32;
+	l->config.queue_max = flags & 128 ? WAITERS_MAX / 2 : 0;
+	l->config.queue_timeout_ms = 5000;
 	if (flags & 64)
 		l->config.eject = (struct eject_config)HEALTH_EJECT_DEFAULT;
 	for (size_t i = 0; i < l->config.backends_n; i++) {
@@ -159,6 +163,14 @@ static void check_picked(struct life *l, const struct pool_ask *ask, struct back
 		check_best(l, ask, b);
 }
 
+static void hold(struct life *l, struct backend *b)
+{
+	if (l->held_n < HELD_MAX)
+		l->held[l->held_n++] = b;
+	else
+		pool_release(l->pool, b);
+}
+
 static void pick(struct life *l, uint8_t arg)
 {
 	struct pool_ask ask = { .key = (uint64_t)arg * 0x9e3779b97f4a7c15 };
@@ -187,10 +199,50 @@ static void pick(struct life *l, uint8_t arg)
 	/* The last one goes on. */
 	struct backend *b = pool_pick(l->pool, &ask, &why);
 
-	if (b && l->held_n < HELD_MAX)
-		l->held[l->held_n++] = b;
-	else if (b)
-		pool_release(l->pool, b);
+	if (b)
+		hold(l, b);
+}
+
+/* Nobody waits who could be served: whoever can is served at once. */
+static void call_waiters(struct life *l)
+{
+	struct pool_waiter *w;
+
+	while (pool_has_call(l->pool) && (w = pool_call(l->pool, l->now_ms))) {
+		CHECK(!w->node.is_waiting);
+		CHECK(w->node.deadline_ms > l->now_ms);
+		hold(l, w->backend);
+	}
+	l->tiers_open = open_tiers(l);
+	for (unsigned i = 0; i < WAITERS_MAX; i++) {
+		w = &l->waiters[i];
+		if (w->node.is_waiting && w->node.deadline_ms > l->now_ms &&
+		    l->config.slow_start_ms == 0)
+			CHECK(count(l, &w->ask, true) == 0);
+	}
+}
+
+static void wait(struct life *l, uint8_t arg)
+{
+	struct pool_waiter *w = &l->waiters[arg % WAITERS_MAX];
+	enum pool_answer answer;
+
+	if (w->node.is_waiting) {
+		CHECK(pool_leave(l->pool, w));
+		CHECK(!w->node.is_waiting);
+		return;
+	}
+	w->ask = (struct pool_ask){ .key = arg,
+				    .tried_n = arg >> 7,
+				    .tried = { (uint16_t)(arg % l->config.backends_n) } };
+	l->tiers_open = open_tiers(l);
+	answer = pool_pick_or_wait(l->pool, w, l->now_ms);
+	CHECK((answer == POOL_PICKED) == (w->backend != NULL));
+	CHECK((answer == POOL_WAITING) == w->node.is_waiting);
+	if (answer == POOL_PICKED)
+		hold(l, w->backend);
+	else
+		check_none(l, &w->ask, answer == POOL_WAITING ? POOL_ALL_FULL : answer);
 }
 
 static void release(struct life *l, uint8_t arg)
@@ -241,6 +293,8 @@ static void step(struct life *l)
 
 	switch (what % 8) {
 	case 0:
+		wait(l, arg);
+		break;
 	case 1:
 		pick(l, (uint8_t)(arg ^ what));
 		break;
@@ -287,8 +341,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pool_seed(l.pool, 1);
 	while (l.bytes < l.end) {
 		step(&l);
+		call_waiters(&l);
 		check_sessions(&l);
 	}
+	for (unsigned i = 0; i < WAITERS_MAX; i++)
+		if (l.waiters[i].node.is_waiting)
+			CHECK(pool_leave(l.pool, &l.waiters[i]));
 	while (l.held_n > 0)
 		release(&l, 0);
 	pool_destroy(l.pool);
