@@ -79,6 +79,7 @@ enum health_result health_result_of(int err)
 	case EHOSTUNREACH:
 	case EHOSTDOWN:
 	case ENETUNREACH:
+	case EPROTO: /* it does not speak TLS, or not such that we could agree */
 	case ENOENT: /* no unix socket of that name: its server is not there */
 		return HEALTH_FAILED;
 	default:
