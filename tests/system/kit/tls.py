@@ -70,6 +70,7 @@ class TlsSocket:
                                     session=session)
         self._lock = threading.Lock()           # of the library's state
         self._wire = threading.Lock()           # of the order of what is sent
+        self._early = b""                       # what close_notify() had to read
         self.closed = False                     # the peer has sent close_notify
         if shake:
             self.handshake()
@@ -116,7 +117,7 @@ class TlsSocket:
         if self.closed:
             return b""
         try:
-            data = self._step(self.tls.read, size)
+            data = self._step(self._read, size)
         except ssl.SSLZeroReturnError:
             data = b""
         except ssl.SSLEOFError:
@@ -125,6 +126,10 @@ class TlsSocket:
         if self._out.pending:
             self._flush()
         return data
+
+    def _read(self, size):
+        data, self._early = self._early[:size], self._early[size:]
+        return data or self.tls.read(size)
 
     def sendall(self, data):
         view = memoryview(data)
@@ -137,8 +142,14 @@ class TlsSocket:
         """Says that nothing more comes; receiving goes on."""
         with self._lock:
             try:
+                # unwrap() wants to read a close_notify, and stumbles over data.
+                while data := self.tls.read(tcp.CHUNK):
+                    self._early += data
+            except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                pass
+            try:
                 self.tls.unwrap()
-            except (ssl.SSLWantReadError, ssl.SSLSyscallError):
+            except (ssl.SSLWantReadError, ssl.SSLSyscallError, ssl.SSLEOFError):
                 pass
         self._flush()
 
