@@ -173,11 +173,11 @@ int sockets_open(struct sockets *k, struct proxy *proxy)
 	return 0;
 }
 
-void sockets_finish(struct sockets *k)
+void sockets_finish(struct sockets *sockets)
 {
-	for (size_t n = 0; n < k->opened; n++)
-		sock_unlink(&k->addrs[n]);
-	free(k->all);
-	free(k->addrs);
-	*k = (struct sockets){ 0 };
+	for (size_t n = 0; n < sockets->opened; n++)
+		sock_unlink(&sockets->addrs[n]);
+	free(sockets->all);
+	free(sockets->addrs);
+	*sockets = (struct sockets){ 0 };
 }

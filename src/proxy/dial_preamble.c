@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "base/check.h"
 #include "proto/pgsql.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
@@ -121,6 +122,7 @@ static void dial_on_recv(struct io_op *op, int res, unsigned flags)
 			dial_failed(s, res < 0 ? res : -ECONNRESET);
 		return;
 	}
+	CHECK(buf);
 	bytes = (const uint8_t *)buf->bytes;
 	if (tlsrec_pass(&side->gate, bytes, (size_t)res, s->engine->now_ms) != TLSREC_FINE) {
 		dial_failed(s, -EPROTO);

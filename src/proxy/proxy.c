@@ -146,6 +146,7 @@ void proxy_destroy(struct proxy *proxy)
 {
 	if (!proxy)
 		return;
+	CHECK((proxy->pools && proxy->sticks) || proxy->pools_n == 0);
 	for (size_t n = 0; n < proxy->pools_n; n++) {
 		pool_destroy(proxy->pools[n]);
 		if (proxy->sticks[n])
