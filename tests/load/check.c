@@ -217,7 +217,7 @@ static const char usage[] =
 	"  --aborts-as-fin     a FIN in place of a RST is counted but not held against the relay\n"
 	"  --faults            somebody breaks things meanwhile: refused and reset sessions are\n"
 	"                      no offence, wrong bytes are\n"
-	"  --pause MS          the longest of the random pauses in reading and writing (5; 0: none)\n"
+	"  --pause MS          the longest of the random pauses between reads and writes (5)\n"
 	"  --seed N            of everything random (1)\n"
 	"  --timeout SECONDS   what is not through by then is stuck (60)\n"
 	"\n"

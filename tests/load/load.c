@@ -445,7 +445,9 @@ static unsigned find_name(const char *what, const char *name, const char *const 
 
 static void add_pids(char *list)
 {
-	for (char *pid = strtok(list, ","); pid; pid = strtok(NULL, ",")) {
+	const char *pid;
+
+	while ((pid = strsep(&list, ","))) {
 		uint64_t n = kit_number("cpu-of", pid, 1, 1 << 30);
 
 		if (opt.pids == PIDS_MAX)

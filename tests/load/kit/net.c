@@ -23,7 +23,7 @@ static struct net_addr unix_addr(const char *path)
 
 	if (strlen(path) >= sizeof(addr.un.sun_path))
 		kit_die("%s: too long for a unix socket", path);
-	strcpy(addr.un.sun_path, path);
+	memcpy(addr.un.sun_path, path, strlen(path));
 	return addr;
 }
 
