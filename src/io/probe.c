@@ -16,6 +16,19 @@
 #define PROBE_ENTRIES 8
 #define PROBE_WAIT_NS 1000000000ull
 
+/* The other two system calls: a filter may forbid each of the three alone. */
+static int probe_calls(struct io_uring *uring)
+{
+	unsigned max[2] = { 0, 0 }; /* changes nothing, only asks */
+	int err = io_uring_register_iowq_max_workers(uring, max);
+
+	if (err < 0)
+		return err;
+	io_uring_prep_nop(io_uring_get_sqe(uring));
+	err = io_uring_submit_and_wait(uring, 1);
+	return err < 0 ? err : 0;
+}
+
 static int probe_setup(unsigned flags, uint32_t *ret_kernel_features)
 {
 	struct io_uring_params params = { .flags = flags };
@@ -25,8 +38,9 @@ static int probe_setup(unsigned flags, uint32_t *ret_kernel_features)
 	if (err < 0)
 		return err;
 	*ret_kernel_features = params.features;
+	err = probe_calls(&uring);
 	io_uring_queue_exit(&uring);
-	return 0;
+	return err;
 }
 
 struct probe_recv {

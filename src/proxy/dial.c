@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -93,6 +94,8 @@ void dial_failed(struct session *s, int err)
 		return;
 	s->is_retiring = true;
 	s->dial_error = err;
+	if (reason_of(err) == CLOSE_NO_RESOURCES || reason_of(err) == CLOSE_CONNECT_FAILED)
+		dial_note_detail(s, strerrorname_np(-err));
 	timer_stop(&s->engine->timers, &s->timer);
 	dial_retire(s);
 }

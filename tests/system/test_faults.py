@@ -206,7 +206,8 @@ def test_client_that_does_not_read_its_echo(ringmain, backend, connect, relay):
     sent = SendAsFarAsItGoes(client, data)
     wait_steady(lambda: sent.count, "the sender to be stopped")
     assert sent.count < len(data)
-    assert rm.process.rss_peak_kb() - before_kb < 2000
+    # Each of the two workers goes round the 256 buffers it offers, 17 kB each, whatever it holds.
+    assert rm.process.rss_peak_kb() - before_kb < 10000
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MEGABYTE)
     tcp.expect_end(client, data, "FIN")
 
