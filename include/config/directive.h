@@ -41,6 +41,7 @@ struct directive {
 	const char *zero;         /* how 0 is written where it is allowed beside min..max */
 	const char *const *words; /* of a choice, by value */
 	size_t words_n;
+	const char *bare, *bare_value; /* of an option: a word that alone says KEY=BARE_VALUE */
 	bool required, repeatable, reloadable;
 	const char *help;
 };
@@ -59,12 +60,14 @@ struct directive_type {
 	void (*print)(const struct directive *d, const void *section, size_t index, FILE *to);
 	/* Of a repeatable one: how many there are. */
 	size_t (*count)(const void *section);
+	/* Where one list is written with several keys: that of one of them; NULL: the row's. */
+	const char *(*key)(const void *section, size_t index);
 	/* Where a directive may be left out and has no default: was it given? NULL: it always has a value. */
 	bool (*has)(const struct directive *d, const void *section);
 	/* Gives back what set() allocated; NULL: nothing. */
 	void (*release)(const struct directive *d, void *section);
-	/* Of quantities: what one is called, its text, and the size of the field. */
-	const char *noun;
+	/* Of quantities: what one is called, its unit if it needs one, its text, the field's size. */
+	const char *noun, *unit;
 	bool (*parse)(const char *text, uint64_t *ret_value);
 	const char *(*format)(uint64_t value, char ret_text[TEXT_NUMBER_BYTES]);
 	size_t bytes;

@@ -4,16 +4,13 @@
 
 /* What a configuration says of TLS, made into what sessions use. */
 
-#include <stdbool.h>
-
 #include "config/config.h"
 #include "config/diag.h"
 
 /*
- * Checks what belongs together, and with @ask, which allows to read files,
- * loads all certificates and keys into tls_server, tls_client and tickets of
- * @config. Reports what is wrong with them.
+ * Loads all certificates and keys into the tls_server, tls_client and tickets
+ * of @config. Reports what is wrong with them, at the line that names them.
  */
-void config_check_security(struct config *config, struct diag *diag, bool ask);
+void config_load_security(struct config *config, struct diag *diag);
 
 #endif

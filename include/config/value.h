@@ -4,23 +4,37 @@
 
 /*
  * The types of directives. Those of value.c fit any field of the C type named
- * beside them; those of endpoint.c and security.c fill several fields of one
- * struct.
+ * beside them; the others fill several fields of one struct.
  */
 
 #include "config/directive.h"
 
-extern const struct directive_type type_number;   /* unsigned */
-extern const struct directive_type type_duration; /* uint64_t, milliseconds */
-extern const struct directive_type type_size;     /* uint64_t, bytes */
-extern const struct directive_type type_choice;   /* an enum; the row has its words */
-extern const struct directive_type type_flag;     /* bool */
+extern const struct directive_type type_number;    /* unsigned */
+extern const struct directive_type type_duration;  /* uint64_t, milliseconds */
+extern const struct directive_type type_size;      /* uint64_t, bytes */
+extern const struct directive_type type_rate;      /* unsigned, in a second */
+extern const struct directive_type type_byte_rate; /* uint64_t, bytes in a second */
+extern const struct directive_type type_choice;    /* an enum; the row has its words */
+extern const struct directive_type type_flag;      /* bool */
 
 extern const struct directive_type type_text; /* char *, allocated; NULL: not given */
 extern const struct directive_type type_file; /* the same, the name of a file */
+extern const struct directive_type type_name; /* the same, of a host */
 
-extern const struct directive_type type_route;	     /* listener_config.routes */
+extern const struct directive_type type_route;       /* listener_config.routes */
 extern const struct directive_type type_certificate; /* listener_config.certificates */
+
+/*
+ * What a client is known by: the kinds of enum client_key from the row's min
+ * to its max are allowed.
+ */
+extern const struct directive_type type_key;        /* struct key_config */
+extern const struct directive_type type_hash_table; /* unsigned, slots; 0: auto */
+
+extern const struct directive_type type_source;     /* pool_config.sources */
+extern const struct directive_type type_proxy_from; /* listener_config.proxy_from */
+extern const struct directive_type type_allow;      /* listener_config.access, all of it */
+extern const struct directive_type type_deny;       /* what is written with this goes there, too */
 
 extern const struct directive_type type_bind;    /* listener_config.binds */
 extern const struct directive_type type_pool;    /* listener_config.pool_name, pool_place */

@@ -34,8 +34,9 @@ MUST_CHECK bool words_split(const struct setting *s, struct words *ret_words);
 struct setting words_setting(const struct words *words, size_t i);
 
 /*
- * Reads the words from @first on as KEY=VALUE by the rows of @options, into
- * the struct @to; options not given get their defaults. Reports mistakes.
+ * Reads the words from @first on as KEY=VALUE, or as what a row has as bare,
+ * by the rows of @options, into the struct @to; options not given get their
+ * defaults. Reports mistakes.
  */
 void words_set_options(const struct words *words, size_t first, const struct directive *options,
 		       size_t options_n, void *to);

@@ -14,68 +14,6 @@ const char *const config_section_names[CONFIG_SECTIONS] = {
 	[SECTION_POOL] = "pool",
 };
 
-const char *const relay_mode_names[RELAY_MODES] = {
-	[RELAY_AUTO] = "auto",
-	[RELAY_COPY] = "copy",
-	[RELAY_SPLICE] = "splice",
-};
-
-const char *const balance_kind_names[BALANCE_KINDS] = {
-	[BALANCE_ROUNDROBIN] = "roundrobin", [BALANCE_LEASTCONN] = "leastconn",
-	[BALANCE_RANDOM] = "random",         [BALANCE_MAGLEV] = "maglev",
-	[BALANCE_FIRST] = "first",
-};
-
-const char *const check_kind_names[CHECK_KINDS] = {
-	[CHECK_NONE] = "none",
-	[CHECK_TCP] = "tcp",
-};
-
-const char *const tls_mode_names[TLS_MODES] = {
-	[TLS_MODE_OFF] = "off",
-	[TLS_MODE_PASSTHROUGH] = "passthrough",
-	[TLS_MODE_TERMINATE] = "terminate",
-};
-
-const char *const tls_floor_names[TLS_FLOORS] = {
-	[TLS_FLOOR_AUTO] = "auto",
-	[TLS_FLOOR_12] = "1.2",
-	[TLS_FLOOR_13] = "1.3",
-};
-
-const char *const protocol_names[PROTOCOLS] = {
-	[PROTOCOL_ANY] = "any",
-	[PROTOCOL_POSTGRES] = "postgres",
-};
-
-const char *const route_kind_names[ROUTE_KINDS] = {
-	[ROUTE_SNI] = "sni",
-	[ROUTE_ALPN] = "alpn",
-};
-
-const char *const proxy_version_names[PROXY_VERSIONS] = {
-	[PROXY_OFF] = "off",
-	[PROXY_V1] = "v1",
-	[PROXY_V2] = "v2",
-};
-
-const char *const proxy_header_names[PROXY_HEADERS] = {
-	[PROXY_HEADER_OFF] = "off",
-	[PROXY_HEADER_ACCEPT] = "accept",
-};
-
-const char *const client_key_names[CLIENT_KEYS] = {
-	[CLIENT_KEY_NONE] = "off",
-	[CLIENT_KEY_SOURCE] = "source",
-	[CLIENT_KEY_SNI] = "sni",
-	[CLIENT_KEY_DESTINATION] = "destination",
-};
-
-const char *const over_limit_names[OVER_LIMITS] = {
-	[OVER_LIMIT_CLOSE] = "close",
-	[OVER_LIMIT_DROP] = "drop",
-};
-
 /* Of enum stranger, in the words that fit each place. */
 static const char *const pool_or_reject[STRANGERS] = { "pool", "reject" };
 static const char *const default_or_reject[STRANGERS] = { "default", "reject" };
@@ -92,7 +30,8 @@ static const char *const verify_names[] = {
 #define HOUR (3600u * SECOND)
 #define DAY (24u * HOUR)
 
-#define MIB (1u << 20)
+#define RATE_MAX 1000000u /* of anything, in a second */
+
 #define GIB (1ull << 30)
 
 /* struct tcp_sock keeps them in that many seconds and probes (TCP_KEEPIDLE and so on, tcp(7)). */
@@ -139,6 +78,21 @@ const struct directive directives[] = {
 	{ IN_LISTENER(routes), .key = "route", .type = &type_route,
 	  .repeatable = true, .reloadable = true,
 	  .help = "The first that fits decides; wants tls = passthrough or terminate" },
+	{ IN_LISTENER(access), .key = "allow", .type = &type_allow,
+	  .repeatable = true, .reloadable = true,
+	  .help = "Who may connect; with deny one list: the first that fits decides" },
+	{ IN_LISTENER(access), .key = "deny", .type = &type_deny,
+	  .repeatable = true, .reloadable = true,
+	  .help = "Who may not; who fits nothing: the opposite of the last one" },
+	{ IN_LISTENER(proxy), .key = "proxy", .type = &type_choice, WORDS(proxy_header_names),
+	  .fallback = "off", .reloadable = true,
+	  .help = "accept: every connection begins with a PROXY header" },
+	{ IN_LISTENER(proxy_from), .key = "proxy_from", .type = &type_proxy_from,
+	  .repeatable = true, .reloadable = true,
+	  .help = "Proxies that may say who the client is; nobody else may connect" },
+	{ IN_LISTENER(proxy_timeout_ms), .key = "proxy_timeout", .type = &type_duration,
+	  .fallback = "5s", .min = 10 * MS, .max = 1 * HOUR, .reloadable = true,
+	  .help = "Time for the PROXY header" },
 	{ IN_LISTENER(protocol), .key = "protocol", .type = &type_choice, WORDS(protocol_names),
 	  .fallback = "any", .reloadable = true,
 	  .help = "What clients speak; postgres: TLS begins with PostgreSQL's SSLRequest" },
@@ -182,15 +136,44 @@ const struct directive directives[] = {
 	{ IN_LISTENER(handshake_timeout_ms), .key = "handshake_timeout", .type = &type_duration,
 	  .fallback = "10s", .min = 10 * MS, .max = 1 * HOUR, .reloadable = true,
 	  .help = "Time for all that comes before a backend is chosen" },
-	{ IN_LISTENER(handshakes_per_s_max), .key = "handshake_rate", .type = &type_number,
-	  .fallback = "0", .zero = "0", .min = 1, .max = 1000000, .reloadable = true,
-	  .help = "TLS handshakes begun in a second, more wait; 0: no limit" },
+	{ IN_LISTENER(handshakes_per_s_max), .key = "handshake_rate", .type = &type_rate,
+	  .fallback = "0", .zero = "0", .min = 1, .max = RATE_MAX, .reloadable = true,
+	  .help = "TLS handshakes that may begin, more wait; 0: no limit" },
+	{ IN_LISTENER(first_byte_timeout_ms), .key = "first_byte_timeout", .type = &type_duration,
+	  .fallback = "0", .zero = "0", .min = 10 * MS, .max = 1 * HOUR, .reloadable = true,
+	  .help = "Time for a client to say anything at all; 0: no limit" },
 	{ IN_LISTENER(backlog), .key = "backlog", .type = &type_number,
 	  .fallback = "4096", .min = 1, .max = 65535, .reloadable = true,
 	  .help = "Connections that may wait; the kernel cuts it down to net.core.somaxconn" },
 	{ IN_LISTENER(sessions_max), .key = "max_sessions", .type = &type_number,
 	  .fallback = "0", .zero = "0", .min = 1, .max = CONFIG_SESSIONS_MAX, .reloadable = true,
 	  .help = "Sessions at a time, more wait in the backlog; 0: only the global limit" },
+	{ IN_LISTENER(sessions_per_s_max), .key = "session_rate", .type = &type_rate,
+	  .fallback = "0", .zero = "0", .min = 1, .max = RATE_MAX, .reloadable = true,
+	  .help = "New sessions, more wait in the backlog; 0: no limit" },
+	{ IN_LISTENER(source_sessions_max), .key = "max_sessions_per_source",
+	  .type = &type_number, .fallback = "0", .zero = "0", .min = 1,
+	  .max = CONFIG_SESSIONS_MAX, .reloadable = true,
+	  .help = "Sessions at a time of one source, a block of addresses; 0: no limit" },
+	{ IN_LISTENER(source_sessions_per_s_max), .key = "session_rate_per_source",
+	  .type = &type_rate, .fallback = "0", .zero = "0", .min = 1, .max = RATE_MAX,
+	  .reloadable = true,
+	  .help = "New sessions of one source; 0: no limit" },
+	{ IN_LISTENER(source_bits4), .key = "source_prefix4", .type = &type_number,
+	  .fallback = "32", .min = 1, .max = 32, .reloadable = true,
+	  .help = "Bits of an IPv4 address that make a source" },
+	{ IN_LISTENER(source_bits6), .key = "source_prefix6", .type = &type_number,
+	  .fallback = "64", .min = 1, .max = 128, .reloadable = true,
+	  .help = "Bits of an IPv6 address that make a source" },
+	{ IN_LISTENER(sources_max), .key = "source_table", .type = &type_number,
+	  .fallback = "100000", .min = 16, .max = CONFIG_SESSIONS_MAX, .reloadable = true,
+	  .help = "Sources that are remembered" },
+	{ IN_LISTENER(over_limit), .key = "over_limit", .type = &type_choice,
+	  WORDS(over_limit_names), .fallback = "close", .reloadable = true,
+	  .help = "A source over its limit: close, or drop it without a word" },
+	{ IN_LISTENER(bandwidth_bytes_per_s), .key = "bandwidth", .type = &type_byte_rate,
+	  .fallback = "0", .zero = "0", .min = 1024, .max = 1024 * GIB, .reloadable = true,
+	  .help = "Of one session, in each direction; 0: no limit" },
 	{ IN_LISTENER(relay), .key = "relay", .type = &type_choice, WORDS(relay_mode_names),
 	  .fallback = "auto", .reloadable = true,
 	  .help = "How bytes move: through buffers, through pipes, or as suits the traffic" },
@@ -222,11 +205,53 @@ const struct directive directives[] = {
 	  .help = "Unacknowledged data for so long: a dead peer (RFC 5482); 0: the kernel's" },
 
 	{ IN_POOL(balance), .key = "balance", .type = &type_choice, WORDS(balance_kind_names),
-	  .fallback = "roundrobin", .reloadable = true,
+	  .fallback = "random", .reloadable = true,
 	  .help = "How a backend is chosen" },
+	{ IN_POOL(hash), .key = "hash", .type = &type_key, .fallback = "source",
+	  .min = CLIENT_KEY_SOURCE, .max = CLIENT_KEY_DESTINATION, .reloadable = true,
+	  .help = "maglev: what keeps a client on its backend" },
+	{ IN_POOL(hash_balance_percent), .key = "hash_balance", .type = &type_number,
+	  .fallback = "0", .zero = "0", .min = 100, .max = 1000, .reloadable = true,
+	  .help = "maglev: percent of the average that a backend may have; 0: no bound" },
+	{ IN_POOL(hash_table_slots), .key = "hash_table", .type = &type_hash_table,
+	  .fallback = "auto", .reloadable = true,
+	  .help = "maglev: size of the table; auto: the larger one from 656 backends on" },
+	{ IN_POOL(stick), .key = "stick", .type = &type_key, .fallback = "off",
+	  .min = CLIENT_KEY_NONE, .max = CLIENT_KEY_SNI, .reloadable = true,
+	  .help = "Clients go back to the backend they were on, known by this" },
+	{ IN_POOL(stick_max), .key = "stick_table", .type = &type_number,
+	  .fallback = "100000", .min = 16, .max = CONFIG_SESSIONS_MAX, .reloadable = true,
+	  .help = "Clients that are remembered" },
+	{ IN_POOL(stick_ms), .key = "stick_time", .type = &type_duration,
+	  .fallback = "1h", .min = 10 * MS, .max = 365ull * DAY, .reloadable = true,
+	  .help = "For how long, from the end of a client's last session" },
 	{ IN_POOL(backends), .key = "backend", .type = &type_backend,
 	  .required = true, .repeatable = true, .reloadable = true,
 	  .help = "A server" },
+	{ IN_POOL(tier_ready_min), .key = "min_ready", .type = &type_number,
+	  .fallback = "1", .min = 1, .max = CONFIG_BACKENDS_MAX, .reloadable = true,
+	  .help = "With fewer ready backends than this the next tier serves, too" },
+	{ IN_POOL(slow_start_ms), .key = "slow_start", .type = &type_duration,
+	  .fallback = "0", .zero = "0", .min = 10 * MS, .max = 1 * DAY, .reloadable = true,
+	  .help = "A backend that was down gets back to its weight within this; 0: at once" },
+	{ IN_POOL(queue_max), .key = "queue", .type = &type_number,
+	  .fallback = "0", .zero = "0", .min = 1, .max = CONFIG_SESSIONS_MAX, .reloadable = true,
+	  .help = "Sessions that may wait when every backend is full; 0: none" },
+	{ IN_POOL(queue_timeout_ms), .key = "queue_timeout", .type = &type_duration,
+	  .fallback = "30s", .min = 10 * MS, .max = 1 * HOUR, .reloadable = true,
+	  .help = "For how long one may" },
+	{ IN_POOL(sources), .key = "source", .type = &type_source,
+	  .repeatable = true, .reloadable = true,
+	  .help = "Addresses to connect from, in turns; without: as the kernel likes" },
+	{ IN_POOL(is_transparent), .key = "transparent", .type = &type_flag, .fallback = "no",
+	  .reloadable = true,
+	  .help = "Connect from the client's own address (IP_TRANSPARENT)" },
+	{ IN_POOL(send_proxy), .key = "send_proxy", .type = &type_choice,
+	  WORDS(proxy_version_names), .fallback = "off", .reloadable = true,
+	  .help = "Tell backends who the client is, with a PROXY header of this version" },
+	{ IN_POOL(has_proxy_tlvs), .key = "send_proxy_tlvs", .type = &type_flag, .fallback = "no",
+	  .reloadable = true,
+	  .help = "v2: and what else is known of it: name, ALPN, TLS, an id, a checksum" },
 	{ IN_POOL(connect_timeout_ms), .key = "connect_timeout", .type = &type_duration,
 	  .fallback = "1s", .min = 10 * MS, .max = 1 * HOUR, .reloadable = true,
 	  .help = "Time for one backend to accept the connection" },
@@ -264,7 +289,7 @@ const struct directive directives[] = {
 	  .fallback = "10s", .min = 10 * MS, .max = 1 * HOUR, .reloadable = true,
 	  .help = "For how long; twice, three times as long the next times, up to 5m" },
 	{ IN_POOL(eject.ejected_max_percent), .key = "eject_max_percent", .type = &type_number,
-	  .fallback = "50", .max = 100, .reloadable = true,
+	  .fallback = "50", .zero = "0", .min = 1, .max = 100, .reloadable = true,
 	  .help = "Of a pool's backends that may be out before the last try is given up" },
 	{ IN_POOL(tls), .key = "tls", .type = &type_flag, .fallback = "no", .reloadable = true,
 	  .help = "Speak TLS to the backends" },
@@ -275,9 +300,9 @@ const struct directive directives[] = {
 	  .help = "PEM, whose certificates theirs must come from; without: the system's" },
 	{ IN_POOL(tls_crl), .key = "tls_crl", .type = &type_file, .reloadable = true,
 	  .help = "PEM, certificates that are revoked" },
-	{ IN_POOL(tls_name), .key = "tls_name", .type = &type_text, .reloadable = true,
+	{ IN_POOL(tls_name), .key = "tls_name", .type = &type_name, .reloadable = true,
 	  .help = "Name that their certificate must have; without: the backend's host name" },
-	{ IN_POOL(tls_sni), .key = "tls_sni", .type = &type_text, .reloadable = true,
+	{ IN_POOL(tls_sni), .key = "tls_sni", .type = &type_name, .reloadable = true,
 	  .help = "Name to ask for; without: the one that is verified" },
 	{ IN_POOL(tls_alpn), .key = "tls_alpn", .type = &type_text, .reloadable = true,
 	  .help = "Protocols to offer, best first, with commas between" },

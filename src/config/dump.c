@@ -10,7 +10,7 @@ static void dump_directive(const struct directive *d, const void *from, FILE *to
 	if (d->type->has && !d->type->has(d, from))
 		return;
 	for (size_t i = 0; i < n; i++) {
-		fprintf(to, "%s = ", d->key);
+		fprintf(to, "%s = ", d->type->key ? d->type->key(from, i) : d->key);
 		d->type->print(d, from, i, to);
 		putc('\n', to);
 	}

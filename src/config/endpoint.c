@@ -5,6 +5,7 @@
  */
 #include "config/value.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/setting.h"
@@ -62,11 +63,24 @@ static size_t count_binds(const void *section)
 	return ((const struct listener_config *)section)->binds_n;
 }
 
+static void release_binds(const struct directive *d, void *section)
+{
+	struct listener_config *listener = section;
+
+	(void)d;
+	for (size_t i = 0; i < listener->binds_n; i++)
+		free(listener->binds[i].addrs);
+	free(listener->binds);
+	listener->binds = NULL;
+	listener->binds_n = 0;
+}
+
 const struct directive_type type_bind = {
 	.form = "HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH",
 	.set = set_bind,
 	.print = print_bind,
 	.count = count_binds,
+	.release = release_binds,
 };
 
 /* ---- pool ---- */
@@ -88,10 +102,17 @@ static void print_pool(const struct directive *d, const void *section, size_t in
 	fputs(listener->pool_name, to);
 }
 
+static bool has_pool(const struct directive *d, const void *section)
+{
+	(void)d;
+	return ((const struct listener_config *)section)->pool_name[0] != '\0';
+}
+
 const struct directive_type type_pool = {
 	.form = "the NAME of a [pool NAME]",
 	.set = set_pool,
 	.print = print_pool,
+	.has = has_pool,
 };
 
 /* ---- backend ---- */
@@ -107,6 +128,13 @@ static const struct directive backend_options[] = {
 	  .zero = "0",
 	  .min = 1,
 	  .max = CONFIG_SESSIONS_MAX },
+	{ .key = "tier",
+	  .type = &type_number,
+	  AT(tier),
+	  .fallback = "0",
+	  .max = CONFIG_TIERS_MAX - 1,
+	  .bare = "backup",
+	  .bare_value = "1" },
 };
 
 static const char *spec_why_not_backend(const struct addr_spec *spec)
@@ -184,9 +212,20 @@ static size_t count_backends(const void *section)
 	return ((const struct pool_config *)section)->backends_n;
 }
 
+static void release_backends(const struct directive *d, void *section)
+{
+	struct pool_config *pool = section;
+
+	(void)d;
+	free(pool->backends);
+	pool->backends = NULL;
+	pool->backends_n = 0;
+}
+
 const struct directive_type type_backend = {
-	.form = "NAME ADDRESS [weight=0..256] [max_sessions=0..16777216]",
+	.form = "NAME ADDRESS [weight=0..256] [max_sessions=0..16777216] [tier=0..7 or backup]",
 	.set = set_backend,
 	.print = print_backend,
 	.count = count_backends,
+	.release = release_backends,
 };

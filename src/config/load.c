@@ -173,7 +173,8 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 	config_resolve(config, l->diag, ask);
 	config_check_overlaps(config, l->diag, ask);
 	config_validate(config, l->diag, ask);
-	config_check_security(config, l->diag, ask);
+	if (ask)
+		config_load_security(config, l->diag);
 	finish_sources(l);
 	if (!diag_has_errors(l->diag))
 		return config;
@@ -219,15 +220,11 @@ void config_destroy(struct config *config)
 	for (size_t i = 0; i < config->listeners_n; i++) {
 		struct listener_config *listener = &config->listeners[i];
 
-		for (size_t j = 0; j < listener->binds_n; j++)
-			free(listener->binds[j].addrs);
-		free(listener->binds);
 		directive_release(SECTION_LISTENER, listener);
 		tls_server_unref(listener->tls_server);
 		free(listener->given);
 	}
 	for (size_t i = 0; i < config->pools_n; i++) {
-		free(config->pools[i].backends);
 		directive_release(SECTION_POOL, &config->pools[i]);
 		tls_client_unref(config->pools[i].tls_client);
 		free(config->pools[i].given);

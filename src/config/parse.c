@@ -57,6 +57,16 @@ static void open_listener(struct parser *p, const struct setting *name)
 	p->given = listener->given;
 }
 
+/* What no operator has had a reason to change: no directives. */
+static void set_fixed(struct pool_config *pool)
+{
+	pool->check.jitter_percent = 10;
+	pool->eject.window_ms = 10000;
+	pool->eject.window_connects_min = 10;
+	pool->eject.time_max_ms = 300000;
+	pool->eject.jitter_percent = 10;
+}
+
 static void open_pool(struct parser *p, const struct setting *name)
 {
 	struct config *config = p->config;
@@ -75,6 +85,7 @@ static void open_pool(struct parser *p, const struct setting *name)
 	if (!setting_name(name, pool->name))
 		pool->name[0] = '\0';
 	directive_set_defaults(SECTION_POOL, pool, p->diag);
+	set_fixed(pool);
 	p->section = pool;
 	p->given = pool->given;
 }
@@ -122,9 +133,11 @@ static void read_head(struct parser *p)
 
 /* ---- keys and values ---- */
 
+#define KEYS_MAX 128 /* of a section */
+
 static void report_unknown(struct parser *p, const char *key)
 {
-	const char *keys[64], *near;
+	const char *keys[KEYS_MAX], *near;
 	size_t n = 0;
 
 	for (size_t i = 0; i < CONFIG_SECTIONS; i++) {

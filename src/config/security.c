@@ -11,34 +11,61 @@
 #include "tls/problem.h"
 #include "tls/tickets.h"
 
+#define KEY_BYTES 32
+#define TITLE_BYTES (CONFIG_NAME_BYTES + 16)
+
 /* ---- problems of the TLS floor, in the configuration's words ---- */
 
+/* Whose settings were loaded. */
 struct owner {
 	struct diag *diag;
-	const char *kind, *name; /* of the section */
-	const struct config_place *place, *given;
 	enum config_section section;
+	const char *title; /* "[listener web]" */
+	const struct config_place *place, *given;
+	const struct listener_config *listener; /* NULL: another section */
 };
 
-static const struct config_place *place_of(const struct owner *o, const char *key)
+/* The TLS floor has one word for both roles; a pool's keys have a prefix. */
+static void name_key(const struct owner *o, const char *key, char ret_key[KEY_BYTES])
+{
+	snprintf(ret_key, KEY_BYTES, "%s%s", o->section == SECTION_POOL ? "tls_" : "", key);
+}
+
+/* Of several certificates the line of this one. */
+static const struct config_place *place_of_file(const struct listener_config *l, const char *file)
+{
+	for (size_t i = 0; l && file && i < l->certificates_n; i++) {
+		const struct certificate_config *c = &l->certificates[i];
+
+		if (strcmp(c->chain, file) == 0 || (c->key && strcmp(c->key, file) == 0))
+			return &c->place;
+	}
+	return NULL;
+}
+
+static const struct config_place *place_of(const struct owner *o, const char *key, const char *file)
 {
 	const struct config_place *place = NULL;
 
-	if (directive_find(o->section, key))
+	if (strcmp(key, "certificate") == 0)
+		place = place_of_file(o->listener, file);
+	if (!place && directive_find(o->section, key))
 		place = directive_place(o->given, o->section, key);
 	return place && place->line ? place : o->place;
 }
 
 static void report(const struct owner *o, struct tls_problems *problems)
 {
+	char key[KEY_BYTES];
+
 	for (size_t i = 0; i < problems->n; i++) {
 		const struct tls_problem *p = &problems->at[i];
-		const struct config_place *place = place_of(o, p->key);
 		void (*say)(struct diag *, const struct config_place *, const char *, ...) =
 			p->severity == TLS_ERROR ? diag_error : diag_warning;
 
-		say(o->diag, place, "[%s%s%s] %s: %s: %s", o->kind, o->name[0] ? " " : "", o->name,
-		    p->key, p->file, p->text);
+		name_key(o, p->key, key);
+		say(o->diag, place_of(o, key, p->file), "%s %s: %s%s%s", o->title, key,
+		    p->file ? p->file : "", p->file ? ": " : "", p->text);
 	}
 	tls_problems_finish(problems);
 }
@@ -59,8 +86,8 @@ static enum tls_version version_of(enum tls_floor floor)
 
 static void create_server(struct config *config, struct listener_config *l, struct diag *diag)
 {
-	const struct owner owner = { diag, "listener", l->name, &l->place, l->given,
-				     SECTION_LISTENER };
+	char title[TITLE_BYTES];
+	const struct owner owner = { diag, SECTION_LISTENER, title, &l->place, l->given, l };
 	struct tls_files *files = calloc(l->certificates_n + 1, sizeof(*files));
 	struct tls_problems problems = { 0 };
 	const struct tls_server_config wanted = {
@@ -79,39 +106,13 @@ static void create_server(struct config *config, struct listener_config *l, stru
 		.tickets = config->tickets,
 	};
 
+	snprintf(title, sizeof(title), "[listener %s]", l->name);
 	for (size_t i = 0; files && i < l->certificates_n; i++)
 		files[i] = (struct tls_files){ l->certificates[i].chain, l->certificates[i].key };
 	if (!files || tls_server_create(&wanted, &problems, &l->tls_server) == -ENOMEM)
 		diag_no_memory(diag);
 	report(&owner, &problems);
 	free(files);
-}
-
-static void check_listener(const struct listener_config *l, struct diag *diag)
-{
-	const char *const wants_tls[] = { "certificate", "client_ca", "client_crl", "alpn",
-					  "ciphers",     "groups",    "tls_min",    "tls_max" };
-
-	if (l->tls == TLS_MODE_TERMINATE && l->certificates_n == 0)
-		diag_error(diag, directive_place(l->given, SECTION_LISTENER, "tls"),
-			   "[listener %s] tls: terminate needs a certificate", l->name);
-	if (l->tls == TLS_MODE_OFF && l->routes_n > 0)
-		diag_error(diag, &l->routes[0].place,
-			   "[listener %s] route: without TLS there is no name to route by (tls = "
-			   "passthrough or terminate)",
-			   l->name);
-	if (!l->pool_name[0] && l->routes_n == 0 && l->name[0])
-		diag_error(diag, &l->place, "[listener %s]: no 'pool' in this section (the NAME of "
-			   "a [pool NAME])", l->name);
-	for (size_t i = 0; i < ARRAY_LEN(wants_tls) && l->tls != TLS_MODE_TERMINATE; i++) {
-		const struct config_place *place =
-			directive_place(l->given, SECTION_LISTENER, wants_tls[i]);
-
-		if (place->line)
-			diag_warning(diag, place,
-				     "[listener %s] %s: means nothing without tls = terminate",
-				     l->name, wants_tls[i]);
-	}
 }
 
 static void create_servers(struct config *config, struct diag *diag)
@@ -135,7 +136,7 @@ static bool anybody_terminates(const struct config *config)
 static void create_tickets(struct config *config, struct diag *diag)
 {
 	const struct global_config *g = &config->global;
-	const struct owner owner = { diag, "global", "", &g->place, g->given, SECTION_GLOBAL };
+	const struct owner owner = { diag, SECTION_GLOBAL, "[global]", &g->place, g->given, NULL };
 	struct tls_problems problems = { 0 };
 
 	config->tickets = tls_tickets_create(g->ticket_keys, &problems);
@@ -148,7 +149,8 @@ static void create_tickets(struct config *config, struct diag *diag)
 
 static void create_client(struct pool_config *p, struct diag *diag)
 {
-	const struct owner owner = { diag, "pool", p->name, &p->place, p->given, SECTION_POOL };
+	char title[TITLE_BYTES];
+	const struct owner owner = { diag, SECTION_POOL, title, &p->place, p->given, NULL };
 	struct tls_problems problems = { 0 };
 	const struct tls_client_config wanted = {
 		.policy = { .alpn = p->tls_alpn },
@@ -160,30 +162,10 @@ static void create_client(struct pool_config *p, struct diag *diag)
 		.certificate = { p->tls_certificate, p->tls_key },
 	};
 
+	snprintf(title, sizeof(title), "[pool %s]", p->name);
 	if (tls_client_create(&wanted, &problems, &p->tls_client) == -ENOMEM)
 		diag_no_memory(diag);
 	report(&owner, &problems);
-}
-
-static void check_backends_have_names(const struct pool_config *p, struct diag *diag)
-{
-	for (size_t i = 0; i < p->backends_n && p->tls_verify && !p->tls_name; i++) {
-		if (p->backends[i].spec.is_unix)
-			diag_error(diag, &p->backends[i].addr_place,
-				   "[pool %s] backend: a unix socket has no name to verify (tls_name)",
-				   p->name);
-	}
-}
-
-static void check_pool(const struct pool_config *p, struct diag *diag)
-{
-	if (!p->tls)
-		return;
-	if (!p->tls_verify)
-		diag_warning(diag, directive_place(p->given, SECTION_POOL, "tls_verify"),
-			     "[pool %s] tls_verify: no: whoever answers is believed, and can read "
-			     "everything", p->name);
-	check_backends_have_names(p, diag);
 }
 
 /* ---- all ---- */
@@ -197,14 +179,8 @@ static void warn_if_slow(const struct config *config, struct diag *diag)
 			     tls_library_version());
 }
 
-void config_check_security(struct config *config, struct diag *diag, bool ask)
+void config_load_security(struct config *config, struct diag *diag)
 {
-	for (size_t i = 0; i < config->listeners_n; i++)
-		check_listener(&config->listeners[i], diag);
-	for (size_t i = 0; i < config->pools_n; i++)
-		check_pool(&config->pools[i], diag);
-	if (!ask)
-		return;
 	if (anybody_terminates(config)) {
 		create_tickets(config, diag);
 		create_servers(config, diag);

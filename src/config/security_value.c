@@ -65,6 +65,14 @@ const struct directive_type type_file = {
 	.release = release_text,
 };
 
+const struct directive_type type_name = {
+	.form = "a host name or an address",
+	.set = set_text,
+	.print = print_text,
+	.has = has_text,
+	.release = release_text,
+};
+
 /* ---- certificate ---- */
 
 #define AT(field) .offset = offsetof(struct certificate_config, field)
@@ -145,16 +153,16 @@ static bool read_pattern(const struct setting *word, struct route_config *route)
 		setting_error(word, NULL, "'%.60s' is too long", word->text);
 		return false;
 	}
-	if (route->kind == ROUTE_SNI && star && (star != word->text || star[1] != '.' ||
-						 strchr(star + 1, '*'))) {
+	if (route->kind == ROUTE_SNI && star &&
+	    (star != word->text || star[1] != '.' || strchr(star + 1, '*'))) {
 		setting_error(word, NULL, "'%.60s': a * stands for the first label only",
 			      word->text);
 		return false;
 	}
 	for (size_t i = 0; i <= n; i++)
-		route->pattern[i] = route->kind == ROUTE_SNI ? (char)tolower((unsigned char)
-									      word->text[i])
-							      : word->text[i];
+		route->pattern[i] = route->kind == ROUTE_SNI
+					    ? (char)tolower((unsigned char)word->text[i])
+					    : word->text[i];
 	return true;
 }
 

@@ -52,12 +52,13 @@ static bool is_in_range(const struct directive *d, uint64_t value)
 /* "10" where a unit is needed: seconds are meant, most likely. */
 static const char *with_unit(const struct setting *s, char text[TEXT_NUMBER_BYTES])
 {
+	const struct directive_type *type = s->directive->type;
 	uint64_t value;
 
-	if (s->directive->type != &type_duration || !text_to_u64(s->text, &value))
+	if (!type->unit)
 		return NULL;
-	snprintf(text, TEXT_NUMBER_BYTES, "%.20ss", s->text);
-	return text;
+	snprintf(text, TEXT_NUMBER_BYTES, "%.20s%s", s->text, type->unit);
+	return type->parse(text, &value) ? text : NULL;
 }
 
 static bool read_quantity(const struct setting *s, uint64_t *ret_value)
@@ -135,6 +136,7 @@ const struct directive_type type_duration = {
 	.set = set_quantity,
 	.print = print_quantity,
 	.noun = "duration",
+	.unit = "s",
 	.parse = text_to_ms,
 	.format = text_from_ms,
 	.bytes = sizeof(uint64_t),
@@ -147,6 +149,73 @@ const struct directive_type type_size = {
 	.noun = "size",
 	.parse = text_to_bytes,
 	.format = text_from_bytes,
+	.bytes = sizeof(uint64_t),
+};
+
+/* ---- rates: numbers and sizes per second ---- */
+
+static const char per_second[] = "/s";
+
+/* Gives what stands before "/s"; false when it does not end like that. */
+static bool strip_second(const char *text, char ret_amount[TEXT_NUMBER_BYTES])
+{
+	size_t n = strlen(text), end = sizeof(per_second) - 1;
+
+	if (n < end || n - end >= TEXT_NUMBER_BYTES || strcmp(text + n - end, per_second) != 0)
+		return false;
+	memcpy(ret_amount, text, n - end);
+	ret_amount[n - end] = '\0';
+	return true;
+}
+
+static bool parse_rate(const char *text, uint64_t *ret_value)
+{
+	char amount[TEXT_NUMBER_BYTES];
+
+	return strip_second(text, amount) && text_to_u64(amount, ret_value);
+}
+
+static const char *format_rate(uint64_t value, char ret_text[TEXT_NUMBER_BYTES])
+{
+	snprintf(ret_text, TEXT_NUMBER_BYTES, "%" PRIu64 "%s", value, per_second);
+	return ret_text;
+}
+
+static bool parse_byte_rate(const char *text, uint64_t *ret_value)
+{
+	char amount[TEXT_NUMBER_BYTES];
+
+	return strip_second(text, amount) && text_to_bytes(amount, ret_value);
+}
+
+static const char *format_byte_rate(uint64_t value, char ret_text[TEXT_NUMBER_BYTES])
+{
+	char amount[TEXT_NUMBER_BYTES];
+
+	snprintf(ret_text, TEXT_NUMBER_BYTES, "%.20s%s", text_from_bytes(value, amount),
+		 per_second);
+	return ret_text;
+}
+
+const struct directive_type type_rate = {
+	.allow = allow_quantity,
+	.set = set_quantity,
+	.print = print_quantity,
+	.noun = "rate",
+	.unit = per_second,
+	.parse = parse_rate,
+	.format = format_rate,
+	.bytes = sizeof(unsigned),
+};
+
+const struct directive_type type_byte_rate = {
+	.allow = allow_quantity,
+	.set = set_quantity,
+	.print = print_quantity,
+	.noun = "rate",
+	.unit = per_second,
+	.parse = parse_byte_rate,
+	.format = format_byte_rate,
 	.bytes = sizeof(uint64_t),
 };
 

@@ -60,18 +60,32 @@ static const struct directive *find_option(const struct setting *word, size_t ke
 	return NULL;
 }
 
-static void set_option(const struct setting *word, size_t key_bytes, const struct directive *option,
-		       void *to)
+static const struct directive *find_bare(const char *word, const struct directive *options,
+					 size_t n)
 {
+	for (size_t i = 0; i < n; i++) {
+		if (options[i].bare && strcmp(word, options[i].bare) == 0)
+			return &options[i];
+	}
+	return NULL;
+}
+
+/* Of "weight=2" or "backup": the value, as a setting of its own. */
+static void set_option(const struct setting *word, const struct directive *option, void *to)
+{
+	size_t key_bytes = strcspn(word->text, "=");
 	struct setting s = *word;
 	char title[TITLE_BYTES];
 
 	snprintf(title, sizeof(title), "%s: %s", word->title, option->key);
 	s.title = title;
 	s.directive = option;
-	s.text += key_bytes + 1;
-	s.place.column += (unsigned)key_bytes + 1;
-	s.place.width = (unsigned)strlen(s.text);
+	s.text = option->bare_value;
+	if (word->text[key_bytes] != '\0') {
+		s.text = word->text + key_bytes + 1;
+		s.place.column += (unsigned)key_bytes + 1;
+		s.place.width = (unsigned)strlen(s.text);
+	}
 	option->type->set(&s, to);
 }
 
@@ -81,17 +95,19 @@ static void set_once(const struct setting *word, const struct directive *options
 	size_t key_bytes = strcspn(word->text, "=");
 	const struct directive *option;
 
-	if (word->text[key_bytes] == '\0') {
+	option = find_bare(word->text, options, n);
+	if (!option && word->text[key_bytes] == '\0') {
 		setting_error(word, NULL, "unexpected '%.60s'", word->text);
 		return;
 	}
-	option = find_option(word, key_bytes, options, n);
+	if (!option)
+		option = find_option(word, key_bytes, options, n);
 	if (!option)
 		return;
 	if (is_set[option - options])
 		setting_error(word, NULL, "'%s' given twice", option->key);
 	else
-		set_option(word, key_bytes, option, to);
+		set_option(word, option, to);
 	is_set[option - options] = true;
 }
 

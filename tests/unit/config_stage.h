@@ -127,4 +127,9 @@ static inline int stage_teardown(void **state)
 	"backend = b 192.0.2.1:5432\n"
 #define STAGE_GOOD_LINES 5
 
+/* What is allowed where a backend is named, as messages show it. */
+#define STAGE_BACKEND_FORM                                         \
+	"NAME ADDRESS [weight=0..256] [max_sessions=0..16777216] " \
+	"[tier=0..7 or backup]"
+
 #endif

@@ -19,7 +19,8 @@ static void every_row_is_complete(void **state)
 		assert_non_null(d->type->print);
 		assert_true(d->type->form || d->type->allow);
 		assert_int_equal(d->repeatable, d->type->count != NULL);
-		assert_int_equal(d->required, d->fallback == NULL);
+		assert_int_equal(d->fallback == NULL, d->required || d->repeatable || d->type->has);
+		assert_false(d->required && d->type->has);
 		assert_true(directive_allowed(d, allowed)[0] != '\0');
 		assert_true(strlen(allowed) < DIRECTIVE_ALLOWED_BYTES - 1);
 	}
@@ -158,7 +159,7 @@ static void values_that_mean_nothing_are_named(void **state)
 
 static void a_backend_line_says_which_word_is_wrong(void **state)
 {
-	static const char form[] = " (NAME ADDRESS [weight=0..256] [max_sessions=0..16777216])";
+	static const char form[] = " (" STAGE_BACKEND_FORM ")";
 	static const struct {
 		const char *value;
 		unsigned column;
@@ -180,6 +181,9 @@ static void a_backend_line_says_which_word_is_wrong(void **state)
 		{ "c 192.0.2.2:80 weight=1 weight=2", 35, "'weight' given twice", true },
 		{ "c 192.0.2.2:80 max_sessions=-1", 39,
 		  "max_sessions: '-1' is not a number (0, 1..16777216)", false },
+		{ "c 192.0.2.2:80 tier=8", 31, "tier: '8' is out of range (0..7)", false },
+		{ "c 192.0.2.2:80 backup=1", 26, "unknown option 'backup'", true },
+		{ "c 192.0.2.2:80 tier=2 backup", 33, "'tier' given twice", true },
 		{ "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", 11, "more than 16 words", true },
 	};
 	struct stage *st = *state;

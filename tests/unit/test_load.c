@@ -193,13 +193,13 @@ static void every_mistake_is_named_with_its_place(void **state)
 		{ STAGE_GOOD "balance = roundrobin\n  balance = roundrobin\n",
 		  "x.ini:7:3: error: [pool p] balance: given twice; first at x.ini:6\n" },
 		{ STAGE_GOOD "connect_tries =   ; how many?\n",
-		  "x.ini:6:16: error: [pool p] connect_tries: no value (1..32)\n" },
+		  "x.ini:6:16: error: [pool p] connect_tries: no value (1..8)\n" },
 		/* Several, in the order of lines. */
 		{ "[listener l]\nbind = :80\npool = q\nbacklog = 0\n[pool p]\nbackend = b x\n",
 		  "x.ini:3:8: error: [listener l] pool: there is no [pool q]\n"
 		  "x.ini:4:11: error: [listener l] backlog: '0' is out of range (1..65535)\n"
 		  "x.ini:6:13: error: [pool p] backend: a port is missing "
-		  "(NAME ADDRESS [weight=0..256] [max_sessions=0..16777216])\n" },
+		  "(" STAGE_BACKEND_FORM ")\n" },
 	};
 	struct stage *st = *state;
 
@@ -265,7 +265,7 @@ static void mistakes_of_all_files_come_in_one_run(void **state)
 	expect_in_directory(
 		st, "/a.ini:3:8: error: [listener l] pool: there is no [pool x]\n"
 		    "/b.ini:2:13: error: [pool p] backend: a port is missing "
-		    "(NAME ADDRESS [weight=0..256] [max_sessions=0..16777216])\n"
+		    "(" STAGE_BACKEND_FORM ")\n"
 		    "/c.ini:1:2: error: [listener l] given twice; first at /a.ini:1\n"
 		    "/c.ini:5:11: error: [global] workers: '0' is out of range (auto, 1..256)\n");
 }

@@ -31,12 +31,12 @@ static void pools_and_backends_are_looked_up_by_name(void **state)
 		  "did you mean 'oders'?\n" },
 		{ "[listener l]\nbind = :80\npool = p\n[pool p]\n",
 		  "x.ini:4:2: error: [pool p]: no 'backend' in this section "
-		  "(NAME ADDRESS [weight=0..256] [max_sessions=0..16777216])\n" },
+		  "(" STAGE_BACKEND_FORM ")\n" },
 		{ STAGE_GOOD "[listener m]\n",
 		  "x.ini:6:2: error: [listener m]: no 'bind' in this section "
 		  "(HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH)\n"
-		  "x.ini:6:2: error: [listener m]: no 'pool' in this section "
-		  "(the NAME of a [pool NAME])\n" },
+		  "x.ini:6:2: error: [listener m]: neither 'pool' nor 'route' in this section: "
+		  "where do sessions go?\n" },
 		{ STAGE_GOOD "backend = c 192.0.2.2:80\nbackend = b 192.0.2.3:80\n"
 			     "backend = b 192.0.2.4:80\n",
 		  "x.ini:7:11: error: [pool p] backend: 'b' given twice; first at x.ini:5\n"

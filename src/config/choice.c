@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The words of config.h's enums, as they are written in the file. */
+#include "config/config.h"
+
+const char *const relay_mode_names[RELAY_MODES] = {
+	[RELAY_AUTO] = "auto",
+	[RELAY_COPY] = "copy",
+	[RELAY_SPLICE] = "splice",
+};
+
+const char *const balance_kind_names[BALANCE_KINDS] = {
+	[BALANCE_ROUNDROBIN] = "roundrobin", [BALANCE_LEASTCONN] = "leastconn",
+	[BALANCE_RANDOM] = "random",         [BALANCE_MAGLEV] = "maglev",
+	[BALANCE_FIRST] = "first",
+};
+
+const char *const check_kind_names[CHECK_KINDS] = {
+	[CHECK_NONE] = "none",
+	[CHECK_TCP] = "tcp",
+};
+
+const char *const tls_mode_names[TLS_MODES] = {
+	[TLS_MODE_OFF] = "off",
+	[TLS_MODE_PASSTHROUGH] = "passthrough",
+	[TLS_MODE_TERMINATE] = "terminate",
+};
+
+const char *const tls_floor_names[TLS_FLOORS] = {
+	[TLS_FLOOR_AUTO] = "auto",
+	[TLS_FLOOR_12] = "1.2",
+	[TLS_FLOOR_13] = "1.3",
+};
+
+const char *const protocol_names[PROTOCOLS] = {
+	[PROTOCOL_ANY] = "any",
+	[PROTOCOL_POSTGRES] = "postgres",
+};
+
+const char *const route_kind_names[ROUTE_KINDS] = {
+	[ROUTE_SNI] = "sni",
+	[ROUTE_ALPN] = "alpn",
+};
+
+const char *const proxy_version_names[PROXY_VERSIONS] = {
+	[PROXY_OFF] = "off",
+	[PROXY_V1] = "v1",
+	[PROXY_V2] = "v2",
+};
+
+const char *const proxy_header_names[PROXY_HEADERS] = {
+	[PROXY_HEADER_OFF] = "off",
+	[PROXY_HEADER_ACCEPT] = "accept",
+};
+
+const char *const client_key_names[CLIENT_KEYS] = {
+	[CLIENT_KEY_NONE] = "off",
+	[CLIENT_KEY_SOURCE] = "source",
+	[CLIENT_KEY_SNI] = "sni",
+	[CLIENT_KEY_DESTINATION] = "destination",
+};
+
+const char *const over_limit_names[OVER_LIMITS] = {
+	[OVER_LIMIT_CLOSE] = "close",
+	[OVER_LIMIT_DROP] = "drop",
+};

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/meaning.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "config/directive.h"
+
+/* ---- what is needed ---- */
+
+static bool has_keepalive(const void *section)
+{
+	return ((const struct listener_config *)section)->keepalive;
+}
+
+static bool accepts_proxy(const void *section)
+{
+	return ((const struct listener_config *)section)->proxy == PROXY_HEADER_ACCEPT;
+}
+
+static bool greets(const void *section)
+{
+	const struct listener_config *l = section;
+
+	return l->tls != TLS_MODE_OFF || l->protocol != PROTOCOL_ANY;
+}
+
+static bool passes_through(const void *section)
+{
+	return ((const struct listener_config *)section)->tls == TLS_MODE_PASSTHROUGH;
+}
+
+static bool terminates(const void *section)
+{
+	return ((const struct listener_config *)section)->tls == TLS_MODE_TERMINATE;
+}
+
+static bool may_be_asked_for_tls(const void *section)
+{
+	const struct listener_config *l = section;
+
+	return l->protocol == PROTOCOL_POSTGRES && l->tls != TLS_MODE_OFF;
+}
+
+static bool limits_sources(const void *section)
+{
+	const struct listener_config *l = section;
+
+	return l->source_sessions_max > 0 || l->source_sessions_per_s_max > 0;
+}
+
+static bool hashes(const void *section)
+{
+	return ((const struct pool_config *)section)->balance == BALANCE_MAGLEV;
+}
+
+static bool weighs(const void *section)
+{
+	const struct pool_config *p = section;
+
+	return p->balance != BALANCE_MAGLEV && p->balance != BALANCE_FIRST;
+}
+
+static bool sticks(const void *section)
+{
+	return ((const struct pool_config *)section)->stick.kind != CLIENT_KEY_NONE;
+}
+
+static bool has_tiers(const void *section)
+{
+	const struct pool_config *p = section;
+
+	for (size_t i = 1; i < p->backends_n; i++) {
+		if (p->backends[i].tier != p->backends[0].tier)
+			return true;
+	}
+	return false;
+}
+
+static bool may_be_full(const void *section)
+{
+	const struct pool_config *p = section;
+
+	for (size_t i = 0; i < p->backends_n; i++) {
+		if (p->backends[i].sessions_max > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_queue(const void *section)
+{
+	return ((const struct pool_config *)section)->queue_max > 0;
+}
+
+static bool sends_v2(const void *section)
+{
+	return ((const struct pool_config *)section)->send_proxy == PROXY_V2;
+}
+
+static bool has_check(const void *section)
+{
+	return ((const struct pool_config *)section)->check.kind != CHECK_NONE;
+}
+
+static bool ejects(const void *section)
+{
+	const struct pool_config *p = section;
+
+	return p->eject.in_a_row > 0 || p->eject.failure_percent > 0;
+}
+
+static bool speaks_tls(const void *section)
+{
+	return ((const struct pool_config *)section)->tls;
+}
+
+static bool asks_for_tls(const void *section)
+{
+	const struct pool_config *p = section;
+
+	return p->tls && p->protocol == PROTOCOL_POSTGRES;
+}
+
+/* What is missing, in words; who needs it. */
+static const struct need {
+	enum config_section section;
+	bool (*has)(const void *section);
+	const char *missing;
+	const char *const keys[12];
+} needs[] = {
+	{ SECTION_LISTENER,
+	  accepts_proxy,
+	  "without proxy = accept",
+	  { "proxy_from", "proxy_timeout" } },
+	{ SECTION_LISTENER,
+	  terminates,
+	  "without tls = terminate",
+	  { "certificate", "unknown_sni", "alpn", "tls_min", "tls_max", "ciphers", "groups",
+	    "client_verify", "client_ca", "client_crl", "handshake_rate" } },
+	{ SECTION_LISTENER, passes_through, "without tls = passthrough", { "no_sni", "not_tls" } },
+	{ SECTION_LISTENER,
+	  may_be_asked_for_tls,
+	  "without protocol = postgres and tls",
+	  { "plaintext" } },
+	{ SECTION_LISTENER, greets, "without tls or protocol", { "handshake_timeout" } },
+	{ SECTION_LISTENER,
+	  limits_sources,
+	  "without max_sessions_per_source or session_rate_per_source",
+	  { "source_prefix4", "source_prefix6", "source_table", "over_limit" } },
+	{ SECTION_LISTENER,
+	  has_keepalive,
+	  "with keepalive = no",
+	  { "keepalive_idle", "keepalive_interval", "keepalive_count" } },
+	{ SECTION_POOL,
+	  hashes,
+	  "without balance = maglev",
+	  { "hash", "hash_balance", "hash_table" } },
+	{ SECTION_POOL, weighs, "with balance = maglev or first", { "slow_start" } },
+	{ SECTION_POOL, sticks, "without stick", { "stick_table", "stick_time" } },
+	{ SECTION_POOL, has_tiers, "without backends of another tier", { "min_ready" } },
+	{ SECTION_POOL, may_be_full, "while no backend has max_sessions", { "queue" } },
+	{ SECTION_POOL, has_queue, "without queue", { "queue_timeout" } },
+	{ SECTION_POOL, sends_v2, "without send_proxy = v2", { "send_proxy_tlvs" } },
+	{ SECTION_POOL,
+	  has_check,
+	  "without check",
+	  { "check_interval", "check_fast_interval", "check_timeout", "check_fall",
+	    "check_rise" } },
+	{ SECTION_POOL,
+	  ejects,
+	  "with eject_after = 0 and eject_percent = 0",
+	  { "eject_time", "eject_max_percent" } },
+	{ SECTION_POOL,
+	  speaks_tls,
+	  "without tls = yes",
+	  { "tls_verify", "tls_ca", "tls_crl", "tls_name", "tls_sni", "tls_alpn", "tls_certificate",
+	    "tls_key" } },
+	{ SECTION_POOL,
+	  asks_for_tls,
+	  "without protocol = postgres and tls = yes",
+	  { "direct_tls" } },
+};
+
+/* ---- looking ---- */
+
+/* One section, whatever its kind. */
+struct subject {
+	enum config_section section;
+	const void *fields;
+	const char *name;
+	const struct config_place *given;
+};
+
+static bool print_to(char *text, size_t room, const struct directive *d, const void *section)
+{
+	FILE *to = fmemopen(text, room, "w");
+
+	if (!to)
+		return false;
+	d->type->print(d, section, 0, to);
+	return fclose(to) == 0;
+}
+
+/* A dumped configuration has every default in it, and they hurt nobody. */
+static bool is_default(const struct directive *d, const void *section, struct diag *diag)
+{
+	union {
+		struct listener_config listener;
+		struct pool_config pool;
+	} fresh = { 0 };
+	char now[128] = "", then[128] = "";
+
+	if (!d->fallback)
+		return false;
+	directive_set_default(d, &fresh, diag);
+	return print_to(now, sizeof(now), d, section) && print_to(then, sizeof(then), d, &fresh) &&
+	       strcmp(now, then) == 0;
+}
+
+static void check_need(const struct need *need, const struct subject *s, struct diag *diag)
+{
+	for (size_t i = 0; i < ARRAY_LEN(need->keys) && need->keys[i]; i++) {
+		const struct directive *d = directive_find(need->section, need->keys[i]);
+		const struct config_place *place;
+
+		CHECK(d);
+		place = &s->given[d - directives];
+		if (place->line && !is_default(d, s->fields, diag))
+			diag_warning(diag, place, "[%s %s] %s: means nothing %s",
+				     config_section_names[s->section], s->name, d->key,
+				     need->missing);
+	}
+}
+
+static void check_subject(const struct subject *s, struct diag *diag)
+{
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
+		if (needs[i].section == s->section && !needs[i].has(s->fields))
+			check_need(&needs[i], s, diag);
+	}
+}
+
+void config_check_meaning(const struct config *config, struct diag *diag)
+{
+	for (size_t i = 0; i < config->listeners_n; i++) {
+		const struct listener_config *l = &config->listeners[i];
+
+		check_subject(&(struct subject){ SECTION_LISTENER, l, l->name, l->given }, diag);
+	}
+	for (size_t i = 0; i < config->pools_n; i++) {
+		const struct pool_config *p = &config->pools[i];
+
+		check_subject(&(struct subject){ SECTION_POOL, p, p->name, p->given }, diag);
+	}
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What fits together within a [listener NAME]. */
+#include "config/section.h"
+
+#include <string.h>
+
+#include "config/names.h"
+
+#define SOMAXCONN_PATH "/proc/sys/net/core/somaxconn"
+
+static void check_session_limits(const struct listener_config *listener,
+				 const struct global_config *global, struct diag *diag)
+{
+	if (global->sessions_max == 0 || listener->sessions_max <= global->sessions_max)
+		return;
+	diag_warning(diag, directive_place(listener->given, SECTION_LISTENER, "max_sessions"),
+		     "[listener %s] max_sessions: never reached: [global] max_sessions is %u",
+		     listener->name, global->sessions_max);
+}
+
+/* 0 when it cannot be told. */
+static uint64_t read_somaxconn(void)
+{
+	FILE *from = fopen(SOMAXCONN_PATH, "re");
+	char line[TEXT_NUMBER_BYTES] = "";
+	uint64_t value = 0;
+
+	if (!from)
+		return 0;
+	if (fgets(line, sizeof(line), from))
+		line[strcspn(line, "\n")] = '\0';
+	fclose(from);
+	return text_to_u64(line, &value) ? value : 0;
+}
+
+/* Only where it was asked for: the default is the kernel's own, and less is no surprise. */
+static void check_backlog(const struct listener_config *listener, struct diag *diag)
+{
+	const struct config_place *place =
+		directive_place(listener->given, SECTION_LISTENER, "backlog");
+	uint64_t somaxconn = place->line ? read_somaxconn() : 0;
+
+	if (somaxconn > 0 && listener->backlog > somaxconn)
+		diag_warning(diag, place,
+			     "[listener %s] backlog: the kernel cuts it down to %llu "
+			     "(net.core.somaxconn)",
+			     listener->name, (unsigned long long)somaxconn);
+}
+
+/* ---- who may connect ---- */
+
+static bool is_for_unix_only(const struct listener_config *listener)
+{
+	for (size_t i = 0; i < listener->binds_n; i++) {
+		if (!listener->binds[i].spec.is_unix)
+			return false;
+	}
+	return true;
+}
+
+/* All of IPv6, or all of IPv4. */
+static bool is_everybody(const struct addr_block *block)
+{
+	static const struct addr_block ipv4 = { .bytes = { [10] = 0xff, [11] = 0xff }, .bits = 96 };
+
+	return block->bits == 0 || (block->bits == ipv4.bits &&
+				    memcmp(block->bytes, ipv4.bytes, sizeof(ipv4.bytes)) == 0);
+}
+
+static void check_proxy(const struct listener_config *listener, struct diag *diag)
+{
+	if (listener->proxy == PROXY_HEADER_OFF)
+		return;
+	if (listener->proxy_from_n == 0 && !is_for_unix_only(listener))
+		diag_error(
+			diag, directive_place(listener->given, SECTION_LISTENER, "proxy"),
+			"[listener %s] proxy: accept: needs proxy_from: whose word is it that is "
+			"accepted?",
+			listener->name);
+	for (size_t i = 0; i < listener->proxy_from_n; i++) {
+		if (!is_everybody(&listener->proxy_from[i]))
+			continue;
+		diag_warning(diag, directive_place(listener->given, SECTION_LISTENER, "proxy_from"),
+			     "[listener %s] proxy_from: everybody may pretend to be anybody",
+			     listener->name);
+		return;
+	}
+}
+
+/* ---- routes ---- */
+
+static void check_routes_of(const struct listener_config *listener, enum route_kind kind,
+			    struct diag *diag)
+{
+	char before[CONFIG_NAME_BYTES + 32];
+	struct names names;
+	size_t n = 0;
+
+	if (!names_init(&names, listener->routes_n, diag))
+		return;
+	for (size_t i = 0; i < listener->routes_n; i++) {
+		const struct route_config *r = &listener->routes[i];
+
+		if (r->kind == kind)
+			names.list[n++] = (struct named){ r->pattern, &r->place, i };
+	}
+	names.n = n;
+	names_sort(&names);
+	snprintf(before, sizeof(before), "[listener %s] route: '%s ", listener->name,
+		 route_kind_names[kind]);
+	names_report_twice(&names, before, "'", diag);
+	names_finish(&names);
+}
+
+/* Does "*.example.com" fit "db.example.com"? */
+static bool is_within(const char *name, const char *wildcard)
+{
+	const char *dot = strchr(name, '.');
+
+	return dot && wildcard[0] == '*' && name[0] != '*' && strcmp(dot, wildcard + 1) == 0;
+}
+
+/* The first wildcard before the route at @at that takes all its sessions, or NULL. */
+static const struct route_config *find_wider(const struct listener_config *listener, size_t at)
+{
+	const struct route_config *route = &listener->routes[at];
+
+	for (size_t i = 0; i < at && route->kind == ROUTE_SNI; i++) {
+		const struct route_config *before = &listener->routes[i];
+
+		if (before->kind == ROUTE_SNI && is_within(route->pattern, before->pattern))
+			return before;
+	}
+	return NULL;
+}
+
+static void check_shadows(const struct listener_config *listener, struct diag *diag)
+{
+	for (size_t i = 1; i < listener->routes_n; i++) {
+		const struct route_config *route = &listener->routes[i];
+		const struct route_config *wider = find_wider(listener, i);
+
+		if (wider)
+			diag_warning(diag, &route->place,
+				     "[listener %s] route: 'sni %s' is never reached: 'sni %s' at "
+				     "%s:%u comes first",
+				     listener->name, route->pattern, wider->pattern,
+				     wider->place.file, wider->place.line);
+	}
+}
+
+static void check_routes(const struct listener_config *listener, struct diag *diag)
+{
+	if (listener->routes_n > 0 && listener->tls == TLS_MODE_OFF)
+		diag_error(diag, &listener->routes[0].place,
+			   "[listener %s] route: without TLS there is no name to route by (tls = "
+			   "passthrough or terminate)",
+			   listener->name);
+	for (unsigned kind = 0; kind < ROUTE_KINDS; kind++)
+		check_routes_of(listener, (enum route_kind)kind, diag);
+	check_shadows(listener, diag);
+}
+
+/* ---- all ---- */
+
+static bool was_given(const struct listener_config *listener, const char *key)
+{
+	return directive_place(listener->given, SECTION_LISTENER, key)->line > 0;
+}
+
+static void check_needs(const struct listener_config *listener, struct diag *diag)
+{
+	if (listener->name[0] != '\0' && !was_given(listener, "pool") &&
+	    !was_given(listener, "route"))
+		diag_error(diag, &listener->place,
+			   "[listener %s]: neither 'pool' nor 'route' in this section: where do "
+			   "sessions go?",
+			   listener->name);
+	if (listener->tls == TLS_MODE_TERMINATE && !was_given(listener, "certificate"))
+		diag_error(diag, directive_place(listener->given, SECTION_LISTENER, "tls"),
+			   "[listener %s] tls: terminate: needs a certificate", listener->name);
+}
+
+void section_check_listener(const struct listener_config *listener,
+			    const struct global_config *global, struct diag *diag, bool ask)
+{
+	char title[CONFIG_NAME_BYTES + 16];
+
+	snprintf(title, sizeof(title), "[listener %s]", listener->name);
+	if (listener->name[0] != '\0')
+		section_report_missing(listener->given, SECTION_LISTENER, title, &listener->place,
+				       diag);
+	check_needs(listener, diag);
+	check_session_limits(listener, global, diag);
+	check_proxy(listener, diag);
+	check_routes(listener, diag);
+	if (ask)
+		check_backlog(listener, diag);
+}
