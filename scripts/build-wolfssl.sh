@@ -33,7 +33,7 @@ flags=(
 	--enable-static --disable-shared --disable-examples --disable-crypttests
 	--enable-sp=yes,2048,3072,4096,256,384,521 --enable-sp-asm --enable-harden
 	--enable-tls13 --enable-sni --enable-alpn --enable-session-ticket
-	--enable-extended-master --enable-supportedcurves --enable-ip-alt-name
+	--enable-extended-master --enable-supportedcurves --enable-ip-alt-name --enable-fallback-scsv
 	--enable-ecc --enable-curve25519 --enable-ed25519 --enable-rsapss
 	--enable-aesgcm --enable-chacha --enable-poly1305 --enable-crl
 	--disable-oldtls --disable-sslv3 --disable-psk --disable-anon --disable-dh
@@ -43,9 +43,10 @@ flags=(
 )
 # Alerts for every refusal; the verify callback also for good certificates (it reads the name);
 # what middleboxes expect of TLS 1.3 (RFC 8446, D.4); random numbers from getrandom(2), which
-# needs no file: a session can begin while no descriptor is free.
+# needs no file: a session can begin while no descriptor is free; room for a client that offers
+# every suite and signature there is, as scanners do (its default refuses 150 suites).
 defines="-DWOLFSSL_EXTRA_ALERTS -DWOLFSSL_ALWAYS_VERIFY_CB -DWOLFSSL_TLS13_MIDDLEBOX_COMPAT
-	-DWOLFSSL_GETRANDOM"
+	-DWOLFSSL_GETRANDOM -DWOLFSSL_MAX_SUITE_SZ=1024 -DWOLFSSL_MAX_SIGALGO=128"
 defines=${defines//[$'\n\t']/ }
 cflags="-O2 -g1 -fPIC -fstack-protector-strong $defines"
 
@@ -191,7 +192,8 @@ absent_options="HAVE_SECURE_RENEGOTIATION WOLFSSL_EARLY_DATA HAVE_ANON HAVE_NULL
 	WOLFSSL_STATIC_RSA WOLFSSL_STATIC_PSK WOLFSSL_ALLOW_TLSV10 WOLFSSL_ALLOW_SSLV3 HAVE_LIBZ"
 present_options="NO_RC4 NO_DES3 NO_PSK NO_OLD_TLS NO_MD5 NO_DH NO_AES_CBC WOLFSSL_TLS13 HAVE_SNI
 	HAVE_ALPN HAVE_SESSION_TICKET HAVE_EXTENDED_MASTER HAVE_CURVE25519 HAVE_ED25519 HAVE_ECC
-	HAVE_CRL WC_RSA_PSS HAVE_CHACHA HAVE_POLY1305 HAVE_AESGCM HAVE_SERVER_RENEGOTIATION_INFO"
+	HAVE_CRL WC_RSA_PSS HAVE_FALLBACK_SCSV HAVE_CHACHA HAVE_POLY1305 HAVE_AESGCM
+	HAVE_SERVER_RENEGOTIATION_INFO"
 absent_symbols="wc_Arc4SetKey wc_Des3_SetKey wc_InitMd5 wc_AesCbcEncrypt wolfSSLv3_server_method
 	wolfTLSv1_server_method wolfTLSv1_1_server_method wolfSSL_Rehandshake
 	wolfSSL_CTX_set_psk_server_callback wolfSSL_read_early_data"

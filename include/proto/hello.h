@@ -22,7 +22,7 @@
 #define HELLO_RECORDS_MAX 64
 #define HELLO_NAME_BYTES 256 /* with its NUL; a DNS name has 253 at most */
 #define HELLO_ALPN_BYTES 256
-#define HELLO_NUMBERS_MAX 64
+#define HELLO_NUMBERS_MAX 512 /* scanners offer every suite there is */
 
 /* Why a hello was refused. */
 enum hello_fault {

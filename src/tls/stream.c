@@ -396,6 +396,8 @@ static enum tls_result fail(struct tls_stream *s, int code)
 		set_reason(s, "%s sends too many TLS records without data", peer);
 	else if (alert > 0)
 		set_reason(s, "%s sent the alert: %s", peer, reason_of_alert(alert));
+	else if (s->established && code == DUPLICATE_MSG_E)
+		set_reason(s, "%s asks for a renegotiation", peer);
 	else if ((is_version_code(code) || !s->version_fits) && s->version_offered > 0)
 		set_reason(s, "client offers only %s", reason_of_version(s->version_offered));
 	else if (s->version_offered > 0 && !s->group_fits)

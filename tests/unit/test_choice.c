@@ -15,10 +15,11 @@ static const uint16_t all_schemes[] = { 0x0403, 0x0503, 0x0603, 0x0804, 0x0807, 
 static const uint16_t sha1_only[] = { 0x0201, 0x0203 };
 static const uint16_t p384_only[] = { 0x0503 }, p384[] = { 24 }, x25519[] = { 29 };
 
-#define LIST(array)                     \
-	{                               \
-		array, ARRAY_LEN(array) \
-	}
+/* clang-format off */
+#define LIST(array) { (array), ARRAY_LEN(array) }
+#define NONE { NULL, 0 }
+#define OFFER(v, s, g, p) { .name = "", .versions = v, .suites = s, .signatures = g, .groups = p }
+/* clang-format on */
 
 static void a_key_fits_what_a_client_can_verify(void **state)
 {
@@ -28,61 +29,35 @@ static void a_key_fits_what_a_client_can_verify(void **state)
 		enum tls_version max;
 		bool fits;
 	} cases[] = {
-		{ KEY_RSA,
-		  { "", LIST(v13), LIST(all_suites), LIST(all_schemes), { 0 } },
-		  TLS_1_3,
+		{ KEY_RSA, OFFER(LIST(v13), LIST(all_suites), LIST(all_schemes), NONE), TLS_1_3,
 		  true },
-		{ KEY_ED25519,
-		  { "", LIST(v13), LIST(all_suites), LIST(all_schemes), { 0 } },
-		  TLS_1_3,
+		{ KEY_ED25519, OFFER(LIST(v13), LIST(all_suites), LIST(all_schemes), NONE), TLS_1_3,
 		  true },
 		/* In TLS 1.3 the scheme names the curve, in TLS 1.2 the groups do. */
-		{ KEY_ECDSA_P256,
-		  { "", LIST(v13), LIST(all_suites), LIST(p384_only), { 0 } },
-		  TLS_1_3,
-		  false },
-		{ KEY_ECDSA_P384,
-		  { "", LIST(v13), LIST(all_suites), LIST(p384_only), { 0 } },
-		  TLS_1_3,
-		  true },
-		{ KEY_ECDSA_P256,
-		  { "", LIST(v12), LIST(all_suites), LIST(p384_only), LIST(p384) },
-		  TLS_1_3,
-		  false },
-		{ KEY_ECDSA_P384,
-		  { "", LIST(v12), LIST(all_suites), LIST(p384_only), LIST(p384) },
-		  TLS_1_3,
-		  true },
-		{ KEY_ECDSA_P384,
-		  { "", LIST(v13), LIST(all_suites), LIST(p384_only), LIST(x25519) },
-		  TLS_1_2,
-		  false },
-		{ KEY_ECDSA_P256,
-		  { "", LIST(v12), LIST(all_suites), LIST(all_schemes), { 0 } },
-		  TLS_1_3,
-		  true },
+		{ KEY_ECDSA_P256, OFFER(LIST(v13), LIST(all_suites), LIST(p384_only), NONE),
+		  TLS_1_3, false },
+		{ KEY_ECDSA_P384, OFFER(LIST(v13), LIST(all_suites), LIST(p384_only), NONE),
+		  TLS_1_3, true },
+		{ KEY_ECDSA_P256, OFFER(LIST(v12), LIST(all_suites), LIST(p384_only), LIST(p384)),
+		  TLS_1_3, false },
+		{ KEY_ECDSA_P384, OFFER(LIST(v12), LIST(all_suites), LIST(p384_only), LIST(p384)),
+		  TLS_1_3, true },
+		{ KEY_ECDSA_P384, OFFER(LIST(v13), LIST(all_suites), LIST(p384_only), LIST(x25519)),
+		  TLS_1_2, false },
+		{ KEY_ECDSA_P256, OFFER(LIST(v12), LIST(all_suites), LIST(all_schemes), NONE),
+		  TLS_1_3, true },
 		/* In TLS 1.2 the suite names the kind of key. */
-		{ KEY_ECDSA_P256,
-		  { "", LIST(v12), LIST(rsa_suite), LIST(all_schemes), { 0 } },
-		  TLS_1_3,
-		  false },
-		{ KEY_RSA,
-		  { "", LIST(v12), LIST(rsa_suite), LIST(all_schemes), { 0 } },
-		  TLS_1_3,
+		{ KEY_ECDSA_P256, OFFER(LIST(v12), LIST(rsa_suite), LIST(all_schemes), NONE),
+		  TLS_1_3, false },
+		{ KEY_RSA, OFFER(LIST(v12), LIST(rsa_suite), LIST(all_schemes), NONE), TLS_1_3,
 		  true },
-		{ KEY_RSA,
-		  { "", LIST(v12), LIST(ecdsa_suite), LIST(all_schemes), { 0 } },
-		  TLS_1_3,
+		{ KEY_RSA, OFFER(LIST(v12), LIST(ecdsa_suite), LIST(all_schemes), NONE), TLS_1_3,
 		  false },
-		{ KEY_ED25519,
-		  { "", LIST(v12), LIST(ecdsa_suite), LIST(all_schemes), { 0 } },
-		  TLS_1_3,
-		  true },
-		{ KEY_RSA,
-		  { "", LIST(v12), LIST(all_suites), LIST(sha1_only), { 0 } },
-		  TLS_1_3,
+		{ KEY_ED25519, OFFER(LIST(v12), LIST(ecdsa_suite), LIST(all_schemes), NONE),
+		  TLS_1_3, true },
+		{ KEY_RSA, OFFER(LIST(v12), LIST(all_suites), LIST(sha1_only), NONE), TLS_1_3,
 		  false },
-		{ KEY_RSA, { "", { 0 }, { 0 }, { 0 }, { 0 } }, TLS_1_3, false },
+		{ KEY_RSA, OFFER(NONE, NONE, NONE, NONE), TLS_1_3, false },
 	};
 
 	(void)state;
@@ -103,7 +78,10 @@ static struct choice_entry entries[] = {
 /* The certificate for a name and these schemes; -1: none. */
 static int find(const char *name, const uint16_t *schemes, size_t n)
 {
-	const struct tls_offer offer = { name, LIST(v13), LIST(all_suites), { schemes, n }, { 0 } };
+	const struct tls_offer offer = { .name = name,
+					 .versions = LIST(v13),
+					 .suites = LIST(all_suites),
+					 .signatures = { schemes, n } };
 	const struct choice_entry *entry =
 		choice_find(entries, ARRAY_LEN(entries), &offer, TLS_1_3);
 

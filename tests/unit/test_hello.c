@@ -457,8 +457,8 @@ static void a_long_list_is_kept_as_far_as_it_goes(void **state)
 	struct hello h;
 
 	(void)state;
-	put_u16(&list, 2 * 200);
-	for (unsigned i = 0; i < 200; i++)
+	put_u16(&list, 2 * 600);
+	for (unsigned i = 0; i < 600; i++)
 		put_u16(&list, 1 + i);
 	put_extension(&extensions, 10, list.at, list.n);
 	list.n = 0;

@@ -167,6 +167,24 @@ static void alpn_is_agreed_on(void **state)
 	}
 }
 
+static void our_order_of_alpn_wins_when_the_offer_is_known(void **state)
+{
+	static const uint8_t offered[] = "\x04mqtt\x02h2";
+	const struct wish w = {
+		.server.alpn = "x,h2,mqtt",
+		.client.alpn = "mqtt,h2",
+		.offer = { .name = "", .alpn = offered, .alpn_bytes = sizeof(offered) - 1 },
+	};
+	struct kit_pair p = { 0 };
+	struct tls_facts facts;
+
+	(void)state;
+	make_established(&w, &p);
+	tls_stream_facts(p.client.stream, &facts);
+	assert_string_equal(facts.alpn, "h2");
+	kit_part(&p);
+}
+
 static void groups_are_the_servers_choice(void **state)
 {
 	static const struct {
@@ -231,6 +249,20 @@ static void a_client_without_a_common_version_hears_why(void **state)
 	expect_failure(&w, "client offers only TLS 1.2", "server sent the alert: protocol version");
 	expect_failure(&old, "client offers only TLS 1.0",
 		       "server sent the alert: protocol version");
+}
+
+static void groups_may_not_meet(void **state)
+{
+	static const uint16_t v13[] = { 0x0304 }, p521[] = { 25 };
+	const struct wish w = {
+		.server.groups = "X25519",
+		.client.groups = "P-521",
+		.offer = { .name = "", .versions = { v13, 1 }, .groups = { p521, 1 } },
+	};
+
+	(void)state;
+	expect_failure(&w, "no key exchange group in common",
+		       "server sent the alert: illegal parameter");
 }
 
 static void suites_may_not_meet(void **state)
@@ -385,8 +417,10 @@ int main(void)
 		cmocka_unit_test(the_client_offers_and_gets_a_key_it_knows),
 		cmocka_unit_test(every_kind_of_key_works_in_both_versions),
 		cmocka_unit_test(alpn_is_agreed_on),
+		cmocka_unit_test(our_order_of_alpn_wins_when_the_offer_is_known),
 		cmocka_unit_test(groups_are_the_servers_choice),
 		cmocka_unit_test(a_client_without_a_common_version_hears_why),
+		cmocka_unit_test(groups_may_not_meet),
 		cmocka_unit_test(suites_may_not_meet),
 		cmocka_unit_test(a_server_is_verified),
 		cmocka_unit_test(a_server_may_have_an_address_for_a_name),
