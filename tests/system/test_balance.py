@@ -28,14 +28,16 @@ def count_of(numbers, count):
     return [numbers.count(number) for number in range(count)]
 
 
+IN_TURNS = {"balance": "roundrobin"}
+
 @pytest.mark.parametrize("workers", (1, 2, 4))
 def test_two_backends_share_evenly(ringmain, backend, connect, workers):
-    rm = ringmain(servers_named(backend, 2), settings={"workers": workers})
+    rm = ringmain(servers_named(backend, 2), settings={"workers": workers}, pool=IN_TURNS)
     assert count_of(ask(connect, rm, 40), 2) == [20, 20]
 
 
 def test_roundrobin_alternates(ringmain, backend, connect):
-    rm = ringmain(servers_named(backend, 3), pool={"balance": "roundrobin"})
+    rm = ringmain(servers_named(backend, 3), pool=IN_TURNS)
     numbers = ask(connect, rm, 12)
     for three in itertools.batched(numbers, 3) if hasattr(itertools, "batched") else \
             zip(*[iter(numbers)] * 3):
@@ -44,7 +46,7 @@ def test_roundrobin_alternates(ringmain, backend, connect):
 
 def test_weights_are_met_and_smooth(ringmain, backend, connect):
     one, two = servers_named(backend, 2)
-    rm = ringmain([f"{one.text} weight=3", f"{two.text} weight=1"])
+    rm = ringmain([f"{one.text} weight=3", f"{two.text} weight=1"], pool=IN_TURNS)
     numbers = ask(connect, rm, 40)
     assert count_of(numbers, 2) == [30, 10]
     runs = [len(list(group)) for number, group in itertools.groupby(numbers) if number == 0]
@@ -60,7 +62,7 @@ def test_weight_zero_gets_nothing(ringmain, backend, connect):
 @pytest.mark.haproxy_cannot("queues")
 def test_full_backend_is_passed_over(ringmain, backend, connect):
     one, two = backend(kit_backend.echo), backend(kit_backend.echo)
-    rm = ringmain([f"{one.text} max_sessions=2", two])
+    rm = ringmain([f"{one.text} max_sessions=2", two], pool=IN_TURNS)
     clients = [connect(rm.address()) for _ in range(10)]
     for client in clients:
         tcp.exchange(client, b"x")
