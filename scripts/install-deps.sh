@@ -18,13 +18,13 @@ group_packages() {
 		echo debian-archive-keyring
 		;;
 	run) echo redis-server redis-tools ;;
-	unit) echo libcmocka-dev ;;
+	unit) echo libcmocka-dev openssl ;;
 	system)
 		echo python3 python3-pytest iproute2 procps openssl curl socat
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client
 		;;
-	fuzz) echo clang 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
+	fuzz) echo clang openssl 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
 	bench)
 		echo haproxy nginx libnginx-mod-stream redis-server redis-tools python3
