@@ -97,7 +97,7 @@ static void release_sources(const struct directive *d, void *section)
 }
 
 const struct directive_type type_source = {
-	.form = "ADDRESS ...",
+	.form = "ADDRESS",
 	.set = set_source,
 	.print = print_source,
 	.count = count_sources,
@@ -178,7 +178,7 @@ static void release_proxy_from(const struct directive *d, void *section)
 }
 
 const struct directive_type type_proxy_from = {
-	.form = "ADDRESS[/BITS] ...",
+	.form = "ADDRESS, ADDRESS/BITS",
 	.set = set_proxy_from,
 	.print = print_proxy_from,
 	.count = count_proxy_from,
@@ -260,7 +260,7 @@ static void release_rules(const struct directive *d, void *section)
 }
 
 const struct directive_type type_allow = {
-	.form = "ADDRESS[/BITS] or all ...",
+	.form = "ADDRESS, ADDRESS/BITS, all",
 	.set = set_allow,
 	.print = print_rule,
 	.count = count_rules,
@@ -270,7 +270,7 @@ const struct directive_type type_allow = {
 
 /* Its rules are printed and released with those of `allow`. */
 const struct directive_type type_deny = {
-	.form = "ADDRESS[/BITS] or all ...",
+	.form = "ADDRESS, ADDRESS/BITS, all",
 	.set = set_deny,
 	.print = print_rule,
 	.count = count_none,
