@@ -34,6 +34,10 @@ typedef void io_done_fn(struct io_op *op, int res, unsigned flags);
 struct io_op {
 	io_done_fn *done;
 	bool in_kernel;
+	/* The rest is the ring's. */
+	bool is_send;
+	uint8_t room_step;
+	int room_value;
 };
 
 static inline void io_op_init(struct io_op *op, io_done_fn *done)

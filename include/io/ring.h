@@ -90,10 +90,16 @@ void io_connect(struct ring *ring, struct io_op *op, int fd, const struct addr *
  */
 void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool wait);
 
-/* Sends all @n bytes unless something goes wrong in between; look at the result. */
+/*
+ * Sends what there is room for, which may be less than @n. Where there is none
+ * it waits for some and then completes with 0: send again.
+ */
 void io_send(struct ring *ring, struct io_op *op, int fd, const void *bytes, size_t n);
 
-/* Completes once, with the ready events of poll(2). */
+/*
+ * Completes once, with the ready events of poll(2). @events is either POLLOUT
+ * or POLLIN | POLLRDHUP.
+ */
 void io_poll(struct ring *ring, struct io_op *op, int fd, unsigned events);
 
 void io_read(struct ring *ring, struct io_op *op, int fd, void *ret_bytes, size_t n);

@@ -88,7 +88,7 @@ struct side {
 	int fd; /* -1: none */
 	uint8_t index;
 	bool is_tcp;
-	bool is_nonblocking; /* O_NONBLOCK, for splice(2): requests do not wait by themselves */
+	bool is_nonblocking; /* O_NONBLOCK, for splice(2): receives do not wait by themselves */
 	bool is_dead;	     /* its peer reset it or got lost: what follows is no clean end */
 	struct io_op recv;   /* a receive, or a wait for bytes */
 	struct io_op send;   /* a send, a wait for room, or the connect */

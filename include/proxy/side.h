@@ -58,7 +58,7 @@ void side_close(struct side *side);
  */
 void side_drop_connection(struct side *side);
 
-/* splice(2) waits for nobody only on such sockets; requests then do not wait either. */
+/* splice(2) waits for nobody only on such sockets; receives then do not wait either. */
 void side_set_nonblocking(struct side *side, bool is_nonblocking);
 
 /* Puts the side on, or takes it off, the list of those that wait for a buffer. */

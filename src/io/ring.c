@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -186,6 +187,115 @@ uint64_t ring_overflows(const struct ring *ring)
 	return *ring->uring.cq.koverflow;
 }
 
+/*
+ * A free slot of the submission queue, which is emptied into the kernel first
+ * when it is full. That fails only while the kernel has no memory for a
+ * request at all; the requests of sessions that live cannot be dropped.
+ */
+static struct io_uring_sqe *free_sqe(struct ring *ring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+	for (unsigned n = 0; !sqe && n < SUBMIT_TRIES_MAX; n++) {
+		(void)io_uring_submit(&ring->uring);
+		sqe = io_uring_get_sqe(&ring->uring);
+	}
+	CHECK(sqe);
+	return sqe;
+}
+
+/* ---- waiting for room -------------------------------------------------------------- */
+
+/*
+ * The kernel adds POLLRDHUP to whatever a poll asks for, and to what a send
+ * waits for. On a socket whose peer has ended its stream that is true at once
+ * and for ever: a poll for room would spin, and a send would end up in a
+ * thread of the kernel, of which all sessions of the worker share one. So
+ * sends do not wait there, and a poll for room that finds only POLLRDHUP is
+ * followed by a multishot one, which tells of changes and is taken off again
+ * when there is room.
+ */
+enum room_step {
+	ROOM_UNWANTED, /* requests of other kinds */
+	ROOM_SEND,     /* it may find no room */
+	ROOM_ONCE,     /* the usual poll */
+	ROOM_CHANGES,  /* the multishot poll */
+	ROOM_ENDING,   /* it found room_value and is being taken off */
+	ROOM_LAST,     /* the poll was cancelled */
+};
+
+static void room_poll(struct ring *ring, struct io_op *op, enum room_step step)
+{
+	struct io_uring_sqe *sqe = free_sqe(ring);
+
+	if (step == ROOM_CHANGES)
+		io_uring_prep_poll_multishot(sqe, op->room_value, POLLOUT);
+	else
+		io_uring_prep_poll_add(sqe, op->room_value, POLLOUT);
+	sqe->user_data = (uintptr_t)op;
+	op->room_step = (uint8_t)step;
+}
+
+static void room_end(struct ring *ring, struct io_op *op, int res)
+{
+	struct io_uring_sqe *sqe = free_sqe(ring);
+
+	io_uring_prep_cancel(sqe, op, 0);
+	sqe->user_data = 0;
+	op->room_step = ROOM_ENDING;
+	op->room_value = res;
+}
+
+/* What the request completes with, when its poll found @res. */
+static int room_answer(const struct io_op *op, int res)
+{
+	return op->is_send && res > 0 ? 0 : res;
+}
+
+/* A poll has completed: true when that is the end, with the answer in *res. */
+static bool room_poll_is_over(struct ring *ring, struct io_op *op, int *res, unsigned flags)
+{
+	bool has_news = *res < 0 || *res & ~POLLRDHUP;
+
+	if (!has_news && !(flags & IO_MORE))
+		room_poll(ring, op, ROOM_CHANGES);
+	if (has_news && (flags & IO_MORE))
+		room_end(ring, op, *res);
+	*res = room_answer(op, *res);
+	return has_news && !(flags & IO_MORE);
+}
+
+static bool room_is_over(struct ring *ring, struct io_op *op, int *res, unsigned flags)
+{
+	switch ((enum room_step)op->room_step) {
+	case ROOM_UNWANTED:
+		return true;
+	case ROOM_SEND:
+		if (*res == -EAGAIN)
+			room_poll(ring, op, ROOM_ONCE);
+		return *res != -EAGAIN;
+	case ROOM_ONCE:
+	case ROOM_CHANGES:
+		return room_poll_is_over(ring, op, res, flags);
+	case ROOM_ENDING:
+		*res = room_answer(op, op->room_value);
+		break;
+	case ROOM_LAST:
+		*res = -ECANCELED;
+		break;
+	}
+	return !(flags & IO_MORE);
+}
+
+/* Whatever comes of @op from now on is the end of it. */
+static void room_cancel(struct io_op *op)
+{
+	if (op->room_step == ROOM_SEND)
+		op->room_step = ROOM_UNWANTED;
+	else if (op->room_step == ROOM_ONCE || op->room_step == ROOM_CHANGES)
+		op->room_step = ROOM_LAST;
+}
+
 /* ---- wait, dispatch -------------------------------------------------------------- */
 
 /* Only a few buffers are offered at a time, so that those used last, still in the cache, are used next. */
@@ -244,9 +354,13 @@ static void complete(struct ring *ring, const struct io_uring_cqe *cqe)
 	int res = cqe->res;
 
 	io_uring_cq_advance(&ring->uring, 1); /* from here on the kernel may reuse *cqe */
+	if (!op)
+		return; /* of room_end() */
 	CHECK(op->in_kernel);
 	if (flags & IO_HAS_BUFFER)
 		ring->offered--;
+	if (!room_is_over(ring, op, &res, flags))
+		return;
 	if (!(flags & IO_MORE))
 		op->in_kernel = false;
 	op->done(op, res, flags);
@@ -265,22 +379,14 @@ unsigned ring_dispatch(struct ring *ring)
 
 /* ---- requests ------------------------------------------------------------ */
 
-/*
- * A free slot of the submission queue, which is emptied into the kernel first
- * when it is full. That fails only while the kernel has no memory for a
- * request at all; the requests of sessions that live cannot be dropped.
- */
 static struct io_uring_sqe *next_sqe(struct ring *ring, struct io_op *op)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+	struct io_uring_sqe *sqe = free_sqe(ring);
 
-	for (unsigned n = 0; !sqe && n < SUBMIT_TRIES_MAX; n++) {
-		(void)io_uring_submit(&ring->uring);
-		sqe = io_uring_get_sqe(&ring->uring);
-	}
-	CHECK(sqe);
 	CHECK(!op->in_kernel);
 	op->in_kernel = true;
+	op->is_send = false;
+	op->room_step = ROOM_UNWANTED;
 	return sqe;
 }
 
@@ -328,8 +434,11 @@ void io_send(struct ring *ring, struct io_op *op, int fd, const void *bytes, siz
 {
 	struct io_uring_sqe *sqe = next_sqe(ring, op);
 
-	io_uring_prep_send(sqe, fd, bytes, n, MSG_NOSIGNAL | MSG_WAITALL);
+	io_uring_prep_send(sqe, fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	finish_sqe(sqe, op);
+	op->is_send = true;
+	op->room_step = ROOM_SEND;
+	op->room_value = fd;
 }
 
 void io_poll(struct ring *ring, struct io_op *op, int fd, unsigned events)
@@ -338,6 +447,10 @@ void io_poll(struct ring *ring, struct io_op *op, int fd, unsigned events)
 
 	io_uring_prep_poll_add(sqe, fd, events);
 	finish_sqe(sqe, op);
+	if (!(events & POLLOUT))
+		return;
+	op->room_step = ROOM_ONCE;
+	op->room_value = fd;
 }
 
 void io_read(struct ring *ring, struct io_op *op, int fd, void *ret_bytes, size_t n)
@@ -354,4 +467,5 @@ void io_cancel(struct ring *ring, struct io_op *op, struct io_op *target)
 
 	io_uring_prep_cancel(sqe, target, 0);
 	finish_sqe(sqe, op);
+	room_cancel(target);
 }

@@ -246,13 +246,7 @@ static void lane_sent(struct lane *lane, uint32_t n)
 	buf_queue_sent(&lane_to(lane)->out, &s->engine->bufs, n);
 }
 
-/* There was no room at an O_NONBLOCK socket: the send goes on when there is. */
-static void lane_wait_for_room(struct side *to)
-{
-	to->send.done = lane_on_room;
-	io_poll(side_session(to)->engine->ring, &to->send, to->fd, POLLOUT);
-}
-
+/* What is received now can be sent at once. */
 static void lane_on_room(struct io_op *op, int res, unsigned flags)
 {
 	struct side *to = container_of(op, struct side, send);
@@ -265,10 +259,10 @@ static void lane_on_room(struct io_op *op, int res, unsigned flags)
 		session_op_returned(s);
 	else if (res < 0)
 		lane_side_died(to, res, false);
-	else if (!buf_queue_is_empty(&to->out))
-		lane_push(lane);
-	else if (lane_wants_more(lane))
+	else if (buf_queue_is_empty(&to->out) && lane_wants_more(lane))
 		lane_receive(lane, 0);
+	else
+		lane_push(lane); /* something has come meanwhile, or the end */
 }
 
 void lane_on_send(struct io_op *op, int res, unsigned flags)
@@ -282,10 +276,6 @@ void lane_on_send(struct io_op *op, int res, unsigned flags)
 		if (res > 0)
 			lane->bytes += (uint32_t)res;
 		session_op_returned(s);
-		return;
-	}
-	if (res == -EAGAIN) {
-		lane_wait_for_room(to);
 		return;
 	}
 	if (res < 0 && res != -EINTR) {

@@ -164,26 +164,24 @@ static int try_recv(struct fake_request *r, unsigned *ret_flags)
 	return (int)n;
 }
 
-/* Goes on until all is sent, as MSG_WAITALL does; an error after a part is told next time. */
+/* As io/ring.h has it: less than all, or, after a wait for room, 0. */
 static int try_send(struct fake_request *r)
 {
-	while (r->sent < r->n) {
-		ssize_t n = send(r->fd, r->bytes + r->sent, r->n - r->sent,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n;
 
-		if (n < 0 && errno == EAGAIN && wait_on(r->fd) == WAITS)
-			return WAITS;
-		if (n < 0)
-			return r->sent > 0 ? (int)r->sent : -errno;
-		r->sent += (size_t)n;
+	if (r->lacks_room)
+		return is_ready(r->fd, POLLOUT) ? 0 : WAITS;
+	n = send(r->fd, r->bytes, r->n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && errno == EAGAIN) {
+		r->lacks_room = true;
+		return WAITS;
 	}
-	return (int)r->n;
+	return n < 0 ? -errno : (int)n;
 }
 
-/* The kernel looks for POLLRDHUP whether it was asked to or not. */
 static int try_poll(const struct fake_request *r)
 {
-	struct pollfd p = { .fd = r->fd, .events = (short)(r->events | POLLRDHUP) };
+	struct pollfd p = { .fd = r->fd, .events = (short)r->events };
 
 	return poll(&p, 1, 0) > 0 ? p.revents : WAITS;
 }
@@ -198,14 +196,13 @@ static int try_read(const struct fake_request *r)
 	return n < 0 ? -errno : (int)n;
 }
 
-/* Of a send that has begun, what was sent is told. */
 static int try_cancel(const struct fake_request *r)
 {
 	const struct fake_request *target = find(r->target);
 
 	if (!target)
 		return -ENOENT;
-	fake_complete(target->op, target->sent > 0 ? (int)target->sent : -ECANCELED, 0);
+	fake_complete(target->op, -ECANCELED, 0);
 	return 0;
 }
 

@@ -40,7 +40,7 @@ struct fake_request {
 	const char *bytes;       /* of a send */
 	void *to;                /* of a read */
 	size_t n;                /* of both: how many */
-	size_t sent;             /* of them, so far */
+	bool lacks_room;         /* of a send that waits for some */
 	unsigned events;         /* of a poll */
 	uint32_t credit;         /* of a receive; what is left of it */
 	bool wait;               /* of a receive */
