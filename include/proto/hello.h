@@ -68,6 +68,7 @@ struct hello {
 	struct hello_numbers groups;
 	struct hello_numbers shares; /* groups that a key share came for */
 	bool resumes;                /* offers a ticket or another pre-shared key */
+	size_t ticket_bytes;         /* of the extension session_ticket (RFC 5077), TLS 1.2's */
 };
 
 /*

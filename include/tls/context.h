@@ -110,6 +110,7 @@ struct tls_offer {
 	struct tls_numbers versions, suites, signatures, groups;
 	const uint8_t *alpn; /* ids as on the wire: length, id, length, id; whole ones only */
 	size_t alpn_bytes;
+	size_t ticket_bytes; /* of the ticket that it offers for TLS 1.2; 0: none */
 };
 
 /* Would tls_stream_accept() refuse this name? */

@@ -25,7 +25,8 @@ struct WOLFSSL_X509_STORE_CTX;
 /* One certificate of a server, with its key and the whole policy: a context of the library. */
 struct identity {
 	struct WOLFSSL_CTX *ctx;
-	struct tls_server *server; /* not counted: it holds this */
+	struct WOLFSSL_CTX *deaf_ctx; /* the same, without an ear for tickets */
+	struct tls_server *server;    /* not counted: it holds this */
 	char **names;
 	size_t names_n;
 	enum key_kind kind;

@@ -360,6 +360,7 @@ static enum hello_fault read_extension(size_t type, struct cursor ext, struct he
 	case EXT_VERSIONS:
 		return read_list(ext, 1, &hello->versions);
 	case EXT_TICKET:
+		hello->ticket_bytes = ext.left;
 		hello->resumes |= ext.left > 0;
 		return HELLO_FINE;
 	case EXT_PRE_SHARED_KEY:

@@ -78,6 +78,7 @@ static int open_stream(struct session *s, const struct hello *hello)
 		.groups = numbers(&hello->groups),
 		.alpn = hello->alpn,
 		.alpn_bytes = hello->alpn_bytes,
+		.ticket_bytes = hello->ticket_bytes,
 	};
 
 	tlsrec_init(&client->gate);
@@ -211,7 +212,7 @@ enum parse greet_handshake(struct session *s)
 static void hello_refused(struct session *s, enum hello_fault fault)
 {
 	const struct listener_config *config = s->listener->config;
-	bool is_not_tls = hello_fault_alert(fault) == 0;
+	bool is_not_tls = hello_fault_alert(fault) == 0 || fault == HELLO_SSL2;
 
 	if (is_not_tls && config->tls == TLS_MODE_PASSTHROUGH && config->not_tls == STRANGER_POOL &&
 	    config->pool)

@@ -67,7 +67,6 @@ static bool prepare_tickets(struct identity *identity)
 	WOLFSSL_CTX *ctx = identity->ctx;
 	bool has_tickets = identity->server->tickets != NULL;
 
-	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
 	/* Also without tickets: the library has keys of its own otherwise. */
 	if (wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) != WOLFSSL_SUCCESS ||
 	    wolfSSL_CTX_set_TicketEncCtx(ctx, identity) != WOLFSSL_SUCCESS)
@@ -107,7 +106,7 @@ static bool make_policy_bond(struct identity *identity, const struct certificate
 
 /* ---- identities --------------------------------------------------------------- */
 
-static bool prepare_verify(struct identity *identity, const struct tls_server_config *config,
+static bool prepare_verify(WOLFSSL_CTX *ctx, const struct tls_server_config *config,
 			   struct tls_problems *problems)
 {
 	int mode = WOLFSSL_VERIFY_PEER;
@@ -116,11 +115,24 @@ static bool prepare_verify(struct identity *identity, const struct tls_server_co
 		return true;
 	if (config->client_verify == TLS_VERIFY_REQUIRE)
 		mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-	wolfSSL_CTX_set_verify(identity->ctx, mode, stream_on_verify);
-	if (!trust_load(identity->ctx, config->client_ca, "client_ca", problems))
+	wolfSSL_CTX_set_verify(ctx, mode, stream_on_verify);
+	if (!trust_load(ctx, config->client_ca, "client_ca", problems))
 		return false;
-	return !config->client_crl ||
-	       trust_revoke(identity->ctx, config->client_crl, "client_crl", problems);
+	return !config->client_crl || trust_revoke(ctx, config->client_crl, "client_crl", problems);
+}
+
+/* The same in all contexts, so its problems are said only once. */
+static bool prepare_verifies(struct tls_server *s, const struct tls_server_config *config,
+			     struct tls_problems *problems)
+{
+	const struct identity *identity = &s->identities[s->identities_n];
+	struct tls_problems again = { 0 };
+	bool is_good;
+
+	is_good = prepare_verify(identity->ctx, config, s->identities_n == 0 ? problems : &again) &&
+		  prepare_verify(identity->deaf_ctx, config, &again);
+	tls_problems_finish(&again);
+	return is_good;
 }
 
 /* Takes the names; the certificate is then without any. */
@@ -135,38 +147,51 @@ static bool take_names(struct identity *identity, struct certificate *c)
 	return true;
 }
 
-static bool make_context(struct identity *identity, const struct certificate *c)
+static WOLFSSL_CTX *make_context(const struct policy *policy, const struct certificate *c)
 {
-	const struct policy *policy = &identity->server->policy;
+	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(policy_method(policy, true));
 
-	identity->ctx = wolfSSL_CTX_new(policy_method(policy, true));
-	if (!identity->ctx)
+	if (!ctx)
+		return NULL;
+	stream_prepare(ctx);
+	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+	if (policy_apply(policy, ctx) && certificate_use(c, ctx))
+		return ctx;
+	wolfSSL_CTX_free(ctx);
+	return NULL;
+}
+
+static bool make_deaf_context(struct identity *identity, const struct certificate *c)
+{
+	identity->deaf_ctx = make_context(&identity->server->policy, c);
+	return identity->deaf_ctx &&
+	       wolfSSL_CTX_set_TicketEncCb(identity->deaf_ctx, NULL) == WOLFSSL_SUCCESS;
+}
+
+static bool make_contexts(struct identity *identity, const struct certificate *c)
+{
+	identity->ctx = make_context(&identity->server->policy, c);
+	if (!identity->ctx || !make_deaf_context(identity, c))
 		return false;
-	stream_prepare(identity->ctx);
-	return policy_apply(policy, identity->ctx) && certificate_use(c, identity->ctx) &&
-	       prepare_tickets(identity) && make_policy_bond(identity, c);
+	return prepare_tickets(identity) && make_policy_bond(identity, c);
 }
 
 static void add_identity(struct tls_server *s, const struct tls_server_config *config,
 			 const struct tls_files *files, struct tls_problems *problems)
 {
 	struct identity *identity = &s->identities[s->identities_n];
-	struct tls_problems again = { 0 };
 	struct certificate c;
 
 	if (!certificate_load(&c, files, "certificate", time(NULL), problems))
 		return;
 	identity->server = s;
 	identity->kind = c.kind;
-	if (!make_context(identity, &c) || !take_names(identity, &c))
+	if (!make_contexts(identity, &c) || !take_names(identity, &c))
 		tls_problem_add(problems, TLS_ERROR, "certificate", files->chain,
 				"the TLS library refuses it, or memory ran out");
-	/* The same for every certificate, so said only once. */
-	else if (!prepare_verify(identity, config, s->identities_n == 0 ? problems : &again) &&
-		 problems->errors_n == 0)
+	else if (!prepare_verifies(s, config, problems) && problems->errors_n == 0)
 		tls_problem_add(problems, TLS_ERROR, "client_ca", config->client_ca,
 				"out of memory");
-	tls_problems_finish(&again);
 	certificate_finish(&c);
 	s->identities_n++;
 }
@@ -177,6 +202,7 @@ static void free_identity(struct identity *identity)
 		free(identity->names[i]);
 	free(identity->names);
 	wolfSSL_CTX_free(identity->ctx);
+	wolfSSL_CTX_free(identity->deaf_ctx);
 }
 
 /* ---- names -------------------------------------------------------------------- */

@@ -33,6 +33,20 @@
 #define ALERT_BYTES 2
 
 /*
+ * The library breaks off a handshake when a client offers a longer ticket for
+ * TLS 1.2: its SESSION_TICKET_LEN, which no public header has. None of ours is.
+ */
+enum {
+	TICKET_BYTES_MAX = 170
+#ifdef WOLFSSL_TICKET_HAVE_ID
+			   + 32
+#endif
+#ifdef OPENSSL_EXTRA
+			   + 33
+#endif
+};
+
+/*
  * Records without data that one call deals with; each may cost an answer and
  * two key derivations. An honest peer never sends so many in a row.
  */
@@ -236,6 +250,14 @@ static void note_offer(struct tls_stream *s, const struct tls_offer *offer,
 		s->group_fits |= has_group(policy, offer->groups.at[i]);
 }
 
+/* A ticket that is too long is not ours; the library must not look at it. */
+static WOLFSSL_CTX *context_for(const struct identity *identity, const struct tls_offer *offer)
+{
+	bool is_too_long = offer && offer->ticket_bytes > TICKET_BYTES_MAX;
+
+	return is_too_long ? identity->deaf_ctx : identity->ctx;
+}
+
 int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, tls_send_fn *send,
 		      void *owner, struct tls_stream **ret_stream)
 {
@@ -245,7 +267,7 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 
 	if (!identity)
 		return -ENOENT;
-	s = create(identity->ctx, send, owner);
+	s = create(context_for(identity, offer), send, owner);
 	if (!s)
 		return -ENOMEM;
 	s->server = tls_server_ref(server);
