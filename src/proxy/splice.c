@@ -220,6 +220,7 @@ void splice_pump(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
 	uint32_t moved;
+	bool goes_on;
 
 	if (!lane->pipe)
 		lane->pipe = pipe_get(&s->engine->pipes);
@@ -228,10 +229,11 @@ void splice_pump(struct lane *lane)
 		splice_back_to_copying(lane);
 		return;
 	}
-	if (!splice_move(lane, &moved))
+	goes_on = splice_move(lane, &moved);
+	if (!splice_holds_bytes(lane))
+		splice_return_pipe(lane);
+	if (!goes_on)
 		return;
-
-	splice_return_pipe(lane);
 	if (lane->state == LANE_FLUSHING)
 		lane_push(lane);
 	else if (splice_has_become_quiet(lane, moved))

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+#include "proxy/lane.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/resource.h>
+
+#define MUCH (8 << 20) /* more than pipe and sockets hold */
+
+/* As in splice.c. */
+#define QUIET_PUMPS 8
+#define TURN_BYTES (2u << 20)
+
+static bool is_blocking(int fd)
+{
+	return !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+static unsigned pipes_lent(struct stage *st)
+{
+	return stage_engine(st)->pipes.open_n - stage_engine(st)->pipes.free_n;
+}
+
+/* Sends @n bytes of stream @seed, from @at, through the session and checks them at the other end. */
+static void stream_through(struct stage *st, int from, int to, uint64_t at, size_t n)
+{
+	uint64_t sent = at, came = at;
+	long end;
+
+	for (int rounds = 0; came < at + n && rounds < 100000; rounds++) {
+		sent += stream_send(from, 5, sent, at + n - sent);
+		stage_run(st);
+		assert_true(stream_recv(to, 5, &came, SIZE_MAX, &end));
+	}
+	assert_int_equal(came, at + n);
+}
+
+/* ---- who splices ------------------------------------------------------------------------------- */
+
+static void auto_splices_what_streams(void **state)
+{
+	struct stage *st = stage_of(state, "relay = auto");
+	struct cast c = stage_relaying(st);
+
+	stream_through(st, c.backend, c.client, 0, 100000);
+	assert_false(down_of(c.s)->is_spliced);
+	stream_through(st, c.backend, c.client, 100000, MUCH);
+	assert_true(down_of(c.s)->is_spliced);
+	assert_false(up_of(c.s)->is_spliced);
+	assert_int_equal(stage_engine(st)->counters.splices_started, 1);
+	assert_true(stage_engine(st)->counters.bytes_spliced > MUCH / 2);
+	assert_int_equal(down_of(c.s)->bytes, 100000 + MUCH);
+}
+
+static void auto_does_not_splice_what_trickles(void **state)
+{
+	struct stage *st = stage_of(state, "relay = auto");
+	struct cast c = stage_relaying(st);
+
+	for (uint64_t at = 0; at < LANE_STREAM_BYTES * 4; at += 4000)
+		stream_through(st, c.client, c.backend, at, 4000);
+	assert_int_equal(stage_engine(st)->counters.splices_started, 0);
+}
+
+static void copy_never_splices(void **state)
+{
+	struct stage *st = stage_of(state, "relay = copy");
+	struct cast c = stage_relaying(st);
+
+	stream_through(st, c.client, c.backend, 0, MUCH);
+	assert_int_equal(stage_engine(st)->counters.splices_started, 0);
+	assert_int_equal(stage_engine(st)->counters.bytes_copied, MUCH);
+}
+
+static void splice_splices_at_once(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast c = stage_relaying(st);
+
+	assert_true(down_of(c.s)->is_spliced);
+	stream_through(st, c.backend, c.client, 0, 10);
+	stream_through(st, c.client, c.backend, 0, 10);
+	assert_true(up_of(c.s)->is_spliced);
+	stream_through(st, c.client, c.backend, 10, MUCH);
+	assert_int_equal(up_of(c.s)->bytes, 10 + MUCH);
+}
+
+static void unix_sockets_are_not_spliced(void **state)
+{
+	struct stage *st =
+		stage_with(state, &(struct stage_options){ .listener_keys = "relay = splice",
+							   .is_unix = true });
+	struct cast c = stage_relaying(st);
+
+	stream_through(st, c.client, c.backend, 0, MUCH);
+	assert_int_equal(stage_engine(st)->counters.splices_started, 0);
+}
+
+static void what_waits_is_sent_before_the_first_spliced_byte(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast c = stage_dialing(st);
+
+	peer_send(c.client, "early ", 6);
+	fake_perform(&client_of(c.s)->recv);
+	fake_perform(&backend_of(c.s)->send); /* the connect */
+	c.backend = stage_accept_at(st, 0);
+	peer_send(c.client, "late", 4);
+	assert_false(up_of(c.s)->is_spliced);
+	stage_run(st);
+	assert_true(up_of(c.s)->is_spliced);
+	expect_text(c.backend, "early late");
+}
+
+/* ---- back to copying ---------------------------------------------------------------------------- */
+
+static void auto_copies_again_what_has_become_quiet(void **state)
+{
+	struct stage *st = stage_of(state, "relay = auto");
+	struct cast c = stage_relaying(st);
+	uint64_t at = MUCH;
+
+	stream_through(st, c.backend, c.client, 0, MUCH);
+	assert_true(down_of(c.s)->is_spliced);
+	assert_false(is_blocking(client_of(c.s)->fd));
+	for (int n = 0; n < QUIET_PUMPS; n++, at += 100)
+		stream_through(st, c.backend, c.client, at, 100);
+	assert_false(down_of(c.s)->is_spliced);
+	assert_true(is_blocking(client_of(c.s)->fd));
+	assert_true(is_blocking(backend_of(c.s)->fd));
+	stream_through(st, c.backend, c.client, at, MUCH);
+	assert_true(down_of(c.s)->is_spliced);
+}
+
+static void the_other_lanes_sockets_stay_as_it_needs_them(void **state)
+{
+	struct stage *st = stage_of(state, "relay = auto");
+	struct cast c = stage_relaying(st);
+	uint64_t at = MUCH;
+
+	stream_through(st, c.backend, c.client, 0, MUCH);
+	stream_through(st, c.client, c.backend, 0, MUCH);
+	assert_true(up_of(c.s)->is_spliced);
+	for (int n = 0; n < QUIET_PUMPS; n++, at += 100)
+		stream_through(st, c.backend, c.client, at, 100);
+	assert_false(down_of(c.s)->is_spliced);
+	assert_false(is_blocking(client_of(c.s)->fd));
+	stream_through(st, c.backend, c.client, at,
+		       5000); /* copied, from a socket that does not wait */
+	expect_request(&backend_of(c.s)->recv, FAKE_POLL);
+	stream_through(st, c.client, c.backend, MUCH, MUCH);
+}
+
+/* ---- pipes ---------------------------------------------------------------------------------------- */
+
+static void a_pipe_is_borrowed_only_while_bytes_are_in_it(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast c = stage_relaying(st);
+
+	assert_int_equal(pipes_lent(st), 0);
+	stream_through(st, c.backend, c.client, 0, MUCH);
+	assert_int_equal(pipes_lent(st), 0);
+	assert_int_equal(stage_engine(st)->pipes.open_n, 1);
+}
+
+static void a_stream_that_has_ended_borrows_none(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast c = stage_relaying(st);
+
+	stream_through(st, c.backend, c.client, 0, 1000);
+	shutdown(c.backend, SHUT_WR);
+	stage_run(st);
+	expect_end(c.client);
+	assert_int_equal(stage_sessions(st), 1);
+	assert_int_equal(pipes_lent(st), 0);
+}
+
+static void many_streams_share_few_pipes(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast casts[20];
+
+	for (int n = 0; n < 20; n++)
+		casts[n] = stage_relaying(st);
+	for (int n = 0; n < 20; n++)
+		stream_through(st, casts[n].client, casts[n].backend, 0, 100000);
+	assert_int_equal(stage_engine(st)->pipes.open_n, 1);
+}
+
+/* The client takes nothing until sockets and pipe are full. */
+static uint64_t fill(struct stage *st, struct cast c)
+{
+	uint64_t sent = 0;
+	size_t n;
+
+	do {
+		n = stream_send(c.backend, 5, sent, MUCH);
+		sent += n;
+		stage_run(st);
+	} while (n > 0);
+	return sent;
+}
+
+static void a_slow_reader_keeps_one_pipe_and_gets_all(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast c = stage_relaying(st);
+	uint64_t sent = fill(st, c), came = 0;
+	long end;
+
+	assert_int_equal(pipes_lent(st), 1);
+	expect_request(&client_of(c.s)->send, FAKE_POLL);
+	assert_int_equal(fake_request_of(&client_of(c.s)->send).events, POLLOUT);
+	expect_request(&backend_of(c.s)->recv, FAKE_NOTHING);
+	shutdown(c.backend, SHUT_WR);
+	for (int n = 0; n < 1000 && down_of(c.s)->state != LANE_DONE; n++) {
+		assert_true(stream_recv(c.client, 5, &came, SIZE_MAX, &end));
+		stage_run_for_a_moment(st);
+	}
+	assert_true(stream_recv(c.client, 5, &came, SIZE_MAX, &end));
+	assert_int_equal(came, sent);
+	assert_int_equal(end, 0);
+	assert_int_equal(pipes_lent(st), 0);
+}
+
+static void a_pipe_with_leftovers_is_not_used_again(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast c = stage_relaying(st), other = stage_relaying(st);
+
+	fill(st, c);
+	assert_true(splice_holds_bytes(down_of(c.s)));
+	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
+	stage_run(st);
+	assert_int_equal(pipes_lent(st), 0);
+	stream_through(st, other.client, other.backend, 0, 100000);
+}
+
+/* No descriptor can be had from now on. */
+static struct rlimit no_more_descriptors(void)
+{
+	struct rlimit before, now;
+	int next = dup(0);
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = (struct rlimit){ .rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max };
+	close(next);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	return before;
+}
+
+static void without_a_pipe_the_lane_copies(void **state)
+{
+	struct stage *st = stage_of(state, "relay = auto");
+	struct cast c = stage_relaying(st);
+	struct rlimit before = no_more_descriptors();
+
+	stream_through(st, c.backend, c.client, 0, MUCH);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_false(down_of(c.s)->is_spliced);
+	assert_true(is_blocking(client_of(c.s)->fd));
+	assert_int_equal(stage_engine(st)->counters.bytes_copied, MUCH);
+	stream_through(st, c.backend, c.client, MUCH, MUCH); /* and does not try again */
+	assert_int_equal(stage_engine(st)->counters.bytes_spliced, 0);
+}
+
+/* ---- ends ------------------------------------------------------------------------------------------- */
+
+static void ends_go_both_ways(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast c = stage_relaying(st);
+
+	stream_through(st, c.client, c.backend, 0, 300000);
+	shutdown(c.client, SHUT_WR);
+	stage_run(st);
+	expect_end(c.backend);
+	stream_through(st, c.backend, c.client, 0, MUCH);
+	expect_nothing(c.client);
+	shutdown(c.backend, SHUT_WR);
+	stage_run(st);
+	expect_end(c.client);
+	assert_int_equal(stage_ended(st, CLOSE_DONE), 1);
+}
+
+static void closing_waits_for_its_polls(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast c = stage_relaying(st);
+
+	fill(st, c);
+	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
+	stage_turn(st);
+	assert_int_equal(stage_sessions(st), 1);
+	assert_int_equal(pipes_lent(st), 1);
+	fake_complete(&client_of(c.s)->send, POLLOUT, 0); /* the cancel comes too late */
+	assert_int_equal(pipes_lent(st), 1);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 0);
+	assert_int_equal(pipes_lent(st), 0);
+}
+
+static void one_stream_does_not_take_the_whole_turn(void **state)
+{
+	struct stage *st = stage_of(state, "relay = splice");
+	struct cast c = stage_relaying(st);
+	uint64_t before;
+
+	assert_true(stream_send(c.backend, 5, 0, MUCH) > 0);
+	before = stage_engine(st)->counters.bytes_spliced;
+	fake_perform(&backend_of(c.s)->recv);
+	assert_true(stage_engine(st)->counters.bytes_spliced - before < 2 * TURN_BYTES);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(auto_splices_what_streams),
+		stage_test(auto_does_not_splice_what_trickles),
+		stage_test(copy_never_splices),
+		stage_test(splice_splices_at_once),
+		stage_test(unix_sockets_are_not_spliced),
+		stage_test(what_waits_is_sent_before_the_first_spliced_byte),
+		stage_test(auto_copies_again_what_has_become_quiet),
+		stage_test(the_other_lanes_sockets_stay_as_it_needs_them),
+		stage_test(a_pipe_is_borrowed_only_while_bytes_are_in_it),
+		stage_test(a_stream_that_has_ended_borrows_none),
+		stage_test(many_streams_share_few_pipes),
+		stage_test(a_slow_reader_keeps_one_pipe_and_gets_all),
+		stage_test(a_pipe_with_leftovers_is_not_used_again),
+		stage_test(without_a_pipe_the_lane_copies),
+		stage_test(ends_go_both_ways),
+		stage_test(closing_waits_for_its_polls),
+		stage_test(one_stream_does_not_take_the_whole_turn),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
