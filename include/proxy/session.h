@@ -142,6 +142,7 @@ struct session {
 	uint32_t source; /* counted by the listener's limits: see admission.h */
 	uint64_t stick_key; /* of its client; 0: not looked up */
 	uint32_t stuck;	 /* held in the pool's stick table, or TABLE_NONE */
+	uint32_t introduced_bytes; /* our PROXY header among those that the up lane sent */
 	bool has_spoken; /* the client has */
 	uint8_t greet_step;
 	uint8_t postgres_asked;	 /* for pgsql_read_clear() */

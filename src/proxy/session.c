@@ -361,6 +361,14 @@ void session_op_returned(struct session *s)
 		list_append(&s->engine->reapable, &s->reap);
 }
 
+/* The client's own. */
+static uint64_t bytes_up(const struct session *s)
+{
+	uint64_t sent = s->lanes[LANE_UP].bytes;
+
+	return sent - MIN(sent, s->introduced_bytes);
+}
+
 static void log_end_of(const struct session *s)
 {
 	char text[ADDR_TEXT_BYTES];
@@ -373,7 +381,7 @@ static void log_end_of(const struct session *s)
 	log_text(&line, "client", addr_format(&s->client, text));
 	if (s->backend)
 		log_text(&line, "backend", s->backend->config->name);
-	log_u64(&line, "up", s->lanes[LANE_UP].bytes);
+	log_u64(&line, "up", bytes_up(s));
 	log_u64(&line, "down", s->lanes[LANE_DOWN].bytes);
 	if (s->connected_ms > 0)
 		log_u64(&line, "connect_ms", s->connected_ms - s->dialing_ms);
