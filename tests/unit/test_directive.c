@@ -145,6 +145,71 @@ static void values_that_mean_nothing_are_named(void **state)
 		{ SECTION_LISTENER, "bind", "80",
 		  "x.ini:6:8: error: [listener l] bind: a port is missing "
 		  "(HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH)\n" },
+		{ SECTION_LISTENER, "session_rate", "100",
+		  "x.ini:6:16: error: [listener l] session_rate: '100' is not a rate "
+		  "(0, 1/s..1000000/s); did you mean '100/s'?\n" },
+		{ SECTION_LISTENER, "session_rate", "100/m",
+		  "x.ini:6:16: error: [listener l] session_rate: '100/m' is not a rate "
+		  "(0, 1/s..1000000/s)\n" },
+		{ SECTION_LISTENER, "session_rate", "1000001/s",
+		  "x.ini:6:16: error: [listener l] session_rate: '1000001/s' is out of range "
+		  "(0, 1/s..1000000/s)\n" },
+		{ SECTION_LISTENER, "bandwidth", "10M",
+		  "x.ini:6:13: error: [listener l] bandwidth: '10M' is not a rate "
+		  "(0, 1k/s..1024G/s); did you mean '10M/s'?\n" },
+		{ SECTION_LISTENER, "proxy", "v2",
+		  "x.ini:6:9: error: [listener l] proxy: unknown value 'v2' (off, accept)\n" },
+		{ SECTION_LISTENER, "tls", "terminat",
+		  "x.ini:6:7: error: [listener l] tls: unknown value 'terminat' "
+		  "(off, passthrough, terminate); did you mean 'terminate'?\n" },
+		{ SECTION_LISTENER, "allow", "10.0.0.1/8",
+		  "x.ini:6:9: error: [listener l] allow: '10.0.0.1/8': bits behind the prefix are "
+		  "set (ADDRESS, ADDRESS/BITS, all)\n" },
+		{ SECTION_LISTENER, "deny", "10.0.0.1  10.0.0.2/33",
+		  "x.ini:6:18: error: [listener l] deny: '10.0.0.2/33': the prefix is not in 0-32 "
+		  "(ADDRESS, ADDRESS/BITS, all)\n" },
+		{ SECTION_LISTENER, "proxy_from", "all",
+		  "x.ini:6:14: error: [listener l] proxy_from: 'all': not an IPv4 or IPv6 address "
+		  "(ADDRESS, ADDRESS/BITS)\n" },
+		{ SECTION_POOL, "source", "192.0.2.1 10.0.0.1:80",
+		  "x.ini:9:20: error: [pool p] source: '10.0.0.1:80' is not an address "
+		  "(ADDRESS)\n" },
+		{ SECTION_POOL, "source", "0.0.0.0",
+		  "x.ini:9:10: error: [pool p] source: '0.0.0.0' is not an address (ADDRESS)\n" },
+		{ SECTION_POOL, "source", "eth0",
+		  "x.ini:9:10: error: [pool p] source: 'eth0' is not an address (ADDRESS)\n" },
+		{ SECTION_POOL, "source", "/run/x",
+		  "x.ini:9:10: error: [pool p] source: '/run/x' is not an address (ADDRESS)\n" },
+		{ SECTION_POOL, "hash", "sorce",
+		  "x.ini:9:8: error: [pool p] hash: unknown value 'sorce' (source, source/BITS4, "
+		  "source/BITS4/BITS6, sni, destination); did you mean 'source'?\n" },
+		{ SECTION_POOL, "hash", "off",
+		  "x.ini:9:8: error: [pool p] hash: unknown value 'off' (source, source/BITS4, "
+		  "source/BITS4/BITS6, sni, destination)\n" },
+		{ SECTION_POOL, "hash", "source/33",
+		  "x.ini:9:8: error: [pool p] hash: 'source/33': a prefix has 1-32 bits of IPv4, "
+		  "1-128 of IPv6 (source, source/BITS4, source/BITS4/BITS6, sni, destination)\n" },
+		{ SECTION_POOL, "hash", "source/",
+		  "x.ini:9:8: error: [pool p] hash: 'source/': a prefix has 1-32 bits of IPv4, "
+		  "1-128 of IPv6 (source, source/BITS4, source/BITS4/BITS6, sni, destination)\n" },
+		{ SECTION_POOL, "hash", "source/24/64/1",
+		  "x.ini:9:8: error: [pool p] hash: 'source/24/64/1': a prefix has 1-32 bits of "
+		  "IPv4, 1-128 of IPv6 (source, source/BITS4, source/BITS4/BITS6, sni, "
+		  "destination)\n" },
+		{ SECTION_POOL, "hash", "sni/24",
+		  "x.ini:9:8: error: [pool p] hash: only a source has a prefix (source, "
+		  "source/BITS4, source/BITS4/BITS6, sni, destination)\n" },
+		{ SECTION_POOL, "stick", "destination",
+		  "x.ini:9:9: error: [pool p] stick: unknown value 'destination' (off, source, "
+		  "source/BITS4, source/BITS4/BITS6, sni)\n" },
+		{ SECTION_POOL, "hash_table", "65536",
+		  "x.ini:9:14: error: [pool p] hash_table: unknown value '65536' "
+		  "(auto, 65537, 655373)\n" },
+		{ SECTION_POOL, "hash_balance", "99",
+		  "x.ini:9:16: error: [pool p] hash_balance: '99' is out of range "
+		  "(0, 100..1000)\n" },
+		{ SECTION_POOL, "send_proxy", "yes",
+		  "x.ini:9:14: error: [pool p] send_proxy: unknown value 'yes' (off, v1, v2)\n" },
 		{ SECTION_POOL, "balance", "leastcon",
 		  "x.ini:9:11: error: [pool p] balance: unknown value 'leastcon' (roundrobin, "
 		  "leastconn, random, maglev, first); did you mean 'leastconn'?\n" },
@@ -198,6 +263,137 @@ static void a_backend_line_says_which_word_is_wrong(void **state)
 	}
 }
 
+/* In a listener that has names to route by. */
+static void try_route(struct stage *st, const char *value)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "[listener l]\nbind = :80\npool = p\ntls = passthrough\nroute = %s\n"
+		 "[pool p]\nbackend = b 192.0.2.1:80\n",
+		 value);
+	stage_load(st, text);
+}
+
+static void a_route_says_which_word_is_wrong(void **state)
+{
+	static const char form[] = " (sni NAME -> POOL, sni *.NAME -> POOL, alpn ID -> POOL)";
+	static const struct {
+		const char *value;
+		unsigned column;
+		const char *said, *behind;
+	} rows[] = {
+		{ "sni a.example.com => p", 9, "this is not a route", "" },
+		{ "sni a.example.com p", 9, "this is not a route", "" },
+		{ "sni a.example.com -> p q", 9, "this is not a route", "" },
+		{ "-> p", 9, "this is not a route", "" },
+		{ "sin a.example.com -> p", 9, "unknown kind of route 'sin'",
+		  "; did you mean 'sni'?" },
+		{ "host a.example.com -> p", 9, "unknown kind of route 'host'", "" },
+		{ "sni *example.com -> p", 13,
+		  "'*example.com': a * stands for the first label only", "" },
+		{ "sni * -> p", 13, "'*': a * stands for the first label only", "" },
+		{ "sni a.*.com -> p", 13, "'a.*.com': a * stands for the first label only", "" },
+		{ "sni *.*.com -> p", 13, "'*.*.com': a * stands for the first label only", "" },
+	};
+	struct stage *st = *state;
+	char said[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		try_route(st, rows[i].value);
+		snprintf(said, sizeof(said), "x.ini:5:%u: error: [listener l] route: %s%s%s\n",
+			 rows[i].column, rows[i].said, form, rows[i].behind);
+		stage_expect(st, said);
+	}
+	try_route(st, "sni a.example.com -> a/b");
+	stage_expect(st, "x.ini:5:30: error: [listener l] route: 'a/b' is not a name "
+			 "(letters, digits, '_', '.', '-')\n");
+}
+
+static void a_route_is_kept_as_it_is_compared(void **state)
+{
+	struct stage *st = *state;
+	const struct route_config *route;
+
+	try_route(st, "sni *.Example.COM -> p");
+	stage_expect_good(st);
+	route = &st->config->listeners[0].routes[0];
+	assert_string_equal(route->pattern, "*.example.com");
+	assert_ptr_equal(route->pool, &st->config->pools[0]);
+	try_route(st, "alpn X* -> p");
+	stage_expect_good(st);
+	route = &st->config->listeners[0].routes[0];
+	assert_int_equal(route->kind, ROUTE_ALPN);
+	assert_string_equal(route->pattern, "X*");
+}
+
+static void a_certificate_line_says_which_word_is_wrong(void **state)
+{
+	static const struct {
+		const char *value;
+		unsigned column;
+		const char *said;
+	} rows[] = {
+		{ "/a.pem /a.key", 22, "unexpected '/a.key' (FILE [key=FILE])" },
+		{ "/a.pem kye=/a.key", 22,
+		  "unknown option 'kye' (FILE [key=FILE]); did you mean 'key'?" },
+		{ "/a.pem key=", 26, "key: the value is missing (the name of a file)" },
+		{ "/a.pem key=/a key=/b", 29, "'key' given twice (FILE [key=FILE])" },
+	};
+	struct stage *st = *state;
+	char text[256], said[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(text, sizeof(text),
+			 "[listener l]\nbind = :80\npool = p\ntls = terminate\n"
+			 "certificate = %s\n[pool p]\nbackend = b 192.0.2.1:80\n",
+			 rows[i].value);
+		stage_load(st, text);
+		snprintf(said, sizeof(said), "x.ini:5:%u: error: [listener l] certificate: %s\n",
+			 rows[i].column, rows[i].said);
+		stage_expect(st, said);
+	}
+}
+
+static void keys_of_clients_have_their_bits(void **state)
+{
+	static const struct {
+		const char *value;
+		enum client_key kind;
+		unsigned bits4, bits6;
+	} rows[] = {
+		{ "source", CLIENT_KEY_SOURCE, 32, 128 },
+		{ "source/24", CLIENT_KEY_SOURCE, 24, 128 },
+		{ "source/24/56", CLIENT_KEY_SOURCE, 24, 56 },
+		{ "source/1/1", CLIENT_KEY_SOURCE, 1, 1 },
+		{ "sni", CLIENT_KEY_SNI, 32, 128 },
+		{ "destination", CLIENT_KEY_DESTINATION, 32, 128 },
+	};
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct key_config *key;
+
+		try(st, directive_find(SECTION_POOL, "hash"), rows[i].value);
+		assert_non_null(st->config);
+		key = &st->config->pools[0].hash;
+		assert_int_equal(key->kind, rows[i].kind);
+		assert_int_equal(key->bits4, rows[i].bits4);
+		assert_int_equal(key->bits6, rows[i].bits6);
+	}
+}
+
+static void backup_is_the_second_tier(void **state)
+{
+	struct stage *st = *state;
+
+	try(st, directive_find(SECTION_POOL, "backend"), "c 192.0.2.2:80 backup weight=2");
+	stage_expect_good(st);
+	assert_int_equal(st->config->pools[0].backends[0].tier, 0);
+	assert_int_equal(st->config->pools[0].backends[1].tier, 1);
+	assert_int_equal(st->config->pools[0].backends[1].weight, 2);
+}
+
 static void a_misspelt_option_is_recognised(void **state)
 {
 	struct stage *st = *state;
@@ -218,6 +414,11 @@ int main(void)
 		stage_test(values_that_mean_nothing_are_named),
 		stage_test(a_backend_line_says_which_word_is_wrong),
 		stage_test(a_misspelt_option_is_recognised),
+		stage_test(a_route_says_which_word_is_wrong),
+		stage_test(a_route_is_kept_as_it_is_compared),
+		stage_test(a_certificate_line_says_which_word_is_wrong),
+		stage_test(keys_of_clients_have_their_bits),
+		stage_test(backup_is_the_second_tier),
 	};
 
 	return cmocka_run_group_tests_name("directive", tests, NULL, NULL);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Keys that mean nothing where they stand. */
+#include "unit/config_stage.h"
+
+#include "base/def.h"
+
+/* One line more in a good listener and in a good pool, which may be empty. */
+static void load_with(struct stage *st, const char *listener, const char *pool)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "[listener l]\nbind = :80\npool = p\n%s\n[pool p]\nbackend = b 192.0.2.1:80\n%s\n",
+		 listener, pool);
+	stage_load(st, text);
+}
+
+static void a_key_alone_is_warned_of(void **state)
+{
+	static const struct {
+		const char *line, *missing;
+	} listeners[] = {
+		{ "proxy_from = 10.0.0.1", "without proxy = accept" },
+		{ "proxy_timeout = 1s", "without proxy = accept" },
+		{ "certificate = /x.pem", "without tls = terminate" },
+		{ "unknown_sni = reject", "without tls = terminate" },
+		{ "alpn = h2", "without tls = terminate" },
+		{ "tls_min = 1.3", "without tls = terminate" },
+		{ "tls_max = 1.3", "without tls = terminate" },
+		{ "ciphers = x", "without tls = terminate" },
+		{ "groups = x", "without tls = terminate" },
+		{ "client_verify = require", "without tls = terminate" },
+		{ "client_ca = /x.pem", "without tls = terminate" },
+		{ "client_crl = /x.pem", "without tls = terminate" },
+		{ "handshake_rate = 1/s", "without tls = terminate" },
+		{ "no_sni = reject", "without tls = passthrough" },
+		{ "not_tls = pool", "without tls = passthrough" },
+		{ "plaintext = allow", "without protocol = postgres and tls" },
+		{ "handshake_timeout = 1s", "without tls or protocol" },
+		{ "source_prefix4 = 24",
+		  "without max_sessions_per_source or session_rate_per_source" },
+		{ "source_prefix6 = 48",
+		  "without max_sessions_per_source or session_rate_per_source" },
+		{ "source_table = 16",
+		  "without max_sessions_per_source or session_rate_per_source" },
+		{ "over_limit = drop",
+		  "without max_sessions_per_source or session_rate_per_source" },
+	};
+	static const struct {
+		const char *line, *missing;
+	} pools[] = {
+		{ "hash = sni", "without balance = maglev" },
+		{ "hash_balance = 125", "without balance = maglev" },
+		{ "hash_table = 65537", "without balance = maglev" },
+		{ "stick_table = 16", "without stick" },
+		{ "stick_time = 2h", "without stick" },
+		{ "min_ready = 2", "without backends of another tier" },
+		{ "queue = 1", "while no backend has max_sessions" },
+		{ "queue_timeout = 1s", "without queue" },
+		{ "send_proxy_tlvs = yes", "without send_proxy = v2" },
+		{ "check_interval = 1s", "without check" },
+		{ "check_fast_interval = 1s", "without check" },
+		{ "check_timeout = 2s", "without check" },
+		{ "check_fall = 1", "without check" },
+		{ "check_rise = 1", "without check" },
+		{ "tls_verify = no", "without tls = yes" },
+		{ "tls_ca = /x.pem", "without tls = yes" },
+		{ "tls_crl = /x.pem", "without tls = yes" },
+		{ "tls_name = x", "without tls = yes" },
+		{ "tls_sni = x", "without tls = yes" },
+		{ "tls_alpn = x", "without tls = yes" },
+		{ "tls_certificate = /x.pem", "without tls = yes" },
+		{ "direct_tls = yes", "without protocol = postgres and tls = yes" },
+	};
+	struct stage *st = *state;
+	char said[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(listeners); i++) {
+		size_t n = strcspn(listeners[i].line, " ");
+
+		load_with(st, listeners[i].line, "");
+		snprintf(said, sizeof(said),
+			 "x.ini:4:%zu: warning: [listener l] %.*s: means nothing %s\n", n + 4,
+			 (int)n, listeners[i].line, listeners[i].missing);
+		stage_expect(st, said);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(pools); i++) {
+		size_t n = strcspn(pools[i].line, " ");
+
+		load_with(st, "", pools[i].line);
+		snprintf(said, sizeof(said),
+			 "x.ini:7:%zu: warning: [pool p] %.*s: means nothing %s\n", n + 4, (int)n,
+			 pools[i].line, pools[i].missing);
+		stage_expect(st, said);
+	}
+}
+
+static void a_switch_takes_the_meaning_away(void **state)
+{
+	struct stage *st = *state;
+
+	load_with(st, "keepalive = no\nkeepalive_idle = 2h", "");
+	stage_expect(st, "x.ini:5:18: warning: [listener l] keepalive_idle: means nothing with "
+			 "keepalive = no\n");
+	load_with(st, "", "balance = first\nslow_start = 1s");
+	stage_expect(st, "x.ini:8:14: warning: [pool p] slow_start: means nothing with balance = "
+			 "maglev or first\n");
+	load_with(st, "", "eject_after = 0\neject_percent = 0\neject_time = 1m");
+	stage_expect(st, "x.ini:9:14: warning: [pool p] eject_time: means nothing with "
+			 "eject_after = 0 and eject_percent = 0\n");
+	load_with(st, "", "eject_after = 0\neject_time = 1m");
+	stage_expect_good(st);
+}
+
+static void beside_what_they_need_they_mean_something(void **state)
+{
+	static const struct {
+		const char *listener, *pool;
+	} rows[] = {
+		{ "proxy = accept\nproxy_from = 10.0.0.1\nproxy_timeout = 1s", "" },
+		{ "tls = terminate\ncertificate = /x.pem\nclient_verify = require\n"
+		  "client_ca = /y.pem\nhandshake_rate = 1/s",
+		  "" },
+		{ "tls = passthrough\nno_sni = reject\nnot_tls = pool\nhandshake_timeout = 1s",
+		  "" },
+		{ "tls = passthrough\nprotocol = postgres\nplaintext = allow", "" },
+		{ "protocol = postgres\nhandshake_timeout = 1s", "" },
+		{ "max_sessions_per_source = 1\nsource_prefix4 = 24\nover_limit = drop", "" },
+		{ "session_rate_per_source = 1/s\nsource_prefix6 = 48\nsource_table = 16", "" },
+		{ "", "balance = maglev\nhash = destination\nhash_table = 65537" },
+		{ "", "stick = source\nstick_table = 16\nstick_time = 2h" },
+		{ "", "backend = c 192.0.2.2:80 backup\nmin_ready = 2" },
+		{ "", "backend = c 192.0.2.2:80 max_sessions=1\nqueue = 1\nqueue_timeout = 1s" },
+		{ "", "send_proxy = v2\nsend_proxy_tlvs = yes" },
+		{ "", "check = tcp\ncheck_interval = 1s\ncheck_fall = 1" },
+		{ "", "tls = yes\ntls_ca = /x.pem\nprotocol = postgres\ndirect_tls = yes" },
+	};
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		load_with(st, rows[i].listener, rows[i].pool);
+		stage_expect_good(st);
+	}
+}
+
+/* A dumped configuration has all of them in it. */
+static void a_default_is_never_warned_of(void **state)
+{
+	struct stage *st = *state;
+
+	load_with(st,
+		  "keepalive = no\nkeepalive_idle = 60s\ntls_min = auto\nover_limit = close\n"
+		  "handshake_timeout = 10000ms",
+		  "hash = source/32/128\ncheck_interval = 2000ms\ntls_verify = yes");
+	stage_expect_good(st);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(a_key_alone_is_warned_of),
+		stage_test(a_switch_takes_the_meaning_away),
+		stage_test(beside_what_they_need_they_mean_something),
+		stage_test(a_default_is_never_warned_of),
+	};
+
+	return cmocka_run_group_tests_name("meaning", tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What fits together within a section, and a listener with its pools. */
+#include "unit/config_stage.h"
+
+#include <unistd.h>
+
+#include "base/def.h"
+
+struct row {
+	const char *listener, *pool; /* lines to put there */
+	const char *said;
+};
+
+#define POOL_LINE "[pool p]\nbackend = b 192.0.2.1:80\n"
+
+static void expect_all(struct stage *st, const struct row *rows, size_t n)
+{
+	char text[1024];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "[listener l]\nbind = :80\n%s" POOL_LINE "%s",
+			 rows[i].listener, rows[i].pool);
+		stage_load(st, text);
+		stage_expect(st, rows[i].said);
+	}
+}
+
+static void sessions_need_somewhere_to_go(void **state)
+{
+	static const struct row rows[] = {
+		{ "", "",
+		  "x.ini:1:2: error: [listener l]: neither 'pool' nor 'route' in this section: "
+		  "where do sessions go?\n" },
+		{ "tls = passthrough\nroute = sni a.example.com -> p\n", "", "" },
+		{ "pool = p\nroute = sni a.example.com -> p\n", "",
+		  "x.ini:4:30: error: [listener l] route: without TLS there is no name to route by "
+		  "(tls = passthrough or terminate)\n" },
+		{ "pool = p\ntls = passthrough\nroute = sni a.example.com -> q\n", "",
+		  "x.ini:5:30: error: [listener l] route: there is no [pool q]\n" },
+		{ "pool = p\ntls = passthrough\nroute = alpn h2 -> web\n",
+		  "[pool webb]\nbackend = b 192.0.2.1:80\n",
+		  "x.ini:5:20: error: [listener l] route: there is no [pool web]; "
+		  "did you mean 'webb'?\n" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+static void routes_are_reachable(void **state)
+{
+	static const struct row rows[] = {
+		{ "tls = passthrough\nroute = sni a.example.com -> p\n"
+		  "route = sni A.example.com -> p\n",
+		  "",
+		  "x.ini:5:30: error: [listener l] route: 'sni a.example.com' given twice; "
+		  "first at x.ini:4\n" },
+		/* An ALPN id is not a name, and capitals count in it. */
+		{ "tls = passthrough\nroute = sni h2 -> p\nroute = alpn h2 -> p\n"
+		  "route = alpn H2 -> p\n",
+		  "", "" },
+		{ "tls = passthrough\nroute = sni *.example.com -> p\n"
+		  "route = sni a.example.com -> p\nroute = sni a.b.example.com -> p\n",
+		  "",
+		  "x.ini:5:30: warning: [listener l] route: 'sni a.example.com' is never reached: "
+		  "'sni *.example.com' at x.ini:4 comes first\n" },
+		{ "tls = passthrough\nroute = sni a.example.com -> p\n"
+		  "route = sni *.example.com -> p\n",
+		  "", "" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+static void tls_has_what_it_needs(void **state)
+{
+	static const struct row rows[] = {
+		{ "pool = p\ntls = terminate\n", "",
+		  "x.ini:4:7: error: [listener l] tls: terminate: needs a certificate\n" },
+		{ "pool = p\ntls = passthrough\nprotocol = postgres\n", "", "" },
+		{ "pool = p\n", "tls = yes\n", "" },
+		{ "pool = p\n", "tls = yes\ntls_certificate = /x\ntls_key = /y\n", "" },
+		{ "pool = p\n", "tls = yes\ntls_key = /y\n",
+		  "x.ini:7:11: error: [pool p] tls_key: there is no tls_certificate that it could "
+		  "belong to\n" },
+		{ "pool = p\n", "backend = u unix:/run/u\ntls = yes\n",
+		  "x.ini:6:13: error: [pool p] backend: a unix socket has no name to verify "
+		  "(tls_name)\n" },
+		{ "pool = p\n", "backend = u unix:/run/u\ntls = yes\ntls_name = x\n", "" },
+		{ "pool = p\n", "backend = u unix:/run/u\ntls = yes\ntls_verify = no\n", "" },
+		{ "pool = p\ntls = passthrough\n", "tls = yes\n",
+		  "x.ini:3:8: warning: [listener l]: passes TLS through to [pool p], which puts TLS "
+		  "around it once more\n" },
+		{ "pool = p\nprotocol = postgres\n", "tls = yes\n",
+		  "x.ini:3:8: warning: [listener l]: speaks PostgreSQL, but [pool p] begins TLS "
+		  "without an SSLRequest (protocol = postgres)\n" },
+		{ "pool = p\nprotocol = postgres\n", "tls = yes\nprotocol = postgres\n", "" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+static void a_proxy_is_trusted_by_name(void **state)
+{
+	static const struct row rows[] = {
+		{ "pool = p\nproxy = accept\n", "",
+		  "x.ini:4:9: error: [listener l] proxy: accept: needs proxy_from: whose word is it "
+		  "that is accepted?\n" },
+		{ "pool = p\nproxy = accept\nproxy_from = 10.0.0.1 10.0.0.2\n", "", "" },
+		{ "pool = p\nproxy = accept\nproxy_from = 10.0.0.1\nproxy_from = 0.0.0.0/0\n", "",
+		  "x.ini:5:14: warning: [listener l] proxy_from: everybody may pretend to be "
+		  "anybody\n" },
+		{ "pool = p\nproxy = accept\nproxy_from = ::/0\n", "",
+		  "x.ini:5:14: warning: [listener l] proxy_from: everybody may pretend to be "
+		  "anybody\n" },
+		{ "pool = p\nproxy = accept\nproxy_from = ::/1 128.0.0.0/1\n", "", "" },
+	};
+	struct stage *st = *state;
+
+	expect_all(st, rows, ARRAY_LEN(rows));
+	stage_load(st, "[listener l]\nbind = unix:/run/x\npool = p\nproxy = accept\n" POOL_LINE);
+	stage_expect_good(st);
+}
+
+static void a_name_is_looked_for_where_there_is_one(void **state)
+{
+	static const char said[] = "x.ini:3:8: warning: [listener l]: without tls no client has a "
+				   "name, and [pool p] knows them by it: it will take the source\n";
+	static const struct row rows[] = {
+		{ "pool = p\n", "balance = maglev\nhash = sni\n", said },
+		{ "pool = p\n", "stick = sni\n", said },
+		{ "pool = p\n", "balance = maglev\nhash = source\n", "" },
+		{ "pool = p\ntls = passthrough\n", "stick = sni\n", "" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+static void sources_fit_backends(void **state)
+{
+	static const struct row rows[] = {
+		{ "pool = p\n", "source = 192.0.2.9\n", "" },
+		{ "pool = p\n", "source = 2001:db8::1\n",
+		  "x.ini:5:13: warning: [pool p] backend: b has no source of its family: the kernel "
+		  "picks one\n" },
+		{ "pool = p\n", "source = 2001:db8::1 192.0.2.9\n", "" },
+		{ "pool = p\n", "backend = u unix:/run/u\nsource = 192.0.2.9\n", "" },
+		{ "pool = p\n", "backend = m [::ffff:192.0.2.3]:80\nsource = 192.0.2.9\n", "" },
+		{ "pool = p\n", "transparent = yes\n", "" },
+		{ "pool = p\n", "transparent = yes\nsource = 192.0.2.9\n",
+		  "x.ini:6:15: error: [pool p] transparent: yes: the source is the client's own, and "
+		  "cannot be one of 'source', too\n" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+static void the_fast_interval_is_not_the_slow_one(void **state)
+{
+	struct stage *st = *state;
+
+	stage_load(st, STAGE_GOOD "check = tcp\ncheck_interval = 100ms\n");
+	stage_expect_good(st);
+	assert_int_equal(st->config->pools[0].check.fast_interval_ms, 100);
+	stage_load(st, STAGE_GOOD "check = tcp\n");
+	stage_expect_good(st);
+	assert_int_equal(st->config->pools[0].check.fast_interval_ms, 500);
+	stage_load(st, STAGE_GOOD "check = tcp\ncheck_fast_interval = 3s\n");
+	stage_expect(st, "x.ini:7:23: warning: [pool p] check_fast_interval: slower (3s) than "
+			 "check_interval = 2s\n");
+}
+
+static void what_has_no_directive_is_set(void **state)
+{
+	struct stage *st = *state;
+	const struct pool_config *p;
+
+	stage_load(st, STAGE_GOOD);
+	p = &st->config->pools[0];
+	assert_int_equal(p->check.jitter_percent, 10);
+	assert_int_equal(p->eject.window_ms, 10000);
+	assert_int_equal(p->eject.window_connects_min, 10);
+	assert_int_equal(p->eject.time_max_ms, 300000);
+	assert_int_equal(p->eject.jitter_percent, 10);
+	assert_int_equal(p->balance, BALANCE_RANDOM);
+}
+
+static void backends_are_counted(void **state)
+{
+	struct stage *st = *state;
+	char *text = NULL;
+	size_t bytes;
+	FILE *to = open_memstream(&text, &bytes);
+
+	assert_non_null(to);
+	fputs("[listener l]\nbind = :80\npool = p\n[pool p]\n", to);
+	for (unsigned i = 0; i <= CONFIG_BACKENDS_MAX; i++)
+		fprintf(to, "backend = b%u 192.0.2.1:80\n", i);
+	assert_int_equal(fclose(to), 0);
+	stage_load(st, text);
+	assert_null(st->config);
+	assert_non_null(strstr(stage_said(st),
+			       "x.ini:65539:11: error: [pool p] backend: more than 65534\n"));
+	free(text);
+}
+
+/* RFC 5737: TEST-NET-3 is nobody's address. */
+static void a_source_that_this_machine_does_not_have_is_named(void **state)
+{
+	char path[] = "/tmp/ringmain-test-XXXXXX";
+	struct stage *st = *state;
+	FILE *to = fdopen(mkstemp(path), "w");
+
+	assert_non_null(to);
+	fputs("[listener l]\nbind = 127.0.0.1:0\npool = p\n" POOL_LINE
+	      "source = 127.0.0.1 203.0.113.77\n",
+	      to);
+	assert_int_equal(fclose(to), 0);
+	st->config = config_load(path, &st->diag);
+	unlink(path);
+	assert_non_null(st->config);
+	assert_int_equal(st->diag.warnings_n, 1);
+	assert_non_null(strstr(stage_said(st), ":6:20: warning: [pool p] source: this machine does "
+					       "not have this address\n"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(sessions_need_somewhere_to_go),
+		stage_test(routes_are_reachable),
+		stage_test(tls_has_what_it_needs),
+		stage_test(a_proxy_is_trusted_by_name),
+		stage_test(a_name_is_looked_for_where_there_is_one),
+		stage_test(sources_fit_backends),
+		stage_test(the_fast_interval_is_not_the_slow_one),
+		stage_test(what_has_no_directive_is_set),
+		stage_test(backends_are_counted),
+		stage_test(a_source_that_this_machine_does_not_have_is_named),
+	};
+
+	return cmocka_run_group_tests_name("section", tests, NULL, NULL);
+}
