@@ -170,7 +170,9 @@ static void values_that_mean_nothing_are_named(void **state)
 		  "(ADDRESS, ADDRESS/BITS, all)\n" },
 		{ SECTION_LISTENER, "proxy_from", "all",
 		  "x.ini:6:14: error: [listener l] proxy_from: 'all': not an IPv4 or IPv6 address "
-		  "(ADDRESS, ADDRESS/BITS)\n" },
+		  "(ADDRESS, ADDRESS/BITS)\n"
+		  "x.ini:6:14: warning: [listener l] proxy_from: means nothing without "
+		  "proxy = accept\n" },
 		{ SECTION_POOL, "source", "192.0.2.1 10.0.0.1:80",
 		  "x.ini:9:20: error: [pool p] source: '10.0.0.1:80' is not an address "
 		  "(ADDRESS)\n" },
