@@ -41,6 +41,12 @@ static inline uint32_t side_backlog(const struct side *side)
 	return side->out.bytes + side->waiting.bytes;
 }
 
+/*
+ * What a receive completed with: a buffer with bytes, which is the caller's,
+ * or NULL when there are none, or the session is closing and nobody wants them.
+ */
+MUST_CHECK struct buf *side_received(struct side *side, int res, unsigned flags);
+
 /* Asks the kernel for all ops of this side back. */
 void side_cancel(struct side *side);
 void side_cancel_recv(struct side *side);

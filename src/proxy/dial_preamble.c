@@ -109,28 +109,22 @@ static void dial_on_recv(struct io_op *op, int res, unsigned flags)
 {
 	struct side *side = container_of(op, struct side, recv);
 	struct session *s = side_session(side);
-	struct buf_pool *pool = &s->engine->bufs;
-	struct buf *buf = NULL;
-	const uint8_t *bytes;
+	struct buf *buf = side_received(side, res, flags);
+	uint64_t now_ms = s->engine->now_ms;
 
-	if (flags & IO_HAS_BUFFER)
-		buf = buf_received(pool, MAX(res, 0), flags);
-	if (s->phase == SESSION_CLOSING || s->is_retiring || res <= 0) {
-		if (buf)
-			buf_put(pool, buf);
-		if (!dial_op_returned(s))
-			dial_failed(s, res < 0 ? res : -ECONNRESET);
-		return;
-	}
-	CHECK(buf);
-	bytes = (const uint8_t *)buf->bytes;
-	if (tlsrec_pass(&side->gate, bytes, (size_t)res, s->engine->now_ms) != TLSREC_FINE) {
+	if (dial_op_returned(s)) {
+		/* the try is over */
+	} else if (!buf) {
+		dial_failed(s, res < 0 ? res : -ECONNRESET);
+	} else if (tlsrec_pass(&side->gate, (uint8_t *)buf->bytes, (size_t)res, now_ms) !=
+		   TLSREC_FINE) {
 		dial_failed(s, -EPROTO);
 	} else {
-		tls_stream_give(side->tls, bytes, (size_t)res);
+		tls_stream_give(side->tls, buf->bytes, (size_t)res);
 		tls_go_on(s);
 	}
-	buf_put(pool, buf);
+	if (buf)
+		buf_put(&s->engine->bufs, buf);
 }
 
 /* ---- PostgreSQL -------------------------------------------------------------------------- */

@@ -169,14 +169,8 @@ void lane_on_recv(struct io_op *op, int res, unsigned flags)
 	struct side *from = container_of(op, struct side, recv);
 	struct lane *lane = side_source_of(from);
 	struct session *s = side_session(from);
-	struct buf *buf = NULL;
+	struct buf *buf = side_received(from, res, flags);
 
-	if (flags & IO_HAS_BUFFER)
-		buf = buf_received(&s->engine->bufs, MAX(res, 0), flags);
-	if (buf && (res <= 0 || s->phase == SESSION_CLOSING)) {
-		buf_put(&s->engine->bufs, buf);
-		buf = NULL;
-	}
 	if (s->phase == SESSION_CLOSING) {
 		session_op_returned(s);
 		return;

@@ -113,6 +113,20 @@ void side_become_ready(struct side *side)
 		side_deliver(side, buf);
 }
 
+struct buf *side_received(struct side *side, int res, unsigned flags)
+{
+	struct session *s = side_session(side);
+	struct buf *buf;
+
+	if (!(flags & IO_HAS_BUFFER))
+		return NULL;
+	buf = buf_received(&s->engine->bufs, MAX(res, 0), flags);
+	if (res > 0 && s->phase != SESSION_CLOSING)
+		return buf;
+	buf_put(&s->engine->bufs, buf);
+	return NULL;
+}
+
 void side_cancel_recv(struct side *side)
 {
 	struct ring *ring = side_session(side)->engine->ring;
