@@ -106,7 +106,8 @@ static void load(struct stage *st, const struct stage_options *o, const struct a
 	fprintf(to, "[listener l]\nbind = %s\npool = p\n%s\n[pool p]\n",
 		addr_format(&st->addr, text), or_nothing(o->listener_keys));
 	for (unsigned n = 0; n < st->servers_n; n++)
-		fprintf(to, "backend = b%u %s\n", n, addr_format(&backends[n], text));
+		fprintf(to, "backend = b%u %s %s\n", n, addr_format(&backends[n], text),
+			or_nothing(o->backend_keys));
 	fprintf(to, "%s\n", or_nothing(o->pool_keys));
 	CHECK(fclose(to) == 0);
 
@@ -339,6 +340,11 @@ unsigned stage_sessions(const struct stage *st)
 	for (unsigned w = 0; w < st->workers_n; w++)
 		n += st->engines[w].sessions.used;
 	return n;
+}
+
+struct backend *stage_backend(struct stage *st, unsigned n)
+{
+	return pool_backend(st->proxy->pools[0], n);
 }
 
 uint64_t stage_ended(const struct stage *st, enum close_reason why)

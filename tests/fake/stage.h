@@ -33,7 +33,8 @@ struct stage_options {
 	unsigned sessions_max;
 	const char *listener_keys; /* lines of the configuration, beside bind and pool */
 	const char *pool_keys;
-	bool is_unix; /* clients and backends */
+	const char *backend_keys; /* behind each backend's address */
+	bool is_unix;             /* clients and backends */
 	bool without_credit;
 };
 
@@ -105,6 +106,7 @@ struct cast stage_relaying(struct stage *st);
 /* The one that began last and is not over, of any worker; or NULL. */
 struct session *stage_newest(struct stage *st);
 unsigned stage_sessions(const struct stage *st);
+struct backend *stage_backend(struct stage *st, unsigned n);
 uint64_t stage_ended(const struct stage *st, enum close_reason why);
 /* Open descriptors that the engines and the stage hold, without the peers. */
 unsigned stage_fds(const struct stage *st);

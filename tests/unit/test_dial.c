@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+/* Backends that are tried in the order b0, b1, b2 ... */
+static struct stage *in_order(void **state, unsigned backends, const char *pool_keys)
+{
+	char keys[256];
+
+	snprintf(keys, sizeof(keys), "balance = first\n%s", pool_keys);
+	return stage_with(state,
+			  &(struct stage_options){ .backends = backends, .pool_keys = keys });
+}
+
+static struct io_op *connect_of(struct session *s)
+{
+	return &backend_of(s)->send;
+}
+
+static void expect_dialing(struct session *s, unsigned backend)
+{
+	assert_int_equal(s->phase, SESSION_DIALING);
+	expect_request(connect_of(s), FAKE_CONNECT);
+	assert_non_null(s->backend);
+	assert_int_equal(s->backend->index, backend);
+}
+
+static unsigned places(struct stage *st, unsigned backend)
+{
+	return atomic_load(&stage_backend(st, backend)->sessions);
+}
+
+static unsigned long failures(struct stage *st, unsigned backend)
+{
+	return atomic_load(&stage_backend(st, backend)->connect_failures);
+}
+
+/* The connect takes longer than it may: the try is over, with its cancel performed. */
+static void let_time_out(struct stage *st, uint64_t ms)
+{
+	stage_pass(st, ms);
+	fake_run_cancels();
+	stage_turn(st);
+}
+
+/* ---- one after the other ------------------------------------------------------------------- */
+
+static void a_backend_that_refuses_is_followed_by_another(void **state)
+{
+	struct stage *st = in_order(state, 3, "");
+	struct cast c;
+
+	stage_stop_server(st, 0);
+	stage_stop_server(st, 1);
+	c = stage_dialing(st);
+	expect_dialing(c.s, 0);
+	peer_send(c.client, "early", 5);
+	stage_run(st);
+	assert_int_equal(c.s->phase, SESSION_RELAYING);
+	assert_int_equal(c.s->backend->index, 2);
+	c.backend = stage_accept_at(st, 2);
+	expect_text(c.backend, "early");
+	assert_int_equal(places(st, 0), 0);
+	assert_int_equal(places(st, 1), 0);
+	assert_int_equal(places(st, 2), 1);
+	assert_int_equal(failures(st, 0), 1);
+	assert_int_equal(failures(st, 1), 1);
+	assert_int_equal(failures(st, 2), 0);
+}
+
+static void each_backend_is_tried_once(void **state)
+{
+	struct stage *st = in_order(state, 3, "");
+	struct cast c;
+
+	for (unsigned n = 0; n < 3; n++)
+		stage_stop_server(st, n);
+	c = stage_dialing(st);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_CONNECT_REFUSED), 1);
+	for (unsigned n = 0; n < 3; n++) {
+		assert_int_equal(failures(st, n), 1);
+		assert_int_equal(places(st, n), 0);
+	}
+	expect_reset(c.client);
+}
+
+static void no_more_are_tried_than_may_be(void **state)
+{
+	struct stage *st = in_order(state, 4, "connect_tries = 2");
+
+	for (unsigned n = 0; n < 3; n++)
+		stage_stop_server(st, n);
+	stage_dialing(st);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_CONNECT_REFUSED), 1);
+	assert_int_equal(failures(st, 1), 1);
+	assert_int_equal(failures(st, 2), 0);
+}
+
+static void a_success_ends_a_row_of_failures(void **state)
+{
+	struct stage *st = in_order(state, 2, "");
+	struct backend *b0 = stage_backend(st, 0);
+
+	for (unsigned n = 1; n <= 3; n++) {
+		struct cast c = stage_dialing(st);
+
+		fake_complete(connect_of(c.s), -ECONNREFUSED, 0);
+		assert_int_equal(atomic_load(&b0->failures_in_row), n);
+	}
+	stage_relaying(st);
+	assert_int_equal(atomic_load(&b0->failures_in_row), 0);
+	assert_int_equal(failures(st, 0), 3);
+}
+
+/* ---- time ---------------------------------------------------------------------------------------- */
+
+static void a_silent_backend_is_given_up_in_time(void **state)
+{
+	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
+	struct cast c = stage_dialing(st);
+
+	stage_pass(st, 299);
+	expect_request(&backend_of(c.s)->cancel_send, FAKE_NOTHING);
+	stage_pass(st, 1);
+	expect_request(&backend_of(c.s)->cancel_send, FAKE_CANCEL);
+	assert_int_equal(c.s->backend->index, 0);
+	fake_run_cancels();
+	expect_dialing(c.s, 1);
+	stage_run(st);
+	assert_int_equal(c.s->phase, SESSION_RELAYING);
+	assert_int_equal(failures(st, 0), 1);
+	assert_int_equal(places(st, 0), 0);
+}
+
+static void the_next_waits_for_the_last_completion_of_the_one_before(void **state)
+{
+	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
+	struct cast c = stage_dialing(st);
+	int fd = backend_of(c.s)->fd;
+
+	stage_pass(st, 300);
+	fake_complete(connect_of(c.s), -ECANCELED, 0);
+	assert_int_equal(backend_of(c.s)->fd, fd);
+	assert_int_equal(c.s->backend->index, 0);
+	fake_complete(&backend_of(c.s)->cancel_send, 0, 0);
+	expect_dialing(c.s, 1);
+}
+
+/* No byte went there; that it is connected says nothing about how well it is. */
+static void a_connect_that_succeeds_too_late_is_dropped(void **state)
+{
+	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
+	struct cast c = stage_dialing(st);
+
+	peer_send(c.client, "early", 5);
+	stage_pass(st, 300);
+	assert_true(fake_perform(connect_of(c.s)));
+	fake_complete(&backend_of(c.s)->cancel_send, -ENOENT, 0);
+	expect_dialing(c.s, 1);
+	expect_reset(stage_accept_at(st, 0));
+	stage_run(st);
+	expect_text(stage_accept_at(st, 1), "early");
+}
+
+static void all_tries_together_have_a_limit(void **state)
+{
+	struct stage *st = in_order(state, 4, "connect_timeout = 1s\nconnect_total = 2500ms");
+	struct cast c = stage_dialing(st);
+
+	let_time_out(st, 1000);
+	expect_dialing(c.s, 1);
+	let_time_out(st, 1000);
+	expect_dialing(c.s, 2);
+	let_time_out(st, 499);
+	expect_dialing(c.s, 2);
+	let_time_out(st, 1);
+	assert_int_equal(stage_ended(st, CLOSE_CONNECT_TIMEOUT), 1);
+	assert_int_equal(failures(st, 3), 0);
+	expect_reset(c.client);
+}
+
+/* ---- whose fault it is ------------------------------------------------------------------------------ */
+
+static void what_we_lack_is_not_held_against_the_backend(void **state)
+{
+	const int errors[] = { -EADDRNOTAVAIL, -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS };
+
+	for (size_t n = 0; n < ARRAY_LEN(errors); n++) {
+		struct stage *st = in_order(state, 2, "");
+		struct cast c = stage_dialing(st);
+
+		fake_complete(connect_of(c.s), errors[n], 0);
+		expect_dialing(c.s, 1);
+		fake_complete(connect_of(c.s), errors[n], 0);
+		stage_run(st);
+		assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
+		assert_int_equal(failures(st, 0), 0);
+		assert_int_equal(atomic_load(&stage_backend(st, 0)->failures_in_row), 0);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+static void without_descriptors_a_session_ends_and_nothing_leaks(void **state)
+{
+	struct stage *st = in_order(state, 2, "");
+	int client = stage_client(st), next = dup(client);
+	struct rlimit before, now;
+
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = (struct rlimit){ .rlim_cur = (rlim_t)next + 1, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_true(fake_perform(&stage_engine(st)->acceptors[0].accept));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
+	assert_int_equal(failures(st, 0), 0);
+	assert_int_equal(failures(st, 1), 0);
+	expect_reset(client);
+}
+
+static void the_last_failure_names_the_reason(void **state)
+{
+	const struct {
+		int err;
+		enum close_reason why;
+	} rows[] = {
+		{ -ECONNREFUSED, CLOSE_CONNECT_REFUSED }, { -ETIMEDOUT, CLOSE_CONNECT_TIMEOUT },
+		{ -EHOSTUNREACH, CLOSE_CONNECT_FAILED },  { -ENETUNREACH, CLOSE_CONNECT_FAILED },
+		{ -ECONNRESET, CLOSE_CONNECT_FAILED },    { -EADDRNOTAVAIL, CLOSE_NO_RESOURCES },
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
+		struct stage *st = in_order(state, 1, "");
+		struct cast c = stage_dialing(st);
+
+		fake_complete(connect_of(c.s), rows[n].err, 0);
+		stage_run(st);
+		assert_int_equal(stage_ended(st, rows[n].why), 1);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+/* ---- nobody to dial ------------------------------------------------------------------------------------ */
+
+static void when_none_is_ready_the_client_is_told_at_once(void **state)
+{
+	struct stage *st = in_order(state, 2, "");
+	int client = stage_client(st);
+
+	pool_set_state(st->proxy->pools[0], stage_backend(st, 0), BACKEND_DRAIN);
+	pool_set_state(st->proxy->pools[0], stage_backend(st, 1), BACKEND_DOWN);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_NO_BACKEND), 1);
+	expect_reset(client);
+}
+
+static struct stage *full_at_one(void **state, const char *pool_keys)
+{
+	return stage_with(state, &(struct stage_options){ .backends = 2,
+							  .pool_keys = pool_keys,
+							  .backend_keys = "max_sessions=1" });
+}
+
+static void when_all_are_full_the_client_is_told_so(void **state)
+{
+	struct stage *st = full_at_one(state, "");
+	struct cast a = stage_relaying(st);
+	int third;
+
+	stage_relaying(st);
+	third = stage_client(st);
+	stage_run(st);
+	expect_reset(third);
+	assert_int_equal(stage_ended(st, CLOSE_BACKENDS_FULL), 1);
+	stage_reset(st, a.client);
+	stage_run(st);
+	stage_relaying(st);
+}
+
+/* ---- the queue --------------------------------------------------------------------------------------------- */
+
+static void who_waits_gets_the_next_free_place(void **state)
+{
+	struct stage *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
+	struct cast a = stage_relaying(st), b = stage_relaying(st);
+	int third = stage_client(st);
+
+	peer_send(third, "patient", 7);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 3);
+	expect_nothing(third);
+	stage_pass(st, 4000);
+	stage_reset(st, b.client);
+	stage_run(st);
+	expect_text(stage_accept_at(st, (unsigned)!a.s->backend->index), "patient");
+	assert_int_equal(stage_sessions(st), 2);
+}
+
+static void who_waits_too_long_is_sent_away(void **state)
+{
+	struct stage *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
+	int third;
+
+	stage_relaying(st);
+	stage_relaying(st);
+	third = stage_client(st);
+	stage_run(st);
+	stage_pass(st, 4999);
+	expect_nothing(third);
+	stage_pass(st, 1);
+	stage_run(st);
+	expect_reset(third);
+	assert_int_equal(stage_ended(st, CLOSE_QUEUE_TIMEOUT), 1);
+}
+
+static void who_leaves_is_not_waited_for(void **state)
+{
+	struct stage *st = full_at_one(state, "queue = 1\nqueue_timeout = 5s");
+	int third, fourth;
+
+	stage_relaying(st);
+	stage_relaying(st);
+	third = stage_client(st);
+	stage_run(st);
+	stage_close(st, third);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_CLIENT_LEFT), 1);
+	fourth = stage_client(st);
+	stage_run(st);
+	expect_nothing(fourth);
+}
+
+/* The place is given to a session that closes before its letter is read. */
+static void a_call_that_comes_too_late_gives_the_place_back(void **state)
+{
+	struct stage *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
+	struct session *waiting;
+	struct cast b;
+	int client;
+
+	stage_relaying(st);
+	b = stage_relaying(st);
+	client = stage_client(st);
+	stage_run(st);
+	waiting = stage_newest(st);
+	assert_int_equal(waiting->phase, SESSION_DIALING);
+	stage_reset(st, b.client);
+	fake_perform(&client_of(b.s)->recv);
+	while (fake_requests() > 0 &&
+	       stage_sessions(st) == 3) { /* b's end calls the one that waits */
+		fake_run_cancels();
+		stage_turn(st);
+	}
+	assert_ptr_equal(atomic_load(&st->proxy->peers[0].called), waiting);
+	session_close(waiting, CLOSE_SHUTDOWN, BY_RINGMAIN);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 1);
+	expect_reset(client);
+	assert_int_equal(places(st, 0) + places(st, 1), 1);
+}
+
+/* ---- closing ------------------------------------------------------------------------------------------------ */
+
+static void a_session_that_closes_while_dialing_waits_for_the_connect(void **state)
+{
+	struct stage *st = in_order(state, 2, "");
+	struct cast c = stage_dialing(st);
+
+	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
+	stage_turn(st);
+	assert_int_equal(stage_sessions(st), 1);
+	assert_int_equal(places(st, 0), 1);
+	fake_complete(&client_of(c.s)->recv, -ECANCELED, 0);
+	fake_complete(&client_of(c.s)->cancel_recv, 0, 0);
+	fake_complete(&backend_of(c.s)->cancel_send, -ENOENT, 0);
+	assert_true(fake_perform(connect_of(c.s))); /* it succeeds, too late */
+	stage_turn(st);
+	assert_int_equal(stage_sessions(st), 0);
+	assert_int_equal(places(st, 0), 0);
+	expect_reset(stage_accept_at(st, 0));
+}
+
+static void a_session_that_closes_between_two_tries_dials_no_more(void **state)
+{
+	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
+	struct cast c = stage_dialing(st);
+
+	stage_pass(st, 300);
+	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 0);
+	assert_int_equal(stage_accept_at(st, 1), -1);
+	assert_int_equal(stage_ended(st, CLOSE_SHUTDOWN), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(a_backend_that_refuses_is_followed_by_another),
+		stage_test(each_backend_is_tried_once),
+		stage_test(no_more_are_tried_than_may_be),
+		stage_test(a_success_ends_a_row_of_failures),
+		stage_test(a_silent_backend_is_given_up_in_time),
+		stage_test(the_next_waits_for_the_last_completion_of_the_one_before),
+		stage_test(a_connect_that_succeeds_too_late_is_dropped),
+		stage_test(all_tries_together_have_a_limit),
+		stage_test(what_we_lack_is_not_held_against_the_backend),
+		stage_test(without_descriptors_a_session_ends_and_nothing_leaks),
+		stage_test(the_last_failure_names_the_reason),
+		stage_test(when_none_is_ready_the_client_is_told_at_once),
+		stage_test(when_all_are_full_the_client_is_told_so),
+		stage_test(who_waits_gets_the_next_free_place),
+		stage_test(who_waits_too_long_is_sent_away),
+		stage_test(who_leaves_is_not_waited_for),
+		stage_test(a_call_that_comes_too_late_gives_the_place_back),
+		stage_test(a_session_that_closes_while_dialing_waits_for_the_connect),
+		stage_test(a_session_that_closes_between_two_tries_dials_no_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
