@@ -349,7 +349,7 @@ def test_killed_backend(ringmain, workdir, cleanup, connect):
     """F11. SIGKILL: its sessions end at once, the next ones go elsewhere."""
     one, two = servers.two(servers.Redis, workdir)
     cleanup.extend([one.close, two.close])
-    rm = ringmain([one, two])
+    rm = ringmain([one, two], pool={"balance": "roundrobin"})
     clients = [connect(rm.address()) for _ in range(10)]
     for client in clients:
         client.sendall(b"PING\r\n")
@@ -426,7 +426,7 @@ def test_no_local_ports_left_towards_one_backend(netns, ringmain, cleanup):
             for host in ("127.0.0.1", "127.0.0.2")]
     cleanup.extend(server.close for server in pair)
     rm = ringmain([f"{pair[0].text} weight=20", pair[1]], binds=["127.0.0.1:2000"],
-                  prefix=netns.prefix)
+                  pool={"balance": "roundrobin"}, prefix=netns.prefix)
     assert answers_with_few_ports(netns, rm, cleanup, 20) == ["echo"] * 20
     assert (len(pair[0].peers), len(pair[1].peers)) == (11, 9)
 

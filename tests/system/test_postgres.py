@@ -102,7 +102,7 @@ def test_killed_server_process_is_noticed(ringmain, database):
 
 
 def test_two_databases_take_turns(ringmain, databases):
-    rm = ringmain(databases)
+    rm = ringmain(databases, pool={"balance": "roundrobin"})
     ports = [databases[0].tool("psql", "-Atc", "select inet_server_port()",
                                address=rm.address()).stdout.strip() for _ in range(6)]
     assert sorted(ports) == sorted([str(server.port) for server in databases] * 3)

@@ -22,7 +22,7 @@ def cli(address, *args, **kwargs):
 
 
 def test_sessions_go_to_both(ringmain, redis):
-    rm = ringmain(redis)
+    rm = ringmain(redis, pool={"balance": "roundrobin"})
     ports = [line.split(":")[1].strip() for _ in range(10)
              for line in cli(rm.address(), "info", "server").splitlines()
              if line.startswith("tcp_port")]
