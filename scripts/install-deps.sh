@@ -23,6 +23,11 @@ group_packages() {
 		echo python3 python3-pytest iproute2 procps openssl curl socat
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client
+		echo gnutls-bin
+		echo sslscan
+		echo hitch
+		echo haproxy
+		echo nginx libnginx-mod-stream
 		;;
 	fuzz) echo clang openssl 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
@@ -35,7 +40,7 @@ group_packages() {
 }
 
 # The services these packages would start, now or at the next boot.
-services='haproxy mariadb nginx postgresql redis-server ssh'
+services='haproxy hitch mariadb nginx postgresql redis-server ssh'
 
 # What a user asks for, in terms of the list.
 expand() {
