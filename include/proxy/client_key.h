@@ -18,8 +18,12 @@
 MUST_CHECK bool client_key(const struct session *s, const struct key_config *config,
 			   uint64_t *ret_key);
 
-/* The hash of the first bits of an address that count. */
+/* Its parts: the hash of the first bits of an address that count, */
 MUST_CHECK bool client_key_of_addr(const struct addr *addr, const struct key_config *config,
 				   uint64_t *ret_key);
+/* of a server name, in lower case and without a final dot, */
+uint64_t client_key_of_name(const char *name);
+/* and of an address with its port. */
+MUST_CHECK bool client_key_of_destination(const struct addr *addr, uint64_t *ret_key);
 
 #endif

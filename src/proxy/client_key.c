@@ -31,24 +31,35 @@ bool client_key_of_addr(const struct addr *addr, const struct key_config *config
 	return true;
 }
 
-static bool key_of_destination(const struct session *s, uint64_t *ret_key)
+bool client_key_of_destination(const struct addr *addr, uint64_t *ret_key)
 {
 	struct {
 		uint8_t host[16];
 		uint8_t port[2];
 	} where;
+
+	if (!addr_bytes(addr, where.host))
+		return false;
+	where.port[0] = (uint8_t)(addr_port(addr) >> 8);
+	where.port[1] = (uint8_t)addr_port(addr);
+	*ret_key = hash_bytes(&where, sizeof(where), KEY_SEED);
+	return true;
+}
+
+uint64_t client_key_of_name(const char *name)
+{
+	return hash_text(name, KEY_SEED);
+}
+
+static bool key_of_destination(const struct session *s, uint64_t *ret_key)
+{
 	struct addr addr;
 
 	if (s->facts && s->facts->destination.len > 0)
 		addr = s->facts->destination;
 	else if (sock_local_addr(s->sides[SIDE_CLIENT].fd, &addr) < 0)
 		return false;
-	if (!addr_bytes(&addr, where.host))
-		return false;
-	where.port[0] = (uint8_t)(addr_port(&addr) >> 8);
-	where.port[1] = (uint8_t)addr_port(&addr);
-	*ret_key = hash_bytes(&where, sizeof(where), KEY_SEED);
-	return true;
+	return client_key_of_destination(&addr, ret_key);
 }
 
 bool client_key(const struct session *s, const struct key_config *config, uint64_t *ret_key)
@@ -56,7 +67,7 @@ bool client_key(const struct session *s, const struct key_config *config, uint64
 	if (config->kind == CLIENT_KEY_DESTINATION)
 		return key_of_destination(s, ret_key);
 	if (config->kind == CLIENT_KEY_SNI && s->facts && s->facts->sni[0]) {
-		*ret_key = hash_text(s->facts->sni, KEY_SEED);
+		*ret_key = client_key_of_name(s->facts->sni);
 		return true;
 	}
 	return client_key_of_addr(&s->client, config, ret_key);
