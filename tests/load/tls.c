@@ -22,6 +22,7 @@
 struct setup {
 	const char *name, *certificate;
 	struct tls_policy policy;
+	struct tls_tickets *tickets;
 };
 
 struct cost {
@@ -50,7 +51,8 @@ static void open_setup(const struct setup *setup, struct tls_server **server,
 	const struct tls_files files = { kit_path(setup->certificate), NULL };
 	const struct tls_server_config s = { .policy = setup->policy,
 					     .certificates = &files,
-					     .certificates_n = 1 };
+					     .certificates_n = 1,
+					     .tickets = setup->tickets };
 	const struct tls_client_config c = { .ca = kit_path("ca.crt"),
 					     .verify_name = "db1.example.com" };
 
@@ -149,8 +151,8 @@ static size_t heap_bytes(void)
 	return info.uordblks + info.hblkhd;
 }
 
-/* Of the server's side only: the clients are gone when it is read. */
-static void measure_memory(const struct setup *setup)
+/* Of one side only: the others are gone when it is read. */
+static void measure_memory(const struct setup *setup, bool of_client)
 {
 	static struct tls_stream *idle[SESSIONS];
 	struct tls_server *server;
@@ -162,15 +164,19 @@ static void measure_memory(const struct setup *setup)
 	before = heap_bytes();
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		struct kit_pair p = { 0 };
+		struct kit_side *side = of_client ? &p.client : &p.server;
+		char got[1];
+		size_t n;
 
 		join(&p, server, client);
 		shake(&p, &cost);
-		idle[i] = p.server.stream;
-		p.server.stream = NULL;
+		(void)!kit_read(&p, &p.client, got, sizeof(got), &n); /* its tickets */
+		idle[i] = side->stream;
+		side->stream = NULL;
 		kit_part(&p);
 	}
-	printf("  %-28s %8.0f bytes an idle session\n", setup->name,
-	       (double)(heap_bytes() - before) / SESSIONS);
+	printf("  %-28s %8.0f bytes an idle session (%s)\n", setup->name,
+	       (double)(heap_bytes() - before) / SESSIONS, of_client ? "client" : "server");
 	for (unsigned i = 0; i < SESSIONS; i++)
 		tls_stream_destroy(idle[i]);
 	tls_server_unref(server);
@@ -180,26 +186,33 @@ static void measure_memory(const struct setup *setup)
 int main(void)
 {
 	static const struct setup handshakes[] = {
-		{ "TLS 1.3 ECDSA P-256 X25519", "ecdsa.pem", { 0 } },
-		{ "TLS 1.3 ECDSA P-256 P-256", "ecdsa.pem", { .groups = "P-256" } },
-		{ "TLS 1.3 Ed25519 X25519", "ed25519.pem", { 0 } },
-		{ "TLS 1.3 RSA-2048 X25519", "rsa.pem", { 0 } },
-		{ "TLS 1.2 ECDSA P-256", "ecdsa.pem", { .version_max = TLS_1_2 } },
-		{ "TLS 1.2 RSA-2048", "rsa.pem", { .version_max = TLS_1_2 } },
+		{ "TLS 1.3 ECDSA P-256 X25519", "ecdsa.pem", { 0 }, NULL },
+		{ "TLS 1.3 ECDSA P-256 P-256", "ecdsa.pem", { .groups = "P-256" }, NULL },
+		{ "TLS 1.3 Ed25519 X25519", "ed25519.pem", { 0 }, NULL },
+		{ "TLS 1.3 RSA-2048 X25519", "rsa.pem", { 0 }, NULL },
+		{ "TLS 1.2 ECDSA P-256", "ecdsa.pem", { .version_max = TLS_1_2 }, NULL },
+		{ "TLS 1.2 RSA-2048", "rsa.pem", { .version_max = TLS_1_2 }, NULL },
 	};
 	static const struct setup bulks[] = {
 		{ "AES-128-GCM",
 		  "ecdsa.pem",
-		  { .ciphers = "TLS13-AES128-GCM-SHA256", .version_min = TLS_1_3 } },
+		  { .ciphers = "TLS13-AES128-GCM-SHA256", .version_min = TLS_1_3 },
+		  NULL },
 		{ "AES-256-GCM",
 		  "ecdsa.pem",
-		  { .ciphers = "TLS13-AES256-GCM-SHA384", .version_min = TLS_1_3 } },
+		  { .ciphers = "TLS13-AES256-GCM-SHA384", .version_min = TLS_1_3 },
+		  NULL },
 		{ "ChaCha20-Poly1305",
 		  "ecdsa.pem",
-		  { .ciphers = "TLS13-CHACHA20-POLY1305-SHA256", .version_min = TLS_1_3 } },
-		{ "AES-128-GCM, TLS 1.2", "ecdsa.pem", { .version_max = TLS_1_2 } },
+		  { .ciphers = "TLS13-CHACHA20-POLY1305-SHA256", .version_min = TLS_1_3 },
+		  NULL },
+		{ "AES-128-GCM, TLS 1.2", "ecdsa.pem", { .version_max = TLS_1_2 }, NULL },
 	};
 
+	struct setup with_tickets = { .name = "TLS 1.3, tickets", .certificate = "ecdsa.pem" };
+	struct tls_problems problems = { 0 };
+
+	with_tickets.tickets = tls_tickets_create(NULL, &problems);
 	if (tls_library_start() != 0 || kit_make_certificates("") != 0)
 		die("no certificates: is the openssl command there?");
 	printf("%s%s\nhandshakes\n", tls_library_version(),
@@ -210,8 +223,12 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_LEN(bulks); i++)
 		measure_bulk(&bulks[i]);
 	printf("memory\n");
-	measure_memory(&handshakes[0]);
-	measure_memory(&handshakes[4]);
+	for (unsigned side = 0; side < 2; side++) {
+		measure_memory(&handshakes[0], side);
+		measure_memory(&with_tickets, side);
+		measure_memory(&handshakes[4], side);
+	}
+	tls_tickets_unref(with_tickets.tickets);
 	kit_remove_certificates();
 	tls_library_stop();
 	return 0;

@@ -101,7 +101,7 @@ static void the_major_version_is_three(void **state)
 
 static void records_in_one_span_are_all_seen(void **state)
 {
-	static const uint8_t span[] = { 20, 3, 3, 0, 1, 1, 22, 3, 3, 0, 3, 0, 0, 0, 99, 3, 3, 0, 1 };
+	static const uint8_t span[] = { 20, 3, 3, 0, 1, 1, 22, 3, 3, 0, 2, 0, 0, 99, 3, 3, 0, 1 };
 	struct tlsrec t = gate_in(HANDSHAKE);
 
 	(void)state;
