@@ -65,7 +65,7 @@ static void report(const struct owner *o, struct tls_problems *problems)
 
 		name_key(o, p->key, key);
 		say(o->diag, place_of(o, key, p->file), "%s %s: %s%s%s", o->title, key,
-		    p->file ? p->file : "", p->file ? ": " : "", p->text);
+		    p->file, p->file[0] ? ": " : "", p->text);
 	}
 	tls_problems_finish(problems);
 }

@@ -105,23 +105,32 @@ static void tls_start(struct session *s)
 		tls_go_on(s);
 }
 
+static void tls_received(struct session *s, const void *bytes, size_t n)
+{
+	struct side *side = backend_side(s);
+	enum tlsrec_fault fault = tlsrec_pass(&side->gate, bytes, n, s->engine->now_ms);
+
+	if (fault != TLSREC_FINE) {
+		dial_note_detail(s, tlsrec_fault_text(fault));
+		dial_failed(s, -EPROTO);
+		return;
+	}
+	tls_stream_give(side->tls, bytes, n);
+	tls_go_on(s);
+}
+
 static void dial_on_recv(struct io_op *op, int res, unsigned flags)
 {
 	struct side *side = container_of(op, struct side, recv);
 	struct session *s = side_session(side);
 	struct buf *buf = side_received(side, res, flags);
-	uint64_t now_ms = s->engine->now_ms;
 
 	if (dial_op_returned(s)) {
 		/* the try is over */
 	} else if (!buf) {
 		dial_failed(s, res < 0 ? res : -ECONNRESET);
-	} else if (tlsrec_pass(&side->gate, (uint8_t *)buf->bytes, (size_t)res, now_ms) !=
-		   TLSREC_FINE) {
-		dial_failed(s, -EPROTO);
 	} else {
-		tls_stream_give(side->tls, buf->bytes, (size_t)res);
-		tls_go_on(s);
+		tls_received(s, buf->bytes, (size_t)res);
 	}
 	if (buf)
 		buf_put(&s->engine->bufs, buf);
