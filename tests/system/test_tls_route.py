@@ -233,7 +233,8 @@ def test_no_name(passing, connect):
 
 @pytest.mark.parametrize("first, detail", (
     (b"GET / HTTP/1.1\r\n\r\n", "HTTP on a TLS port"), (b"SSH-2.0-client\r\n", "not TLS"),
-    (bytes(100), "not TLS"), (b"\x80\x2e\x01\x00\x02" + bytes(41), "SSL 2 or not TLS")))
+    (bytes(100), "not TLS"), (b"\x80\x2e\x01\x00\x02" + bytes(41), "SSL 2 or not TLS")),
+                         ids=("http", "ssh", "zeros", "ssl2"))
 def test_what_is_not_tls(passing, connect, first, detail):
     rm, server = passing()
     client = connect(rm.address())
