@@ -16,6 +16,8 @@ enum options_action {
 	ACTION_TEST,	   /* -t */
 	ACTION_DUMP,	   /* --dump */
 	ACTION_DIRECTIVES, /* --help-config */
+	ACTION_ROUTE,	   /* --route */
+	ACTION_DIGEST,	   /* --digest */
 	ACTION_VERSION,
 	ACTION_HELP,
 };
@@ -23,6 +25,7 @@ enum options_action {
 struct options {
 	enum options_action action;
 	const char *config_path;
+	const char *route_key; /* of ACTION_ROUTE */
 	struct ring_features without; /* set: do as if this kernel could not */
 	unsigned ring_entries;	      /* 0: as built */
 };

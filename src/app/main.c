@@ -15,6 +15,7 @@
 #include "app/control.h"
 #include "app/options.h"
 #include "app/refusal.h"
+#include "app/route_explain.h"
 #include "app/sockets.h"
 #include "app/worker.h"
 #include "base/log.h"
@@ -183,6 +184,22 @@ static int run(const struct config *config, const struct options *options)
 	return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int explain(const struct config *config, const struct options *options)
+{
+	int err = options->action == ACTION_DIGEST
+			  ? route_digest(config, stdout)
+			  : route_explain(config, options->route_key, stdout);
+
+	if (err == -ENOENT)
+		fprintf(stderr,
+			"ringmain: --route: nothing depends on '%s' here: no [pool NAME] with "
+			"balance = maglev knows clients by that, no listener routes it\n",
+			options->route_key);
+	else if (err < 0)
+		fprintf(stderr, "ringmain: %s\n", strerror(-err));
+	return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -213,6 +230,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (options.action == ACTION_DUMP)
 		config_dump(config, stdout);
+	else if (options.action == ACTION_ROUTE || options.action == ACTION_DIGEST)
+		status = explain(config, &options);
 	else if (options.action == ACTION_RUN)
 		status = run(config, &options);
 	config_destroy(config);

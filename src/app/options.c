@@ -11,12 +11,14 @@
 #define RING_ENTRIES_MIN 8
 #define RING_ENTRIES_MAX 32768
 
-enum { OPT_DUMP = 256, OPT_HELP_CONFIG, OPT_WITHOUT, OPT_RING_ENTRIES };
+enum { OPT_DUMP = 256, OPT_ROUTE, OPT_DIGEST, OPT_HELP_CONFIG, OPT_WITHOUT, OPT_RING_ENTRIES };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "test", no_argument, NULL, 't' },
 	{ "dump", no_argument, NULL, OPT_DUMP },
+	{ "route", required_argument, NULL, OPT_ROUTE },
+	{ "digest", no_argument, NULL, OPT_DIGEST },
 	{ "help-config", no_argument, NULL, OPT_HELP_CONFIG },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
@@ -89,6 +91,13 @@ static bool read_option(struct options *o, int opt)
 	case OPT_DUMP:
 		o->action = ACTION_DUMP;
 		return true;
+	case OPT_ROUTE:
+		o->action = ACTION_ROUTE;
+		o->route_key = optarg;
+		return true;
+	case OPT_DIGEST:
+		o->action = ACTION_DIGEST;
+		return true;
 	case OPT_HELP_CONFIG:
 		o->action = ACTION_DIRECTIVES;
 		return true;
@@ -125,13 +134,16 @@ bool options_read(struct options *o, int argc, char **argv)
 
 void options_print_help(void)
 {
-	printf("Usage: ringmain [-c FILE|DIR] [-t | --dump]\n"
+	printf("Usage: ringmain [-c FILE|DIR] [-t | --dump | --route KEY | --digest]\n"
 	       "A layer-4 TCP load balancer.\n"
 	       "\n"
 	       "  -c, --config FILE    configuration, or a directory of *.ini files\n"
 	       "                       (default %s)\n"
 	       "  -t, --test           check the configuration, silent when it is good\n"
 	       "      --dump           print the effective configuration, defaults included\n"
+	       "      --route KEY      print which backend a client of this address or server name\n"
+	       "                       gets, and why\n"
+	       "      --digest         print fingerprints of hash tables, to compare nodes\n"
 	       "      --help-config    print every directive with its default and limits\n"
 	       "  -V, --version        print the version\n"
 	       "  -h, --help           print this help\n"

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef APP_ROUTE_EXPLAIN_H
+#define APP_ROUTE_EXPLAIN_H
+
+/*
+ * Which backend does a client get, and why, as far as the configuration
+ * decides it: for ringmain --route and --digest. All backends are taken to
+ * be well and without sessions.
+ */
+
+#include <stdio.h>
+
+#include "base/def.h"
+#include "config/config.h"
+
+/*
+ * Writes to @to where the client known by @text goes: an address, with a port
+ * where it is a destination, or a name it asks for. Returns 0; -ENOENT and
+ * nothing written when the configuration has no use for such a key; -ENOMEM.
+ */
+MUST_CHECK int route_explain(const struct config *config, const char *text, FILE *to);
+
+/*
+ * Writes a line for each pool that hashes: its name, the number of slots and
+ * the digest, which is the same on all nodes that agree on every key.
+ * Returns 0 or -ENOMEM.
+ */
+MUST_CHECK int route_digest(const struct config *config, FILE *to);
+
+#endif

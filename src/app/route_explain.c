@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "app/route_explain.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "balance/maglev.h"
+#include "balance/pool.h"
+#include "base/check.h"
+#include "base/text.h"
+#include "config/directive.h"
+#include "proto/hello.h"
+#include "proxy/client_key.h"
+#include "proxy/route.h"
+
+/* What the config floor says of the balance floor, which it cannot see. */
+static_assert(CONFIG_TRIES_MAX == POOL_TRIES_MAX, "a session may try as many as are remembered");
+static_assert(CONFIG_BACKENDS_MAX == POOL_BACKENDS_MAX, "a pool takes all that are configured");
+static_assert(CONFIG_TIERS_MAX == POOL_TIERS_MAX, "and all tiers");
+static_assert(CONFIG_HASH_SLOTS_SMALL == MAGLEV_SLOTS_SMALL, "tables have these sizes");
+static_assert(CONFIG_HASH_SLOTS_LARGE == MAGLEV_SLOTS_LARGE, "tables have these sizes");
+
+/* Who would be next, when those before have failed: more than that nobody reads. */
+#define NEXT_MAX 3u
+
+/* A client, as it was typed. */
+struct subject {
+	const char *text;
+	struct addr addr; /* of length 0: a name */
+	bool has_port;
+	char name[HELLO_NAME_BYTES]; /* as a ClientHello is read; "": an address */
+};
+
+/* ---- what was typed ------------------------------------------------------------------ */
+
+static bool read_addr(const char *text, struct subject *subject)
+{
+	char with_port[ADDR_TEXT_BYTES];
+	const bool has_colon = strchr(text, ':') != NULL;
+	int n;
+
+	subject->has_port = addr_parse(text, &subject->addr) && !addr_is_unix(&subject->addr);
+	if (subject->has_port)
+		return true;
+	n = snprintf(with_port, sizeof(with_port), has_colon ? "[%s]:0" : "%s:0", text);
+	if (n > 0 && (size_t)n < sizeof(with_port) && addr_parse(with_port, &subject->addr) &&
+	    !addr_is_unix(&subject->addr))
+		return true;
+	subject->addr = (struct addr){ 0 };
+	return false;
+}
+
+static void read_subject(const char *text, struct subject *subject)
+{
+	size_t n = strlen(text);
+
+	*subject = (struct subject){ .text = text };
+	if (read_addr(text, subject)) {
+		addr_unmap(&subject->addr);
+		return;
+	}
+	if (n > 0 && text[n - 1] == '.')
+		n--;
+	for (size_t i = 0; i < n && n < sizeof(subject->name); i++)
+		subject->name[i] = (char)tolower((unsigned char)text[i]);
+}
+
+/* False: this pool knows clients by something else. */
+static bool key_of(const struct subject *s, const struct key_config *config, uint64_t *ret_key)
+{
+	if (config->kind == CLIENT_KEY_DESTINATION)
+		return s->has_port && client_key_of_destination(&s->addr, ret_key);
+	if (s->addr.len > 0)
+		return client_key_of_addr(&s->addr, config, ret_key);
+	*ret_key = client_key_of_name(s->name);
+	return config->kind == CLIENT_KEY_SNI && s->name[0] != '\0';
+}
+
+/* ---- listeners ---------------------------------------------------------------------------- */
+
+static void print_listener(const struct listener_config *listener, const struct subject *s,
+			   FILE *to)
+{
+	struct hello hello = { 0 };
+	const struct pool_config *pool;
+
+	(void)!text_copy(hello.name, sizeof(hello.name), s->name);
+	pool = route_find(listener, &hello);
+	fprintf(to, "[listener %s]: %s ", listener->name, s->text);
+	if (pool)
+		fprintf(to, "goes to [pool %s]\n", pool->name);
+	else
+		fputs("is refused: no route fits, and there is no pool\n", to);
+}
+
+/* Gives how many have anything to say of it. */
+static unsigned explain_listeners(const struct config *config, const struct subject *s, FILE *to)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < config->listeners_n && s->name[0]; i++) {
+		if (config->listeners[i].routes_n == 0)
+			continue;
+		print_listener(&config->listeners[i], s, to);
+		n++;
+	}
+	return n;
+}
+
+/* ---- pools ----------------------------------------------------------------------------- */
+
+static void print_backend(struct pool *pool, int index, FILE *to)
+{
+	const struct backend_config *b = pool_backend(pool, (size_t)index)->config;
+	char addr[ADDR_TEXT_BYTES];
+
+	fprintf(to, "%s (%s)", b->name, addr_format(&b->addr, addr));
+}
+
+static void print_reason(struct pool *pool, const struct pool_route *route, FILE *to)
+{
+	if (route->home < 0) {
+		fprintf(to, ", for slot %" PRIu32 " belongs to nobody", route->slot);
+	} else if (route->home == route->chosen) {
+		fprintf(to, ", which slot %" PRIu32 " belongs to", route->slot);
+	} else {
+		fprintf(to, ", %u steps from slot %" PRIu32 ", which belongs to ", route->steps,
+			route->slot);
+		print_backend(pool, route->home, to);
+	}
+}
+
+/* Those that get the key when the ones before could not be connected to. */
+static void print_next(struct pool *pool, struct pool_ask *ask, const struct pool_route *route,
+		       FILE *to)
+{
+	struct pool_route next = *route;
+
+	for (unsigned n = 0; n < NEXT_MAX; n++) {
+		ask->tried[ask->tried_n++] = (uint16_t)next.chosen;
+		if (!pool_route(pool, ask, &next) || next.chosen < 0)
+			break;
+		fputs(n == 0 ? "; after it " : ", ", to);
+		print_backend(pool, next.chosen, to);
+	}
+	putc('\n', to);
+}
+
+static void print_pool(struct pool *pool, const struct subject *s, uint64_t key, FILE *to)
+{
+	const struct pool_config *config = pool_config(pool);
+	const struct directive *hash = directive_find(SECTION_POOL, "hash");
+	struct pool_ask ask = { .key = key };
+	struct pool_route route;
+
+	CHECK(hash);
+	CHECK(pool_route(pool, &ask, &route));
+	fprintf(to, "[pool %s]: hash = ", config->name);
+	hash->type->print(hash, config, 0, to);
+	fprintf(to, ", %" PRIu32 " slots, digest %016" PRIx64 "\n", route.slots, pool_digest(pool));
+	fprintf(to, "[pool %s]: %s gets ", config->name, s->text);
+	if (route.chosen < 0) {
+		fputs("no backend: none may have it\n", to);
+		return;
+	}
+	print_backend(pool, route.chosen, to);
+	print_reason(pool, &route, to);
+	print_next(pool, &ask, &route, to);
+}
+
+static int explain_pool(const struct pool_config *config, const struct subject *s, FILE *to)
+{
+	struct pool *pool;
+	uint64_t key;
+
+	if (config->balance != BALANCE_MAGLEV || !key_of(s, &config->hash, &key))
+		return -ENOENT;
+	pool = pool_create(config);
+	if (!pool)
+		return -ENOMEM;
+	print_pool(pool, s, key, to);
+	pool_destroy(pool);
+	return 0;
+}
+
+int route_explain(const struct config *config, const char *text, FILE *to)
+{
+	struct subject subject;
+	unsigned said;
+
+	read_subject(text, &subject);
+	said = explain_listeners(config, &subject, to);
+	for (size_t i = 0; i < config->pools_n; i++) {
+		int err = explain_pool(&config->pools[i], &subject, to);
+
+		if (err == -ENOMEM)
+			return err;
+		said += err == 0;
+	}
+	return said > 0 ? 0 : -ENOENT;
+}
+
+/* ---- digests --------------------------------------------------------------------------- */
+
+static int print_digest(const struct pool_config *config, FILE *to)
+{
+	struct pool *pool = pool_create(config);
+	const struct pool_ask ask = { 0 };
+	struct pool_route route;
+
+	if (!pool)
+		return -ENOMEM;
+	CHECK(pool_route(pool, &ask, &route));
+	fprintf(to, "%s %" PRIu32 " %016" PRIx64 "\n", config->name, route.slots,
+		pool_digest(pool));
+	pool_destroy(pool);
+	return 0;
+}
+
+int route_digest(const struct config *config, FILE *to)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < config->pools_n && err == 0; i++) {
+		if (config->pools[i].balance == BALANCE_MAGLEV)
+			err = print_digest(&config->pools[i], to);
+	}
+	return err;
+}

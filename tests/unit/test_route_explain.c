@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/config_stage.h"
+
+#include <errno.h>
+
+#include "app/route_explain.h"
+#include "base/def.h"
+
+static const char text[] = "[listener tls]\nbind = :1\ntls = passthrough\npool = names\n"
+			   "route = sni *.example.com -> plain\n"
+			   "[listener only]\nbind = :2\ntls = passthrough\n"
+			   "route = sni db.example.com -> names\n"
+			   "[listener in]\nbind = :3\npool = nets\n"
+			   "[listener out]\nbind = :4\npool = ports\n"
+			   "[pool plain]\nbackend = b 192.0.2.1:80\n"
+			   "[pool names]\nbalance = maglev\nhash = sni\n"
+			   "backend = a 192.0.2.1:81\nbackend = b 192.0.2.1:82\n"
+			   "[pool nets]\nbalance = maglev\nhash = source/24/56\n"
+			   "backend = a 192.0.2.1:83\nbackend = b 192.0.2.1:84\n"
+			   "backend = c 192.0.2.1:85\nbackend = d 192.0.2.1:86\n"
+			   "[pool ports]\nbalance = maglev\nhash = destination\n"
+			   "backend = a 192.0.2.1:87\n";
+
+/* Gives what is said of @key, to be freed, and in *ret_err what it returns. */
+static char *explain(struct stage *st, const char *key, int *ret_err)
+{
+	char *said;
+	size_t bytes;
+	FILE *to = open_memstream(&said, &bytes);
+
+	assert_non_null(to);
+	*ret_err = route_explain(st->config, key, to);
+	assert_int_equal(fclose(to), 0);
+	return said;
+}
+
+/* What is said of @pool, from the second line on: who gets it. Valid until the next call. */
+static const char *answer_of(struct stage *st, const char *key, const char *pool)
+{
+	static char answer[256];
+	char begin[128];
+	int err;
+	char *said = explain(st, key, &err), *at;
+
+	snprintf(begin, sizeof(begin), "[pool %s]: %s gets ", pool, key);
+	at = strstr(said, begin);
+	answer[0] = '\0';
+	if (err == 0 && at)
+		snprintf(answer, sizeof(answer), "%.*s",
+			 (int)strcspn(at, "\n") - (int)strlen(begin), at + strlen(begin));
+	free(said);
+	return answer;
+}
+
+static bool is_same(struct stage *st, const char *pool, const char *key, const char *other)
+{
+	char answer[256];
+
+	snprintf(answer, sizeof(answer), "%s", answer_of(st, key, pool));
+	assert_true(answer[0] != '\0');
+	return strcmp(answer, answer_of(st, other, pool)) == 0;
+}
+
+static void a_key_counts_as_far_as_its_pool_looks(void **state)
+{
+	struct stage *st = *state;
+
+	stage_load(st, text);
+	stage_expect_good(st);
+	assert_true(is_same(st, "nets", "10.1.2.3", "10.1.2.77"));
+	assert_true(is_same(st, "nets", "10.1.2.3", "10.1.2.77:99"));
+	assert_true(is_same(st, "nets", "10.1.2.3", "::ffff:10.1.2.9"));
+	assert_false(is_same(st, "nets", "10.1.2.3", "10.1.3.3"));
+	assert_true(is_same(st, "nets", "2001:db8:0:ab00::1", "2001:db8:0:abff::2"));
+	assert_false(is_same(st, "nets", "2001:db8:0:ab00::1", "2001:db8:0:ac00::1"));
+	assert_true(is_same(st, "names", "db.example.com", "DB.example.com."));
+	assert_false(is_same(st, "names", "db.example.com", "db2.example.com"));
+	/* Without a name the address. */
+	assert_false(is_same(st, "names", "10.1.2.3", "10.1.2.77"));
+	assert_false(is_same(st, "ports", "10.1.2.3:80", "10.1.2.3:81"));
+}
+
+static void each_pool_is_asked_what_it_knows(void **state)
+{
+	static const struct {
+		const char *key;
+		bool names, nets, ports;
+	} rows[] = {
+		{ "db.example.com", true, false, false },
+		{ "10.0.0.1", true, true, false },
+		{ "[2001:db8::1]:80", true, true, true },
+		{ "10.0.0.1:80", true, true, true },
+	};
+	struct stage *st = *state;
+
+	stage_load(st, text);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(answer_of(st, rows[i].key, "names")[0] != '\0', rows[i].names);
+		assert_int_equal(answer_of(st, rows[i].key, "nets")[0] != '\0', rows[i].nets);
+		assert_int_equal(answer_of(st, rows[i].key, "ports")[0] != '\0', rows[i].ports);
+		assert_int_equal(answer_of(st, rows[i].key, "plain")[0], '\0');
+	}
+}
+
+static void everybody_is_named_once_in_the_order_of_turns(void **state)
+{
+	struct stage *st = *state;
+	const char *answer;
+
+	stage_load(st, text);
+	answer = answer_of(st, "10.0.0.1", "nets");
+	for (char name = 'a'; name <= 'd'; name++) {
+		char backend[] = "x (192.0.2.1:8";
+		const char *at;
+
+		backend[0] = name;
+		at = strstr(answer, backend);
+		assert_non_null(at);
+		assert_null(strstr(at + 1, backend));
+	}
+	assert_non_null(strstr(answer, ", which slot "));
+	assert_non_null(strstr(answer, "; after it "));
+	answer = answer_of(st, "10.0.0.1:80", "ports");
+	assert_non_null(strstr(answer, "a (192.0.2.1:87), which slot "));
+	assert_null(strstr(answer, "; after it "));
+}
+
+static void names_are_routed_by_each_listener(void **state)
+{
+	struct stage *st = *state;
+	char *said;
+	int err;
+
+	stage_load(st, text);
+	said = explain(st, "db.example.com", &err);
+	assert_int_equal(err, 0);
+	assert_non_null(strstr(said, "[listener tls]: db.example.com goes to [pool plain]\n"));
+	assert_non_null(strstr(said, "[listener only]: db.example.com goes to [pool names]\n"));
+	assert_null(strstr(said, "[listener in]"));
+	free(said);
+	said = explain(st, "example.com", &err);
+	assert_non_null(strstr(said, "[listener tls]: example.com goes to [pool names]\n"));
+	assert_non_null(strstr(said, "[listener only]: example.com is refused: no route fits, and "
+				     "there is no pool\n"));
+	free(said);
+}
+
+static void a_key_that_nothing_depends_on_is_an_error(void **state)
+{
+	static char long_name[300];
+	struct stage *st = *state;
+	char *said;
+	int err;
+
+	memset(long_name, 'x', sizeof(long_name) - 1);
+	stage_load(st, STAGE_GOOD);
+	said = explain(st, "10.0.0.1", &err);
+	assert_int_equal(err, -ENOENT);
+	assert_string_equal(said, "");
+	free(said);
+	stage_load(st, text);
+	for (size_t i = 0; i < 2; i++) {
+		said = explain(st, i == 0 ? "" : long_name, &err);
+		assert_int_equal(err, -ENOENT);
+		assert_string_equal(said, "");
+		free(said);
+	}
+}
+
+static char *digest(struct stage *st, const char *config)
+{
+	char *said;
+	size_t bytes;
+	FILE *to = open_memstream(&said, &bytes);
+
+	assert_non_null(to);
+	stage_load(st, config);
+	stage_expect_good(st);
+	assert_int_equal(route_digest(st->config, to), 0);
+	assert_int_equal(fclose(to), 0);
+	return said;
+}
+
+#define DIGEST_HEAD \
+	"[listener l]\nbind = :80\npool = p\n[pool p]\nbalance = maglev\nhash_table = 65537\n"
+
+static void a_digest_depends_on_names_and_weights_only(void **state)
+{
+	struct stage *st = *state;
+	char *first =
+		digest(st, DIGEST_HEAD "backend = a 192.0.2.1:80\nbackend = b 192.0.2.2:80\n");
+	char *moved = digest(st, DIGEST_HEAD "backend = b 192.0.2.7:90 max_sessions=4\n"
+					     "backend = a 192.0.2.8:80\nhash = source/24\n");
+	char *other =
+		digest(st, DIGEST_HEAD "backend = a 192.0.2.1:80\nbackend = c 192.0.2.2:80\n");
+	char *heavy = digest(st, DIGEST_HEAD "backend = a 192.0.2.1:80 weight=2\n"
+					     "backend = b 192.0.2.2:80\n");
+	char *none = digest(st, STAGE_GOOD);
+
+	assert_int_equal(strlen(first), strlen("p 65537 0123456789abcdef\n"));
+	assert_memory_equal(first, "p 65537 ", strlen("p 65537 "));
+	assert_string_equal(first, moved);
+	assert_string_not_equal(first, other);
+	assert_string_not_equal(first, heavy);
+	assert_string_equal(none, "");
+	free(first);
+	free(moved);
+	free(other);
+	free(heavy);
+	free(none);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(a_key_counts_as_far_as_its_pool_looks),
+		stage_test(each_pool_is_asked_what_it_knows),
+		stage_test(everybody_is_named_once_in_the_order_of_turns),
+		stage_test(names_are_routed_by_each_listener),
+		stage_test(a_key_that_nothing_depends_on_is_an_error),
+		stage_test(a_digest_depends_on_names_and_weights_only),
+	};
+
+	return cmocka_run_group_tests_name("route_explain", tests, NULL, NULL);
+}
