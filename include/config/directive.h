@@ -62,11 +62,11 @@ struct directive_type {
 	size_t (*count)(const void *section);
 	/* Where one list is written with several keys: that of one of them; NULL: the row's. */
 	const char *(*key)(const void *section, size_t index);
-	/* Where a directive may be left out and has no default: was it given? NULL: it always has a value. */
+	/* Where one may be left out and has no default: was it given? NULL: it has a value. */
 	bool (*has)(const struct directive *d, const void *section);
 	/* Gives back what set() allocated; NULL: nothing. */
 	void (*release)(const struct directive *d, void *section);
-	/* Of quantities: what one is called, its unit if it needs one, its text, the field's size. */
+	/* Of quantities: what one is called, its unit if it needs one, the size of its field. */
 	const char *noun, *unit;
 	bool (*parse)(const char *text, uint64_t *ret_value);
 	const char *(*format)(uint64_t value, char ret_text[TEXT_NUMBER_BYTES]);
