@@ -100,6 +100,22 @@ void addr_unmap(struct addr *addr);
  */
 bool addr_is_local(const struct addr *addr);
 
+/*
+ * An address without the path of a unix socket: a quarter of the size, for
+ * clients, of which there are many and whose sockets have no path.
+ */
+struct addr_short {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in4;
+		struct sockaddr_in6 in6;
+	};
+	socklen_t len; /* 0: no address */
+};
+
+void addr_shorten(struct addr_short *ret_short, const struct addr *addr);
+void addr_lengthen(struct addr *ret_addr, const struct addr_short *from);
+
 /* A block of addresses, "10.0.0.0/8", "2001:db8::/32", or one address without a slash. */
 struct addr_block {
 	uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d */

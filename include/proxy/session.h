@@ -167,7 +167,7 @@ struct session {
 	char dial_answer; /* one byte, to PostgreSQL's SSLRequest */
 	bool is_retiring; /* a try has failed: waits for the kernel to return its ops */
 	int dial_error; /* of the last failed try: -errno, 0 for none */
-	struct addr client;
+	struct addr_short client; /* len 0: nobody wanted to know, see proxy.needs_clients */
 };
 
 /* An accepted socket on its way to a session. */

@@ -199,6 +199,21 @@ void addr_unmap(struct addr *addr)
 	addr_from_sockaddr(addr, (const struct sockaddr *)&in4, sizeof(in4));
 }
 
+void addr_shorten(struct addr_short *ret_short, const struct addr *addr)
+{
+	socklen_t len = addr_is_unix(addr) ? (socklen_t)sizeof(sa_family_t) : addr->len;
+
+	*ret_short = (struct addr_short){ .len = len };
+	memcpy(&ret_short->sa, &addr->sa, len);
+}
+
+void addr_lengthen(struct addr *ret_addr, const struct addr_short *from)
+{
+	*ret_addr = (struct addr){ 0 };
+	if (from->len > 0)
+		addr_from_sockaddr(ret_addr, &from->sa, from->len);
+}
+
 bool addr_bytes(const struct addr *addr, uint8_t ret_bytes[16])
 {
 	switch (addr_family(addr)) {

@@ -64,11 +64,14 @@ static bool key_of_destination(const struct session *s, uint64_t *ret_key)
 
 bool client_key(const struct session *s, const struct key_config *config, uint64_t *ret_key)
 {
+	struct addr client;
+
 	if (config->kind == CLIENT_KEY_DESTINATION)
 		return key_of_destination(s, ret_key);
 	if (config->kind == CLIENT_KEY_SNI && s->facts && s->facts->sni[0]) {
 		*ret_key = client_key_of_name(s->facts->sni);
 		return true;
 	}
-	return client_key_of_addr(&s->client, config, ret_key);
+	addr_lengthen(&client, &s->client);
+	return client_key_of_addr(&client, config, ret_key);
 }

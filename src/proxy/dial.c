@@ -162,8 +162,9 @@ static int set_source(struct session *s, int fd, const char **ret_step)
 	const struct pool_config *pool = pool_config(s->pool);
 	int family = addr_family(&s->backend->config->addr);
 	const struct addr *source = next_source(s->engine, pool, family);
-	struct addr client = s->client;
+	struct addr client;
 
+	addr_lengthen(&client, &s->client);
 	if (pool->is_transparent && client.len > 0 && addr_family(&client) == family) {
 		addr_set_port(&client, 0);
 		return sock_set_source(fd, &client, true, ret_step);

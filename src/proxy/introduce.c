@@ -23,10 +23,13 @@ bool introduce_is_trusted(const struct session *s)
 {
 	const struct listener_config *config = s->listener->config;
 
-	if (addr_is_unix(&s->client))
+	struct addr peer;
+
+	addr_lengthen(&peer, &s->client);
+	if (addr_is_unix(&peer))
 		return true; /* the socket file's owner and mode say who may connect */
 	for (size_t n = 0; n < config->proxy_from_n; n++)
-		if (addr_block_has(&config->proxy_from[n], &s->client))
+		if (addr_block_has(&config->proxy_from[n], &peer))
 			return true;
 	return false;
 }
@@ -43,7 +46,7 @@ static bool believe(struct session *s, const struct proxyhdr *hdr)
 	if (!facts)
 		return false;
 	if (hdr->source.len > 0)
-		s->client = hdr->source;
+		addr_shorten(&s->client, &hdr->source);
 	facts->destination = hdr->destination;
 	return true;
 }
@@ -52,10 +55,12 @@ static bool believe(struct session *s, const struct proxyhdr *hdr)
 static bool is_admitted(struct session *s)
 {
 	enum admission answer;
+	struct addr client;
 
 	if (!admission_asks(s->listener))
 		return true;
-	answer = admission_ask(s->engine, s->listener, &s->client, &s->source);
+	addr_lengthen(&client, &s->client);
+	answer = admission_ask(s->engine, s->listener, &client, &s->source);
 	if (answer == ADMISSION_GRANTED)
 		return true;
 	s->detail = admission_names[answer];
@@ -128,13 +133,13 @@ int introduce_client(struct session *s)
 	const struct pool_config *pool = pool_config(s->pool);
 	struct proxyhdr hdr = {
 		.version = pool->send_proxy == PROXY_V1 ? 1 : 2,
-		.source = s->client,
 		.is_local = s->client.len == 0,
 	};
 	uint8_t bytes[PROXYHDR_WRITE_BYTES_MAX];
 	char id[UNIQUE_ID_BYTES];
 	size_t n;
 
+	addr_lengthen(&hdr.source, &s->client);
 	destination_of(s, &hdr.destination);
 	if (pool->has_proxy_tlvs) {
 		snprintf(id, sizeof(id), "%llx-%llx", (unsigned long long)s->engine->epoch,

@@ -95,13 +95,15 @@ static void learn_client(struct session *s, int fd)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
+	struct addr client;
 
 	if (!log_is_on(LOG_INFO) && !s->engine->proxy->needs_clients)
 		return;
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
 		return;
-	addr_from_sockaddr(&s->client, (struct sockaddr *)&ss, len);
-	addr_unmap(&s->client);
+	addr_from_sockaddr(&client, (struct sockaddr *)&ss, len);
+	addr_unmap(&client);
+	addr_shorten(&s->client, &client);
 }
 
 static void session_init(struct session *s, struct engine *e, const struct newcomer *newcomer)
@@ -373,12 +375,14 @@ static void log_end_of(const struct session *s)
 {
 	char text[ADDR_TEXT_BYTES];
 	struct log_line line;
+	struct addr client;
 
 	if (!log_begin(&line, LOG_INFO, "session"))
 		return;
 	log_u64(&line, "id", s->id);
 	log_text(&line, "listener", s->listener->config->name);
-	log_text(&line, "client", addr_format(&s->client, text));
+	addr_lengthen(&client, &s->client);
+	log_text(&line, "client", addr_format(&client, text));
 	if (s->backend)
 		log_text(&line, "backend", s->backend->config->name);
 	log_u64(&line, "up", bytes_up(s));
