@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/*
- * Keys lie in a ring of slots; an atomic number says how many were ever made.
- * Workers look a key up by its name among those that are valid, without a
- * lock: the slot that a rotation fills has been out of use for many lifetimes.
- * A reload of a key file writes a whole new ring and swaps it in; the one
- * before stays until the next reload, when nobody can be reading it any more.
- */
-
 #include "tls/tickets.h"
 
-#include "base/check.h"
+#include "base/def.h"
 #include "tls/pem.h"
 #include "tls/seal.h"
 
@@ -19,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +22,9 @@
 #define TAG_BYTES 16
 #define ENTRY_BYTES (SEAL_NAME_BYTES + KEY_BYTES)
 
+/* With random keys: the one that seals and the one before. */
+#define RANDOM_KEYS 2
+
 struct ticket_key {
 	uint8_t name[SEAL_NAME_BYTES];
 	uint8_t key[KEY_BYTES];
@@ -36,19 +32,18 @@ struct ticket_key {
 
 static_assert(sizeof(struct ticket_key) == ENTRY_BYTES, "an entry of the key file is a key");
 
-struct tls_tickets {
-	atomic_uint refs;
-	char *key_file; /* NULL: random keys */
-	struct ring {
-		struct ticket_key slots[TLS_TICKET_KEYS_MAX];
-		atomic_uint made; /* the newest, which seals, is at made - 1 */
-		unsigned valid;   /* so many of the newest open */
-	} rings[2];
-	_Atomic(struct ring *) ring;
+/* The first key seals, all of them open. A handshake reads them once or twice. */
+struct key_list {
+	struct ticket_key at[TLS_TICKET_KEYS_MAX];
+	size_t n;
 };
 
-/* With random keys: the one that seals and the one before. */
-#define RANDOM_VALID 2
+struct tls_tickets {
+	atomic_uint refs;
+	char *key_file;        /* NULL: random keys */
+	pthread_rwlock_t lock; /* of the keys */
+	struct key_list keys;
+};
 
 /* ---- the keys ---------------------------------------------------------------- */
 
@@ -57,13 +52,17 @@ static bool make_random(void *out, size_t n)
 	return getrandom(out, n, 0) == (ssize_t)n;
 }
 
-static bool add_random_key(struct ring *ring)
+/* A new key in front of those that are still good. */
+static bool add_random_key(struct key_list *keys)
 {
-	unsigned made = atomic_load_explicit(&ring->made, memory_order_relaxed);
+	struct ticket_key key;
 
-	if (!make_random(&ring->slots[made % TLS_TICKET_KEYS_MAX], sizeof(struct ticket_key)))
+	if (!make_random(&key, sizeof(key)))
 		return false;
-	atomic_store_explicit(&ring->made, made + 1, memory_order_release);
+	memmove(&keys->at[1], &keys->at[0], (RANDOM_KEYS - 1) * sizeof(key));
+	keys->at[0] = key;
+	keys->n = MIN(keys->n + 1, RANDOM_KEYS);
+	explicit_bzero(&key, sizeof(key));
 	return true;
 }
 
@@ -94,92 +93,66 @@ static bool read_key(const char *line, size_t n, struct ticket_key *key)
 	return true;
 }
 
-/* Fills @keys from the lines of @text; how many, or -1 with a problem added. */
-static int read_keys(const struct tls_tickets *t, const char *text, struct ticket_key *keys,
-		     struct tls_problems *problems)
+/* Reads the lines of @text. False: a problem was added. */
+static bool read_keys(const char *text, const char *path, struct key_list *keys,
+		      struct tls_problems *problems)
 {
-	int n = 0;
-
 	for (unsigned line = 1; *text; line++) {
 		size_t length = strcspn(text, "\r\n");
 
-		if (length > 0 && n == TLS_TICKET_KEYS_MAX) {
-			tls_problem_add(problems, TLS_ERROR, "ticket_keys", t->key_file,
+		if (length > 0 && keys->n == TLS_TICKET_KEYS_MAX) {
+			tls_problem_add(problems, TLS_ERROR, "ticket_keys", path,
 					"more than %d keys", TLS_TICKET_KEYS_MAX);
-			return -1;
+			return false;
 		}
-		if (length > 0 && !read_key(text, length, &keys[n])) {
-			tls_problem_add(problems, TLS_ERROR, "ticket_keys", t->key_file,
+		if (length > 0 && !read_key(text, length, &keys->at[keys->n])) {
+			tls_problem_add(problems, TLS_ERROR, "ticket_keys", path,
 					"line %u is not a key of 96 hexadecimal digits", line);
-			return -1;
+			return false;
 		}
-		n += length > 0;
+		keys->n += length > 0;
 		text += length;
 		text += *text == '\r';
 		text += *text == '\n';
 	}
-	if (n == 0)
-		tls_problem_add(problems, TLS_ERROR, "ticket_keys", t->key_file, "has no key");
-	return n > 0 ? n : -1;
+	if (keys->n == 0)
+		tls_problem_add(problems, TLS_ERROR, "ticket_keys", path, "has no key");
+	return keys->n > 0;
 }
 
-/* The file's first key seals: it goes in as the newest. */
-static bool load_file(struct tls_tickets *t, struct ring *ring, struct tls_problems *problems)
+static bool load_keys(const char *path, struct key_list *keys, struct tls_problems *problems)
 {
-	struct ticket_key keys[TLS_TICKET_KEYS_MAX];
 	struct pem_file file;
-	int n;
+	bool is_good;
 
-	if (!pem_open(&file, t->key_file, "ticket_keys", problems))
+	if (!pem_open(&file, path, "ticket_keys", problems))
 		return false;
-	n = read_keys(t, file.text, keys, problems);
-	if (file.mode & 07)
-		tls_problem_add(problems, TLS_WARNING, "ticket_keys", t->key_file,
+	is_good = read_keys(file.text, path, keys, problems);
+	if (is_good && file.mode & 07)
+		tls_problem_add(problems, TLS_WARNING, "ticket_keys", path,
 				"is open to everybody (mode %04o): chmod o= it",
 				(unsigned)file.mode & 07777);
 	pem_close(&file);
-	if (n < 0)
-		return false;
-	for (int i = 0; i < n; i++)
-		ring->slots[i] = keys[n - 1 - i];
-	ring->valid = (unsigned)n;
-	atomic_store_explicit(&ring->made, (unsigned)n, memory_order_release);
-	explicit_bzero(keys, sizeof(keys));
-	return true;
-}
-
-static struct ring *spare_ring(struct tls_tickets *t)
-{
-	return atomic_load_explicit(&t->ring, memory_order_relaxed) == &t->rings[0] ? &t->rings[1]
-										    : &t->rings[0];
-}
-
-static bool fill_first(struct tls_tickets *t, struct tls_problems *problems)
-{
-	if (t->key_file)
-		return load_file(t, &t->rings[0], problems);
-	t->rings[0].valid = RANDOM_VALID;
-	return add_random_key(&t->rings[0]);
+	return is_good;
 }
 
 struct tls_tickets *tls_tickets_create(const char *key_file, struct tls_problems *problems)
 {
 	struct tls_tickets *t = calloc(1, sizeof(*t));
+	bool is_good;
 
 	if (!t)
 		return NULL;
 	atomic_init(&t->refs, 1);
-	atomic_init(&t->ring, &t->rings[0]);
-	if (key_file) {
+	pthread_rwlock_init(&t->lock, NULL); /* cannot fail without attributes */
+	if (key_file)
 		t->key_file = strdup(key_file);
-		if (!t->key_file)
-			goto fail;
-	}
-	if (!fill_first(t, problems))
-		goto fail;
-	return t;
-
-fail:
+	if (key_file)
+		is_good = t->key_file && load_keys(key_file, &t->keys, problems);
+	else
+		is_good = add_random_key(&t->keys);
+	if (is_good)
+		return t;
 	tls_tickets_unref(t);
 	return NULL;
 }
@@ -196,47 +169,59 @@ void tls_tickets_unref(struct tls_tickets *t)
 	if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	free(t->key_file);
+	pthread_rwlock_destroy(&t->lock);
 	explicit_bzero(t, sizeof(*t));
 	free(t);
 }
 
 int tls_tickets_rotate(struct tls_tickets *t, struct tls_problems *problems)
 {
-	if (!t->key_file)
-		return add_random_key(atomic_load_explicit(&t->ring, memory_order_relaxed))
-			       ? 0
-			       : -EAGAIN;
-	if (!load_file(t, spare_ring(t), problems))
-		return -EINVAL;
-	atomic_store_explicit(&t->ring, spare_ring(t), memory_order_release);
+	struct key_list fresh = { 0 };
+
+	if (t->key_file) {
+		if (!load_keys(t->key_file, &fresh, problems))
+			return -EINVAL;
+	} else {
+		fresh = t->keys; /* only this thread changes them */
+		if (!add_random_key(&fresh))
+			return -EAGAIN;
+	}
+	pthread_rwlock_wrlock(&t->lock);
+	t->keys = fresh;
+	pthread_rwlock_unlock(&t->lock);
+	explicit_bzero(&fresh, sizeof(fresh));
 	return 0;
 }
 
 /* ---- sealing ------------------------------------------------------------------ */
 
-/* The @age-th newest key; NULL when there are not so many that open. */
-static const struct ticket_key *key_of_age(const struct ring *ring, unsigned age)
+/* A copy of the key that seals. */
+static struct ticket_key sealing_key(struct tls_tickets *t)
 {
-	unsigned made = atomic_load_explicit(&ring->made, memory_order_acquire);
+	struct ticket_key key;
 
-	if (age >= ring->valid || age >= made)
-		return NULL;
-	return &ring->slots[(made - 1 - age) % TLS_TICKET_KEYS_MAX];
+	pthread_rwlock_rdlock(&t->lock);
+	key = t->keys.at[0];
+	pthread_rwlock_unlock(&t->lock);
+	return key;
 }
 
-static bool find_key(const struct ring *ring, const uint8_t *name, struct ticket_key *ret_key,
-		     bool *ret_is_newest)
+/* A copy of the key of that name. False: there is none. */
+static bool opening_key(struct tls_tickets *t, const uint8_t *name, struct ticket_key *ret_key,
+			bool *ret_is_first)
 {
-	const struct ticket_key *key;
+	bool is_found = false;
 
-	for (unsigned age = 0; (key = key_of_age(ring, age)); age++) {
-		if (memcmp(key->name, name, SEAL_NAME_BYTES) != 0)
+	pthread_rwlock_rdlock(&t->lock);
+	for (size_t i = 0; i < t->keys.n && !is_found; i++) {
+		if (memcmp(t->keys.at[i].name, name, SEAL_NAME_BYTES) != 0)
 			continue;
-		*ret_key = *key;
-		*ret_is_newest = age == 0;
-		return true;
+		*ret_key = t->keys.at[i];
+		*ret_is_first = i == 0;
+		is_found = true;
 	}
-	return false;
+	pthread_rwlock_unlock(&t->lock);
+	return is_found;
 }
 
 static bool start_cipher(Aes *aes, const struct ticket_key *key)
@@ -251,39 +236,37 @@ static bool start_cipher(Aes *aes, const struct ticket_key *key)
 
 bool seal_close(struct tls_tickets *t, struct seal *seal, const struct seal_bond *bond)
 {
-	const struct ring *ring = atomic_load_explicit(&t->ring, memory_order_acquire);
-	const struct ticket_key *newest = key_of_age(ring, 0);
-	struct ticket_key key;
+	struct ticket_key key = sealing_key(t);
+	bool is_sealed = false;
 	Aes aes;
-	int code;
 
-	CHECK(newest);
-	key = *newest;
 	memcpy(seal->name, key.name, SEAL_NAME_BYTES);
-	if (!make_random(seal->nonce, NONCE_BYTES) || !start_cipher(&aes, &key))
-		return false;
-	code = wc_AesGcmEncrypt(&aes, seal->text, seal->text, (word32)seal->bytes, seal->nonce,
-				NONCE_BYTES, seal->tag, TAG_BYTES, bond->at, (word32)bond->bytes);
-	wc_AesFree(&aes);
+	if (make_random(seal->nonce, NONCE_BYTES) && start_cipher(&aes, &key)) {
+		is_sealed = wc_AesGcmEncrypt(&aes, seal->text, seal->text, (word32)seal->bytes,
+					     seal->nonce, NONCE_BYTES, seal->tag, TAG_BYTES,
+					     bond->at, (word32)bond->bytes) == 0;
+		wc_AesFree(&aes);
+	}
 	explicit_bzero(&key, sizeof(key));
-	return code == 0;
+	return is_sealed;
 }
 
 enum seal_result seal_open(struct tls_tickets *t, struct seal *seal, const struct seal_bond *bond)
 {
-	const struct ring *ring = atomic_load_explicit(&t->ring, memory_order_acquire);
+	bool is_open = false, is_first = false;
 	struct ticket_key key;
-	bool is_newest;
 	Aes aes;
-	int code;
 
-	if (!find_key(ring, seal->name, &key, &is_newest) || !start_cipher(&aes, &key))
+	if (!opening_key(t, seal->name, &key, &is_first))
 		return SEAL_REFUSED;
-	code = wc_AesGcmDecrypt(&aes, seal->text, seal->text, (word32)seal->bytes, seal->nonce,
-				NONCE_BYTES, seal->tag, TAG_BYTES, bond->at, (word32)bond->bytes);
-	wc_AesFree(&aes);
+	if (start_cipher(&aes, &key)) {
+		is_open = wc_AesGcmDecrypt(&aes, seal->text, seal->text, (word32)seal->bytes,
+					   seal->nonce, NONCE_BYTES, seal->tag, TAG_BYTES, bond->at,
+					   (word32)bond->bytes) == 0;
+		wc_AesFree(&aes);
+	}
 	explicit_bzero(&key, sizeof(key));
-	if (code != 0)
+	if (!is_open)
 		return SEAL_REFUSED;
-	return is_newest ? SEAL_OPENED : SEAL_OPENED_OLD;
+	return is_first ? SEAL_OPENED : SEAL_OPENED_OLD;
 }
