@@ -180,7 +180,8 @@ struct newcomer {
 
 /*
  * Begins a session of @newcomer, whose socket, place in the proxy and source
- * it takes. False, and all of them given back, when the engine has no slot left.
+ * it takes. False, and all of them given back, when the engine has no slot left
+ * or has been told to stop.
  */
 MUST_CHECK bool session_start(struct engine *engine, const struct newcomer *newcomer);
 

@@ -136,7 +136,7 @@ static void turn_back(struct engine *e, const struct newcomer *newcomer)
 bool session_start(struct engine *e, const struct newcomer *newcomer)
 {
 	uint64_t bandwidth = newcomer->listener->config->bandwidth_bytes_per_s;
-	struct session *s = slab_get(&e->sessions);
+	struct session *s = e->is_stopping ? NULL : slab_get(&e->sessions);
 
 	if (!s) {
 		turn_back(e, newcomer);
