@@ -25,8 +25,9 @@
 #define NS_PER_MS 1000000ull
 
 /*
- * With less room than this, connections are accepted one at a time, so that
- * the limit is exact and those over it wait in the kernel's backlog.
+ * With less room than this, and than all that may wait in the backlogs of all
+ * workers and be accepted in one turn, connections are accepted one at a time,
+ * so that the limit is exact and those over it go on waiting.
  */
 #define ROOM_FOR_MANY 1024
 
@@ -50,15 +51,27 @@ void acceptor_open(struct acceptor *a, struct engine *engine, const struct accep
 	acceptor_arm(a);
 }
 
+static bool acceptor_may_take_many(const struct acceptor *a)
+{
+	const struct listener_config *config = a->listener->config;
+	const struct proxy *proxy = a->engine->proxy;
+	uint64_t may_come = (uint64_t)config->backlog * proxy->workers_n;
+
+	return proxy_room(proxy, a->listener) >= ROOM_FOR_MANY + may_come &&
+	       config->sessions_per_s_max == 0;
+}
+
 static void acceptor_arm(struct acceptor *a)
 {
-	struct engine *e = a->engine;
-
 	if (a->accept.in_kernel || a->is_closing || a->parked_fd >= 0)
 		return;
-	io_accept(e->ring, &a->accept, a->fd,
-		  proxy_room(e->proxy, a->listener) >= ROOM_FOR_MANY &&
-			  a->listener->config->sessions_per_s_max == 0);
+	io_accept(a->engine->ring, &a->accept, a->fd, acceptor_may_take_many(a));
+}
+
+static void acceptor_cancel(struct acceptor *a)
+{
+	if (a->accept.in_kernel && !a->cancel.in_kernel)
+		io_cancel(a->engine->ring, &a->cancel, &a->accept);
 }
 
 /* ---- trouble ------------------------------------------------------------------- */
@@ -111,6 +124,7 @@ static void acceptor_failed(struct acceptor *a, int err)
 	case EPROTO:
 	case EINTR:
 	case EAGAIN:
+	case ECANCELED: /* there is no room for many any more */
 		return;
 	default:
 		log_trouble(a, err);
@@ -287,8 +301,11 @@ static void acceptor_on_accept(struct io_op *op, int res, unsigned flags)
 		acceptor_take(a, res);
 	else if (!a->is_closing)
 		acceptor_failed(a, res);
-	if (flags & IO_MORE)
+	if (flags & IO_MORE) {
+		if (!acceptor_may_take_many(a))
+			acceptor_cancel(a);
 		return;
+	}
 	if (a->is_closing)
 		acceptor_finish_closing(a);
 	else if (!timer_is_set(&a->retry))
@@ -297,9 +314,14 @@ static void acceptor_on_accept(struct io_op *op, int res, unsigned flags)
 
 static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags)
 {
+	struct acceptor *a = container_of(op, struct acceptor, cancel);
+
 	(void)res;
 	(void)flags;
-	acceptor_finish_closing(container_of(op, struct acceptor, cancel));
+	if (!a->is_closing)
+		return;
+	acceptor_cancel(a); /* if it came too late for one accept and too early for the next */
+	acceptor_finish_closing(a);
 }
 
 void acceptor_close(struct acceptor *a)
@@ -307,8 +329,7 @@ void acceptor_close(struct acceptor *a)
 	if (a->is_closing)
 		return;
 	a->is_closing = true;
-	if (a->accept.in_kernel)
-		io_cancel(a->engine->ring, &a->cancel, &a->accept);
+	acceptor_cancel(a);
 	acceptor_finish_closing(a);
 }
 
