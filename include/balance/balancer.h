@@ -65,7 +65,8 @@ struct balancer_ops {
 
 	/*
 	 * Gives the index of one that is in and that @ask has not tried, or -1.
-	 * If it is given, the pool takes a place there: on_load() or leave() follows.
+	 * If it is given, the pool takes a place there: either leave() follows,
+	 * or on_load() does, at once.
 	 */
 	int (*pick)(struct balancer *b, const struct pool_ask *ask);
 
@@ -93,8 +94,8 @@ static inline bool ask_has_tried(const struct pool_ask *ask, unsigned index)
 
 struct heap;
 
-/* Takes out of @heap the first that @ask has not tried and gives its index, or -1. */
-int heap_take_untried(struct heap *heap, const struct pool_ask *ask);
+/* The first index of @heap that @ask has not tried, or HEAP_NONE. */
+uint32_t heap_first_untried(struct heap *heap, const struct pool_ask *ask);
 
 /* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): a step of a counter, mixed. */
 static inline uint64_t balancer_random(struct balancer *b)

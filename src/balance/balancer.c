@@ -3,23 +3,21 @@
 
 #include "balance/heap.h"
 
-int heap_take_untried(struct heap *heap, const struct pool_ask *ask)
+uint32_t heap_first_untried(struct heap *heap, const struct pool_ask *ask)
 {
 	struct heap_item tried[POOL_TRIES_MAX];
-	const struct heap_item *first;
+	uint32_t first;
 	unsigned n = 0;
-	int index = -1;
 
-	while ((first = heap_first(heap)) && n < POOL_TRIES_MAX &&
-	       ask_has_tried(ask, first->index)) {
-		tried[n++] = *first;
-		heap_remove(heap, first->index);
+	while ((first = heap_first(heap)) != HEAP_NONE && n < POOL_TRIES_MAX &&
+	       ask_has_tried(ask, first)) {
+		tried[n++] = heap->items[0];
+		heap_remove(heap, first);
 	}
-	if (first) {
-		index = (int)first->index;
-		heap_remove(heap, first->index);
+	while (n > 0) {
+		const struct heap_item *item = &tried[--n];
+
+		heap_put(heap, heap_item_index(item), item->key, item->rank >> HEAP_INDEX_BITS);
 	}
-	while (n > 0)
-		heap_put(heap, tried[--n]);
-	return index;
+	return first;
 }

@@ -9,6 +9,7 @@
 
 int heap_init(struct heap *heap, uint32_t max)
 {
+	CHECK(max <= 1u << HEAP_INDEX_BITS);
 	*heap = (struct heap){ .max = max };
 	heap->items = calloc(max + 1ul, sizeof(*heap->items));
 	heap->place = malloc((max + 1ul) * sizeof(*heap->place));
@@ -29,17 +30,16 @@ void heap_finish(struct heap *heap)
 
 static bool goes_before(const struct heap_item *a, const struct heap_item *b)
 {
-	if (a->key != b->key)
-		return (int64_t)(a->key - b->key) < 0;
-	if (a->tie != b->tie)
-		return (int32_t)(a->tie - b->tie) < 0;
-	return a->index < b->index;
+	unsigned __int128 a_all = (unsigned __int128)a->key << 64 | a->rank;
+	unsigned __int128 b_all = (unsigned __int128)b->key << 64 | b->rank;
+
+	return (int64_t)((a_all - b_all) >> 64) < 0;
 }
 
 static void put_at(struct heap *heap, uint32_t at, const struct heap_item *item)
 {
 	heap->items[at] = *item;
-	heap->place[item->index] = at;
+	heap->place[heap_item_index(item)] = at;
 }
 
 static uint32_t sift_up(struct heap *heap, uint32_t at, const struct heap_item *item)
@@ -55,35 +55,45 @@ static uint32_t sift_up(struct heap *heap, uint32_t at, const struct heap_item *
 	return at;
 }
 
-static uint32_t sift_down(struct heap *heap, uint32_t at, const struct heap_item *item)
+/*
+ * Fills the hole at @at with the first of its children, and so on down to a
+ * leaf. What belongs into the hole mostly belongs near the leaves, so that
+ * going back up from there costs less than comparing on the way down
+ * (Wegener, Bottom-up heapsort, Theoretical Computer Science 118, 1993).
+ */
+static uint32_t sink_hole(struct heap *heap, uint32_t at)
 {
-	for (;;) {
-		uint32_t child = 2 * at + 1;
+	uint32_t child;
 
-		if (child >= heap->used)
-			return at;
-		if (child + 1 < heap->used &&
-		    goes_before(&heap->items[child + 1], &heap->items[child]))
-			child++;
-		if (!goes_before(&heap->items[child], item))
-			return at;
+	while ((child = 2 * at + 1) + 1 < heap->used) {
+		child += goes_before(&heap->items[child + 1], &heap->items[child]);
 		put_at(heap, at, &heap->items[child]);
 		at = child;
 	}
+	if (child < heap->used) {
+		put_at(heap, at, &heap->items[child]);
+		at = child;
+	}
+	return at;
 }
 
 /* Puts @item where it belongs, given that place @at is free for it. */
 static void settle(struct heap *heap, uint32_t at, struct heap_item item)
 {
-	at = sift_up(heap, at, &item);
-	at = sift_down(heap, at, &item);
-	put_at(heap, at, &item);
+	uint32_t up = sift_up(heap, at, &item);
+
+	if (up == at)
+		up = sift_up(heap, sink_hole(heap, at), &item);
+	put_at(heap, up, &item);
 }
 
-void heap_put(struct heap *heap, struct heap_item item)
+void heap_put(struct heap *heap, uint32_t index, uint64_t key, uint64_t tie)
 {
-	DCHECK(item.index < heap->max);
-	settle(heap, heap_has(heap, item.index) ? heap->place[item.index] : heap->used++, item);
+	struct heap_item item = { .rank = tie << HEAP_INDEX_BITS | index, .key = key };
+
+	DCHECK(index < heap->max);
+	DCHECK(tie <= HEAP_TIE_MAX);
+	settle(heap, heap_has(heap, index) ? heap->place[index] : heap->used++, item);
 }
 
 void heap_remove(struct heap *heap, uint32_t index)

@@ -16,8 +16,8 @@
 struct leastconn {
 	struct balancer balancer;
 	struct heap heap;
-	uint32_t picks;
-	uint32_t *picked; /* by index: at which pick last */
+	uint64_t picks;
+	uint64_t *picked; /* by index: at which pick last */
 };
 
 /* Sessions for each unit of weight, in fixed point: fits for 2^32 sessions. */
@@ -58,9 +58,7 @@ static void leastconn_place(struct balancer *b, unsigned index)
 	const struct candidate *c = &b->candidates[index];
 	uint64_t load = ((uint64_t)c->sessions + 1) << LOAD_SHIFT;
 
-	heap_put(&lc->heap, (struct heap_item){ .key = load / c->weight,
-						.tie = lc->picked[index],
-						.index = index });
+	heap_put(&lc->heap, index, load / c->weight, lc->picked[index]);
 }
 
 static void leastconn_leave(struct balancer *b, unsigned index)
@@ -74,16 +72,16 @@ static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t bef
 	leastconn_place(b, index);
 }
 
+/* It goes to its new place when its new session is counted, at once after this. */
 static int leastconn_pick(struct balancer *b, const struct pool_ask *ask)
 {
 	struct leastconn *lc = leastconn_of(b);
-	int index = heap_take_untried(&lc->heap, ask);
+	uint32_t index = heap_first_untried(&lc->heap, ask);
 
-	if (index < 0)
+	if (index == HEAP_NONE)
 		return -1;
 	lc->picked[index] = ++lc->picks;
-	leastconn_place(b, (unsigned)index);
-	return index;
+	return (int)index;
 }
 
 const struct balancer_ops leastconn_ops = {

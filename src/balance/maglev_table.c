@@ -59,13 +59,13 @@ static void await_turn(struct builder *m, uint32_t i, unsigned weight)
 {
 	uint64_t when = (2ull * m->walks[i].turns++ + 1) * ROUND / (2 * weight);
 
-	heap_put(&m->turns, (struct heap_item){ .key = when, .index = i });
+	heap_put(&m->turns, i, when, 0);
 }
 
 static void fill(struct builder *m, const struct maglev_name *names)
 {
 	for (uint32_t left = m->slots_n; left > 0; left--) {
-		uint32_t i = heap_first(&m->turns)->index;
+		uint32_t i = heap_first(&m->turns);
 
 		m->slots[take_slot(m, &m->walks[i])] = names[i].index;
 		await_turn(m, i, names[i].weight);
@@ -98,7 +98,7 @@ int maglev_build(uint16_t *slots, uint32_t slots_n, struct maglev_name *names, s
 	qsort(names, n, sizeof(*names), by_name);
 	memset(slots, 0xff, slots_n * sizeof(*slots));
 	err = prepare(&m, names, n);
-	if (err == 0 && heap_first(&m.turns))
+	if (err == 0 && heap_first(&m.turns) != HEAP_NONE)
 		fill(&m, names);
 	free(m.taken);
 	free(m.walks);

@@ -106,10 +106,13 @@ static void wait_for_turn(struct roundrobin *rr, unsigned index)
 {
 	const struct turn *turn = &rr->turns[index];
 
-	if ((int64_t)(turn->opens - rr->now) > 0)
-		heap_put(&rr->ahead, (struct heap_item){ .key = turn->opens, .index = index });
-	else
-		heap_put(&rr->open, (struct heap_item){ .key = turn->closes, .index = index });
+	if ((int64_t)(turn->opens - rr->now) > 0) {
+		heap_remove(&rr->open, index);
+		heap_put(&rr->ahead, index, turn->opens, 0);
+	} else {
+		heap_remove(&rr->ahead, index);
+		heap_put(&rr->open, index, turn->closes, 0);
+	}
 }
 
 static void stop_waiting(struct roundrobin *rr, unsigned index)
@@ -160,14 +163,12 @@ static void roundrobin_on_weight(struct balancer *b, unsigned index, uint32_t be
 
 static void open_windows(struct roundrobin *rr)
 {
-	const struct heap_item *first;
+	uint32_t index;
 
-	while ((first = heap_first(&rr->ahead)) && (int64_t)(first->key - rr->now) <= 0) {
-		uint32_t index = first->index;
-
+	while ((index = heap_first(&rr->ahead)) != HEAP_NONE &&
+	       (int64_t)(rr->turns[index].opens - rr->now) <= 0) {
 		heap_remove(&rr->ahead, index);
-		heap_put(&rr->open,
-			 (struct heap_item){ .key = rr->turns[index].closes, .index = index });
+		heap_put(&rr->open, index, rr->turns[index].closes, 0);
 	}
 }
 
@@ -175,16 +176,16 @@ static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
 {
 	struct roundrobin *rr = roundrobin_of(b);
 	struct turn *turn;
-	int index;
+	uint32_t index;
 
 	open_windows(rr);
-	index = heap_take_untried(&rr->open, ask);
-	if (index < 0) {
-		index = heap_take_untried(&rr->ahead, ask);
-		if (index < 0)
+	index = heap_first_untried(&rr->open, ask);
+	if (index == HEAP_NONE) {
+		index = heap_first_untried(&rr->ahead, ask);
+		if (index == HEAP_NONE)
 			return -1;
 		/* Those with an open window left: go on with who comes next. */
-		if (!heap_first(&rr->open))
+		if (heap_first(&rr->open) == HEAP_NONE)
 			rr->now = rr->turns[index].opens;
 	}
 
@@ -192,8 +193,8 @@ static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
 	turn->opens = turn->closes;
 	turn->closes += pace_next(&turn->pace);
 	rr->now += pace_next(&rr->pace);
-	wait_for_turn(rr, (unsigned)index);
-	return index;
+	wait_for_turn(rr, index);
+	return (int)index;
 }
 
 const struct balancer_ops roundrobin_ops = {

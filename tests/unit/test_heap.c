@@ -18,12 +18,12 @@ static uint32_t roll(uint32_t n)
 	return (uint32_t)(((uint64_t)random_state * n) >> 32);
 }
 
-static struct heap_item take_first(struct heap *h)
+static uint32_t take_first(struct heap *h)
 {
-	struct heap_item item = *heap_first(h);
+	uint32_t index = heap_first(h);
 
-	heap_remove(h, item.index);
-	return item;
+	heap_remove(h, index);
+	return index;
 }
 
 static void items_come_out_in_order(void **state)
@@ -34,14 +34,15 @@ static void items_come_out_in_order(void **state)
 	(void)state;
 	assert_int_equal(heap_init(&h, MEMBERS), 0);
 	for (uint32_t i = 0; i < MEMBERS; i++)
-		heap_put(&h, (struct heap_item){ .key = roll(100), .index = i });
+		heap_put(&h, i, roll(100), 0);
 	for (int i = 0; i < MEMBERS; i++) {
-		struct heap_item item = take_first(&h);
+		uint64_t key = h.items[0].key;
 
-		assert_true(item.key >= last);
-		last = item.key;
+		assert_true(key >= last);
+		last = key;
+		take_first(&h);
 	}
-	assert_null(heap_first(&h));
+	assert_int_equal(heap_first(&h), HEAP_NONE);
 	heap_finish(&h);
 }
 
@@ -51,14 +52,14 @@ static void equal_keys_go_by_tie_and_then_by_index(void **state)
 
 	(void)state;
 	assert_int_equal(heap_init(&h, 4), 0);
-	heap_put(&h, (struct heap_item){ .key = 5, .tie = 1, .index = 0 });
-	heap_put(&h, (struct heap_item){ .key = 5, .tie = 0, .index = 3 });
-	heap_put(&h, (struct heap_item){ .key = 5, .tie = 0, .index = 1 });
-	heap_put(&h, (struct heap_item){ .key = 4, .tie = 9, .index = 2 });
-	assert_int_equal(take_first(&h).index, 2);
-	assert_int_equal(take_first(&h).index, 1);
-	assert_int_equal(take_first(&h).index, 3);
-	assert_int_equal(take_first(&h).index, 0);
+	heap_put(&h, 0, 5, 1);
+	heap_put(&h, 3, 5, 0);
+	heap_put(&h, 1, 5, 0);
+	heap_put(&h, 2, 4, 9);
+	assert_int_equal(take_first(&h), 2);
+	assert_int_equal(take_first(&h), 1);
+	assert_int_equal(take_first(&h), 3);
+	assert_int_equal(take_first(&h), 0);
 	heap_finish(&h);
 }
 
@@ -68,12 +69,12 @@ static void keys_may_wrap_around(void **state)
 
 	(void)state;
 	assert_int_equal(heap_init(&h, 3), 0);
-	heap_put(&h, (struct heap_item){ .key = 10, .index = 0 });
-	heap_put(&h, (struct heap_item){ .key = UINT64_MAX - 10, .index = 1 });
-	heap_put(&h, (struct heap_item){ .key = 10, .tie = UINT32_MAX, .index = 2 });
-	assert_int_equal(take_first(&h).index, 1);
-	assert_int_equal(take_first(&h).index, 2);
-	assert_int_equal(take_first(&h).index, 0);
+	heap_put(&h, 0, 10, 0);
+	heap_put(&h, 1, UINT64_MAX - 10, 0);
+	heap_put(&h, 2, 10, HEAP_TIE_MAX);
+	assert_int_equal(take_first(&h), 1);
+	assert_int_equal(take_first(&h), 0);
+	assert_int_equal(take_first(&h), 2);
 	heap_finish(&h);
 }
 
@@ -92,17 +93,14 @@ static void moves_and_removals_agree_with_a_plain_search(void **state)
 		is_in[i] = roll(3) > 0;
 		keys[i] = roll(1000);
 		if (is_in[i])
-			heap_put(&h, (struct heap_item){ .key = keys[i], .index = i });
+			heap_put(&h, i, keys[i], 0);
 		else
 			heap_remove(&h, i);
 		assert_int_equal(heap_has(&h, i), is_in[i]);
 		for (uint32_t k = 0; k < MEMBERS; k++)
 			if (is_in[k] && (first == HEAP_NONE || keys[k] < keys[first]))
 				first = k;
-		if (first == HEAP_NONE)
-			assert_null(heap_first(&h));
-		else
-			assert_int_equal(heap_first(&h)->index, first);
+		assert_int_equal(heap_first(&h), first);
 	}
 	heap_finish(&h);
 }
@@ -114,7 +112,7 @@ static void an_empty_heap_is_a_heap(void **state)
 	(void)state;
 	heap_finish(&h);
 	assert_int_equal(heap_init(&h, 0), 0);
-	assert_null(heap_first(&h));
+	assert_int_equal(heap_first(&h), HEAP_NONE);
 	heap_finish(&h);
 }
 
