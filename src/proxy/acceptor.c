@@ -123,8 +123,10 @@ static void acceptor_failed(struct acceptor *a, int err)
 	case ECONNABORTED: /* the client left before it was accepted */
 	case EPROTO:
 	case EINTR:
-	case EAGAIN:
 	case ECANCELED: /* there is no room for many any more */
+		return;
+	case EAGAIN: /* a worker that drains shares the socket: see acceptor_empty_backlog() */
+		acceptor_pause(a);
 		return;
 	default:
 		log_trouble(a, err);

@@ -172,7 +172,7 @@ static void a_request_for_many_ends_before_the_limit(void **state)
 
 static void who_left_before_he_was_accepted_is_no_trouble(void **state)
 {
-	const int errors[] = { -ECONNABORTED, -EPROTO, -EINTR, -EAGAIN };
+	const int errors[] = { -ECONNABORTED, -EPROTO, -EINTR };
 	struct stage *st = stage_of(state, NULL);
 
 	for (size_t n = 0; n < ARRAY_LEN(errors); n++) {
@@ -181,6 +181,23 @@ static void who_left_before_he_was_accepted_is_no_trouble(void **state)
 	}
 	assert_int_equal(pauses(st), 0);
 	assert_string_equal(stage_log(st), "");
+}
+
+/* Workers share a unix listener; the first that drains makes it one that does not wait. */
+static void a_socket_that_does_not_wait_any_more_is_asked_now_and_then(void **state)
+{
+	struct stage *st =
+		stage_with(state, &(struct stage_options){ .workers = 2, .is_unix = true });
+	struct acceptor *other = &st->engines[1].acceptors[0];
+
+	engine_drain(&st->engines[0]);
+	stage_run(st);
+	expect_request(&other->accept, FAKE_NOTHING);
+	stage_client(st);
+	stage_pass(st, 10);
+	stage_run(st);
+	assert_int_equal(st->engines[1].sessions.used, 1);
+	assert_null(strstr(stage_log(st), "cannot accept"));
 }
 
 static void trouble_is_met_with_longer_and_longer_pauses(void **state)
@@ -405,6 +422,7 @@ int main(void)
 		stage_test(with_little_room_they_are_accepted_one_by_one),
 		stage_test(a_request_for_many_ends_before_the_limit),
 		stage_test(who_left_before_he_was_accepted_is_no_trouble),
+		stage_test(a_socket_that_does_not_wait_any_more_is_asked_now_and_then),
 		stage_test(trouble_is_met_with_longer_and_longer_pauses),
 		stage_test(trouble_is_told_once_a_second),
 		stage_test(after_want_of_descriptors_all_are_served),
