@@ -71,7 +71,10 @@ void fake_receive(struct io_op *op, const void *bytes, size_t n, unsigned flags)
  * waiting. A receive with credit completes once for each call.
  */
 bool fake_perform(struct io_op *op);
-/* fake_perform() for all requests there are, once for each. Gives how many completed. */
+/*
+ * fake_perform() for all requests there are, once for each. Gives how many
+ * completed. A ring_wait() does it too, and does not wait.
+ */
 unsigned fake_run(void);
 /* Sends the first @n bytes of a send, which then completes short; gives their number. */
 size_t fake_send_part(struct io_op *op, size_t n);

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#define MS 1000000ull
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void send_letter(struct stage *st, unsigned worker, enum mail_kind kind)
+{
+	assert_int_equal(mail_send(st->mail_fds[worker], &(struct mail){ .kind = kind }), 0);
+}
+
+/* ---- creation ----------------------------------------------------------------------------- */
+
+static void what_it_took_is_given_back_when_it_cannot_begin(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	const struct acceptor_socket sockets[2] = { { .fd = dup(0) }, { .fd = dup(0) } };
+	struct engine_options options = {
+		.proxy = st->proxy,
+		.buffers = 8,
+		.sockets = sockets,
+		.sockets_n = 2,
+		.mail_fd = dup(0),
+	};
+	const char *step = NULL;
+	struct engine e;
+
+	fake_fail_create(-EPERM);
+	assert_int_equal(engine_init(&e, &options, &step), -EPERM);
+	assert_string_equal(step, "fake");
+	assert_false(is_open(options.mail_fd));
+	assert_false(is_open(sockets[0].fd));
+	assert_false(is_open(sockets[1].fd));
+}
+
+/* ---- the loop --------------------------------------------------------------------------------- */
+
+static uint64_t waited_ms(struct stage *st)
+{
+	assert_int_equal(engine_turn(stage_engine(st)), 0);
+	return (fake_waited_ns() + MS - 1) / MS;
+}
+
+static void a_turn_waits_until_the_next_timer_and_no_longer(void **state)
+{
+	struct stage *st = stage_of(state, "idle_timeout = 10m");
+	struct cast c;
+
+	assert_in_range(waited_ms(st), 1000, 60000); /* nothing to wait for */
+	c = stage_relaying(st);
+	timer_set(&stage_engine(st)->timers, &c.s->timer, stage_engine(st)->now_ms + 70);
+	assert_in_range(waited_ms(st), 1, 70);
+	timer_set(&stage_engine(st)->timers, &c.s->timer, stage_engine(st)->now_ms);
+	assert_int_equal(waited_ms(st), 0);
+}
+
+static void the_time_of_a_turn_is_taken_after_the_wait(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	uint64_t before_ms = clock_now_ms();
+
+	assert_int_equal(engine_turn(stage_engine(st)), 0);
+	assert_in_range(stage_engine(st)->now_ms, before_ms, clock_now_ms());
+}
+
+static void a_broken_ring_ends_the_loop(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+
+	fake_fail_wait(-EBADF);
+	assert_int_equal(engine_turn(stage_engine(st)), -EBADF);
+	assert_int_equal(engine_run(stage_engine(st)), -EBADF);
+	fake_fail_wait(0);
+}
+
+static void a_session_without_a_future_is_over_in_its_first_turn(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	int client = stage_client(st);
+
+	pool_set_state(st->proxy->pools[0], stage_backend(st, 0), BACKEND_DOWN);
+	assert_true(fake_perform(&stage_engine(st)->acceptors[0].accept));
+	fake_run_cancels();
+	stage_turn(st);
+	assert_int_equal(stage_sessions(st), 0);
+	expect_reset(client);
+}
+
+static void the_loop_ends_with_the_order_to_stop(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct cast c = stage_relaying(st);
+
+	send_letter(st, 0, MAIL_STOP);
+	assert_int_equal(engine_run(stage_engine(st)), 0);
+	expect_reset(c.client);
+	assert_false(stage_engine(st)->mail_op.in_kernel);
+}
+
+static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct cast c = stage_relaying(st);
+
+	send_letter(st, 0, MAIL_DRAIN);
+	peer_send(c.client, "last", 4);
+	shutdown(c.client, SHUT_WR);
+	shutdown(c.backend, SHUT_WR);
+	assert_int_equal(engine_run(stage_engine(st)), 0);
+	expect_text(c.backend, "last");
+	expect_end(c.backend);
+	assert_int_equal(stage_ended(st, CLOSE_DONE), 1);
+}
+
+/* ---- letters -------------------------------------------------------------------------------------- */
+
+static void letters_are_opened_in_the_order_they_came(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct cast c = stage_relaying(st);
+
+	send_letter(st, 0, MAIL_DRAIN);
+	send_letter(st, 0, MAIL_DRAIN_TIMEOUT);
+	send_letter(st, 0, MAIL_STOP);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_DRAIN_TIMEOUT), 1);
+	expect_reset(c.client);
+}
+
+static void more_letters_than_are_read_at_once_are_all_read(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+
+	for (int n = 0; n < 10 * ENGINE_MAIL_MAX; n++)
+		send_letter(st, 0, MAIL_CALLED);
+	send_letter(st, 0, MAIL_DRAIN);
+	stage_run(st);
+	assert_true(stage_engine(st)->is_draining);
+}
+
+/* ---- draining ----------------------------------------------------------------------------------------- */
+
+static void a_drain_lets_sessions_go_on(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct cast c = stage_relaying(st);
+
+	engine_drain(stage_engine(st));
+	stage_run(st);
+	assert_false(engine_is_over(stage_engine(st)));
+	peer_send(c.client, "ping", 4);
+	stage_run(st);
+	expect_text(c.backend, "ping");
+	shutdown(c.client, SHUT_WR);
+	shutdown(c.backend, SHUT_WR);
+	stage_run(st);
+	assert_true(engine_is_over(stage_engine(st)));
+}
+
+/* As long as one accepts, it may hand over to the others. */
+static void no_worker_ends_before_all_drain(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
+
+	engine_drain(&st->engines[0]);
+	stage_run(st);
+	assert_false(engine_is_over(&st->engines[0]));
+	engine_drain(&st->engines[1]);
+	assert_true(fake_perform(&st->engines[0].mail_op)); /* and the last one wakes the others */
+	stage_run(st);
+	assert_true(engine_is_over(&st->engines[0]));
+	assert_true(engine_is_over(&st->engines[1]));
+}
+
+static void a_socket_on_its_way_is_waited_for(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
+	int clients[2];
+
+	for (int n = 0; n < 2; n++) {
+		clients[n] = stage_client(st);
+		assert_true(fake_perform(&st->engines[0].acceptors[0].accept));
+	}
+	engine_drain(&st->engines[0]);
+	engine_drain(&st->engines[1]);
+	fake_run_cancels();
+	stage_turn(st);
+	assert_int_equal(st->engines[1].sessions.used, 0);
+	assert_false(engine_is_over(&st->engines[1])); /* its letter is not opened yet */
+	stage_run(st);
+	assert_int_equal(st->engines[1].sessions.used, 1);
+	for (int n = 0; n < 2; n++)
+		expect_nothing(clients[n]);
+}
+
+/* ---- a stop in every phase -------------------------------------------------------------------------------- */
+
+static struct cast in_dialing(struct stage *st)
+{
+	return stage_dialing(st);
+}
+
+static struct cast between_two_tries(struct stage *st)
+{
+	struct cast c = stage_dialing(st);
+
+	stage_pass(st, 1000);
+	expect_request(&backend_of(c.s)->cancel_send, FAKE_CANCEL);
+	return c;
+}
+
+static struct cast in_relaying(struct stage *st)
+{
+	return stage_relaying(st);
+}
+
+static struct cast with_bytes_on_their_way(struct stage *st)
+{
+	struct cast c = stage_relaying(st);
+
+	fake_receive(&client_of(c.s)->recv, "up", 2, IO_MORE);
+	fake_receive(&backend_of(c.s)->recv, "down", 4, 0);
+	return c;
+}
+
+static struct cast half_closed(struct stage *st)
+{
+	struct cast c = stage_relaying(st);
+
+	shutdown(c.backend, SHUT_WR);
+	stage_run(st);
+	assert_int_equal(down_of(c.s)->state, LANE_DONE);
+	return c;
+}
+
+static struct cast flushing(struct stage *st)
+{
+	struct cast c = stage_relaying(st);
+
+	fake_receive(&client_of(c.s)->recv, "up", 2, IO_MORE);
+	fake_complete(&client_of(c.s)->recv, 0, 0);
+	assert_int_equal(up_of(c.s)->state, LANE_FLUSHING);
+	return c;
+}
+
+static struct cast doomed(struct stage *st)
+{
+	struct cast c = stage_relaying(st);
+
+	fake_receive(&client_of(c.s)->recv, "up", 2, IO_MORE);
+	fake_complete(&client_of(c.s)->recv, -ECONNRESET, 0);
+	assert_true(session_is_doomed(c.s));
+	return c;
+}
+
+static struct cast splicing(struct stage *st)
+{
+	struct cast c = stage_relaying(st);
+	uint64_t at = 0;
+	size_t n;
+
+	do {
+		n = stream_send(c.backend, 1, at, 1 << 20);
+		at += n;
+		stage_run(st);
+	} while (n > 0);
+	assert_non_null(down_of(c.s)->pipe);
+	return c;
+}
+
+static struct cast starving(struct stage *st)
+{
+	struct cast c = stage_relaying(st);
+
+	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
+	assert_false(list_is_empty(&stage_engine(st)->starved));
+	return c;
+}
+
+static struct cast waiting_in_the_queue(struct stage *st)
+{
+	struct cast c = stage_relaying(st);
+
+	c.client = stage_client(st);
+	stage_run(st);
+	c.s = stage_newest(st);
+	assert_true(c.s->is_queued);
+	return c;
+}
+
+static struct cast closing_already(struct stage *st)
+{
+	struct cast c = stage_relaying(st);
+
+	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
+	return c;
+}
+
+typedef struct cast act_fn(struct stage *st);
+
+/* The kernel answers at once, or the cancels come after a turn. */
+static void a_stop_ends_every_session_whatever_it_does(void **state)
+{
+	act_fn *const acts[] = {
+		in_dialing,      between_two_tries,
+		in_relaying,     with_bytes_on_their_way,
+		half_closed,     flushing,
+		doomed,          splicing,
+		starving,        waiting_in_the_queue,
+		closing_already,
+	};
+
+	for (size_t n = 0; n < 2 * ARRAY_LEN(acts); n++) {
+		struct stage *st = stage_with(
+			state, &(struct stage_options){ .listener_keys = "relay = auto",
+							.pool_keys = "queue = 4",
+							.backend_keys = "max_sessions=1" });
+		struct cast c = acts[n / 2](st);
+		enum close_reason why = c.s->why ? c.s->why : CLOSE_DRAIN_TIMEOUT;
+
+		engine_stop(stage_engine(st), CLOSE_DRAIN_TIMEOUT);
+		if (n % 2)
+			stage_turn(st);
+		stage_run(st);
+		assert_int_equal(stage_sessions(st), 0);
+		assert_true(engine_is_over(stage_engine(st)));
+		assert_true(stage_ended(st, why) > 0);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+static void a_stop_leaves_alone_what_is_over(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct cast a = stage_relaying(st), b = stage_relaying(st);
+
+	session_close(a.s, CLOSE_IDLE, BY_RINGMAIN);
+	stage_run(st);
+	engine_stop(stage_engine(st), CLOSE_SHUTDOWN); /* a's slot is free */
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_IDLE), 1);
+	assert_int_equal(stage_ended(st, CLOSE_SHUTDOWN), 1);
+	expect_reset(b.client);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(what_it_took_is_given_back_when_it_cannot_begin),
+		stage_test(a_turn_waits_until_the_next_timer_and_no_longer),
+		stage_test(the_time_of_a_turn_is_taken_after_the_wait),
+		stage_test(a_broken_ring_ends_the_loop),
+		stage_test(a_session_without_a_future_is_over_in_its_first_turn),
+		stage_test(the_loop_ends_with_the_order_to_stop),
+		stage_test(the_loop_ends_with_the_last_session_of_a_drain),
+		stage_test(letters_are_opened_in_the_order_they_came),
+		stage_test(more_letters_than_are_read_at_once_are_all_read),
+		stage_test(a_drain_lets_sessions_go_on),
+		stage_test(no_worker_ends_before_all_drain),
+		stage_test(a_socket_on_its_way_is_waited_for),
+		stage_test(a_stop_ends_every_session_whatever_it_does),
+		stage_test(a_stop_leaves_alone_what_is_over),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

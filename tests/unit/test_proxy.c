@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+#include "proxy/proxy.h"
+
+#include <pthread.h>
+
+static struct stage *limited(void **state, unsigned of_process, const char *of_listener)
+{
+	return stage_with(state, &(struct stage_options){ .sessions_max = of_process,
+							  .listener_keys = of_listener });
+}
+
+static struct listener *listener_of(struct stage *st)
+{
+	return &st->proxy->listeners[0];
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static unsigned admit_all(struct stage *st)
+{
+	unsigned n = 0;
+
+	while (n < 1000 && proxy_admit(st->proxy, listener_of(st)))
+		n++;
+	return n;
+}
+
+static void leave_all(struct stage *st, unsigned n)
+{
+	while (n-- > 0)
+		proxy_leave(st->proxy, listener_of(st));
+	assert_int_equal(atomic_load(&st->proxy->sessions), 0);
+	assert_int_equal(atomic_load(&listener_of(st)->sessions), 0);
+}
+
+static void the_smaller_limit_counts(void **state)
+{
+	const struct {
+		unsigned process;
+		const char *listener;
+		unsigned places;
+	} rows[] = {
+		{ 10, "", 10 },
+		{ 10, "max_sessions = 3", 3 },
+		{ 10, "max_sessions = 10", 10 },
+		{ 10, "max_sessions = 30", 10 },
+		{ 1, "max_sessions = 1", 1 },
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
+		struct stage *st = limited(state, rows[n].process, rows[n].listener);
+
+		assert_int_equal(proxy_room(st->proxy, listener_of(st)), rows[n].places);
+		assert_int_equal(admit_all(st), rows[n].places);
+		assert_int_equal(proxy_room(st->proxy, listener_of(st)), 0);
+		assert_false(proxy_admit(st->proxy, listener_of(st)));
+		proxy_leave(st->proxy, listener_of(st));
+		assert_int_equal(proxy_room(st->proxy, listener_of(st)), 1);
+		assert_true(proxy_admit(st->proxy, listener_of(st)));
+		leave_all(st, rows[n].places);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+#define THREADS 4
+#define ROUNDS 20000
+
+struct crowd {
+	struct stage *st;
+	atomic_uint inside, most;
+	atomic_ullong admitted;
+};
+
+static void *come_and_go(void *arg)
+{
+	struct crowd *crowd = arg;
+
+	for (int n = 0; n < ROUNDS; n++) {
+		unsigned inside, most;
+
+		if (!proxy_admit(crowd->st->proxy, listener_of(crowd->st)))
+			continue;
+		inside = atomic_fetch_add(&crowd->inside, 1) + 1;
+		most = atomic_load(&crowd->most);
+		while (inside > most && !atomic_compare_exchange_weak(&crowd->most, &most, inside))
+			continue;
+		atomic_fetch_add(&crowd->admitted, 1);
+		atomic_fetch_sub(&crowd->inside, 1);
+		proxy_leave(crowd->st->proxy, listener_of(crowd->st));
+	}
+	return NULL;
+}
+
+static void the_limit_holds_whoever_comes_at_the_same_time(void **state)
+{
+	struct crowd crowd = { .st = limited(state, 3, "max_sessions = 2") };
+	pthread_t threads[THREADS];
+
+	for (int n = 0; n < THREADS; n++)
+		assert_int_equal(pthread_create(&threads[n], NULL, come_and_go, &crowd), 0);
+	for (int n = 0; n < THREADS; n++)
+		pthread_join(threads[n], NULL);
+	assert_true(atomic_load(&crowd.most) <= 2);
+	assert_true(atomic_load(&crowd.admitted) > 0);
+	leave_all(crowd.st, 0);
+}
+
+/* ---- which worker --------------------------------------------------------------------------------- */
+
+static void a_worker_keeps_what_comes_unless_another_has_clearly_less(void **state)
+{
+	const struct {
+		unsigned loads[3]; /* seen from the first */
+		unsigned target;
+	} rows[] = {
+		{ { 0, 0, 0 }, 0 },       { { 1, 1, 1 }, 0 },        { { 1, 0, 0 }, 1 },
+		{ { 1, 1, 0 }, 2 },       { { 2, 1, 1 }, 1 },        { { 15, 14, 15 }, 1 },
+		{ { 16, 15, 16 }, 0 },    { { 16, 16, 14 }, 2 },     { { 160, 150, 151 }, 0 },
+		{ { 160, 149, 151 }, 1 }, { { 1000, 937, 940 }, 1 }, { { 1000, 938, 940 }, 0 },
+		{ { 5, 1000, 1000 }, 0 },
+	};
+	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 3 });
+
+	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
+		for (int w = 0; w < 3; w++)
+			atomic_store(&st->proxy->peers[w].sessions, rows[n].loads[w]);
+		if (proxy_least_loaded(st->proxy, 0) != rows[n].target)
+			fail_msg("row %zu", n);
+	}
+	for (int w = 0; w < 3; w++)
+		atomic_store(&st->proxy->peers[w].sessions, 0);
+}
+
+/* ---- draining -------------------------------------------------------------------------------------- */
+
+static void the_last_worker_to_drain_wakes_all(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 3 });
+
+	for (unsigned n = 0; n < 3; n++) {
+		for (unsigned w = 0; w < 3; w++)
+			assert_true(proxy_expects_sessions(st->proxy, w));
+		proxy_worker_drains(st->proxy);
+	}
+	for (unsigned w = 0; w < 3; w++) {
+		assert_false(proxy_expects_sessions(st->proxy, w));
+		assert_true(fake_perform(&st->engines[w].mail_op));
+		assert_true(st->engines[w].is_draining);
+	}
+	atomic_store(&st->proxy->peers[1].sessions, 1);
+	assert_true(proxy_expects_sessions(st->proxy, 1));
+	assert_false(proxy_expects_sessions(st->proxy, 2));
+	atomic_store(&st->proxy->peers[1].sessions, 0);
+}
+
+/* ---- what it is made of ------------------------------------------------------------------------------ */
+
+static void every_pool_of_the_configuration_has_its_pool(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .backends = 3 });
+
+	assert_int_equal(st->proxy->pools_n, 1);
+	assert_ptr_equal(proxy_pool(st->proxy, &st->config->pools[0]), st->proxy->pools[0]);
+	assert_int_equal(pool_backends(st->proxy->pools[0]), 3);
+	assert_ptr_equal(listener_of(st)->config, &st->config->listeners[0]);
+	proxy_destroy(NULL);
+}
+
+static void a_change_of_health_is_told(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	const char *log;
+
+	pool_set_state(st->proxy->pools[0], stage_backend(st, 0), BACKEND_DOWN);
+	proxy_on_health(st->proxy, st->proxy->pools[0], stage_backend(st, 0), HEALTH_WENT_DOWN);
+	log = stage_log(st);
+	assert_non_null(strstr(log, "pool=p backend=b0 change="));
+	assert_non_null(strstr(log, "state=down"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(the_smaller_limit_counts),
+		stage_test(the_limit_holds_whoever_comes_at_the_same_time),
+		stage_test(a_worker_keeps_what_comes_unless_another_has_clearly_less),
+		stage_test(the_last_worker_to_drain_wakes_all),
+		stage_test(every_pool_of_the_configuration_has_its_pool),
+		stage_test(a_change_of_health_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
