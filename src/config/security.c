@@ -64,8 +64,8 @@ static void report(const struct owner *o, struct tls_problems *problems)
 			p->severity == TLS_ERROR ? diag_error : diag_warning;
 
 		name_key(o, p->key, key);
-		say(o->diag, place_of(o, key, p->file), "%s %s: %s%s%s", o->title, key,
-		    p->file, p->file[0] ? ": " : "", p->text);
+		say(o->diag, place_of(o, key, p->file), "%s %s: %s%s%s", o->title, key, p->file,
+		    p->file[0] ? ": " : "", p->text);
 	}
 	tls_problems_finish(problems);
 }
@@ -82,6 +82,12 @@ static enum tls_version version_of(enum tls_floor floor)
 	}
 }
 
+/* PostgreSQL's direct TLS wants to see its id agreed on (its manual, "SSL Session Encryption"). */
+static const char *alpn_of(const char *wanted, enum protocol protocol)
+{
+	return !wanted && protocol == PROTOCOL_POSTGRES ? "postgresql" : wanted;
+}
+
 /* ---- listeners ---- */
 
 static void create_server(struct config *config, struct listener_config *l, struct diag *diag)
@@ -95,7 +101,7 @@ static void create_server(struct config *config, struct listener_config *l, stru
 			    .version_max = version_of(l->tls_max),
 			    .ciphers = l->ciphers,
 			    .groups = l->groups,
-			    .alpn = l->alpn },
+			    .alpn = alpn_of(l->alpn, l->protocol) },
 		.certificates = files,
 		.certificates_n = l->certificates_n,
 		.unknown_sni = l->unknown_sni == STRANGER_REJECT ? TLS_UNKNOWN_REJECT
@@ -153,7 +159,7 @@ static void create_client(struct pool_config *p, struct diag *diag)
 	const struct owner owner = { diag, SECTION_POOL, title, &p->place, p->given, NULL };
 	struct tls_problems problems = { 0 };
 	const struct tls_client_config wanted = {
-		.policy = { .alpn = p->tls_alpn },
+		.policy = { .alpn = alpn_of(p->tls_alpn, p->protocol) },
 		.insecure = !p->tls_verify,
 		.ca = p->tls_ca,
 		.crl = p->tls_crl,
