@@ -196,7 +196,8 @@ static void trouble_of_our_own_is_not_held_against_it(void **state)
 {
 	static const int ours[] = { EADDRNOTAVAIL, EMFILE, ENFILE, ENOMEM, ENOBUFS,  EACCES,
 				    EPERM,         EAGAIN, EINTR,  EINVAL, ECANCELED };
-	static const int theirs[] = { ECONNREFUSED, ETIMEDOUT, ECONNRESET, EHOSTUNREACH, ENOENT, EPROTO };
+	static const int theirs[] = { ECONNREFUSED, ETIMEDOUT, ECONNRESET,
+				      EHOSTUNREACH, ENOENT,    EPROTO };
 	struct health h = settled(true);
 
 	(void)state;

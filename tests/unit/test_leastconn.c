@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "balance_stage.h"
 
+#include <pthread.h>
+
 static unsigned sessions(struct stage *st, size_t i)
 {
 	return pool_backend(st->pool, i)->sessions;
@@ -140,6 +142,30 @@ static void always_the_least_of_a_thousand(void **state)
 	release_all(st);
 }
 
+#define WORKERS 4
+#define PICKS 3000
+
+static void *pick_and_keep(void *arg)
+{
+	for (int i = 0; i < PICKS; i++)
+		assert_non_null(stage_pick(arg));
+	return NULL;
+}
+
+static void workers_together_keep_exact_shares(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 2 3 4");
+	pthread_t threads[WORKERS];
+
+	for (int i = 0; i < WORKERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, pick_and_keep, st), 0);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(sessions(st, i), WORKERS * PICKS / 10 * (i + 1));
+	release_all(st);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +177,7 @@ int main(void)
 		stage_test(one_that_comes_back_without_slow_start_gets_all_until_it_is_level),
 		stage_test(one_in_slow_start_gets_a_tenth),
 		stage_test(always_the_least_of_a_thousand),
+		stage_test(workers_together_keep_exact_shares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
