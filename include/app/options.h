@@ -13,11 +13,11 @@
 
 enum options_action {
 	ACTION_RUN,
-	ACTION_TEST,	   /* -t */
-	ACTION_DUMP,	   /* --dump */
+	ACTION_TEST,       /* -t */
+	ACTION_DUMP,       /* --dump */
 	ACTION_DIRECTIVES, /* --help-config */
-	ACTION_ROUTE,	   /* --route */
-	ACTION_DIGEST,	   /* --digest */
+	ACTION_ROUTE,      /* --route */
+	ACTION_DIGEST,     /* --digest */
 	ACTION_VERSION,
 	ACTION_HELP,
 };
@@ -25,9 +25,9 @@ enum options_action {
 struct options {
 	enum options_action action;
 	const char *config_path;
-	const char *route_key; /* of ACTION_ROUTE */
+	const char *route_key;        /* of ACTION_ROUTE */
 	struct ring_features without; /* set: do as if this kernel could not */
-	unsigned ring_entries;	      /* 0: as built */
+	unsigned ring_entries;        /* 0: as built */
 };
 
 /* Reads argv. On a mistake says so on stderr and returns false. */

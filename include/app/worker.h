@@ -17,9 +17,9 @@
 
 struct worker {
 	CACHE_ALIGNED pthread_t thread; /* two workers share no cache line */
-	sem_t *is_up; /* posted when start-up has succeeded or failed */
-	int ended_fd; /* eventfd, counts ended workers */
-	int error;    /* 0, or -errno of what failed */
+	sem_t *is_up;                   /* posted when start-up has succeeded or failed */
+	int ended_fd;                   /* eventfd, counts ended workers */
+	int error;                      /* 0, or -errno of what failed */
 	const char *step;
 	struct engine_options options;
 	struct engine engine;

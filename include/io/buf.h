@@ -30,7 +30,7 @@
 
 struct buf {
 	struct buf *next;
-	char *bytes;	     /* BUF_BYTES of them */
+	char *bytes;         /* BUF_BYTES of them */
 	uint32_t start, end; /* those between are filled and not yet sent */
 	uint16_t id;
 	bool is_held; /* by a session or by the kernel, not by the pool */

@@ -28,7 +28,7 @@ struct compat_getevents_arg {
 static_assert(sizeof(struct compat_getevents_arg) == sizeof(struct io_uring_getevents_arg),
 	      "same structure");
 
-/* Kernel 6.17: the total of bytes after which a multishot receive ends. In the place of file_index. */
+/* Kernel 6.17: after so many bytes a multishot receive ends. In the place of file_index. */
 static inline void compat_sqe_set_optlen(struct io_uring_sqe *sqe, uint32_t bytes)
 {
 	sqe->file_index = bytes;

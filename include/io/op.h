@@ -22,8 +22,8 @@
  */
 enum {
 	IO_HAS_BUFFER = BIT(0), /* the bytes are in a pool buffer: buf_received() */
-	IO_MORE = BIT(1),	/* the op stays with the kernel and will complete again */
-	IO_NONEMPTY = BIT(2),	/* the socket holds more bytes right now */
+	IO_MORE = BIT(1),       /* the op stays with the kernel and will complete again */
+	IO_NONEMPTY = BIT(2),   /* the socket holds more bytes right now */
 };
 
 struct io_op;

@@ -29,8 +29,8 @@ struct ring_features {
 	bool defer_taskrun;    /* completions are worked on when the loop asks for them */
 	bool accept_multishot; /* one accept request for many connections */
 	bool recv_credit;      /* one receive request for so many bytes (kernel 6.17) */
-	bool min_wait;	       /* wait a moment for several completions (kernel 6.12) */
-	bool no_iowait;	       /* waiting is not shown as waiting for a disk (kernel 6.15) */
+	bool min_wait;         /* wait a moment for several completions (kernel 6.12) */
+	bool no_iowait;        /* waiting is not shown as waiting for a disk (kernel 6.15) */
 };
 
 /*
@@ -41,9 +41,9 @@ struct ring_features {
 MUST_CHECK int ring_probe(struct ring_features *ret_features);
 
 struct ring_options {
-	unsigned entries;	/* requests between two turns; a power of two */
-	unsigned completions;	/* that may wait between two turns; a power of two */
-	unsigned buffers_offered; /* of the pool's buffers, to the kernel at a time; a power of two */
+	unsigned entries;         /* requests between two turns; a power of two */
+	unsigned completions;     /* that may wait between two turns; a power of two */
+	unsigned buffers_offered; /* of the pool's, to the kernel at a time; a power of two */
 	struct ring_features features;
 };
 

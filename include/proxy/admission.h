@@ -18,10 +18,10 @@ struct engine;
 
 enum admission {
 	ADMISSION_GRANTED,
-	ADMISSION_DENIED,	  /* by a rule */
+	ADMISSION_DENIED,          /* by a rule */
 	ADMISSION_SOURCE_SESSIONS, /* its source has as many sessions as it may */
-	ADMISSION_SOURCE_RATE,	  /* its source comes too often */
-	ADMISSION_CROWDED,	  /* there is no room to count one more source */
+	ADMISSION_SOURCE_RATE,     /* its source comes too often */
+	ADMISSION_CROWDED,         /* there is no room to count one more source */
 	ADMISSIONS,
 };
 

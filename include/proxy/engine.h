@@ -36,7 +36,7 @@ struct engine_options {
 	unsigned buffers;
 	const struct acceptor_socket *sockets; /* to accept on; the engine takes them */
 	size_t sockets_n;
-	int mail_fd;		     /* read end of its mailbox; the engine takes it */
+	int mail_fd; /* read end of its mailbox; the engine takes it */
 };
 
 /* Only the worker writes these; anybody may read them. */
@@ -61,13 +61,13 @@ struct engine {
 	struct timers timers;
 	struct slab sessions;
 	uint64_t sessions_begun;
-	size_t sources_used; /* to connect from, in turns */
-	uint64_t epoch; /* when it was started, wall clock: makes ids unique over restarts */
+	size_t sources_used;  /* to connect from, in turns */
+	uint64_t epoch;       /* when it was started, wall clock: makes ids unique over restarts */
 	struct list starved;  /* sides that wait for a buffer */
 	struct list reapable; /* sessions that are over */
-	struct list handshakes; /* sessions whose handshake can go on */
+	struct list handshakes;         /* sessions whose handshake can go on */
 	struct list handshakes_waiting; /* for handshake_rate to let them begin */
-	struct list half_said;	/* greetings that hold a buffer and wait, the oldest first */
+	struct list half_said; /* greetings that hold a buffer and wait, the oldest first */
 	struct slab facts;
 	struct slab watches; /* struct pgsql_watch */
 	struct acceptor *acceptors;
@@ -88,7 +88,7 @@ MUST_CHECK int engine_init(struct engine *engine, const struct engine_options *o
 			   const char **ret_step);
 void engine_finish(struct engine *engine);
 
-/* Runs until it was told to drain or to stop and the last session ended. 0 or -errno of a broken ring. */
+/* Runs until it is drained or stopped and the last session has ended. 0 or -errno of the ring. */
 MUST_CHECK int engine_run(struct engine *engine);
 
 /* One round of the loop; waits at most until the next timer. */

@@ -21,11 +21,11 @@ struct session;
 #define FACTS_DETAIL_BYTES 128
 
 struct facts {
-	char sni[HELLO_NAME_BYTES];	/* "": none */
-	char alpn[FACTS_ALPN_BYTES];	/* what was agreed on, or the first that was offered */
-	const char *version, *cipher;	/* of the client's TLS; NULL: not terminated here */
+	char sni[HELLO_NAME_BYTES];         /* "": none */
+	char alpn[FACTS_ALPN_BYTES];        /* what was agreed on, or the first that was offered */
+	const char *version, *cipher;       /* of the client's TLS; NULL: not terminated here */
 	char client_name[FACTS_ALPN_BYTES]; /* common name of its certificate */
-	struct addr destination; /* that the client meant, as a PROXY header says; len 0: not said */
+	struct addr destination; /* as a PROXY header says; len 0: not said */
 	char dial_detail[FACTS_DETAIL_BYTES]; /* what the last backend said no with */
 	bool resumed;
 };

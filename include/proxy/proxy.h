@@ -28,15 +28,15 @@ struct listener {
 	const struct listener_config *config;
 	struct limits *limits; /* of its clients' sources, or NULL */
 	CACHE_ALIGNED atomic_uint sessions;
-	atomic_bool was_full; /* the first hit of its limit was logged */
+	atomic_bool was_full;                          /* the first hit of its limit was logged */
 	struct bucket_shared new_sessions, handshakes; /* how fast they may begin */
 };
 
 /* One worker as the others see it. */
 struct worker_peer {
 	CACHE_ALIGNED atomic_uint sessions; /* with those on their way to it */
-	_Atomic(struct session *) called; /* its sessions that left a pool's queue, a stack */
-	int mail_fd;			  /* the write end of its mailbox */
+	_Atomic(struct session *) called;   /* its sessions that left a pool's queue, a stack */
+	int mail_fd;                        /* the write end of its mailbox */
 };
 
 struct proxy {
@@ -46,7 +46,7 @@ struct proxy {
 	struct pool **pools;
 	struct stick **sticks; /* of the pool of the same index, or NULL */
 	size_t pools_n;
-	bool needs_clients; /* somebody decides by, or passes on, the client's address */
+	bool needs_clients;      /* somebody decides by, or passes on, the client's address */
 	struct cancels *cancels; /* NULL: no listener speaks PostgreSQL */
 	struct worker_peer *peers;
 	unsigned workers_n;

@@ -89,11 +89,11 @@ struct side {
 	uint8_t index;
 	bool is_tcp;
 	bool is_nonblocking; /* O_NONBLOCK, for splice(2): receives do not wait by themselves */
-	bool is_dead;	     /* its peer reset it or got lost: what follows is no clean end */
+	bool is_dead;        /* its peer reset it or got lost: what follows is no clean end */
 	struct io_op recv;   /* a receive, or a wait for bytes */
 	struct io_op send;   /* a send, a wait for room, or the connect */
 	struct io_op cancel_recv, cancel_send;
-	struct list starved; /* on engine.starved while no buffer is to be had */
+	struct list starved;  /* on engine.starved while no buffer is to be had */
 	struct buf_queue out; /* waits to be sent to this socket; the head may be with the kernel */
 	struct buf_queue waiting; /* payload that came before the side was ready for it */
 	bool is_ready;            /* connected, and its TLS handshake done */
@@ -109,17 +109,17 @@ enum lane_state {
 };
 
 struct lane {
-	uint64_t bytes; /* that the destination's socket took */
-	struct pipe *pipe; /* while spliced bytes are between the sockets */
+	uint64_t bytes;        /* that the destination's socket took */
+	struct pipe *pipe;     /* while spliced bytes are between the sockets */
 	uint32_t streak_bytes; /* in the present run of full receives */
 	enum lane_state state;
 	uint8_t index;
 	bool is_spliced;
 	bool is_copying_only; /* no pipe was to be had */
-	bool is_cut;	    /* the source ended by dying, not by the end of its stream */
-	bool is_clean;	    /* done: every byte and the end of the stream were delivered */
-	bool has_more;	    /* the last receive left bytes in the socket */
-	uint8_t quiet_pumps; /* spliced rounds in a row that moved little */
+	bool is_cut;          /* the source ended by dying, not by the end of its stream */
+	bool is_clean;        /* done: every byte and the end of the stream were delivered */
+	bool has_more;        /* the last receive left bytes in the socket */
+	uint8_t quiet_pumps;  /* spliced rounds in a row that moved little */
 };
 
 struct session {
@@ -131,25 +131,25 @@ struct session {
 	struct side sides[SIDES];
 	struct lane lanes[LANES];
 
-	struct buf *first;    /* greeting: the first bytes, until somebody understood them */
+	struct buf *first;         /* greeting: the first bytes, until somebody understood them */
 	struct pgsql_watch *watch; /* looks for the key of a PostgreSQL session, or NULL */
-	uint64_t cancel_hash;	   /* of that key; 0: not known */
-	struct backend *wanted;	   /* the only one that will do, or NULL */
-	struct facts *facts;  /* what they said, or NULL */
-	const char *detail;   /* of the reason, for the log; lives as long as the session, or NULL */
-	struct list handshake; /* on one of the engine's lists of handshakes */
+	uint64_t cancel_hash;      /* of that key; 0: not known */
+	struct backend *wanted;    /* the only one that will do, or NULL */
+	struct facts *facts;       /* what they said, or NULL */
+	const char *detail; /* of the reason, for the log; lives as long as the session, or NULL */
+	struct list handshake;           /* on one of the engine's lists of handshakes */
 	const struct pool_config *route; /* that the greeting found */
-	uint32_t source; /* counted by the listener's limits: see admission.h */
-	uint64_t stick_key; /* of its client; 0: not looked up */
-	uint32_t stuck;	 /* held in the pool's stick table, or TABLE_NONE */
-	uint32_t introduced_bytes; /* our PROXY header among those that the up lane sent */
-	bool has_spoken; /* the client has */
+	uint32_t source;                 /* counted by the listener's limits: see admission.h */
+	uint64_t stick_key;              /* of its client; 0: not looked up */
+	uint32_t stuck;                  /* held in the pool's stick table, or TABLE_NONE */
+	uint32_t introduced_bytes;       /* our PROXY header among those that the up lane sent */
+	bool has_spoken;                 /* the client has */
 	uint8_t greet_step;
-	uint8_t postgres_asked;	 /* for pgsql_read_clear() */
+	uint8_t postgres_asked;  /* for pgsql_read_clear() */
 	bool is_direct_postgres; /* TLS without a request for it */
-	bool asked_for_tls;	 /* by PostgreSQL's SSLRequest */
-	bool is_settled;  /* it has lasted: see dial_settle() */
-	bool is_look_due; /* bytes moved since it was last looked at: see session_moved() */
+	bool asked_for_tls;      /* by PostgreSQL's SSLRequest */
+	bool is_settled;         /* it has lasted: see dial_settle() */
+	bool is_look_due;        /* bytes moved since it was last looked at: see session_moved() */
 	enum session_phase phase;
 	enum close_reason why;
 	enum close_by by;
@@ -157,17 +157,17 @@ struct session {
 	struct list reap; /* on engine.reapable at the very end */
 
 	uint64_t started_ms;
-	uint64_t active_ms; /* when bytes last moved */
-	uint64_t dialing_ms; /* when dialing began */
-	uint64_t connected_ms; /* 0: never */
-	uint64_t doomed_ms; /* when the end was noted: see session_doom() */
+	uint64_t active_ms;        /* when bytes last moved */
+	uint64_t dialing_ms;       /* when dialing began */
+	uint64_t connected_ms;     /* 0: never */
+	uint64_t doomed_ms;        /* when the end was noted: see session_doom() */
 	struct pool_waiter waiter; /* asks the pool, and may wait in its queue */
 	bool is_queued;
 	struct session *called_next; /* on worker_peer.called */
-	char dial_answer; /* one byte, to PostgreSQL's SSLRequest */
-	bool is_retiring; /* a try has failed: waits for the kernel to return its ops */
-	int dial_error; /* of the last failed try: -errno, 0 for none */
-	struct addr_short client; /* len 0: nobody wanted to know, see proxy.needs_clients */
+	char dial_answer;            /* one byte, to PostgreSQL's SSLRequest */
+	bool is_retiring;            /* a try has failed: waits for the kernel to return its ops */
+	int dial_error;              /* of the last failed try: -errno, 0 for none */
+	struct addr_short client;    /* len 0: nobody wanted to know, see proxy.needs_clients */
 };
 
 /* An accepted socket on its way to a session. */

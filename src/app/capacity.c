@@ -66,7 +66,8 @@ static uint64_t raise_files(uint64_t wanted)
 static int say_too_few_files(uint64_t wanted, uint64_t files, unsigned sessions)
 {
 	log_say(LOG_ERROR,
-		"max_sessions = %u needs %llu open files, the limit is %llu: raise it (LimitNOFILE= "
+		"max_sessions = %u needs %llu open files, the limit is %llu: raise it "
+		"(LimitNOFILE= "
 		"in the unit, or ulimit -n), or lower max_sessions",
 		sessions, (unsigned long long)wanted, (unsigned long long)files);
 	return -EMFILE;
@@ -86,9 +87,9 @@ static int find_sessions(const struct config *config, struct capacity *c)
 		return files < wanted ? say_too_few_files(wanted, files, c->sessions_max) : 0;
 	}
 	/* Never refuse to start over an estimate: accept(2) says when it really is too much. */
-	c->sessions_max = files > wanted ? (unsigned)MIN((files - fixed) / FILES_PER_SESSION,
-							 UINT32_MAX)
-					 : MAX((unsigned)(files / FILES_PER_SESSION), SESSIONS_MIN);
+	c->sessions_max = files > wanted
+				  ? (unsigned)MIN((files - fixed) / FILES_PER_SESSION, UINT32_MAX)
+				  : MAX((unsigned)(files / FILES_PER_SESSION), SESSIONS_MIN);
 	return 0;
 }
 

@@ -35,8 +35,8 @@ struct control {
 	uint64_t now_ms;
 	enum control_state state;
 	struct timer tickets; /* for new keys of TLS session tickets */
-	struct timer drain; /* set while draining has an end */
-	unsigned ended;	    /* workers */
+	struct timer drain;   /* set while draining has an end */
+	unsigned ended;       /* workers */
 	int signal_fd, ended_fd;
 	struct io_op signal_op, ended_op;
 	struct io_op signal_cancel;
@@ -131,7 +131,7 @@ static void obey(struct control *c, int signo)
 		stop_now(c, MAIL_STOP);
 }
 
-/* ---- the loop --------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------- */
 
 static void wait_for_signal(struct control *c)
 {

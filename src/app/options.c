@@ -141,7 +141,7 @@ void options_print_help(void)
 	       "                       (default %s)\n"
 	       "  -t, --test           check the configuration, silent when it is good\n"
 	       "      --dump           print the effective configuration, defaults included\n"
-	       "      --route KEY      print which backend a client of this address or server name\n"
+	       "      --route KEY      print which backend a client (address, or server name)\n"
 	       "                       gets, and why\n"
 	       "      --digest         print fingerprints of hash tables, to compare nodes\n"
 	       "      --help-config    print every directive with its default and limits\n"

@@ -11,14 +11,13 @@
 static int sysctl_disabled(void)
 {
 	FILE *f = fopen("/proc/sys/kernel/io_uring_disabled", "re");
-	int value = -1;
+	int letter;
 
 	if (!f)
 		return -1;
-	if (fscanf(f, "%d", &value) != 1)
-		value = -1;
+	letter = fgetc(f);
 	fclose(f);
-	return value;
+	return letter >= '0' && letter <= '2' ? letter - '0' : -1;
 }
 
 static const char *cause_of(int err)

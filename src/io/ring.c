@@ -298,7 +298,7 @@ static void room_cancel(struct io_op *op)
 
 /* ---- wait, dispatch -------------------------------------------------------------- */
 
-/* Only a few buffers are offered at a time, so that those used last, still in the cache, are used next. */
+/* Only a few buffers at a time, so that those used last, still in the cache, are used next. */
 static void offer_buffers(struct ring *ring)
 {
 	unsigned mask = ring->offer_size - 1;

@@ -75,9 +75,9 @@ int sock_set_source(int fd, const struct addr *source, bool is_transparent, cons
 	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0)
 		return -errno;
 	*ret_step = "setsockopt IP_TRANSPARENT";
-	if (is_transparent && setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-					 is_v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on,
-					 sizeof(on)) < 0)
+	if (is_transparent &&
+	    setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		       is_v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on, sizeof(on)) < 0)
 		return -errno;
 	*ret_step = "bind";
 	return bind(fd, &source->sa, source->len) < 0 ? -errno : 0;

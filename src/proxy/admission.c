@@ -58,8 +58,8 @@ static void log_refusal(struct engine *e, const struct listener *listener,
 	log_end(&line);
 }
 
-enum admission admission_ask(struct engine *e, struct listener *listener,
-			     const struct addr *client, uint32_t *ret_source)
+enum admission admission_ask(struct engine *e, struct listener *listener, const struct addr *client,
+			     uint32_t *ret_source)
 {
 	enum admission answer = ADMISSION_DENIED;
 

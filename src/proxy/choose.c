@@ -9,8 +9,7 @@ void choose_prepare(struct session *s)
 {
 	const struct pool_config *config = pool_config(s->pool);
 
-	if (config->balance == BALANCE_MAGLEV &&
-	    !client_key(s, &config->hash, &s->waiter.ask.key))
+	if (config->balance == BALANCE_MAGLEV && !client_key(s, &config->hash, &s->waiter.ask.key))
 		s->waiter.ask.key = s->id; /* nothing is known of it: anywhere */
 }
 
@@ -59,8 +58,7 @@ static bool take_stuck(struct session *s)
 void choose_hold(struct session *s)
 {
 	if (stick_of(s) && s->stick_key != 0)
-		s->stuck = stick_hold(stick_of(s), key_of(s), s->backend->index,
-				      s->engine->now_ms);
+		s->stuck = stick_hold(stick_of(s), key_of(s), s->backend->index, s->engine->now_ms);
 }
 
 void choose_release(struct session *s)

@@ -13,8 +13,7 @@
 /* IPv4 addresses are the last 32 bits of their IPv6 form. */
 #define BITS_BEFORE_IPV4 96
 
-bool client_key_of_addr(const struct addr *addr, const struct key_config *config,
-			uint64_t *ret_key)
+bool client_key_of_addr(const struct addr *addr, const struct key_config *config, uint64_t *ret_key)
 {
 	bool is_v4 = addr_family(addr) == AF_INET;
 	unsigned bits = is_v4 ? BITS_BEFORE_IPV4 + config->bits4 : config->bits6;

@@ -226,7 +226,8 @@ static void greet_on_recv(struct io_op *op, int res, unsigned flags)
 	else if (add_to_first(s, buf))
 		greet_run(s);
 	else
-		greet_refuse(s, CLOSE_BAD_GREETING, "too many bytes before the first message was whole");
+		greet_refuse(s, CLOSE_BAD_GREETING,
+			     "too many bytes before the first message was whole");
 }
 
 void greet_feed(struct session *s)

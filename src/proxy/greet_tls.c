@@ -2,6 +2,7 @@
 #include "proxy/greet_tls.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/bucket.h"
@@ -118,8 +119,8 @@ static void note_handshake(struct session *s)
 	facts->version = tls.version;
 	facts->cipher = tls.cipher;
 	facts->resumed = tls.resumed;
-	strncpy(facts->alpn, tls.alpn, sizeof(facts->alpn) - 1);
-	strncpy(facts->client_name, tls.peer, sizeof(facts->client_name) - 1);
+	snprintf(facts->alpn, sizeof(facts->alpn), "%s", tls.alpn);
+	snprintf(facts->client_name, sizeof(facts->client_name), "%s", tls.peer);
 }
 
 static void handshake_done(struct session *s)
@@ -197,8 +198,8 @@ bool greet_may_begin_handshake(struct session *s)
 enum parse greet_handshake(struct session *s)
 {
 	struct engine *e = s->engine;
-	bool can_begin = client_side(s)->tls || (list_is_empty(&e->handshakes_waiting) &&
-						 greet_may_begin_handshake(s));
+	bool can_begin = client_side(s)->tls ||
+			 (list_is_empty(&e->handshakes_waiting) && greet_may_begin_handshake(s));
 
 	if (first_n(s) == 0)
 		return PARSE_MORE;

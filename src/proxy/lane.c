@@ -82,7 +82,7 @@ static void lane_receive(struct lane *lane, uint32_t credit)
 		io_poll(ring, &from->recv, from->fd, POLLIN | POLLRDHUP);
 		return;
 	}
-	/* Kernels before 6.19 may lose the end of stream of a unix socket in a multishot receive. */
+	/* Kernels before 6.19 may lose the end of a unix socket's stream in a multishot receive. */
 	if (!from->is_tcp || from->is_nonblocking)
 		credit = 0;
 	io_recv(ring, &from->recv, from->fd, credit, !lane->has_more);
@@ -211,7 +211,7 @@ static void lane_finish(struct lane *lane)
 		return;
 	}
 	(void)shutdown(to->fd, SHUT_WR); /* fails only when the peer is gone, which recv tells */
-	session_moved(s, false);     /* the half-closed time begins */
+	session_moved(s, false);         /* the half-closed time begins */
 	session_set_deadline(s);
 }
 

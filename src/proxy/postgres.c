@@ -125,7 +125,9 @@ void postgres_startup(struct session *s)
 	else if (parsed == PARSE_DONE && packet.kind == PGSQL_CANCEL)
 		cancel(s, &packet.key, s->route);
 	else if (parsed == PARSE_DONE || (head && head->next))
-		greet_done(s, s->route); /* a start-up packet in two pieces is the backend's to judge */
+		greet_done(
+			s,
+			s->route); /* a start-up packet in two pieces is the backend's to judge */
 	else
 		greet_receive(s);
 }

@@ -136,7 +136,8 @@ struct proxy *proxy_create(const struct config *config, unsigned workers_n, unsi
 	proxy->sticks = calloc(MAX(config->pools_n, 1), sizeof(struct stick *));
 	proxy->listeners = zeroed(config->listeners_n, sizeof(*proxy->listeners));
 	proxy->peers = zeroed(workers_n, sizeof(*proxy->peers));
-	if (proxy->pools && proxy->sticks && proxy->listeners && proxy->peers && create_parts(proxy))
+	if (proxy->pools && proxy->sticks && proxy->listeners && proxy->peers &&
+	    create_parts(proxy))
 		return proxy;
 	proxy_destroy(proxy);
 	return NULL;

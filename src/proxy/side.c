@@ -72,7 +72,7 @@ bool side_push(struct side *side)
 	return true;
 }
 
-/* Behind what waits already: in the last buffer's rest when it fits, which frees its own at once. */
+/* Behind what waits already: when it fits into the last buffer's rest, its own is free at once. */
 static void queue_bytes(struct buf_queue *q, struct buf_pool *pool, struct buf *buf, bool is_lent)
 {
 	struct buf *last = q->tail;

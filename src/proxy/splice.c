@@ -183,7 +183,7 @@ static void splice_back_to_copying(struct lane *lane)
 	lane_pull(lane);
 }
 
-/* Fills the pipe once. Gives the bytes moved; 0 when the lane has to wait or its source has ended. */
+/* Fills the pipe once. Gives the bytes moved; 0: the lane has to wait, or its source has ended. */
 static uint32_t splice_fill(struct lane *lane)
 {
 	ssize_t n;
