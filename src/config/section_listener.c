@@ -49,6 +49,11 @@ static void check_backlog(const struct listener_config *listener, struct diag *d
 
 /* ---- who may connect ---- */
 
+static bool was_given(const struct listener_config *listener, const char *key)
+{
+	return directive_place(listener->given, SECTION_LISTENER, key)->line > 0;
+}
+
 static bool is_for_unix_only(const struct listener_config *listener)
 {
 	for (size_t i = 0; i < listener->binds_n; i++) {
@@ -71,7 +76,7 @@ static void check_proxy(const struct listener_config *listener, struct diag *dia
 {
 	if (listener->proxy == PROXY_HEADER_OFF)
 		return;
-	if (listener->proxy_from_n == 0 && !is_for_unix_only(listener))
+	if (!was_given(listener, "proxy_from") && !is_for_unix_only(listener))
 		diag_error(
 			diag, directive_place(listener->given, SECTION_LISTENER, "proxy"),
 			"[listener %s] proxy: accept: needs proxy_from: whose word is it that is "
@@ -162,11 +167,6 @@ static void check_routes(const struct listener_config *listener, struct diag *di
 }
 
 /* ---- all ---- */
-
-static bool was_given(const struct listener_config *listener, const char *key)
-{
-	return directive_place(listener->given, SECTION_LISTENER, key)->line > 0;
-}
 
 static void check_needs(const struct listener_config *listener, struct diag *diag)
 {
