@@ -71,7 +71,7 @@ static void tell_workers(struct control *c, enum mail_kind kind)
 			(void)poll(NULL, 0, 1); /* it has 2048 letters to open first */
 }
 
-/* ---- what signals mean ------------------------------------------------------------------ */
+/* ---- what signals mean --------------------------------------------------- */
 
 static void start_draining(struct control *c)
 {
@@ -131,7 +131,7 @@ static void obey(struct control *c, int signo)
 		stop_now(c, MAIL_STOP);
 }
 
-/* ---- the loop -------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------ */
 
 static void wait_for_signal(struct control *c)
 {

@@ -42,7 +42,7 @@ static struct config *load(const char *path)
 	return config;
 }
 
-/* ---- run --------------------------------------------------------------------------- */
+/* ---- run ----------------------------------------------------------------- */
 
 static struct ring_features without(struct ring_features found, const struct ring_features *less)
 {

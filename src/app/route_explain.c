@@ -34,7 +34,7 @@ struct subject {
 	char name[HELLO_NAME_BYTES]; /* as a ClientHello is read; "": an address */
 };
 
-/* ---- what was typed ------------------------------------------------------------------ */
+/* ---- what was typed ------------------------------------------------------ */
 
 static bool read_addr(const char *text, struct subject *subject)
 {
@@ -79,7 +79,7 @@ static bool key_of(const struct subject *s, const struct key_config *config, uin
 	return config->kind == CLIENT_KEY_SNI && s->name[0] != '\0';
 }
 
-/* ---- listeners ---------------------------------------------------------------------------- */
+/* ---- listeners ----------------------------------------------------------- */
 
 static void print_listener(const struct listener_config *listener, const struct subject *s,
 			   FILE *to)
@@ -110,7 +110,7 @@ static unsigned explain_listeners(const struct config *config, const struct subj
 	return n;
 }
 
-/* ---- pools ----------------------------------------------------------------------------- */
+/* ---- pools --------------------------------------------------------------- */
 
 static void print_backend(struct pool *pool, int index, FILE *to)
 {
@@ -203,7 +203,7 @@ int route_explain(const struct config *config, const char *text, FILE *to)
 	return said > 0 ? 0 : -ENOENT;
 }
 
-/* ---- digests --------------------------------------------------------------------------- */
+/* ---- digests ------------------------------------------------------------- */
 
 static int print_digest(const struct pool_config *config, FILE *to)
 {

@@ -204,7 +204,7 @@ static struct io_uring_sqe *free_sqe(struct ring *ring)
 	return sqe;
 }
 
-/* ---- waiting for room -------------------------------------------------------------- */
+/* ---- waiting for room ---------------------------------------------------- */
 
 /*
  * The kernel adds POLLRDHUP to whatever a poll asks for, and to what a send
@@ -296,7 +296,7 @@ static void room_cancel(struct io_op *op)
 		op->room_step = ROOM_LAST;
 }
 
-/* ---- wait, dispatch -------------------------------------------------------------- */
+/* ---- wait, dispatch ------------------------------------------------------ */
 
 /* Only a few buffers at a time, so that those used last, still in the cache, are used next. */
 static void offer_buffers(struct ring *ring)

@@ -56,7 +56,7 @@ static enum parse bad(struct hello *hello, enum hello_fault fault)
 	return PARSE_BAD;
 }
 
-/* ---- the records ---------------------------------------------------------- */
+/* ---- the records --------------------------------------------------------- */
 
 /* Do the bytes begin like @word, as far as both go? */
 static bool begins_like(const uint8_t *bytes, size_t n, const char *word)
@@ -180,7 +180,7 @@ static void join(uint8_t *message, const uint8_t *bytes, size_t n)
 	}
 }
 
-/* ---- the message ---------------------------------------------------------- */
+/* ---- the message --------------------------------------------------------- */
 
 /* Takes @n bytes off the front, as a cursor of their own. */
 static bool take(struct cursor *c, size_t n, struct cursor *ret_part)
@@ -445,7 +445,7 @@ enum parse hello_read(const uint8_t *bytes, size_t n, struct hello *ret_hello)
 	return ret_hello->fault == HELLO_FINE ? PARSE_DONE : PARSE_BAD;
 }
 
-/* ---- questions ------------------------------------------------------------ */
+/* ---- questions ----------------------------------------------------------- */
 
 bool hello_offers_alpn(const struct hello *hello, const char *id)
 {

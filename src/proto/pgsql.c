@@ -39,7 +39,7 @@ static enum parse bad(struct pgsql_packet *packet, enum pgsql_fault fault)
 	return PARSE_BAD;
 }
 
-/* ---- what a client sends -------------------------------------------------- */
+/* ---- what a client sends ------------------------------------------------- */
 
 static enum pgsql_kind kind_of(uint32_t code)
 {
@@ -215,7 +215,7 @@ const char *pgsql_fault_text(enum pgsql_fault fault)
 	return fault_texts[fault];
 }
 
-/* ---- what ringmain sends -------------------------------------------------- */
+/* ---- what ringmain sends ------------------------------------------------- */
 
 /* One field of an error: its letter, its text, a zero. */
 static size_t put_field(uint8_t *out, char letter, const char *text, size_t n)
@@ -250,7 +250,7 @@ void pgsql_write_ssl_request(uint8_t out[PGSQL_REQUEST_BYTES])
 	put_u32(out + LENGTH_BYTES, CODE_SSL);
 }
 
-/* ---- what a server sends -------------------------------------------------- */
+/* ---- what a server sends ------------------------------------------------- */
 
 /* A new message. DONE: ready for queries. MORE: watch on. */
 static enum parse watch_head(struct pgsql_watch *w)

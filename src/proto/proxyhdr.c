@@ -47,7 +47,7 @@ const char *proxyhdr_fault_text(enum proxyhdr_fault fault)
 	return fault < PROXYHDR_FAULTS ? texts[fault] : "?";
 }
 
-/* ---- version 1 ------------------------------------------------------------- */
+/* ---- version 1 ----------------------------------------------------------- */
 
 /* The part of a line that is still to be read. */
 struct line {
@@ -177,7 +177,7 @@ static enum parse read_v1(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
 					     (const char *)cr });
 }
 
-/* ---- version 2 ------------------------------------------------------------- */
+/* ---- version 2 ----------------------------------------------------------- */
 
 static unsigned get_u16(const uint8_t *bytes)
 {
@@ -395,7 +395,7 @@ static enum parse read_v2(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
 	return answer == PARSE_BAD ? bad(hdr, PROXYHDR_TLV_OVERRUN) : PARSE_DONE;
 }
 
-/* ---- either ---------------------------------------------------------------- */
+/* ---- either -------------------------------------------------------------- */
 
 static bool begins_like(const uint8_t *bytes, size_t n, const char *signature, size_t length)
 {

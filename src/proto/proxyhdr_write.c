@@ -43,7 +43,7 @@ static struct pair pair_of(const struct proxyhdr *hdr)
 	return pair;
 }
 
-/* ---- version 1 ------------------------------------------------------------- */
+/* ---- version 1 ----------------------------------------------------------- */
 
 static void host_text(const struct addr *addr, enum pair_kind kind, char text[INET6_ADDRSTRLEN])
 {
@@ -77,7 +77,7 @@ static size_t write_v1(const struct proxyhdr *hdr, uint8_t *out, size_t max)
 	return (size_t)n;
 }
 
-/* ---- version 2 ------------------------------------------------------------- */
+/* ---- version 2 ----------------------------------------------------------- */
 
 /* Where bytes go; once they do not fit, all that follows is dropped. */
 struct writer {

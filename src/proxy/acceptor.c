@@ -74,7 +74,7 @@ static void acceptor_cancel(struct acceptor *a)
 		io_cancel(a->engine->ring, &a->cancel, &a->accept);
 }
 
-/* ---- trouble ------------------------------------------------------------------- */
+/* ---- trouble ------------------------------------------------------------- */
 
 static void acceptor_pause(struct acceptor *a)
 {
@@ -139,7 +139,7 @@ static void acceptor_on_retry(struct timer *timer)
 	acceptor_resume(container_of(timer, struct acceptor, retry));
 }
 
-/* ---- a new connection ------------------------------------------------------------ */
+/* ---- a new connection ---------------------------------------------------- */
 
 static void begin(struct engine *e, const struct newcomer *newcomer)
 {
@@ -267,7 +267,7 @@ void acceptor_resume(struct acceptor *a)
 	acceptor_arm(a);
 }
 
-/* ---- the end ----------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 /* Closing the socket would reset those who wait in its queue: they become sessions first. */
 static void acceptor_empty_backlog(struct acceptor *a)

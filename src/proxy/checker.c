@@ -46,7 +46,7 @@ struct checker {
  */
 #define CLOCKWORK_MS 100
 
-/* ---- one check ------------------------------------------------------------------------- */
+/* ---- one check ----------------------------------------------------------- */
 
 static void probe_answered(struct probe *p, bool passed)
 {
@@ -129,7 +129,7 @@ static void probe_on_timer(struct timer *timer)
 		probe_start(p);
 }
 
-/* ---- a pool in time ----------------------------------------------------------------------- */
+/* ---- a pool in time ------------------------------------------------------ */
 
 static void clockwork_on_timer(struct timer *timer)
 {
@@ -147,7 +147,7 @@ static void clockwork_on_timer(struct timer *timer)
 		timer_set(c->timers, &w->timer, *c->now_ms + CLOCKWORK_MS);
 }
 
-/* ---- all of them ----------------------------------------------------------------------------- */
+/* ---- all of them --------------------------------------------------------- */
 
 static void add_probe(struct checker *c, struct pool *pool, struct backend *backend)
 {

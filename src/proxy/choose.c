@@ -29,7 +29,7 @@ static enum pool_answer take(struct session *s, struct backend *backend)
 	return POOL_PICKED;
 }
 
-/* ---- the stick table ---------------------------------------------------------------------- */
+/* ---- the stick table ----------------------------------------------------- */
 
 static struct stick *stick_of(const struct session *s)
 {
@@ -68,7 +68,7 @@ void choose_release(struct session *s)
 	s->stuck = TABLE_NONE;
 }
 
-/* ---- all ------------------------------------------------------------------------------------ */
+/* ---- all ----------------------------------------------------------------- */
 
 enum pool_answer choose_backend(struct session *s)
 {

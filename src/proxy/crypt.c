@@ -56,7 +56,7 @@ static void crypt_failed(struct side *side, const char *why)
 	lane_side_died(side, -EPROTO, true);
 }
 
-/* ---- in ------------------------------------------------------------------------------- */
+/* ---- in ------------------------------------------------------------------ */
 
 static bool flood_is_on(struct side *from)
 {
@@ -141,7 +141,7 @@ void crypt_ended(struct lane *lane)
 		lane_end(lane);
 }
 
-/* ---- out ------------------------------------------------------------------------------- */
+/* ---- out ----------------------------------------------------------------- */
 
 void crypt_write(struct side *side, struct buf *buf)
 {

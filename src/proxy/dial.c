@@ -59,7 +59,7 @@ static enum close_reason reason_of(int err)
 	}
 }
 
-/* ---- one try ---------------------------------------------------------------------------- */
+/* ---- one try ------------------------------------------------------------- */
 
 static void note_result(struct session *s, int err)
 {
@@ -245,7 +245,7 @@ void dial_note_detail(struct session *s, const char *why)
 	s->detail = facts->dial_detail;
 }
 
-/* ---- all tries ----------------------------------------------------------------------------- */
+/* ---- all tries ----------------------------------------------------------- */
 
 static void dial_give_up(struct session *s, enum pool_answer answer)
 {
@@ -269,7 +269,7 @@ static void dial_next(struct session *s)
 		dial_give_up(s, answer);
 }
 
-/* ---- the queue --------------------------------------------------------------------------- */
+/* ---- the queue ----------------------------------------------------------- */
 
 static void wait_in_queue(struct session *s)
 {

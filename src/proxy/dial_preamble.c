@@ -50,7 +50,7 @@ static void dial_on_sent(struct io_op *op, int res, unsigned flags)
 	push(s);
 }
 
-/* ---- TLS ---------------------------------------------------------------------------------- */
+/* ---- TLS ----------------------------------------------------------------- */
 
 static void receive(struct session *s)
 {
@@ -136,7 +136,7 @@ static void dial_on_recv(struct io_op *op, int res, unsigned flags)
 		buf_put(&s->engine->bufs, buf);
 }
 
-/* ---- PostgreSQL -------------------------------------------------------------------------- */
+/* ---- PostgreSQL ---------------------------------------------------------- */
 
 static bool wants_ssl_request(const struct session *s)
 {

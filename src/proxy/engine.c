@@ -29,7 +29,7 @@
 static void engine_on_mail(struct io_op *op, int res, unsigned flags);
 static void engine_on_mail_cancelled(struct io_op *op, int res, unsigned flags);
 
-/* ---- create, destroy -------------------------------------------------------------- */
+/* ---- create, destroy ----------------------------------------------------- */
 
 static void engine_read_mail(struct engine *e)
 {
@@ -124,7 +124,7 @@ void engine_finish(struct engine *e)
 	close(e->mail_fd);
 }
 
-/* ---- the loop ------------------------------------------------------------------------ */
+/* ---- the loop ------------------------------------------------------------ */
 
 static uint64_t wait_allowed_ns(const struct engine *e)
 {
@@ -256,7 +256,7 @@ void engine_on_session_end(struct engine *e)
 			acceptor_resume(&e->acceptors[n]);
 }
 
-/* ---- orders ---------------------------------------------------------------------------- */
+/* ---- orders -------------------------------------------------------------- */
 
 void engine_drain(struct engine *e)
 {

@@ -52,7 +52,7 @@ void greet_finish(struct session *s)
 	facts_release(s);
 }
 
-/* ---- the end of the greeting ---------------------------------------------------------- */
+/* ---- the end of the greeting --------------------------------------------- */
 
 void greet_say(struct session *s, const void *bytes, size_t n)
 {
@@ -106,7 +106,7 @@ void greet_done(struct session *s, const struct pool_config *pool)
 		dial_start(s);
 }
 
-/* ---- the steps ------------------------------------------------------------------------------ */
+/* ---- the steps ----------------------------------------------------------- */
 
 static enum greet_step first_step(const struct listener_config *config)
 {

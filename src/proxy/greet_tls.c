@@ -48,7 +48,7 @@ static void refuse_with_alert(struct session *s, enum close_reason why, uint8_t 
 	greet_refuse(s, why, detail);
 }
 
-/* ---- the handshake ---------------------------------------------------------------------- */
+/* ---- the handshake ------------------------------------------------------- */
 
 static void note_hello(struct session *s, const struct hello *hello)
 {
@@ -208,7 +208,7 @@ enum parse greet_handshake(struct session *s)
 	return PARSE_DONE;
 }
 
-/* ---- ClientHello -------------------------------------------------------------------------- */
+/* ---- ClientHello --------------------------------------------------------- */
 
 static void hello_refused(struct session *s, enum hello_fault fault)
 {

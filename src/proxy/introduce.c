@@ -34,7 +34,7 @@ bool introduce_is_trusted(const struct session *s)
 	return false;
 }
 
-/* ---- in ---------------------------------------------------------------------------------- */
+/* ---- in ------------------------------------------------------------------ */
 
 static bool believe(struct session *s, const struct proxyhdr *hdr)
 {
@@ -91,7 +91,7 @@ enum parse introduce_greet(struct session *s)
 	return PARSE_DONE;
 }
 
-/* ---- out ------------------------------------------------------------------------------------ */
+/* ---- out ----------------------------------------------------------------- */
 
 static struct proxyhdr_text text_of(const char *text)
 {

@@ -45,7 +45,7 @@ void lane_enter(struct lane *lane, enum lane_state next)
 	lane->state = next;
 }
 
-/* ---- pull: ask for more ------------------------------------------------------ */
+/* ---- pull: ask for more -------------------------------------------------- */
 
 static bool lane_wants_more(struct lane *lane)
 {
@@ -122,7 +122,7 @@ void lane_pull(struct lane *lane)
 		lane_receive(lane, LANE_HIGH_WATER - side_backlog(to));
 }
 
-/* ---- received ------------------------------------------------------------------ */
+/* ---- received ------------------------------------------------------------ */
 
 static void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 {
@@ -187,7 +187,7 @@ void lane_on_recv(struct io_op *op, int res, unsigned flags)
 		lane_pull(lane);
 }
 
-/* ---- push: send ------------------------------------------------------------------- */
+/* ---- push: send ---------------------------------------------------------- */
 
 /* Everything was delivered: the end follows. */
 static void lane_finish(struct lane *lane)
@@ -287,7 +287,7 @@ void lane_on_send(struct io_op *op, int res, unsigned flags)
 	lane_pull(lane);
 }
 
-/* ---- ends ------------------------------------------------------------------------- */
+/* ---- ends ---------------------------------------------------------------- */
 
 void lane_end(struct lane *lane)
 {

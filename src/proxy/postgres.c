@@ -22,7 +22,7 @@ static size_t first_n(const struct session *s)
 	return s->first ? buf_filled(s->first) : 0;
 }
 
-/* ---- in clear ------------------------------------------------------------------------- */
+/* ---- in clear ------------------------------------------------------------ */
 
 static enum parse answer(struct session *s, size_t n, char with)
 {
@@ -109,7 +109,7 @@ enum parse postgres_greet(struct session *s)
 	return PARSE_BAD;
 }
 
-/* ---- inside TLS ------------------------------------------------------------------------ */
+/* ---- inside TLS ---------------------------------------------------------- */
 
 void postgres_startup(struct session *s)
 {
@@ -132,7 +132,7 @@ void postgres_startup(struct session *s)
 		greet_receive(s);
 }
 
-/* ---- the key ----------------------------------------------------------------------------- */
+/* ---- the key ------------------------------------------------------------- */
 
 void postgres_start_watch(struct session *s)
 {

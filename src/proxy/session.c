@@ -88,7 +88,7 @@ static const char *const by_names[CLOSE_BYS] = {
 
 static void session_on_timer(struct timer *timer);
 
-/* ---- begin ----------------------------------------------------------------- */
+/* ---- begin --------------------------------------------------------------- */
 
 /* A system call that is spared where nobody wants to know who the client is. */
 static void learn_client(struct session *s, int fd)
@@ -169,7 +169,7 @@ void session_relay(struct session *s)
 	lane_pull(&s->lanes[LANE_UP]);
 }
 
-/* ---- time ------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------- */
 
 static bool is_half_closed(const struct session *s)
 {
@@ -315,7 +315,7 @@ static void session_on_timer(struct timer *timer)
 		relaying_on_timer(s);
 }
 
-/* ---- end --------------------------------------------------------------------- */
+/* ---- end ----------------------------------------------------------------- */
 
 void session_doom(struct session *s, enum close_reason why, enum close_by by)
 {

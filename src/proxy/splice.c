@@ -90,7 +90,7 @@ void splice_stop(struct lane *lane)
 	side_set_nonblocking(lane_to(lane), false);
 }
 
-/* ---- moving -------------------------------------------------------------------- */
+/* ---- moving -------------------------------------------------------------- */
 
 /* One call into the pipe. Gives the bytes moved, 0 at the end of the stream, or -errno. */
 static ssize_t splice_in(struct lane *lane)
@@ -242,7 +242,7 @@ void splice_pump(struct lane *lane)
 		splice_wait_for_bytes(lane);
 }
 
-/* ---- readiness ------------------------------------------------------------------ */
+/* ---- readiness ----------------------------------------------------------- */
 
 static void splice_on_ready(struct lane *lane)
 {

@@ -41,7 +41,7 @@ struct loading {
 #define add_problem(l, severity, file, ...) \
 	tls_problem_add((l)->problems, severity, (l)->setting, file, __VA_ARGS__)
 
-/* ---- what a certificate says ------------------------------------------------ */
+/* ---- what a certificate says --------------------------------------------- */
 
 /* Two digits; -1 when they are none. */
 static int read_two(const uint8_t *text)
@@ -190,7 +190,7 @@ static void read_leaf(struct loading *l, const struct DecodedCert *cert)
 			    "has no DNS name; only clients without SNI get it");
 }
 
-/* ---- the chain -------------------------------------------------------------- */
+/* ---- the chain ----------------------------------------------------------- */
 
 static bool read_link(struct loading *l, const struct pem_block *block, const uint8_t *der, int n)
 {
@@ -306,7 +306,7 @@ static void check_dates(struct loading *l)
 	}
 }
 
-/* ---- the key ---------------------------------------------------------------- */
+/* ---- the key ------------------------------------------------------------- */
 
 static const char *key_path(const struct tls_files *files)
 {
@@ -400,7 +400,7 @@ static void check_pair(struct loading *l)
 		    l->links[0].subject);
 }
 
-/* ---- all together ------------------------------------------------------------ */
+/* ---- all together -------------------------------------------------------- */
 
 bool certificate_load(struct certificate *c, const struct tls_files *files, const char *setting,
 		      time_t now, struct tls_problems *problems)

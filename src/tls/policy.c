@@ -54,7 +54,7 @@ static const struct group {
 
 static_assert(ARRAY_LEN(groups) == POLICY_GROUPS_MAX, "every group fits");
 
-/* ---- lists of words -------------------------------------------------------- */
+/* ---- lists of words ------------------------------------------------------ */
 
 /* The next word of a list, blanks around it left out. False: no more. */
 static bool next_word(const char **list, char separator, char ret_word[WORD_BYTES])
@@ -96,7 +96,7 @@ static void add_unknown(struct tls_problems *problems, const char *key, const ch
 		tls_problem_add(problems, TLS_ERROR, key, word, "unknown");
 }
 
-/* ---- suites ---------------------------------------------------------------- */
+/* ---- suites -------------------------------------------------------------- */
 
 static const struct suite *find_suite(const char *word)
 {
@@ -184,7 +184,7 @@ static void resolve_ciphers(const char *wanted, struct tls_problems *problems,
 	}
 }
 
-/* ---- groups, ALPN, versions ------------------------------------------------ */
+/* ---- groups, ALPN, versions ---------------------------------------------- */
 
 static const struct group *find_group(const char *word)
 {

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- tickets ---------------------------------------------------------------- */
+/* ---- tickets ------------------------------------------------------------- */
 
 static void make_bond(const struct identity *identity, const char *name, struct seal_bond *bond)
 {
@@ -104,7 +104,7 @@ static bool make_policy_bond(struct identity *identity, const struct certificate
 	return is_good;
 }
 
-/* ---- identities --------------------------------------------------------------- */
+/* ---- identities ---------------------------------------------------------- */
 
 static bool prepare_verify(WOLFSSL_CTX *ctx, const struct tls_server_config *config,
 			   struct tls_problems *problems)
@@ -205,7 +205,7 @@ static void free_identity(struct identity *identity)
 	wolfSSL_CTX_free(identity->deaf_ctx);
 }
 
-/* ---- names -------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------- */
 
 static bool list_names(struct tls_server *s)
 {
@@ -266,7 +266,7 @@ const char *tls_server_name(const struct tls_server *s, size_t i)
 	return i < s->names_n ? s->names[i].name : NULL;
 }
 
-/* ---- the server ---------------------------------------------------------------- */
+/* ---- the server ---------------------------------------------------------- */
 
 static void check_config(const struct tls_server_config *config, struct tls_problems *problems)
 {

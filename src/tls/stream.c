@@ -80,7 +80,7 @@ struct tls_stream {
 	bool ticket_opened; /* the client's; the library may still have refused it */
 };
 
-/* ---- between the library and the buffers --------------------------------------- */
+/* ---- between the library and the buffers --------------------------------- */
 
 static void count_records(struct tls_stream *s, const uint8_t *bytes, size_t n)
 {
@@ -166,7 +166,7 @@ void stream_on_ticket_opened(WOLFSSL *ssl)
 	s->ticket_opened = true;
 }
 
-/* ---- beginning and end ----------------------------------------------------------- */
+/* ---- beginning and end --------------------------------------------------- */
 
 static struct tls_stream *create(WOLFSSL_CTX *ctx, tls_send_fn *send, void *owner)
 {
@@ -337,7 +337,7 @@ void tls_stream_destroy(struct tls_stream *s)
 	free(s);
 }
 
-/* ---- input ------------------------------------------------------------------------- */
+/* ---- input --------------------------------------------------------------- */
 
 void tls_stream_give(struct tls_stream *s, const void *bytes, size_t n)
 {
@@ -357,7 +357,7 @@ size_t tls_stream_input_left(const struct tls_stream *s)
 	return s->input_left;
 }
 
-/* ---- why it ended -------------------------------------------------------------------- */
+/* ---- why it ended -------------------------------------------------------- */
 
 static void set_reason(struct tls_stream *s, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -461,7 +461,7 @@ const char *tls_stream_reason(const struct tls_stream *s)
 	return s->reason ? s->reason : "no reason is known";
 }
 
-/* ---- handshake ------------------------------------------------------------------------ */
+/* ---- handshake ----------------------------------------------------------- */
 
 static bool keep_alpn(struct tls_stream *s)
 {
@@ -498,7 +498,7 @@ enum tls_result tls_stream_handshake(struct tls_stream *s)
 	return ret == WOLFSSL_SUCCESS ? establish(s) : judge(s, ret);
 }
 
-/* ---- data ------------------------------------------------------------------------------- */
+/* ---- data ---------------------------------------------------------------- */
 
 uint64_t tls_stream_control_records(const struct tls_stream *s)
 {

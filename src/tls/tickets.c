@@ -45,7 +45,7 @@ struct tls_tickets {
 	struct key_list keys;
 };
 
-/* ---- the keys ---------------------------------------------------------------- */
+/* ---- the keys ------------------------------------------------------------ */
 
 static bool make_random(void *out, size_t n)
 {
@@ -193,7 +193,7 @@ int tls_tickets_rotate(struct tls_tickets *t, struct tls_problems *problems)
 	return 0;
 }
 
-/* ---- sealing ------------------------------------------------------------------ */
+/* ---- sealing ------------------------------------------------------------- */
 
 /* A copy of the key that seals. */
 static struct ticket_key sealing_key(struct tls_tickets *t)

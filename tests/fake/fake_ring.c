@@ -69,7 +69,7 @@ struct fake_request fake_request_at(unsigned n)
 	return requests[n];
 }
 
-/* ---- by hand ---------------------------------------------------------------------- */
+/* ---- by hand ------------------------------------------------------------- */
 
 void fake_complete(struct io_op *op, int res, unsigned flags)
 {
@@ -99,7 +99,7 @@ void fake_receive(struct io_op *op, const void *bytes, size_t n, unsigned flags)
 	fake_complete(op, (int)n, flags | flags_of(buf));
 }
 
-/* ---- for real --------------------------------------------------------------------- */
+/* ---- for real ------------------------------------------------------------ */
 
 static bool is_ready(int fd, short events)
 {
@@ -291,7 +291,7 @@ uint64_t fake_waited_ns(void)
 	return waited_ns;
 }
 
-/* ---- io/ring.h ---------------------------------------------------------------------- */
+/* ---- io/ring.h ----------------------------------------------------------- */
 
 int ring_create(const struct ring_options *options, struct buf_pool *pool, struct ring **ret_ring,
 		const char **ret_step)

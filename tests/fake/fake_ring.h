@@ -57,14 +57,14 @@ struct fake_request fake_request_of(const struct io_op *op);
 unsigned fake_requests(void);
 struct fake_request fake_request_at(unsigned n);
 
-/* ---- by hand ---------------------------------------------------------------- */
+/* ---- by hand ------------------------------------------------------------- */
 
 /* The last completion of @op, or one of several with IO_MORE in @flags. */
 void fake_complete(struct io_op *op, int res, unsigned flags);
 /* @n bytes arrive for a receive, in a buffer of the pool. */
 void fake_receive(struct io_op *op, const void *bytes, size_t n, unsigned flags);
 
-/* ---- for real --------------------------------------------------------------- */
+/* ---- for real ------------------------------------------------------------ */
 
 /*
  * Does what the kernel would do with @op now: false when it would go on

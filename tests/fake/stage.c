@@ -20,7 +20,7 @@
 
 #define TURNS_MAX 100000 /* of stage_run(): whoever takes longer never ends */
 
-/* ---- descriptors ------------------------------------------------------------------- */
+/* ---- descriptors --------------------------------------------------------- */
 
 static unsigned open_fds(void)
 {
@@ -70,7 +70,7 @@ void stage_reset(struct stage *st, int fd)
 	sock_close_abort(fd);
 }
 
-/* ---- set up --------------------------------------------------------------------------- */
+/* ---- set up -------------------------------------------------------------- */
 
 /* A socket that listens on a free port of loopback, or on an abstract name that the kernel picks. */
 static int open_listener(bool is_unix, struct addr *ret_addr)
@@ -168,7 +168,7 @@ struct stage *stage_create(const struct stage_options *o)
 	return st;
 }
 
-/* ---- take down --------------------------------------------------------------------------- */
+/* ---- take down ----------------------------------------------------------- */
 
 static const char *left_over_in(const struct stage *st, const struct engine *e)
 {
@@ -255,7 +255,7 @@ const char *stage_destroy(struct stage *st)
 	return what;
 }
 
-/* ---- what happens --------------------------------------------------------------------------- */
+/* ---- what happens -------------------------------------------------------- */
 
 void stage_turn(struct stage *st)
 {
@@ -287,7 +287,7 @@ void stage_run_for_a_moment(struct stage *st)
 	st->now_ms++;
 }
 
-/* ---- sessions -------------------------------------------------------------------------------- */
+/* ---- sessions ------------------------------------------------------------ */
 
 int stage_client(struct stage *st)
 {
@@ -401,7 +401,7 @@ const char *stage_log(struct stage *st)
 	return text;
 }
 
-/* ---- the peers ---------------------------------------------------------------------------------- */
+/* ---- the peers ----------------------------------------------------------- */
 
 void peer_send(int fd, const void *bytes, size_t n)
 {

@@ -70,7 +70,7 @@ static inline struct engine *stage_engine(struct stage *st)
 	return &st->engines[0];
 }
 
-/* ---- what happens ------------------------------------------------------------ */
+/* ---- what happens -------------------------------------------------------- */
 
 /* Lets requests complete and turns end, at this moment, until all wait for something. */
 void stage_run(struct stage *st);
@@ -89,7 +89,7 @@ void stage_pass(struct stage *st, uint64_t ms);
 	} while (0)
 void stage_run_for_a_moment(struct stage *st);
 
-/* ---- sessions ------------------------------------------------------------------ */
+/* ---- sessions ------------------------------------------------------------ */
 
 /* A client that has connected to the listener; nothing was accepted yet. */
 int stage_client(struct stage *st);
@@ -113,7 +113,7 @@ unsigned stage_fds(const struct stage *st);
 /* All that was logged since the last call; valid until then. */
 const char *stage_log(struct stage *st);
 
-/* ---- the peers ------------------------------------------------------------------- */
+/* ---- the peers ----------------------------------------------------------- */
 
 /* Remembers a descriptor of the test's, to be closed with the stage. */
 int stage_keep(struct stage *st, int fd);

@@ -45,7 +45,7 @@ static struct options {
 static struct ends ends = { .seed = 1, .bytes_max = 1 << 20, .pause_ms = 5 };
 static int listeners[LISTENERS_MAX];
 
-/* ---- the run -------------------------------------------------------------------------------- */
+/* ---- the run ------------------------------------------------------------- */
 
 /* All before *@first are finished and not looked at again. */
 static uint64_t resume(struct end *list, uint32_t count, uint32_t *first, uint64_t wait_ns)
@@ -117,7 +117,7 @@ static void run(uint64_t deadline_ns)
 		turn();
 }
 
-/* ---- the verdict ---------------------------------------------------------------------------- */
+/* ---- the verdict --------------------------------------------------------- */
 
 struct tally {
 	unsigned complete, refused, reset, aborted, wrong, stuck, strays, strays_with_fin;
@@ -199,7 +199,7 @@ static void tally_print(const struct tally *t, double seconds)
 	       (unsigned long long)ends.seed);
 }
 
-/* ---- command line --------------------------------------------------------------------------- */
+/* ---- command line -------------------------------------------------------- */
 
 static const char usage[] =
 	"usage: check --to ADDRESS --listen ADDRESS [--listen ADDRESS ...] [options]\n"

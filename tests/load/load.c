@@ -64,7 +64,7 @@ static struct options {
 	.lifetime_s = 3600,
 };
 
-/* ---- backend -------------------------------------------------------------------------------- */
+/* ---- backend ------------------------------------------------------------- */
 
 static void serve_accept(int listener)
 {
@@ -122,7 +122,7 @@ static void serve(void)
 	}
 }
 
-/* ---- clients -------------------------------------------------------------------------------- */
+/* ---- clients ------------------------------------------------------------- */
 
 struct conn {
 	struct flow flow;
@@ -378,7 +378,7 @@ static void measure(void)
 	print_result();
 }
 
-/* ---- command line --------------------------------------------------------------------------- */
+/* ---- command line -------------------------------------------------------- */
 
 static const char usage[] =
 	"usage: load serve --listen ADDRESS [--work answer|echo|source|sink] [options]\n"

@@ -38,7 +38,7 @@ static double seconds = 0.3;
 static unsigned threads_n = 4;
 static bool is_json;
 
-/* ---- picks --------------------------------------------------------------------------------- */
+/* ---- picks --------------------------------------------------------------- */
 
 static struct backend_config backends[BACKENDS_MAX];
 
@@ -180,7 +180,7 @@ static void report_picks(void)
 	printf("%s", is_json ? "]" : "\n");
 }
 
-/* ---- the table of Maglev --------------------------------------------------------------------- */
+/* ---- the table of Maglev ------------------------------------------------- */
 
 static void build(uint16_t *slots, uint32_t slots_n, const unsigned *weights, size_t n)
 {
@@ -237,7 +237,7 @@ static void report_builds(void)
 	printf("%s", is_json ? "]" : "\n");
 }
 
-/* ---- evenness and disruption --------------------------------------------------------------- */
+/* ---- evenness and disruption --------------------------------------------- */
 
 /* Plain Maglev with other hash functions. */
 static const struct bar {
@@ -312,7 +312,7 @@ static void report_table(void)
 			       "who is down move, and come home.\n");
 }
 
-/* ---- command line --------------------------------------------------------------------------- */
+/* ---- command line -------------------------------------------------------- */
 
 static void read_options(int argc, char **argv)
 {

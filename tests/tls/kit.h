@@ -18,7 +18,7 @@
 
 #define KIT_PATH_BYTES 256
 
-/* ---- certificates ------------------------------------------------------------ */
+/* ---- certificates -------------------------------------------------------- */
 
 static char kit_dir[64] = "/tmp/ringmain-tls-XXXXXX";
 
@@ -63,7 +63,7 @@ static inline bool kit_library_is_old(void)
 	return strcmp(tls_library_version(), "wolfSSL 5.7") < 0;
 }
 
-/* ---- two streams joined in memory ---------------------------------------------- */
+/* ---- two streams joined in memory ---------------------------------------- */
 
 /* What has been sent to a stream and what it has been given of that. */
 struct kit_side {

@@ -58,7 +58,7 @@ static inline int stage_teardown(void **state)
 
 #define stage_test(f) cmocka_unit_test_teardown(f, stage_teardown)
 
-/* ---- what a peer sees ------------------------------------------------------------- */
+/* ---- what a peer sees ---------------------------------------------------- */
 
 /* Just this, and for the moment no more. */
 #define expect_text(fd, text) expect_bytes(fd, text, sizeof(text) - 1)
@@ -81,7 +81,7 @@ static inline long peer_says(int fd)
 	return peer_recv(fd, &byte, 1);
 }
 
-/* ---- what a session asks the kernel for --------------------------------------------- */
+/* ---- what a session asks the kernel for ---------------------------------- */
 
 #define expect_request(op, what) assert_int_equal(fake_request_of(op).kind, what)
 

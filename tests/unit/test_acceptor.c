@@ -28,7 +28,7 @@ static bool is_waiting_in_backlog(struct stage *st)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* ---- limits ----------------------------------------------------------------------------------- */
+/* ---- limits -------------------------------------------------------------- */
 
 static void expect_served(struct stage *st, int client, int backend_peer)
 {
@@ -111,7 +111,7 @@ static void who_is_parked_is_served_when_others_make_room(void **state)
 	assert_int_equal(stage_sessions(st), 1);
 }
 
-/* ---- many at once ----------------------------------------------------------------------------------- */
+/* ---- many at once -------------------------------------------------------- */
 
 #define BACKLOG 100
 
@@ -168,7 +168,7 @@ static void a_request_for_many_ends_before_the_limit(void **state)
 	atomic_fetch_sub(&l->sessions, ROOM_FOR_MANY + BACKLOG - 4);
 }
 
-/* ---- trouble -------------------------------------------------------------------------------------------- */
+/* ---- trouble ------------------------------------------------------------- */
 
 static void who_left_before_he_was_accepted_is_no_trouble(void **state)
 {
@@ -264,7 +264,7 @@ static void after_want_of_descriptors_all_are_served(void **state)
 		expect_nothing(clients[n]);
 }
 
-/* ---- several workers --------------------------------------------------------------------------------------- */
+/* ---- several workers ----------------------------------------------------- */
 
 /* Worker 0's socket gets them all, as the kernel's hash may have it. */
 static void connect_to_first(struct stage *st, unsigned clients)
@@ -318,7 +318,7 @@ static void a_worker_whose_mailbox_is_full_is_left_alone(void **state)
 	assert_int_equal(stage_engine(st)->counters.handed_over, 0);
 }
 
-/* ---- the end -------------------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 static void a_drain_serves_who_waits_and_then_refuses(void **state)
 {

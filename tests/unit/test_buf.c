@@ -45,7 +45,7 @@ static struct buf *filled(struct buf_pool *pool, uint32_t n, char value)
 	return buf;
 }
 
-/* ---- the pool ------------------------------------------------------------------------- */
+/* ---- the pool ------------------------------------------------------------ */
 
 static void buffers_are_given_until_all_are_out(void **state)
 {
@@ -157,7 +157,7 @@ static void a_completion_names_its_buffer(void **state)
 	buf_put(pool, b);
 }
 
-/* ---- queues ------------------------------------------------------------------------------ */
+/* ---- queues -------------------------------------------------------------- */
 
 /* The bytes of @q as a text. */
 static const char *text_of(const struct buf_queue *q)
@@ -233,7 +233,7 @@ static void what_is_taken_is_the_takers(void **state)
 	buf_put(pool, b);
 }
 
-/* ---- crimes ------------------------------------------------------------------------------- */
+/* ---- crimes -------------------------------------------------------------- */
 
 typedef void crime_fn(struct buf_pool *pool);
 

@@ -45,7 +45,7 @@ static void let_time_out(struct stage *st, uint64_t ms)
 	stage_turn(st);
 }
 
-/* ---- one after the other ------------------------------------------------------------------- */
+/* ---- one after the other ------------------------------------------------- */
 
 static void a_backend_that_refuses_is_followed_by_another(void **state)
 {
@@ -116,7 +116,7 @@ static void a_success_ends_a_row_of_failures(void **state)
 	assert_int_equal(failures(st, 0), 3);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------- */
 
 static void a_silent_backend_is_given_up_in_time(void **state)
 {
@@ -183,7 +183,7 @@ static void all_tries_together_have_a_limit(void **state)
 	expect_reset(c.client);
 }
 
-/* ---- whose fault it is ------------------------------------------------------------------------------ */
+/* ---- whose fault it is --------------------------------------------------- */
 
 static void what_we_lack_is_not_held_against_the_backend(void **state)
 {
@@ -245,7 +245,7 @@ static void the_last_failure_names_the_reason(void **state)
 	}
 }
 
-/* ---- nobody to dial ------------------------------------------------------------------------------------ */
+/* ---- nobody to dial ------------------------------------------------------ */
 
 static void when_none_is_ready_the_client_is_told_at_once(void **state)
 {
@@ -282,7 +282,7 @@ static void when_all_are_full_the_client_is_told_so(void **state)
 	stage_relaying(st);
 }
 
-/* ---- the queue --------------------------------------------------------------------------------------------- */
+/* ---- the queue ----------------------------------------------------------- */
 
 static void who_waits_gets_the_next_free_place(void **state)
 {
@@ -364,7 +364,7 @@ static void a_call_that_comes_too_late_gives_the_place_back(void **state)
 	assert_int_equal(places(st, 0) + places(st, 1), 1);
 }
 
-/* ---- closing ------------------------------------------------------------------------------------------------ */
+/* ---- closing ------------------------------------------------------------- */
 
 static void a_session_that_closes_while_dialing_waits_for_the_connect(void **state)
 {

@@ -18,7 +18,7 @@ static void send_letter(struct stage *st, unsigned worker, enum mail_kind kind)
 	assert_int_equal(mail_send(st->mail_fds[worker], &(struct mail){ .kind = kind }), 0);
 }
 
-/* ---- creation ----------------------------------------------------------------------------- */
+/* ---- creation ------------------------------------------------------------ */
 
 static void what_it_took_is_given_back_when_it_cannot_begin(void **state)
 {
@@ -42,7 +42,7 @@ static void what_it_took_is_given_back_when_it_cannot_begin(void **state)
 	assert_false(is_open(sockets[1].fd));
 }
 
-/* ---- the loop --------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------ */
 
 static uint64_t waited_ms(struct stage *st)
 {
@@ -121,7 +121,7 @@ static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
 	assert_int_equal(stage_ended(st, CLOSE_DONE), 1);
 }
 
-/* ---- letters -------------------------------------------------------------------------------------- */
+/* ---- letters ------------------------------------------------------------- */
 
 static void letters_are_opened_in_the_order_they_came(void **state)
 {
@@ -147,7 +147,7 @@ static void more_letters_than_are_read_at_once_are_all_read(void **state)
 	assert_true(stage_engine(st)->is_draining);
 }
 
-/* ---- draining ----------------------------------------------------------------------------------------- */
+/* ---- draining ------------------------------------------------------------ */
 
 static void a_drain_lets_sessions_go_on(void **state)
 {
@@ -202,7 +202,7 @@ static void a_socket_on_its_way_is_waited_for(void **state)
 		expect_nothing(clients[n]);
 }
 
-/* ---- a stop in every phase -------------------------------------------------------------------------------- */
+/* ---- a stop in every phase ----------------------------------------------- */
 
 static struct cast in_dialing(struct stage *st)
 {

@@ -11,7 +11,7 @@
 
 #include "base/def.h"
 
-/* ---- a hello, made piece by piece ------------------------------------------ */
+/* ---- a hello, made piece by piece ---------------------------------------- */
 
 struct bytes {
 	uint8_t at[24000];
@@ -151,7 +151,7 @@ static enum hello_fault fault_of_extensions(const struct bytes *extensions)
 	return fault_of(&wire);
 }
 
-/* ---- tests ------------------------------------------------------------------ */
+/* ---- tests --------------------------------------------------------------- */
 
 static void a_usual_hello_is_read(void **state)
 {

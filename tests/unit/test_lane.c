@@ -17,7 +17,7 @@ static struct stage *copying_with(void **state, unsigned buffers)
 							  .buffers = buffers });
 }
 
-/* ---- what is sent ------------------------------------------------------------------------ */
+/* ---- what is sent -------------------------------------------------------- */
 
 static void a_short_send_goes_on_where_it_stopped(void **state)
 {
@@ -72,7 +72,7 @@ static void a_send_that_had_to_wait_is_sent_again(void **state)
 	expect_text(c.backend, "patience");
 }
 
-/* ---- what is received --------------------------------------------------------------------- */
+/* ---- what is received ---------------------------------------------------- */
 
 static void an_interrupted_receive_is_asked_for_again(void **state)
 {
@@ -129,7 +129,7 @@ static void without_credit_it_is_one_receive_at_a_time(void **state)
 	assert_int_equal(at, 500000);
 }
 
-/* ---- back-pressure -------------------------------------------------------------------------- */
+/* ---- back-pressure ------------------------------------------------------- */
 
 static unsigned held(struct stage *st)
 {
@@ -235,7 +235,7 @@ static void nothing_is_added_to_a_buffer_that_is_being_sent(void **state)
 	expect_text(c.backend, "firstsecond");
 }
 
-/* ---- no buffers -------------------------------------------------------------------------------- */
+/* ---- no buffers ---------------------------------------------------------- */
 
 static void who_finds_no_buffer_is_fed_later(void **state)
 {
@@ -295,7 +295,7 @@ static void who_is_closed_while_starving_leaves_the_line(void **state)
 	expect_text(b.backend, "x");
 }
 
-/* ---- few buffers ---------------------------------------------------------------------------------- */
+/* ---- few buffers --------------------------------------------------------- */
 
 static void with_few_buffers_a_lane_looks_for_room_before_it_receives(void **state)
 {
@@ -345,7 +345,7 @@ static void four_buffers_serve_all_whatever_slow_readers_do(void **state)
 	}
 }
 
-/* ---- ends ------------------------------------------------------------------------------------------ */
+/* ---- ends ---------------------------------------------------------------- */
 
 static void one_direction_may_end_and_the_other_go_on(void **state)
 {

@@ -93,7 +93,7 @@ static void for_all(void **state, scene_fn *play)
 		for_both_sides(state, transports[n], play);
 }
 
-/* ---- in each state of the lanes -------------------------------------------------------------- */
+/* ---- in each state of the lanes ------------------------------------------ */
 
 static void play_idle(struct scene *sc)
 {
@@ -207,7 +207,7 @@ static void what_is_being_flushed_arrives_with_its_end(void **state)
 	for_both_sides(state, "relay = copy", play_flushing);
 }
 
-/* ---- what tells of it first -------------------------------------------------------------------- */
+/* ---- what tells of it first ---------------------------------------------- */
 
 /* A server that says why and closes without reading what came for it. */
 static void an_answer_before_the_reset_arrives_whoever_notices_first(void **state)
@@ -264,7 +264,7 @@ static void a_cancel_to_learn_of_a_death_may_come_too_late(void **state)
 	expect_reset(c.client);
 }
 
-/* ---- by which name ------------------------------------------------------------------------------- */
+/* ---- by which name ------------------------------------------------------- */
 
 static void a_reset_and_a_loss_have_different_names(void **state)
 {

@@ -16,7 +16,7 @@ static struct listener *listener_of(struct stage *st)
 	return &st->proxy->listeners[0];
 }
 
-/* ---- places ---------------------------------------------------------------------------------- */
+/* ---- places -------------------------------------------------------------- */
 
 static unsigned admit_all(struct stage *st)
 {
@@ -107,7 +107,7 @@ static void the_limit_holds_whoever_comes_at_the_same_time(void **state)
 	leave_all(crowd.st, 0);
 }
 
-/* ---- which worker --------------------------------------------------------------------------------- */
+/* ---- which worker -------------------------------------------------------- */
 
 static void a_worker_keeps_what_comes_unless_another_has_clearly_less(void **state)
 {
@@ -133,7 +133,7 @@ static void a_worker_keeps_what_comes_unless_another_has_clearly_less(void **sta
 		atomic_store(&st->proxy->peers[w].sessions, 0);
 }
 
-/* ---- draining -------------------------------------------------------------------------------------- */
+/* ---- draining ------------------------------------------------------------ */
 
 static void the_last_worker_to_drain_wakes_all(void **state)
 {
@@ -155,7 +155,7 @@ static void the_last_worker_to_drain_wakes_all(void **state)
 	atomic_store(&st->proxy->peers[1].sessions, 0);
 }
 
-/* ---- what it is made of ------------------------------------------------------------------------------ */
+/* ---- what it is made of -------------------------------------------------- */
 
 static void every_pool_of_the_configuration_has_its_pool(void **state)
 {

@@ -123,7 +123,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* ---- sockets --------------------------------------------------------------------------- */
+/* ---- sockets ------------------------------------------------------------- */
 
 struct ends {
 	int ours, peers;
@@ -198,7 +198,7 @@ static unsigned threads(void)
 	return n - 2;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------ */
+/* ---- waiting ------------------------------------------------------------- */
 
 static void a_wait_ends_in_time(void **state)
 {
@@ -228,7 +228,7 @@ static void a_completion_ends_a_wait(void **state)
 	close_ends(e);
 }
 
-/* ---- receives -------------------------------------------------------------------------------- */
+/* ---- receives ------------------------------------------------------------ */
 
 static void bytes_come_in_a_buffer_and_the_end_without(void **state)
 {
@@ -355,7 +355,7 @@ static void buffers_go_round(void **state)
 	close_ends(e);
 }
 
-/* ---- sends ------------------------------------------------------------------------------------ */
+/* ---- sends --------------------------------------------------------------- */
 
 static void a_send_sends(void **state)
 {
@@ -461,7 +461,7 @@ static void a_send_to_nobody_fails_and_kills_nobody(void **state)
 	close_ends(e);
 }
 
-/* ---- polls -------------------------------------------------------------------------------------- */
+/* ---- polls --------------------------------------------------------------- */
 
 static void a_poll_tells_once_what_is_ready(void **state)
 {
@@ -561,7 +561,7 @@ static void a_poll_tells_of_a_reset(void **state)
 	close_ends(e);
 }
 
-/* ---- cancels --------------------------------------------------------------------------------------- */
+/* ---- cancels ------------------------------------------------------------- */
 
 static void a_cancelled_receive_comes_back(void **state)
 {
@@ -599,7 +599,7 @@ static void a_cancel_may_find_nothing(void **state)
 	close_ends(e);
 }
 
-/* ---- accept, connect, read --------------------------------------------------------------------------- */
+/* ---- accept, connect, read ----------------------------------------------- */
 
 static void clients_are_accepted_one_at_a_time_or_as_they_come(void **state)
 {
@@ -698,7 +698,7 @@ static void a_read_waits_for_a_letter(void **state)
 	close(ends[1]);
 }
 
-/* ---- many at once ------------------------------------------------------------------------------------ */
+/* ---- many at once -------------------------------------------------------- */
 
 #define MANY 200 /* times a tiny ring's queues */
 
@@ -779,7 +779,7 @@ static void no_byte_is_lost_in_an_overflow(void **state)
 	}
 }
 
-/* ---- creation ------------------------------------------------------------------------------------------ */
+/* ---- creation ------------------------------------------------------------ */
 
 static void what_cannot_be_created_is_named(void **state)
 {
@@ -814,7 +814,7 @@ static void what_was_offered_comes_back_with_the_ring(void **state)
 	assert_int_equal(st->pool.free_n, BUFFERS);
 }
 
-/* ---- with each feature and without ------------------------------------------------------------------------ */
+/* ---- with each feature and without --------------------------------------- */
 
 static int run_with(const char *without)
 {

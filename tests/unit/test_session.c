@@ -55,7 +55,7 @@ static void without_a_slot_the_socket_is_closed(void **state)
 	expect_end(pair[1]);
 }
 
-/* ---- the end waits for the kernel --------------------------------------------------------- */
+/* ---- the end waits for the kernel ---------------------------------------- */
 
 struct holdings {
 	unsigned fds, buffers, slots;
@@ -214,7 +214,7 @@ static void the_sockets_number_is_not_used_again_before_it_is_free(void **state)
 	}
 }
 
-/* ---- quiet sessions ------------------------------------------------------------------------ */
+/* ---- quiet sessions ------------------------------------------------------ */
 
 static void a_session_without_bytes_ends(void **state)
 {
@@ -344,7 +344,7 @@ static void half_close_timeout_zero_leaves_the_idle_timeout(void **state)
 	assert_int_equal(stage_ended(st, CLOSE_IDLE) + stage_ended(st, CLOSE_HALF_CLOSED_IDLE), 1);
 }
 
-/* ---- the quiet look ------------------------------------------------------------------------- */
+/* ---- the quiet look ------------------------------------------------------ */
 
 /* The kernel does not tell a multishot receive of a reset that came together with bytes. */
 static void a_death_that_no_op_was_told_of_is_found(void **state)
@@ -411,7 +411,7 @@ static void idle_sessions_are_not_looked_at(void **state)
 	assert_int_equal(stage_sessions(st), 1);
 }
 
-/* ---- a reset that has to wait ------------------------------------------------------------------ */
+/* ---- a reset that has to wait -------------------------------------------- */
 
 #define MUCH (160 * 1024) /* more than a lane holds */
 
@@ -467,7 +467,7 @@ static void who_does_not_read_has_some_time_and_no_more(void **state)
 	expect_reset(c.client);
 }
 
-/* ---- what is told ---------------------------------------------------------------------------- */
+/* ---- what is told -------------------------------------------------------- */
 
 static void every_reason_and_phase_has_a_name(void **state)
 {

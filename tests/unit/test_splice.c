@@ -37,7 +37,7 @@ static void stream_through(struct stage *st, int from, int to, uint64_t at, size
 	assert_int_equal(came, at + n);
 }
 
-/* ---- who splices ------------------------------------------------------------------------------- */
+/* ---- who splices --------------------------------------------------------- */
 
 static void auto_splices_what_streams(void **state)
 {
@@ -114,7 +114,7 @@ static void what_waits_is_sent_before_the_first_spliced_byte(void **state)
 	expect_text(c.backend, "early late");
 }
 
-/* ---- back to copying ---------------------------------------------------------------------------- */
+/* ---- back to copying ----------------------------------------------------- */
 
 static void auto_copies_again_what_has_become_quiet(void **state)
 {
@@ -153,7 +153,7 @@ static void the_other_lanes_sockets_stay_as_it_needs_them(void **state)
 	stream_through(st, c.client, c.backend, MUCH, MUCH);
 }
 
-/* ---- pipes ---------------------------------------------------------------------------------------- */
+/* ---- pipes --------------------------------------------------------------- */
 
 static void a_pipe_is_borrowed_only_while_bytes_are_in_it(void **state)
 {
@@ -268,7 +268,7 @@ static void without_a_pipe_the_lane_copies(void **state)
 	assert_int_equal(stage_engine(st)->counters.bytes_spliced, 0);
 }
 
-/* ---- ends ------------------------------------------------------------------------------------------- */
+/* ---- ends ---------------------------------------------------------------- */
 
 static void ends_go_both_ways(void **state)
 {

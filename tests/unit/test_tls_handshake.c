@@ -211,7 +211,7 @@ static void groups_are_the_servers_choice(void **state)
 	}
 }
 
-/* ---- what goes wrong ------------------------------------------------------------ */
+/* ---- what goes wrong ----------------------------------------------------- */
 
 /* Both sides' words for a handshake that must fail. */
 static void expect_failure(const struct wish *w, const char *server, const char *client)
@@ -317,7 +317,7 @@ static void verification_can_be_switched_off(void **state)
 	expect_peer(&w, "");
 }
 
-/* ---- clients with certificates --------------------------------------------------- */
+/* ---- clients with certificates ------------------------------------------- */
 
 static void a_client_certificate_is_verified(void **state)
 {

@@ -32,7 +32,7 @@ static void expect_transfer(struct kit_pair *p, struct kit_side *from, size_t n)
 	assert_memory_equal(got, sent, n);
 }
 
-/* ---- tests -------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------- */
 
 static void versions_meet(void **state)
 {
@@ -128,7 +128,7 @@ static void a_small_buffer_reads_a_record_in_parts(void **state)
 	kit_part(&p);
 }
 
-/* ---- ends -------------------------------------------------------------------------- */
+/* ---- ends ---------------------------------------------------------------- */
 
 static void close_notify_is_a_half_close(void **state)
 {

@@ -55,7 +55,7 @@ static WOLFSSL_CTX *make_visitor_context(bool is_13)
 	return ctx;
 }
 
-/* ---- visits --------------------------------------------------------------------- */
+/* ---- visits -------------------------------------------------------------- */
 
 /* What a client keeps between two visits. */
 struct memory {
@@ -150,7 +150,7 @@ static struct tls_tickets *make_tickets(const char *key_file)
 
 #define DB1 "db1.example.com"
 
-/* ---- tests ----------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------- */
 
 static void a_session_is_resumed(void **state)
 {
@@ -355,7 +355,7 @@ static void a_verifying_server_gives_no_tickets(void **state)
 	tls_tickets_unref(tickets);
 }
 
-/* ---- KeyUpdate -------------------------------------------------------------------- */
+/* ---- KeyUpdate ----------------------------------------------------------- */
 
 /* A visitor that asks for @n fresh keys in a row; what the server makes of it. */
 static enum tls_result update_keys(unsigned n, size_t *ret_answer_bytes)

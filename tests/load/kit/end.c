@@ -13,7 +13,7 @@
 #define READ_MAX_BYTES (64 * 1024)
 #define COMPLAINTS_MAX 10
 
-/* ---- streams -------------------------------------------------------------------------------- */
+/* ---- streams ------------------------------------------------------------- */
 
 static uint64_t stream_word(const struct end *e, uint64_t index)
 {
@@ -36,7 +36,7 @@ static void stream_fill(const struct end *from, uint64_t offset, uint8_t *bytes,
 	}
 }
 
-/* ---- what is wrong -------------------------------------------------------------------------- */
+/* ---- what is wrong ------------------------------------------------------- */
 
 static void complain(struct end *e, const char *what)
 {
@@ -51,7 +51,7 @@ static void complain(struct end *e, const char *what)
 		(unsigned long long)e->received);
 }
 
-/* ---- an end's life -------------------------------------------------------------------------- */
+/* ---- an end's life ------------------------------------------------------- */
 
 static struct end *end_init(struct ends *all, struct end *e, enum end_role role, uint32_t number)
 {
@@ -155,7 +155,7 @@ static bool end_pair(struct end *e)
 	return true;
 }
 
-/* ---- receiving ------------------------------------------------------------------------------ */
+/* ---- receiving ----------------------------------------------------------- */
 
 static void end_compare(struct end *e, const uint8_t *bytes, uint64_t offset, size_t n)
 {
@@ -242,7 +242,7 @@ static void end_read(struct end *e)
 	}
 }
 
-/* ---- sending -------------------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------- */
 
 /* How far the stream may go for now. */
 static uint64_t end_send_limit(const struct end *e)
@@ -305,7 +305,7 @@ static void end_send(struct end *e)
 		e->got_reset = true;
 }
 
-/* ---- turning -------------------------------------------------------------------------------- */
+/* ---- turning ------------------------------------------------------------- */
 
 static bool end_wants_to_send(const struct end *e)
 {

@@ -74,7 +74,7 @@ const char *net_format(const struct net_addr *addr, char text[NET_TEXT_BYTES])
 	return text;
 }
 
-/* ---- sockets, all of them non-blocking ------------------------------------------------------ */
+/* ---- sockets, all of them non-blocking ----------------------------------- */
 
 static void turn_off_nagle(int fd)
 {
