@@ -61,7 +61,8 @@ say() { echo "build-wolfssl: $*" >&3; }
 die() { say "$*"; exit 1; }
 
 flags_hash() {
-	printf '%s\n' "$recipe" "$suite" "$machine" "$cflags" "${flags[@]}" | sha256sum | cut -c 1-12
+	printf '%s\n' "$recipe" "$suite" "$machine" "$cflags" "${flags[@]}" |
+		sha256sum | cut -c 1-12
 }
 
 # The newest finished build of these flags, or nothing.
@@ -167,7 +168,8 @@ build() {
 		tail -n 20 "$work/log" >&2
 		die "the build failed"
 	}
-	printf '%s\n' "version $version" "cflags $cflags" "${flags[@]}" >"$work/root$dest/ringmain-build"
+	printf '%s\n' "version $version" "cflags $cflags" "${flags[@]}" \
+		>"$work/root$dest/ringmain-build"
 	check "$work/root$dest"
 	mv -T "$work/root$dest" "$dest"
 	say "ready: $dest"
@@ -227,7 +229,8 @@ check_instructions() {
 	*) return ;;
 	esac
 	code=$(objdump -d --no-show-raw-insn "$1" |
-		awk -F '\t' 'NF > 1 { split($2, word, " "); seen[word[1]] } END { for (w in seen) print w }')
+		awk -F '\t' 'NF > 1 { split($2, word, " "); seen[word[1]] }
+			END { for (w in seen) print w }')
 	for name in $wanted; do
 		grep -qx "v\?$name.*" <<<"$code" || bad+=" -$name"
 	done

@@ -29,7 +29,8 @@ compare() {
 directives_of_program() {
 	"$ringmain" --help-config | awk -F '\t' '{
 		printf "%s %s:", $1, $2
-		printf $5 ~ /required/ ? " Required." : $3 == "-" ? " Optional." : " Default: " $3 "."
+		printf $5 ~ /required/ ? " Required." : \
+			$3 == "-" ? " Optional." : " Default: " $3 "."
 		printf $5 ~ /repeatable/ ? " Repeatable." : ""
 		printf " Allowed: %s.\n", $4
 	}'
