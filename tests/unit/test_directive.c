@@ -106,121 +106,123 @@ static void quantities_keep_to_their_limits(void **state)
 	}
 }
 
+/* A value for a key of one section, alone in a file that is good. */
+static const struct mistake {
+	enum config_section section;
+	const char *key, *value, *said;
+} mistakes[] = {
+	{ SECTION_GLOBAL, "workers", "0",
+	  "x.ini:2:11: error: [global] workers: '0' is out of range (auto, 1..256)\n" },
+	{ SECTION_GLOBAL, "workers", "many",
+	  "x.ini:2:11: error: [global] workers: 'many' is not a number (auto, 1..256)\n" },
+	{ SECTION_GLOBAL, "workers", "-1",
+	  "x.ini:2:11: error: [global] workers: '-1' is not a number (auto, 1..256)\n" },
+	{ SECTION_GLOBAL, "workers", "99999999999999999999",
+	  "x.ini:2:11: error: [global] workers: '99999999999999999999' is not a number "
+	  "(auto, 1..256)\n" },
+	{ SECTION_GLOBAL, "buffer_memory", "1GB",
+	  "x.ini:2:17: error: [global] buffer_memory: '1GB' is not a size (68k..256G)\n" },
+	{ SECTION_GLOBAL, "log_level", "warning",
+	  "x.ini:2:13: error: [global] log_level: unknown value 'warning' "
+	  "(error, warn, info, debug)\n" },
+	{ SECTION_GLOBAL, "log_format", "jason",
+	  "x.ini:2:14: error: [global] log_format: unknown value 'jason' (logfmt, json); "
+	  "did you mean 'json'?\n" },
+	{ SECTION_GLOBAL, "log_format", "",
+	  "x.ini:2:13: error: [global] log_format: no value (logfmt, json)\n" },
+	{ SECTION_LISTENER, "idle_timeout", "10",
+	  "x.ini:6:16: error: [listener l] idle_timeout: '10' is not a duration "
+	  "(0, 10ms..365d); did you mean '10s'?\n" },
+	{ SECTION_LISTENER, "idle_timeout", "1 h",
+	  "x.ini:6:16: error: [listener l] idle_timeout: '1 h' is not a duration "
+	  "(0, 10ms..365d)\n" },
+	{ SECTION_LISTENER, "keepalive_idle", "1500ms",
+	  "x.ini:6:18: error: [listener l] keepalive_idle: '1500ms' is not a multiple of "
+	  "1s (1s..32767s)\n" },
+	{ SECTION_LISTENER, "keepalive", "on",
+	  "x.ini:6:13: error: [listener l] keepalive: unknown value 'on' (yes, no)\n" },
+	{ SECTION_LISTENER, "bind", "80",
+	  "x.ini:6:8: error: [listener l] bind: a port is missing "
+	  "(HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH)\n" },
+	{ SECTION_LISTENER, "session_rate", "100",
+	  "x.ini:6:16: error: [listener l] session_rate: '100' is not a rate "
+	  "(0, 1/s..1000000/s); did you mean '100/s'?\n" },
+	{ SECTION_LISTENER, "session_rate", "100/m",
+	  "x.ini:6:16: error: [listener l] session_rate: '100/m' is not a rate "
+	  "(0, 1/s..1000000/s)\n" },
+	{ SECTION_LISTENER, "session_rate", "1000001/s",
+	  "x.ini:6:16: error: [listener l] session_rate: '1000001/s' is out of range "
+	  "(0, 1/s..1000000/s)\n" },
+	{ SECTION_LISTENER, "bandwidth", "10M",
+	  "x.ini:6:13: error: [listener l] bandwidth: '10M' is not a rate "
+	  "(0, 1k/s..1024G/s); did you mean '10M/s'?\n" },
+	{ SECTION_LISTENER, "proxy", "v2",
+	  "x.ini:6:9: error: [listener l] proxy: unknown value 'v2' (off, accept)\n" },
+	{ SECTION_LISTENER, "tls", "terminat",
+	  "x.ini:6:7: error: [listener l] tls: unknown value 'terminat' "
+	  "(off, passthrough, terminate); did you mean 'terminate'?\n" },
+	{ SECTION_LISTENER, "allow", "10.0.0.1/8",
+	  "x.ini:6:9: error: [listener l] allow: '10.0.0.1/8': bits behind the prefix are "
+	  "set (ADDRESS, ADDRESS/BITS, all)\n" },
+	{ SECTION_LISTENER, "deny", "10.0.0.1  10.0.0.2/33",
+	  "x.ini:6:18: error: [listener l] deny: '10.0.0.2/33': the prefix is not in 0-32 "
+	  "(ADDRESS, ADDRESS/BITS, all)\n" },
+	{ SECTION_LISTENER, "proxy_from", "all",
+	  "x.ini:6:14: error: [listener l] proxy_from: 'all': not an IPv4 or IPv6 address "
+	  "(ADDRESS, ADDRESS/BITS)\n"
+	  "x.ini:6:14: warning: [listener l] proxy_from: means nothing without "
+	  "proxy = accept\n" },
+	{ SECTION_POOL, "source", "192.0.2.1 10.0.0.1:80",
+	  "x.ini:9:20: error: [pool p] source: '10.0.0.1:80' is not an address "
+	  "(ADDRESS)\n" },
+	{ SECTION_POOL, "source", "0.0.0.0",
+	  "x.ini:9:10: error: [pool p] source: '0.0.0.0' is not an address (ADDRESS)\n" },
+	{ SECTION_POOL, "source", "eth0",
+	  "x.ini:9:10: error: [pool p] source: 'eth0' is not an address (ADDRESS)\n" },
+	{ SECTION_POOL, "source", "/run/x",
+	  "x.ini:9:10: error: [pool p] source: '/run/x' is not an address (ADDRESS)\n" },
+	{ SECTION_POOL, "hash", "sorce",
+	  "x.ini:9:8: error: [pool p] hash: unknown value 'sorce' (source, source/BITS4, "
+	  "source/BITS4/BITS6, sni, destination); did you mean 'source'?\n" },
+	{ SECTION_POOL, "hash", "off",
+	  "x.ini:9:8: error: [pool p] hash: unknown value 'off' (source, source/BITS4, "
+	  "source/BITS4/BITS6, sni, destination)\n" },
+	{ SECTION_POOL, "hash", "source/33",
+	  "x.ini:9:8: error: [pool p] hash: 'source/33': a prefix has 1-32 bits of IPv4, "
+	  "1-128 of IPv6 (source, source/BITS4, source/BITS4/BITS6, sni, destination)\n" },
+	{ SECTION_POOL, "hash", "source/",
+	  "x.ini:9:8: error: [pool p] hash: 'source/': a prefix has 1-32 bits of IPv4, "
+	  "1-128 of IPv6 (source, source/BITS4, source/BITS4/BITS6, sni, destination)\n" },
+	{ SECTION_POOL, "hash", "source/24/64/1",
+	  "x.ini:9:8: error: [pool p] hash: 'source/24/64/1': a prefix has 1-32 bits of "
+	  "IPv4, 1-128 of IPv6 (source, source/BITS4, source/BITS4/BITS6, sni, "
+	  "destination)\n" },
+	{ SECTION_POOL, "hash", "sni/24",
+	  "x.ini:9:8: error: [pool p] hash: only a source has a prefix (source, "
+	  "source/BITS4, source/BITS4/BITS6, sni, destination)\n" },
+	{ SECTION_POOL, "stick", "destination",
+	  "x.ini:9:9: error: [pool p] stick: unknown value 'destination' (off, source, "
+	  "source/BITS4, source/BITS4/BITS6, sni)\n" },
+	{ SECTION_POOL, "hash_table", "65536",
+	  "x.ini:9:14: error: [pool p] hash_table: unknown value '65536' "
+	  "(auto, 65537, 655373)\n" },
+	{ SECTION_POOL, "hash_balance", "99",
+	  "x.ini:9:16: error: [pool p] hash_balance: '99' is out of range "
+	  "(0, 100..1000)\n" },
+	{ SECTION_POOL, "send_proxy", "yes",
+	  "x.ini:9:14: error: [pool p] send_proxy: unknown value 'yes' (off, v1, v2)\n" },
+	{ SECTION_POOL, "balance", "leastcon",
+	  "x.ini:9:11: error: [pool p] balance: unknown value 'leastcon' (roundrobin, "
+	  "leastconn, random, maglev, first); did you mean 'leastconn'?\n" },
+};
+
 static void values_that_mean_nothing_are_named(void **state)
 {
-	static const struct {
-		enum config_section section;
-		const char *key, *value, *said;
-	} rows[] = {
-		{ SECTION_GLOBAL, "workers", "0",
-		  "x.ini:2:11: error: [global] workers: '0' is out of range (auto, 1..256)\n" },
-		{ SECTION_GLOBAL, "workers", "many",
-		  "x.ini:2:11: error: [global] workers: 'many' is not a number (auto, 1..256)\n" },
-		{ SECTION_GLOBAL, "workers", "-1",
-		  "x.ini:2:11: error: [global] workers: '-1' is not a number (auto, 1..256)\n" },
-		{ SECTION_GLOBAL, "workers", "99999999999999999999",
-		  "x.ini:2:11: error: [global] workers: '99999999999999999999' is not a number "
-		  "(auto, 1..256)\n" },
-		{ SECTION_GLOBAL, "buffer_memory", "1GB",
-		  "x.ini:2:17: error: [global] buffer_memory: '1GB' is not a size (68k..256G)\n" },
-		{ SECTION_GLOBAL, "log_level", "warning",
-		  "x.ini:2:13: error: [global] log_level: unknown value 'warning' "
-		  "(error, warn, info, debug)\n" },
-		{ SECTION_GLOBAL, "log_format", "jason",
-		  "x.ini:2:14: error: [global] log_format: unknown value 'jason' (logfmt, json); "
-		  "did you mean 'json'?\n" },
-		{ SECTION_GLOBAL, "log_format", "",
-		  "x.ini:2:13: error: [global] log_format: no value (logfmt, json)\n" },
-		{ SECTION_LISTENER, "idle_timeout", "10",
-		  "x.ini:6:16: error: [listener l] idle_timeout: '10' is not a duration "
-		  "(0, 10ms..365d); did you mean '10s'?\n" },
-		{ SECTION_LISTENER, "idle_timeout", "1 h",
-		  "x.ini:6:16: error: [listener l] idle_timeout: '1 h' is not a duration "
-		  "(0, 10ms..365d)\n" },
-		{ SECTION_LISTENER, "keepalive_idle", "1500ms",
-		  "x.ini:6:18: error: [listener l] keepalive_idle: '1500ms' is not a multiple of "
-		  "1s (1s..32767s)\n" },
-		{ SECTION_LISTENER, "keepalive", "on",
-		  "x.ini:6:13: error: [listener l] keepalive: unknown value 'on' (yes, no)\n" },
-		{ SECTION_LISTENER, "bind", "80",
-		  "x.ini:6:8: error: [listener l] bind: a port is missing "
-		  "(HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH)\n" },
-		{ SECTION_LISTENER, "session_rate", "100",
-		  "x.ini:6:16: error: [listener l] session_rate: '100' is not a rate "
-		  "(0, 1/s..1000000/s); did you mean '100/s'?\n" },
-		{ SECTION_LISTENER, "session_rate", "100/m",
-		  "x.ini:6:16: error: [listener l] session_rate: '100/m' is not a rate "
-		  "(0, 1/s..1000000/s)\n" },
-		{ SECTION_LISTENER, "session_rate", "1000001/s",
-		  "x.ini:6:16: error: [listener l] session_rate: '1000001/s' is out of range "
-		  "(0, 1/s..1000000/s)\n" },
-		{ SECTION_LISTENER, "bandwidth", "10M",
-		  "x.ini:6:13: error: [listener l] bandwidth: '10M' is not a rate "
-		  "(0, 1k/s..1024G/s); did you mean '10M/s'?\n" },
-		{ SECTION_LISTENER, "proxy", "v2",
-		  "x.ini:6:9: error: [listener l] proxy: unknown value 'v2' (off, accept)\n" },
-		{ SECTION_LISTENER, "tls", "terminat",
-		  "x.ini:6:7: error: [listener l] tls: unknown value 'terminat' "
-		  "(off, passthrough, terminate); did you mean 'terminate'?\n" },
-		{ SECTION_LISTENER, "allow", "10.0.0.1/8",
-		  "x.ini:6:9: error: [listener l] allow: '10.0.0.1/8': bits behind the prefix are "
-		  "set (ADDRESS, ADDRESS/BITS, all)\n" },
-		{ SECTION_LISTENER, "deny", "10.0.0.1  10.0.0.2/33",
-		  "x.ini:6:18: error: [listener l] deny: '10.0.0.2/33': the prefix is not in 0-32 "
-		  "(ADDRESS, ADDRESS/BITS, all)\n" },
-		{ SECTION_LISTENER, "proxy_from", "all",
-		  "x.ini:6:14: error: [listener l] proxy_from: 'all': not an IPv4 or IPv6 address "
-		  "(ADDRESS, ADDRESS/BITS)\n"
-		  "x.ini:6:14: warning: [listener l] proxy_from: means nothing without "
-		  "proxy = accept\n" },
-		{ SECTION_POOL, "source", "192.0.2.1 10.0.0.1:80",
-		  "x.ini:9:20: error: [pool p] source: '10.0.0.1:80' is not an address "
-		  "(ADDRESS)\n" },
-		{ SECTION_POOL, "source", "0.0.0.0",
-		  "x.ini:9:10: error: [pool p] source: '0.0.0.0' is not an address (ADDRESS)\n" },
-		{ SECTION_POOL, "source", "eth0",
-		  "x.ini:9:10: error: [pool p] source: 'eth0' is not an address (ADDRESS)\n" },
-		{ SECTION_POOL, "source", "/run/x",
-		  "x.ini:9:10: error: [pool p] source: '/run/x' is not an address (ADDRESS)\n" },
-		{ SECTION_POOL, "hash", "sorce",
-		  "x.ini:9:8: error: [pool p] hash: unknown value 'sorce' (source, source/BITS4, "
-		  "source/BITS4/BITS6, sni, destination); did you mean 'source'?\n" },
-		{ SECTION_POOL, "hash", "off",
-		  "x.ini:9:8: error: [pool p] hash: unknown value 'off' (source, source/BITS4, "
-		  "source/BITS4/BITS6, sni, destination)\n" },
-		{ SECTION_POOL, "hash", "source/33",
-		  "x.ini:9:8: error: [pool p] hash: 'source/33': a prefix has 1-32 bits of IPv4, "
-		  "1-128 of IPv6 (source, source/BITS4, source/BITS4/BITS6, sni, destination)\n" },
-		{ SECTION_POOL, "hash", "source/",
-		  "x.ini:9:8: error: [pool p] hash: 'source/': a prefix has 1-32 bits of IPv4, "
-		  "1-128 of IPv6 (source, source/BITS4, source/BITS4/BITS6, sni, destination)\n" },
-		{ SECTION_POOL, "hash", "source/24/64/1",
-		  "x.ini:9:8: error: [pool p] hash: 'source/24/64/1': a prefix has 1-32 bits of "
-		  "IPv4, 1-128 of IPv6 (source, source/BITS4, source/BITS4/BITS6, sni, "
-		  "destination)\n" },
-		{ SECTION_POOL, "hash", "sni/24",
-		  "x.ini:9:8: error: [pool p] hash: only a source has a prefix (source, "
-		  "source/BITS4, source/BITS4/BITS6, sni, destination)\n" },
-		{ SECTION_POOL, "stick", "destination",
-		  "x.ini:9:9: error: [pool p] stick: unknown value 'destination' (off, source, "
-		  "source/BITS4, source/BITS4/BITS6, sni)\n" },
-		{ SECTION_POOL, "hash_table", "65536",
-		  "x.ini:9:14: error: [pool p] hash_table: unknown value '65536' "
-		  "(auto, 65537, 655373)\n" },
-		{ SECTION_POOL, "hash_balance", "99",
-		  "x.ini:9:16: error: [pool p] hash_balance: '99' is out of range "
-		  "(0, 100..1000)\n" },
-		{ SECTION_POOL, "send_proxy", "yes",
-		  "x.ini:9:14: error: [pool p] send_proxy: unknown value 'yes' (off, v1, v2)\n" },
-		{ SECTION_POOL, "balance", "leastcon",
-		  "x.ini:9:11: error: [pool p] balance: unknown value 'leastcon' (roundrobin, "
-		  "leastconn, random, maglev, first); did you mean 'leastconn'?\n" },
-	};
 	struct stage *st = *state;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		try(st, directive_find(rows[i].section, rows[i].key), rows[i].value);
-		stage_expect(st, rows[i].said);
+	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
+		try(st, directive_find(mistakes[i].section, mistakes[i].key), mistakes[i].value);
+		stage_expect(st, mistakes[i].said);
 	}
 }
 

@@ -15,82 +15,79 @@ static void load_with(struct stage *st, const char *listener, const char *pool)
 	stage_load(st, text);
 }
 
+/* A line alone, and what it lacks. */
+static const struct idle {
+	const char *line, *missing;
+} idle_listeners[] = {
+	{ "proxy_from = 10.0.0.1", "without proxy = accept" },
+	{ "proxy_timeout = 1s", "without proxy = accept" },
+	{ "certificate = /x.pem", "without tls = terminate" },
+	{ "unknown_sni = reject", "without tls = terminate" },
+	{ "alpn = h2", "without tls = terminate" },
+	{ "tls_min = 1.3", "without tls = terminate" },
+	{ "tls_max = 1.3", "without tls = terminate" },
+	{ "ciphers = x", "without tls = terminate" },
+	{ "groups = x", "without tls = terminate" },
+	{ "client_verify = require", "without tls = terminate" },
+	{ "client_ca = /x.pem", "without tls = terminate" },
+	{ "client_crl = /x.pem", "without tls = terminate" },
+	{ "handshake_rate = 1/s", "without tls = terminate" },
+	{ "no_sni = reject", "without tls = passthrough" },
+	{ "not_tls = pool", "without tls = passthrough" },
+	{ "plaintext = allow", "without protocol = postgres and tls" },
+	{ "handshake_timeout = 1s", "without tls or protocol" },
+	{ "source_prefix4 = 24", "without max_sessions_per_source or session_rate_per_source" },
+	{ "source_prefix6 = 48", "without max_sessions_per_source or session_rate_per_source" },
+	{ "source_table = 16", "without max_sessions_per_source or session_rate_per_source" },
+	{ "over_limit = drop", "without max_sessions_per_source or session_rate_per_source" },
+};
+
+static const struct idle idle_pools[] = {
+	{ "hash = sni", "without balance = maglev" },
+	{ "hash_balance = 125", "without balance = maglev" },
+	{ "hash_table = 65537", "without balance = maglev" },
+	{ "stick_table = 16", "without stick" },
+	{ "stick_time = 2h", "without stick" },
+	{ "min_ready = 2", "without backends of another tier" },
+	{ "queue = 1", "while no backend has max_sessions" },
+	{ "queue_timeout = 1s", "without queue" },
+	{ "send_proxy_tlvs = yes", "without send_proxy = v2" },
+	{ "check_interval = 1s", "without check" },
+	{ "check_fast_interval = 1s", "without check" },
+	{ "check_timeout = 2s", "without check" },
+	{ "check_fall = 1", "without check" },
+	{ "check_rise = 1", "without check" },
+	{ "tls_verify = no", "without tls = yes" },
+	{ "tls_ca = /x.pem", "without tls = yes" },
+	{ "tls_crl = /x.pem", "without tls = yes" },
+	{ "tls_name = x", "without tls = yes" },
+	{ "tls_sni = x", "without tls = yes" },
+	{ "tls_alpn = x", "without tls = yes" },
+	{ "tls_certificate = /x.pem", "without tls = yes" },
+	{ "direct_tls = yes", "without protocol = postgres and tls = yes" },
+};
+
 static void a_key_alone_is_warned_of(void **state)
 {
-	static const struct {
-		const char *line, *missing;
-	} listeners[] = {
-		{ "proxy_from = 10.0.0.1", "without proxy = accept" },
-		{ "proxy_timeout = 1s", "without proxy = accept" },
-		{ "certificate = /x.pem", "without tls = terminate" },
-		{ "unknown_sni = reject", "without tls = terminate" },
-		{ "alpn = h2", "without tls = terminate" },
-		{ "tls_min = 1.3", "without tls = terminate" },
-		{ "tls_max = 1.3", "without tls = terminate" },
-		{ "ciphers = x", "without tls = terminate" },
-		{ "groups = x", "without tls = terminate" },
-		{ "client_verify = require", "without tls = terminate" },
-		{ "client_ca = /x.pem", "without tls = terminate" },
-		{ "client_crl = /x.pem", "without tls = terminate" },
-		{ "handshake_rate = 1/s", "without tls = terminate" },
-		{ "no_sni = reject", "without tls = passthrough" },
-		{ "not_tls = pool", "without tls = passthrough" },
-		{ "plaintext = allow", "without protocol = postgres and tls" },
-		{ "handshake_timeout = 1s", "without tls or protocol" },
-		{ "source_prefix4 = 24",
-		  "without max_sessions_per_source or session_rate_per_source" },
-		{ "source_prefix6 = 48",
-		  "without max_sessions_per_source or session_rate_per_source" },
-		{ "source_table = 16",
-		  "without max_sessions_per_source or session_rate_per_source" },
-		{ "over_limit = drop",
-		  "without max_sessions_per_source or session_rate_per_source" },
-	};
-	static const struct {
-		const char *line, *missing;
-	} pools[] = {
-		{ "hash = sni", "without balance = maglev" },
-		{ "hash_balance = 125", "without balance = maglev" },
-		{ "hash_table = 65537", "without balance = maglev" },
-		{ "stick_table = 16", "without stick" },
-		{ "stick_time = 2h", "without stick" },
-		{ "min_ready = 2", "without backends of another tier" },
-		{ "queue = 1", "while no backend has max_sessions" },
-		{ "queue_timeout = 1s", "without queue" },
-		{ "send_proxy_tlvs = yes", "without send_proxy = v2" },
-		{ "check_interval = 1s", "without check" },
-		{ "check_fast_interval = 1s", "without check" },
-		{ "check_timeout = 2s", "without check" },
-		{ "check_fall = 1", "without check" },
-		{ "check_rise = 1", "without check" },
-		{ "tls_verify = no", "without tls = yes" },
-		{ "tls_ca = /x.pem", "without tls = yes" },
-		{ "tls_crl = /x.pem", "without tls = yes" },
-		{ "tls_name = x", "without tls = yes" },
-		{ "tls_sni = x", "without tls = yes" },
-		{ "tls_alpn = x", "without tls = yes" },
-		{ "tls_certificate = /x.pem", "without tls = yes" },
-		{ "direct_tls = yes", "without protocol = postgres and tls = yes" },
-	};
 	struct stage *st = *state;
 	char said[256];
 
-	for (size_t i = 0; i < ARRAY_LEN(listeners); i++) {
-		size_t n = strcspn(listeners[i].line, " ");
+	for (size_t i = 0; i < ARRAY_LEN(idle_listeners); i++) {
+		size_t n = strcspn(idle_listeners[i].line, " ");
 
-		load_with(st, listeners[i].line, "");
+		load_with(st, idle_listeners[i].line, "");
 		snprintf(said, sizeof(said),
 			 "x.ini:4:%zu: warning: [listener l] %.*s: means nothing %s\n", n + 4,
-			 (int)n, listeners[i].line, listeners[i].missing);
+			 (int)n, idle_listeners[i].line, idle_listeners[i].missing);
 		stage_expect(st, said);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(pools); i++) {
-		size_t n = strcspn(pools[i].line, " ");
+	for (size_t i = 0; i < ARRAY_LEN(idle_pools); i++) {
+		size_t n = strcspn(idle_pools[i].line, " ");
 
-		load_with(st, "", pools[i].line);
+		load_with(st, "", idle_pools[i].line);
 		snprintf(said, sizeof(said),
 			 "x.ini:7:%zu: warning: [pool p] %.*s: means nothing %s\n", n + 4, (int)n,
-			 pools[i].line, pools[i].missing);
+			 idle_pools[i].line, idle_pools[i].missing);
 		stage_expect(st, said);
 	}
 }

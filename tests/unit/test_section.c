@@ -61,7 +61,8 @@ static void routes_are_reachable(void **state)
 		{ "tls = passthrough\nroute = sni *.example.com -> p\n"
 		  "route = sni a.example.com -> p\nroute = sni a.b.example.com -> p\n",
 		  "",
-		  "x.ini:5:30: warning: [listener l] route: 'sni a.example.com' is never reached: "
+		  "x.ini:5:30: warning: [listener l] route: 'sni a.example.com' is never "
+		  "reached: "
 		  "'sni *.example.com' at x.ini:4 comes first\n" },
 		{ "tls = passthrough\nroute = sni a.example.com -> p\n"
 		  "route = sni *.example.com -> p\n",
@@ -88,8 +89,8 @@ static void tls_has_what_it_needs(void **state)
 		{ "pool = p\n", "backend = u unix:/run/u\ntls = yes\ntls_name = x\n", "" },
 		{ "pool = p\n", "backend = u unix:/run/u\ntls = yes\ntls_verify = no\n", "" },
 		{ "pool = p\ntls = passthrough\n", "tls = yes\n",
-		  "x.ini:3:8: warning: [listener l]: passes TLS through to [pool p], which puts TLS "
-		  "around it once more\n" },
+		  "x.ini:3:8: warning: [listener l]: passes TLS through to [pool p], which "
+		  "puts TLS around it once more\n" },
 		{ "pool = p\nprotocol = postgres\n", "tls = yes\n",
 		  "x.ini:3:8: warning: [listener l]: speaks PostgreSQL, but [pool p] begins TLS "
 		  "without an SSLRequest (protocol = postgres)\n" },
@@ -103,8 +104,8 @@ static void a_proxy_is_trusted_by_name(void **state)
 {
 	static const struct row rows[] = {
 		{ "pool = p\nproxy = accept\n", "",
-		  "x.ini:4:9: error: [listener l] proxy: accept: needs proxy_from: whose word is it "
-		  "that is accepted?\n" },
+		  "x.ini:4:9: error: [listener l] proxy: accept: needs proxy_from: whose word is "
+		  "it that is accepted?\n" },
 		{ "pool = p\nproxy = accept\nproxy_from = 10.0.0.1 10.0.0.2\n", "", "" },
 		{ "pool = p\nproxy = accept\nproxy_from = 10.0.0.1\nproxy_from = 0.0.0.0/0\n", "",
 		  "x.ini:5:14: warning: [listener l] proxy_from: everybody may pretend to be "
@@ -140,15 +141,15 @@ static void sources_fit_backends(void **state)
 	static const struct row rows[] = {
 		{ "pool = p\n", "source = 192.0.2.9\n", "" },
 		{ "pool = p\n", "source = 2001:db8::1\n",
-		  "x.ini:5:13: warning: [pool p] backend: b has no source of its family: the kernel "
-		  "picks one\n" },
+		  "x.ini:5:13: warning: [pool p] backend: b has no source of its family: the "
+		  "kernel picks one\n" },
 		{ "pool = p\n", "source = 2001:db8::1 192.0.2.9\n", "" },
 		{ "pool = p\n", "backend = u unix:/run/u\nsource = 192.0.2.9\n", "" },
 		{ "pool = p\n", "backend = m [::ffff:192.0.2.3]:80\nsource = 192.0.2.9\n", "" },
 		{ "pool = p\n", "transparent = yes\n", "" },
 		{ "pool = p\n", "transparent = yes\nsource = 192.0.2.9\n",
-		  "x.ini:6:15: error: [pool p] transparent: yes: the source is the client's own, and "
-		  "cannot be one of 'source', too\n" },
+		  "x.ini:6:15: error: [pool p] transparent: yes: the source is the client's own, "
+		  "and cannot be one of 'source', too\n" },
 	};
 
 	expect_all(*state, rows, ARRAY_LEN(rows));
