@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs tests/load/load.c: many sessions at a time."""
+
+import json
+import os
+import re
+
+import pytest
+
+from kit import proc, tcp
+from kit.ringmain import VARIANT_DIR
+from kit.wait import wait_until
+
+PROGRAM = os.environ.get("RINGMAIN_LOAD", str(VARIANT_DIR / "tests/load/load"))
+
+
+def _program():
+    if not os.path.exists(PROGRAM):
+        pytest.fail(f"{PROGRAM} does not exist: build it (make load)", False)
+    return PROGRAM
+
+
+class Serve:
+    """load serve: answers each request."""
+
+    def __init__(self, workdir, number=1):
+        self.process = proc.Process([_program(), "serve", "--listen", "127.0.0.1:0"],
+                                    f"{workdir}/load-{number}.log", name="load")
+        found = wait_until(lambda: re.search(r"listening (\S+)", self.process.text()), "load serve")
+        self.text = found[1]
+
+    def close(self):
+        self.process.kill()
+
+
+def exchange(relay, **keys):
+    """Keeps the relay busy with short sessions; gives the JSON line. keys: seconds=1 ..."""
+    argv = [_program(), "exchange", "--to", tcp.text_of(relay), "--verify"]
+    for key, value in keys.items():
+        argv += ["--" + key, str(value)]
+    done = proc.run(argv, timeout=60, check=False)
+    assert done.returncode == 0, f"load: exit {done.returncode}\n{done.stdout}{done.stderr[-3000:]}"
+    return json.loads(done.stdout.strip().split("\n")[-1])
