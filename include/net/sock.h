@@ -84,7 +84,7 @@ void sock_close_abort(int fd);
  */
 void sock_close_silent(int fd);
 
-/* Bytes that the peer's kernel has not acknowledged yet (SIOCOUTQ); 0 when unknown. */
+/* Bytes that the peer's kernel may still acknowledge (SIOCOUTQ); 0 when unknown. */
 int sock_unsent_bytes(int fd);
 
 /* The pending error of the socket (SO_ERROR), taken off: 0 or a positive errno. */

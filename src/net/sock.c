@@ -121,11 +121,23 @@ void sock_close_silent(int fd)
 		close(fd);
 }
 
+/* Was reset: its number of unacknowledged bytes stays as it was. */
+static bool is_closed(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
 int sock_unsent_bytes(int fd)
 {
 	int bytes;
 
-	return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+	if (ioctl(fd, SIOCOUTQ, &bytes) < 0 || bytes == 0)
+		return 0;
+	return is_closed(fd) ? 0 : bytes;
 }
 
 int sock_take_error(int fd)

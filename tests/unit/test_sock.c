@@ -158,6 +158,21 @@ static void what_the_peer_does_not_take_is_unsent(void **state)
 	close_all(pair, 2);
 }
 
+static void nothing_is_unsent_after_a_reset(void **state)
+{
+	struct addr addr = parsed("127.0.0.1:0");
+	const uint64_t give_up_ms = clock_now_ms() + WAIT_MS;
+	int pair[2];
+
+	(void)state;
+	make_pair(&addr, pair);
+	close(pair[1]);
+	assert_int_equal(send(pair[0], "x", 1, MSG_NOSIGNAL), 1);
+	while (sock_unsent_bytes(pair[0]) > 0)
+		assert_true(clock_now_ms() < give_up_ms);
+	close(pair[0]);
+}
+
 static void a_pending_error_is_taken_once(void **state)
 {
 	struct addr addr = parsed("127.0.0.1:0");
@@ -199,6 +214,7 @@ int main(void)
 		cmocka_unit_test(an_aborted_tcp_connection_is_reset),
 		cmocka_unit_test(an_aborted_unix_connection_ends),
 		cmocka_unit_test(what_the_peer_does_not_take_is_unsent),
+		cmocka_unit_test(nothing_is_unsent_after_a_reset),
 		cmocka_unit_test(a_pending_error_is_taken_once),
 		cmocka_unit_test(what_is_no_socket_has_no_address),
 	};
