@@ -74,4 +74,6 @@ class Session:
 
     def close(self):
         self.sock.sendall(b"X\0\0\0\x04")
+        tcp.hang_up(self.sock)
+        tcp.read_to_end(self.sock)
         self.sock.close()

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real PostgreSQL with TLS: psql, pgbench and pg_dump with sslmode=verify-full; cancelled queries."""
+
+import hashlib
+import re
+import signal
+
+import pytest
+
+from kit import pgwire, proc, servers, tcp, tls
+from kit.wait import SCALE, wait_until
+
+BACKEND_NAME = "backend.example.com"
+MODES = ("terminate", "passthrough", "both", "backend")
+ROWS = 60_000       # about 4 MB as text
+
+
+class TlsPostgres(servers.Postgres):
+    """Has TLS beside clear text."""
+
+    def __init__(self, workdir, pki, number=1):
+        self.pki = pki
+        super().__init__(workdir, number)
+
+    def start(self):
+        super().start()
+        certificate, key = self.pki.lend(self.dir, self.user, "backend.crt", "backend.key")
+        for setting in (f"ssl_cert_file = '{certificate}'", f"ssl_key_file = '{key}'", "ssl = on"):
+            self.tool("psql", "-qc", f"alter system set {setting}")
+        self.tool("psql", "-qc", "select pg_reload_conf()")
+        wait_until(lambda: self.tool("psql", "-d", self.conninfo(sslmode="require"), "-c", "select 1",
+                                     check=False).returncode == 0, "TLS of the server")
+
+    def conninfo(self, address=None, **keys):
+        """What psql, pgbench and pg_dump take in a database's place."""
+        host, port = address or self.address
+        keys = {"host": host, "hostaddr": host, "port": port, "user": "tester", "dbname": "bench", **keys}
+        return " ".join(f"{key}={value}" for key, value in keys.items())
+
+
+@pytest.fixture(scope="module")
+def databases(module_dir, pki):
+    pair = []
+    try:
+        for number in (1, 2):
+            pair.append(TlsPostgres(module_dir, pki, number))
+        yield pair
+    finally:
+        for server in pair:
+            server.close()
+
+
+@pytest.fixture(scope="module")
+def database(databases):
+    """One with tables in it."""
+    server = databases[0]
+    server.tool("pgbench", "-i", "-q", "-s", "1")
+    server.tool("psql", "-qc", "create table big as select i, md5(i::text) as a, repeat('x', i % 60)"
+                f" as b from generate_series(1, {ROWS}) i")
+    return server
+
+
+@pytest.fixture
+def serving(ringmain, pki):
+    """serving(mode, servers) gives a ringmain that speaks PostgreSQL."""
+    def begin(mode, behind, **listener):
+        keys = {"protocol": "postgres", **listener}
+        if mode in ("terminate", "both"):
+            keys.update({"tls": "terminate", "certificate": pki["ecdsa.pem"]})
+        elif mode == "passthrough":
+            keys["tls"] = "passthrough"
+        pool = {"balance": "roundrobin"}
+        if mode in ("both", "backend"):
+            pool.update({"protocol": "postgres", "tls": "yes", "tls_ca": pki["ca.crt"]})
+        return ringmain(behind, listener=keys, pool=pool)
+    return begin
+
+
+@pytest.fixture
+def secure(pki):
+    """secure(ringmain, mode, server) gives the conninfo of a client that verifies whom it meets."""
+    def make(relay, mode, server, **keys):
+        if mode == "backend":
+            return server.conninfo(relay.address(), sslmode="disable", **keys)
+        name = BACKEND_NAME if mode == "passthrough" else tls.NAME
+        keys = {"host": name, "sslmode": "verify-full", "sslrootcert": pki["ca.crt"], **keys}
+        return server.conninfo(relay.address(), **keys)
+    return make
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# Whoever verifies meets whom it wants
+
+@pytest.mark.parametrize("mode", MODES)
+def test_psql(serving, secure, database, mode):
+    rm = serving(mode, [database])
+    conninfo = secure(rm, mode, database)
+    out = database.tool("psql", "-d", conninfo, "-Atc", "select i, a from big order by i").stdout
+    assert digest(out) == digest(database.tool("psql", "-Atc", "select i, a from big order by i").stdout)
+    server_side = database.tool("psql", "-d", conninfo, "-Atc",
+                                "select ssl from pg_stat_ssl where pid = pg_backend_pid()").stdout
+    assert server_side.strip() == ("f" if mode == "terminate" else "t")
+    for line in rm.wait_sessions(2):
+        assert line["reason"] in ends(mode) and int(line["duration_ms"]) < 1500 * SCALE
+        assert mode == "backend" or line["sni"] in (BACKEND_NAME, tls.NAME)
+
+
+def ends(mode):
+    """Behind its last word each of the two closes its socket, and whose TLS still says something
+    to the other's is reset."""
+    return {"terminate": {"done"}}.get(mode, {"done", "client_reset", "backend_reset"})
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pgbench_steady_and_with_a_session_each(serving, secure, database, mode):
+    rm = serving(mode, [database])
+    conninfo = secure(rm, mode, database)
+    out = database.tool("pgbench", "-c", 8, "-j", 2, "-T", 1, "-M", "prepared", conninfo).stdout
+    assert "number of failed transactions: 0" in out
+    out = database.tool("pgbench", "-C", "-S", "-c", 4, "-j", 2, "-t", 15, conninfo).stdout
+    assert "number of transactions actually processed: 60/60" in out
+    assert {line["reason"] for line in rm.sessions()} <= ends(mode)
+
+
+def dump_of(server, *args):
+    """pg_dump's text without the token it makes up each time."""
+    text = server.tool("pg_dump", *args).stdout
+    return re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.M)
+
+
+@pytest.mark.parametrize("mode", ("terminate", "passthrough", "both"))
+def test_dump_is_the_same(serving, secure, database, mode):
+    rm = serving(mode, [database])
+    assert digest(dump_of(database, "-d", secure(rm, mode, database))) == digest(dump_of(database))
+
+
+@pytest.mark.parametrize("mode", ("terminate", "both"))
+def test_copy_out_and_in(serving, secure, database, workdir, mode):
+    rm = serving(mode, [database])
+    conninfo = secure(rm, mode, database)
+    path = f"{workdir}/big"
+    database.tool("psql", "-d", conninfo, "-qc", f"\\copy big to '{path}'")
+    database.tool("psql", "-d", conninfo, "-q", "-c", "drop table if exists again", "-c",
+                  "create table again (like big)", "-c", f"\\copy again from '{path}'")
+    rows = database.tool("psql", "-Atc", "select count(*) from (table again except table big) d",
+                         "-c", "select count(*) from again").stdout.split()
+    assert rows == ["0", str(ROWS)]
+
+
+def test_psql_notices_another_name_and_another_ca(serving, secure, database, pki):
+    rm = serving("terminate", [database])
+    other = secure(rm, "terminate", database, host="other.example.com")
+    done = database.tool("psql", "-d", other, "-c", "select 1", check=False)
+    assert 'does not match host name "other.example.com"' in done.stderr
+    stranger = secure(rm, "terminate", database, sslrootcert=pki["stranger-ca.crt"])
+    done = database.tool("psql", "-d", stranger, "-c", "select 1", check=False)
+    assert "certificate verify failed" in done.stderr
+    rm.wait_line(msg="session", reason="client_tls_error", detail="client sent the alert: unknown CA")
+
+
+@pytest.mark.parametrize("mode", ("terminate", "passthrough"))
+def test_psql_in_clear(serving, database, mode):
+    """Refused in words that psql shows, or let in."""
+    rm = serving(mode, [database])
+    done = database.tool("psql", "-d", database.conninfo(rm.address(), sslmode="disable"), "-c",
+                         "select 1", check=False)
+    assert "FATAL:  this server wants TLS: use sslmode=require" in done.stderr
+    rm.wait_sessions(1, reason="refused")
+    open_one = serving(mode, [database], plaintext="allow")
+    out = database.tool("psql", "-d", database.conninfo(open_one.address(), sslmode="disable"), "-Atc",
+                        "select 7").stdout
+    assert out == "7\n"
+
+
+@pytest.mark.parametrize("sslmode", ("allow", "prefer", "require"))
+def test_other_sslmodes(serving, database, sslmode):
+    """allow comes in clear first, is refused, and comes again."""
+    rm = serving("terminate", [database])
+    database.tool("psql", "-d", database.conninfo(rm.address(), sslmode=sslmode), "-c", "select 1")
+    assert rm.wait_line(msg="session", reason="done")["tls"] == "TLSv1.3"
+
+
+def test_names_lead_to_databases(ringmain, databases, pki):
+    """psql's SNI chooses the pool, with one certificate for all of them."""
+    one, two = databases
+    rm = ringmain("[listener in]\nbind = 127.0.0.1:0\nprotocol = postgres\ntls = terminate\n"
+                  f"certificate = {pki['ecdsa.pem']}\nroute = sni db1.example.com -> one\n"
+                  f"route = sni *.shard.example.com -> two\n"
+                  f"[pool one]\nbackend = b1 {one.text}\n[pool two]\nbackend = b1 {two.text}\n")
+    for name, server in ((tls.NAME, one), ("x.shard.example.com", two)):
+        conninfo = one.conninfo(rm.address(), host=name, sslmode="verify-full", sslrootcert=pki["ca.crt"])
+        out = one.tool("psql", "-d", conninfo, "-Atc", "select inet_server_port()").stdout
+        assert out.strip() == str(server.port)
+    conninfo = one.conninfo(rm.address(), host="nowhere.example.com", sslmode="require")
+    assert one.tool("psql", "-d", conninfo, "-c", "select 1", check=False).returncode == 2
+    rm.wait_line(msg="session", reason="refused", detail="no route for this name")
+
+
+def test_client_certificates(serving, secure, database, pki):
+    rm = serving("terminate", [database], client_verify="require", client_ca=pki["ca.crt"])
+    with_one = secure(rm, "terminate", database, sslcert=pki["alice.crt"], sslkey=pki["alice.key"])
+    database.tool("psql", "-d", with_one, "-c", "select 1")
+    assert rm.wait_line(msg="session", reason="done")["client_cn"] == "alice"
+    done = database.tool("psql", "-d", secure(rm, "terminate", database), "-c", "select 1", check=False)
+    assert done.returncode == 2
+    rm.wait_line(msg="session", reason="client_tls_error", detail="peer sent no certificate")
+
+
+def test_direct_tls_with_a_client_that_has_it(serving, secure, database):
+    version = database.tool("psql", "--version").stdout
+    if int(re.search(r"(\d+)\.", version)[1]) < 17:
+        pytest.skip(f"needs psql 17 for sslnegotiation=direct; this is {version.strip()}")
+    rm = serving("terminate", [database])
+    conninfo = secure(rm, "terminate", database, sslnegotiation="direct")
+    assert database.tool("psql", "-d", conninfo, "-Atc", "select 7").stdout == "7\n"
+
+
+@pytest.mark.parametrize("mode", ("terminate", "both"))
+def test_direct_tls_by_hand(serving, database, pki, connect, mode):
+    rm = serving(mode, [database])
+    context = tls.client_context(pki, alpn=("postgresql",))
+    session = pgwire.Session(tls.TlsSocket(connect(rm.address()), context, name=tls.NAME))
+    assert session.query("select 7") == ["7"]
+    session.close()
+    assert rm.wait_sessions(1)[0]["alpn"] == "postgresql"
+
+
+# Requests to cancel
+
+@pytest.fixture
+def login(connect, pki):
+    """login(ringmain, mode) gives a session of a client of our own."""
+    def begin(relay, mode):
+        sock = connect(relay.address())
+        if mode != "backend":
+            sock.sendall(pgwire.SSL_REQUEST)
+            tcp.expect(sock, b"S")
+            sock = tls.TlsSocket(sock, tls.client_context(pki), name=tls.NAME)
+        return pgwire.Session(sock)
+    return begin
+
+
+@pytest.mark.parametrize("mode, how", (("terminate", "clear"), ("terminate", "tls"), ("both", "tls"),
+                                       ("backend", "clear")))
+def test_cancel_reaches_the_sessions_own_backend(serving, databases, login, connect, pki, mode, how):
+    """Whatever turn it is: six sessions on two servers, cancelled out of order."""
+    rm = serving(mode, databases)
+    sessions = [login(rm, mode) for _ in range(6)]
+    ports = {session.query("select inet_server_port()")[0] for session in sessions}
+    assert ports == {str(server.port) for server in databases}
+    for session in sessions:
+        session.ask("select pg_sleep(60)")
+    for session in (sessions[at] for at in (3, 0, 1, 5, 4, 2)):
+        sock = connect(rm.address())
+        if how == "tls":
+            sock.sendall(pgwire.SSL_REQUEST)
+            tcp.expect(sock, b"S")
+            sock = tls.TlsSocket(sock, tls.client_context(None), name=None)
+        sock.sendall(pgwire.cancel(session.key))
+        tcp.read_to_end(sock)
+        assert session.result()["C"] == pgwire.CANCELED
+        assert session.query("select 7") == ["7"]
+
+
+def test_request_to_cancel_somebody_elses(serving, databases, login, connect):
+    """A key that nobody has cancels nothing."""
+    rm = serving("terminate", databases)
+    sessions = [login(rm, "terminate") for _ in range(2)]
+    for session in sessions:
+        session.ask("select pg_sleep(0.5)")
+        sock = connect(rm.address())
+        sock.sendall(pgwire.cancel((session.key[0], bytes(4))))
+        tcp.read_to_end(sock)
+    for session in sessions:
+        assert session.result() == [""]
+
+
+@pytest.mark.parametrize("mode", ("terminate", "backend"))
+def test_control_c_in_psql(serving, secure, databases, workdir, mode):
+    """libpq sends its requests on a connection of their own."""
+    rm = serving(mode, databases)
+    for number in range(2):
+        server = databases[0]
+        psql = proc.Process([server.program("psql"), "-X", "-d", secure(rm, mode, server), "-c",
+                             f"select pg_sleep(60) /* {mode} {number} */"], f"{workdir}/psql{number}")
+        wait_until(lambda n=number: any(sleeps(server, f"{mode} {n}") for server in databases),
+                   "the query to run")
+        psql.send_signal(signal.SIGINT)
+        assert psql.wait() == 1
+        assert "canceling statement due to user request" in psql.text()
+
+
+def sleeps(server, mark):
+    return server.tool("psql", "-Atc", "select count(*) from pg_stat_activity where query like "
+                       f"'%{mark} */%' and query not like '%like%' and state = 'active'"
+                       ).stdout.strip() == "1"
