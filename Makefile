@@ -62,7 +62,8 @@ faked := $(filter-out $(call marked,$(unit_src),REAL_RING),$(unit_src)) \
 
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	    -Wold-style-definition -Wpointer-arith -Wvla -Wundef -Wformat=2 -Wwrite-strings \
-	    -Wimplicit-fallthrough $(if $(filter-out fuzz,$(VARIANT)),$(if $(WERROR),-Werror))
+	    -Wimplicit-fallthrough -Wno-missing-field-initializers \
+	    $(if $(filter-out fuzz,$(VARIANT)),$(if $(WERROR),-Werror))
 harden   := -fstack-protector-strong -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
