@@ -250,7 +250,6 @@ struct listener_config {
 	unsigned client_verify;        /* enum tls_verify of tls/context.h */
 	struct tls_server *tls_server; /* made of the above; the configuration's reference */
 	uint64_t handshake_timeout_ms; /* for all that comes before the backend is chosen */
-	unsigned handshakes_max;       /* at the same time in one worker; the next ones wait */
 	unsigned handshakes_per_s_max; /* in all workers; 0: no limit */
 
 	/* A PROXY header in front of everything else. */

@@ -86,13 +86,11 @@ static void check_backends_n(const struct pool_config *pool, struct diag *diag)
 
 /* ---- where connections come from ---- */
 
+/* Of the same kind of socket: not IPv4 for ::ffff:10.0.0.1. */
 static bool has_source_for(const struct pool_config *pool, const struct addr *backend)
 {
-	struct addr addr = *backend;
-
-	addr_unmap(&addr);
 	for (size_t i = 0; i < pool->sources_n; i++) {
-		if (addr_family(&pool->sources[i].addr) == addr_family(&addr))
+		if (addr_family(&pool->sources[i].addr) == addr_family(backend))
 			return true;
 	}
 	return false;

@@ -145,7 +145,9 @@ static void sources_fit_backends(void **state)
 		  "kernel picks one\n" },
 		{ "pool = p\n", "source = 2001:db8::1 192.0.2.9\n", "" },
 		{ "pool = p\n", "backend = u unix:/run/u\nsource = 192.0.2.9\n", "" },
-		{ "pool = p\n", "backend = m [::ffff:192.0.2.3]:80\nsource = 192.0.2.9\n", "" },
+		{ "pool = p\n", "backend = m [::ffff:192.0.2.3]:80\nsource = 192.0.2.9\n",
+		  "x.ini:6:13: warning: [pool p] backend: m has no source of its family: the "
+		  "kernel picks one\n" },
 		{ "pool = p\n", "transparent = yes\n", "" },
 		{ "pool = p\n", "transparent = yes\nsource = 192.0.2.9\n",
 		  "x.ini:6:15: error: [pool p] transparent: yes: the source is the client's own, "
