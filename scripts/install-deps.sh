@@ -22,12 +22,8 @@ group_packages() {
 	system)
 		echo python3 python3-pytest iproute2 procps openssl curl socat
 		echo redis-server redis-tools postgresql postgresql-client
-		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client
-		echo gnutls-bin
-		echo sslscan
-		echo hitch
-		echo haproxy
-		echo nginx libnginx-mod-stream
+		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client nftables
+		echo haproxy nginx libnginx-mod-stream hitch gnutls-bin sslscan
 		;;
 	fuzz) echo clang openssl 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
