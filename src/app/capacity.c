@@ -79,7 +79,7 @@ static int find_sessions(const struct config *config, struct capacity *c)
 			 listening_sockets(config, c->workers);
 	uint64_t asked = config->global.sessions_max;
 	uint64_t wanted = fixed + MAX(asked, SESSIONS_MIN) * FILES_PER_SESSION;
-	uint64_t files = raise_files(wanted);
+	uint64_t files = raise_files(wanted), sessions;
 
 	c->files_max = (unsigned)MIN(files, UINT32_MAX);
 	if (asked > 0) {
@@ -87,9 +87,11 @@ static int find_sessions(const struct config *config, struct capacity *c)
 		return files < wanted ? say_too_few_files(wanted, files, c->sessions_max) : 0;
 	}
 	/* Never refuse to start over an estimate: accept(2) says when it really is too much. */
-	c->sessions_max = files > wanted
-				  ? (unsigned)MIN((files - fixed) / FILES_PER_SESSION, UINT32_MAX)
-				  : MAX((unsigned)(files / FILES_PER_SESSION), SESSIONS_MIN);
+	if (files > wanted)
+		sessions = (files - fixed) / FILES_PER_SESSION;
+	else
+		sessions = MAX(files / FILES_PER_SESSION, SESSIONS_MIN);
+	c->sessions_max = (unsigned)MIN(sessions, CONFIG_SESSIONS_MAX);
 	return 0;
 }
 
