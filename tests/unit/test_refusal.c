@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* REAL_RING: none is needed. What the sysctl says is the test's own: fopen(3). */
+#include "app/refusal.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/def.h"
+#include "base/log.h"
+
+static const char *sysctl; /* what the file says; NULL: there is none */
+
+FILE *fopen(const char *path, const char *mode)
+{
+	(void)mode;
+	assert_string_equal(path, "/proc/sys/kernel/io_uring_disabled");
+	return sysctl ? fmemopen((void *)(uintptr_t)sysctl, strlen(sysctl), "r") : NULL;
+}
+
+static const char *explain(int err, const char *sysctl_says)
+{
+	static char said[1024];
+	int log = memfd_create("log", MFD_CLOEXEC);
+	ssize_t n;
+
+	sysctl = sysctl_says;
+	log_configure(LOG_INFO, LOG_LOGFMT, log);
+	refusal_explain(err);
+	log_configure(LOG_INFO, LOG_LOGFMT, STDERR_FILENO);
+	n = pread(log, said, sizeof(said) - 1, 0);
+	said[n > 0 ? n : 0] = '\0';
+	close(log);
+	return said;
+}
+
+static void each_cause_is_named_with_its_cure(void **state)
+{
+	const struct {
+		int err;
+		const char *sysctl, *cause, *cure;
+	} rows[] = {
+		{ -EPERM, "2\n", "kernel.io_uring_disabled is 2", "set it to 0" },
+		{ -EPERM, "1\n", "kernel.io_uring_disabled is 1", "kernel.io_uring_group" },
+		{ -EPERM, "0\n", "seccomp", "--security-opt" },
+		{ -EPERM, NULL, "seccomp", "SystemCallFilter" },
+		{ -EPERM, "what?", "seccomp", "allow" },
+		{ -EACCES, "0\n", "seccomp", "allow" },
+		{ -ENOSYS, "0\n", "older than 6.1", "seccomp filter hides it" },
+		{ -EINVAL, "0\n", "too old", "6.1 or later" },
+		{ -ENOMEM, "0\n", "no memory", "LimitMEMLOCK" },
+		{ -EIO, "0\n", "Input/output error", "io_uring_setup(2)" },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
+		const char *said = explain(rows[n].err, rows[n].sysctl);
+
+		if (!strstr(said, rows[n].cause) || !strstr(said, rows[n].cure))
+			fail_msg("row %zu: %s", n, said);
+		assert_non_null(strstr(said, "io_uring is not available"));
+		assert_non_null(strstr(said, "level=error"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_cause_is_named_with_its_cure),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
