@@ -52,17 +52,22 @@ def test_first_come_first_served(full, connect):
     assert len({line["worker"] for line in rm.wait_sessions(17, reason="done")}) == 2
 
 
-def test_never_more_than_its_limit(ringmain, backend, connect):
-    server = backend(servers.echo)
+def test_never_more_than_its_limit(ringmain, manual, connect):
+    server = manual()
     rm = ringmain([f"{server.text} max_sessions=3"], pool=QUEUE)
-    clients = [join(connect, rm, b"%02d" % number) for number in range(20)]
-    assert len(server.peers) == 3
+    clients, socks = [], []
+    for number in range(20):
+        clients.append(join(connect, rm, b"%02d" % number))
+        if number < 3:
+            socks.append(server.accept())
     for number, client in enumerate(clients):
-        tcp.expect(client, b"%02d" % number)
-        assert server.active() <= 3
-        client.close()
+        assert not server.has_waiting(), "one too many"
+        sock = socks.pop(0)
+        tcp.expect(sock, b"%02d" % number)
+        leave(client, sock)
+        if number < len(clients) - 3:
+            socks.append(server.accept())
     rm.wait_sessions(20, reason="done")
-    assert len(server.peers) == 20
 
 
 def test_timeout(full, connect):
