@@ -34,7 +34,7 @@ flags=(
 	--enable-sp=yes,2048,3072,4096,256,384,521 --enable-sp-asm --enable-harden
 	--enable-tls13 --enable-sni --enable-alpn --enable-session-ticket
 	--enable-extended-master --enable-supportedcurves --enable-ip-alt-name
-	--enable-fallback-scsv
+	--enable-fallback-scsv --enable-maxfragment
 	--enable-ecc --enable-curve25519 --enable-ed25519 --enable-rsapss
 	--enable-aesgcm --enable-chacha --enable-poly1305 --enable-crl
 	--disable-oldtls --disable-sslv3 --disable-psk --disable-anon --disable-dh
