@@ -25,7 +25,7 @@ struct facts {
 	char alpn[FACTS_ALPN_BYTES];        /* what was agreed on, or the first that was offered */
 	const char *version, *cipher;       /* of the client's TLS; NULL: not terminated here */
 	char client_name[FACTS_ALPN_BYTES]; /* common name of its certificate */
-	struct addr destination; /* as a PROXY header says; len 0: not said */
+	struct addr destination;            /* as a PROXY header says; len 0: not said */
 	char dial_detail[FACTS_DETAIL_BYTES]; /* what the last backend said no with */
 	bool resumed;
 };

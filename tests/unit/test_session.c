@@ -48,10 +48,10 @@ static void without_a_slot_the_socket_is_closed(void **state)
 	/* As if other workers' sessions had ended since it was admitted. */
 	atomic_fetch_add(&stage_engine(st)->proxy->sessions, 1);
 	atomic_fetch_add(&c.s->listener->sessions, 1);
-	assert_false(session_start(stage_engine(st), &(struct newcomer){
-							     .listener = c.s->listener,
-							     .fd = pair[0],
-							     .source = ADMISSION_NO_SOURCE }));
+	assert_false(session_start(stage_engine(st),
+				   &(struct newcomer){ .listener = c.s->listener,
+						       .fd = pair[0],
+						       .source = ADMISSION_NO_SOURCE }));
 	expect_end(pair[1]);
 }
 
