@@ -354,6 +354,17 @@ def test_behind_another_proxy(relay, start, workdir, connect, kind, version):
     wait_until(lambda: relay.sessions(client=tcp.text_of(own)), "the client's session")
 
 
+def test_behind_hitch(relay, start, workdir, cleanup, pki):
+    """Its headers carry TLVs of its own."""
+    front = start(proxies.Hitch, workdir, relay.address(), certificate=pki["backend.pem"])
+    client = tls.connect(front.address, tls.client_context(), source=("127.0.0.24", 0))
+    cleanup.append(client.close)
+    own = client.sock.getsockname()
+    tcp.exchange(client, PAYLOAD)
+    client.close()
+    wait_until(lambda: relay.sessions(client=tcp.text_of(own)), "the client's session")
+
+
 @pytest.mark.parametrize("kind", (proxies.Haproxy, proxies.Nginx))
 @pytest.mark.parametrize("version", ("v1", "v2", "v2 tlvs"))
 def test_before_another_proxy(ringmain, start, workdir, manual, connect, kind, version):

@@ -5,6 +5,7 @@ import os
 
 from kit import proc
 from kit.terminators import NGINX_STREAM, Terminator
+from kit.wait import wait_until
 
 
 class Proxy(Terminator):
@@ -47,3 +48,17 @@ class Nginx(Proxy):
             f"proxy_pass {self.to}; }} }}\n", encoding="ascii")
         self.process = proc.Process([program, "-p", self.dir, "-e", self.log, "-c", config], self.log)
         self.wait_up()
+
+
+class Hitch(Terminator):
+    """Ends TLS and tells of the client with version 2."""
+
+    def start(self):
+        host, port = self.to.split(":")
+        user = ["--user=nobody", "--group=nogroup"] if os.geteuid() == 0 else []
+        self.process = proc.Process(
+            [proc.need("hitch", "hitch"), f"--frontend=[{self.address[0]}]:{self.port}",
+             f"--backend=[{host}]:{port}", "--workers=1", "--ocsp-dir=", "--write-proxy-v2", *user,
+             self.certificate], self.log)
+        wait_until(lambda: self.is_up() or not self.process.alive(), "hitch")
+        assert self.process.alive(), self.process.text()[-2000:]
