@@ -72,7 +72,7 @@ void stage_reset(struct stage *st, int fd)
 
 /* ---- set up -------------------------------------------------------------- */
 
-/* A socket that listens on a free port of loopback, or on an abstract name that the kernel picks. */
+/* A socket that listens on a free port of loopback, or on a name that the kernel picks. */
 static int open_listener(bool is_unix, struct addr *ret_addr)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,

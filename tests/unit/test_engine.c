@@ -305,12 +305,10 @@ static struct cast closing_already(struct stage *st)
 	return c;
 }
 
-typedef struct cast act_fn(struct stage *st);
-
 /* The kernel answers at once, or the cancels come after a turn. */
 static void a_stop_ends_every_session_whatever_it_does(void **state)
 {
-	act_fn *const acts[] = {
+	struct cast (*const acts[])(struct stage *) = {
 		in_dialing,      between_two_tries,
 		in_relaying,     with_bytes_on_their_way,
 		half_closed,     flushing,

@@ -23,7 +23,7 @@ static unsigned pipes_lent(struct stage *st)
 	return stage_engine(st)->pipes.open_n - stage_engine(st)->pipes.free_n;
 }
 
-/* Sends @n bytes of stream @seed, from @at, through the session and checks them at the other end. */
+/* Sends @n bytes of stream @seed, from @at, through the session and checks them at the end. */
 static void stream_through(struct stage *st, int from, int to, uint64_t at, size_t n)
 {
 	uint64_t sent = at, came = at;
