@@ -90,4 +90,10 @@ int sock_unsent_bytes(int fd);
 /* The pending error of the socket (SO_ERROR), taken off: 0 or a positive errno. */
 int sock_take_error(int fd);
 
+/*
+ * Is the TCP connection gone, as a reset leaves it? The end of a stream alone
+ * does not make it so, unless this end has shut down too.
+ */
+bool sock_is_gone(int fd);
+
 #endif

@@ -121,8 +121,7 @@ void sock_close_silent(int fd)
 		close(fd);
 }
 
-/* Was reset: its number of unacknowledged bytes stays as it was. */
-static bool is_closed(int fd)
+bool sock_is_gone(int fd)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
@@ -137,7 +136,8 @@ int sock_unsent_bytes(int fd)
 
 	if (ioctl(fd, SIOCOUTQ, &bytes) < 0 || bytes == 0)
 		return 0;
-	return is_closed(fd) ? 0 : bytes;
+	/* After a reset the number of unacknowledged bytes stays as it was. */
+	return sock_is_gone(fd) ? 0 : bytes;
 }
 
 int sock_take_error(int fd)

@@ -180,7 +180,7 @@ void lane_on_recv(struct io_op *op, int res, unsigned flags)
 	else if (res == 0 && from->tls)
 		crypt_ended(lane);
 	else if (res == 0)
-		lane_end(lane);
+		lane_end_of_stream(lane);
 	else
 		lane_receive_failed(lane, res);
 	if (list_is_empty(&from->starved))
@@ -303,6 +303,22 @@ void lane_end(struct lane *lane)
 	if (s->phase == SESSION_DIALING)
 		dial_on_client_end(s);
 	lane_push(lane);
+}
+
+/*
+ * The kernel tells of a reset once. A send that had moved some bytes before
+ * it met the error reports those and keeps the error to itself (splice(2),
+ * and io_uring's retry of a short send): reading then gives a plain end.
+ */
+void lane_end_of_stream(struct lane *lane)
+{
+	struct side *from = lane_from(lane);
+	bool may_be_sent_to = lane_session(lane)->lanes[!lane->index].state != LANE_DONE;
+
+	if (from->is_tcp && may_be_sent_to && sock_is_gone(from->fd))
+		lane_side_died(from, -ECONNRESET, true);
+	else
+		lane_end(lane);
 }
 
 /* Nothing more can be delivered through this lane; what waits in it is lost. */

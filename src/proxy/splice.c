@@ -194,7 +194,7 @@ static uint32_t splice_fill(struct lane *lane)
 	if (n > 0)
 		return (uint32_t)n;
 	if (n == 0)
-		lane_end(lane);
+		lane_end_of_stream(lane);
 	else if (n != -EAGAIN && n != -EINTR)
 		lane_side_died(lane_from(lane), (int)n, true);
 	return 0;

@@ -107,6 +107,25 @@ static void an_idle_session_passes_it_on(void **state)
 	for_all(state, play_idle);
 }
 
+/* As a send takes it that moved some bytes before it met the error. */
+static void play_with_the_error_taken(struct scene *sc)
+{
+	struct side *side = &sc->s->sides[sc->is_client ? SIDE_CLIENT : SIDE_BACKEND];
+
+	say(sc, 1000);
+	stage_run(sc->st);
+	stage_reset(sc->st, sc->dying);
+	assert_int_equal(sock_take_error(side->fd), ECONNRESET);
+	stage_run(sc->st);
+	stage_pass(sc->st, QUIET_LOOK_MS);
+	expect_last(sc, -ECONNRESET);
+}
+
+static void an_end_of_stream_without_its_error_is_still_a_reset(void **state)
+{
+	for_all(state, play_with_the_error_taken);
+}
+
 static void play_after_bytes(struct scene *sc)
 {
 	say(sc, 1000);
@@ -313,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		stage_test(an_idle_session_passes_it_on),
+		stage_test(an_end_of_stream_without_its_error_is_still_a_reset),
 		stage_test(bytes_before_it_are_delivered),
 		stage_test(a_stream_is_delivered_up_to_it),
 		stage_test(who_dies_without_reading_is_still_heard),
