@@ -104,6 +104,21 @@ def test_reset_by_the_receiver_reaches_the_sender(session, relay, direction):
     tcp.expect_end(sender, b"", "RST")
 
 
+@pytest.mark.haproxy_fails("sends FIN for RST", "up")
+@each_direction
+@each_relay
+def test_reset_by_a_receiver_that_did_not_read(session, relay, direction):
+    """A send that waits for room when the reset comes must not hide it from the other lane."""
+    client, peer, _ = session(listener={"relay": relay})
+    sender, receiver = ends(client, peer, direction)
+    sender.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        sender.sendall(tcp.pattern("stuck", 32 * MEGABYTE))
+    tcp.reset(receiver)
+    sender.settimeout(tcp.TIMEOUT_S)
+    tcp.expect_end(sender, b"", "RST")
+
+
 @pytest.mark.haproxy_fails("sends FIN for RST")
 @each_direction
 @each_relay
