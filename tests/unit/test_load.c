@@ -7,9 +7,9 @@
 
 #include <ftw.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/def.h"
 
 #define NOBODY 65534 /* on every Debian */
@@ -347,13 +347,14 @@ static void names_of_hosts_are_resolved(void **state)
 #define MANY_LISTENERS 200
 #define MANY_BACKENDS 1000
 #define MANY_LINES 100000
-#define PATIENCE_MS 5000 /* with sanitizers on a busy machine; alone it takes 50 */
+/* CPU time: alone it takes 50 ms, ten times that with sanitizers; quadratic work takes minutes. */
+#define PATIENCE_S 20
 
 static void a_large_configuration_loads_fast(void **state)
 {
 	struct stage *st = *state;
 	FILE *to = fopen(path_of("large.ini"), "w");
-	uint64_t begin_ms;
+	clock_t begin;
 
 	assert_non_null(to);
 	for (int i = 0; i < MANY_LISTENERS; i++)
@@ -365,29 +366,29 @@ static void a_large_configuration_loads_fast(void **state)
 		fputs("; a line that says nothing but has to be read\n", to);
 	assert_int_equal(fclose(to), 0);
 
-	begin_ms = clock_now_ms();
+	begin = clock();
 	load(st, path_of("large.ini"));
 	stage_expect_good(st);
 	assert_int_equal(st->config->listeners_n, MANY_LISTENERS);
 	assert_int_equal(st->config->pools[0].backends_n, MANY_BACKENDS);
-	assert_true(clock_now_ms() - begin_ms < PATIENCE_MS);
+	assert_true((clock() - begin) / CLOCKS_PER_SEC < PATIENCE_S);
 }
 
 static void many_mistakes_do_not_take_long(void **state)
 {
 	struct stage *st = *state;
 	FILE *to = fopen(path_of("bad.ini"), "w");
-	uint64_t begin_ms;
+	clock_t begin;
 
 	assert_non_null(to);
 	for (int i = 0; i < MANY_LINES / 5; i++)
 		fprintf(to, "[listener l]\nbind = :80\npool = q%d\n[pool p]\nbackend = b :80\n", i);
 	assert_int_equal(fclose(to), 0);
 
-	begin_ms = clock_now_ms();
+	begin = clock();
 	load(st, path_of("bad.ini"));
 	assert_non_null(strstr(stage_said(st), " more errors\n"));
-	assert_true(clock_now_ms() - begin_ms < PATIENCE_MS);
+	assert_true((clock() - begin) / CLOCKS_PER_SEC < PATIENCE_S);
 }
 
 static void the_sample_is_good(void **state)
