@@ -52,7 +52,7 @@ void lane_push(struct lane *lane);
 
 /* The source has ended: cleanly, or, when the side is dead, by a reset. */
 void lane_end(struct lane *lane);
-/* The same when the source's socket had nothing more to read, which may be all that is left of a reset. */
+/* The same when the socket has nothing more to read, which may be all that a reset has left. */
 void lane_end_of_stream(struct lane *lane);
 
 /*
