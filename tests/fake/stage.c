@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,7 @@ struct stage *stage_create(const struct stage_options *o)
 	int listener_fd;
 
 	CHECK(st);
+	signal(SIGPIPE, SIG_IGN); /* of splice(2), as the program does */
 	fake_reset();
 	st->fds_before = open_fds();
 	st->log_fd = memfd_create("log", MFD_CLOEXEC);
