@@ -22,7 +22,8 @@ static char said[4096]; /* on stderr, by the last read() */
 /* Reads a command line whose words are separated by blanks. */
 static bool read_line(struct options *o, const char *line)
 {
-	char copy[256], name[] = "ringmain", *argv[WORDS_MAX + 2] = { name }, *rest = NULL;
+	static char copy[256]; /* the options point into it */
+	char name[] = "ringmain", *argv[WORDS_MAX + 2] = { name }, *rest = NULL;
 	int argc = 1, to = memfd_create("stderr", MFD_CLOEXEC), before = dup(STDERR_FILENO);
 	ssize_t n;
 	bool good;
