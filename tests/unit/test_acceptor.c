@@ -354,6 +354,23 @@ static void the_socket_is_not_closed_before_the_last_completion(void **state)
 	expect_nothing(client);
 }
 
+/* One that was meant for the request before this one. */
+static void a_cancel_that_found_nothing_is_repeated_to_close(void **state)
+{
+	struct stage *st = stage_with_room(state, ROOM_FOR_MANY + BACKLOG);
+	struct acceptor *a = acceptor_of(st);
+
+	stage_client(st);
+	assert_true(fake_perform(&a->accept));
+	expect_request(&a->cancel, FAKE_CANCEL); /* no room for many any more */
+	fake_complete(&a->accept, -ECONNABORTED, 0);
+	expect_request(&a->accept, FAKE_ACCEPT);
+	engine_drain(stage_engine(st));
+	fake_complete(&a->cancel, -ENOENT, 0);
+	stage_run(st);
+	assert_true(acceptor_is_closed(a));
+}
+
 static void a_drain_while_pausing_closes_too(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
@@ -431,6 +448,7 @@ int main(void)
 		stage_test(a_worker_whose_mailbox_is_full_is_left_alone),
 		stage_test(a_drain_serves_who_waits_and_then_refuses),
 		stage_test(the_socket_is_not_closed_before_the_last_completion),
+		stage_test(a_cancel_that_found_nothing_is_repeated_to_close),
 		stage_test(a_drain_while_pausing_closes_too),
 		stage_test(a_drain_with_no_room_sends_the_parked_one_away),
 		stage_test(nobody_begins_after_a_stop),
