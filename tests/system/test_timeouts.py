@@ -46,9 +46,9 @@ def test_idle_session_is_reset(session):
 @pytest.mark.parametrize("relay", ("copy", "splice"))
 @pytest.mark.parametrize("direction", ("up", "down"))
 def test_bytes_in_one_direction_keep_a_session(session, direction, relay):
-    client, peer, rm = session(listener={"idle_timeout": "500ms", "relay": relay})
+    client, peer, rm = session(listener={"idle_timeout": "1s", "relay": relay})
     sender, receiver = (client, peer) if direction == "up" else (peer, client)
-    keep_talking(sender, receiver, 1.5, 0.1)
+    keep_talking(sender, receiver, 2.2, 0.1)
     assert not rm.sessions()
 
 
@@ -87,10 +87,10 @@ def test_half_closed_session_is_reset_when_nothing_flows(session, direction):
 
 @pytest.mark.parametrize("direction", ("up", "down"))
 def test_half_closed_session_lives_while_bytes_flow(session, direction):
-    client, peer, rm = session(listener={"half_close_timeout": "500ms"})
+    client, peer, rm = session(listener={"half_close_timeout": "1s"})
     ender, other = (client, peer) if direction == "up" else (peer, client)
     tcp.hang_up(ender)
-    keep_talking(other, ender, 1.5, 0.1)
+    keep_talking(other, ender, 2.2, 0.1)
     assert not rm.sessions()
     tcp.hang_up(other)
     tcp.expect_end(ender, b"", "FIN")

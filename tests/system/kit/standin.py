@@ -113,7 +113,7 @@ class HAProxy(Ringmain):
         """Looks it up without connecting: a knock would be a session."""
         tables = f"/proc/{self.pid}/net"
         if isinstance(address, str):
-            return _in_table(f"{tables}/unix", address)
+            return _in_table(f"{tables}/unix", f" {address}\n")     # it binds NAME.PID.tmp first
         return _in_table(f"{tables}/{'tcp6' if ':' in address[0] else 'tcp'}",
                          f":{address[1]:04X} ", " 0A ")
 
