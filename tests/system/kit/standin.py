@@ -5,6 +5,7 @@ Understands as much of ringmain's configuration as the kit writes, and logs its 
 ringmain's words.
 """
 
+import os
 import re
 import signal
 
@@ -111,10 +112,9 @@ class HAProxy(Ringmain):
 
     def _listens(self, address):
         """Looks it up without connecting: a knock would be a session."""
-        tables = f"/proc/{self.pid}/net"
         if isinstance(address, str):
-            return _in_table(f"{tables}/unix", f" {address}\n")     # it binds NAME.PID.tmp first
-        return _in_table(f"{tables}/{'tcp6' if ':' in address[0] else 'tcp'}",
+            return os.path.exists(address)      # bound under another name, renamed when it listens
+        return _in_table(f"/proc/{self.pid}/net/{'tcp6' if ':' in address[0] else 'tcp'}",
                          f":{address[1]:04X} ", " 0A ")
 
     @staticmethod
