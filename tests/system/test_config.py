@@ -107,7 +107,8 @@ def test_files_that_are_none(workdir, what, words):
     if what == "unreadable":
         proc.run(["chmod", "0", path])
         user = proc.unprivileged_user()
-    done = proc.run([str(BINARY), "-t", "-c", path], check=False, user=user)
+    binary = proc.for_everybody(BINARY, workdir)
+    done = proc.run([binary, "-t", "-c", path], check=False, user=user)
     assert done.returncode == 1
     assert path in done.stderr and "error: " in done.stderr and words in done.stderr, done.stderr
 

@@ -152,7 +152,8 @@ def test_unreadable_for_who_runs_it(make_ringmain, pki):
     rm = make_ringmain()
     os.chmod(rm.dir, 0o755)
     args = rm._config_args(listener(f"certificate = {pki['ecdsa.pem']}"))
-    done = proc.run([rm.binary, "-t", *args], check=False, user=user)
+    binary = proc.for_everybody(rm.binary, rm.dir)
+    done = proc.run([binary, "-t", *args], check=False, user=user)
     assert done.returncode == 1
     assert f"{pki['ecdsa.pem']}: cannot be read: Permission denied" in done.stderr
 
