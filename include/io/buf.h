@@ -50,6 +50,10 @@ void buf_pool_finish(struct buf_pool *pool);
 
 /* Gives an empty buffer, to be returned by buf_put(), or NULL when none is left. */
 MUST_CHECK struct buf *buf_get(struct buf_pool *pool);
+/* The same for receiving into: some stay, for what has to be made of what was received (TLS). */
+MUST_CHECK struct buf *buf_get_to_receive(struct buf_pool *pool);
+/* How many buf_get_to_receive() would give now. */
+unsigned buf_pool_to_receive(const struct buf_pool *pool);
 void buf_put(struct buf_pool *pool, struct buf *buf);
 
 /* The filled buffer that a receive completion with IO_HAS_BUFFER speaks of. */

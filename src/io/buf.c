@@ -11,6 +11,11 @@
 /* A pool with less than this to give is low however small it is. */
 #define BUF_LOW_MIN 32
 
+/* Not received into: see buf_get_to_receive(). A pool of fewer than BUF_KEPT_FROM keeps none. */
+#define BUF_KEPT_PART 8
+#define BUF_KEPT_MAX 64
+#define BUF_KEPT_FROM 64
+
 static void *reserve(size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -73,6 +78,20 @@ struct buf *buf_get(struct buf_pool *pool)
 	buf->start = buf->end = 0;
 	buf->is_held = true;
 	return buf;
+}
+
+unsigned buf_pool_to_receive(const struct buf_pool *pool)
+{
+	unsigned kept = 0;
+
+	if (pool->count >= BUF_KEPT_FROM)
+		kept = MIN(pool->count / BUF_KEPT_PART, BUF_KEPT_MAX);
+	return pool->free_n > kept ? pool->free_n - kept : 0;
+}
+
+struct buf *buf_get_to_receive(struct buf_pool *pool)
+{
+	return buf_pool_to_receive(pool) > 0 ? buf_get(pool) : NULL;
 }
 
 void buf_put(struct buf_pool *pool, struct buf *buf)

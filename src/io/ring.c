@@ -174,7 +174,7 @@ const struct ring_features *ring_features(const struct ring *ring)
 
 unsigned ring_buffers_available(const struct ring *ring)
 {
-	return ring->offered + ring->pool->free_n;
+	return ring->offered + buf_pool_to_receive(ring->pool);
 }
 
 uint64_t ring_enters(const struct ring *ring)
@@ -305,7 +305,7 @@ static void offer_buffers(struct ring *ring)
 	unsigned added = 0;
 
 	while (ring->offered < ring->offer_size) {
-		struct buf *buf = buf_get(ring->pool);
+		struct buf *buf = buf_get_to_receive(ring->pool);
 
 		if (!buf)
 			break;

@@ -137,6 +137,29 @@ static void a_pool_is_low_at_a_quarter_and_always_when_it_is_small(void **state)
 	buf_pool_finish(&large);
 }
 
+static void receiving_leaves_some_unless_the_pool_is_small(void **state)
+{
+	static const unsigned kept[][2] = { { 4, 0 }, { 63, 0 }, { 64, 8 }, { 400, 50 }, { 4096, 64 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		struct buf_pool pool;
+		unsigned n = 0;
+
+		assert_int_equal(buf_pool_init(&pool, kept[i][0]), 0);
+		while (buf_get_to_receive(&pool))
+			n++;
+		assert_int_equal(n, kept[i][0] - kept[i][1]);
+		assert_int_equal(buf_pool_to_receive(&pool), 0);
+		for (; n < kept[i][0]; n++)
+			assert_non_null(buf_get(&pool));
+		assert_null(buf_get(&pool));
+		for (unsigned id = 0; id < kept[i][0]; id++)
+			buf_put(&pool, &pool.bufs[id]);
+		buf_pool_finish(&pool);
+	}
+}
+
 static void a_pool_of_zeroes_can_be_finished(void **state)
 {
 	struct buf_pool pool = { 0 };
@@ -342,6 +365,7 @@ int main(void)
 		cmocka_unit_test(the_last_that_came_back_goes_out_first_and_empty),
 		cmocka_unit_test(memory_is_touched_only_when_used),
 		cmocka_unit_test(a_pool_is_low_at_a_quarter_and_always_when_it_is_small),
+		cmocka_unit_test(receiving_leaves_some_unless_the_pool_is_small),
 		cmocka_unit_test(a_pool_of_zeroes_can_be_finished),
 		cmocka_unit_test(a_completion_names_its_buffer),
 		cmocka_unit_test(bytes_leave_in_the_order_they_came),
