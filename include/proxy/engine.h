@@ -51,6 +51,9 @@ struct engine_counters {
 	uint64_t admissions[ADMISSIONS];
 };
 
+/* Listeners beyond so many share the lines of others. */
+#define HANDSHAKE_LINES 16
+
 struct engine {
 	struct proxy *proxy;
 	unsigned worker;
@@ -65,8 +68,9 @@ struct engine {
 	uint64_t epoch;       /* when it was started, wall clock: makes ids unique over restarts */
 	struct list starved;  /* sides that wait for a buffer */
 	struct list reapable; /* sessions that are over */
-	struct list handshakes;         /* sessions whose handshake can go on */
-	struct list handshakes_waiting; /* for handshake_rate to let them begin */
+	struct list handshakes; /* sessions whose handshake can go on */
+	/* Those that wait for their listener's handshake_rate. Who has none is in no line. */
+	struct list handshake_lines[HANDSHAKE_LINES];
 	struct list half_said; /* greetings that hold a buffer and wait, the oldest first */
 	struct slab facts;
 	struct slab watches; /* struct pgsql_watch */

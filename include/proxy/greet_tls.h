@@ -20,7 +20,7 @@ MUST_CHECK enum parse greet_handshake(struct session *s);
  * calls it for a few sessions in each turn, those on engine.handshakes.
  */
 void greet_work(struct session *s);
-/* Takes one of the handshakes that handshake_rate allows; false when it has to wait. */
-MUST_CHECK bool greet_may_begin_handshake(struct session *s);
+/* One of engine.handshake_lines: begins what its listener's handshake_rate allows. */
+void greet_move_line(struct list *line);
 
 #endif

@@ -64,7 +64,8 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 	list_init(&e->starved);
 	list_init(&e->reapable);
 	list_init(&e->handshakes);
-	list_init(&e->handshakes_waiting);
+	for (size_t n = 0; n < HANDSHAKE_LINES; n++)
+		list_init(&e->handshake_lines[n]);
 	list_init(&e->half_said);
 	timers_init(&e->timers, e->now_ms);
 	io_op_init(&e->mail_op, engine_on_mail);
@@ -126,13 +127,21 @@ void engine_finish(struct engine *e)
 
 /* ---- the loop ------------------------------------------------------------ */
 
+static bool somebody_is_in_line(const struct engine *e)
+{
+	for (size_t n = 0; n < HANDSHAKE_LINES; n++)
+		if (!list_is_empty(&e->handshake_lines[n]))
+			return true;
+	return false;
+}
+
 static uint64_t wait_allowed_ns(const struct engine *e)
 {
 	uint64_t next_ms = timers_next_ms(&e->timers);
 
 	if (!list_is_empty(&e->handshakes))
 		return 0;
-	if (!list_is_empty(&e->handshakes_waiting))
+	if (somebody_is_in_line(e))
 		next_ms = MIN(next_ms, e->now_ms + HANDSHAKE_RATE_MS);
 	if (next_ms <= e->now_ms)
 		return 0;
@@ -159,14 +168,8 @@ static void feed_starved(struct engine *e)
 /* A few in each turn: one may cost a millisecond, and the relay has to go on. */
 static void work_on_handshakes(struct engine *e)
 {
-	while (!list_is_empty(&e->handshakes_waiting)) {
-		struct list *first = e->handshakes_waiting.next;
-
-		if (!greet_may_begin_handshake(container_of(first, struct session, handshake)))
-			break;
-		list_remove(first);
-		list_append(&e->handshakes, first);
-	}
+	for (size_t n = 0; n < HANDSHAKE_LINES; n++)
+		greet_move_line(&e->handshake_lines[n]);
 	for (unsigned n = 0; n < HANDSHAKES_PER_TURN && !list_is_empty(&e->handshakes); n++) {
 		struct list *node = list_take_first(&e->handshakes);
 

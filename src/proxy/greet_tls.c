@@ -185,7 +185,8 @@ void greet_work(struct session *s)
 		handshake_go_on(s);
 }
 
-bool greet_may_begin_handshake(struct session *s)
+/* Takes one of the handshakes that handshake_rate allows; false when it has to wait. */
+static bool may_begin(struct session *s)
 {
 	unsigned per_second = s->listener->config->handshakes_per_s_max;
 	const struct bucket_rate rate = { .per_second = per_second, .burst = MAX(per_second, 1) };
@@ -194,17 +195,39 @@ bool greet_may_begin_handshake(struct session *s)
 	       bucket_shared_take(&s->listener->handshakes, &rate, 1, clock_now_ns());
 }
 
+void greet_move_line(struct list *line)
+{
+	while (!list_is_empty(line)) {
+		struct session *s = container_of(line->next, struct session, handshake);
+
+		if (!may_begin(s))
+			return;
+		list_remove(&s->handshake);
+		list_append(&s->engine->handshakes, &s->handshake);
+	}
+}
+
+/* Where @s has to wait; NULL: nowhere, its listener lets it begin. */
+static struct list *line_for(struct session *s)
+{
+	size_t index = (size_t)(s->listener - s->engine->proxy->listeners);
+	struct list *line = &s->engine->handshake_lines[index % HANDSHAKE_LINES];
+
+	if (s->listener->config->handshakes_per_s_max == 0)
+		return NULL;
+	return list_is_empty(line) && may_begin(s) ? NULL : line;
+}
+
 /* Its turn comes: at once, or when handshake_rate allows one more to begin. */
 enum parse greet_handshake(struct session *s)
 {
-	struct engine *e = s->engine;
-	bool can_begin = client_side(s)->tls ||
-			 (list_is_empty(&e->handshakes_waiting) && greet_may_begin_handshake(s));
+	struct list *line;
 
 	if (first_n(s) == 0)
 		return PARSE_MORE;
+	line = client_side(s)->tls ? NULL : line_for(s);
 	list_remove(&s->handshake);
-	list_append(can_begin ? &e->handshakes : &e->handshakes_waiting, &s->handshake);
+	list_append(line ? line : &s->engine->handshakes, &s->handshake);
 	return PARSE_DONE;
 }
 
