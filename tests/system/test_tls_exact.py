@@ -111,7 +111,7 @@ class Pump:
 @pytest.fixture
 def pair(ringmain, backend, manual, pki):
     """pair(mode, handler or None, version) gives (connect, accept or the Backend, ringmain)."""
-    def begin(mode, handler=None, *, version=V13, listener=None):
+    def begin(mode, handler=None, *, version=V13, listener=None, settings=None):
         server = tls.server_context(pki["backend.pem"], low=version, high=version)
         keys = {"terminate": {"tls": "terminate", "certificate": pki["ecdsa.pem"]},
                 "both": {"tls": "terminate", "certificate": pki["ecdsa.pem"]},
@@ -121,7 +121,7 @@ def pair(ringmain, backend, manual, pki):
             behind = backend(handler if mode == "terminate" else tls.served(server, handler))
         else:
             behind = manual()
-        rm = ringmain([behind], listener={**keys, **(listener or {})}, pool=pool)
+        rm = ringmain([behind], listener={**keys, **(listener or {})}, pool=pool, settings=settings)
         client = tls.client_context(pki, low=version, high=version)
         name = "backend.example.com" if mode == "passthrough" else tls.NAME
 
@@ -290,3 +290,21 @@ def test_slow_reader_holds_little_memory(ends, mode, direction):
     assert rm.process.rss_kb() - before < 4096
     tcp.expect(receiver, data)
     sending.result()
+
+
+@pytest.mark.parametrize("mode", ("terminate", "both"))
+def test_many_slow_readers_share_few_buffers(pair, cleanup, mode):
+    """They hold more than there is; none is thrown out, and each gets its bytes in the end."""
+    count, data = 120, tcp.pattern(8, 300_000)
+    connect, _, rm = pair(mode, servers.source(data), settings={"workers": 1, "buffer_memory": "2M"})
+    clients = []
+    for _ in range(count):
+        clients.append(connect())
+        cleanup.append(clients[-1].close)
+        clients[-1].sendall(b"!")
+    wait_steady(lambda: rm.process.cpu_seconds(), "ringmain")
+    assert not rm.sessions()
+    for client in clients:
+        tcp.expect_end(client, data, "FIN")
+        tcp.hang_up(client)
+    rm.wait_sessions(count, reason="done")
