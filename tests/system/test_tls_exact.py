@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bytes over TLS: each of them, in order; a close_notify as a FIN, its absence as an abort."""
 
+import os
 import random
 import threading
 
@@ -287,7 +288,8 @@ def test_slow_reader_holds_little_memory(ends, mode, direction):
     sending = tcp.send_in_background(sender, data)
     wait_steady(lambda: rm.process.cpu_seconds(), "ringmain")
     assert not sending.is_done()
-    assert rm.process.rss_kb() - before < 4096
+    sanitized = 8 if "asan" in os.environ.get("RINGMAIN", "") else 1  # its own memory grows, too
+    assert rm.process.rss_kb() - before < 4096 * sanitized
     tcp.expect(receiver, data)
     sending.result()
 
