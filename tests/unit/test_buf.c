@@ -139,7 +139,9 @@ static void a_pool_is_low_at_a_quarter_and_always_when_it_is_small(void **state)
 
 static void receiving_leaves_some_unless_the_pool_is_small(void **state)
 {
-	static const unsigned kept[][2] = { { 4, 0 }, { 63, 0 }, { 64, 8 }, { 400, 50 }, { 4096, 64 } };
+	static const unsigned kept[][2] = {
+		{ 4, 0 }, { 63, 0 }, { 64, 8 }, { 400, 50 }, { 4096, 64 }
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
