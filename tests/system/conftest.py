@@ -146,11 +146,13 @@ def cleanup(make_ringmain):     # pylint: disable=unused-argument
 
 
 @pytest.fixture
-def start(cleanup):
+def start(request, cleanup):
     """start(Class, ...) makes a server of the kit and closes it after the test."""
     def make(kind, *args, **kwargs):
         server = kind(*args, **kwargs)
         cleanup.append(server.close)
+        if hasattr(server, "log"):
+            request.node.logs.append((kind.__name__, str(server.log)))
         return server
     return make
 

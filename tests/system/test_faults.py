@@ -357,10 +357,9 @@ def test_stopped_backend(ringmain, workdir, start, connect):
         redis.process.send_signal(signal.SIGCONT)
 
 
-def test_killed_backend(ringmain, workdir, cleanup, connect):
+def test_killed_backend(ringmain, workdir, start, connect):
     """F11. SIGKILL: its sessions end at once, the next ones go elsewhere."""
-    one, two = servers.two(servers.Redis, workdir)
-    cleanup.extend([one.close, two.close])
+    one, two = (start(servers.Redis, workdir, number) for number in (1, 2))
     rm = ringmain([one, two], pool={"balance": "roundrobin"})
     clients = [connect(rm.address()) for _ in range(10)]
     for client in clients:

@@ -68,9 +68,8 @@ def test_publish_reaches_subscribers(ringmain, redis, connect):
             tcp.expect(sock, b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nitem%d\r\n" % number)
 
 
-def test_server_that_dies_is_replaced(ringmain, workdir, cleanup):
-    one, two = servers.two(servers.Redis, workdir)
-    cleanup.extend([one.close, two.close])
+def test_server_that_dies_is_replaced(ringmain, workdir, start):
+    one, two = (start(servers.Redis, workdir, number) for number in (1, 2))
     rm = ringmain([one, two])
     one.process.kill()
     for _ in range(10):

@@ -62,9 +62,8 @@ def test_iperf3(ringmain, iperf, options, relay):
     assert report["end"]["sum_received"]["bytes"] > 1 << 20
 
 
-def test_ssh(ringmain, workdir, cleanup):
-    server = servers.Sshd(workdir)
-    cleanup.append(server.close)
+def test_ssh(ringmain, workdir, start):
+    server = start(servers.Sshd, workdir)
     rm = ringmain([server])
     text = tcp.pattern("ssh", 4 << 20).hex()
     assert server.ssh(rm.address(), "cat", input=text).stdout == text

@@ -124,7 +124,7 @@ CONFIG = "[listener in]\nbind = 127.0.0.1:0\npool = p\n[pool p]\nbackend = b 127
 def test_forbidden_io_uring_is_explained(make_ringmain, number, error, cause):
     rm = make_ringmain()
     rm.expected_exit = EX_UNAVAILABLE
-    rm.start(CONFIG, preexec=seccomp.forbid(number, error), wait=False)
+    rm.start(CONFIG, prefix=seccomp.forbid(number, error), wait=False)
     assert rm.process.wait() == EX_UNAVAILABLE, rm.text()
     assert "io_uring" in rm.text() and cause in rm.text(), rm.text()
 
@@ -132,7 +132,7 @@ def test_forbidden_io_uring_is_explained(make_ringmain, number, error, cause):
 def test_configuration_is_checked_without_io_uring(make_ringmain):
     """-t wants no ring: it may run where the program may not."""
     rm = make_ringmain()
-    rm.start(CONFIG, args=["-t"], preexec=seccomp.forbid(seccomp.IO_URING_SETUP, errno.EPERM),
+    rm.start(CONFIG, args=["-t"], prefix=seccomp.forbid(seccomp.IO_URING_SETUP, errno.EPERM),
              wait=False)
     assert rm.process.wait() == 0
     assert rm.text() == ""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A child process: started, watched through /proc, stopped by its own pid."""
 
-import ctypes
 import os
 import pwd
 import shutil
@@ -11,10 +10,6 @@ import subprocess
 import pytest
 
 from kit.wait import SCALE, wait_until
-
-_libc = ctypes.CDLL(None, use_errno=True)
-PR_SET_PDEATHSIG = 1
-
 
 def need(program, package, extra_path=""):
     """Gives the full path of a program; skips the test, naming the Debian package, without it."""
@@ -52,11 +47,6 @@ def credentials(user):
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def die_with_parent():
-    """For preexec_fn: the child is killed when this test run dies."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
 def for_everybody(binary, directory):
     """A copy that unprivileged users reach, wherever the checkout is."""
     copy = shutil.copy(binary, directory)
@@ -79,20 +69,17 @@ def run(argv, *, user=None, timeout=60, check=True, **kwargs):
 class Process:
     """One started program. Its stdout and stderr go to the file `log`."""
 
-    def __init__(self, argv, log, *, name=None, user=None, env=None, cwd=None, preexec=None):
+    def __init__(self, argv, log, *, name=None, user=None, env=None, cwd=None):
         self.argv = [str(arg) for arg in argv]
         self.name = name or os.path.basename(self.argv[0])
         self.log = str(log)
 
-        def in_child():
-            die_with_parent()
-            if preexec:
-                preexec()
-
+        # It is killed when this test run dies.
+        leash = [need("setpriv", "util-linux"), "--pdeathsig", "KILL", "--"]
         with open(self.log, "ab") as out:
-            self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out,
+            self.popen = subprocess.Popen(leash + self.argv, stdin=subprocess.DEVNULL, stdout=out,
                                           stderr=out, env=env, cwd=cwd, start_new_session=True,
-                                          preexec_fn=in_child, **credentials(user))
+                                          **credentials(user))
         self.pid = self.popen.pid
 
     def exit_code(self):

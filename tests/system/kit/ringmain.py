@@ -51,11 +51,11 @@ class Ringmain:
 
     # Life
 
-    def start(self, config, *, args=(), env=None, prefix=(), preexec=None, wait=True):
+    def start(self, config, *, args=(), env=None, prefix=(), wait=True):
         """config: INI text, {file name: text} for a directory, or None to use args alone."""
         argv = [*prefix, self.binary, *self._config_args(config), *args]
         self.log.write_bytes(b"")
-        self.process = proc.Process(argv, self.log, name="ringmain", preexec=preexec,
+        self.process = proc.Process(argv, self.log, name="ringmain",
                                     env={**os.environ, **(env or {})})
         if wait:
             self.wait_ready()

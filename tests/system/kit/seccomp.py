@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Forbids system calls to a child, as containers' default profiles do."""
+"""Forbids a system call to a child, as containers' default profiles do.
+
+forbid() gives what to put before a command; run as a program, this file installs the filter and
+becomes that command.
+"""
 
 import ctypes
+import os
 import struct
+import sys
 
 IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER = 425, 426, 427      # the same everywhere
 
@@ -15,7 +21,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def forbid(number, error):
-    """Gives a function for preexec: from then on the call fails with this errno."""
+    """Gives a prefix for a command: in it the call fails with this errno."""
+    return [sys.executable, "-B", __file__, str(number), str(error)]
+
+
+def _install(number, error):
     program = b"".join((
         LOAD_NUMBER,
         struct.pack("HBBI", 0x15, 0, 1, number),        # equal? else skip one
@@ -24,11 +34,12 @@ def forbid(number, error):
     ))
     code = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: a count, padding, a pointer
-    filter_ = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8,
-                                                      ctypes.addressof(code)))
+    filter_ = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
+    if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 or \
+            _libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter_, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "seccomp")
 
-    def in_child(keep=(code, filter_)):
-        if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 or \
-                _libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(keep[1]), 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "seccomp")
-    return in_child
+
+if __name__ == "__main__":
+    _install(int(sys.argv[1]), int(sys.argv[2]))
+    os.execv(sys.argv[3], sys.argv[3:])

@@ -28,12 +28,11 @@ class HAProxy(Ringmain):
         super().__init__(workdir, number, binary=proc.need("haproxy", "haproxy"))
         self._addresses = {}
 
-    def start(self, config, *, args=(), env=None, prefix=(), preexec=None, wait=True):
+    def start(self, config, *, args=(), env=None, prefix=(), wait=True):
         path = self.dir / "haproxy.cfg"
         path.write_text(self._translate(config), encoding="utf-8")
         self.log.write_bytes(b"")
-        self.process = proc.Process([*prefix, self.binary, "-db", "-f", path], self.log,
-                                    name="haproxy", preexec=preexec)
+        self.process = proc.Process([*prefix, self.binary, "-db", "-f", path], self.log, name="haproxy")
         if wait:
             self.wait_ready()
         return self
