@@ -350,6 +350,7 @@ void session_close(struct session *s, enum close_reason why, enum close_by by)
 	}
 	session_enter(s, SESSION_CLOSING);
 	timer_stop(&s->engine->timers, &s->timer);
+	list_remove(&s->handshake);
 	dial_leave_queue(s);
 	for (int n = 0; n < SIDES; n++)
 		side_cancel(&s->sides[n]);
