@@ -107,10 +107,10 @@ void engine_stop(struct engine *engine, enum close_reason why);
 
 /*
  * Buffers are short and @wants_one has to have one: ends the greeting that
- * has been waiting longest with a part of its first message. False when there
- * is no other.
+ * has been waiting longest with a part of its first message, if there is
+ * another one.
  */
-MUST_CHECK bool engine_free_slow_greeting(struct engine *engine, const struct session *wants_one);
+void engine_free_slow_greeting(struct engine *engine, const struct session *wants_one);
 
 /* A session ended: there may be room for one that waits. */
 void engine_on_session_end(struct engine *engine);

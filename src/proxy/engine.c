@@ -141,6 +141,8 @@ static uint64_t wait_allowed_ns(const struct engine *e)
 
 	if (!list_is_empty(&e->handshakes))
 		return 0;
+	if (!list_is_empty(&e->starved) && ring_buffers_available(e->ring) > 0)
+		return 0; /* what ended in this turn left buffers for the next */
 	if (somebody_is_in_line(e))
 		next_ms = MIN(next_ms, e->now_ms + HANDSHAKE_RATE_MS);
 	if (next_ms <= e->now_ms)
@@ -177,7 +179,7 @@ static void work_on_handshakes(struct engine *e)
 	}
 }
 
-bool engine_free_slow_greeting(struct engine *e, const struct session *wants_one)
+void engine_free_slow_greeting(struct engine *e, const struct session *wants_one)
 {
 	list_for_each(node, &e->half_said) {
 		struct session *s = container_of(node, struct session, handshake);
@@ -186,9 +188,8 @@ bool engine_free_slow_greeting(struct engine *e, const struct session *wants_one
 			continue;
 		s->detail = "cut short: buffers are short";
 		session_close(s, CLOSE_GREETING_TIMEOUT, BY_CLIENT);
-		return true;
+		return;
 	}
-	return false;
 }
 
 static void reap(struct engine *e)

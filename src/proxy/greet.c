@@ -185,10 +185,8 @@ static bool add_to_first(struct session *s, struct buf *buf)
 static void greet_receive_failed(struct session *s, int res)
 {
 	if (res == -ENOBUFS) {
-		if (!engine_free_slow_greeting(s->engine, s))
-			side_starve(client_side(s));
-		else
-			greet_receive(s);
+		engine_free_slow_greeting(s->engine, s);
+		side_starve(client_side(s)); /* until its buffer is back, at the end of the turn */
 	} else if (res == -EINTR || res == -EAGAIN) {
 		greet_receive(s);
 	} else if (s->greet_step == GREET_REFUSED) {

@@ -148,7 +148,7 @@ static int try_recv(struct fake_request *r, unsigned *ret_flags)
 
 	if (!is_ready(r->fd, POLLIN | POLLRDHUP))
 		return wait_on(r->fd);
-	buf = buf_get(r->ring->pool);
+	buf = buf_get_to_receive(r->ring->pool);
 	if (!buf)
 		return -ENOBUFS;
 	n = recv(r->fd, buf->bytes, BUF_BYTES, MSG_DONTWAIT);
@@ -340,7 +340,7 @@ const struct ring_features *ring_features(const struct ring *ring)
 
 unsigned ring_buffers_available(const struct ring *ring)
 {
-	return ring->pool->free_n;
+	return buf_pool_to_receive(ring->pool);
 }
 
 uint64_t ring_enters(const struct ring *ring)

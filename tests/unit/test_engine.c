@@ -63,6 +63,29 @@ static void a_turn_waits_until_the_next_timer_and_no_longer(void **state)
 	assert_int_equal(waited_ms(st), 0);
 }
 
+/* The end of one session leaves the buffer that another one waits for, and nothing else happens. */
+static void a_turn_does_not_wait_while_the_starved_can_be_fed(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 4 });
+	struct cast a = stage_relaying(st), b = stage_relaying(st);
+	struct buf *taken[4];
+
+	stage_run(st);
+	fake_receive(&client_of(a.s)->recv, "a", 1, 0);
+	for (int n = 1; n < 4; n++)
+		taken[n] = buf_get(&stage_engine(st)->bufs);
+	fake_complete(&client_of(b.s)->recv, -ENOBUFS, 0);
+	stage_turn(st);
+	session_close(a.s, CLOSE_IDLE, BY_RINGMAIN);
+	fake_run_cancels();
+	assert_true(waited_ms(st) > 0); /* a is reaped at the end of this turn */
+	assert_int_equal(stage_sessions(st), 1);
+	assert_int_equal(waited_ms(st), 0);
+	assert_true(list_is_empty(&stage_engine(st)->starved));
+	for (int n = 1; n < 4; n++)
+		buf_put(&stage_engine(st)->bufs, taken[n]);
+}
+
 static void the_time_of_a_turn_is_taken_after_the_wait(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
@@ -355,6 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		stage_test(what_it_took_is_given_back_when_it_cannot_begin),
 		stage_test(a_turn_waits_until_the_next_timer_and_no_longer),
+		stage_test(a_turn_does_not_wait_while_the_starved_can_be_fed),
 		stage_test(the_time_of_a_turn_is_taken_after_the_wait),
 		stage_test(a_broken_ring_ends_the_loop),
 		stage_test(a_session_without_a_future_is_over_in_its_first_turn),
