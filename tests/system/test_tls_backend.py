@@ -134,8 +134,8 @@ def test_client_certificate(to, server, pki, version):
     with tcp.connect(rm.address()) as sock:
         sock.sendall(b"hello")
         assert tcp.read_to_end(sock) == (b"", "RST")
-    line = rm.wait_sessions(1, reason="backend_tls_error")[0]
-    assert line["detail"].startswith("server sent the alert: ")
+    line = rm.wait_sessions(1)[0]       # a reset may overtake the alert
+    assert line["reason"] == "backend_reset" or line["detail"].startswith("server sent the alert: ")
 
 
 # What goes wrong

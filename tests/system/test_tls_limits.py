@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Many clients that come slowly, in a rush or not at all: each has its time, nobody else waits."""
 
+import os
 import resource
 import statistics
 import time
@@ -13,6 +14,7 @@ from kit.wait import SCALE, Stopwatch, wait_until
 
 HELLO = tls.client_hello(tls.client_context(None))
 SLACK_S = 3 * SCALE
+SANITIZED = 8 if "asan" in os.environ.get("RINGMAIN", "") else 1   # its own memory grows, too
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +120,7 @@ def test_thousands_of_silent_connections(listening, crowd, pki, words):
     among = [visit(rm, context) for _ in range(20)]
     assert statistics.median(among) <= max(5 * alone, 0.3 * SCALE)
     assert max(among) <= 2 * SCALE
-    assert (rm.process.rss_kb() - before) / count <= (4 if not words else 24)
+    assert (rm.process.rss_kb() - before) / count <= (24 if words else 4) * SANITIZED
 
 
 def test_half_hellos_do_not_use_up_the_buffers(listening, crowd, pki):
@@ -175,11 +177,11 @@ def test_handshake_rate_is_the_listeners_own(ringmain, backend, connect, pki):
     """Who waits there does not stand in the way here."""
     server = backend(servers.echo)
     text = "[global]\nworkers = 1\n"
-    for name, rate in (("slow", "1/s"), ("other", "50/s"), ("free", "0")):
+    for name, rate in (("slow", "2/s"), ("other", "50/s"), ("free", "0")):
         text += (f"[listener {name}]\nbind = 127.0.0.1:0\npool = out\ntls = terminate\n"
                  f"certificate = {pki['ecdsa.pem']}\nhandshake_rate = {rate}\n")
     rm = ringmain(text + f"[pool out]\nbackend = b1 {server.text}\n")
-    waiting = [connect(rm.address("slow")) for _ in range(10)]
+    waiting = [connect(rm.address("slow")) for _ in range(6)]
     for sock in waiting:
         sock.sendall(HELLO)
     for name in ("free", "other"):
