@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+#include "proxy/greet.h"
+
+#define LAST_WORDS_MS 1000 /* as in greet.c */
+
+/* A client that was accepted and has not said anything yet. */
+static struct cast greeting(struct stage *st)
+{
+	struct cast c = stage_dialing(st);
+
+	assert_int_equal(c.s->phase, SESSION_GREETING);
+	expect_request(&client_of(c.s)->recv, FAKE_RECV);
+	return c;
+}
+
+/* ---- no greeting --------------------------------------------------------- */
+
+static void a_server_may_speak_first(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct cast c = stage_relaying(st);
+
+	peer_send(c.backend, "220 hello", 9);
+	stage_run(st);
+	expect_text(c.client, "220 hello");
+}
+
+/* ---- PostgreSQL ---------------------------------------------------------- */
+
+static const char ssl_request[] = "\0\0\0\010\004\322\026\057";
+static const char gss_request[] = "\0\0\0\010\004\322\026\060";
+static const char startup[] = "\0\0\0\021\0\003\0\0user\0me\0";
+
+#define REQUEST_BYTES (sizeof(ssl_request) - 1)
+#define STARTUP_BYTES sizeof(startup) /* with its last NUL */
+
+static struct stage *postgres(void **state)
+{
+	return stage_of(state, "protocol = postgres\nhandshake_timeout = 5s");
+}
+
+static void encryption_is_refused_and_the_rest_goes_to_the_backend(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast c = greeting(st);
+
+	peer_send(c.client, gss_request, REQUEST_BYTES);
+	stage_run(st);
+	expect_text(c.client, "N");
+	peer_send(c.client, ssl_request, REQUEST_BYTES);
+	stage_run(st);
+	expect_text(c.client, "N");
+	assert_int_equal(stage_accept_at(st, 0), -1);
+	peer_send(c.client, startup, STARTUP_BYTES);
+	stage_run(st);
+	c.backend = stage_accept_at(st, 0);
+	expect_bytes(c.backend, startup, STARTUP_BYTES);
+	peer_send(c.backend, "R", 1);
+	stage_run(st);
+	expect_text(c.client, "R");
+}
+
+static void it_may_come_byte_by_byte(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast c = greeting(st);
+
+	for (size_t n = 0; n < REQUEST_BYTES; n++) {
+		expect_nothing(c.client);
+		peer_send(c.client, ssl_request + n, 1);
+		stage_run(st);
+	}
+	expect_text(c.client, "N");
+	for (size_t n = 0; n < STARTUP_BYTES; n++) {
+		assert_int_equal(stage_accept_at(st, 0), -1);
+		peer_send(c.client, startup + n, 1);
+		stage_run(st);
+	}
+	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
+}
+
+static void what_comes_behind_the_start_goes_along(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast c = greeting(st);
+
+	peer_send(c.client, startup, STARTUP_BYTES);
+	peer_send(c.client, "Q!", 2);
+	stage_run(st);
+	expect_bytes(stage_accept_at(st, 0), "\0\0\0\021\0\003\0\0user\0me\0\0Q!",
+		     STARTUP_BYTES + 2);
+}
+
+/* ---- refusals ------------------------------------------------------------ */
+
+static void who_is_refused_is_told_why_and_not_reset(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast c = greeting(st);
+	char said[512];
+	long n;
+
+	peer_send(c.client, "GET / HTTP/1.1\r\n\r\n", 18);
+	stage_run(st);
+	n = peer_recv(c.client, said, sizeof(said));
+	assert_true(n > 10);
+	assert_int_equal(said[0], 'E');
+	expect_end(c.client);
+	assert_int_equal(stage_sessions(st), 1); /* until it has read that */
+	stage_close(st, c.client);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
+	assert_int_equal(stage_accept_at(st, 0), -1);
+}
+
+static void who_does_not_leave_is_closed_after_a_while(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast c = greeting(st);
+
+	peer_send(c.client, "GET / HTTP/1.1\r\n\r\n", 18);
+	stage_run(st);
+	peer_send(c.client, "more, which nobody reads", 24);
+	stage_run(st);
+	stage_pass(st, LAST_WORDS_MS - 1);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 1);
+	stage_pass(st, 1);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 0);
+	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
+}
+
+/* ---- time, ends, resets -------------------------------------------------- */
+
+static void a_greeting_has_to_be_over_in_time(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast c = greeting(st);
+
+	for (int n = 0; n < 4; n++) { /* a byte now and then does not help */
+		stage_pass(st, 1249);
+		peer_send(c.client, startup + n, 1);
+		stage_run(st);
+	}
+	stage_pass(st, 3);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 1);
+	stage_pass(st, 1);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_GREETING_TIMEOUT), 1);
+	expect_reset(c.client);
+}
+
+static void who_leaves_before_it_is_over_is_gone(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast a = greeting(st), b = greeting(st);
+
+	peer_send(a.client, startup, 5);
+	stage_run(st);
+	stage_close(st, a.client);
+	stage_reset(st, b.client);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_CLIENT_LEFT), 1);
+	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
+	assert_int_equal(stage_accept_at(st, 0), -1);
+}
+
+static void an_interrupted_receive_is_asked_for_again(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast c = greeting(st);
+
+	fake_complete(&client_of(c.s)->recv, -EINTR, 0);
+	expect_request(&client_of(c.s)->recv, FAKE_RECV);
+	fake_complete(&client_of(c.s)->recv, -EAGAIN, 0);
+	expect_request(&client_of(c.s)->recv, FAKE_RECV);
+}
+
+/* ---- buffers ------------------------------------------------------------- */
+
+static void a_silent_client_holds_no_buffer(void **state)
+{
+	struct stage *st = postgres(state);
+
+	for (int n = 0; n < 20; n++)
+		greeting(st);
+	assert_int_equal(stage_engine(st)->bufs.free_n, stage_engine(st)->bufs.count);
+}
+
+/* With four buffers, and a fifth client: the first has had its time. */
+static void when_buffers_are_short_the_slowest_greeting_goes(void **state)
+{
+	struct stage *st =
+		stage_with(state, &(struct stage_options){ .listener_keys = "protocol = postgres",
+							   .buffers = 4 });
+	struct cast casts[5];
+
+	for (int n = 0; n < 5; n++) {
+		casts[n] = greeting(st);
+		peer_send(casts[n].client, startup, 3);
+		stage_run(st);
+	}
+	assert_int_equal(stage_ended(st, CLOSE_GREETING_TIMEOUT), 1);
+	expect_reset(casts[0].client);
+	for (int n = 1; n < 5; n++)
+		expect_nothing(casts[n].client);
+	peer_send(casts[4].client, startup + 3, STARTUP_BYTES - 3);
+	stage_run(st);
+	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
+}
+
+/* ---- handshakes ---------------------------------------------------------- */
+
+/* As one that was told to stop, or ran out of time, while others were worked on. */
+static void a_session_that_closes_leaves_the_line_for_handshakes(void **state)
+{
+	struct stage *st = stage_of(state, "tls = passthrough");
+	struct cast c = greeting(st);
+
+	c.s->greet_step = GREET_HANDSHAKE;
+	list_append(&stage_engine(st)->handshake_lines[0], &c.s->handshake);
+	session_close(c.s, CLOSE_GREETING_TIMEOUT, BY_CLIENT);
+	stage_turn(st);
+	assert_true(list_is_empty(&stage_engine(st)->handshake_lines[0]));
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 0);
+}
+
+/* ---- a PROXY header ------------------------------------------------------ */
+
+static struct stage *introduced(void **state)
+{
+	return stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\nproxy_timeout = 3s");
+}
+
+static void a_header_names_the_client_and_the_rest_goes_on(void **state)
+{
+	const char header[] = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\nhello";
+	struct stage *st = introduced(state);
+	struct cast c;
+
+	for (size_t cut = 1; cut < sizeof(header) - 1; cut++) {
+		c = greeting(st);
+		peer_send(c.client, header, cut);
+		stage_run(st);
+		peer_send(c.client, header + cut, sizeof(header) - 1 - cut);
+		stage_run(st);
+		c.backend = stage_accept_at(st, 0);
+		expect_text(c.backend, "hello");
+		shutdown(c.client, SHUT_WR);
+		shutdown(c.backend, SHUT_WR);
+		stage_run(st);
+		assert_non_null(strstr(stage_log(st), "client=192.0.2.7:4711"));
+	}
+}
+
+static void without_a_header_nobody_gets_in(void **state)
+{
+	struct stage *st = introduced(state);
+	struct cast c = greeting(st), silent = greeting(st);
+
+	peer_send(c.client, "GET / HTTP/1.1\r\n\r\n", 18);
+	stage_run(st);
+	expect_reset(c.client);
+	assert_int_equal(stage_ended(st, CLOSE_BAD_GREETING), 1);
+	stage_pass(st, 3000);
+	stage_run(st);
+	expect_reset(silent.client);
+	assert_int_equal(stage_ended(st, CLOSE_GREETING_TIMEOUT), 1);
+	assert_int_equal(stage_accept_at(st, 0), -1);
+}
+
+static void who_is_not_trusted_is_not_listened_to(void **state)
+{
+	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 192.0.2.0/24");
+	int client = stage_client(st);
+
+	stage_run(st);
+	expect_reset(client);
+	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(a_server_may_speak_first),
+		stage_test(encryption_is_refused_and_the_rest_goes_to_the_backend),
+		stage_test(it_may_come_byte_by_byte),
+		stage_test(what_comes_behind_the_start_goes_along),
+		stage_test(who_is_refused_is_told_why_and_not_reset),
+		stage_test(who_does_not_leave_is_closed_after_a_while),
+		stage_test(a_greeting_has_to_be_over_in_time),
+		stage_test(who_leaves_before_it_is_over_is_gone),
+		stage_test(an_interrupted_receive_is_asked_for_again),
+		stage_test(a_silent_client_holds_no_buffer),
+		stage_test(when_buffers_are_short_the_slowest_greeting_goes),
+		stage_test(a_session_that_closes_leaves_the_line_for_handshakes),
+		stage_test(a_header_names_the_client_and_the_rest_goes_on),
+		stage_test(without_a_header_nobody_gets_in),
+		stage_test(who_is_not_trusted_is_not_listened_to),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
