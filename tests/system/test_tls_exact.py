@@ -281,7 +281,8 @@ def test_idle_session_is_ended_without_a_close_notify(ends):
 @pytest.mark.parametrize("direction", ("up", "down"))
 @pytest.mark.parametrize("mode", ("terminate", "both"))
 def test_slow_reader_holds_little_memory(ends, mode, direction):
-    client, peer, rm = ends(mode)
+    """No more than its share of a small pool, however much is sent."""
+    client, peer, rm = ends(mode, settings={"workers": 1, "buffer_memory": "2M"})
     sender, receiver = (client, peer) if direction == "up" else (peer, client)
     before = rm.process.rss_kb()
     data = tcp.pattern(7, 32 << 20)
