@@ -8,6 +8,7 @@
  * after accept, or, where a proxy introduces clients, right after its header.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/def.h"
@@ -40,7 +41,9 @@ MUST_CHECK enum admission admission_ask(struct engine *engine, struct listener *
 					const struct addr *client, uint32_t *ret_source);
 void admission_leave(struct listener *listener, uint32_t source);
 
-/* Ends the connection of who was not let in: with a reset, or without a word, as configured. */
+/* Is who was not let in for this reason left without a word, or told with a reset? */
+bool admission_is_silent(const struct listener *listener, enum admission why);
+/* Ends the connection of who was not let in, as configured. */
 void admission_turn_away(const struct listener *listener, int fd, enum admission why);
 
 #endif

@@ -98,6 +98,7 @@ struct side {
 	struct buf_queue waiting; /* payload that came before the side was ready for it */
 	bool is_ready;            /* connected, and its TLS handshake done */
 	bool is_tls_closed;       /* close_notify was sent */
+	bool is_forgotten;        /* closed without a segment: see admission_is_silent() */
 	struct tls_stream *tls;   /* NULL: plain */
 	struct tlsrec gate;       /* in front of it */
 };

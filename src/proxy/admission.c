@@ -78,9 +78,14 @@ void admission_leave(struct listener *listener, uint32_t source)
 		limits_leave(listener->limits, source);
 }
 
+bool admission_is_silent(const struct listener *listener, enum admission why)
+{
+	return why != ADMISSION_DENIED && listener->config->over_limit == OVER_LIMIT_DROP;
+}
+
 void admission_turn_away(const struct listener *listener, int fd, enum admission why)
 {
-	if (why != ADMISSION_DENIED && listener->config->over_limit == OVER_LIMIT_DROP)
+	if (admission_is_silent(listener, why))
 		sock_close_silent(fd);
 	else
 		sock_close_abort(fd);

@@ -64,6 +64,7 @@ static bool is_admitted(struct session *s)
 	if (answer == ADMISSION_GRANTED)
 		return true;
 	s->detail = admission_names[answer];
+	s->sides[SIDE_CLIENT].is_forgotten = admission_is_silent(s->listener, answer);
 	session_close(s, CLOSE_REFUSED, BY_RINGMAIN);
 	return false;
 }

@@ -156,7 +156,9 @@ void side_close(struct side *side)
 	side->tls = NULL;
 	if (side->fd < 0)
 		return;
-	if (side_sink_of(side)->is_clean)
+	if (side->is_forgotten)
+		sock_close_silent(side->fd);
+	else if (side_sink_of(side)->is_clean)
 		close(side->fd);
 	else
 		sock_close_abort(side->fd);

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from kit import backend as servers
-from kit import proxyhdr, tcp
+from kit import proc, proxyhdr, tcp
 from kit.ini import ini
 from kit.wait import Stopwatch, wait_until
 
@@ -128,17 +128,50 @@ def test_over_limit_is_closed(relay, connect):
     assert tcp.knock(rm.address()) == (b"", "RST")
 
 
+def expect_silence(sock):
+    """Neither FIN nor a reset comes; what it sends is to a connection that nobody knows any more."""
+    sock.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        sock.recv(1)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == b"\x01", "not established"
+    sock.settimeout(tcp.TIMEOUT_S)
+    sock.sendall(b"is anybody there?")
+    assert tcp.read_to_end(sock) == (b"", "RST")
+
+
 @pytest.mark.root
 def test_over_limit_is_dropped(relay, come):
-    """Not a segment comes back: neither FIN nor a reset."""
     rm = relay(max_sessions_per_source=1, over_limit="drop")
     tcp.exchange(come(rm, "127.0.0.62"), b"in")
     late = come(rm, "127.0.0.62")
     rm.wait_line(msg="turned away", reason="source_sessions")
-    late.settimeout(0.3)
-    with pytest.raises(TimeoutError):
-        late.recv(1)
-    assert late.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == b"\x01", "not established"
+    expect_silence(late)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("payload", (b"", b"spoken at once"))
+def test_over_limit_behind_a_proxy_is_dropped(relay, connect, payload):
+    rm = relay(proxy="accept", proxy_from="127.0.0.1", max_sessions_per_source=1, over_limit="drop")
+
+    def introduced(host, said=b""):
+        sock = connect(rm.address())
+        sock.sendall(proxyhdr.v1((host, 1000), ("192.0.2.1", 443)) + said)
+        return sock
+
+    assert is_served(introduced("192.0.2.62"))
+    late = introduced("192.0.2.62", payload)
+    assert rm.wait_sessions(1, reason="refused")[0]["detail"] == "source_sessions"
+    expect_silence(late)
+    assert is_served(introduced("192.0.2.63"))
+
+
+@pytest.mark.root
+def test_without_the_right_to_drop_it_is_a_reset(ringmain, backend, connect):
+    rm = ringmain([backend(servers.echo)],
+                  listener={"max_sessions_per_source": 1, "over_limit": "drop"},
+                  prefix=[proc.need("setpriv", "util-linux"), "--bounding-set=-net_admin"])
+    tcp.exchange(connect(rm.address()), b"in")
+    assert tcp.knock(rm.address()) == (b"", "RST")
 
 
 # Limits of a listener

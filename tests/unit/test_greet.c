@@ -3,6 +3,9 @@
 
 #include "proxy/greet.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #define LAST_WORDS_MS 1000 /* as in greet.c */
 
 /* A client that was accepted and has not said anything yet. */
@@ -284,6 +287,64 @@ static void who_is_not_trusted_is_not_listened_to(void **state)
 	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
 }
 
+/* Needs CAP_NET_ADMIN; whoever has it not sends a reset. */
+static bool may_be_silent(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	bool may = setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) == 0;
+
+	close(fd);
+	return may;
+}
+
+static struct cast from_one_source(struct stage *st, bool is_late)
+{
+	const char header[] = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\nhello";
+	struct cast c = greeting(st);
+
+	peer_send(c.client, header, sizeof(header) - 1);
+	stage_run(st);
+	if (is_late)
+		return c;
+	c.backend = stage_accept_at(st, 0);
+	expect_text(c.backend, "hello");
+	return c;
+}
+
+static void who_is_over_a_limit_behind_a_proxy_may_be_dropped(void **state)
+{
+	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\n"
+					   "max_sessions_per_source = 1\nover_limit = drop");
+	struct cast first = from_one_source(st, false), late = from_one_source(st, true);
+
+	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
+	if (may_be_silent())
+		expect_nothing(late.client);
+	else
+		expect_reset(late.client);
+	peer_send(first.client, "more", 4);
+	stage_run(st);
+	expect_text(first.backend, "more");
+}
+
+static void who_is_over_a_limit_behind_a_proxy_is_reset(void **state)
+{
+	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\n"
+					   "max_sessions_per_source = 1");
+
+	(void)from_one_source(st, false);
+	expect_reset(from_one_source(st, true).client);
+}
+
+/* over_limit is about limits: a rule's answer is a reset. */
+static void who_is_denied_behind_a_proxy_is_reset(void **state)
+{
+	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\n"
+					   "deny = 192.0.2.0/24\nover_limit = drop");
+
+	expect_reset(from_one_source(st, true).client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +363,9 @@ int main(void)
 		stage_test(a_header_names_the_client_and_the_rest_goes_on),
 		stage_test(without_a_header_nobody_gets_in),
 		stage_test(who_is_not_trusted_is_not_listened_to),
+		stage_test(who_is_over_a_limit_behind_a_proxy_may_be_dropped),
+		stage_test(who_is_over_a_limit_behind_a_proxy_is_reset),
+		stage_test(who_is_denied_behind_a_proxy_is_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
