@@ -52,10 +52,10 @@ struct tlsrec {
 	uint8_t header_bytes;
 	bool established; /* application data flows: everything is encrypted */
 	bool tls13;
-	uint16_t left;      /* of the record's body */
-	uint16_t control_n; /* in the second that began at window_ms */
+	uint16_t left;         /* of the record's body */
+	uint16_t control_n;    /* in the second that began at window_ms */
+	uint32_t control_seen; /* what tlsrec_count_control() was told last, modulo 2^32 */
 	uint64_t window_ms;
-	uint64_t control_seen; /* what tlsrec_count_control() was told last */
 };
 
 void tlsrec_init(struct tlsrec *t);

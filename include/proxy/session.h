@@ -87,18 +87,18 @@ enum { LANE_UP, LANE_DOWN, LANES };
 struct side {
 	int fd; /* -1: none */
 	uint8_t index;
-	bool is_tcp;
-	bool is_nonblocking; /* O_NONBLOCK, for splice(2): receives do not wait by themselves */
-	bool is_dead;        /* its peer reset it or got lost: what follows is no clean end */
-	struct io_op recv;   /* a receive, or a wait for bytes */
-	struct io_op send;   /* a send, a wait for room, or the connect */
+	bool is_tcp : 1;
+	bool is_nonblocking : 1; /* O_NONBLOCK, for splice(2): receives do not wait by themselves */
+	bool is_dead : 1;        /* its peer reset it or got lost: what follows is no clean end */
+	bool is_ready : 1;       /* connected, and its TLS handshake done */
+	bool is_tls_closed : 1;  /* close_notify was sent */
+	bool is_forgotten : 1;   /* closed without a segment: see admission_is_silent() */
+	struct io_op recv;       /* a receive, or a wait for bytes */
+	struct io_op send;       /* a send, a wait for room, or the connect */
 	struct io_op cancel_recv, cancel_send;
 	struct list starved;  /* on engine.starved while no buffer is to be had */
 	struct buf_queue out; /* waits to be sent to this socket; the head may be with the kernel */
 	struct buf_queue waiting; /* payload that came before the side was ready for it */
-	bool is_ready;            /* connected, and its TLS handshake done */
-	bool is_tls_closed;       /* close_notify was sent */
-	bool is_forgotten;        /* closed without a segment: see admission_is_silent() */
 	struct tls_stream *tls;   /* NULL: plain */
 	struct tlsrec gate;       /* in front of it */
 };
@@ -123,6 +123,7 @@ struct lane {
 	uint8_t quiet_pumps;  /* spliced rounds in a row that moved little */
 };
 
+/* Many are idle at once: what it holds lies tight. */
 struct session {
 	struct engine *engine;
 	struct listener *listener;
@@ -140,8 +141,8 @@ struct session {
 	const char *detail; /* of the reason, for the log; lives as long as the session, or NULL */
 	struct list handshake;           /* on one of the engine's lists of handshakes */
 	const struct pool_config *route; /* that the greeting found */
-	uint32_t source;                 /* counted by the listener's limits: see admission.h */
 	uint64_t stick_key;              /* of its client; 0: not looked up */
+	uint32_t source;                 /* counted by the listener's limits: see admission.h */
 	uint32_t stuck;                  /* held in the pool's stick table, or TABLE_NONE */
 	uint32_t introduced_bytes;       /* our PROXY header among those that the up lane sent */
 	bool has_spoken;                 /* the client has */
@@ -151,6 +152,10 @@ struct session {
 	bool asked_for_tls;      /* by PostgreSQL's SSLRequest */
 	bool is_settled;         /* it has lasted: see dial_settle() */
 	bool is_look_due;        /* bytes moved since it was last looked at: see session_moved() */
+	bool is_queued;          /* in the pool's queue */
+	bool is_retiring;        /* a try has failed: waits for the kernel to return its ops */
+	char dial_answer;        /* one byte, to PostgreSQL's SSLRequest */
+	int dial_error;          /* of the last failed try: -errno, 0 for none */
 	enum session_phase phase;
 	enum close_reason why;
 	enum close_by by;
@@ -158,16 +163,12 @@ struct session {
 	struct list reap; /* on engine.reapable at the very end */
 
 	uint64_t started_ms;
-	uint64_t active_ms;        /* when bytes last moved */
-	uint64_t dialing_ms;       /* when dialing began */
-	uint64_t connected_ms;     /* 0: never */
-	uint64_t doomed_ms;        /* when the end was noted: see session_doom() */
-	struct pool_waiter waiter; /* asks the pool, and may wait in its queue */
-	bool is_queued;
+	uint64_t active_ms;          /* when bytes last moved */
+	uint64_t dialing_ms;         /* when dialing began */
+	uint64_t connected_ms;       /* 0: never */
+	uint64_t doomed_ms;          /* when the end was noted: see session_doom() */
+	struct pool_waiter waiter;   /* asks the pool, and may wait in its queue */
 	struct session *called_next; /* on worker_peer.called */
-	char dial_answer;            /* one byte, to PostgreSQL's SSLRequest */
-	bool is_retiring;            /* a try has failed: waits for the kernel to return its ops */
-	int dial_error;              /* of the last failed try: -errno, 0 for none */
 	struct addr_short client;    /* len 0: nobody wanted to know, see proxy.needs_clients */
 };
 

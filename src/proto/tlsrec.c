@@ -141,11 +141,11 @@ enum tlsrec_fault tlsrec_pass(struct tlsrec *t, const uint8_t *bytes, size_t n, 
 
 enum tlsrec_fault tlsrec_count_control(struct tlsrec *t, uint64_t total, uint64_t now_ms)
 {
-	uint64_t fresh = total - t->control_seen;
+	uint32_t fresh = (uint32_t)total - t->control_seen;
 
 	if (fresh == 0)
 		return TLSREC_FINE;
-	t->control_seen = total;
+	t->control_seen = (uint32_t)total;
 	return count(t, fresh, now_ms);
 }
 

@@ -49,6 +49,7 @@ static const struct phase {
 	[SESSION_RELAYING] = { "relaying", BIT(SESSION_CLOSING) },
 	[SESSION_CLOSING] = { "closing", BIT(SESSION_FREE) },
 };
+static_assert(sizeof(struct session) <= 768, "an idle session is to cost less than 1 kB");
 static_assert(ARRAY_LEN(phases) == SESSION_PHASES, "every phase needs a row");
 
 const char *const session_reasons[CLOSE_REASONS] = {
