@@ -94,7 +94,8 @@ static void tls_start(struct session *s)
 {
 	const struct pool_config *config = pool_config(s->pool);
 	struct side *side = backend_side(s);
-	const char *name = config->tls_name ? NULL : s->backend->config->spec.host;
+	const struct addr_spec *spec = &s->backend->config->spec;
+	const char *name = config->tls_name || spec->is_unix ? NULL : spec->host;
 	int err;
 
 	tlsrec_init(&side->gate);

@@ -115,6 +115,17 @@ def test_sni(to, backend, pki, pool, want):
     assert names == [want]
 
 
+@pytest.mark.parametrize("pool, want", (
+    ({"tls_name": NAME}, NAME), ({"tls_verify": "no"}, None),
+    ({"tls_verify": "no", "tls_sni": NAME}, NAME)))
+def test_unix_socket_is_no_name_to_ask_for(to, backend, pki, workdir, pool, want):
+    names = []
+    context = tls.server_context(pki["backend.pem"])
+    context.sni_callback = lambda sock, name, _: names.append(name)
+    works(to([backend(tls.served(context, servers.echo), f"{workdir}/backend.sock")], **pool))
+    assert names == [want]
+
+
 def test_alpn(to, server):
     chosen = server(alpn=("second", "first"))
     works(to([chosen], tls_alpn="first,second"))
