@@ -86,11 +86,12 @@ endif
 # pkg-config is asked once and only when something is compiled: `make help` or `make test` must
 # work on a machine where it is not installed yet.
 packages := liburing inih libxxhash $(if $(tls_src),$(if $(filter system,$(WOLFSSL)),wolfssl))
-missing  := run scripts/install-deps.sh --for build (needed: pkg-config $(packages))
+missing   = run scripts/install-deps.sh --for $(or $(3),build) (needed: pkg-config $(2))
 ask       = $(or $(shell $(PKG_CONFIG) $(1) $(2) && echo ' '),$(error $(missing)))
 lib_cflags = $(eval lib_cflags := $$(call ask,--cflags,$(packages)))$(lib_cflags)
 lib_libs   = $(eval lib_libs := $$(call ask,--libs,$(packages)))$(lib_libs)
-mocka_libs = $(eval mocka_libs := $$(call ask,--libs,cmocka))$(mocka_libs)
+mocka_libs = $(eval mocka_libs := $$(call ask,--libs,cmocka,test))$(mocka_libs)
+client_tls = $(eval client_tls := $$(call ask,--libs,libssl libcrypto,test))$(client_tls)
 
 # Our own wolfSSL: the script keeps it in the user's cache and prints where.
 ifneq ($(tls_src),)
@@ -197,7 +198,7 @@ load: $(call prog,$(load_src)) ; @:
 $(call prog,$(load_src)): $(out)/tests/load/%: $(out)/tests/load/%.o \
 		$(call obj,$(load_kit)) $(lib)
 	$(call say,LINK,$@)
-	$(Q)$(link) -o $@ $(filter %.o,$^) $(lib) $(libs)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(lib) $(libs) $(client_tls)
 
 .PHONY: asan
 asan: export ASAN_OPTIONS = abort_on_error=0:detect_stack_use_after_return=1

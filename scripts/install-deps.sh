@@ -20,7 +20,7 @@ group_packages() {
 	run) echo redis-server redis-tools ;;
 	unit) echo libcmocka-dev openssl ;;
 	system)
-		echo python3 python3-pytest iproute2 procps openssl curl socat
+		echo libssl-dev python3 python3-pytest iproute2 procps openssl curl socat
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client nftables
 		echo haproxy nginx libnginx-mod-stream hitch gnutls-bin sslscan
@@ -28,8 +28,8 @@ group_packages() {
 	fuzz) echo clang openssl 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
 	bench)
-		echo haproxy nginx libnginx-mod-stream redis-server redis-tools python3
-		echo gnuplot-nox linux-perf strace
+		echo libssl-dev haproxy nginx libnginx-mod-stream hitch openssl python3
+		echo redis-server redis-tools gnuplot-nox linux-perf strace
 		;;
 	*) fail "unknown group '$1' (build, run, test, lint, fuzz, bench, all)" ;;
 	esac

@@ -14,6 +14,7 @@
 #include "kit/histogram.h"
 #include "kit/kit.h"
 #include "kit/net.h"
+#include "kit/secure.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -52,7 +53,8 @@ static struct options {
 	uint64_t request_bytes, answer_bytes;
 	double seconds, warmup_s;
 	unsigned lifetime_s;
-	bool verify;
+	bool verify, resumes;
+	const char *tls; /* version; NULL: in clear */
 	clockid_t cpu_clocks[PIDS_MAX];
 	size_t pids;
 } opt = {
@@ -138,7 +140,7 @@ static struct {
 	uint32_t dialled, dialing, open, up; /* up: ever, of the first connections */
 	uint64_t now_ns, phase_ns;           /* when the phase began */
 	enum phase phase;
-	uint64_t failures, in_bytes, out_bytes;
+	uint64_t failures, handshakes, resumed, in_bytes, out_bytes;
 	double cpu_s; /* of the relay, at the beginning of the measurement */
 	struct histogram latency;
 } run;
@@ -205,6 +207,8 @@ static void conn_dial(struct conn *c)
 		return;
 	}
 	flow_open(&c->flow, fd);
+	if (opt.tls)
+		flow_secure(&c->flow);
 	if (opt.task == TASK_UP)
 		c->flow.out_goal = FLOW_ENDLESS;
 	if (!(is_asking() ? conn_ask(c) : conn_send(c)))
@@ -218,6 +222,10 @@ static void conn_came_up(struct conn *c)
 	c->is_up = true;
 	run.dialing--;
 	run.up++;
+	if (!c->flow.secure)
+		return;
+	run.handshakes++;
+	run.resumed += secure_is_resumed(c->flow.secure);
 }
 
 /* An answer is whole: the next exchange, on this connection or on a new one, or none. */
@@ -244,7 +252,7 @@ static bool conn_receive(struct conn *c)
 	ssize_t n = flow_receive(&c->flow);
 
 	if (n == -EAGAIN)
-		return true;
+		return conn_send(c);
 	if (n == -EBADMSG)
 		kit_die("a byte that was never sent, near %llu",
 			(unsigned long long)c->flow.in_bytes);
@@ -282,6 +290,8 @@ static void begin_measuring(void)
 {
 	enter(PHASE_MEASURE);
 	histogram_reset(&run.latency);
+	run.handshakes = 0;
+	run.resumed = 0;
 	run.in_bytes = 0;
 	run.out_bytes = 0;
 	run.cpu_s = relay_cpu_s();
@@ -317,6 +327,12 @@ static void redial_failed(void)
 			conn_dial(&run.conns[i]);
 }
 
+/* Who resumes needs one whole handshake before the others. */
+static uint32_t dialing_max(void)
+{
+	return opt.resumes && !secure_has_ticket() ? 1 : DIALING_MAX;
+}
+
 static void turn(void)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -324,7 +340,7 @@ static void turn(void)
 
 	if (opt.task == TASK_EXCHANGE && run.open < run.dialled)
 		redial_failed();
-	while (run.dialled < opt.connections && run.dialing < DIALING_MAX)
+	while (run.dialled < opt.connections && run.dialing < dialing_max())
 		conn_dial(&run.conns[run.dialled++]);
 	n = flow_wait(events, EVENTS_MAX, TICK_MS);
 	for (int i = 0; i < n; i++)
@@ -338,10 +354,12 @@ static void print_result(void)
 	const struct histogram *h = &run.latency;
 
 	printf("{\"task\": \"%s\", \"connections\": %u, \"seconds\": %.6f, \"exchanges\": %llu, "
-	       "\"in_bytes\": %llu, \"out_bytes\": %llu, \"failures\": %llu, \"p50_us\": %.2f, "
-	       "\"p99_us\": %.2f, \"max_us\": %.2f, \"mean_us\": %.2f, \"cpu_s\": %.9f}\n",
+	       "\"handshakes\": %llu, \"resumed\": %llu, \"in_bytes\": %llu, \"out_bytes\": %llu, "
+	       "\"failures\": %llu, \"p50_us\": %.2f, \"p99_us\": %.2f, \"max_us\": %.2f, "
+	       "\"mean_us\": %.2f, \"cpu_s\": %.9f}\n",
 	       task_names[opt.task], opt.connections, opt.seconds,
-	       (unsigned long long)(is_asking() ? h->count : 0), (unsigned long long)run.in_bytes,
+	       (unsigned long long)(is_asking() ? h->count : 0), (unsigned long long)run.handshakes,
+	       (unsigned long long)run.resumed, (unsigned long long)run.in_bytes,
 	       (unsigned long long)run.out_bytes, (unsigned long long)run.failures,
 	       (double)histogram_quantile_ns(h, 0.5) / 1e3,
 	       (double)histogram_quantile_ns(h, 0.99) / 1e3, (double)h->max_ns / 1e3,
@@ -398,6 +416,9 @@ static const char usage[] =
 	"  hold      one exchange on each connection, then print \"holding N\" and stay idle\n"
 	"            until stdin ends (to answer)\n"
 	"\n"
+	"  --tls VERSION      speak TLS 1.2 or 1.3: AES-128-GCM, X25519, any certificate; bytes are\n"
+	"                     those inside, and close_notify goes before a close\n"
+	"  --resume           every connection but the first resumes, with the newest ticket\n"
 	"  --connections N    at the same time (64)\n"
 	"  --request BYTES    (128)         --answer BYTES     (1024)\n"
 	"  --seconds S        to measure (3), after\n"
@@ -406,7 +427,8 @@ static const char usage[] =
 	"  --verify           compare every byte received; serve ends at the first wrong one\n"
 	"  --lifetime S       end by SIGALRM after so long, whatever happens (3600)\n"
 	"\n"
-	"Prints one line of JSON: seconds as measured; exchanges and bytes within them; times in\n"
+	"Prints one line of JSON: seconds as measured; exchanges and bytes within them; TLS\n"
+	"handshakes, counted when something comes through, and those of them that resumed; times in\n"
 	"microseconds from the request (exchange: from connect) to the last byte of the answer,\n"
 	"p50, p99, max and mean; cpu_s, the CPU time of --cpu-of, all threads, kernel workers of\n"
 	"io_uring included; failures, connections that broke, from the start on.\n"
@@ -421,6 +443,8 @@ static const struct option long_options[] = {
 	{ "answer", required_argument, NULL, 'a' },
 	{ "seconds", required_argument, NULL, 's' },
 	{ "warmup", required_argument, NULL, 'w' },
+	{ "tls", required_argument, NULL, 'T' },
+	{ "resume", no_argument, NULL, 'r' },
 	{ "cpu-of", required_argument, NULL, 'p' },
 	{ "verify", no_argument, NULL, 'v' },
 	{ "lifetime", required_argument, NULL, 'L' },
@@ -485,6 +509,12 @@ static void set_option(int c)
 	case 'w':
 		opt.warmup_s = kit_seconds("warmup", optarg);
 		break;
+	case 'T':
+		opt.tls = optarg;
+		break;
+	case 'r':
+		opt.resumes = true;
+		break;
 	case 'p':
 		add_pids(optarg);
 		break;
@@ -508,6 +538,8 @@ static void read_options(int argc, char **argv)
 	if (optind != argc - 1)
 		print_usage(stderr);
 	opt.task = find_name("task", argv[optind], task_names, ARRAY_LEN(task_names));
+	if (opt.task == TASK_SERVE && opt.tls)
+		kit_die("--tls is for clients");
 	if (!(opt.task == TASK_SERVE ? opt.listen.len : opt.to.len))
 		kit_die("%s: where? (%s)", task_names[opt.task],
 			opt.task == TASK_SERVE ? "--listen" : "--to");
@@ -519,6 +551,8 @@ int main(int argc, char **argv)
 	alarm(opt.lifetime_s);
 	kit_raise_nofile();
 	flow_init(opt.verify);
+	if (opt.tls)
+		secure_init(opt.tls, opt.resumes);
 	if (opt.task == TASK_SERVE)
 		serve();
 	run.conns = kit_alloc(opt.connections, sizeof(*run.conns));

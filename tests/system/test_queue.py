@@ -127,7 +127,7 @@ def test_client_that_has_said_all_keeps_its_place(full, connect):
 def test_nobody_is_lost_under_churn(ringmain, start, workdir):
     both = [start(load.Serve, workdir, number) for number in (1, 2)]
     rm = ringmain([f"{one.text} max_sessions=3" for one in both], pool={**QUEUE, "queue": 200})
-    seen = load.exchange(rm.address(), seconds=1, warmup=0.2, connections=80)
+    seen = load.measure("exchange", rm.address(), seconds=1, warmup=0.2, connections=80)
     assert seen["failures"] == 0 and seen["exchanges"] > 100
     assert not [line for line in rm.sessions() if line["reason"] not in ("done", "client_reset")]
 

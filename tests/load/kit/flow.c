@@ -2,6 +2,7 @@
 #include "flow.h"
 
 #include "kit.h"
+#include "secure.h"
 
 #include <errno.h>
 #include <string.h>
@@ -42,6 +43,11 @@ void flow_open(struct flow *f, int fd)
 	watch(EPOLL_CTL_ADD, fd, EPOLLIN, f);
 }
 
+void flow_secure(struct flow *f)
+{
+	f->secure = secure_create(f->fd);
+}
+
 void flow_watch_listener(int fd, void *what)
 {
 	watch(EPOLL_CTL_ADD, fd, EPOLLIN, what);
@@ -64,14 +70,31 @@ static void want_out(struct flow *f, bool wants)
 	watch(EPOLL_CTL_MOD, f->fd, wants ? EPOLLIN | EPOLLOUT : EPOLLIN, f);
 }
 
+static ssize_t send_some(struct flow *f, size_t n)
+{
+	const uint8_t *bytes = stream + f->out_bytes % PERIOD;
+	ssize_t sent;
+
+	if (f->secure)
+		return secure_send(f->secure, bytes, n);
+	sent = send(f->fd, bytes, n, MSG_NOSIGNAL);
+	return sent < 0 ? -errno : sent;
+}
+
 int flow_send(struct flow *f)
 {
+	int err = f->secure ? secure_shake(f->secure) : 0;
+
+	if (err == -EAGAIN)
+		want_out(f, secure_wants_out(f->secure));
+	if (err)
+		return err == -EAGAIN ? 0 : err;
 	for (int i = 0; i < CHUNKS_PER_TURN && f->out_bytes < f->out_goal; i++) {
 		size_t n = MIN(CHUNK_BYTES, f->out_goal - f->out_bytes);
-		ssize_t sent = send(f->fd, stream + f->out_bytes % PERIOD, n, MSG_NOSIGNAL);
+		ssize_t sent = send_some(f, n);
 
-		if (sent < 0 && errno != EAGAIN)
-			return -errno;
+		if (sent < 0 && sent != -EAGAIN)
+			return (int)sent;
 		f->out_bytes += sent > 0 ? (uint64_t)sent : 0;
 		if (sent < (ssize_t)n)
 			break;
@@ -80,13 +103,23 @@ int flow_send(struct flow *f)
 	return 0;
 }
 
+static ssize_t receive_some(struct flow *f, uint8_t *bytes, size_t room)
+{
+	ssize_t n;
+
+	if (f->secure)
+		return secure_receive(f->secure, bytes, room);
+	n = recv(f->fd, bytes, room, 0);
+	return n < 0 ? -errno : n;
+}
+
 ssize_t flow_receive(struct flow *f)
 {
 	static uint8_t bytes[CHUNK_BYTES];
-	ssize_t n = recv(f->fd, bytes, sizeof(bytes), 0);
+	ssize_t n = receive_some(f, bytes, sizeof(bytes));
 
 	if (n < 0)
-		return -errno;
+		return n;
 	if (verifies && memcmp(bytes, stream + f->in_bytes % PERIOD, (size_t)n) != 0)
 		return -EBADMSG;
 	f->in_bytes += (uint64_t)n;
@@ -95,6 +128,9 @@ ssize_t flow_receive(struct flow *f)
 
 void flow_close(struct flow *f)
 {
+	if (f->secure)
+		secure_destroy(f->secure);
+	f->secure = NULL;
 	close(f->fd);
 	f->fd = -1;
 }

@@ -21,11 +21,11 @@ def _program():
 
 
 class Serve:
-    """load serve: answers each request."""
+    """load serve: answers each request, or does other work."""
 
-    def __init__(self, workdir, number=1):
-        self.process = proc.Process([_program(), "serve", "--listen", "127.0.0.1:0"],
-                                    f"{workdir}/load-{number}.log", name="load")
+    def __init__(self, workdir, number=1, work="answer"):
+        argv = [_program(), "serve", "--listen", "127.0.0.1:0", "--work", work, "--verify"]
+        self.process = proc.Process(argv, f"{workdir}/load-{number}.log", name="load")
         found = wait_until(lambda: re.search(r"listening (\S+)", self.process.text()), "load serve")
         self.text = found[1]
 
@@ -33,11 +33,16 @@ class Serve:
         self.process.kill()
 
 
-def exchange(relay, **keys):
-    """Keeps the relay busy with short sessions; gives the JSON line. keys: seconds=1 ..."""
-    argv = [_program(), "exchange", "--to", tcp.text_of(relay), "--verify"]
+def run(task, relay, **keys):
+    """Keeps the relay busy; gives the finished process. keys: seconds=1 resume=True ..."""
+    argv = [_program(), task, "--to", tcp.text_of(relay), "--verify"]
     for key, value in keys.items():
-        argv += ["--" + key, str(value)]
-    done = proc.run(argv, timeout=60, check=False)
+        argv += ["--" + key] if value is True else ["--" + key, str(value)]
+    return proc.run(argv, timeout=60, check=False)
+
+
+def measure(task, relay, **keys):
+    """As run(); gives the JSON line."""
+    done = run(task, relay, **keys)
     assert done.returncode == 0, f"load: exit {done.returncode}\n{done.stdout}{done.stderr[-3000:]}"
     return json.loads(done.stdout.strip().split("\n")[-1])
