@@ -92,10 +92,10 @@ static inline bool ask_has_tried(const struct pool_ask *ask, unsigned index)
 	return false;
 }
 
-struct heap;
+struct tournament;
 
-/* The first index of @heap that @ask has not tried, or HEAP_NONE. */
-uint32_t heap_first_untried(struct heap *heap, const struct pool_ask *ask);
+/* The first index of @t that @ask has not tried, or TOURNAMENT_NOBODY. */
+uint32_t tournament_first_untried(struct tournament *t, const struct pool_ask *ask);
 
 /* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): a step of a counter, mixed. */
 static inline uint64_t balancer_random(struct balancer *b)

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "balance/balancer.h"
 
-#include "balance/heap.h"
+#include "balance/tournament.h"
 
-uint32_t heap_first_untried(struct heap *heap, const struct pool_ask *ask)
+uint32_t tournament_first_untried(struct tournament *t, const struct pool_ask *ask)
 {
-	struct heap_item tried[POOL_TRIES_MAX];
-	uint32_t first;
+	unsigned __int128 scores[POOL_TRIES_MAX];
+	uint32_t tried[POOL_TRIES_MAX], first;
 	unsigned n = 0;
 
-	while ((first = heap_first(heap)) != HEAP_NONE && n < POOL_TRIES_MAX &&
+	while ((first = tournament_first(t)) != TOURNAMENT_NOBODY && n < POOL_TRIES_MAX &&
 	       ask_has_tried(ask, first)) {
-		tried[n++] = heap->items[0];
-		heap_remove(heap, first);
+		tried[n] = first;
+		scores[n++] = tournament_score(t, first);
+		tournament_remove(t, first);
 	}
-	while (n > 0) {
-		const struct heap_item *item = &tried[--n];
-
-		heap_put(heap, heap_item_index(item), item->key, item->rank >> HEAP_INDEX_BITS);
-	}
+	while (n-- > 0)
+		tournament_put(t, tried[n], scores[n]);
 	return first;
 }

@@ -9,19 +9,24 @@
 
 #include "balance/balancer.h"
 
-#include "balance/heap.h"
+#include "balance/tournament.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct leastconn {
 	struct balancer balancer;
-	struct heap heap;
+	struct tournament loads;
 	uint64_t picks;
 	uint64_t *picked; /* by index: at which pick last */
 };
 
 /* Sessions for each unit of weight, in fixed point: fits for 2^32 sessions. */
 #define LOAD_SHIFT 30
+/* A score: the load, and as its lower bits the number of the last pick. */
+#define PICKS_BITS 48
+
+static_assert(32 + LOAD_SHIFT + PICKS_BITS <= TOURNAMENT_SCORE_BITS, "a score holds both");
 
 static struct leastconn *leastconn_of(struct balancer *b)
 {
@@ -32,7 +37,7 @@ static void leastconn_destroy(struct balancer *b)
 {
 	struct leastconn *lc = leastconn_of(b);
 
-	heap_finish(&lc->heap);
+	tournament_finish(&lc->loads);
 	free(lc->picked);
 	free(lc);
 }
@@ -45,7 +50,7 @@ static struct balancer *leastconn_create(const struct pool_config *config, const
 	if (!lc)
 		return NULL;
 	lc->picked = calloc(config->backends_n + 1, sizeof(*lc->picked));
-	if (!lc->picked || heap_init(&lc->heap, (uint32_t)config->backends_n) < 0) {
+	if (!lc->picked || tournament_init(&lc->loads, (uint32_t)config->backends_n) < 0) {
 		leastconn_destroy(&lc->balancer);
 		return NULL;
 	}
@@ -56,14 +61,15 @@ static void leastconn_place(struct balancer *b, unsigned index)
 {
 	struct leastconn *lc = leastconn_of(b);
 	const struct candidate *c = &b->candidates[index];
-	uint64_t load = ((uint64_t)c->sessions + 1) << LOAD_SHIFT;
+	uint64_t load = (((uint64_t)c->sessions + 1) << LOAD_SHIFT) / c->weight;
 
-	heap_put(&lc->heap, index, load / c->weight, lc->picked[index]);
+	tournament_put(&lc->loads, index,
+		       (unsigned __int128)load << PICKS_BITS | lc->picked[index]);
 }
 
 static void leastconn_leave(struct balancer *b, unsigned index)
 {
-	heap_remove(&leastconn_of(b)->heap, index);
+	tournament_remove(&leastconn_of(b)->loads, index);
 }
 
 static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t before)
@@ -76,9 +82,9 @@ static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t bef
 static int leastconn_pick(struct balancer *b, const struct pool_ask *ask)
 {
 	struct leastconn *lc = leastconn_of(b);
-	uint32_t index = heap_first_untried(&lc->heap, ask);
+	uint32_t index = tournament_first_untried(&lc->loads, ask);
 
-	if (index == HEAP_NONE)
+	if (index == TOURNAMENT_NOBODY)
 		return -1;
 	lc->picked[index] = ++lc->picks;
 	return (int)index;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "balance/maglev.h"
 
-#include "balance/heap.h"
+#include "balance/tournament.h"
 #include "base/hash.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ struct builder {
 	uint32_t slots_n;
 	uint64_t *taken; /* a bit for each slot: small enough for the cache */
 	struct walk *walks;
-	struct heap turns;
+	struct tournament turns;
 };
 
 static int by_name(const void *a, const void *b)
@@ -59,13 +59,13 @@ static void await_turn(struct builder *m, uint32_t i, unsigned weight)
 {
 	uint64_t when = (2ull * m->walks[i].turns++ + 1) * ROUND / (2 * weight);
 
-	heap_put(&m->turns, i, when, 0);
+	tournament_put(&m->turns, i, when);
 }
 
 static void fill(struct builder *m, const struct maglev_name *names)
 {
 	for (uint32_t left = m->slots_n; left > 0; left--) {
-		uint32_t i = heap_first(&m->turns);
+		uint32_t i = tournament_first(&m->turns);
 
 		m->slots[take_slot(m, &m->walks[i])] = names[i].index;
 		await_turn(m, i, names[i].weight);
@@ -76,7 +76,7 @@ static int prepare(struct builder *m, const struct maglev_name *names, size_t n)
 {
 	m->taken = calloc(m->slots_n / 64 + 1, sizeof(*m->taken));
 	m->walks = calloc(n + 1, sizeof(*m->walks));
-	if (!m->taken || !m->walks || heap_init(&m->turns, (uint32_t)n) < 0)
+	if (!m->taken || !m->walks || tournament_init(&m->turns, (uint32_t)n) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
 		m->walks[i] = (struct walk){
@@ -98,10 +98,10 @@ int maglev_build(uint16_t *slots, uint32_t slots_n, struct maglev_name *names, s
 	qsort(names, n, sizeof(*names), by_name);
 	memset(slots, 0xff, slots_n * sizeof(*slots));
 	err = prepare(&m, names, n);
-	if (err == 0 && heap_first(&m.turns) != HEAP_NONE)
+	if (err == 0 && tournament_first(&m.turns) != TOURNAMENT_NOBODY)
 		fill(&m, names);
 	free(m.taken);
 	free(m.walks);
-	heap_finish(&m.turns);
+	tournament_finish(&m.turns);
 	return err;
 }

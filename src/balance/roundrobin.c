@@ -12,21 +12,21 @@
  * Tijdeman's theorem (The chairman assignment problem, Discrete Mathematics
  * 32, 1980); schedulers know it as EEVDF.
  *
- * Two heaps: `open` has the windows that are open, by the time they close,
- * `ahead` the others, by the time they open.
+ * Two tournaments: `open` has the windows that are open, by the time they
+ * close, `ahead` the others, by the time they open.
  */
 
 #include "balance/balancer.h"
 
-#include "balance/heap.h"
+#include "balance/tournament.h"
 
 #include <stdlib.h>
 
 /*
  * One unit of weight owns one turn in this much virtual time. Large against
  * the product of the largest weight (2^16) and sum of weights (2^32), so that
- * two different fractions of it never round to one; small enough that all
- * times alive at once stay within half of 64 bits.
+ * two different fractions of it never round to one. Time itself has 128 bits,
+ * of which no life of a process uses more than a tournament's score has.
  */
 #define CYCLE (1ull << 48)
 
@@ -39,17 +39,17 @@ struct pace {
 };
 
 struct turn {
-	uint64_t opens;
-	uint64_t closes;
+	unsigned __int128 opens;
+	unsigned __int128 closes;
 	struct pace pace;
 };
 
 struct roundrobin {
 	struct balancer balancer;
-	uint64_t now;
+	unsigned __int128 now;
 	struct pace pace; /* of `now`; its weight is that of all who are in */
-	struct heap open;
-	struct heap ahead;
+	struct tournament open;
+	struct tournament ahead;
 	struct turn *turns;
 };
 
@@ -79,8 +79,8 @@ static void roundrobin_destroy(struct balancer *b)
 {
 	struct roundrobin *rr = roundrobin_of(b);
 
-	heap_finish(&rr->open);
-	heap_finish(&rr->ahead);
+	tournament_finish(&rr->open);
+	tournament_finish(&rr->ahead);
 	free(rr->turns);
 	free(rr);
 }
@@ -93,8 +93,8 @@ static struct balancer *roundrobin_create(const struct pool_config *config, cons
 	if (!rr)
 		return NULL;
 	rr->turns = calloc(config->backends_n + 1, sizeof(*rr->turns));
-	if (!rr->turns || heap_init(&rr->open, (uint32_t)config->backends_n) < 0 ||
-	    heap_init(&rr->ahead, (uint32_t)config->backends_n) < 0) {
+	if (!rr->turns || tournament_init(&rr->open, (uint32_t)config->backends_n) < 0 ||
+	    tournament_init(&rr->ahead, (uint32_t)config->backends_n) < 0) {
 		roundrobin_destroy(&rr->balancer);
 		return NULL;
 	}
@@ -106,19 +106,19 @@ static void wait_for_turn(struct roundrobin *rr, unsigned index)
 {
 	const struct turn *turn = &rr->turns[index];
 
-	if ((int64_t)(turn->opens - rr->now) > 0) {
-		heap_remove(&rr->open, index);
-		heap_put(&rr->ahead, index, turn->opens, 0);
+	if (turn->opens > rr->now) {
+		tournament_remove(&rr->open, index);
+		tournament_put(&rr->ahead, index, turn->opens);
 	} else {
-		heap_remove(&rr->ahead, index);
-		heap_put(&rr->open, index, turn->closes, 0);
+		tournament_remove(&rr->ahead, index);
+		tournament_put(&rr->open, index, turn->closes);
 	}
 }
 
 static void stop_waiting(struct roundrobin *rr, unsigned index)
 {
-	heap_remove(&rr->open, index);
-	heap_remove(&rr->ahead, index);
+	tournament_remove(&rr->open, index);
+	tournament_remove(&rr->ahead, index);
 }
 
 /*
@@ -129,9 +129,8 @@ static void roundrobin_join(struct balancer *b, unsigned index)
 {
 	struct roundrobin *rr = roundrobin_of(b);
 	struct turn *turn = &rr->turns[index];
-	int64_t early = (int64_t)(turn->opens - rr->now);
 
-	if (early < 0 || early > (int64_t)CYCLE)
+	if (turn->opens < rr->now || turn->opens > rr->now + CYCLE)
 		turn->opens = rr->now;
 	pace_set(&turn->pace, b->candidates[index].weight);
 	turn->closes = turn->opens + pace_next(&turn->pace);
@@ -153,11 +152,10 @@ static void roundrobin_on_weight(struct balancer *b, unsigned index, uint32_t be
 	struct roundrobin *rr = roundrobin_of(b);
 	struct turn *turn = &rr->turns[index];
 	uint32_t weight = b->candidates[index].weight;
-	int64_t early = (int64_t)(turn->opens - rr->now);
 
 	roundrobin_leave(b, index);
-	if (early > 0)
-		turn->opens = rr->now + (uint64_t)early / weight * before;
+	if (turn->opens > rr->now)
+		turn->opens = rr->now + (turn->opens - rr->now) / weight * before;
 	roundrobin_join(b, index);
 }
 
@@ -165,11 +163,9 @@ static void open_windows(struct roundrobin *rr)
 {
 	uint32_t index;
 
-	while ((index = heap_first(&rr->ahead)) != HEAP_NONE &&
-	       (int64_t)(rr->turns[index].opens - rr->now) <= 0) {
-		heap_remove(&rr->ahead, index);
-		heap_put(&rr->open, index, rr->turns[index].closes, 0);
-	}
+	while ((index = tournament_first(&rr->ahead)) != TOURNAMENT_NOBODY &&
+	       rr->turns[index].opens <= rr->now)
+		wait_for_turn(rr, index);
 }
 
 static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
@@ -179,13 +175,13 @@ static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
 	uint32_t index;
 
 	open_windows(rr);
-	index = heap_first_untried(&rr->open, ask);
-	if (index == HEAP_NONE) {
-		index = heap_first_untried(&rr->ahead, ask);
-		if (index == HEAP_NONE)
+	index = tournament_first_untried(&rr->open, ask);
+	if (index == TOURNAMENT_NOBODY) {
+		index = tournament_first_untried(&rr->ahead, ask);
+		if (index == TOURNAMENT_NOBODY)
 			return -1;
 		/* Those with an open window left: go on with who comes next. */
-		if (heap_first(&rr->open) == HEAP_NONE)
+		if (tournament_first(&rr->open) == TOURNAMENT_NOBODY)
 			rr->now = rr->turns[index].opens;
 	}
 
