@@ -25,11 +25,15 @@
 #define BALANCER_WEIGHT_UNIT 256
 #define BALANCER_WEIGHT_MAX (POOL_WEIGHT_MAX * BALANCER_WEIGHT_UNIT)
 
-/* One backend as balancers see it. */
+/*
+ * One backend as balancers see it, and all of it that a pick looks at: small,
+ * so that those of a thousand stay in a processor's nearest cache.
+ */
 struct candidate {
 	uint32_t weight; /* effective, 1 .. BALANCER_WEIGHT_MAX while it is in */
 	uint32_t sessions;
-	bool is_in; /* may be picked: between join() and leave() */
+	uint32_t places; /* effective sessions_max; UINT32_MAX: no limit */
+	bool is_in;      /* may be picked: between join() and leave() */
 };
 
 /* Embedded in each balancer's own state; filled in by the pool after create(). */

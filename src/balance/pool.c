@@ -45,6 +45,7 @@ static void init_members(struct pool *pool)
 		m->weight = MIN(config->weight, POOL_WEIGHT_MAX);
 		m->tier = pool_tier_of(config);
 		m->part = POOL_PART_ALL;
+		member_set_places(pool, i);
 		pool->weighted_n += m->weight > 0;
 	}
 }
@@ -160,7 +161,7 @@ static int pick_from_closed_tiers(const struct pool *pool, const struct pool_ask
 	for (unsigned i = 0; i < pool->n; i++) {
 		const struct member *m = &pool->members[i];
 
-		if (m->tier < pool->tiers_open || !m->is_ready || member_is_full(pool, i) ||
+		if (m->tier < pool->tiers_open || !m->is_ready || candidate_is_full(&pool->candidates[i]) ||
 		    ask_has_tried(ask, i))
 			continue;
 		if (best < 0 || is_better(pool, i, (unsigned)best))
@@ -221,7 +222,7 @@ bool pool_take(struct pool *pool, struct backend *backend)
 	bool may;
 
 	pthread_mutex_lock(&pool->lock);
-	may = pool->members[i].is_ready && !member_is_full(pool, i);
+	may = pool->members[i].is_ready && !candidate_is_full(&pool->candidates[i]);
 	if (may)
 		take_place(pool, i);
 	pthread_mutex_unlock(&pool->lock);

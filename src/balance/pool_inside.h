@@ -56,8 +56,14 @@ struct pool {
 	atomic_bool has_call; /* somebody joined the balancer since all waiters were asked */
 };
 
+static inline bool candidate_is_full(const struct candidate *c)
+{
+	return c->sessions >= c->places;
+}
+
 /* The lock is held in all of these. */
-bool member_is_full(const struct pool *pool, unsigned index);
+/* How many sessions may it have, by its max_sessions and its slow start? */
+void member_set_places(struct pool *pool, unsigned index);
 /* Lets the balancer know whether @index may be picked. */
 void member_admit(struct pool *pool, unsigned index);
 void member_set_sessions(struct pool *pool, unsigned index, unsigned sessions);

@@ -20,23 +20,23 @@ const char *const backend_state_names[BACKEND_STATES] = {
 	[BACKEND_MAINT] = "maint", [BACKEND_EJECTED] = "ejected",
 };
 
-bool member_is_full(const struct pool *pool, unsigned index)
+void member_set_places(struct pool *pool, unsigned index)
 {
 	uint64_t max = pool->backends[index].config->sessions_max;
 	unsigned part = pool->members[index].part;
 
 	if (max == 0)
-		return false;
-	if (part < POOL_PART_ALL)
+		max = UINT32_MAX;
+	else
 		max = (max * part + POOL_PART_ALL - 1) / POOL_PART_ALL;
-	return pool->candidates[index].sessions >= max;
+	pool->candidates[index].places = (uint32_t)max;
 }
 
 void member_admit(struct pool *pool, unsigned index)
 {
 	struct candidate *c = &pool->candidates[index];
 	const struct member *m = &pool->members[index];
-	bool may = m->is_ready && m->tier < pool->tiers_open && !member_is_full(pool, index);
+	bool may = m->is_ready && m->tier < pool->tiers_open && !candidate_is_full(c);
 
 	if (may == c->is_in)
 		return;
@@ -56,7 +56,8 @@ void member_set_sessions(struct pool *pool, unsigned index, unsigned sessions)
 
 	c->sessions = sessions;
 	atomic_store_explicit(&pool->backends[index].sessions, sessions, memory_order_relaxed);
-	member_admit(pool, index);
+	if (c->is_in == candidate_is_full(c))
+		member_admit(pool, index); /* it has become full, or is so no longer */
 	if (c->is_in && pool->balancer->ops->on_load)
 		pool->balancer->ops->on_load(pool->balancer, index);
 }
@@ -93,6 +94,7 @@ static void set_part(struct pool *pool, unsigned index, unsigned part)
 	pool->ramping_n -= m->part < POOL_PART_ALL;
 	m->part = part;
 	pool->ramping_n += m->part < POOL_PART_ALL;
+	member_set_places(pool, index);
 	set_effective_weight(pool, index);
 }
 
