@@ -43,6 +43,10 @@ void tournament_put(struct tournament *t, uint32_t index, unsigned __int128 scor
 /* Takes an index out; harmless when it is not in. */
 void tournament_remove(struct tournament *t, uint32_t index);
 
+/* Puts @index in at @to; takes it out of @from, of the same size, if it is in there. */
+void tournament_move(struct tournament *from, struct tournament *to, uint32_t index,
+		     unsigned __int128 score);
+
 /* The first index, which stays in; TOURNAMENT_NOBODY when there is none. */
 uint32_t tournament_first(const struct tournament *t);
 /* The score of an index that is in. */

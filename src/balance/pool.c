@@ -161,8 +161,8 @@ static int pick_from_closed_tiers(const struct pool *pool, const struct pool_ask
 	for (unsigned i = 0; i < pool->n; i++) {
 		const struct member *m = &pool->members[i];
 
-		if (m->tier < pool->tiers_open || !m->is_ready || candidate_is_full(&pool->candidates[i]) ||
-		    ask_has_tried(ask, i))
+		if (m->tier < pool->tiers_open || !m->is_ready ||
+		    candidate_is_full(&pool->candidates[i]) || ask_has_tried(ask, i))
 			continue;
 		if (best < 0 || is_better(pool, i, (unsigned)best))
 			best = (int)i;

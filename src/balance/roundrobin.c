@@ -106,13 +106,10 @@ static void wait_for_turn(struct roundrobin *rr, unsigned index)
 {
 	const struct turn *turn = &rr->turns[index];
 
-	if (turn->opens > rr->now) {
-		tournament_remove(&rr->open, index);
-		tournament_put(&rr->ahead, index, turn->opens);
-	} else {
-		tournament_remove(&rr->ahead, index);
-		tournament_put(&rr->open, index, turn->closes);
-	}
+	if (turn->opens > rr->now)
+		tournament_move(&rr->open, &rr->ahead, index, turn->opens);
+	else
+		tournament_move(&rr->ahead, &rr->open, index, turn->closes);
 }
 
 static void stop_waiting(struct roundrobin *rr, unsigned index)

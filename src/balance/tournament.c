@@ -60,6 +60,29 @@ void tournament_remove(struct tournament *t, uint32_t index)
 		play(t, index, NOBODY);
 }
 
+/* Two ways up in one: the places are the same in both. */
+void tournament_move(struct tournament *from, struct tournament *to, uint32_t index,
+		     unsigned __int128 score)
+{
+	unsigned __int128 left = NOBODY, entry = score << TOURNAMENT_INDEX_BITS | index;
+	size_t at = to->leaves + index;
+
+	DCHECK(from->leaves == to->leaves);
+	DCHECK(index < to->leaves);
+	DCHECK(score >> TOURNAMENT_SCORE_BITS == 0);
+	from->nodes[at] = left;
+	to->nodes[at] = entry;
+	while (at > 1) {
+		unsigned __int128 left_rival = from->nodes[at ^ 1], rival = to->nodes[at ^ 1];
+
+		left = MIN(left_rival, left);
+		entry = MIN(rival, entry);
+		at /= 2;
+		from->nodes[at] = left;
+		to->nodes[at] = entry;
+	}
+}
+
 uint32_t tournament_first(const struct tournament *t)
 {
 	unsigned __int128 top = t->nodes[1];

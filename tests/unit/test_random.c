@@ -28,6 +28,56 @@ static void without_load_shares_go_by_weight(void **state)
 		assert_near(count[i], 4000 * weights[i], 5);
 }
 
+/* Trees of every shape: full, with one too many, with one too few; some of it out for a while. */
+static void shares_go_by_weight_in_pools_of_any_size(void **state)
+{
+	static const size_t sizes[] = { 1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 257 };
+
+	for (size_t s = 0; s < ARRAY_LEN(sizes); s++) {
+		struct stage *st = stage_new(state, BALANCE_RANDOM, "");
+		double count[257] = { 0 }, sum = 0;
+		size_t n = sizes[s];
+
+		for (size_t i = 0; i < n; i++)
+			stage_add(st, 1 + (unsigned)(i * 7 % 5));
+		stage_start(st);
+		seeded(st);
+		for (size_t i = 0; i < n; i += 2)
+			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_DOWN);
+		for (size_t i = 0; i < n; i += 4)
+			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_READY);
+		for (size_t i = 0; i < n; i++)
+			sum += i % 4 == 2 ? 0 : st->backends[i].weight;
+		for (int k = 0; k < 40000; k++)
+			count[stage_index(st)]++;
+		for (size_t i = 0; i < n; i++)
+			assert_near(count[i], i % 4 == 2 ? 0 : 40000 * st->backends[i].weight / sum,
+				    5);
+		stage_teardown(state);
+	}
+}
+
+/*
+ * The other one goes by weight among those that are left. The first backend
+ * is so loaded that it never wins, the others are level: who was drawn first
+ * of them, or as the other one, is picked. 8/12 * 1/4 + 1/12 = 1/4.
+ */
+static void the_second_draw_goes_by_weight_too(void **state)
+{
+	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "8 1 3"));
+	double count[3] = { 0 };
+
+	for (int i = 0; i < 100; i++)
+		assert_true(pool_take(st->pool, pool_backend(st->pool, 0)));
+	for (int i = 0; i < 40000; i++)
+		count[stage_index(st)]++;
+	assert_near(count[0], 0, 0);
+	assert_near(count[1], 10000, 5);
+	assert_near(count[2], 30000, 5);
+	for (int i = 0; i < 100; i++)
+		pool_release(st->pool, pool_backend(st->pool, 0));
+}
+
 /* Balls into bins with two choices: the fullest is ln ln n / ln 2 above the average, not ln n. */
 static void the_better_of_two_keeps_loads_even(void **state)
 {
@@ -130,6 +180,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		stage_test(without_load_shares_go_by_weight),
+		stage_test(shares_go_by_weight_in_pools_of_any_size),
+		stage_test(the_second_draw_goes_by_weight_too),
 		stage_test(the_better_of_two_keeps_loads_even),
 		stage_test(loads_follow_the_weights),
 		stage_test(two_different_ones_are_compared),
