@@ -33,8 +33,10 @@ struct backend {
 	/* Sessions that are connecting to it or relaying, over all workers. */
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_uint_fast64_t picked;
+	atomic_uint_fast64_t connects;
 	atomic_uint_fast64_t connect_failures;
-	atomic_uint failures_in_row; /* of connects; 0 after a success */
+	atomic_uint_fast64_t local_failures; /* trouble of our own: see enum health_result */
+	atomic_uint failures_in_row;         /* of connects; 0 after a success */
 };
 
 #endif

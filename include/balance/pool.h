@@ -135,7 +135,7 @@ MUST_CHECK int pool_set_weight(struct pool *pool, struct backend *backend, unsig
 /*
  * What sessions and checks found out about a backend, from any thread. Give
  * what changed by it, for one log line. pool_on_connect() keeps the counters
- * connect_failures and failures_in_row.
+ * connects, connect_failures, local_failures and failures_in_row.
  */
 enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 				   enum health_result result, uint64_t now_ms);

@@ -22,7 +22,7 @@
 #include "io/ring.h"
 #include "net/pipe.h"
 #include "proxy/acceptor.h"
-#include "proxy/admission.h"
+#include "proxy/counters.h"
 #include "proxy/mail.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
@@ -37,18 +37,6 @@ struct engine_options {
 	const struct acceptor_socket *sockets; /* to accept on; the engine takes them */
 	size_t sockets_n;
 	int mail_fd; /* read end of its mailbox; the engine takes it */
-};
-
-/* Only the worker writes these; anybody may read them. */
-struct engine_counters {
-	uint64_t sessions_started;
-	uint64_t sessions_ended[CLOSE_REASONS];
-	uint64_t bytes_copied, bytes_spliced;
-	uint64_t splices_started;
-	uint64_t handed_over;
-	uint64_t starvations;
-	uint64_t accept_pauses;
-	uint64_t admissions[ADMISSIONS];
 };
 
 /* Listeners beyond so many share the lines of others. */
@@ -84,7 +72,7 @@ struct engine {
 	bool is_draining;
 	bool is_stopping;
 	bool is_mail_closed;
-	struct engine_counters counters;
+	struct counters *counters; /* its own */
 };
 
 /* On failure gives back everything it took, and in *ret_step the call that failed. */
@@ -111,6 +99,26 @@ void engine_stop(struct engine *engine, enum close_reason why);
  * another one.
  */
 void engine_free_slow_greeting(struct engine *engine, const struct session *wants_one);
+
+/* What this worker counts of @listener. */
+static inline struct listener_counters *engine_counters_of(const struct engine *engine,
+							   const struct listener *listener)
+{
+	return &engine->counters->listeners[listener->index];
+}
+
+/* And of the session's listener and pool. */
+static inline struct listener_counters *session_counters(const struct session *s)
+{
+	return engine_counters_of(s->engine, s->listener);
+}
+
+static inline struct pool_counters *session_pool_counters(const struct session *s)
+{
+	const struct pool_config *first = s->engine->proxy->config->pools;
+
+	return &s->engine->counters->pools[pool_config(s->pool) - first];
+}
 
 /* A session ended: there may be room for one that waits. */
 void engine_on_session_end(struct engine *engine);

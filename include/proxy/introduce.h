@@ -20,6 +20,16 @@ MUST_CHECK enum parse introduce_greet(struct session *s);
 /* Puts the header for the backend before everything that is sent to it. 0 or -errno. */
 MUST_CHECK int introduce_client(struct session *s);
 
+/* The backend's socket took @n bytes; gives how many of them were our header's. */
+static inline uint32_t introduce_sent(struct side *side, uint32_t n)
+{
+	struct session *s = side_session(side);
+	uint32_t ours = side->index == SIDE_BACKEND ? MIN(n, s->introduced_left) : 0;
+
+	s->introduced_left -= ours;
+	return ours;
+}
+
 /* A health check's header, straight to its connected socket @fd. */
 void introduce_check(int fd, const struct pool_config *config);
 

@@ -45,6 +45,9 @@ void lane_init(struct lane *lane, uint8_t index);
 /* Changes the state; open -> flushing -> done, or open -> done. */
 void lane_enter(struct lane *lane, enum lane_state next);
 
+/* The destination took @n bytes of the source's. */
+void lane_count(struct lane *lane, uint64_t n);
+
 /* Asks the source for more, unless there is enough, or it asked already. */
 void lane_pull(struct lane *lane);
 /* Sends what waits to the destination, or passes the end on when all is sent. */

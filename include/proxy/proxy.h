@@ -22,10 +22,12 @@
 #define WORKERS_MAX 256
 
 struct cancels;
+struct counters;
 struct session;
 
 struct listener {
 	const struct listener_config *config;
+	size_t index;
 	struct limits *limits; /* of its clients' sources, or NULL */
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full;                          /* the first hit of its limit was logged */
@@ -49,8 +51,10 @@ struct proxy {
 	bool needs_clients;      /* somebody decides by, or passes on, the client's address */
 	struct cancels *cancels; /* NULL: no listener speaks PostgreSQL */
 	struct worker_peer *peers;
+	struct counters *counters; /* of each worker */
 	unsigned workers_n;
 	unsigned sessions_max;
+	uint64_t started_ms;
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full;
 	atomic_uint workers_draining;

@@ -144,7 +144,7 @@ struct session {
 	uint64_t stick_key;              /* of its client; 0: not looked up */
 	uint32_t source;                 /* counted by the listener's limits: see admission.h */
 	uint32_t stuck;                  /* held in the pool's stick table, or TABLE_NONE */
-	uint32_t introduced_bytes;       /* our PROXY header among those that the up lane sent */
+	uint32_t introduced_left;        /* of our PROXY header, still to be sent */
 	bool has_spoken;                 /* the client has */
 	uint8_t greet_step;
 	uint8_t postgres_asked;  /* for pgsql_read_clear() */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "proxy/checker.h"
+#include "proxy/counters.h"
 #include "proxy/mail.h"
 #include "tls/problem.h"
 #include "tls/tickets.h"
@@ -50,6 +51,7 @@ static void our_signals(sigset_t *ret_set)
 	sigaddset(ret_set, SIGTERM);
 	sigaddset(ret_set, SIGINT);
 	sigaddset(ret_set, SIGHUP);
+	sigaddset(ret_set, SIGUSR1);
 }
 
 int control_init(void)
@@ -125,6 +127,8 @@ static void obey(struct control *c, int signo)
 	if (signo == SIGHUP)
 		log_say(LOG_WARN, "SIGHUP: there is no reload yet, nothing has changed; restart to "
 				  "read the configuration again");
+	else if (signo == SIGUSR1)
+		counters_log(c->proxy);
 	else if (c->state == CONTROL_RUNNING)
 		start_draining(c);
 	else if (c->state == CONTROL_DRAINING)
@@ -251,7 +255,8 @@ int control_run(struct proxy *proxy, const struct ring_features *features, int e
 	if (err == 0)
 		err = run_until_over(&c);
 	if (err < 0)
-		return err; /* and with the process goes all that it holds */
+		return err;  /* and with the process goes all that it holds */
+	counters_log(proxy); /* the workers have ended: to the last session */
 	checker_destroy(c.checker);
 	ring_destroy(c.ring);
 	buf_pool_finish(&c.bufs);

@@ -153,6 +153,7 @@ void options_print_help(void)
 	       "                       accept_multishot, recv_credit, min_wait, no_iowait\n"
 	       "      --ring-entries N size of each worker's ring, a power of two\n"
 	       "\n"
+	       "SIGUSR1 logs the counters.\n"
 	       "SIGTERM or SIGINT lets sessions end (drain_timeout), a second one ends them now.\n"
 	       "Exit status: 0, 1 on a mistake in the configuration or a failed start,\n"
 	       "69 when io_uring is not to be had. See ringmain(8) and ringmain.ini(5).\n",

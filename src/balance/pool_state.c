@@ -233,6 +233,18 @@ static uint32_t draw(struct pool *pool)
 	return (uint32_t)(balancer_random(pool->balancer) >> 32);
 }
 
+/* Under the pool's lock, as all that is counted of a backend. */
+static void count_result(struct backend *backend, enum health_result result)
+{
+	atomic_uint_fast64_t *const counters[HEALTH_RESULTS] = {
+		[HEALTH_FINE] = &backend->connects,
+		[HEALTH_FAILED] = &backend->connect_failures,
+		[HEALTH_LOCAL] = &backend->local_failures,
+	};
+
+	atomic_store_explicit(counters[result], *counters[result] + 1, memory_order_relaxed);
+}
+
 enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 				   enum health_result result, uint64_t now_ms)
 {
@@ -247,9 +259,7 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 	change = health_on_connect(health, &group, result, now_ms, draw(pool));
 	atomic_store_explicit(&backend->failures_in_row, health->failures_in_row,
 			      memory_order_relaxed);
-	if (result == HEALTH_FAILED)
-		atomic_store_explicit(&backend->connect_failures, backend->connect_failures + 1,
-				      memory_order_relaxed);
+	count_result(backend, result);
 	if (change == HEALTH_EJECTED) {
 		pool->ejected_n++;
 		member_review(pool, backend->index);

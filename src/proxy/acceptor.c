@@ -78,7 +78,7 @@ static void acceptor_cancel(struct acceptor *a)
 
 static void acceptor_pause(struct acceptor *a)
 {
-	a->engine->counters.accept_pauses++;
+	counters_add(&a->engine->counters->accept_pauses, 1);
 	timer_set(&a->engine->timers, &a->retry, a->engine->now_ms + a->pause_ms);
 	a->pause_ms = MIN(a->pause_ms * 2, PAUSE_LONGEST_MS);
 }
@@ -164,7 +164,7 @@ static void place(struct acceptor *a, const struct newcomer *newcomer)
 	atomic_fetch_add(&peer->sessions, 1);
 	if (target != e->worker) {
 		if (!e->is_draining && mail_send(peer->mail_fd, &mail) == 0) {
-			e->counters.handed_over++;
+			counters_add(&e->counters->handed_over, 1);
 			return;
 		}
 		atomic_fetch_sub(&peer->sessions, 1);

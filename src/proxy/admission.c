@@ -66,7 +66,7 @@ enum admission admission_ask(struct engine *e, struct listener *listener, const 
 	*ret_source = ADMISSION_NO_SOURCE;
 	if (access_is_allowed(listener->config, client))
 		answer = ask_limits(listener, client, ret_source);
-	e->counters.admissions[answer]++;
+	counters_add(&engine_counters_of(e, listener)->admissions[answer], 1);
 	if (answer != ADMISSION_GRANTED)
 		log_refusal(e, listener, client, answer);
 	return answer;

@@ -152,7 +152,7 @@ void crypt_write(struct side *side, struct buf *buf)
 
 	buf_put(&s->engine->bufs, buf);
 	if (result == TLS_DONE)
-		side_sink_of(side)->bytes += n;
+		lane_count(side_sink_of(side), n);
 	else if (s->phase != SESSION_CLOSING)
 		crypt_failed(side, tls_stream_reason(side->tls));
 }

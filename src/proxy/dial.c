@@ -61,12 +61,20 @@ static enum close_reason reason_of(int err)
 
 /* ---- one try ------------------------------------------------------------- */
 
+static void count_try(struct session *s, int err)
+{
+	struct pool_counters *c = session_pool_counters(s);
+
+	counters_add(err < 0 ? &c->failed[reason_of(err)] : &c->connected, 1);
+}
+
 static void note_result(struct session *s, int err)
 {
 	uint64_t now_ms = s->engine->now_ms;
 	enum health_change change =
 		pool_on_connect(s->pool, s->backend, health_result_of(err), now_ms);
 
+	count_try(s, err);
 	if (change != HEALTH_SAME)
 		proxy_on_health(s->engine->proxy, s->pool, s->backend, change);
 }

@@ -46,6 +46,7 @@ static void dial_on_sent(struct io_op *op, int res, unsigned flags)
 		dial_failed(s, res);
 		return;
 	}
+	(void)introduce_sent(side, (uint32_t)MAX(res, 0));
 	buf_queue_sent(&side->out, &s->engine->bufs, (uint32_t)MAX(res, 0));
 	push(s);
 }

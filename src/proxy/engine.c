@@ -58,6 +58,7 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 		.proxy = options->proxy,
 		.worker = options->worker,
 		.mail_fd = options->mail_fd,
+		.counters = &options->proxy->counters[options->worker],
 		.now_ms = clock_now_ms(),
 		.epoch = (uint64_t)time(NULL),
 	};

@@ -41,6 +41,7 @@ static void refuse_with_alert(struct session *s, enum close_reason why, uint8_t 
 {
 	uint8_t record[TLSREC_ALERT_BYTES];
 
+	counters_add(&session_counters(s)->handshakes_failed, 1);
 	if (alert > 0) {
 		tlsrec_write_alert(record, alert);
 		greet_say(s, record, sizeof(record));
@@ -55,6 +56,9 @@ static void note_hello(struct session *s, const struct hello *hello)
 	struct facts *facts = facts_of(s);
 	size_t n = hello->alpn_bytes > 0 ? hello->alpn[0] : 0;
 
+	counters_add(&session_counters(s)->hellos, 1);
+	if (hello->name[0])
+		counters_add(&session_counters(s)->hellos_with_name, 1);
 	if (!facts)
 		return;
 	memcpy(facts->sni, hello->name, sizeof(facts->sni));
@@ -107,12 +111,22 @@ static bool begin_handshake(struct session *s)
 	return false;
 }
 
+static void count_handshake(struct listener_counters *c, const struct tls_facts *tls)
+{
+	counters_add(&c->handshakes, 1);
+	if (tls->resumed)
+		counters_add(&c->handshakes_resumed, 1);
+	counters_add(tls->is_tls13 ? &c->handshakes_tls13 : &c->handshakes_tls12, 1);
+	tally_add(&c->ciphers, 0, tls->cipher, 1);
+}
+
 static void note_handshake(struct session *s)
 {
 	struct facts *facts = facts_of(s);
 	struct tls_facts tls;
 
 	tls_stream_facts(client_side(s)->tls, &tls);
+	count_handshake(session_counters(s), &tls);
 	tlsrec_establish(&client_side(s)->gate, tls.is_tls13);
 	if (!facts)
 		return;
@@ -145,6 +159,7 @@ static void handshake_done(struct session *s)
 
 static void handshake_failed(struct session *s, enum tls_result result)
 {
+	counters_add(&session_counters(s)->handshakes_failed, 1);
 	if (result == TLS_FAILED)
 		greet_refuse(s, CLOSE_CLIENT_TLS, tls_stream_reason(client_side(s)->tls));
 	else
@@ -210,8 +225,7 @@ void greet_move_line(struct list *line)
 /* Where @s has to wait; NULL: nowhere, its listener lets it begin. */
 static struct list *line_for(struct session *s)
 {
-	size_t index = (size_t)(s->listener - s->engine->proxy->listeners);
-	struct list *line = &s->engine->handshake_lines[index % HANDSHAKE_LINES];
+	struct list *line = &s->engine->handshake_lines[s->listener->index % HANDSHAKE_LINES];
 
 	if (s->listener->config->handshakes_per_s_max == 0)
 		return NULL;

@@ -23,6 +23,7 @@
 #include "proxy/dial.h"
 #include "proxy/engine.h"
 #include "proxy/greet.h"
+#include "proxy/introduce.h"
 #include "proxy/side.h"
 
 static const unsigned next_states[] = {
@@ -43,6 +44,12 @@ void lane_enter(struct lane *lane, enum lane_state next)
 {
 	CHECK(next_states[lane->state] & BIT(next));
 	lane->state = next;
+}
+
+void lane_count(struct lane *lane, uint64_t n)
+{
+	lane->bytes += n;
+	counters_add(&session_counters(lane_session(lane))->bytes[lane->index], n);
 }
 
 /* ---- pull: ask for more -------------------------------------------------- */
@@ -229,14 +236,22 @@ void lane_push(struct lane *lane)
 		lane_finish(lane);
 }
 
+/* Of what a socket took, what somebody sent; in TLS crypt.c counts what it encrypts. */
+static void lane_count_sent(struct lane *lane, uint32_t n)
+{
+	struct side *to = lane_to(lane);
+
+	if (!to->tls)
+		lane_count(lane, n - introduce_sent(to, n));
+}
+
 static void lane_sent(struct lane *lane, uint32_t n)
 {
 	struct session *s = lane_session(lane);
 
 	session_moved(s, false);
-	if (!lane_to(lane)->tls)
-		lane->bytes += n; /* else crypt.c counts what it encrypts */
-	s->engine->counters.bytes_copied += n;
+	lane_count_sent(lane, n);
+	counters_add(&s->engine->counters->bytes_copied, n);
 	buf_queue_sent(&lane_to(lane)->out, &s->engine->bufs, n);
 }
 
@@ -268,7 +283,7 @@ void lane_on_send(struct io_op *op, int res, unsigned flags)
 	(void)flags;
 	if (s->phase == SESSION_CLOSING) {
 		if (res > 0)
-			lane->bytes += (uint32_t)res;
+			lane_count_sent(lane, (uint32_t)res);
 		session_op_returned(s);
 		return;
 	}

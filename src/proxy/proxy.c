@@ -6,8 +6,10 @@
 #include <sys/random.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "proxy/cancels.h"
+#include "proxy/counters.h"
 #include "proxy/engine.h"
 #include "proxy/mail.h"
 #include "proxy/session.h"
@@ -105,6 +107,7 @@ static bool create_parts(struct proxy *proxy)
 			return false;
 	}
 	for (; proxy->listeners_n < config->listeners_n; proxy->listeners_n++) {
+		proxy->listeners[proxy->listeners_n].index = proxy->listeners_n;
 		proxy->listeners[proxy->listeners_n].config =
 			&config->listeners[proxy->listeners_n];
 		if (!create_limits(&proxy->listeners[proxy->listeners_n]))
@@ -132,11 +135,13 @@ struct proxy *proxy_create(const struct config *config, unsigned workers_n, unsi
 	proxy->config = config;
 	proxy->workers_n = workers_n;
 	proxy->sessions_max = sessions_max;
+	proxy->started_ms = clock_now_ms();
 	proxy->pools = calloc(MAX(config->pools_n, 1), sizeof(struct pool *));
 	proxy->sticks = calloc(MAX(config->pools_n, 1), sizeof(struct stick *));
 	proxy->listeners = zeroed(config->listeners_n, sizeof(*proxy->listeners));
 	proxy->peers = zeroed(workers_n, sizeof(*proxy->peers));
-	if (proxy->pools && proxy->sticks && proxy->listeners && proxy->peers &&
+	proxy->counters = counters_create(workers_n, config->listeners_n, config->pools_n);
+	if (proxy->pools && proxy->sticks && proxy->listeners && proxy->peers && proxy->counters &&
 	    create_parts(proxy))
 		return proxy;
 	proxy_destroy(proxy);
@@ -157,6 +162,7 @@ void proxy_destroy(struct proxy *proxy)
 		limits_destroy(proxy->listeners[n].limits);
 	free(proxy->sticks);
 	cancels_destroy(proxy->cancels);
+	counters_destroy(proxy->counters, proxy->workers_n);
 	free(proxy->pools);
 	free(proxy->listeners);
 	free(proxy->peers);

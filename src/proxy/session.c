@@ -146,7 +146,7 @@ bool session_start(struct engine *e, const struct newcomer *newcomer)
 	session_init(s, e, newcomer);
 	if (bandwidth > 0)
 		(void)!sock_set_pacing(newcomer->fd, bandwidth);
-	e->counters.sessions_started++;
+	counters_add(&session_counters(s)->begun, 1);
 	session_enter(s, SESSION_GREETING);
 	greet_start(s);
 	return true;
@@ -365,14 +365,6 @@ void session_op_returned(struct session *s)
 		list_append(&s->engine->reapable, &s->reap);
 }
 
-/* The client's own. */
-static uint64_t bytes_up(const struct session *s)
-{
-	uint64_t sent = s->lanes[LANE_UP].bytes;
-
-	return sent - MIN(sent, s->introduced_bytes);
-}
-
 static void log_end_of(const struct session *s)
 {
 	char text[ADDR_TEXT_BYTES];
@@ -387,7 +379,7 @@ static void log_end_of(const struct session *s)
 	log_text(&line, "client", addr_format(&client, text));
 	if (s->backend)
 		log_text(&line, "backend", s->backend->config->name);
-	log_u64(&line, "up", bytes_up(s));
+	log_u64(&line, "up", s->lanes[LANE_UP].bytes);
 	log_u64(&line, "down", s->lanes[LANE_DOWN].bytes);
 	if (s->connected_ms > 0)
 		log_u64(&line, "connect_ms", s->connected_ms - s->dialing_ms);
@@ -404,6 +396,13 @@ static void log_end_of(const struct session *s)
 	log_end(&line);
 }
 
+static void count_end_of(const struct session *s)
+{
+	counters_add(&session_counters(s)->ended[s->why], 1);
+	if (s->detail)
+		tally_add(&session_counters(s)->details, s->why, s->detail, 1);
+}
+
 void session_reap(struct session *s)
 {
 	struct engine *e = s->engine;
@@ -412,14 +411,14 @@ void session_reap(struct session *s)
 	CHECK(!session_has_ops(s));
 	for (int n = 0; n < LANES; n++)
 		splice_stop(&s->lanes[n]);
-	log_end_of(s); /* whose detail may be a TLS stream's */
+	log_end_of(s);
+	count_end_of(s); /* whose detail may be a TLS stream's */
 	for (int n = 0; n < SIDES; n++)
 		side_close(&s->sides[n]);
 	greet_finish(s);
 	postgres_finish(s);
 	choose_release(s);
 	dial_release(s);
-	e->counters.sessions_ended[s->why]++;
 	admission_leave(s->listener, s->source);
 	proxy_leave(e->proxy, s->listener);
 	session_enter(s, SESSION_FREE);

@@ -195,7 +195,7 @@ void side_starve(struct side *side)
 	if (!list_is_empty(&side->starved))
 		return;
 	list_append(&e->starved, &side->starved);
-	e->counters.starvations++;
+	counters_add(&e->counters->starvations, 1);
 }
 
 void side_feed(struct side *side)

@@ -66,7 +66,7 @@ void splice_start(struct lane *lane)
 	side_set_nonblocking(lane_to(lane), true);
 	lane->is_spliced = true;
 	lane->quiet_pumps = 0;
-	s->engine->counters.splices_started++;
+	counters_add(&s->engine->counters->splices_started, 1);
 	splice_pump(lane);
 }
 
@@ -116,8 +116,8 @@ static ssize_t splice_out(struct lane *lane)
 	if (n < 0)
 		return -errno;
 	pipe->filled_bytes -= (uint32_t)n;
-	lane->bytes += (uint64_t)n;
-	s->engine->counters.bytes_spliced += (uint64_t)n;
+	lane_count(lane, (uint64_t)n);
+	counters_add(&s->engine->counters->bytes_spliced, (uint64_t)n);
 	session_moved(s, false);
 	return n;
 }

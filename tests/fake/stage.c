@@ -364,7 +364,7 @@ uint64_t stage_ended(const struct stage *st, enum close_reason why)
 	uint64_t n = 0;
 
 	for (unsigned w = 0; w < st->workers_n; w++)
-		n += st->engines[w].counters.sessions_ended[why];
+		n += st->engines[w].counters->listeners[0].ended[why];
 	return n;
 }
 

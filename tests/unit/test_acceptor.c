@@ -18,7 +18,7 @@ static struct io_op *accept_of(struct stage *st)
 
 static unsigned pauses(struct stage *st)
 {
-	return (unsigned)stage_engine(st)->counters.accept_pauses;
+	return (unsigned)stage_engine(st)->counters->accept_pauses;
 }
 
 static bool is_waiting_in_backlog(struct stage *st)
@@ -283,7 +283,7 @@ static void few_sessions_are_spread_evenly(void **state)
 	connect_to_first(st, 32);
 	for (unsigned n = 0; n < 4; n++)
 		assert_int_equal(st->engines[n].sessions.used, 8);
-	assert_int_equal(stage_engine(st)->counters.handed_over, 24);
+	assert_int_equal(stage_engine(st)->counters->handed_over, 24);
 }
 
 static void a_session_that_was_handed_over_works(void **state)
@@ -315,7 +315,7 @@ static void a_worker_whose_mailbox_is_full_is_left_alone(void **state)
 	assert_int_equal(st->engines[0].sessions.used, 4);
 	assert_int_equal(atomic_load(&st->proxy->peers[0].sessions), 4);
 	assert_int_equal(atomic_load(&st->proxy->peers[1].sessions), 0);
-	assert_int_equal(stage_engine(st)->counters.handed_over, 0);
+	assert_int_equal(stage_engine(st)->counters->handed_over, 0);
 }
 
 /* ---- the end ------------------------------------------------------------- */

@@ -34,7 +34,7 @@ static void sessions_have_numbers_of_their_own(void **state)
 	struct cast a = stage_relaying(st), b = stage_relaying(st);
 
 	assert_int_not_equal(a.s->id, b.s->id);
-	assert_int_equal(stage_engine(st)->counters.sessions_started, 2);
+	assert_int_equal(stage_engine(st)->counters->listeners[0].begun, 2);
 }
 
 static void without_a_slot_the_socket_is_closed(void **state)

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+#include <stdio.h>
+
+static const char *logged(struct stage *st)
+{
+	(void)stage_log(st);
+	counters_log(st->proxy);
+	return stage_log(st);
+}
+
+/* The first line with this message and these words; "" if there is none. */
+static const char *line_of(const char *log, const char *message, const char *words)
+{
+	static char line[LOG_LINE_BYTES];
+	char want[64];
+
+	snprintf(want, sizeof(want), " msg=%s ", message);
+	for (const char *at = log; *at; at += strcspn(at, "\n") + 1) {
+		snprintf(line, sizeof(line), "%.*s ", (int)strcspn(at, "\n"), at);
+		if (strstr(line, want) && strstr(line, words))
+			return line;
+	}
+	return "";
+}
+
+/* Has the line these "key=value key=value", in this order? */
+static void expect_words(const char *line, const char *pairs)
+{
+	char want[256];
+
+	snprintf(want, sizeof(want), " %s ", pairs);
+	if (!strstr(line, want))
+		fail_msg("'%s' is not in '%s'", pairs, line);
+}
+
+static void end_cleanly(struct stage *st, struct cast *c)
+{
+	shutdown(c->client, SHUT_WR);
+	stage_run(st);
+	shutdown(c->backend, SHUT_WR);
+	stage_run(st);
+}
+
+/* ---- sessions ------------------------------------------------------------ */
+
+static void a_session_is_counted_when_it_begins_and_when_it_ends(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct cast a = stage_relaying(st), b = stage_relaying(st);
+
+	expect_words(line_of(logged(st), "counters", ""), "begun=2 ended=0 open=2 up=0 down=0");
+	end_cleanly(st, &a);
+	stage_reset(st, b.client);
+	stage_run(st);
+	expect_words(line_of(logged(st), "counters", ""), "begun=2 ended=2 open=0");
+	expect_words(line_of(logged(st), "counters_listener", "listener=l"),
+		     "done=1 client_reset=1 backend_reset=0");
+}
+
+/* And not only when the session ends. */
+static void bytes_are_counted_as_they_move(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct cast c = stage_relaying(st);
+
+	peer_send(c.client, "question", 8);
+	peer_send(c.backend, "the answer", 10);
+	stage_run(st);
+	expect_words(line_of(logged(st), "counters_listener", ""), "open=1 up=8 down=10");
+	expect_text(c.backend, "question");
+	expect_text(c.client, "the answer");
+	end_cleanly(st, &c);
+	expect_words(line_of(stage_log(st), "session", ""), "up=8 down=10");
+	expect_words(line_of(logged(st), "counters_listener", ""), "open=0 up=8 down=10");
+}
+
+static void our_own_header_is_not_a_clients_byte(void **state)
+{
+	struct stage *st =
+		stage_with(state, &(struct stage_options){ .pool_keys = "send_proxy = v1" });
+	struct cast c = stage_relaying(st);
+	char seen[128];
+
+	peer_send(c.client, "hello", 5);
+	stage_run(st);
+	assert_true(peer_recv(c.backend, seen, sizeof(seen)) > 25);
+	expect_words(line_of(logged(st), "counters_listener", ""), "up=5 down=0");
+	end_cleanly(st, &c);
+	expect_words(line_of(stage_log(st), "session", ""), "up=5 down=0");
+}
+
+static void workers_count_for_themselves_and_are_added_up(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
+
+	for (int n = 0; n < 10; n++) {
+		stage_client(st);
+		stage_run(st);
+	}
+	for (unsigned w = 0; w < 2; w++) {
+		assert_int_equal(st->engines[w].counters->listeners[0].begun, 5);
+		assert_ptr_equal(st->engines[w].counters, &st->proxy->counters[w]);
+	}
+	expect_words(line_of(logged(st), "counters", ""), "begun=10 ended=0 open=10");
+}
+
+static void who_waits_for_a_buffer_is_counted(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct cast c = stage_relaying(st);
+
+	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
+	stage_run(st);
+	expect_words(line_of(logged(st), "counters", ""), "buffers_short=1");
+}
+
+static void who_is_turned_away_is_counted_by_reason(void **state)
+{
+	struct stage *st = stage_of(state, "max_sessions_per_source = 1");
+
+	stage_client(st);
+	stage_client(st);
+	stage_client(st);
+	stage_run(st);
+	expect_words(line_of(logged(st), "counters_listener", ""),
+		     "denied=0 source_sessions=2 source_rate=0 "
+		     "source_table_full=0");
+	expect_words(line_of(logged(st), "counters", ""), "source_sessions=2");
+}
+
+/* ---- words --------------------------------------------------------------- */
+
+static void greet_with(struct stage *st, const char *bytes, size_t n)
+{
+	int client = stage_client(st);
+
+	peer_send(client, bytes, n);
+	stage_run(st);
+	stage_close(st, client);
+	stage_run(st);
+}
+
+static void each_detail_of_the_log_has_its_count(void **state)
+{
+	struct stage *st = stage_of(state, "protocol = postgres\nplaintext = reject");
+	const char *log;
+
+	greet_with(st, "\0\0\0\4....", 8);
+	greet_with(st, "GET / HTTP/1.1\r\n\r\n", 18);
+	greet_with(st, "GET / HTTP/1.1\r\n\r\n", 18);
+	greet_with(st, "\26\3\1\2\0\1", 6);
+	log = logged(st);
+	expect_words(line_of(log, "counters_listener", ""), "refused=4");
+	expect_words(line_of(log, "counters_detail", "detail=\"TLS on a listener without TLS\""),
+		     "n=1");
+	expect_words(line_of(log, "counters_detail", "detail=\"not PostgreSQL's protocol\""),
+		     "n=2");
+}
+
+/* ---- pools --------------------------------------------------------------- */
+
+static void every_try_is_counted_with_its_outcome(void **state)
+{
+	struct stage *st = stage_with(
+		state, &(struct stage_options){ .backends = 3, .pool_keys = "balance = first" });
+	const char *log;
+
+	stage_stop_server(st, 0);
+	stage_client(st);
+	stage_run(st);
+	stage_client(st);
+	while (fake_perform(&stage_engine(st)->acceptors[0].accept))
+		continue;
+	fake_complete(&backend_of(stage_newest(st))->send, -ETIMEDOUT, 0);
+	fake_complete(&backend_of(stage_newest(st))->send, -EADDRNOTAVAIL, 0);
+	stage_run(st);
+	log = logged(st);
+	expect_words(line_of(log, "counters_pool", "pool=p"),
+		     "connected=2 connect_refused=1 connect_timeout=1 connect_failed=0 "
+		     "backend_tls_error=0 no_resources=1");
+	expect_words(line_of(log, "counters_backend", "backend=b0"),
+		     "picked=2 connected=0 connect_failures=2 no_resources=0");
+	expect_words(line_of(log, "counters_backend", "backend=b1"), "no_resources=1");
+	expect_words(line_of(log, "counters_backend", "backend=b2"), "open=1");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(a_session_is_counted_when_it_begins_and_when_it_ends),
+		stage_test(bytes_are_counted_as_they_move),
+		stage_test(our_own_header_is_not_a_clients_byte),
+		stage_test(workers_count_for_themselves_and_are_added_up),
+		stage_test(who_waits_for_a_buffer_is_counted),
+		stage_test(who_is_turned_away_is_counted_by_reason),
+		stage_test(each_detail_of_the_log_has_its_count),
+		stage_test(every_try_is_counted_with_its_outcome),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

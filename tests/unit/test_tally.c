@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/tally.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct tally tally, other;
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(&tally, 0, sizeof(tally));
+	memset(&other, 0, sizeof(other));
+	return 0;
+}
+
+static void expect_row(const struct tally *t, unsigned i, unsigned kind, const char *word,
+		       uint64_t n)
+{
+	assert_true(i < tally_rows(t));
+	assert_int_equal(t->rows[i].kind, kind);
+	assert_string_equal(t->rows[i].word, word);
+	assert_int_equal(t->rows[i].n, n);
+}
+
+static void words_are_counted_in_the_order_they_came_up(void **state)
+{
+	(void)state;
+	assert_int_equal(tally_rows(&tally), 0);
+	tally_add(&tally, 1, "b", 1);
+	tally_add(&tally, 1, "a", 2);
+	tally_add(&tally, 1, "b", 3);
+	tally_add(&tally, 2, "b", 5);
+	tally_add(&tally, 1, "", 1);
+	assert_int_equal(tally_rows(&tally), 4);
+	expect_row(&tally, 0, 1, "b", 4);
+	expect_row(&tally, 1, 1, "a", 2);
+	expect_row(&tally, 2, 2, "b", 5);
+	expect_row(&tally, 3, 1, "", 1);
+}
+
+static void a_word_that_is_too_long_is_cut_and_found_again(void **state)
+{
+	char word[2 * TALLY_WORD_BYTES];
+
+	(void)state;
+	memset(word, 'x', sizeof(word));
+	word[sizeof(word) - 1] = '\0';
+	tally_add(&tally, 0, word, 1);
+	tally_add(&tally, 0, word, 1);
+	word[TALLY_WORD_BYTES - 1] = '\0';
+	assert_int_equal(tally_rows(&tally), 1);
+	expect_row(&tally, 0, 0, word, 2);
+}
+
+static void what_finds_no_row_is_counted_together(void **state)
+{
+	char word[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * TALLY_ROWS_MAX; i++) {
+		snprintf(word, sizeof(word), "%u", i);
+		tally_add(&tally, 0, word, 1);
+	}
+	assert_int_equal(tally_rows(&tally), TALLY_ROWS_MAX);
+	expect_row(&tally, TALLY_ROWS_MAX - 2, 0, "126", 1);
+	expect_row(&tally, TALLY_ROWS_MAX - 1, 0, TALLY_REST, TALLY_ROWS_MAX + 1);
+	tally_add(&tally, 0, "7", 1);
+	expect_row(&tally, 7, 0, "7", 2);
+}
+
+static void tallies_add_up(void **state)
+{
+	(void)state;
+	tally_add(&tally, 1, "a", 1);
+	tally_add(&other, 2, "a", 10);
+	tally_add(&other, 1, "a", 100);
+	tally_merge(&tally, &other);
+	tally_merge(&tally, &other);
+	assert_int_equal(tally_rows(&tally), 2);
+	expect_row(&tally, 0, 1, "a", 201);
+	expect_row(&tally, 1, 2, "a", 20);
+}
+
+static void *count_words(void *arg)
+{
+	char word[16];
+
+	(void)arg;
+	for (unsigned i = 0; i < 200000; i++) {
+		snprintf(word, sizeof(word), "%u", i / 2000);
+		tally_add(&tally, 0, word, 1);
+	}
+	return NULL;
+}
+
+/* What is read meanwhile is whole words, and numbers that never shrink. */
+static void it_may_be_read_while_it_grows(void **state)
+{
+	uint64_t before = 0, now = 0;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, count_words, NULL), 0);
+	while (now < 200000) {
+		now = 0;
+		for (unsigned i = 0; i < tally_rows(&tally); i++) {
+			assert_int_equal(strtoul(tally.rows[i].word, NULL, 10), i);
+			now += tally.rows[i].n;
+		}
+		assert_true(now >= before);
+		before = now;
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(now, 200000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(words_are_counted_in_the_order_they_came_up, begin),
+		cmocka_unit_test_setup(a_word_that_is_too_long_is_cut_and_found_again, begin),
+		cmocka_unit_test_setup(what_finds_no_row_is_counted_together, begin),
+		cmocka_unit_test_setup(tallies_add_up, begin),
+		cmocka_unit_test_setup(it_may_be_read_while_it_grows, begin),
+	};
+
+	return cmocka_run_group_tests_name("tally", tests, NULL, NULL);
+}
