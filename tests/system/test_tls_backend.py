@@ -74,7 +74,7 @@ def test_host_name_is_verified_and_asked_for(to, server, pki):
     ("backend.pem", {"tls_name": "other.example.com"}, "certificate is for another name"),
     ("backend.pem", {"tls_name": "127.0.0.2"}, "certificate is for another name"),
     ("elsewhere.pem", {}, "certificate is for another name"),
-    ("sleepy.pem", {"tls_name": NAME}, "certificate expired"),
+    ("expired.pem", {"tls_name": "old.example.com"}, "certificate expired"),
     ("elsewhere.pem", {"tls_name": "elsewhere.example.com", "tls_crl": "more.crl"},
      "certificate revoked"),
     ("backend.pem", {"tls_ca": None}, "unknown CA"),        # the system's do not have ours

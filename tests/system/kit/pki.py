@@ -24,7 +24,6 @@ class Pki:
         self.make("backend", f"DNS:{BACKEND_NAME},IP:127.0.0.1")
         self.make("stranger-backend", f"DNS:{BACKEND_NAME},IP:127.0.0.1", authority="stranger-ca")
         self.make("elsewhere", "DNS:elsewhere.example.com")
-        self.make("sleepy", f"DNS:{BACKEND_NAME}", days=-1)
         self.revoked = self._revoke("elsewhere")
 
     def __getitem__(self, name):
@@ -32,14 +31,14 @@ class Pki:
         assert path.exists(), f"{path} was not made: {(self.dir / 'log').read_text()[-2000:]}"
         return str(path)
 
-    def make(self, name, names, *, authority="ca", days=30):
+    def make(self, name, names, *, authority="ca"):
         """An ECDSA certificate: NAME.crt, NAME.key, and both in NAME.pem."""
         files = {kind: self.dir / f"{name}.{kind}" for kind in ("key", "csr", "ext", "crt", "pem")}
         self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                       "-nodes", "-keyout", files["key"], "-out", files["csr"], "-subj", f"/CN={name}")
         files["ext"].write_text(f"basicConstraints=CA:FALSE\nsubjectAltName={names}\n")
         self._openssl("x509", "-req", "-in", files["csr"], "-CA", f"{authority}.crt", "-CAkey",
-                      f"{authority}.key", "-CAcreateserial", "-days", str(days),
+                      f"{authority}.key", "-CAcreateserial", "-days", "30",
                       "-extfile", files["ext"], "-out", files["crt"])
         files["pem"].write_bytes(files["crt"].read_bytes() + files["key"].read_bytes())
         files["pem"].chmod(0o600)
