@@ -63,7 +63,7 @@ def database(databases):
 @pytest.fixture
 def serving(ringmain, pki):
     """serving(mode, servers) gives a ringmain that speaks PostgreSQL."""
-    def begin(mode, behind, **listener):
+    def begin(mode, behind, direct_tls="no", **listener):
         keys = {"protocol": "postgres", **listener}
         if mode in ("terminate", "both"):
             keys.update({"tls": "terminate", "certificate": pki["ecdsa.pem"]})
@@ -71,7 +71,8 @@ def serving(ringmain, pki):
             keys["tls"] = "passthrough"
         pool = {"balance": "roundrobin"}
         if mode in ("both", "backend"):
-            pool.update({"protocol": "postgres", "tls": "yes", "tls_ca": pki["ca.crt"]})
+            pool.update({"protocol": "postgres", "tls": "yes", "tls_ca": pki["ca.crt"],
+                         "direct_tls": direct_tls})
         return ringmain(behind, listener=keys, pool=pool)
     return begin
 
@@ -209,13 +210,33 @@ def test_client_certificates(serving, secure, database, pki):
     rm.wait_line(msg="session", reason="client_tls_error", detail="peer sent no certificate")
 
 
-def test_direct_tls_with_a_client_that_has_it(serving, secure, database):
-    version = database.tool("psql", "--version").stdout
+# TLS without a request for it, since PostgreSQL 17
+
+@pytest.fixture
+def direct(serving, secure, databases):
+    """direct(mode, servers) gives a ringmain that meets its backends directly, and the conninfo of
+    a client that comes so, and never falls back."""
+    version = databases[0].tool("psql", "--version").stdout
     if int(re.search(r"(\d+)\.", version)[1]) < 17:
         pytest.skip(f"needs psql 17 for sslnegotiation=direct; this is {version.strip()}")
-    rm = serving("terminate", [database])
-    conninfo = secure(rm, "terminate", database, sslnegotiation="direct")
-    assert database.tool("psql", "-d", conninfo, "-Atc", "select 7").stdout == "7\n"
+
+    def begin(mode, behind):
+        rm = serving(mode, behind, direct_tls="yes")
+        negotiation = {} if mode == "backend" else {"sslnegotiation": "direct"}
+        return rm, secure(rm, mode, behind[0], **negotiation)
+    return begin
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_direct_tls(direct, database, mode):
+    rm, conninfo = direct(mode, [database])
+    out = database.tool("psql", "-d", conninfo, "-Atc", "select i, a from big order by i").stdout
+    assert digest(out) == digest(database.tool("psql", "-Atc", "select i, a from big order by i").stdout)
+    if mode != "backend":
+        assert rm.wait_sessions(1)[0]["alpn"] == "postgresql"
+    out = database.tool("pgbench", "-C", "-S", "-c", 4, "-j", 2, "-t", 15, conninfo).stdout
+    assert "number of transactions actually processed: 60/60" in out
+    assert {line["reason"] for line in rm.sessions()} <= ends(mode)
 
 
 @pytest.mark.parametrize("mode", ("terminate", "both"))
@@ -278,19 +299,29 @@ def test_request_to_cancel_somebody_elses(serving, databases, login, connect):
         assert session.result() == [""]
 
 
-@pytest.mark.parametrize("mode", ("terminate", "backend"))
-def test_control_c_in_psql(serving, secure, databases, workdir, mode):
-    """libpq sends its requests on a connection of their own."""
-    rm = serving(mode, databases)
+def interrupt_psql(databases, workdir, conninfo):
+    """Twice, as there are two servers that take turns."""
     for number in range(2):
-        server = databases[0]
-        psql = proc.Process([server.program("psql"), "-X", "-d", secure(rm, mode, server), "-c",
-                             f"select pg_sleep(60) /* {mode} {number} */"], f"{workdir}/psql{number}")
-        wait_until(lambda n=number: any(sleeps(server, f"{mode} {n}") for server in databases),
+        mark = f"{workdir} {number}"
+        psql = proc.Process([databases[0].program("psql"), "-X", "-d", conninfo, "-c",
+                             f"select pg_sleep(60) /* {mark} */"], f"{workdir}/psql{number}")
+        wait_until(lambda mark=mark: any(sleeps(server, mark) for server in databases),
                    "the query to run")
         psql.send_signal(signal.SIGINT)
         assert psql.wait() == 1
         assert "canceling statement due to user request" in psql.text()
+
+
+@pytest.mark.parametrize("mode", ("terminate", "backend"))
+def test_control_c_in_psql(serving, secure, databases, workdir, mode):
+    """libpq sends its requests on a connection of their own."""
+    rm = serving(mode, databases)
+    interrupt_psql(databases, workdir, secure(rm, mode, databases[0]))
+
+
+@pytest.mark.parametrize("mode", ("terminate", "both"))
+def test_control_c_in_psql_with_direct_tls(direct, databases, workdir, mode):
+    interrupt_psql(databases, workdir, direct(mode, databases)[1])
 
 
 def sleeps(server, mark):
