@@ -121,6 +121,23 @@ static void tls_received(struct session *s, const void *bytes, size_t n)
 	tls_go_on(s);
 }
 
+void dial_feed(struct session *s)
+{
+	receive(s);
+}
+
+static void receive_failed(struct session *s, int res)
+{
+	if (res == -ENOBUFS) {
+		engine_free_slow_greeting(s->engine, s);
+		side_starve(backend_side(s)); /* until there is one, or the try's time is over */
+	} else if (res == -EINTR || res == -EAGAIN) {
+		receive(s);
+	} else {
+		dial_failed(s, res < 0 ? res : -ECONNRESET);
+	}
+}
+
 static void dial_on_recv(struct io_op *op, int res, unsigned flags)
 {
 	struct side *side = container_of(op, struct side, recv);
@@ -130,7 +147,7 @@ static void dial_on_recv(struct io_op *op, int res, unsigned flags)
 	if (dial_op_returned(s)) {
 		/* the try is over */
 	} else if (!buf) {
-		dial_failed(s, res < 0 ? res : -ECONNRESET);
+		receive_failed(s, res);
 	} else {
 		tls_received(s, buf->bytes, (size_t)res);
 	}

@@ -205,6 +205,8 @@ void side_feed(struct side *side)
 	list_remove(&side->starved);
 	if (s->phase == SESSION_GREETING && s->greet_step != GREET_DONE)
 		greet_feed(s);
+	else if (s->phase == SESSION_DIALING && side->index == SIDE_BACKEND)
+		dial_feed(s);
 	else
 		lane_pull(side_source_of(side));
 }

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "config/load.h"
+#include "config/security.h"
 #include "net/sock.h"
 
 #define BACKLOG 4096
@@ -115,6 +116,8 @@ static void load(struct stage *st, const struct stage_options *o, const struct a
 
 	diag_init(&diag);
 	st->config = config_load_text("stage.ini", config, bytes, &diag);
+	if (st->config)
+		config_load_security(st->config, &diag);
 	diag_write(&diag, stderr);
 	diag_finish(&diag);
 	free(config);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+#include "tls/wish.h"
+
+/* ---- a backend with TLS -------------------------------------------------- */
+
+/* The TLS of the backend's end: what it says goes to the peer's socket. */
+struct served {
+	struct tls_stream *tls;
+	int fd;
+	char bytes[BUF_BYTES];
+};
+
+static int send_to_peer(void *owner, const void *bytes, size_t n)
+{
+	peer_send(((struct served *)owner)->fd, bytes, n);
+	return 0;
+}
+
+static struct stage *encrypted(void **state, const char *more)
+{
+	char keys[256];
+
+	snprintf(keys, sizeof(keys), "tls = yes\ntls_verify = no\n%s", more);
+	return stage_with(state, &(struct stage_options){ .pool_keys = keys, .buffers = 8 });
+}
+
+/* Connected, and the ClientHello is on its way. */
+static struct cast shaking_hands(struct stage *st)
+{
+	struct cast c = stage_dialing(st);
+
+	stage_run(st);
+	c.backend = stage_accept_at(st, 0);
+	assert_int_equal(c.s->phase, SESSION_DIALING);
+	assert_non_null(backend_of(c.s)->tls);
+	expect_request(&backend_of(c.s)->recv, FAKE_RECV);
+	return c;
+}
+
+static void serve(struct served *served, int fd)
+{
+	struct tls_server *server = make_server(&(struct wish){ 0 });
+
+	served->fd = fd;
+	assert_int_equal(tls_stream_accept(server, NULL, send_to_peer, served, &served->tls), 0);
+	tls_server_unref(server);
+}
+
+/* Gives it what has come; its answer goes out. */
+static enum tls_result answer(struct served *served)
+{
+	long n = peer_recv(served->fd, served->bytes, sizeof(served->bytes));
+
+	assert_true(n > 0);
+	tls_stream_give(served->tls, served->bytes, (size_t)n);
+	return tls_stream_handshake(served->tls);
+}
+
+/* Takes every buffer, or gives them back. */
+static unsigned take_buffers(struct stage *st, struct buf *taken[])
+{
+	unsigned n = 0;
+
+	while ((taken[n] = buf_get(&stage_engine(st)->bufs)))
+		n++;
+	return n;
+}
+
+static void give_buffers(struct stage *st, struct buf *taken[], unsigned n)
+{
+	while (n > 0)
+		buf_put(&stage_engine(st)->bufs, taken[--n]);
+}
+
+static bool is_starved(struct session *s)
+{
+	return !list_is_empty(&backend_of(s)->starved);
+}
+
+/* ---- tests --------------------------------------------------------------- */
+
+static void a_handshake_with_a_backend_comes_before_the_relay(void **state)
+{
+	struct stage *st = encrypted(state, "");
+	struct cast c = shaking_hands(st);
+	struct served served;
+
+	serve(&served, c.backend);
+	assert_int_equal(answer(&served), TLS_WANT_INPUT);
+	stage_run(st);
+	assert_int_equal(answer(&served), TLS_DONE);
+	stage_run(st);
+	assert_int_equal(c.s->phase, SESSION_RELAYING);
+	tls_stream_destroy(served.tls);
+}
+
+static void a_handshake_that_finds_no_buffer_waits_for_one(void **state)
+{
+	struct stage *st = encrypted(state, "connect_timeout = 1s");
+	struct cast c = shaking_hands(st);
+	struct buf *taken[9];
+	struct served served;
+	unsigned n;
+
+	serve(&served, c.backend);
+	assert_int_equal(answer(&served), TLS_WANT_INPUT);
+	n = take_buffers(st, taken);
+	fake_complete(&backend_of(c.s)->recv, -ENOBUFS, 0);
+	for (int turn = 0; turn < 3; turn++) {
+		stage_pass(st, 100);
+		assert_true(is_starved(c.s));
+		assert_int_equal(c.s->phase, SESSION_DIALING);
+		expect_request(&backend_of(c.s)->recv, FAKE_NOTHING);
+	}
+	give_buffers(st, taken, n);
+	stage_turn(st);
+	assert_false(is_starved(c.s));
+	stage_run(st);
+	assert_int_equal(answer(&served), TLS_DONE);
+	stage_run(st);
+	assert_int_equal(c.s->phase, SESSION_RELAYING);
+	assert_int_equal(c.s->waiter.ask.tried_n, 0);
+	assert_int_equal(stage_engine(st)->counters->starvations, 1);
+	tls_stream_destroy(served.tls);
+}
+
+static void it_waits_no_longer_than_its_try_may_take(void **state)
+{
+	struct stage *st = encrypted(state, "connect_timeout = 1s");
+	struct cast c = shaking_hands(st);
+	struct buf *taken[9];
+	unsigned n = take_buffers(st, taken);
+
+	fake_complete(&backend_of(c.s)->recv, -ENOBUFS, 0);
+	stage_pass(st, 999);
+	assert_true(is_starved(c.s));
+	stage_pass(st, 1);
+	fake_run_cancels();
+	stage_turn(st);
+	assert_int_equal(stage_ended(st, CLOSE_CONNECT_TIMEOUT), 1);
+	assert_true(list_is_empty(&stage_engine(st)->starved));
+	give_buffers(st, taken, n);
+}
+
+static void a_session_that_closes_meanwhile_is_not_fed(void **state)
+{
+	struct stage *st = encrypted(state, "");
+	struct cast c = shaking_hands(st);
+
+	fake_complete(&backend_of(c.s)->recv, -ENOBUFS, 0);
+	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
+	assert_false(is_starved(c.s));
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_SHUTDOWN), 1);
+}
+
+static void an_interrupted_receive_is_no_failure(void **state)
+{
+	struct stage *st = encrypted(state, "");
+	struct cast c = shaking_hands(st);
+
+	fake_complete(&backend_of(c.s)->recv, -EINTR, 0);
+	assert_int_equal(c.s->phase, SESSION_DIALING);
+	expect_request(&backend_of(c.s)->recv, FAKE_RECV);
+}
+
+static void a_backend_that_hangs_up_in_the_handshake_has_failed(void **state)
+{
+	struct stage *st = encrypted(state, "");
+	struct cast c = shaking_hands(st);
+
+	stage_close(st, c.backend);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_CONNECT_FAILED), 1);
+	assert_int_equal(atomic_load(&stage_backend(st, 0)->connect_failures), 1);
+}
+
+/* ---- all ----------------------------------------------------------------- */
+
+static int set_up(void **state)
+{
+	(void)state;
+	assert_int_equal(tls_library_start(), 0);
+	return kit_make_certificates("one");
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tls_library_stop();
+	kit_remove_certificates();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(a_handshake_with_a_backend_comes_before_the_relay),
+		stage_test(a_handshake_that_finds_no_buffer_waits_for_one),
+		stage_test(it_waits_no_longer_than_its_try_may_take),
+		stage_test(a_session_that_closes_meanwhile_is_not_fed),
+		stage_test(an_interrupted_receive_is_no_failure),
+		stage_test(a_backend_that_hangs_up_in_the_handshake_has_failed),
+	};
+
+	return cmocka_run_group_tests_name("dial_preamble", tests, set_up, tear_down);
+}
