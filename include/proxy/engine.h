@@ -52,7 +52,7 @@ struct engine {
 	struct timers timers;
 	struct slab sessions;
 	uint64_t sessions_begun;
-	size_t sources_used;  /* to connect from, in turns */
+	uint16_t origin_turn; /* see origin.h */
 	uint64_t epoch;       /* when it was started, wall clock: makes ids unique over restarts */
 	struct list starved;  /* sides that wait for a buffer */
 	struct list reapable; /* sessions that are over */

@@ -144,7 +144,8 @@ struct session {
 	uint64_t stick_key;              /* of its client; 0: not looked up */
 	uint32_t source;                 /* counted by the listener's limits: see admission.h */
 	uint32_t stuck;                  /* held in the pool's stick table, or TABLE_NONE */
-	uint32_t introduced_left;        /* of our PROXY header, still to be sent */
+	uint16_t introduced_left;        /* of our PROXY header, still to be sent */
+	uint16_t origin_turn;            /* see origin.h */
 	bool has_spoken;                 /* the client has */
 	uint8_t greet_step;
 	uint8_t postgres_asked;  /* for pgsql_read_clear() */
@@ -155,6 +156,7 @@ struct session {
 	bool is_queued;          /* in the pool's queue */
 	bool is_retiring;        /* a try has failed: waits for the kernel to return its ops */
 	char dial_answer;        /* one byte, to PostgreSQL's SSLRequest */
+	uint8_t origins_failed;  /* addresses to connect from that had no port left */
 	int dial_error;          /* of the last failed try: -errno, 0 for none */
 	enum session_phase phase;
 	enum close_reason why;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "net/sock.h"
 #include "proxy/introduce.h"
+#include "proxy/origin.h"
 
 /* One backend's check. */
 struct probe {
@@ -19,6 +20,7 @@ struct probe {
 	struct io_op cancel;
 	uint64_t started_ms;
 	int fd; /* -1: none under way */
+	uint16_t origin_turn;
 };
 
 /* One pool's steps in time. */
@@ -63,6 +65,16 @@ static void probe_answered(struct probe *p, bool passed)
 	timer_set(c->timers, &p->timer, MAX(p->started_ms + delay_ms, *c->now_ms + 1));
 }
 
+/* Trouble of our own, such as no port left: says nothing of the backend. */
+static void probe_later(struct probe *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+	timer_set(p->checker->timers, &p->timer,
+		  *p->checker->now_ms + pool_config(p->pool)->check.interval_ms);
+}
+
 static void probe_on_connect(struct io_op *op, int res, unsigned flags)
 {
 	struct probe *p = container_of(op, struct probe, connect);
@@ -71,12 +83,14 @@ static void probe_on_connect(struct io_op *op, int res, unsigned flags)
 	timer_stop(p->checker->timers, &p->timer);
 	if (res == 0 && pool_config(p->pool)->send_proxy != PROXY_OFF)
 		introduce_check(p->fd, pool_config(p->pool));
-	if (!p->checker->is_stopped) {
+	if (p->checker->is_stopped) {
+		close(p->fd);
+		p->fd = -1;
+	} else if (res == -EADDRNOTAVAIL || res == -ENOBUFS || res == -ENOMEM) {
+		probe_later(p);
+	} else {
 		probe_answered(p, res == 0);
-		return;
 	}
-	close(p->fd);
-	p->fd = -1;
 }
 
 static void probe_on_cancelled(struct io_op *op, int res, unsigned flags)
@@ -92,20 +106,14 @@ static void probe_cancel(struct probe *p)
 		io_cancel(p->checker->ring, &p->cancel, &p->connect);
 }
 
-/* Trouble of our own, such as no descriptor: says nothing of the backend. */
-static void probe_later(struct probe *p)
-{
-	timer_set(p->checker->timers, &p->timer,
-		  *p->checker->now_ms + pool_config(p->pool)->check.interval_ms);
-}
-
 static void probe_start(struct probe *p)
 {
 	const struct addr *addr = &p->backend->config->addr;
 	const struct sock_options plain = { 0 };
 	const char *step;
 
-	if (sock_dialer(addr, &plain, &p->fd, &step) < 0) {
+	if (sock_dialer(addr, &plain, &p->fd, &step) < 0 ||
+	    origin_set(pool_config(p->pool), addr, &p->origin_turn, p->fd, &step) < 0) {
 		probe_later(p);
 		return;
 	}

@@ -17,10 +17,15 @@
 #include "proxy/engine.h"
 #include "proxy/facts.h"
 #include "proxy/lane.h"
+#include "proxy/origin.h"
 #include "proxy/side.h"
 #include "tls/stream.h"
 
+/* Addresses to connect from (source) that are tried for one backend. */
+#define ORIGINS_TRIED_MAX 16
+
 static void dial_next(struct session *s);
+static void dial_connect(struct session *s);
 static void wait_in_queue(struct session *s);
 static void dial_on_connect(struct io_op *op, int res, unsigned flags);
 
@@ -79,6 +84,17 @@ static void note_result(struct session *s, int err)
 		proxy_on_health(s->engine->proxy, s->pool, s->backend, change);
 }
 
+/* Has the address that was connected from run out of ports, and is there another one? */
+static bool has_another_origin(struct session *s)
+{
+	size_t origins = MIN(pool_config(s->pool)->sources_n, ORIGINS_TRIED_MAX);
+
+	if (s->dial_error == -EADDRNOTAVAIL && ++s->origins_failed < origins)
+		return true;
+	s->origins_failed = 0;
+	return false;
+}
+
 /* This backend will not do: never again for this session, and on to the next. */
 static void dial_retire(struct session *s)
 {
@@ -89,6 +105,10 @@ static void dial_retire(struct session *s)
 		return;
 	s->is_retiring = false;
 	side_drop_connection(side);
+	if (has_another_origin(s)) {
+		dial_connect(s);
+		return;
+	}
 	note_result(s, s->dial_error);
 	s->waiter.ask.tried[s->waiter.ask.tried_n++] = (uint16_t)s->backend->index;
 	dial_release(s);
@@ -152,32 +172,24 @@ void dial_settle(struct session *s)
 	(void)!sock_set_options(backend_side(s)->fd, &s->backend->config->addr, &options, &step);
 }
 
-/* The next of our addresses that is of the backend's family, or NULL. */
-static const struct addr *next_source(struct engine *e, const struct pool_config *pool, int family)
-{
-	for (size_t n = 0; n < pool->sources_n; n++) {
-		const struct addr *addr = &pool->sources[e->sources_used++ % pool->sources_n].addr;
-
-		if (addr_family(addr) == family)
-			return addr;
-	}
-	return NULL;
-}
-
 /* Where to connect from, where that is not for the kernel to say. 0 or -errno. */
 static int set_source(struct session *s, int fd, const char **ret_step)
 {
 	const struct pool_config *pool = pool_config(s->pool);
-	int family = addr_family(&s->backend->config->addr);
-	const struct addr *source = next_source(s->engine, pool, family);
+	const struct addr *backend = &s->backend->config->addr;
+	uint16_t *turn = s->origins_failed > 0 ? &s->origin_turn : &s->engine->origin_turn;
 	struct addr client;
+	int err;
 
 	addr_lengthen(&client, &s->client);
-	if (pool->is_transparent && client.len > 0 && addr_family(&client) == family) {
+	if (pool->is_transparent && client.len > 0 &&
+	    addr_family(&client) == addr_family(backend)) {
 		addr_set_port(&client, 0);
 		return sock_set_source(fd, &client, true, ret_step);
 	}
-	return source ? sock_set_source(fd, source, false, ret_step) : 0;
+	err = origin_set(pool, backend, turn, fd, ret_step);
+	s->origin_turn = *turn;
+	return err;
 }
 
 /* Gives a socket fit for the session's backend. 0 or -errno. */

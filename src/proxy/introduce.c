@@ -152,7 +152,7 @@ int introduce_client(struct session *s)
 	}
 	n = proxyhdr_write(&hdr, bytes, sizeof(bytes));
 	CHECK(n > 0);
-	s->introduced_left = (uint32_t)n;
+	s->introduced_left = (uint16_t)n;
 	return crypt_send(&s->sides[SIDE_BACKEND], bytes, n);
 }
 

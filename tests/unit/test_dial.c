@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit/proxy_stage.h"
 
+#include "net/sock.h"
+
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -200,8 +202,68 @@ static void what_we_lack_is_not_held_against_the_backend(void **state)
 		assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
 		assert_int_equal(failures(st, 0), 0);
 		assert_int_equal(atomic_load(&stage_backend(st, 0)->failures_in_row), 0);
+		assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 1);
 		assert_int_equal(stage_teardown(state), 0);
 	}
+}
+
+/* The address that the dialing session's socket is bound to. */
+static void expect_origin(struct session *s, const char *host)
+{
+	char text[ADDR_TEXT_BYTES];
+	struct addr addr;
+
+	assert_int_equal(sock_local_addr(backend_of(s)->fd, &addr), 0);
+	addr_set_port(&addr, 0);
+	(void)addr_format(&addr, text);
+	assert_memory_equal(text, host, strlen(host));
+}
+
+static void where_one_address_has_no_port_left_another_has(void **state)
+{
+	struct stage *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3 ::1 127.0.0.4");
+	struct cast c = stage_dialing(st), other = stage_dialing(st);
+
+	expect_origin(c.s, "127.0.0.2:");
+	expect_origin(other.s, "127.0.0.3:");
+	fake_complete(connect_of(c.s), -EADDRNOTAVAIL, 0);
+	expect_origin(c.s, "127.0.0.3:");
+	fake_complete(connect_of(c.s), -EADDRNOTAVAIL, 0);
+	expect_origin(c.s, "127.0.0.4:");
+	expect_dialing(c.s, 0);
+	assert_int_equal(places(st, 0), 2);
+	stage_run(st);
+	assert_int_equal(c.s->phase, SESSION_RELAYING);
+	assert_int_equal(c.s->waiter.ask.tried_n, 0);
+	assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 0);
+}
+
+static void where_no_address_has_a_port_left_another_backend_is_tried(void **state)
+{
+	struct stage *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3");
+	struct cast c = stage_dialing(st);
+
+	for (unsigned n = 0; n < 2; n++) {
+		expect_dialing(c.s, 0);
+		fake_complete(connect_of(c.s), -EADDRNOTAVAIL, 0);
+	}
+	expect_dialing(c.s, 1);
+	fake_complete(connect_of(c.s), -EADDRNOTAVAIL, 0);
+	expect_dialing(c.s, 1);
+	stage_run(st);
+	assert_int_equal(c.s->phase, SESSION_RELAYING);
+	assert_int_equal(failures(st, 0), 0);
+	assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 1);
+}
+
+static void a_refusal_is_no_reason_for_another_address(void **state)
+{
+	struct stage *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3");
+	struct cast c = stage_dialing(st);
+
+	fake_complete(connect_of(c.s), -ECONNREFUSED, 0);
+	expect_dialing(c.s, 1);
+	assert_int_equal(failures(st, 0), 1);
 }
 
 static void without_descriptors_a_session_ends_and_nothing_leaks(void **state)
@@ -410,6 +472,9 @@ int main(void)
 		stage_test(a_connect_that_succeeds_too_late_is_dropped),
 		stage_test(all_tries_together_have_a_limit),
 		stage_test(what_we_lack_is_not_held_against_the_backend),
+		stage_test(where_one_address_has_no_port_left_another_has),
+		stage_test(where_no_address_has_a_port_left_another_backend_is_tried),
+		stage_test(a_refusal_is_no_reason_for_another_address),
 		stage_test(without_descriptors_a_session_ends_and_nothing_leaks),
 		stage_test(the_last_failure_names_the_reason),
 		stage_test(when_none_is_ready_the_client_is_told_at_once),
