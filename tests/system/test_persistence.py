@@ -11,7 +11,6 @@ import pytest
 from kit import backend as servers
 from kit import proc, proxyhdr, tcp, tls
 from kit.ini import ini
-from kit.netns import Netns
 from kit.ringmain import BINARY
 from kit.wait import wait_until
 
@@ -305,43 +304,3 @@ def test_first_fills_in_order(ringmain, named, connect):
         client.sendall(b"?")
         order.append(tcp.recv_exactly(client, 2).decode())
     assert order == ["b1"] * 5 + ["b2"] * 5 + ["b3"] * 5
-
-
-# Whom the backend sees
-
-def test_addresses_to_dial_from_in_turns(ringmain, backend, connect):
-    server = backend(servers.echo)
-    rm = ringmain([server], pool={"source": ["127.0.0.81", "127.0.0.82 127.0.0.83"]},
-                  settings={"workers": 1})
-    for _ in range(12):
-        tcp.exchange(connect(rm.address()), b"x")
-    hosts = [peer.sock.getpeername()[0] for peer in server.peers]
-    assert collections.Counter(hosts) == {f"127.0.0.{number}": 4 for number in (81, 82, 83)}
-    assert all(len(set(three)) == 3 for three in itertools.zip_longest(*[iter(hosts)] * 3))
-
-
-def test_address_that_is_not_ours_is_not_the_backends_fault(ringmain, backend):
-    server = backend(servers.echo)
-    rm = ringmain([server], pool={"source": "192.0.2.1", "eject_after": 1})
-    for _ in range(4):
-        assert tcp.knock(rm.address()) == (b"", "RST")
-    rm.wait_sessions(4, reason="no_resources")
-    assert not rm.lines(backend="b1", change="ejected") and not server.peers
-
-
-@pytest.mark.root
-def test_transparent(make_ringmain, cleanup, workdir):
-    """The backend sees an address that is not this machine's, and its answers come back."""
-    space = Netns(workdir)
-    cleanup.append(space.close)
-    space.run("ip", "route", "add", "local", "default", "dev", "lo", "table", "100")
-    space.run("ip", "rule", "add", "to", "192.0.2.0/24", "lookup", "100")
-    server = space.inside(servers.Backend, servers.echo)
-    cleanup.append(server.close)
-    rm = make_ringmain().start(ini([server], pool={"transparent": "yes"}, listener={
-        "proxy": "accept", "proxy_from": "127.0.0.1"}), prefix=space.prefix)
-    client = space.inside(tcp.connect, rm.address())
-    cleanup.append(client.close)
-    client.sendall(proxyhdr.v2(("192.0.2.77", 40001), ("198.51.100.9", 443)))
-    tcp.exchange(client, b"who am I")
-    assert server.next_peer().sock.getpeername()[0] == "192.0.2.77"

@@ -6,9 +6,9 @@ import socket
 import pytest
 
 from kit import backend as servers
-from kit import proxies, proxyhdr as ph, tcp, tls
+from kit import proxyhdr as ph, tcp, tls
 from kit.ports import reserved_port
-from kit.wait import Stopwatch, wait_until
+from kit.wait import Stopwatch
 
 CLIENT, TARGET = ("192.0.2.77", 40001), ("198.51.100.9", 443)
 CLIENT6, TARGET6 = ("2001:db8::77", 40001), ("2001:db8::9", 443)
@@ -339,60 +339,3 @@ def test_checks_speak_for_themselves(ringmain, manual, version):
         else:
             assert header.source == sock.getpeername() and header.destination == server.address
         sock.close()
-
-
-# With others
-
-@pytest.mark.parametrize("kind, version", ((proxies.Haproxy, "v1"), (proxies.Haproxy, "v2"),
-                                           (proxies.Nginx, "v1")))
-def test_behind_another_proxy(relay, start, workdir, connect, kind, version):
-    front = start(kind, workdir, relay.address(), sends=version)
-    client = connect(front.address, source=("127.0.0.21", 0))
-    own = client.getsockname()
-    tcp.exchange(client, PAYLOAD)
-    client.close()
-    wait_until(lambda: relay.sessions(client=tcp.text_of(own)), "the client's session")
-
-
-def test_behind_hitch(relay, start, workdir, cleanup, pki):
-    """Its headers carry TLVs of its own."""
-    front = start(proxies.Hitch, workdir, relay.address(), certificate=pki["backend.pem"])
-    client = tls.connect(front.address, tls.client_context(), source=("127.0.0.24", 0))
-    cleanup.append(client.close)
-    own = client.sock.getsockname()
-    tcp.exchange(client, PAYLOAD)
-    client.close()
-    wait_until(lambda: relay.sessions(client=tcp.text_of(own)), "the client's session")
-
-
-@pytest.mark.parametrize("kind", (proxies.Haproxy, proxies.Nginx))
-@pytest.mark.parametrize("version", ("v1", "v2", "v2 tlvs"))
-def test_before_another_proxy(ringmain, start, workdir, manual, connect, kind, version):
-    server = manual()
-    back = start(kind, workdir, server.address, accepts=True, sends="v1")
-    rm = ringmain([back], pool=FULL if "tlvs" in version else {"send_proxy": version})
-    client = connect(rm.address(), source=("127.0.0.22", 0))
-    client.sendall(PAYLOAD)
-    sock = server.accept()
-    assert ph.read(sock).source == client.getsockname()
-    tcp.expect(sock, PAYLOAD)
-    sock.sendall(b"answer")
-    tcp.expect(client, b"answer")
-
-
-@pytest.mark.parametrize("version", ("v1", "v2"))
-def test_ringmain_behind_ringmain(ringmain, manual, connect, version):
-    server = manual()
-    inner = ringmain([server], listener=ACCEPT, pool=FULL)
-    outer = ringmain([tcp.text_of(inner.address())], pool={"send_proxy": version})
-    client = connect(outer.address(), source=("127.0.0.23", 0))
-    client.sendall(PAYLOAD)
-    sock = server.accept()
-    header = ph.read(sock)
-    assert header.source == client.getsockname() and header.destination == outer.address()
-    tcp.expect(sock, PAYLOAD)
-    sock.close()
-    client.close()
-    for rm in (inner, outer):
-        line = rm.wait_sessions(1)[0]
-        assert line["client"] == tcp.text_of(header.source) and line["up"] == str(len(PAYLOAD))

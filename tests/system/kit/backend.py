@@ -60,8 +60,9 @@ class Manual:
 class Peer:
     """One accepted connection of a Backend and what was seen on it."""
 
-    def __init__(self, sock, server):
+    def __init__(self, sock, server, address):
         self.sock = sock
+        self.address = address          # where it came from
         self.server = server
         self.received = 0
         self.hash = hashlib.sha256()
@@ -102,13 +103,13 @@ class Backend:
     def _accept(self):
         while True:
             try:
-                sock, _ = self.sock.accept()
+                sock, address = self.sock.accept()
             except OSError:
                 if self._closing:
                     return
                 time.sleep(0.01)        # out of descriptors: others must close first
                 continue
-            peer = Peer(sock, self)
+            peer = Peer(sock, self, address)
             self.peers.append(peer)
             self._new.put(peer)
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()

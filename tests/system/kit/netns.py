@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A network namespace with a loopback, held by a child process and gone with it. Needs root.
+"""Network namespaces with a loopback, held by child processes and gone with them. Need root.
 
 All of 127.0.0.0/8 is there, so two addresses are two hosts, and a filter that drops what comes from
 one and goes to it is a pulled cable.
@@ -18,11 +18,11 @@ CLONE_NEWNET = 0x40000000
 class Netns:
     """One network namespace."""
 
-    def __init__(self, workdir):
+    def __init__(self, workdir, number=1):
         proc.need_root()
         unshare, sleep = proc.need("unshare", "util-linux"), proc.need("sleep", "coreutils")
         self.nsenter = proc.need("nsenter", "util-linux")
-        self.holder = proc.Process([unshare, "--net", sleep, "3600"], f"{workdir}/netns.log")
+        self.holder = proc.Process([unshare, "--net", sleep, "3600"], f"{workdir}/netns-{number}.log")
         self.path = f"/proc/{self.holder.pid}/ns/net"
         ours = os.readlink("/proc/self/ns/net")
         wait_until(lambda: not self.holder.alive() or os.readlink(self.path) != ours,
@@ -49,6 +49,21 @@ class Netns:
                     raise OSError(ctypes.get_errno(), "setns")
             return function(*args, **kwargs)
         return tcp.Task(enter).result()
+
+    def link(self, other, ours, theirs):
+        """A cable to another one; gives both ends' interfaces these names. IPv6 works at once: nobody
+        waits to see whether an address is taken."""
+        for end in (self, other):
+            end.sysctl("net.ipv6.conf.default.accept_dad", 0)
+        self.run("ip", "link", "add", ours, "type", "veth",
+                 "peer", "name", theirs, "netns", other.holder.pid)
+        self.run("ip", "link", "set", "dev", ours, "up")
+        other.run("ip", "link", "set", "dev", theirs, "up")
+
+    def address(self, interface, address):
+        """Gives an interface ADDRESS/BITS, usable at once."""
+        options = ["nodad"] if ":" in address else []
+        self.run("ip", "address", "add", address, "dev", interface, *options)
 
     def lose(self, what):
         """From now on packets that match are lost: "ip saddr 127.0.0.9", "tcp flags fin" ..."""

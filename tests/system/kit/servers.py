@@ -111,10 +111,10 @@ class Postgres(Server):
 
 
 class MariaDB(Server):
-    """Speaks first."""
+    """Speaks first. options: more for mariadbd; user tester may come from anywhere."""
 
-    def __init__(self, *args, **kwargs):
-        self.user = proc.unprivileged_user()
+    def __init__(self, *args, options=(), **kwargs):
+        self.user, self.options = proc.unprivileged_user(), options
         super().__init__(*args, **kwargs)
 
     def start(self):
@@ -126,18 +126,20 @@ class MariaDB(Server):
             [proc.need("mariadbd", "mariadb-server"), "--no-defaults", f"--datadir={self.dir}/data",
              f"--port={self.port}", f"--bind-address={self.address[0]}", "--skip-name-resolve",
              f"--socket={self.dir}/sock", f"--pid-file={self.dir}/pid", "--skip-log-bin",
-             "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M"],
+             "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M",
+             *self.options],
             self.log, user=self.user, cwd=self.dir)
         self.wait_up()
-        self.tool("mariadb", "-e", "create database bench")
+        self.tool("mariadb", "-e", "create database bench; create user tester@'%'; "
+                  "grant all on *.* to tester@'%'")
 
     def is_up(self):
         return self.tool("mariadb", "-e", "select 1", check=False).returncode == 0
 
-    def tool(self, name, *args, address=None, **kwargs):
+    def tool(self, name, *args, address=None, user="root", **kwargs):
         host, port = address or self.address
         return proc.run([proc.need(name, "mariadb-client"), "--no-defaults", "--protocol=tcp",
-                         f"--host={host}", f"--port={port}", "--user=root", *args], **kwargs)
+                         f"--host={host}", f"--port={port}", f"--user={user}", *args], **kwargs)
 
 
 class Iperf(Server):
