@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Compares ringmain with HAProxy and nginx on the same work, in one run. See --help.
+# Compares ringmain with HAProxy, nginx and hitch on the same work, in one run. See --help.
 #
 # Everything happens in a network namespace of its own where the kernel lets us have one: its
 # ports are all free, and no sysctl of the machine is touched. Else on the machine's loopback.

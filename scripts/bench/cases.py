@@ -9,6 +9,8 @@ import dataclasses
 import time
 import typing
 
+from tls import Tls
+
 GIB = 1 << 30
 SETTLE_SECONDS = 1.0
 
@@ -21,6 +23,13 @@ class Case:
     measure: typing.Callable
     ratio_goal: typing.Optional[float] = None  # ringmain's figure divided by HAProxy's
     figure_goal: typing.Optional[float] = None  # ringmain's figure itself
+    has_tls: bool = False
+
+    def is_for(self, relay):
+        """Without a relay there is nothing to weigh, to count, or to end TLS."""
+        if not relay.is_process:
+            return self.figure_goal is None and not self.has_tls
+        return self.has_tls or not relay.needs_tls
 
 
 def of_load(stage, seen, per, amount):
@@ -34,20 +43,20 @@ def of_load(stage, seen, per, amount):
     }
 
 
-def exchanges(task, connections):
+def exchanges(task, connections, tls=None):
     def measure(stage, relay):
-        with stage.relayed(relay, "--work", "answer") as path:
+        with stage.relayed(relay, "--work", "answer", tls=tls) as path:
             seen = path.load(task, connections)
             return of_load(stage, seen, "exchange", seen["exchanges"])
 
     return measure
 
 
-def bulk(task, connections):
+def bulk(task, connections, tls=None):
     work, counted = {"down": ("source", "in_bytes"), "up": ("sink", "out_bytes")}[task]
 
     def measure(stage, relay):
-        with stage.relayed(relay, "--work", work, streams=True) as path:
+        with stage.relayed(relay, "--work", work, streams=True, tls=tls) as path:
             seen = path.load(task, connections)
             result = of_load(stage, seen, "GiB", seen[counted] / GIB)
             return {**result, "p50_us": None, "p99_us": None}
@@ -55,10 +64,11 @@ def bulk(task, connections):
     return measure
 
 
-def idle_memory(wanted):
+def idle_memory(wanted, tls=None):
     def measure(stage, relay):
         sessions = stage.sessions(wanted)
-        with stage.relayed(relay, "--work", "answer", sessions=sessions + 64) as path:
+        plan = {"sessions": sessions + 64, "tls": tls}
+        with stage.relayed(relay, "--work", "answer", **plan) as path:
             path.load("pingpong", 1, seconds=0.2)
             time.sleep(SETTLE_SECONDS)
             before = path.memory_kb()
@@ -120,7 +130,19 @@ def memory_case(n):
     return Case(f"memory-{n}", title, BYTES, idle_memory(n), figure_goal=1024)
 
 
+def tls_handshakes(key, kind, tls, ratio_goal=None):
+    measure = exchanges("exchange", 64, tls)
+    title = f"TLS handshakes, {kind}"
+    return Case(key, title, HANDSHAKE, measure, ratio_goal, has_tls=True)
+
+
+def tls_bulk(task, n):
+    title = f"TLS bulk {task}, {n} connection{'s' if n > 1 else ''}"
+    return Case(f"tls-{task}-{n}", title, CPU_S, bulk(task, n, Tls()), 0.60, has_tls=True)
+
+
 US, CPU_S, BYTES = "us/exchange", "CPU-s/GiB", "B/session"
+HANDSHAKE = "us/handshake"
 
 CASES = [
     pingpong_case(1),
@@ -137,7 +159,28 @@ CASES = [
     memory_case(10000),
     Case("syscalls-64", "syscalls, 64 connections", "per exchange", syscalls(64), figure_goal=0.15),
     Case("idle-cost", "cost among 10000 idle sessions", "x", idle_cost(10000, 64), figure_goal=1.1),
+    tls_handshakes("tls-full-ecdsa", "ECDSA P-256", Tls(), 0.30),
+    tls_handshakes("tls-full-rsa", "RSA 2048", Tls("rsa")),
+    tls_handshakes("tls-resumed", "resumed", Tls(resumes=True)),
+    tls_handshakes("tls12-resumed", "resumed, 1.2", Tls(version="1.2", resumes=True)),
+    tls_bulk("down", 1),
+    tls_bulk("down", 16),
+    tls_bulk("up", 1),
+    tls_bulk("up", 16),
+    Case(
+        "tls-pingpong-64",
+        "TLS ping-pong, 64 connections",
+        US,
+        exchanges("pingpong", 64, Tls()),
+        ratio_goal=0.70,
+        has_tls=True,
+    ),
+    Case(
+        "tls-memory-1000",
+        "TLS memory, 1000 idle sessions",
+        BYTES,
+        idle_memory(1000, Tls()),
+        figure_goal=9000,
+        has_tls=True,
+    ),
 ]
-
-# Without a relay there is nothing to weigh or count.
-NEED_A_RELAY = {c.key for c in CASES if c.figure_goal}

@@ -7,7 +7,7 @@ A measurement is {"case", "relay", "round"} with what the case gave, or with "er
 import statistics
 
 SUBJECT = "ringmain"
-PEERS = ("haproxy", "nginx", "other")
+PEERS = ("haproxy", "nginx", "hitch", "other")
 
 
 def spread(values):

@@ -21,14 +21,17 @@ import figures
 import plot
 import processes
 import relays
-from cases import CASES, NEED_A_RELAY
+from cases import CASES
 from stage import Stage
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 DESCRIPTION = """\
 Compares ringmain with HAProxy (mode tcp, splice-auto, for bulk splice-request and -response, one
-thread, no log) and nginx (stream, one process, 64 kB buffers, no log) on the same work in one run.
+thread, no log) and nginx (stream, one process, 64 kB buffers, no log) on the same work in one run;
+with TLS with hitch (one worker), too. There the relay ends TLS in front of a backend without, and
+all have the same certificate (made for the run), version (1.3 where nothing else is said), cipher
+suite (TLS_AES_128_GCM_SHA256) and group (X25519), with tickets on. The client's TLS is OpenSSL's.
 Every measurement has a relay process of its own. Rounds are interleaved: a case is done with one
 relay after the other, in another order each round, so that whatever disturbs the machine disturbs
 all of them. The relay runs on one processor, the client and the backend (tests/load/load.c) share
@@ -40,6 +43,10 @@ What the figures mean (median of the rounds, least and greatest beside it; less 
   us/exchange    CPU time of the relay's process (all threads, user and kernel, io_uring's kernel
                  workers too; read in nanoseconds from its CPU clock at both ends of the
                  measurement) by the number of exchanges. An exchange is 128 bytes up and 1 kB down.
+  us/handshake   the same by the number of connections: each is accepted, has its TLS handshake,
+                 whole (key exchange and signature) or resumed (key exchange and ticket; TLS 1.2:
+                 ticket alone), gets one of its own to the backend, carries one exchange, is closed.
+                 In a case with resumed ones all but the very first are, which is checked.
   CPU-s/GiB      the same CPU time by the GiB that came through. Bulk is one way: the sender sends
                  and the receiver receives all they can.
   B/session      private memory (smaps_rollup: Private_Dirty) with N idle sessions, each of which
@@ -73,7 +80,7 @@ OPTIONS = {
     "--only": {"metavar": "CASE,...", "help": "cases, or beginnings of their names"},
     "--relays": {
         "metavar": "NAME,...",
-        "default": "ringmain,haproxy,nginx,direct",
+        "default": "ringmain,haproxy,nginx,hitch,direct",
         "help": "(%(default)s)",
     },
     "--ringmain": {
@@ -155,9 +162,13 @@ def choose_relays(parser, opt):
     for name in opt.relays.split(",") + (["other"] if opt.other else []):
         if name not in known:
             parser.error(f"--relays {name}: one of {', '.join(known)}")
+        if not any(case.is_for(known[name]) for case in opt.cases):
+            continue
         if not known[name].is_there():
             parser.error(f"{name} is not there: {known[name].cure}, or leave it out by --relays")
         chosen.append(known[name])
+    if not chosen:
+        parser.error(f"--relays {opt.relays}: not for these cases")
     return chosen
 
 
@@ -253,7 +264,7 @@ def measure_all(stage, opt, chosen, measurements):
         for turn in range(opt.rounds)
         for case in opt.cases
         for relay in in_order(chosen, turn)
-        if relay.is_process or case.key not in NEED_A_RELAY
+        if case.is_for(relay)
     ]
     for done, (turn, case, relay) in enumerate(plan, 1):
         measurements.append(measure_one(stage, case, relay, turn))
@@ -278,17 +289,25 @@ def notes(opt, stage, measurements):
     return lines
 
 
+def tls_libraries(opt, chosen):
+    if not any(case.has_tls for case in opt.cases):
+        return {}
+    return {r.key: library for r in chosen if (library := r.library())}
+
+
 def report(opt, stage, chosen, versions, measurements):
     labels = {r.key: f"{r.label} {versions[r.key]}".strip() for r in chosen}
     rows = figures.summarise(measurements, opt.cases, labels)
+    libraries = tls_libraries(opt, chosen)
     setting = (
         f"Linux {platform.release()}, {cpu_model()}, TCP {congestion_control()}, relay on CPU"
         f" {min(stage.relay_cpus)}, load on CPU {','.join(map(str, sorted(stage.load_cpus)))};"
         f" {opt.rounds} rounds of {stage.seconds:g} s"
     )
     compared = ", ".join(labels[r.key] for r in chosen if r.is_process)
+    whose = ", ".join(f"{labels[key]}: {library}" for key, library in libraries.items())
     parts = [
-        f"{compared}\n{setting}",
+        "\n".join(line for line in (compared, whose and f"TLS of {whose}", setting) if line),
         figures.figures_table(rows, labels),
         figures.ratios_table(rows, labels),
         "\n".join(notes(opt, stage, measurements)),
@@ -302,6 +321,7 @@ def report(opt, stage, chosen, versions, measurements):
         "cpu": cpu_model(),
         "congestion_control": congestion_control(),
         "relays": versions,
+        "tls_libraries": libraries,
         "rounds": opt.rounds,
         "seconds": stage.seconds,
         "summary": rows,

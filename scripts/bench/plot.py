@@ -4,8 +4,8 @@
 import shutil
 import subprocess
 
-COLOURS = {"haproxy": "#1f6fb4", "nginx": "#3a9a4a", "other": "#8a5fb0"}
-OFFSETS = {"haproxy": 0.16, "nginx": -0.16, "other": 0.0}
+COLOURS = {"haproxy": "#1f6fb4", "nginx": "#3a9a4a", "hitch": "#c98a1b", "other": "#8a5fb0"}
+OFFSETS = {"haproxy": 0.2, "nginx": 0.07, "hitch": -0.07, "other": -0.2}
 
 SCRIPT = """
 set terminal svg size 900,{height} font "DejaVu Sans,13" background "#ffffff"

@@ -12,6 +12,7 @@ import time
 
 import processes
 from processes import Trouble
+from tls import make_certificate
 
 START_SECONDS = 10
 SPARE_FILES = 300  # of a relay, beside its sessions
@@ -28,12 +29,19 @@ class Stage:
         self.seconds = seconds
         self.warmup = 0.5
         self.sessions_max = (nofile - SPARE_FILES) // 2
+        self.certificates = {}
         self.counter = 0
         self.port = 10000
 
     def sessions(self, wanted):
         """As many sessions as the limit of open files allows, up to `wanted`."""
         return min(wanted, self.sessions_max - 64)
+
+    def certificate(self, kind):
+        """The path of a PEM file, made when it is first needed."""
+        if kind not in self.certificates:
+            self.certificates[kind] = make_certificate(self.directory, kind)
+        return self.certificates[kind]
 
     def free_port(self):
         """Below the kernel's own range, so that no connection of ours is sitting on it."""
@@ -66,8 +74,8 @@ class Stage:
             processes.stop(serve)
 
     @contextlib.contextmanager
-    def relayed(self, relay, *backend_args, sessions=2048, backends=1, streams=False):
-        """A relay in front of `backends` backends; gives a Path."""
+    def relayed(self, relay, *backend_args, sessions=2048, backends=1, streams=False, tls=None):
+        """A relay in front of `backends` backends, that ends TLS if told so; gives a Path."""
         with contextlib.ExitStack() as stack:
             addresses = [
                 stack.enter_context(self.backend(*backend_args)) for _ in range(backends)
@@ -81,19 +89,14 @@ class Stage:
             port = self.free_port()
             sessions = min(sessions, self.sessions_max)
             plan = {"port": port, "backends": addresses, "sessions": sessions, "streams": streams}
+            plan |= {"tls": tls, "pem": tls and self.certificate(tls.certificate)}
             argv = relay.write(directory, plan)
             log = stack.enter_context(open(directory / "log", "wb"))
             process = processes.start(argv, self.relay_cpus, log)
             stack.callback(processes.stop, process)
             try:
-                processes.wait_until(
-                    lambda: process.poll() is not None or processes.is_listening(port),
-                    START_SECONDS,
-                    f"{relay.label} listens",
-                )
-                if process.poll() is not None:
-                    raise Trouble(f"{relay.label} ended with {process.returncode} at start-up")
-                yield Path(self, f"127.0.0.1:{port}", processes.family(process.pid))
+                wait_for_relay(relay, process, port)
+                yield Path(self, f"127.0.0.1:{port}", processes.family(process.pid), tls)
                 if process.poll() is not None:
                     raise Trouble(f"{relay.label} ended with {process.returncode} under load")
             except Trouble as trouble:
@@ -101,17 +104,37 @@ class Stage:
                 raise Trouble(f"{trouble}{': ' if tail else ''}{tail}") from None
 
 
+def wait_for_relay(relay, process, port):
+    """Until it listens and its workers are there."""
+
+    def is_up():
+        family = processes.family(process.pid)
+        return processes.is_listening(port) and len(family) >= relay.processes
+
+    processes.wait_until(
+        lambda: process.poll() is not None or is_up(), START_SECONDS, f"{relay.label} listens"
+    )
+    if process.poll() is not None:
+        raise Trouble(f"{relay.label} ended with {process.returncode} at start-up")
+
+
 class Path:
     """From the clients to the backend, through a relay or (pids empty) directly."""
 
-    def __init__(self, stage, address, pids):
+    def __init__(self, stage, address, pids, tls=None):
         self.stage = stage
         self.address = address
         self.pids = pids
+        self.tls = tls
+
+    def client(self, task, connections):
+        """The beginning of a client's command line."""
+        flags = self.tls.client_flags() if self.tls else []
+        return [task, "--to", self.address, "--connections", connections, *flags]
 
     def start_load(self, task, connections, *args, seconds=None):
         seconds = seconds or self.stage.seconds
-        args = [task, "--to", self.address, "--connections", connections, *args]
+        args = [*self.client(task, connections), *args]
         args += ["--seconds", seconds, "--warmup", self.stage.warmup]
         args += ["--lifetime", int(seconds) + 90]
         if self.pids:
@@ -130,7 +153,9 @@ class Path:
             raise Trouble(f"load client: exit {client.returncode}: {err.strip()}")
         seen = json.loads(out)
         if seen["failures"]:
-            raise Trouble(f"{seen['failures']} connections failed")
+            raise Trouble(f"{seen['failures']} connections failed: {err.strip()}")
+        if self.tls:
+            self.tls.check(seen)
         return seen
 
     def load(self, task, connections, *args, seconds=None):
@@ -140,8 +165,7 @@ class Path:
     def hold(self, connections):
         """So many sessions that have had one exchange each and are idle now."""
         client = self.stage.load(
-            *("hold", "--to", self.address, "--connections", connections, "--lifetime", 600),
-            stdin=subprocess.PIPE,
+            *self.client("hold", connections), "--lifetime", 600, stdin=subprocess.PIPE
         )
         try:
             line = processes.first_line(client, 90, "load hold")

@@ -416,8 +416,8 @@ static const char usage[] =
 	"  hold      one exchange on each connection, then print \"holding N\" and stay idle\n"
 	"            until stdin ends (to answer)\n"
 	"\n"
-	"  --tls VERSION      speak TLS 1.2 or 1.3: AES-128-GCM, X25519, any certificate; bytes are\n"
-	"                     those inside, and close_notify goes before a close\n"
+	"  --tls VERSION      speak TLS 1.2 or 1.3: AES-128-GCM, X25519, any certificate; bytes\n"
+	"                     are those inside, and close_notify goes before a close\n"
 	"  --resume           every connection but the first resumes, with the newest ticket\n"
 	"  --connections N    at the same time (64)\n"
 	"  --request BYTES    (128)         --answer BYTES     (1024)\n"
@@ -427,11 +427,12 @@ static const char usage[] =
 	"  --verify           compare every byte received; serve ends at the first wrong one\n"
 	"  --lifetime S       end by SIGALRM after so long, whatever happens (3600)\n"
 	"\n"
-	"Prints one line of JSON: seconds as measured; exchanges and bytes within them; TLS\n"
-	"handshakes, counted when something comes through, and those of them that resumed; times in\n"
-	"microseconds from the request (exchange: from connect) to the last byte of the answer,\n"
-	"p50, p99, max and mean; cpu_s, the CPU time of --cpu-of, all threads, kernel workers of\n"
-	"io_uring included; failures, connections that broke, from the start on.\n"
+	"Prints one line of JSON: seconds as measured; exchanges and bytes within them;\n"
+	"handshakes of TLS, counted when something comes through, and those that resumed;\n"
+	"times in microseconds from the request (exchange: from connect) to the last byte of\n"
+	"the answer, p50, p99, max and mean; cpu_s, the CPU time of --cpu-of, all threads,\n"
+	"kernel workers of io_uring included; failures, connections that broke, from the\n"
+	"start on.\n"
 	"Exit 0: measured. Exit 2: it could not be.\n";
 
 static const struct option long_options[] = {

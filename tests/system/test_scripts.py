@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The scripts that check the sources find what they are there to find."""
 
+import json
 import os
 import pathlib
 import subprocess
 
 import pytest
 
+from kit import load, proc
 from kit.ringmain import BINARY
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -170,6 +172,19 @@ def test_run_demo_shows_both_servers_and_leaves_nothing(tmp_path):
     assert done.returncode == 0, done.stdout
     assert "both servers answer" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_bench_measures_tls_with_every_relay(tmp_path):
+    """Very shortly: it says what failed, and a handshake that is not resumed has."""
+    for tool in ("haproxy", "nginx", "hitch"):
+        proc.need(tool, tool)
+    code, out = run("bench.sh", "--only", "tls12", "--rounds", "1", "--seconds", "0.1",
+                    "--ringmain", BINARY, "--load-tool", load.program(), "--out", tmp_path)
+    assert code == 0, out
+    document = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    assert [one["relay"] for one in document["measurements"] if one["figure"] > 0] == [
+        "ringmain", "haproxy", "nginx", "hitch"]
+    assert document["tls_libraries"]["haproxy"].startswith("OpenSSL ")
 
 
 def make(*args):

@@ -14,17 +14,11 @@ from kit.wait import wait_until
 PROGRAM = os.environ.get("RINGMAIN_LOAD", str(VARIANT_DIR / "tests/load/load"))
 
 
-def _program():
-    if not os.path.exists(PROGRAM):
-        pytest.fail(f"{PROGRAM} does not exist: build it (make load)", False)
-    return PROGRAM
-
-
 class Serve:
     """load serve: answers each request, or does other work."""
 
     def __init__(self, workdir, number=1, work="answer"):
-        argv = [_program(), "serve", "--listen", "127.0.0.1:0", "--work", work, "--verify"]
+        argv = [program(), "serve", "--listen", "127.0.0.1:0", "--work", work, "--verify"]
         self.process = proc.Process(argv, f"{workdir}/load-{number}.log", name="load")
         found = wait_until(lambda: re.search(r"listening (\S+)", self.process.text()), "load serve")
         self.text = found[1]
@@ -33,9 +27,15 @@ class Serve:
         self.process.kill()
 
 
+def program():
+    if not os.path.exists(PROGRAM):
+        pytest.fail(f"{PROGRAM} does not exist: build it (make load)", False)
+    return PROGRAM
+
+
 def run(task, relay, **keys):
     """Keeps the relay busy; gives the finished process. keys: seconds=1 resume=True ..."""
-    argv = [_program(), task, "--to", tcp.text_of(relay), "--verify"]
+    argv = [program(), task, "--to", tcp.text_of(relay), "--verify"]
     for key, value in keys.items():
         argv += ["--" + key] if value is True else ["--" + key, str(value)]
     return proc.run(argv, timeout=60, check=False)
