@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Mistakes of an operator, through the program: each is named with its place, and nothing starts."""
 
+import pathlib
+import re
 import socket
 
 import pytest
@@ -15,6 +17,8 @@ pytestmark = pytest.mark.haproxy_cannot("reads another language")
 LISTENER = "[listener in]\nbind = 127.0.0.1:5432\npool = out\n"
 POOL = "[pool out]\nbackend = one 127.0.0.1:9\n"
 GOOD = LISTENER + POOL
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
 
 # What is written, where the mistake is (line:column), and words of the message.
 MISTAKES = {
@@ -204,3 +208,12 @@ def test_command_line(args, code, words):
     assert done.returncode == code
     assert words in done.stdout + done.stderr
     assert (done.stdout == "") == (code != 0)
+
+
+def test_the_readme_shows_configurations_that_are_good(make_ringmain, pki):
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```ini\n(.*?)```", readme, re.S)
+    assert len(shown) == 2
+    for text in shown:
+        done = make_ringmain().check(text.replace("/etc/ringmain/tls/db.pem", str(pki["ecdsa.pem"])), "-t")
+        assert (done.returncode, done.stderr) == (0, "")
