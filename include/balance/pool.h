@@ -173,6 +173,9 @@ uint64_t pool_digest(struct pool *pool);
 /* Makes what a pool decides by chance repeatable, for tests. */
 void pool_seed(struct pool *pool, uint64_t seed);
 
+/* How many backends are ready and have weight, of all tiers. */
+unsigned pool_ready(struct pool *pool);
+
 const struct pool_config *pool_config(const struct pool *pool);
 size_t pool_backends(const struct pool *pool);
 struct backend *pool_backend(struct pool *pool, size_t index);

@@ -21,6 +21,7 @@
 
 #define WORKERS_MAX 256
 
+struct alarm;
 struct cancels;
 struct counters;
 struct session;
@@ -47,6 +48,7 @@ struct proxy {
 	size_t listeners_n;
 	struct pool **pools;
 	struct stick **sticks; /* of the pool of the same index, or NULL */
+	struct alarm *alarms;  /* of the pool of the same index */
 	size_t pools_n;
 	bool needs_clients;      /* somebody decides by, or passes on, the client's address */
 	struct cancels *cancels; /* NULL: no listener speaks PostgreSQL */
@@ -71,6 +73,9 @@ struct pool *proxy_pool(const struct proxy *proxy, const struct pool_config *con
 
 /* Its stick table, or NULL. */
 struct stick *proxy_stick(const struct proxy *proxy, const struct pool_config *config);
+
+/* What is to be told of it. */
+struct alarm *proxy_alarm(const struct proxy *proxy, const struct pool_config *config);
 
 /*
  * Takes a place for one session of @listener, or says no: the listener's or

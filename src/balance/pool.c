@@ -270,6 +270,16 @@ void pool_seed(struct pool *pool, uint64_t seed)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+unsigned pool_ready(struct pool *pool)
+{
+	unsigned ready;
+
+	pthread_mutex_lock(&pool->lock);
+	ready = pool->ready_n;
+	pthread_mutex_unlock(&pool->lock);
+	return ready;
+}
+
 const struct pool_config *pool_config(const struct pool *pool)
 {
 	return pool->config;

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "proxy/alarm.h"
 #include "proxy/introduce.h"
 #include "proxy/origin.h"
 
@@ -151,6 +152,7 @@ static void clockwork_on_timer(struct timer *timer)
 			proxy_on_health(c->proxy, w->pool, returned, HEALTH_RETURNED);
 	} while (returned);
 	proxy_call_waiting(c->proxy, w->pool, *c->now_ms);
+	alarm_tick(proxy_alarm(c->proxy, pool_config(w->pool)), w->pool, *c->now_ms);
 	if (!c->is_stopped)
 		timer_set(c->timers, &w->timer, *c->now_ms + CLOCKWORK_MS);
 }

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "proxy/alarm.h"
 #include "proxy/choose.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
@@ -281,6 +282,9 @@ static void dial_next(struct session *s)
 {
 	enum pool_answer answer = choose_backend(s);
 
+	if (answer == POOL_ALL_FULL || answer == POOL_WAITING)
+		alarm_note_full(proxy_alarm(s->engine->proxy, pool_config(s->pool)),
+				s->engine->now_ms);
 	if (s->backend)
 		dial_connect(s);
 	else if (answer == POOL_WAITING)

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/alarm.h"
 #include "proxy/cancels.h"
 #include "proxy/counters.h"
 #include "proxy/engine.h"
@@ -87,6 +88,11 @@ struct stick *proxy_stick(const struct proxy *proxy, const struct pool_config *c
 	return proxy->sticks[config - proxy->config->pools];
 }
 
+struct alarm *proxy_alarm(const struct proxy *proxy, const struct pool_config *config)
+{
+	return &proxy->alarms[config - proxy->config->pools];
+}
+
 static bool create_parts(struct proxy *proxy)
 {
 	const struct config *config = proxy->config;
@@ -138,11 +144,12 @@ struct proxy *proxy_create(const struct config *config, unsigned workers_n, unsi
 	proxy->started_ms = clock_now_ms();
 	proxy->pools = calloc(MAX(config->pools_n, 1), sizeof(struct pool *));
 	proxy->sticks = calloc(MAX(config->pools_n, 1), sizeof(struct stick *));
+	proxy->alarms = calloc(MAX(config->pools_n, 1), sizeof(*proxy->alarms));
 	proxy->listeners = zeroed(config->listeners_n, sizeof(*proxy->listeners));
 	proxy->peers = zeroed(workers_n, sizeof(*proxy->peers));
 	proxy->counters = counters_create(workers_n, config->listeners_n, config->pools_n);
-	if (proxy->pools && proxy->sticks && proxy->listeners && proxy->peers && proxy->counters &&
-	    create_parts(proxy))
+	if (proxy->pools && proxy->sticks && proxy->alarms && proxy->listeners && proxy->peers &&
+	    proxy->counters && create_parts(proxy))
 		return proxy;
 	proxy_destroy(proxy);
 	return NULL;
@@ -161,6 +168,7 @@ void proxy_destroy(struct proxy *proxy)
 	for (size_t n = 0; n < proxy->listeners_n; n++)
 		limits_destroy(proxy->listeners[n].limits);
 	free(proxy->sticks);
+	free(proxy->alarms);
 	cancels_destroy(proxy->cancels);
 	counters_destroy(proxy->counters, proxy->workers_n);
 	free(proxy->pools);
