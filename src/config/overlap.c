@@ -47,6 +47,14 @@ static struct host any_host(int family)
 	return host_of(&any_spec, &addr);
 }
 
+/* IPv4, as ::ffff:a.b.c.d? */
+static bool is_mapped(const struct host *host)
+{
+	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(host->bytes, prefix, sizeof(prefix)) == 0;
+}
+
 static int compare_hosts(const struct host *a, const struct host *b)
 {
 	int order;
@@ -171,6 +179,39 @@ static void check_twice(const struct bounds *bounds, struct diag *diag)
 	}
 }
 
+/* The other bind to "any" that takes connections to @at, too, or NULL. */
+static const struct bound *find_any(const struct bounds *bounds, const struct bound *at)
+{
+	const struct host any[] = { any_host(AF_INET), any_host(AF_INET6) };
+	const struct host *wanted = &any[!is_mapped(&at->host)];
+
+	if (at->host.path || compare_hosts(&at->host, wanted) == 0)
+		return NULL;
+	for (size_t i = 0; i < bounds->n; i++) {
+		const struct bound *other = &bounds->list[i];
+
+		if (compare_hosts(&other->host, wanted) == 0 && other->bind != at->bind &&
+		    at->port_first <= other->port_last && other->port_first <= at->port_last)
+			return other;
+	}
+	return NULL;
+}
+
+static void check_within_any(const struct bounds *bounds, struct diag *diag)
+{
+	const struct bind_config *reported = NULL;
+
+	for (size_t i = 0; i < bounds->n; i++) {
+		const struct bound *at = &bounds->list[i];
+		const struct bound *any = find_any(bounds, at);
+
+		if (any && at->bind != reported) {
+			report_twice(any, at, diag);
+			reported = at->bind;
+		}
+	}
+}
+
 /* ---- backends that are listeners ---- */
 
 /* Who is bound to this, or NULL. Where binds overlap, it may miss one: that is reported anyway. */
@@ -240,6 +281,7 @@ void config_check_overlaps(const struct config *config, struct diag *diag, bool 
 		return;
 	}
 	check_twice(&bounds, diag);
+	check_within_any(&bounds, diag);
 	for (size_t i = 0; i < config->pools_n; i++)
 		check_pool(&bounds, &config->pools[i], diag, ask);
 	free(bounds.list);

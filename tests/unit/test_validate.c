@@ -101,11 +101,16 @@ static void an_address_is_bound_once(void **state)
 		{ "127.0.0.1:80", "[::ffff:127.0.0.1]:80", false },
 		{ ":80", "*:80", false },
 		{ ":80", ":81", true },
-		/* Nothing but "any" takes both families; the more precise address wins. */
+		/* Nothing but "any" without brackets takes both families. */
 		{ ":80", "0.0.0.0:80", false },
 		{ ":80", "[::]:80", false },
 		{ "0.0.0.0:80", "[::]:80", true },
-		{ ":80", "127.0.0.1:80", true },
+		{ ":80", "127.0.0.1:80", false },
+		{ "127.0.0.1:80", ":80", false },
+		{ ":80", "127.0.0.1:81", true },
+		{ "0.0.0.0:80-90", "127.0.0.1:85", false },
+		{ "[::]:80", "127.0.0.1:80", true },
+		{ "0.0.0.0:80", "[::1]:80", true },
 		{ "127.0.0.1:80-90", "127.0.0.1:90-95", false },
 		{ "127.0.0.1:80-90", "127.0.0.1:85", false },
 		{ "127.0.0.1:85", "127.0.0.1:80-90", false },
