@@ -104,6 +104,16 @@ def family(pid):
     return pids
 
 
+def pin(pids, cpus):
+    """Also those that chose another processor themselves."""
+    for pid in pids:
+        os.sched_setaffinity(pid, cpus)
+
+
+def are_pinned(pids, cpus):
+    return all(os.sched_getaffinity(pid) == cpus for pid in pids)
+
+
 def memory_kb(pids):
     """Private, proportional and resident memory in user space, of all the processes together.
     Clean pages, those of program and libraries, turn from private to shared whenever anybody on

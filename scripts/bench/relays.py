@@ -24,6 +24,7 @@ class Relay:
     library_flags = library_pattern = None
     is_process = True
     processes = 1
+    settle_seconds = 0  # from listening to being ready
     needs_tls = False  # it can do nothing else
     cure = "scripts/install-deps.sh --for bench"
 
@@ -180,6 +181,7 @@ class Hitch(Relay):
     key, label, program = "hitch", "hitch", "hitch"
     version_flags = ("--version",)
     processes = 2
+    settle_seconds = 0.2  # then its worker has chosen a processor, which we overrule
     needs_tls = True
 
     def library(self):

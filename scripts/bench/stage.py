@@ -96,7 +96,9 @@ class Stage:
             stack.callback(processes.stop, process)
             try:
                 wait_for_relay(relay, process, port)
-                yield Path(self, f"127.0.0.1:{port}", processes.family(process.pid), tls)
+                family = processes.family(process.pid)
+                processes.pin(family, self.relay_cpus)
+                yield Path(self, f"127.0.0.1:{port}", family, tls)
                 if process.poll() is not None:
                     raise Trouble(f"{relay.label} ended with {process.returncode} under load")
             except Trouble as trouble:
@@ -116,6 +118,7 @@ def wait_for_relay(relay, process, port):
     )
     if process.poll() is not None:
         raise Trouble(f"{relay.label} ended with {process.returncode} at start-up")
+    time.sleep(relay.settle_seconds)
 
 
 class Path:
@@ -154,6 +157,8 @@ class Path:
         seen = json.loads(out)
         if seen["failures"]:
             raise Trouble(f"{seen['failures']} connections failed: {err.strip()}")
+        if not processes.are_pinned(self.pids, self.stage.relay_cpus):
+            raise Trouble("the relay left its processor")
         if self.tls:
             self.tls.check(seen)
         return seen
