@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who gets in, how many at a time, how fast, and what becomes of the others."""
 
+import contextlib
+import signal
 import socket
 
 import pytest
 
 from kit import backend as servers
-from kit import proc, proxyhdr, tcp
+from kit import proc, proxyhdr, tcp, tls
 from kit.ini import ini
 from kit.wait import Stopwatch, wait_until
 
@@ -42,10 +44,10 @@ def is_served(sock, data=b"hello"):
     return True
 
 
-def comes_in(rm, host):
+def comes_in(rm, host, address=None):
     """Is one from there served, who leaves at once?"""
     try:
-        with tcp.connect(rm.address(), source=(host, 0)) as sock:
+        with tcp.connect(address or rm.address(), source=(host, 0)) as sock:
             return is_served(sock)
     except ConnectionResetError:
         return False
@@ -75,9 +77,14 @@ def test_source_is_a_block(relay, come):
     assert comes_in(rm, "127.0.2.3")
 
 
-def test_source_of_ipv6_is_a_64(relay, connect):
+@pytest.mark.parametrize("bits, other, stranger", (
+    (None, "2001:db8:0:1:ffff::2", "2001:db8:0:2::1"),
+    (48, "2001:db8:0:2::1", "2001:db8:1:1::1"),
+    (128, "2001:db8:0:1::1", "2001:db8:0:1::2")))
+def test_source_of_ipv6_is_a_64_or_as_given(relay, connect, bits, other, stranger):
     """Clients that a proxy introduces; the proxy itself is no source."""
-    rm = relay(proxy="accept", proxy_from="127.0.0.0/8", max_sessions_per_source=1)
+    rm = relay(proxy="accept", proxy_from="127.0.0.0/8", max_sessions_per_source=1,
+               **({"source_prefix6": bits} if bits else {}))
 
     def introduced(host):
         sock = connect(rm.address())
@@ -85,9 +92,82 @@ def test_source_of_ipv6_is_a_64(relay, connect):
         return sock
 
     assert is_served(introduced("2001:db8:0:1::1"))
-    assert not is_served(introduced("2001:db8:0:1:ffff::2"))
-    assert is_served(introduced("2001:db8:0:2::1"))
+    assert not is_served(introduced(other))
+    assert is_served(introduced(stranger))
     assert rm.wait_sessions(1)[0]["detail"] == "source_sessions"
+
+
+# Over all workers
+
+FOUR = {"workers": 4}
+LIMITS_OF_SIX = {
+    "source": {"listener": {"max_sessions_per_source": 6}},
+    "backend": {"backend": "max_sessions=6"},
+    "listener": {"listener": {"max_sessions": 6}},
+    "process": {"settings": {"max_sessions": 6}},
+}
+
+
+def is_kept_out(rm):
+    """Does one more wait or is it reset? It does not stay."""
+    try:
+        with tcp.connect(rm.address(), timeout=0.2) as late:
+            late.sendall(b"one too many")
+            try:
+                return not late.recv(1)
+            finally:
+                tcp.reset(late)
+    except (TimeoutError, ConnectionError):
+        return True
+
+
+@pytest.mark.parametrize("of", LIMITS_OF_SIX)
+def test_limits_are_of_the_whole_process(ringmain, backend, connect, of):
+    """Four workers, of which each has some: six get in, and for each that leaves one more."""
+    limit = LIMITS_OF_SIX[of]
+    server = backend(servers.echo)
+    rm = ringmain([f"{server.text} {limit.get('backend', '')}"], listener=limit.get("listener"),
+                  settings={**FOUR, **limit.get("settings", {})}, pool={"queue": 20})
+    inside = []
+
+    def get_in():
+        with contextlib.suppress(ConnectionResetError):
+            client = connect(rm.address())
+            if is_served(client):
+                inside.append(client)
+        return len(inside) == 6
+
+    for _ in range(3):
+        wait_until(get_in, "the places")
+        assert is_kept_out(rm) and server.active() == 6
+        inside.pop(0).close()
+    for client in inside:
+        client.close()
+    assert len({line["worker"] for line in rm.wait_sessions(8, reason="done", up=5)}) > 1
+
+
+# Before TLS
+
+@pytest.mark.parametrize("is_introduced", (False, True))
+def test_over_limit_is_closed_before_tls(ringmain, backend, connect, pki, is_introduced):
+    """Who has sent no ClientHello yet is reset all the same, and costs no handshake."""
+    behind = {"proxy": "accept", "proxy_from": "127.0.0.1"} if is_introduced else {}
+    header = proxyhdr.v1(("192.0.2.9", 1), ("192.0.2.1", 443)) if is_introduced else b""
+    rm = ringmain([backend(servers.echo)], listener={
+        "tls": "terminate", "certificate": pki["ecdsa.pem"], "max_sessions_per_source": 1, **behind})
+    first = connect(rm.address())
+    first.sendall(header)
+    secure = tls.TlsSocket(first, tls.client_context(pki), name=tls.NAME)
+    tcp.exchange(secure, b"in")
+    for _ in range(5):
+        with contextlib.suppress(ConnectionResetError):     # which may be faster than connect()
+            late = connect(rm.address())
+            late.sendall(header)
+            assert tcp.read_to_end(late) == (b"", "RST")
+    tcp.exchange(secure, b"still here")
+    rm.process.send_signal(signal.SIGUSR1)
+    counted = rm.wait_line(msg="counters_tls", listener="in")
+    assert (counted["hellos"], counted["handshakes"], counted["failed"]) == ("1", "1", "0")
 
 
 def test_rate_of_one_source(relay):
@@ -210,6 +290,24 @@ def test_first_rule_that_fits_decides(ringmain, backend, rules, answers):
     assert len(server.peers) == sum(answers.values())
     if not all(answers.values()):
         rm.wait_line(msg="turned away", reason="denied")
+
+
+def test_rules_of_ipv6(ringmain, backend):
+    server = backend(servers.echo)
+    for rule, answers in (("deny = ::1", [True, False]), ("deny = ::/0", [True, False]),
+                          ("allow = ::1/128", [False, True]), ("deny = 127.0.0.0/8", [False, True])):
+        rm = ringmain(ini([server], binds=("127.0.0.1:0", "[::1]:0"))
+                      .replace("[listener in]", f"[listener in]\n{rule}"))
+        assert [comes_in(rm, address[0], address) for address in rm.addresses()] == answers, rule
+
+
+def test_all_of_it_is_off_by_default(make_ringmain):
+    said = make_ringmain().check(ini(["127.0.0.1:1"]), "--dump").stdout
+    for key in ("max_sessions_per_source", "session_rate", "session_rate_per_source", "bandwidth",
+                "first_byte_timeout", "handshake_rate", "queue"):
+        assert f"\n{key} = 0\n" in said, key
+    assert "\nover_limit = close\n" in said and "\nsource_table = 100000\n" in said
+    assert "\nallow" not in said and "\ndeny" not in said
 
 
 # Silence
