@@ -27,19 +27,6 @@
 #include "base/def.h"
 #include "config/config.h"
 
-/* Sensible settings, as initialisers. */
-#define HEALTH_CHECK_DEFAULT                                                                 \
-	{                                                                                    \
-		.interval_ms = 2000, .fast_interval_ms = 500, .timeout_ms = 1000, .fall = 3, \
-		.rise = 2, .jitter_percent = 10,                                             \
-	}
-#define HEALTH_EJECT_DEFAULT                                                                       \
-	{                                                                                          \
-		.in_a_row = 5, .failure_percent = 50, .window_connects_min = 10,                   \
-		.window_ms = 10000, .time_ms = 10000, .time_max_ms = 300000, .jitter_percent = 10, \
-		.ejected_max_percent = 50,                                                         \
-	}
-
 /* What a try to connect says about the backend. */
 enum health_result {
 	HEALTH_FINE,   /* it took the session */

@@ -13,7 +13,7 @@
 #define BIT(n) (1u << (n))
 
 /* The structure that holds @member at @ptr. */
-#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(((char *)(ptr)) - offsetof(type, member)))
 
 /* The caller must look at what the function returns. */
 #define MUST_CHECK __attribute__((warn_unused_result))

@@ -142,6 +142,11 @@ struct eject_config {
 	unsigned ejected_max_percent; /* of the pool's backends may be out, down ones counted in */
 };
 
+struct source_config {
+	struct addr addr;
+	struct config_place place;
+};
+
 struct pool_config {
 	char name[CONFIG_NAME_BYTES];
 	struct config_place place;
@@ -182,10 +187,7 @@ struct pool_config {
 	bool has_proxy_tlvs; /* v2: ALPN, authority, TLS facts, unique id, checksum */
 
 	/* Addresses of ours to connect from, in turns; none: the kernel picks. Ports are 0. */
-	struct source_config {
-		struct addr addr;
-		struct config_place place;
-	} * sources;
+	struct source_config *sources;
 	size_t sources_n;
 	bool is_transparent; /* connect from the client's own address (IP_TRANSPARENT) */
 
@@ -202,15 +204,28 @@ struct route_config {
 	struct config_place place;
 };
 
+struct bind_config {
+	struct addr_spec spec;
+	struct addr *addrs; /* all that the host resolves to, with the first port */
+	size_t addrs_n;
+	struct config_place place;
+};
+
+struct certificate_config {
+	char *chain, *key; /* file names; key NULL: it is in the chain's file */
+	struct config_place place;
+};
+
+struct access_rule {
+	bool is_allowed;
+	bool is_all; /* everybody, unix sockets too; otherwise the block */
+	struct addr_block block;
+};
+
 struct listener_config {
 	char name[CONFIG_NAME_BYTES];
 	struct config_place place;
-	struct bind_config {
-		struct addr_spec spec;
-		struct addr *addrs; /* all that the host resolves to, with the first port */
-		size_t addrs_n;
-		struct config_place place;
-	} * binds;
+	struct bind_config *binds;
 	size_t binds_n;
 	char pool_name[CONFIG_NAME_BYTES];
 	struct config_place pool_place;
@@ -238,10 +253,7 @@ struct listener_config {
 	size_t routes_n;
 
 	/* Of `terminate`. */
-	struct certificate_config {
-		char *chain, *key; /* file names; key NULL: it is in the chain's file */
-		struct config_place place;
-	} * certificates;
+	struct certificate_config *certificates;
 	size_t certificates_n;
 	enum stranger unknown_sni; /* a name that no certificate has; STRANGER_POOL: the first */
 	char *alpn, *ciphers, *groups;
@@ -262,11 +274,7 @@ struct listener_config {
 	 * Who may connect at all, in the order of the file: ask
 	 * access_is_allowed() of access.h.
 	 */
-	struct access_rule {
-		bool is_allowed;
-		bool is_all; /* everybody, unix sockets too; otherwise the block */
-		struct addr_block block;
-	} * access;
+	struct access_rule *access;
 	size_t access_n;
 
 	/* How many and how fast. A source is a block of addresses; unix sockets have none. */

@@ -14,12 +14,14 @@
 #include "config/config.h"
 #include "config/diag.h"
 
+struct named {
+	const char *name;
+	const struct config_place *place;
+	size_t index; /* in the order of the file */
+};
+
 struct names {
-	struct named {
-		const char *name;
-		const struct config_place *place;
-		size_t index; /* in the order of the file */
-	} * list;
+	struct named *list;
 	size_t n;
 };
 

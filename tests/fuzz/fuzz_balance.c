@@ -9,6 +9,7 @@
  */
 
 #include "fuzz/fuzz.h"
+#include "unit/health_defaults.h"
 
 #include "balance/pool.h"
 #include "base/check.h"
@@ -51,12 +52,12 @@ static void read_config(struct life *l)
 	l->config.hash_table_slots = 251; /* prime, and built at once */
 	l->config.hash_balance_percent = bounds[flags >> 2 & 3];
 	l->config.slow_start_ms = flags & 16 ? 1000 : 0;
-	l->config.check = (struct check_config)HEALTH_CHECK_DEFAULT;
+	l->config.check = health_check_default;
 	l->config.check.starts_down = flags & 32;
 	l->config.queue_max = flags & 128 ? WAITERS_MAX / 2 : 0;
 	l->config.queue_timeout_ms = 5000;
 	if (flags & 64)
-		l->config.eject = (struct eject_config)HEALTH_EJECT_DEFAULT;
+		l->config.eject = health_eject_default;
 	for (size_t i = 0; i < l->config.backends_n; i++) {
 		struct backend_config *b = &l->backends[i];
 		uint8_t kind = take(l);

@@ -2,6 +2,7 @@
 #include "balance/health.h"
 
 #include "base/def.h"
+#include "health_defaults.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -11,12 +12,11 @@
 
 #include <cmocka.h>
 
-static const struct eject_config rules = HEALTH_EJECT_DEFAULT;
-static const struct health_group ten = { .eject = &rules, .members = 10 };
+static const struct health_group ten = { .eject = &health_eject_default, .members = 10 };
 
 static struct health settled(bool up)
 {
-	struct check_config check = HEALTH_CHECK_DEFAULT;
+	struct check_config check = health_check_default;
 	struct health h;
 
 	health_init(&h, &check);
@@ -27,7 +27,7 @@ static struct health settled(bool up)
 /* '+' passes, '-' fails; after each, upper case where it is believed up. */
 static void assert_checks(struct health *h, const char *answers, const char *states)
 {
-	struct check_config check = HEALTH_CHECK_DEFAULT;
+	struct check_config check = health_check_default;
 
 	for (size_t i = 0; answers[i]; i++) {
 		bool was_up = h->is_up;
@@ -53,7 +53,7 @@ static void three_failures_take_it_down_two_passes_bring_it_up(void **state)
 
 static void the_first_answer_is_believed_at_once(void **state)
 {
-	struct check_config check = HEALTH_CHECK_DEFAULT;
+	struct check_config check = health_check_default;
 	struct health h;
 
 	(void)state;
@@ -72,7 +72,7 @@ static void the_first_answer_is_believed_at_once(void **state)
 
 static void contradicting_answers_are_checked_faster(void **state)
 {
-	struct check_config check = HEALTH_CHECK_DEFAULT;
+	struct check_config check = health_check_default;
 	struct health h = settled(true);
 
 	(void)state;
@@ -89,7 +89,7 @@ static void contradicting_answers_are_checked_faster(void **state)
 
 static void intervals_vary_by_the_jitter(void **state)
 {
-	struct check_config check = HEALTH_CHECK_DEFAULT;
+	struct check_config check = health_check_default;
 	struct health h = settled(true);
 
 	(void)state;
@@ -222,7 +222,8 @@ static void never_more_than_half_are_ejected(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct health_group group = { &rules, cases[i].members, cases[i].out };
+		struct health_group group = { &health_eject_default, cases[i].members,
+					      cases[i].out };
 		struct health h = settled(true);
 		enum health_change change = HEALTH_SAME;
 

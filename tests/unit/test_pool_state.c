@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "balance_stage.h"
 
+#include "health_defaults.h"
+
 #include <pthread.h>
 
 static const enum balance_kind kinds[] = { BALANCE_ROUNDROBIN, BALANCE_LEASTCONN, BALANCE_RANDOM,
@@ -231,7 +233,7 @@ static void nothing_ramps_at_start_up_or_after_a_drain(void **state)
 	uint64_t delay_ms;
 
 	st->config.slow_start_ms = 10000;
-	st->config.check = (struct check_config)HEALTH_CHECK_DEFAULT;
+	st->config.check = health_check_default;
 	st->config.check.starts_down = true;
 	stage_start(st);
 	assert_int_equal(stage_index(st), -POOL_NONE_READY);
@@ -278,7 +280,7 @@ static void failing_sessions_eject_and_time_brings_back(void **state)
 	struct backend *returned;
 	uint64_t next_ms;
 
-	st->config.eject = (struct eject_config)HEALTH_EJECT_DEFAULT;
+	st->config.eject = health_eject_default;
 	st->config.eject.jitter_percent = 0;
 	stage_start(st);
 	for (size_t i = 0; i < 4; i++)
@@ -314,7 +316,7 @@ static void the_operator_may_end_an_ejection(void **state)
 {
 	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1 1");
 
-	st->config.eject = (struct eject_config)HEALTH_EJECT_DEFAULT;
+	st->config.eject = health_eject_default;
 	stage_start(st);
 	for (int n = 0; n < 5; n++)
 		pool_on_connect(st->pool, nth(st, 0), HEALTH_FAILED, 0);
@@ -329,7 +331,7 @@ static void checks_take_down_and_bring_up(void **state)
 	struct stage *st = stage_new(state, BALANCE_RANDOM, "1 1");
 	uint64_t delay_ms;
 
-	st->config.check = (struct check_config)HEALTH_CHECK_DEFAULT;
+	st->config.check = health_check_default;
 	st->config.check.jitter_percent = 0;
 	stage_start(st);
 	assert_in_range(pool_first_check_ms(st->pool), 0, 1999);
@@ -396,7 +398,7 @@ static void threads_may_do_all_of_it_at_once(void **state)
 		st->backends[4].tier = 1;
 		st->config.slow_start_ms = 500;
 		st->config.hash_balance_percent = 150;
-		st->config.eject = (struct eject_config)HEALTH_EJECT_DEFAULT;
+		st->config.eject = health_eject_default;
 		stage_start(st);
 		for (int i = 0; i <= WORKERS; i++)
 			assert_int_equal(pthread_create(&threads[i], NULL,
