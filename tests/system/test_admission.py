@@ -165,6 +165,7 @@ def test_over_limit_is_closed_before_tls(ringmain, backend, connect, pki, is_int
             late.sendall(header)
             assert tcp.read_to_end(late) == (b"", "RST")
     tcp.exchange(secure, b"still here")
+    assert len(rm.wait_sessions(5 if is_introduced else 0)) == len(rm.sessions(reason="refused"))
     rm.process.send_signal(signal.SIGUSR1)
     counted = rm.wait_line(msg="counters_tls", listener="in")
     assert (counted["hellos"], counted["handshakes"], counted["failed"]) == ("1", "1", "0")
