@@ -295,6 +295,13 @@ def tls_libraries(opt, chosen):
     return {r.key: library for r in chosen if (library := r.library())}
 
 
+def whose_tls(libraries, labels):
+    users = {}
+    for key, library in libraries.items():
+        users.setdefault(library, []).append(labels[key])
+    return "".join(f"\n{library} for TLS in {', '.join(of)}" for library, of in users.items())
+
+
 def report(opt, stage, chosen, versions, measurements):
     labels = {r.key: f"{r.label} {versions[r.key]}".strip() for r in chosen}
     rows = figures.summarise(measurements, opt.cases, labels)
@@ -305,9 +312,9 @@ def report(opt, stage, chosen, versions, measurements):
         f" {opt.rounds} rounds of {stage.seconds:g} s"
     )
     compared = ", ".join(labels[r.key] for r in chosen if r.is_process)
-    whose = ", ".join(f"{labels[key]}: {library}" for key, library in libraries.items())
+    setting += whose_tls(libraries, labels)
     parts = [
-        "\n".join(line for line in (compared, whose and f"TLS of {whose}", setting) if line),
+        f"{compared}\n{setting}",
         figures.figures_table(rows, labels),
         figures.ratios_table(rows, labels),
         "\n".join(notes(opt, stage, measurements)),

@@ -11,7 +11,7 @@ SCRIPT = """
 set terminal svg size 900,{height} font "DejaVu Sans,13" background "#ffffff"
 set output "{output}"
 set title "{title}" font ",15"
-set label 1 "{subtitle}" at screen 0.5, screen 0.022 center font ",11" textcolor "#555555"
+set label 1 "{subtitle}" at screen 0.5, character 1.6 center font ",11" textcolor "#555555"
 set lmargin 34
 set bmargin 6
 set xlabel "ringmain's figure divided by the other's (log scale; left of 1 ringmain needs less)"
@@ -70,7 +70,7 @@ def draw(rows, labels, subtitle, output):
         height=130 + 46 * len(rows),
         output=output,
         title="What ringmain needs, by what others need for the same work",
-        subtitle=subtitle,
+        subtitle=subtitle.replace("\n", "\\n"),
         low=max(ticks[0], min(0.45, min(ends) * 0.9)),
         high=max(1.4, max(ends) * 1.1),
         xtics=", ".join(f'"{t:.3g}" {t}' for t in [*ticks, 0.35, 0.7, 1.4]),
