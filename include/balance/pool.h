@@ -119,6 +119,12 @@ void pool_queue_stats(struct pool *pool, struct queue_stats *ret_stats);
 MUST_CHECK bool pool_take(struct pool *pool, struct backend *backend);
 
 /*
+ * The same whatever its state and load, for who can do nothing elsewhere and
+ * is gone in a moment: a request to cancel what a session there is doing.
+ */
+void pool_take_anyway(struct pool *pool, struct backend *backend);
+
+/*
  * What the operator wants of a backend: ready, drain, down or maint, from any
  * thread; sessions it carries are not touched. Ready also ends an ejection
  * and believes the backend to be up, until its next check.

@@ -5,34 +5,45 @@
 /*
  * Which backend has the PostgreSQL session of a key. A client cancels a query
  * over a connection of its own that names the session's key and nothing else;
- * sent to another backend it would be ignored. All workers share one table,
- * which is locked for a moment at log-in, at the end of a session, and by a
- * cancel request.
+ * sent to another backend it would be ignored. Where the key cannot be seen,
+ * for TLS passes through, a session is remembered by its client's address
+ * instead, of which there may be several on several backends. All workers
+ * share one table, which is locked for a moment at log-in, at the end of a
+ * session, and by a cancel request.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "balance/pool.h"
 #include "base/def.h"
+#include "net/addr.h"
 #include "proto/pgsql.h"
 
 struct cancels;
 
 /* Keys are told apart by their hash. */
 uint64_t cancels_hash(const struct pgsql_key *key);
+/* So are clients of the listener with this index; 0 when the address tells nobody apart. */
+uint64_t cancels_hash_client(const struct addr *client, size_t listener);
 
 /* Room for @sessions_max keys. Returns NULL without memory. */
 MUST_CHECK struct cancels *cancels_create(unsigned sessions_max);
 /* Accepts NULL. */
 void cancels_destroy(struct cancels *cancels);
 
-/* Remembers where the session of @hash is, until cancels_forget(). */
+/* Remembers where a session of @hash is, until cancels_forget(). */
 void cancels_remember(struct cancels *cancels, uint64_t hash, struct pool *pool,
 		      struct backend *backend);
-void cancels_forget(struct cancels *cancels, uint64_t hash);
+void cancels_forget(struct cancels *cancels, uint64_t hash, const struct backend *backend);
 
-/* False when no session has this key. */
-MUST_CHECK bool cancels_find(struct cancels *cancels, uint64_t hash, struct pool **ret_pool,
-			     struct backend **ret_backend);
+/*
+ * Gives a backend that has sessions of @hash, the next behind @after in an
+ * order of the table's own; @after may be NULL, for the first, and may have
+ * been forgotten. False when there is none.
+ */
+MUST_CHECK bool cancels_find(struct cancels *cancels, uint64_t hash, const struct backend *after,
+			     struct pool **ret_pool, struct backend **ret_backend);
 
 #endif

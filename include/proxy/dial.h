@@ -25,13 +25,19 @@ void dial_on_client_end(struct session *s);
 /* There is a buffer again for a backend's TLS handshake that was starved of one. */
 void dial_feed(struct session *s);
 
-/* ---- between dial.c and dial_preamble.c ---- */
+/* ---- between dial.c, dial_preamble.c and ask_around.c ---- */
 
 /* The backend's socket is connected. Ends in dial_done() or dial_failed(). */
 void dial_preamble(struct session *s);
 void dial_done(struct session *s);
 /* This try is over, with @err, a negative errno; -EPROTO is a failed TLS handshake. */
 void dial_failed(struct session *s, int err);
+/* It is over with this backend, for 0 after all went well. On to the next. */
+void dial_leave(struct session *s, int err);
+/* Chooses a backend and connects to it, or closes the session. */
+void dial_next(struct session *s);
+/* Sends what waits in side.out, while dialing. */
+void dial_push(struct session *s);
 /* Why, in words, for the log; copied. */
 void dial_note_detail(struct session *s, const char *why);
 /*

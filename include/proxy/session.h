@@ -135,8 +135,8 @@ struct session {
 
 	struct buf *first;         /* greeting: the first bytes, until somebody understood them */
 	struct pgsql_watch *watch; /* looks for the key of a PostgreSQL session, or NULL */
-	uint64_t cancel_hash;      /* of that key; 0: not known */
-	struct backend *wanted;    /* the only one that will do, or NULL */
+	uint64_t cancel_hash;      /* of that key, or of its client: see cancels.h; 0: not known */
+	struct backend *wanted;    /* the only one that will do now, or NULL */
 	struct facts *facts;       /* what they said, or NULL */
 	const char *detail; /* of the reason, for the log; lives as long as the session, or NULL */
 	struct list handshake;           /* on one of the engine's lists of handshakes */
@@ -151,6 +151,7 @@ struct session {
 	uint8_t postgres_asked;  /* for pgsql_read_clear() */
 	bool is_direct_postgres; /* TLS without a request for it */
 	bool asked_for_tls;      /* by PostgreSQL's SSLRequest */
+	bool asks_around;        /* a request to cancel: see ask_around.h */
 	bool is_settled;         /* it has lasted: see dial_settle() */
 	bool is_look_due;        /* bytes moved since it was last looked at: see session_moved() */
 	bool is_queued;          /* in the pool's queue */

@@ -229,6 +229,13 @@ bool pool_take(struct pool *pool, struct backend *backend)
 	return may;
 }
 
+void pool_take_anyway(struct pool *pool, struct backend *backend)
+{
+	pthread_mutex_lock(&pool->lock);
+	take_place(pool, backend->index);
+	pthread_mutex_unlock(&pool->lock);
+}
+
 void pool_release(struct pool *pool, struct backend *backend)
 {
 	unsigned i = backend->index;

@@ -29,6 +29,16 @@ static enum pool_answer take(struct session *s, struct backend *backend)
 	return POOL_PICKED;
 }
 
+/* Once: if that one fails, no other will do. */
+static enum pool_answer take_wanted(struct session *s)
+{
+	if (s->waiter.ask.tried_n > 0)
+		return POOL_NONE_READY;
+	pool_take_anyway(s->pool, s->wanted);
+	s->backend = s->wanted;
+	return POOL_PICKED;
+}
+
 /* ---- the stick table ----------------------------------------------------- */
 
 static struct stick *stick_of(const struct session *s)
@@ -74,8 +84,8 @@ enum pool_answer choose_backend(struct session *s)
 {
 	enum pool_answer answer;
 
-	if (s->wanted) /* once: if that one fails, no other will do */
-		return s->waiter.ask.tried_n == 0 ? take(s, s->wanted) : POOL_NONE_READY;
+	if (s->wanted)
+		return take_wanted(s);
 	if (!has_tries_left(s))
 		return POOL_NONE_READY;
 	if (take_stuck(s))

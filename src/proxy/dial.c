@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "net/sock.h"
 #include "proxy/alarm.h"
+#include "proxy/ask_around.h"
 #include "proxy/choose.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
@@ -25,7 +26,6 @@
 /* Addresses to connect from (source) that are tried for one backend. */
 #define ORIGINS_TRIED_MAX 16
 
-static void dial_next(struct session *s);
 static void dial_connect(struct session *s);
 static void wait_in_queue(struct session *s);
 static void dial_on_connect(struct io_op *op, int res, unsigned flags);
@@ -113,7 +113,19 @@ static void dial_retire(struct session *s)
 	note_result(s, s->dial_error);
 	s->waiter.ask.tried[s->waiter.ask.tried_n++] = (uint16_t)s->backend->index;
 	dial_release(s);
-	dial_next(s);
+	if (s->asks_around)
+		ask_around_go_on(s);
+	else
+		dial_next(s);
+}
+
+void dial_leave(struct session *s, int err)
+{
+	CHECK(!s->is_retiring);
+	s->is_retiring = true;
+	s->dial_error = err;
+	timer_stop(&s->engine->timers, &s->timer);
+	dial_retire(s);
 }
 
 void dial_failed(struct session *s, int err)
@@ -121,12 +133,9 @@ void dial_failed(struct session *s, int err)
 	CHECK(s->phase == SESSION_DIALING);
 	if (s->is_retiring)
 		return;
-	s->is_retiring = true;
-	s->dial_error = err;
 	if (reason_of(err) == CLOSE_NO_RESOURCES || reason_of(err) == CLOSE_CONNECT_FAILED)
 		dial_note_detail(s, strerrorname_np(-err));
-	timer_stop(&s->engine->timers, &s->timer);
-	dial_retire(s);
+	dial_leave(s, err);
 }
 
 bool dial_op_returned(struct session *s)
@@ -278,7 +287,7 @@ static void dial_give_up(struct session *s, enum pool_answer answer)
 		session_close(s, CLOSE_NO_BACKEND, BY_RINGMAIN);
 }
 
-static void dial_next(struct session *s)
+void dial_next(struct session *s)
 {
 	enum pool_answer answer = choose_backend(s);
 

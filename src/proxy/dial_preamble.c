@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "proto/pgsql.h"
+#include "proxy/ask_around.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
@@ -25,7 +26,7 @@ static struct side *backend_side(struct session *s)
 	return &s->sides[SIDE_BACKEND];
 }
 
-static void push(struct session *s)
+void dial_push(struct session *s)
 {
 	struct side *side = backend_side(s);
 
@@ -48,7 +49,7 @@ static void dial_on_sent(struct io_op *op, int res, unsigned flags)
 	}
 	(void)introduce_sent(side, (uint32_t)MAX(res, 0));
 	buf_queue_sent(&side->out, &s->engine->bufs, (uint32_t)MAX(res, 0));
-	push(s);
+	dial_push(s);
 }
 
 /* ---- TLS ----------------------------------------------------------------- */
@@ -80,7 +81,7 @@ static void tls_go_on(struct session *s)
 	struct side *side = backend_side(s);
 	enum tls_result result = tls_stream_handshake(side->tls);
 
-	push(s);
+	dial_push(s);
 	if (result == TLS_DONE) {
 		tls_done(s);
 	} else if (result == TLS_WANT_INPUT) {
@@ -201,7 +202,7 @@ static void postgres_start(struct session *s)
 		dial_failed(s, -ENOBUFS);
 		return;
 	}
-	push(s);
+	dial_push(s);
 	side->recv.done = dial_on_answer;
 	io_read(s->engine->ring, &side->recv, side->fd, &s->dial_answer, 1);
 }
@@ -215,9 +216,11 @@ void dial_preamble(struct session *s)
 			dial_failed(s, err);
 			return;
 		}
-		push(s);
+		dial_push(s);
 	}
-	if (wants_ssl_request(s))
+	if (s->asks_around)
+		ask_around_tell(s);
+	else if (wants_ssl_request(s))
 		postgres_start(s);
 	else
 		after_postgres(s);

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "proto/pgsql.h"
+#include "proxy/ask_around.h"
 #include "proxy/cancels.h"
 #include "proxy/engine.h"
 #include "proxy/greet.h"
@@ -64,13 +65,15 @@ static enum parse direct_tls(struct session *s)
 
 /*
  * To the backend that has the session of this key. Where the key is not known,
- * because TLS passes through or the session is over, to any: it cannot do harm.
+ * because TLS passes through, to all that its client has sessions on, one
+ * after the other; where there are none either, to any: it cannot do harm.
  */
 static void cancel(struct session *s, const struct pgsql_key *key, const struct pool_config *pool)
 {
 	struct cancels *cancels = s->engine->proxy->cancels;
 
-	if (cancels_find(cancels, cancels_hash(key), &s->pool, &s->wanted))
+	if (cancels_find(cancels, cancels_hash(key), NULL, &s->pool, &s->wanted) ||
+	    ask_around_begin(s))
 		greet_done(s, NULL);
 	else if (pool)
 		greet_done(s, pool);
@@ -137,10 +140,14 @@ void postgres_startup(struct session *s)
 void postgres_start_watch(struct session *s)
 {
 	const struct listener_config *config = s->listener->config;
-	bool is_readable = config->tls != TLS_MODE_PASSTHROUGH || !s->facts;
+	bool has_tls = s->asked_for_tls || s->is_direct_postgres;
 
 	CHECK(!s->watch);
-	if (config->protocol == PROTOCOL_POSTGRES && is_readable && !s->wanted)
+	if (config->protocol != PROTOCOL_POSTGRES || s->wanted)
+		return;
+	if (config->tls == TLS_MODE_PASSTHROUGH && has_tls)
+		ask_around_remember(s);
+	else
 		s->watch = slab_get(&s->engine->watches);
 }
 
@@ -168,5 +175,5 @@ void postgres_finish(struct session *s)
 	if (s->watch)
 		stop_watch(s);
 	if (s->cancel_hash != 0)
-		cancels_forget(s->engine->proxy->cancels, s->cancel_hash);
+		cancels_forget(s->engine->proxy->cancels, s->cancel_hash, s->backend);
 }

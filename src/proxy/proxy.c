@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/alarm.h"
+#include "proxy/ask_around.h"
 #include "proxy/cancels.h"
 #include "proxy/counters.h"
 #include "proxy/engine.h"
@@ -34,7 +35,8 @@ static bool anybody_speaks_postgres(const struct config *config)
 static bool needs_clients(const struct config *config)
 {
 	for (size_t n = 0; n < config->listeners_n; n++)
-		if (config->listeners[n].proxy != PROXY_HEADER_OFF)
+		if (config->listeners[n].proxy != PROXY_HEADER_OFF ||
+		    ask_around_needs_clients(&config->listeners[n]))
 			return true;
 	for (size_t n = 0; n < config->pools_n; n++) {
 		const struct pool_config *p = &config->pools[n];

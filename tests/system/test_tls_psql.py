@@ -63,13 +63,13 @@ def database(databases):
 @pytest.fixture
 def serving(ringmain, pki):
     """serving(mode, servers) gives a ringmain that speaks PostgreSQL."""
-    def begin(mode, behind, direct_tls="no", **listener):
+    def begin(mode, behind, direct_tls="no", wait_ms=3000, **listener):
         keys = {"protocol": "postgres", **listener}
         if mode in ("terminate", "both"):
             keys.update({"tls": "terminate", "certificate": pki["ecdsa.pem"]})
         elif mode == "passthrough":
             keys["tls"] = "passthrough"
-        pool = {"balance": "roundrobin"}
+        pool = {"balance": "roundrobin", "connect_timeout": f"{wait_ms}ms"}
         if mode in ("both", "backend"):
             pool.update({"protocol": "postgres", "tls": "yes", "tls_ca": pki["ca.crt"],
                          "direct_tls": direct_tls})
@@ -256,24 +256,34 @@ def login(connect, pki):
     """login(ringmain, mode) gives a session of a client of our own."""
     def begin(relay, mode):
         sock = connect(relay.address())
-        if mode != "backend":
+        if mode not in ("backend", "off"):
             sock.sendall(pgwire.SSL_REQUEST)
             tcp.expect(sock, b"S")
-            sock = tls.TlsSocket(sock, tls.client_context(pki), name=tls.NAME)
+            name = BACKEND_NAME if mode == "passthrough" else tls.NAME
+            sock = tls.TlsSocket(sock, tls.client_context(pki), name=name)
         return pgwire.Session(sock)
     return begin
 
 
-@pytest.mark.parametrize("mode, how", (("terminate", "clear"), ("terminate", "tls"), ("both", "tls"),
-                                       ("backend", "clear")))
+def fall_asleep(sessions, databases):
+    """All of them run a query that only a request to cancel ends in time."""
+    for session in sessions:
+        session.ask("select pg_sleep(60)")
+    count = "select count(*) from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'"
+    wait_until(lambda: sum(int(database.tool("psql", "-Atc", count).stdout) for database in databases)
+               == len(sessions), "the queries to run")
+
+
+@pytest.mark.parametrize("mode, how", (("off", "clear"), ("terminate", "clear"), ("terminate", "tls"),
+                                       ("both", "clear"), ("both", "tls"), ("backend", "clear"),
+                                       ("passthrough", "clear")))
 def test_cancel_reaches_the_sessions_own_backend(serving, databases, login, connect, pki, mode, how):
     """Whatever turn it is: six sessions on two servers, cancelled out of order."""
     rm = serving(mode, databases)
     sessions = [login(rm, mode) for _ in range(6)]
     ports = {session.query("select inet_server_port()")[0] for session in sessions}
     assert ports == {str(server.port) for server in databases}
-    for session in sessions:
-        session.ask("select pg_sleep(60)")
+    fall_asleep(sessions, databases)
     for session in (sessions[at] for at in (3, 0, 1, 5, 4, 2)):
         sock = connect(rm.address())
         if how == "tls":
@@ -284,6 +294,52 @@ def test_cancel_reaches_the_sessions_own_backend(serving, databases, login, conn
         tcp.read_to_end(sock)
         assert session.result()["C"] == pgwire.CANCELED
         assert session.query("select 7") == ["7"]
+
+
+def test_cancel_where_all_places_are_taken(serving, databases, login, connect):
+    """A request is no session that a database has to have room for."""
+    rm = serving("terminate", [f"{database.text} max_sessions=1" for database in databases])
+    sessions = [login(rm, "terminate") for _ in databases]
+    fall_asleep(sessions, databases)
+    for session in sessions:
+        sock = connect(rm.address())
+        sock.sendall(pgwire.cancel(session.key))
+        tcp.read_to_end(sock)
+        assert session.result()["C"] == pgwire.CANCELED
+
+
+def test_cancel_of_what_passed_through_by_routes(ringmain, databases, login, connect):
+    """Its session is in a pool that a request without a name would not find."""
+    one, two = databases
+    rm = ringmain("[listener in]\nbind = 127.0.0.1:0\nprotocol = postgres\ntls = passthrough\n"
+                  f"route = sni {BACKEND_NAME} -> two\npool = one\n"
+                  f"[pool one]\nbackend = b1 {one.text}\n[pool two]\nbackend = b1 {two.text}\n")
+    session = login(rm, "passthrough")
+    assert session.query("select inet_server_port()") == [str(two.port)]
+    fall_asleep([session], [two])
+    sock = connect(rm.address())
+    sock.sendall(pgwire.cancel(session.key))
+    assert tcp.read_to_end(sock) == (b"", "FIN")
+    assert session.result()["C"] == pgwire.CANCELED
+    rm.wait_sessions(1, reason="done", detail="cancel request, sent to all backends of its source")
+
+
+def test_cancel_of_what_passed_through_when_one_is_gone(serving, databases, login, connect):
+    """A database that does not answer keeps the request from the others for a while only."""
+    rm = serving("passthrough", databases, wait_ms=700)
+    here = str(databases[1].port)
+    sessions = [login(rm, "passthrough") for _ in range(4)]
+    sessions = [session for session in sessions if session.query("select inet_server_port()") == [here]]
+    fall_asleep(sessions, databases)
+    databases[0].process.send_signal(signal.SIGSTOP)
+    try:
+        for session in sessions:
+            sock = connect(rm.address())
+            sock.sendall(pgwire.cancel(session.key))
+            assert tcp.read_to_end(sock) == (b"", "FIN")
+            assert session.result()["C"] == pgwire.CANCELED
+    finally:
+        databases[0].process.send_signal(signal.SIGCONT)
 
 
 def test_request_to_cancel_somebody_elses(serving, databases, login, connect):
@@ -312,7 +368,7 @@ def interrupt_psql(databases, workdir, conninfo):
         assert "canceling statement due to user request" in psql.text()
 
 
-@pytest.mark.parametrize("mode", ("terminate", "backend"))
+@pytest.mark.parametrize("mode", ("terminate", "backend", "passthrough"))
 def test_control_c_in_psql(serving, secure, databases, workdir, mode):
     """libpq sends its requests on a connection of their own."""
     rm = serving(mode, databases)
