@@ -48,6 +48,7 @@ struct checker {
  * any time, in a worker, and is not so urgent that it would be worth a wake-up.
  */
 #define CLOCKWORK_MS 100
+#define CLOCKWORK_QUIET_MS 500 /* of a pool that has no step ahead */
 
 /* ---- one check ----------------------------------------------------------- */
 
@@ -145,16 +146,18 @@ static void clockwork_on_timer(struct timer *timer)
 	struct clockwork *w = container_of(timer, struct clockwork, timer);
 	struct checker *c = w->checker;
 	struct backend *returned;
+	bool is_quiet;
 
 	do {
-		(void)pool_tick(w->pool, *c->now_ms, &returned);
+		is_quiet = pool_tick(w->pool, *c->now_ms, &returned) == POOL_NEVER;
 		if (returned)
 			proxy_on_health(c->proxy, w->pool, returned, HEALTH_RETURNED);
 	} while (returned);
 	proxy_call_waiting(c->proxy, w->pool, *c->now_ms);
 	alarm_tick(proxy_alarm(c->proxy, pool_config(w->pool)), w->pool, *c->now_ms);
 	if (!c->is_stopped)
-		timer_set(c->timers, &w->timer, *c->now_ms + CLOCKWORK_MS);
+		timer_set(c->timers, &w->timer,
+			  *c->now_ms + (is_quiet ? CLOCKWORK_QUIET_MS : CLOCKWORK_MS));
 }
 
 /* ---- all of them --------------------------------------------------------- */
