@@ -150,10 +150,10 @@ def test_who_cannot_be_connected_to(ringmain, backend, connect, cleanup):
     assert pool["connect_refused"] == down["connect_failures"] == 3 and down["connected"] == 0
 
 
-def test_who_is_turned_away(ringmain, backend, connect):
+def test_who_is_turned_away(ringmain, backend):
     rm = ringmain([backend(servers.echo)], listener={"deny": "127.0.0.0/8"})
     for _ in range(3):
-        tcp.read_to_end(connect(rm.address()))
+        tcp.knock(rm.address())
     report = at_the_end(rm)
     assert report.one("counters_listener")["denied"] == 3
     assert report.one("counters")["begun"] == 0
