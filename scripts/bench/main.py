@@ -17,6 +17,7 @@ import struct
 import sys
 import tempfile
 
+import balance
 import figures
 import plot
 import processes
@@ -136,7 +137,7 @@ def parse_options(argv):
     parser = argparse.ArgumentParser(
         prog="bench.sh",
         description=DESCRIPTION,
-        epilog=FIGURES + listing,
+        epilog=FIGURES + listing + balance.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for flag, settings in OPTIONS.items():
@@ -144,16 +145,20 @@ def parse_options(argv):
     opt = parser.parse_args(argv)
     opt.rounds = opt.rounds or (2 if opt.quick else 5)
     opt.seconds = opt.seconds or (0.7 if opt.quick else 2)
-    opt.cases = choose_cases(parser, opt.only)
+    opt.cases, opt.figures = choose_cases(parser, opt.only)
     return parser, opt
 
 
 def choose_cases(parser, only):
+    """Those that compare relays, and the figures of ringmain alone."""
     wanted = only.split(",") if only else [""]
     for name in wanted:
-        if not any(c.key.startswith(name) for c in CASES):
+        if not any(c.key.startswith(name) for c in [*CASES, *balance.FIGURES]):
             parser.error(f"--only {name}: no such case; --help lists them")
-    return [c for c in CASES if any(c.key.startswith(name) for name in wanted)]
+    return tuple(
+        [c for c in all_of_them if any(c.key.startswith(name) for name in wanted)]
+        for all_of_them in (CASES, balance.FIGURES)
+    )
 
 
 def choose_relays(parser, opt):
@@ -302,7 +307,7 @@ def whose_tls(libraries, labels):
     return "".join(f"\n{library} for TLS in {', '.join(of)}" for library, of in users.items())
 
 
-def report(opt, stage, chosen, versions, measurements):
+def report(opt, stage, chosen, versions, measurements, alone):
     labels = {r.key: f"{r.label} {versions[r.key]}".strip() for r in chosen}
     rows = figures.summarise(measurements, opt.cases, labels)
     libraries = tls_libraries(opt, chosen)
@@ -315,9 +320,10 @@ def report(opt, stage, chosen, versions, measurements):
     setting += whose_tls(libraries, labels)
     parts = [
         f"{compared}\n{setting}",
-        figures.figures_table(rows, labels),
-        figures.ratios_table(rows, labels),
+        rows and figures.figures_table(rows, labels),
+        rows and figures.ratios_table(rows, labels),
         "\n".join(notes(opt, stage, measurements)),
+        balance.text(alone, opt.figures),
     ]
     text = "\n\n".join(p for p in parts if p) + "\n"
     opt.out.mkdir(parents=True, exist_ok=True)
@@ -333,11 +339,14 @@ def report(opt, stage, chosen, versions, measurements):
         "seconds": stage.seconds,
         "summary": rows,
         "measurements": measurements,
+        "alone": alone,
     }
     (opt.out / "bench.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
     print(text)
-    drawn = plot.draw(rows, labels, setting, opt.out / "bench.svg")
-    print(f"Written: {opt.out}/bench.json bench.txt{' bench.svg' if drawn else ''}")
+    drawn = balance.draw(alone, opt.figures, setting.splitlines()[0], opt.out)
+    if plot.draw(rows, labels, setting, opt.out / "bench.svg"):
+        drawn = ["bench.svg", *drawn]
+    print(f"Written: {opt.out}/bench.json {' '.join(['bench.txt', *drawn])}")
 
 
 def leave(signum, _frame):
@@ -346,7 +355,7 @@ def leave(signum, _frame):
 
 def main(argv):
     parser, opt = parse_options(argv)
-    chosen = choose_relays(parser, opt)
+    chosen = choose_relays(parser, opt) if opt.cases else []
     if not os.access(opt.load_tool, os.X_OK):
         parser.error(f"{opt.load_tool} is missing: make load")
     signal.signal(signal.SIGTERM, leave)
@@ -360,12 +369,13 @@ def main(argv):
     nofile = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     relay_cpus, load_cpus = choose_cpus(opt)
     stage = Stage(opt.load_tool, directory, relay_cpus, load_cpus, opt.seconds, nofile)
-    measurements = []
+    measurements, alone = [], {}
     for relay in chosen:
         relay.freeze(directory)
     versions = {r.key: r.version() for r in chosen}
     try:
         measure_all(stage, opt, chosen, measurements)
+        balance.measure_all(opt, stage, directory, alone)
     except KeyboardInterrupt:
         print("bench: stopped; what was measured so far:", file=sys.stderr)
     finally:
@@ -374,9 +384,10 @@ def main(argv):
             print(f"bench: configurations and logs are in {directory}", file=sys.stderr)
         else:
             shutil.rmtree(directory, ignore_errors=True)
-    if measurements:
-        report(opt, stage, chosen, versions, measurements)
-    return 1 if any("error" in m for m in measurements) else 0
+    if measurements or alone:
+        report(opt, stage, chosen, versions, measurements, alone)
+    failed = any("error" in m for m in measurements) or any(a["errors"] for a in alone.values())
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
