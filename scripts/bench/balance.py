@@ -209,10 +209,13 @@ def set_up(opt, stage, directory):
 
 def measure_all(opt, stage, directory, found):
     """Adds to `found` {key: {"rounds": [what was measured], "errors": [text]}}."""
-    if not opt.figures:
-        return
-    tools = set_up(opt, stage, directory)
     found.update({f.key: {"rounds": [], "errors": []} for f in opt.figures})
+    try:
+        tools = set_up(opt, stage, directory)
+    except Trouble as trouble:
+        for of in found.values():
+            of["errors"].append(str(trouble))
+        return
     for turn in range(opt.rounds):
         for figure in opt.figures:
             print(f"[{turn + 1}/{opt.rounds}] {figure.key}", file=sys.stderr, flush=True)

@@ -375,7 +375,8 @@ def main(argv):
     versions = {r.key: r.version() for r in chosen}
     try:
         measure_all(stage, opt, chosen, measurements)
-        balance.measure_all(opt, stage, directory, alone)
+        if opt.figures:
+            balance.measure_all(opt, stage, directory, alone)
     except KeyboardInterrupt:
         print("bench: stopped; what was measured so far:", file=sys.stderr)
     finally:
