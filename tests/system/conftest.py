@@ -60,9 +60,11 @@ def _directory():
     """A directory that servers of other users can pass through; KEEP_WORKDIR=1 keeps it."""
     path = tempfile.mkdtemp(prefix="ringmain-test-")
     os.chmod(path, 0o711)
-    yield path
-    if not os.environ.get("KEEP_WORKDIR"):
-        shutil.rmtree(path, ignore_errors=True)
+    try:
+        yield path
+    finally:
+        if not os.environ.get("KEEP_WORKDIR"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture
