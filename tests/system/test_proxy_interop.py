@@ -68,6 +68,25 @@ def test_before_another_proxy(ringmain, start, workdir, manual, connect, kind, v
     tcp.expect(client, b"answer")
 
 
+@pytest.mark.parametrize("kind", (proxies.Haproxy, proxies.Nginx))
+@pytest.mark.parametrize("version", SENT)
+def test_before_another_proxys_tls(ringmain, start, workdir, manual, connect, pki, kind, version):
+    """The header goes in front of the handshake that we begin with it; checks have one, too."""
+    server = manual()
+    back = start(kind, workdir, server.address, accepts=True, sends="v1",
+                 certificate=pki["backend.pem"])
+    rm = ringmain([back], pool={**SENT[version], **CHECKED, "tls": "yes", "tls_ca": pki["ca.crt"],
+                                "tls_name": "backend.example.com"})
+    client = connect(rm.address(), source=("127.0.0.27", 0))
+    client.sendall(PAYLOAD)
+    sock = server.accept()
+    assert ph.read(sock).source == client.getsockname()
+    tcp.expect(sock, PAYLOAD)
+    sock.sendall(b"answer")
+    tcp.expect(client, b"answer")
+    assert not rm.lines(msg="backend")
+
+
 def test_haproxy_reads_our_tlvs(ringmain, start, workdir, backend, cleanup, pki):
     """It verifies the checksum, too: with a wrong one it would not let the session in."""
     back = start(proxies.Haproxy, workdir, backend(echo).address, accepts=True)

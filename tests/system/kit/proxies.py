@@ -9,11 +9,12 @@ from kit.wait import wait_until
 
 
 class Proxy(Terminator):
-    """Relays to an address. accepts: expects a header; sends: "v1" or "v2", or None."""
+    """Relays to an address. accepts: expects a header; sends: "v1" or "v2", or None; certificate: ends
+    TLS, behind that header."""
 
-    def __init__(self, workdir, to, number=1, *, accepts=False, sends=None):
+    def __init__(self, workdir, to, number=1, *, accepts=False, sends=None, certificate=None):
         self.accepts, self.sends = accepts, sends
-        super().__init__(workdir, to, number)
+        super().__init__(workdir, to, number, certificate=certificate)
 
 
 class Haproxy(Proxy):
@@ -24,7 +25,8 @@ class Haproxy(Proxy):
              "v2 tlvs": "send-proxy-v2 proxy-v2-options crc32c,unique-id"}
 
     def start(self):
-        front = "accept-proxy" if self.accepts else ""
+        front = "accept-proxy " if self.accepts else ""
+        front += f"ssl crt {self.certificate}" if self.certificate else ""
         back = self.BACKS[self.sends]
         config = self.dir / "haproxy.cfg"
         config.write_text(
@@ -43,7 +45,10 @@ class Nginx(Proxy):
         program = proc.need("nginx", "nginx libnginx-mod-stream")
         if not os.path.exists(NGINX_STREAM):
             proc.need("ngx_stream_module.so", "libnginx-mod-stream")
-        front = "proxy_protocol" if self.accepts else ""
+        front = "proxy_protocol " if self.accepts else ""
+        front += "ssl" if self.certificate else ""
+        keys = (f"ssl_certificate {self.certificate}; ssl_certificate_key {self.certificate};"
+                if self.certificate else "")
         trust = "set_real_ip_from 127.0.0.0/8;" if self.accepts else ""
         back = "proxy_protocol on;" if self.sends else ""
         user = "user root;" if os.geteuid() == 0 else ""
@@ -53,7 +58,7 @@ class Nginx(Proxy):
             "worker_processes 1;\nevents { worker_connections 500; }\n"
             "stream { log_format told 'client=$remote_addr:$remote_port';\n"
             f"access_log {self.dir}/access told;\n"
-            f"server {{ listen {self.text} {front}; {trust} {back}\n"
+            f"server {{ listen {self.text} {front}; {keys} {trust} {back}\n"
             f"proxy_pass {self.to}; }} }}\n", encoding="ascii")
         self.access = self.dir / "access"
         self.process = proc.Process([program, "-p", self.dir, "-e", self.log, "-c", config], self.log)
