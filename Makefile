@@ -4,7 +4,8 @@
 #
 # No list of sources to keep: src/*/*.c is the program, tests/unit/test_*.c a unit test each,
 # tests/fuzz/fuzz_*.c a fuzz target each, tests/load/*.c a load tool each (with tests/load/kit/).
-# Everything of one variant (release, debug, asan, fuzz) lies in build/VARIANT.
+# Everything of one variant (release, debug, asan, fuzz) lies in build/VARIANT, and with
+# WOLFSSL=system in build/VARIANT-system.
 
 VERSION    := 0.1.0
 VARIANT    ?= release
@@ -30,7 +31,8 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-out := build/$(VARIANT)
+of  := $(if $(filter system,$(WOLFSSL)),-system)
+out := build/$(VARIANT)$(of)
 Q   := $(if $(V),,@)
 say  = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
@@ -256,7 +258,7 @@ bench: ## compare with HAProxy, nginx and hitch; see scripts/bench.sh --help
 
 .PHONY: install uninstall
 install: release ## install program, manual, unit, sample (PREFIX DESTDIR SYSCONFDIR MANDIR UNITDIR)
-	install -D -m 755 build/release/ringmain "$(DESTDIR)$(SBINDIR)/ringmain"
+	install -D -m 755 build/release$(of)/ringmain "$(DESTDIR)$(SBINDIR)/ringmain"
 	@set -e; for page in $(man_pages); do \
 	install -v -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 	install -d "$(DESTDIR)$(UNITDIR)" "$(DESTDIR)$(SYSCONFDIR)/ringmain"

@@ -24,6 +24,7 @@ group_packages() {
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client nftables
 		echo haproxy nginx libnginx-mod-stream hitch gnutls-bin sslscan tshark
+		echo libwolfssl-dev # for WOLFSSL=system
 		;;
 	fuzz) echo clang openssl 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;

@@ -23,10 +23,13 @@ void tls_library_leave_thread(void);
 const char *tls_library_version(void);
 
 /*
- * Was the library built with this processor's instructions for cryptography?
- * Without, TLS is tens of times slower: say so at start-up, with -t and -V.
+ * Was the library built with this processor's instructions for cryptography,
+ * as ours is? Without, TLS is tens of times slower.
  */
 bool tls_library_is_fast(void);
+
+/* What a library that is not ours costs, to be said by -V, -t and at start-up; NULL: it is ours. */
+const char *tls_library_cost(void);
 
 /* Does the processor have instructions for AES? Without, ChaCha20 goes first. */
 bool tls_cpu_has_aes(void);

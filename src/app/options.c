@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "tls/library.h"
 
 /* Of ring entries, for --ring-entries: the kernel's own bounds. */
 #define RING_ENTRIES_MIN 8
@@ -162,5 +163,8 @@ void options_print_help(void)
 
 void options_print_version(void)
 {
+	const char *cost = tls_library_cost();
+
 	printf("ringmain " RINGMAIN_VERSION "\n");
+	printf("%s%s%s\n", tls_library_version(), cost ? ": " : "", cost ? cost : "");
 }

@@ -176,13 +176,18 @@ static void create_client(struct pool_config *p, struct diag *diag)
 
 /* ---- all ---- */
 
+static bool anybody_encrypts(const struct config *config)
+{
+	for (size_t i = 0; i < config->pools_n; i++)
+		if (config->pools[i].tls)
+			return true;
+	return anybody_terminates(config);
+}
+
 static void warn_if_slow(const struct config *config, struct diag *diag)
 {
-	if (anybody_terminates(config) && !tls_library_is_fast())
-		diag_warning(diag, NULL,
-			     "%s was built without this processor's instructions for cryptography: "
-			     "TLS will be tens of times slower (build without WOLFSSL=system)",
-			     tls_library_version());
+	if (anybody_encrypts(config) && tls_library_cost())
+		diag_warning(diag, NULL, "%s: %s", tls_library_version(), tls_library_cost());
 }
 
 void config_load_security(struct config *config, struct diag *diag)
@@ -190,8 +195,8 @@ void config_load_security(struct config *config, struct diag *diag)
 	if (anybody_terminates(config)) {
 		create_tickets(config, diag);
 		create_servers(config, diag);
-		warn_if_slow(config, diag);
 	}
+	warn_if_slow(config, diag);
 	for (size_t i = 0; i < config->pools_n; i++)
 		if (config->pools[i].tls)
 			create_client(&config->pools[i], diag);

@@ -47,6 +47,20 @@ bool tls_library_is_fast(void)
 #endif
 }
 
+/* Measured with Debian 12's: 1.9 ms for a handshake with P-256, 54 kB for an idle session. */
+const char *tls_library_cost(void)
+{
+#ifdef RINGMAIN_WOLFSSL_OWN
+	return NULL;
+#else
+	return tls_library_is_fast()
+		       ? "not ringmain's own build: TLS needs more memory"
+		       : "without this processor's instructions for cryptography: TLS is tens of "
+			 "times slower and needs several times the memory (built with "
+			 "WOLFSSL=system)";
+#endif
+}
+
 bool tls_cpu_has_aes(void)
 {
 #if defined(__x86_64__)

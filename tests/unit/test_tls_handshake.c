@@ -261,6 +261,8 @@ static void groups_may_not_meet(void **state)
 	};
 
 	(void)state;
+	if (kit_library_is_old()) /* asks for a group all the same; a client then ends it */
+		skip();
 	expect_failure(&w, "no key exchange group in common",
 		       "server sent the alert: illegal parameter");
 }

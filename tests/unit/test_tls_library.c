@@ -36,6 +36,17 @@ static void it_says_whether_it_is_fast(void **state)
 #endif
 }
 
+static void only_another_library_costs_something(void **state)
+{
+	(void)state;
+#ifdef RINGMAIN_WOLFSSL_OWN
+	assert_null(tls_library_cost());
+#else
+	assert_non_null(strstr(tls_library_cost(), "memory"));
+	assert_true(tls_library_is_fast() || strstr(tls_library_cost(), "tens of times slower"));
+#endif
+}
+
 static void headers_and_library_are_of_one_version(void **state)
 {
 	(void)state;
@@ -48,6 +59,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(our_build_has_what_is_wanted_and_no_more),
 		cmocka_unit_test(it_says_whether_it_is_fast),
+		cmocka_unit_test(only_another_library_costs_something),
 		cmocka_unit_test(headers_and_library_are_of_one_version),
 	};
 

@@ -99,7 +99,7 @@ class Ringmain:
         report = REPORT.search(self.text())
         assert not report, f"ringmain reports:\n{self.text()[-8000:]}"
         lines = self.raw_lines()
-        if lines and ": warning: " in lines[0]:
+        if lines and re.search(r"(^|: )warning: ", lines[0]):
             lines = itertools.dropwhile(lambda line: logfmt.parse(line) is None, lines)
         for line in lines:
             assert logfmt.parse(line) is not None, f"not a log line: {line!r}"
