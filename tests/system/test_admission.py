@@ -325,6 +325,18 @@ def test_silent_client_has_a_deadline(relay, connect):
     tcp.exchange(talker, b"still here")
 
 
+def test_a_proxys_header_is_no_word_of_the_client(relay, connect):
+    rm = relay(proxy="accept", proxy_from="127.0.0.1", first_byte_timeout="300ms")
+    header = proxyhdr.v2(("192.0.2.1", 1), ("192.0.2.2", 2))
+    silent, talker = connect(rm.address()), connect(rm.address())
+    silent.sendall(header)
+    talker.sendall(header + b"x")
+    assert tcp.read_to_end(silent).data == b""
+    assert rm.wait_sessions(1)[0]["reason"] == "first_byte_timeout"
+    tcp.expect(talker, b"x")
+    tcp.exchange(talker, b"still here")
+
+
 # Speed
 
 @pytest.mark.parametrize("relaying", ("copy", "splice"))

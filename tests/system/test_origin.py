@@ -128,6 +128,16 @@ def test_more_addresses_are_more_ports(space, inside, cleanup, family):
 
 
 @pytest.mark.root
+def test_each_backend_has_all_ports(space, inside, cleanup):
+    """Of one address (IP_BIND_ADDRESS_NO_PORT): what one backend has taken, another has still."""
+    space.sysctl("net.ipv4.ip_local_port_range", FEW_PORTS)
+    pair = [inside.echo(host, 2001) for host in ("127.0.0.1", "127.0.0.2")]
+    rm = inside(pair, binds=["127.0.0.1:2000"], pool={"source": V4[0], "balance": "roundrobin"})
+    assert all(come(space, rm, cleanup, number) for number in range(20))
+    assert [hosts_of(server) for server in pair] == [[V4[0]] * 10] * 2
+
+
+@pytest.mark.root
 def test_a_port_that_becomes_free_is_found(space, inside, cleanup):
     """At whichever address it is, although all take turns."""
     space.sysctl("net.ipv4.ip_local_port_range", FEW_PORTS)

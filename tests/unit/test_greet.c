@@ -261,6 +261,25 @@ static void a_header_names_the_client_and_the_rest_goes_on(void **state)
 	}
 }
 
+static void a_header_is_no_word_of_the_client(void **state)
+{
+	const char header[] = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\n";
+	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\n"
+					   "first_byte_timeout = 2s");
+	struct cast silent = greeting(st), talker = greeting(st);
+
+	peer_send(silent.client, header, sizeof(header) - 1);
+	peer_send(talker.client, header, sizeof(header) - 1);
+	stage_run(st);
+	peer_send(talker.client, "hello", 5);
+	stage_run(st);
+	stage_pass(st, 2000);
+	stage_run(st);
+	expect_reset(silent.client);
+	expect_nothing(talker.client);
+	assert_int_equal(stage_ended(st, CLOSE_FIRST_BYTE_TIMEOUT), 1);
+}
+
 static void without_a_header_nobody_gets_in(void **state)
 {
 	struct stage *st = introduced(state);
@@ -361,6 +380,7 @@ int main(void)
 		stage_test(when_buffers_are_short_the_slowest_greeting_goes),
 		stage_test(a_session_that_closes_leaves_the_line_for_handshakes),
 		stage_test(a_header_names_the_client_and_the_rest_goes_on),
+		stage_test(a_header_is_no_word_of_the_client),
 		stage_test(without_a_header_nobody_gets_in),
 		stage_test(who_is_not_trusted_is_not_listened_to),
 		stage_test(who_is_over_a_limit_behind_a_proxy_may_be_dropped),
