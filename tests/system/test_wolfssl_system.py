@@ -99,7 +99,8 @@ def test_terminate(other, backend, pki, version):
 def test_to_a_backend(other, backend, pki):
     context = tls.server_context(pki["backend.pem"])
     server = backend(tls.served(context, servers.echo))
-    other.start(ini([server], pool={"tls": "yes", "tls_ca": pki["ca.crt"], "tls_name": "backend.example.com"}))
+    pool = {"tls": "yes", "tls_ca": pki["ca.crt"], "tls_name": "backend.example.com"}
+    other.start(ini([server], pool=pool))
     sock = tcp.connect(other.address())
     tcp.exchange(sock, tcp.pattern(1, 100_000))
     tcp.hang_up(sock)
