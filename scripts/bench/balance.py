@@ -7,6 +7,7 @@ one is a function that measures, one that writes the table, and a row.
 
 import dataclasses
 import json
+import pathlib
 import shutil
 import statistics
 import subprocess
@@ -201,7 +202,7 @@ def set_up(opt, stage, directory):
     tools = Tools(stage, directory, directory / "ringmain-alone", directory / "picks", opt.quick)
     try:
         shutil.copy(opt.ringmain, tools.ringmain)
-        shutil.copy(opt.load_tool.parent / "picks", tools.picks)
+        shutil.copy(pathlib.Path(opt.load_tool).parent / "picks", tools.picks)
     except OSError as error:
         raise Trouble(f"{error}: make program load") from None
     return tools
