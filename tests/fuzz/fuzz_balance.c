@@ -138,6 +138,38 @@ static void check_none(struct life *l, const struct pool_ask *ask, enum pool_ans
 	CHECK(why == (is_worth_waiting(l, ask) ? POOL_ALL_FULL : POOL_NONE_READY));
 }
 
+/*
+ * May @i have one more session by hash_balance? At most ceil(bound of its
+ * share of all sessions of those who take any), the new one counted in.
+ */
+static bool is_within_bound(struct life *l, unsigned i)
+{
+	static const struct pool_ask anybody;
+	uint64_t sessions = 1, weight = 0;
+	struct backend *b = pool_backend(l->pool, i);
+
+	for (unsigned k = 0; k < l->config.backends_n; k++) {
+		struct backend *other = pool_backend(l->pool, k);
+
+		if (!may_be_picked(l, &anybody, k, true))
+			continue;
+		sessions += other->sessions;
+		weight += pool_weight(l->pool, other);
+	}
+	return b->sessions * 100 * weight <
+	       sessions * l->config.hash_balance_percent * pool_weight(l->pool, b);
+}
+
+/* Nobody is lifted above the bound while another one is below it. */
+static void check_bound(struct life *l, const struct pool_ask *ask, const struct backend *b)
+{
+	if (l->config.balance != BALANCE_MAGLEV || l->config.hash_balance_percent == 0 ||
+	    is_within_bound(l, b->index))
+		return;
+	for (unsigned i = 0; i < l->config.backends_n; i++)
+		CHECK(!may_be_picked(l, ask, i, true) || !is_within_bound(l, i));
+}
+
 /* Before its new session was counted: the best by what the balancer promises. */
 static void check_best(struct life *l, const struct pool_ask *ask, const struct backend *b)
 {
@@ -160,8 +192,10 @@ static void check_picked(struct life *l, const struct pool_ask *ask, struct back
 
 	CHECK(may_be_picked(l, ask, b->index, is_open));
 	CHECK(is_open || count(l, ask, true) == 0);
-	if (is_open)
+	if (is_open) {
 		check_best(l, ask, b);
+		check_bound(l, ask, b);
+	}
 }
 
 static void hold(struct life *l, struct backend *b)

@@ -423,6 +423,35 @@ static void bounded_load_holds_at_every_instant(void **state)
 	}
 }
 
+/* While sessions only come, nobody is ever above the bound, whoever was picked last. */
+static void the_fullest_of_all_stays_below_the_bound_while_sessions_come(void **state)
+{
+	static const unsigned bounds[] = { 100, 125, 200 };
+	uint32_t random = 7;
+
+	for (size_t k = 0; k < ARRAY_LEN(bounds); k++) {
+		struct stage *st = stage_new(state, BALANCE_MAGLEV, "");
+		unsigned most = 0;
+
+		for (size_t i = 0; i < 100; i++)
+			stage_add(st, 1);
+		st->config.hash_balance_percent = bounds[k];
+		stage_start(st);
+		for (unsigned n = 1; n <= 20000; n++) {
+			struct pool_ask ask = { .key = key_of(zipf(&random)) };
+			enum pool_answer why;
+			struct backend *b = pool_pick(st->pool, &ask, &why);
+
+			most = MAX(most, b->sessions);
+			assert_in_range(most, 1, (bounds[k] * n + 9999) / 10000);
+		}
+		for (size_t i = 0; i < 100; i++)
+			while (pool_backend(st->pool, i)->sessions > 0)
+				pool_release(st->pool, pool_backend(st->pool, i));
+		stage_teardown(state);
+	}
+}
+
 static void without_a_bound_a_hot_key_stays_together(void **state)
 {
 	struct stage *st = stage_of_many(state, 5);
@@ -497,6 +526,7 @@ int main(void)
 		stage_test(the_last_of_a_thousand_gets_everything),
 		stage_test(the_tried_are_skipped_in_the_keys_own_order),
 		stage_test(bounded_load_holds_at_every_instant),
+		stage_test(the_fullest_of_all_stays_below_the_bound_while_sessions_come),
 		stage_test(without_a_bound_a_hot_key_stays_together),
 		stage_test(the_bound_gives_way_when_all_within_it_were_tried),
 		stage_test(a_backup_tier_takes_over_only_what_it_must),
