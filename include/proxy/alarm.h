@@ -14,7 +14,7 @@
 
 #include "balance/pool.h"
 
-/* That no session has found a pool full for so long means that it has room again. */
+/* That nobody waits and none has found a pool full for so long means that it has room again. */
 #define ALARM_CALM_MS 5000
 
 /* Zeroes: all is well. */

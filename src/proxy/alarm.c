@@ -28,8 +28,19 @@ static void tell(const struct pool *pool, const char *what)
 	log_end(&line);
 }
 
+static bool has_queue(struct pool *pool)
+{
+	struct queue_stats stats;
+
+	pool_queue_stats(pool, &stats);
+	return stats.waiting > 0;
+}
+
 void alarm_tick(struct alarm *alarm, struct pool *pool, uint64_t now_ms)
 {
+	if (has_queue(pool))
+		alarm_note_full(alarm, now_ms);
+
 	uint64_t full_ms = atomic_load_explicit(&alarm->full_ms, memory_order_relaxed);
 	bool is_full = full_ms > 0 && now_ms < full_ms + ALARM_CALM_MS;
 	bool is_out = pool_ready(pool) == 0;

@@ -26,8 +26,15 @@
 /* Addresses to connect from (source) that are tried for one backend. */
 #define ORIGINS_TRIED_MAX 16
 
+/*
+ * How often one in the queue is looked at that is not received from, for it
+ * has ended its stream or sent enough: whether it is still there.
+ */
+#define QUEUE_LOOK_MS 500
+
 static void dial_connect(struct session *s);
 static void wait_in_queue(struct session *s);
+static void queue_on_timer(struct session *s);
 static void dial_on_connect(struct io_op *op, int res, unsigned flags);
 
 static struct side *backend_side(struct session *s)
@@ -258,11 +265,10 @@ static void dial_on_connect(struct io_op *op, int res, unsigned flags)
 
 void dial_on_deadline(struct session *s)
 {
-	if (s->is_queued) {
-		session_close(s, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
-		return;
-	}
-	dial_failed(s, -ETIMEDOUT);
+	if (s->is_queued)
+		queue_on_timer(s);
+	else
+		dial_failed(s, -ETIMEDOUT);
 }
 
 void dial_note_detail(struct session *s, const char *why)
@@ -304,10 +310,28 @@ void dial_next(struct session *s)
 
 /* ---- the queue ----------------------------------------------------------- */
 
+static void set_queue_timer(struct session *s)
+{
+	timer_set(&s->engine->timers, &s->timer,
+		  MIN(s->waiter.node.deadline_ms, s->engine->now_ms + QUEUE_LOOK_MS));
+}
+
+static void queue_on_timer(struct session *s)
+{
+	const struct side *client = &s->sides[SIDE_CLIENT];
+
+	if (s->engine->now_ms >= s->waiter.node.deadline_ms)
+		session_close(s, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
+	else if (!client->recv.in_kernel && sock_is_gone(client->fd))
+		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
+	else
+		set_queue_timer(s);
+}
+
 static void wait_in_queue(struct session *s)
 {
 	s->is_queued = true;
-	timer_set(&s->engine->timers, &s->timer, s->waiter.node.deadline_ms);
+	set_queue_timer(s);
 	if (s->lanes[LANE_UP].state != LANE_OPEN)
 		dial_on_client_end(s);
 }

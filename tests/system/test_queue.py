@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Sessions that wait because every backend is full."""
 
+import contextlib
+
 import pytest
 
 from kit import backend as servers
 from kit import load, tcp
-from kit.wait import Stopwatch
+from kit.wait import Stopwatch, wait_steady
 from kit.waiting import wait_read
 
 QUEUE = {"queue": 100, "queue_timeout": "20s"}
@@ -94,14 +96,32 @@ def test_full_queue_refuses_at_once(full, connect):
         tcp.expect(sock, b"%d" % number)
 
 
-@pytest.mark.parametrize("how", ("FIN", "RST", "RST after bytes"))
+def send_all_it_can(sock):
+    """Until nothing has gone for a while: ringmain takes no more."""
+    sent = [0]
+
+    def total():
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sent[0] += sock.send(bytes(1 << 16))
+        return sent[0]
+
+    wait_steady(total, "the bytes that are taken", quiet=0.1)
+
+
+@pytest.mark.parametrize("how", ("FIN", "RST", "RST after bytes", "RST after bytes and FIN",
+                                 "RST after many bytes"))
 def test_client_that_leaves_is_dropped(full, connect, how):
     """The queue has one place: who leaves it makes room."""
     rm, server, client, sock = full(queue=1)
     for number in range(1, 6):
         leaver = join(connect, rm, b"gone") if "bytes" in how else connect(rm.address())
-        if how == "FIN":
+        if "many" in how:
+            leaver.setblocking(False)
+            send_all_it_can(leaver)
+        if "FIN" in how:
             tcp.hang_up(leaver)
+        if how == "FIN":
             tcp.read_to_end(leaver)
         else:
             tcp.reset(leaver)

@@ -86,6 +86,27 @@ static void full_is_said_once_and_room_when_it_lasts(void **state)
 	expect_tick(st, ms + 200 * ALARM_CALM_MS, FULL);
 }
 
+static void who_waits_means_that_it_is_full(void **state)
+{
+	struct stage *st =
+		stage_with(state, &(struct stage_options){ .backends = 2,
+							   .pool_keys = "queue = 5",
+							   .backend_keys = "max_sessions=1" });
+	struct cast c = stage_relaying(st), other = stage_relaying(st);
+	int waiting = stage_client(st);
+
+	(void)other;
+	alarm_of_test = (struct alarm){ 0 };
+	stage_run(st);
+	expect_tick(st, 1000, FULL);
+	expect_tick(st, 1000 + 3 * ALARM_CALM_MS, NULL);
+	stage_reset(st, c.client);
+	stage_run(st);
+	expect_nothing(waiting);
+	expect_tick(st, 1000 + 4 * ALARM_CALM_MS - 1, NULL);
+	expect_tick(st, 1000 + 4 * ALARM_CALM_MS, ROOM);
+}
+
 /* Sessions that find no place, whether they wait or not, say so to the pool's alarm. */
 static void sessions_note_that_all_are_full(void **state)
 {
@@ -113,6 +134,7 @@ int main(void)
 		stage_test(the_last_one_is_missed_once),
 		stage_test(without_weights_there_is_nobody),
 		stage_test(full_is_said_once_and_room_when_it_lasts),
+		stage_test(who_waits_means_that_it_is_full),
 		stage_test(sessions_note_that_all_are_full),
 	};
 

@@ -398,6 +398,35 @@ static void who_leaves_is_not_waited_for(void **state)
 }
 
 /* The place is given to a session that closes before its letter is read. */
+/* It has ended its stream, or sent as much as is taken meanwhile: nothing is received from it. */
+static void who_waits_and_dies_unheard_is_not_waited_for(void **state)
+{
+	for (int has_ended = 0; has_ended < 2; has_ended++) {
+		struct stage *st = full_at_one(state, "queue = 1\nqueue_timeout = 5s");
+		uint64_t at = 0;
+		int third;
+
+		stage_relaying(st);
+		stage_relaying(st);
+		third = stage_client(st);
+		for (int n = 0; n < (has_ended ? 1 : 20); n++) {
+			at += stream_send(third, 3, at, has_ended ? 9 : 1 << 16);
+			stage_run(st);
+		}
+		if (has_ended)
+			shutdown(third, SHUT_WR);
+		stage_run(st);
+		assert_false(client_of(stage_newest(st))->recv.in_kernel);
+		stage_pass(st, 1000);
+		assert_int_equal(stage_sessions(st), 3);
+		stage_reset(st, third);
+		stage_pass(st, 500);
+		stage_run(st);
+		assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
 static void a_call_that_comes_too_late_gives_the_place_back(void **state)
 {
 	struct stage *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
@@ -482,6 +511,7 @@ int main(void)
 		stage_test(who_waits_gets_the_next_free_place),
 		stage_test(who_waits_too_long_is_sent_away),
 		stage_test(who_leaves_is_not_waited_for),
+		stage_test(who_waits_and_dies_unheard_is_not_waited_for),
 		stage_test(a_call_that_comes_too_late_gives_the_place_back),
 		stage_test(a_session_that_closes_while_dialing_waits_for_the_connect),
 		stage_test(a_session_that_closes_between_two_tries_dials_no_more),
