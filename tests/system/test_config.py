@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Mistakes of an operator, through the program: each is named with its place, and nothing starts."""
 
+import os
 import pathlib
 import re
 import socket
@@ -196,6 +197,29 @@ def test_comments_blanks_and_indents(make_ringmain):
             "   pool   =   out   ; the pool\n\n[pool out]\nbackend = one 127.0.0.1:9\r\n")
     done = make_ringmain().check(text, "-t")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def cpu_seconds(pid):
+    """What a process has used; a busy machine does not make it more."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_thousand_backends_and_two_hundred_listeners_load_in_a_second(make_ringmain):
+    balancers = ("roundrobin", "leastconn", "random", "maglev", "first")
+    text = "[global]\nworkers = 4\n"
+    text += "".join(f"[listener l{i}]\nbind = 127.0.0.1:0\npool = p{i // 2}\n" for i in range(200))
+    for i in range(100):
+        text += f"[pool p{i}]\nbalance = {balancers[i % 5]}\n"
+        text += "".join(f"backend = b{k} 127.0.{i}.{k}:9\n" for k in range(1, 11))
+    rm = make_ringmain()
+    before = os.times()
+    assert rm.check(text, "-t").returncode == 0
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 1
+    rm.start(text)
+    assert cpu_seconds(rm.process.pid) < 1
+    assert len(rm.lines(msg="listening")) == 200
 
 
 @pytest.mark.parametrize("args,code,words", (
