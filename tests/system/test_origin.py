@@ -8,7 +8,7 @@ import re
 import pytest
 
 from kit import backend as servers
-from kit import proxyhdr, tcp
+from kit import proc, proxyhdr, tcp
 from kit.ini import ini
 from kit.netns import Netns
 from kit.ringmain import ROOT
@@ -182,6 +182,19 @@ def test_transparent(make_ringmain, start, cleanup, workdir):
     client.sendall(proxyhdr.v2(("192.0.2.77", 40001), ("198.51.100.9", 443)))
     tcp.exchange(client, b"who am I")
     assert hosts_of(server) == ["192.0.2.77"]
+
+
+@pytest.mark.root
+def test_transparent_without_the_right(ringmain, backend):
+    """It is said, and not held against the backend."""
+    server = backend(servers.echo)
+    rm = ringmain([server], pool={"transparent": "yes", "eject_after": 1, "eject_max_percent": 100},
+                  prefix=[proc.need("setpriv", "util-linux"), "--bounding-set=-net_admin,-net_raw"])
+    for _ in range(3):
+        assert tcp.knock(rm.address()) == (b"", "RST")
+    lines = rm.wait_sessions(3, reason="no_resources")
+    assert {line["detail"] for line in lines} == {"EPERM"}
+    assert not rm.lines(msg="backend") and not server.peers
 
 
 def routing_of_the_manual():
