@@ -13,7 +13,9 @@
  * 32, 1980); schedulers know it as EEVDF.
  *
  * Two tournaments: `open` has the windows that are open, by the time they
- * close, `ahead` the others, by the time they open.
+ * close, `ahead` the others, by the time they open. Each pick moves one there
+ * and one back, on average: windows that open at the same time are moved by
+ * one pick.
  */
 
 #include "balance/balancer.h"
