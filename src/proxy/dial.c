@@ -241,6 +241,7 @@ static void dial_connect(struct session *s)
 		dial_failed(s, err);
 		return;
 	}
+	s->dial_answer = 0;
 	side_open(side, fd, !addr_is_unix(addr));
 	side->send.done = dial_on_connect;
 	io_connect(e->ring, &side->send, fd, addr);

@@ -20,6 +20,7 @@
 
 static void dial_on_sent(struct io_op *op, int res, unsigned flags);
 static void dial_on_recv(struct io_op *op, int res, unsigned flags);
+static void after_postgres(struct session *s);
 
 static struct side *backend_side(struct session *s)
 {
@@ -86,6 +87,8 @@ static void tls_go_on(struct session *s)
 		tls_done(s);
 	} else if (result == TLS_WANT_INPUT) {
 		receive(s);
+	} else if (s->engine->bufs.free_n == 0) {
+		dial_failed(s, -ENOBUFS); /* for what it had to say: not the backend's fault */
 	} else {
 		dial_note_detail(s, tls_stream_reason(side->tls));
 		dial_failed(s, -EPROTO);
@@ -122,11 +125,6 @@ static void tls_received(struct session *s, const void *bytes, size_t n)
 	tls_go_on(s);
 }
 
-void dial_feed(struct session *s)
-{
-	receive(s);
-}
-
 static void receive_failed(struct session *s, int res)
 {
 	if (res == -ENOBUFS) {
@@ -156,6 +154,27 @@ static void dial_on_recv(struct io_op *op, int res, unsigned flags)
 		buf_put(&s->engine->bufs, buf);
 }
 
+/* ---- buffers ------------------------------------------------------------- */
+
+/* If not, it has to wait for one: see dial_feed(). */
+static bool has_buffer(struct session *s)
+{
+	if (s->engine->bufs.free_n > 0)
+		return true;
+	side_starve(backend_side(s));
+	return false;
+}
+
+void dial_feed(struct session *s)
+{
+	if (backend_side(s)->tls)
+		receive(s);
+	else if (s->dial_answer == PGSQL_YES)
+		after_postgres(s);
+	else
+		dial_preamble(s);
+}
+
 /* ---- PostgreSQL ---------------------------------------------------------- */
 
 static bool wants_ssl_request(const struct session *s)
@@ -169,10 +188,10 @@ static bool wants_ssl_request(const struct session *s)
 
 static void after_postgres(struct session *s)
 {
-	if (pool_config(s->pool)->tls)
-		tls_start(s);
-	else
+	if (!pool_config(s->pool)->tls)
 		dial_done(s);
+	else if (has_buffer(s))
+		tls_start(s);
 }
 
 static void dial_on_answer(struct io_op *op, int res, unsigned flags)
@@ -207,8 +226,18 @@ static void postgres_start(struct session *s)
 	io_read(s->engine->ring, &side->recv, side->fd, &s->dial_answer, 1);
 }
 
+/* Has the backend anything to hear before the client's first byte? */
+static bool has_preamble(const struct session *s)
+{
+	const struct pool_config *pool = pool_config(s->pool);
+
+	return pool->tls || pool->send_proxy != PROXY_OFF || s->asks_around || wants_ssl_request(s);
+}
+
 void dial_preamble(struct session *s)
 {
+	if (has_preamble(s) && !has_buffer(s))
+		return;
 	if (pool_config(s->pool)->send_proxy != PROXY_OFF) {
 		int err = introduce_client(s);
 

@@ -126,6 +126,102 @@ static void a_handshake_that_finds_no_buffer_waits_for_one(void **state)
 	tls_stream_destroy(served.tls);
 }
 
+/* Whatever it is that the backend is to hear first. */
+static void who_has_something_to_say_waits_for_a_buffer_to_say_it_in(void **state)
+{
+	static const struct {
+		const char *pool_keys;
+		char first; /* byte that the backend hears */
+	} cases[] = {
+		{ "send_proxy = v1", 'P' },
+		{ "tls = yes\ntls_verify = no", 22 },
+		{ "tls = yes\ntls_verify = no\nprotocol = postgres", 0 },
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
+		struct stage *st =
+			stage_with(state, &(struct stage_options){ .pool_keys = cases[n].pool_keys,
+								   .buffers = 8 });
+		struct cast c = stage_dialing(st);
+		struct buf *taken[9];
+		unsigned taken_n = take_buffers(st, taken);
+		char said[BUF_BYTES];
+
+		fake_perform(&backend_of(c.s)->send);
+		stage_turn(st);
+		assert_true(is_starved(c.s));
+		assert_int_equal(c.s->phase, SESSION_DIALING);
+		give_buffers(st, taken, taken_n);
+		stage_turn(st);
+		stage_run(st);
+		c.backend = stage_accept_at(st, 0);
+		assert_true(peer_recv(c.backend, said, sizeof(said)) > 0);
+		assert_int_equal(said[0], cases[n].first);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+/* PostgreSQL has said yes, and there is no buffer for the ClientHello. */
+static void between_two_things_it_waits_too(void **state)
+{
+	struct stage *st = encrypted(state, "protocol = postgres");
+	struct cast c = stage_dialing(st);
+	struct buf *taken[9];
+	char said[BUF_BYTES];
+	unsigned n;
+
+	stage_run(st);
+	c.backend = stage_accept_at(st, 0);
+	assert_int_equal(peer_recv(c.backend, said, sizeof(said)), 8);
+	n = take_buffers(st, taken);
+	peer_send(c.backend, "S", 1);
+	fake_perform(&backend_of(c.s)->recv);
+	assert_true(is_starved(c.s));
+	give_buffers(st, taken, n);
+	stage_turn(st);
+	stage_run(st);
+	assert_true(peer_recv(c.backend, said, sizeof(said)) > 100);
+	assert_int_equal(said[0], 22);
+}
+
+/* It says nothing first. */
+static void a_plain_backend_needs_no_buffer(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 8 });
+	struct cast c = stage_dialing(st);
+	struct buf *taken[9];
+	unsigned n = take_buffers(st, taken);
+
+	fake_perform(&backend_of(c.s)->send);
+	assert_int_equal(c.s->phase, SESSION_RELAYING);
+	give_buffers(st, taken, n);
+}
+
+/* All were taken while it answered. */
+static void what_we_lack_in_a_handshake_is_not_held_against_the_backend(void **state)
+{
+	struct stage *st = encrypted(state, "");
+	struct cast c = shaking_hands(st);
+	struct buf *taken[9], *first;
+	struct served served;
+	unsigned n;
+
+	serve(&served, c.backend);
+	assert_int_equal(answer(&served), TLS_WANT_INPUT);
+	stage_turn(st);
+	first = buf_get(&stage_engine(st)->bufs);
+	n = take_buffers(st, taken);
+	buf_put(&stage_engine(st)->bufs, first); /* for what it receives */
+	fake_perform(&backend_of(c.s)->recv);
+	fake_run_cancels();
+	stage_turn(st);
+	assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
+	assert_int_equal(atomic_load(&stage_backend(st, 0)->connect_failures), 0);
+	assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 1);
+	give_buffers(st, taken, n);
+	tls_stream_destroy(served.tls);
+}
+
 static void it_waits_no_longer_than_its_try_may_take(void **state)
 {
 	struct stage *st = encrypted(state, "connect_timeout = 1s");
@@ -199,6 +295,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		stage_test(a_handshake_with_a_backend_comes_before_the_relay),
 		stage_test(a_handshake_that_finds_no_buffer_waits_for_one),
+		stage_test(who_has_something_to_say_waits_for_a_buffer_to_say_it_in),
+		stage_test(between_two_things_it_waits_too),
+		stage_test(a_plain_backend_needs_no_buffer),
+		stage_test(what_we_lack_in_a_handshake_is_not_held_against_the_backend),
 		stage_test(it_waits_no_longer_than_its_try_may_take),
 		stage_test(a_session_that_closes_meanwhile_is_not_fed),
 		stage_test(an_interrupted_receive_is_no_failure),
