@@ -9,9 +9,10 @@ import pytest
 
 from kit import backend as servers
 from kit import proc, tcp, tls, tls13
+from kit.pgwire import SSL_REQUEST, startup
 from kit.ports import reserved_port
 from kit.ringmain import ROOT
-from kit.tls import V12
+from kit.tls import V12, record
 from kit.wait import wait_until
 from test_tls_bad_input import BAD_HELLOS, BAD_RECORDS, FLOODS, quietly
 
@@ -292,6 +293,54 @@ def test_every_failed_handshake_is_counted_once_in_words(terminating, pki, fault
     assert report.details() == {(line["reason"], line["detail"]): 1}
     numbers = report.one("counters_tls")
     assert numbers["failed"] == 1 and numbers["handshakes"] == 0
+
+
+@pytest.mark.parametrize("junk", (record(21, b"\x01\x5a") * 5000, record(20, b"\x01") * 5000,
+                                  record(23, bytes(50)), b"\x16\x03\x03\x48\x01", b"noise" * 500),
+                         ids=("warnings", "ccs", "data", "18433", "noise"))
+def test_junk_in_a_handshake_is_a_failed_one(terminating, connect, junk):
+    rm = terminating()
+    client = connect(rm.address())
+    client.sendall(tls.client_hello(tls.client_context(None)))
+    client.recv(tcp.CHUNK)
+    quietly(client.sendall)(junk)
+    tcp.read_to_end(client)
+    client.close()
+    line = rm.wait_sessions(1, reason="client_tls_error")[0]
+    report = at_the_end(rm)
+    assert report.details() == {("client_tls_error", line["detail"]): 1}
+    numbers = report.one("counters_tls")
+    assert (numbers["hellos"], numbers["failed"], numbers["handshakes"]) == (1, 1, 0)
+
+
+PREAMBLES = {
+    "http": (b"GET / HTTP/1.1\r\n\r\n", "refused", "not PostgreSQL's protocol"),
+    "in-clear": (startup(), "refused", "this server wants TLS: use sslmode=require"),
+    "eager": (SSL_REQUEST + b"x", "refused", "clear text behind a request for encryption"),
+    "twice": (SSL_REQUEST + SSL_REQUEST, "refused", "clear text behind a request for encryption"),
+    "direct": (tls.client_hello(tls.client_context(None)), "refused",
+               "direct TLS without ALPN postgresql"),
+    "short": (SSL_REQUEST[:5], "client_left", None),
+}
+
+
+@pytest.mark.parametrize("mode", ("terminate", "passthrough"))
+def test_every_bad_preamble_of_postgresql_raises_a_counter(ringmain, manual, connect, pki, mode):
+    keys = {"certificate": pki["ecdsa.pem"]} if mode == "terminate" else {}
+    rm = ringmain([manual()], listener={"protocol": "postgres", "tls": mode, **keys})
+    for number, (name, (data, reason, detail)) in enumerate(PREAMBLES.items()):
+        before = ask(rm)
+        client = connect(rm.address())
+        client.sendall(data)
+        tcp.hang_up(client)
+        tcp.read_to_end(client)
+        client.close()
+        rm.wait_sessions(number + 1)
+        after = ask(rm)
+        if detail:
+            expect_raised_by_one(before, after, reason, detail, name)
+        assert after.one("counters_listener")[reason] == before.one("counters_listener")[reason] + 1
+    expect_as_in_the_log(ask(rm), rm)
 
 
 def test_silent_clients_are_counted(terminating, connect):
