@@ -20,11 +20,12 @@
 #include "base/def.h"
 
 /*
- * 16 kB of payload and room for a TLS record's header and tag, so that a full
- * record fits into one buffer. Not a power of two: buffers of 16 kB would all
+ * What is received into a buffer at most, which becomes one TLS record, and
+ * room for its header and tag. Not a power of two: buffers of 16 kB would all
  * begin in the same few sets of the CPU's cache.
  */
-#define BUF_BYTES (16384 + 1024)
+#define BUF_RECEIVE_BYTES 16384
+#define BUF_BYTES (BUF_RECEIVE_BYTES + 1024)
 #define BUF_COUNT_MAX 65535 /* the kernel counts buffers with 16 bits */
 #define BUF_COUNT_MIN 4
 

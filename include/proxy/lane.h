@@ -28,7 +28,7 @@
  * Bytes waiting to be sent above which a lane receives no more. The last
  * receive may go over it by one buffer.
  */
-#define LANE_HIGH_WATER (2 * BUF_BYTES)
+#define LANE_HIGH_WATER (2 * BUF_RECEIVE_BYTES)
 
 /*
  * Buffers that a lane holds at most, 85 kB. With bytes that come in full

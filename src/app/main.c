@@ -27,7 +27,7 @@
 #define RING_ENTRIES 4096
 #define COMPLETIONS_PER_ENTRY 4
 
-/* Of a worker's buffers, lent to the kernel at a time: few, to stay in the cache. */
+/* Of a worker's buffers, lent to the kernel at a time, at most. */
 #define BUFFERS_OFFERED 256
 
 static struct config *load(const char *path)

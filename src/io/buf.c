@@ -110,7 +110,7 @@ struct buf *buf_received(struct buf_pool *pool, int res, unsigned flags)
 
 	CHECK(id < pool->touched);
 	CHECK(res >= 0);
-	CHECK(res <= BUF_BYTES);
+	CHECK(res <= BUF_RECEIVE_BYTES);
 	buf = &pool->bufs[id];
 	CHECK(buf->is_held);
 	CHECK(buf->end == 0);

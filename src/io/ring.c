@@ -31,6 +31,10 @@ static_assert(IO_NONEMPTY == IORING_CQE_F_SOCK_NONEMPTY, "flags are the kernel's
 /* The group that the offered buffers form; one is enough for one ring. */
 #define BUF_GROUP 0
 
+/* Buffers offered at least, and turns after which it is seen whether fewer would do. */
+#define OFFER_MIN 16
+#define OFFER_TURNS 256
+
 /* How often a submission that the kernel has no memory for is tried again. */
 #define SUBMIT_TRIES_MAX 1000
 
@@ -39,8 +43,11 @@ struct ring {
 	struct ring_features features;
 	struct buf_pool *pool;
 	struct io_uring_buf_ring *offer;
-	unsigned offer_size; /* slots of @offer */
-	unsigned offered;    /* of them, filled now */
+	unsigned offer_size;   /* slots of @offer */
+	unsigned offer_wanted; /* of them, to be filled when a turn begins */
+	unsigned offered;      /* of them, filled now */
+	unsigned taken_max;    /* in one of the last offer_turns */
+	unsigned offer_turns;
 	unsigned enter_flags;
 	uint64_t enters;
 };
@@ -106,6 +113,7 @@ static int open_offer(struct ring *ring, unsigned slots)
 	}
 	ring->offer = memory;
 	ring->offer_size = slots;
+	ring->offer_wanted = MIN(slots, OFFER_MIN);
 	io_uring_buf_ring_init(ring->offer);
 	return 0;
 }
@@ -298,19 +306,38 @@ static void room_cancel(struct io_op *op)
 
 /* ---- wait, dispatch ------------------------------------------------------ */
 
-/* Only a few buffers at a time, so that those used last, still in the cache, are used next. */
+/*
+ * The kernel takes what is offered in order, so the fewer there are, the
+ * sooner it comes back to those used last, which are still in the cache:
+ * twice as many as the busiest of the last turns took.
+ */
+static void size_offer(struct ring *ring)
+{
+	unsigned left = MIN(ring->offered, ring->offer_wanted);
+
+	ring->taken_max = MAX(ring->taken_max, ring->offer_wanted - left);
+	if (ring->taken_max > ring->offer_wanted / 2)
+		ring->offer_wanted = MIN(2 * ring->offer_wanted, ring->offer_size);
+	if (++ring->offer_turns < OFFER_TURNS)
+		return;
+	if (ring->taken_max <= ring->offer_wanted / 4)
+		ring->offer_wanted = MAX(ring->offer_wanted / 2, MIN(OFFER_MIN, ring->offer_size));
+	ring->taken_max = ring->offer_turns = 0;
+}
+
 static void offer_buffers(struct ring *ring)
 {
 	unsigned mask = ring->offer_size - 1;
 	unsigned added = 0;
 
-	while (ring->offered < ring->offer_size) {
+	size_offer(ring);
+	while (ring->offered < ring->offer_wanted) {
 		struct buf *buf = buf_get_to_receive(ring->pool);
 
 		if (!buf)
 			break;
-		io_uring_buf_ring_add(ring->offer, buf->bytes, BUF_BYTES, buf->id, (int)mask,
-				      (int)added);
+		io_uring_buf_ring_add(ring->offer, buf->bytes, BUF_RECEIVE_BYTES, buf->id,
+				      (int)mask, (int)added);
 		added++;
 		ring->offered++;
 	}

@@ -137,7 +137,7 @@ static void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 	uint32_t n = buf_filled(buf);
 
 	lane->has_more = flags & IO_NONEMPTY;
-	if (lane->has_more || n == BUF_BYTES)
+	if (lane->has_more || n == BUF_RECEIVE_BYTES)
 		lane->streak_bytes = MIN(lane->streak_bytes + n, LANE_STREAM_BYTES);
 	else
 		lane->streak_bytes = 0;

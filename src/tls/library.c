@@ -8,12 +8,23 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
 #ifndef HWCAP_AES
 #define HWCAP_AES (1 << 3)
 #endif
+#endif
+
+#ifdef RINGMAIN_WOLFSSL_OWN
+/* The library's own, eight bytes at a time, takes an eighth of the time that decrypting does. */
+void ForceZero(void *memory, word32 n);
+
+void ForceZero(void *memory, word32 n)
+{
+	explicit_bzero(memory, n);
+}
 #endif
 
 int tls_library_start(void)

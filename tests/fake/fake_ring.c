@@ -94,7 +94,7 @@ void fake_receive(struct io_op *op, const void *bytes, size_t n, unsigned flags)
 	struct buf *buf = buf_get(find_kind(op, FAKE_RECV)->ring->pool);
 
 	CHECK(buf);
-	CHECK(n <= BUF_BYTES);
+	CHECK(n <= BUF_RECEIVE_BYTES);
 	memcpy(buf->bytes, bytes, n);
 	fake_complete(op, (int)n, flags | flags_of(buf));
 }
@@ -151,7 +151,7 @@ static int try_recv(struct fake_request *r, unsigned *ret_flags)
 	buf = buf_get_to_receive(r->ring->pool);
 	if (!buf)
 		return -ENOBUFS;
-	n = recv(r->fd, buf->bytes, BUF_BYTES, MSG_DONTWAIT);
+	n = recv(r->fd, buf->bytes, BUF_RECEIVE_BYTES, MSG_DONTWAIT);
 	if (n <= 0) {
 		int err = errno;
 

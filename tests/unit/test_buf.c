@@ -293,7 +293,7 @@ static void receive_more_than_fits(struct buf_pool *pool)
 {
 	struct buf *buf = buf_get(pool);
 
-	buf_received(pool, BUF_BYTES + 1, IO_HAS_BUFFER | (unsigned)buf->id << 16);
+	buf_received(pool, BUF_RECEIVE_BYTES + 1, IO_HAS_BUFFER | (unsigned)buf->id << 16);
 }
 
 static void receive_twice_into_one(struct buf_pool *pool)

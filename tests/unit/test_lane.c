@@ -140,7 +140,7 @@ static unsigned held(struct stage *st)
 static void fill_lane(struct cast c, size_t n)
 {
 	struct io_op *recv = &client_of(c.s)->recv;
-	char bytes[BUF_BYTES] = { 0 };
+	char bytes[BUF_RECEIVE_BYTES] = { 0 };
 	uint32_t credit = fake_request_of(recv).credit;
 
 	while (recv->in_kernel) {
@@ -156,9 +156,10 @@ static void a_slow_reader_stops_its_lane(void **state)
 	struct stage *st = copying_with(state, 1000);
 	struct cast c = stage_relaying(st);
 
-	fill_lane(c, BUF_BYTES);
+	fill_lane(c, BUF_RECEIVE_BYTES);
 	expect_request(&client_of(c.s)->recv, FAKE_NOTHING);
-	assert_in_range(backend_of(c.s)->out.bytes, LANE_HIGH_WATER, LANE_HIGH_WATER + BUF_BYTES);
+	assert_in_range(backend_of(c.s)->out.bytes, LANE_HIGH_WATER,
+			LANE_HIGH_WATER + BUF_RECEIVE_BYTES);
 	assert_true(held(st) <= 3);
 	stage_run(st);
 	expect_request(&client_of(c.s)->recv, FAKE_RECV);
@@ -170,16 +171,16 @@ static void the_credit_is_what_the_lane_may_still_hold(void **state)
 	struct stage *st = copying_with(state, 1000);
 	struct cast c = stage_relaying(st);
 	struct io_op *recv = &client_of(c.s)->recv;
-	char bytes[BUF_BYTES] = { 0 };
+	char bytes[BUF_RECEIVE_BYTES] = { 0 };
 
 	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER);
 	fake_receive(recv, bytes, 10000, 0);
 	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - 10000);
-	fake_receive(recv, bytes, BUF_BYTES, 0);
-	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - 10000 - BUF_BYTES);
+	fake_receive(recv, bytes, BUF_RECEIVE_BYTES, 0);
+	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - 10000 - BUF_RECEIVE_BYTES);
 	fake_perform(&backend_of(c.s)->send);
 	fake_receive(recv, bytes, 1, 0);
-	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - BUF_BYTES - 1);
+	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - BUF_RECEIVE_BYTES - 1);
 }
 
 /* Whatever the size of the pieces in which bytes come. */
@@ -187,7 +188,7 @@ static void a_slow_reader_holds_few_buffers(void **state)
 {
 	struct stage *st = copying_with(state, 1000);
 
-	for (size_t n = 1; n <= BUF_BYTES; n += n < 200 ? 1 : 97) {
+	for (size_t n = 1; n <= BUF_RECEIVE_BYTES; n += n < 200 ? 1 : 97) {
 		struct cast c = stage_relaying(st);
 
 		fill_lane(c, n);

@@ -60,7 +60,7 @@ static void bytes_come_in_a_buffer_and_the_end_without(void **state)
 
 static void a_receive_tells_that_more_is_there(void **state)
 {
-	static char much[3 * BUF_BYTES];
+	static char much[3 * BUF_RECEIVE_BYTES];
 	struct stage *st = *state;
 	struct ends e = tcp();
 	struct asked a;
@@ -68,7 +68,7 @@ static void a_receive_tells_that_more_is_there(void **state)
 	assert_int_equal(send(e.peers, much, sizeof(much), 0), sizeof(much));
 	io_recv(st->ring, &ask(st, &a)->op, e.ours, 0, false);
 	wait_for(st, &a.op);
-	assert_int_equal(a.res, BUF_BYTES);
+	assert_int_equal(a.res, BUF_RECEIVE_BYTES);
 	assert_true(a.flags & IO_NONEMPTY);
 	drain(e.ours);
 	assert_int_equal(send(e.peers, "x", 1, 0), 1);

@@ -221,6 +221,66 @@ static void what_was_offered_comes_back_with_the_ring(void **state)
 	assert_int_equal(st->pool.free_n, BUFFERS);
 }
 
+/* ---- buffers offered ----------------------------------------------------- */
+
+#define WIDE_BUFFERS 512
+
+static int set_up_wide(void **state)
+{
+	static struct stage st;
+	const struct ring_options options = {
+		.entries = 256, .completions = 512, .buffers_offered = 256, .features = features
+	};
+	const char *step;
+
+	*state = &st;
+	assert_int_equal(buf_pool_init(&st.pool, WIDE_BUFFERS), 0);
+	return ring_create(&options, &st.pool, &st.ring, &step);
+}
+
+static unsigned offered(struct stage *st)
+{
+	turn(st, 0);
+	return WIDE_BUFFERS - st->pool.free_n;
+}
+
+/* Each socket gets a byte at the same time, until all have come through. */
+static void receive_at_once(struct stage *st, struct ends *e, unsigned n)
+{
+	static struct asked a[MANY];
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(send(e[i].peers, "x", 1, 0), 1);
+		io_recv(st->ring, &ask(st, &a[i])->op, e[i].ours, 0, false);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		wait_for(st, &a[i].op);
+		if (a[i].res != -ENOBUFS)
+			continue;
+		io_recv(st->ring, &a[i].op, e[i].ours, 0, false);
+		wait_for(st, &a[i].op);
+	}
+}
+
+static void as_many_buffers_are_offered_as_are_taken(void **state)
+{
+	static struct ends e[MANY];
+	struct stage *st = *state;
+	unsigned first = offered(st);
+
+	assert_in_range(first, 1, 32);
+	for (int n = 0; n < MANY; n++)
+		e[n] = tcp();
+	for (int n = 0; n < 8; n++)
+		receive_at_once(st, e, MANY);
+	assert_true(offered(st) >= MANY);
+	for (int n = 0; n < 4096 && offered(st) > first; n++)
+		receive_at_once(st, e, 1);
+	assert_int_equal(offered(st), first);
+	for (int n = 0; n < MANY; n++)
+		close_ends(e[n]);
+}
+
 /* ---- with each feature and without --------------------------------------- */
 
 static int run_with(const char *without)
@@ -236,6 +296,8 @@ static int run_with(const char *without)
 		tiny_test(no_byte_is_lost_in_an_overflow),
 		cmocka_unit_test(what_cannot_be_created_is_named),
 		ring_test(what_was_offered_comes_back_with_the_ring),
+		cmocka_unit_test_setup_teardown(as_many_buffers_are_offered_as_are_taken,
+						set_up_wide, tear_down),
 	};
 
 	snprintf(name, sizeof(name), "without %s", without);
