@@ -293,6 +293,20 @@ def test_first_rule_that_fits_decides(ringmain, backend, rules, answers):
         rm.wait_line(msg="turned away", reason="denied")
 
 
+def test_rules_on_a_listener_of_both_families(ringmain, backend):
+    """IPv4 clients of an IPv6 socket are IPv4 clients, to rules and to limits."""
+    rm = ringmain(ini([backend(servers.echo)], binds=(":0",),
+                      listener={"max_sessions_per_source": 1, "source_prefix4": 24})
+                  .replace("[listener in]", "[listener in]\ndeny = 127.0.0.71\ndeny = ::1"))
+    port = rm.address()[1]
+    assert not comes_in(rm, "127.0.0.71", ("127.0.0.1", port))
+    assert not comes_in(rm, "::1", ("::1", port))
+    with tcp.connect(("127.0.0.1", port), source=("127.0.0.72", 0)) as held:
+        assert is_served(held)
+        assert not comes_in(rm, "127.0.0.73", ("127.0.0.1", port))
+        assert comes_in(rm, "127.0.1.73", ("127.0.0.1", port))
+
+
 def test_rules_of_ipv6(ringmain, backend):
     server = backend(servers.echo)
     for rule, answers in (("deny = ::1", [True, False]), ("deny = ::/0", [True, False]),
