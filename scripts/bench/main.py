@@ -164,7 +164,8 @@ def choose_cases(parser, only):
 def choose_relays(parser, opt):
     known = relays.all_relays(opt)
     chosen = []
-    for name in opt.relays.split(",") + (["other"] if opt.other else []):
+    names = opt.relays.split(",") + (["other"] if opt.other else [])
+    for name in dict.fromkeys(names):  # each once
         if name not in known:
             parser.error(f"--relays {name}: one of {', '.join(known)}")
         if not any(case.is_for(known[name]) for case in opt.cases):
