@@ -119,6 +119,38 @@ static void a_backend_with_many_sessions_is_asked_once(void **state)
 	expect_end(client);
 }
 
+static void each_hears_whose_request_it_is(void **state)
+{
+	struct stage *st = passing_through(state, 2, "send_proxy = v1");
+	char said[256];
+	int client;
+
+	for (unsigned n = 0; n < 2; n++) {
+		struct cast c = { .client = stage_client(st) };
+
+		peer_send(c.client, SSL_REQUEST, SSL_REQUEST_BYTES);
+		stage_run(st);
+		peer_send(c.client, hello, HELLO_BYTES);
+		stage_run(st);
+		c.backend = stage_accept_at(st, n);
+		assert_true(peer_recv(c.backend, said, sizeof(said)) > 0);
+		peer_send(c.backend, "S", 1);
+		stage_run(st);
+	}
+	client = ask(st);
+	for (unsigned n = 0; n < 2; n++) {
+		int fd = stage_accept_at(st, n);
+		long said_n = peer_recv(fd, said, sizeof(said));
+
+		assert_true(said_n > REQUEST_BYTES);
+		assert_memory_equal(said, "PROXY TCP4 127.0.0.1 ", 21);
+		assert_memory_equal(said + said_n - REQUEST_BYTES, REQUEST, REQUEST_BYTES);
+		stage_close(st, fd);
+		stage_run(st);
+	}
+	expect_end(client);
+}
+
 /* Then any will do, as for every request whose key is not known. */
 static void who_has_no_sessions_any_more_asks_one(void **state)
 {
@@ -263,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		stage_test(all_backends_of_the_source_are_asked_one_after_the_other),
 		stage_test(a_backend_with_many_sessions_is_asked_once),
+		stage_test(each_hears_whose_request_it_is),
 		stage_test(who_has_no_sessions_any_more_asks_one),
 		stage_test(one_that_drains_or_is_full_is_asked),
 		stage_test(one_that_refuses_or_is_silent_does_not_keep_the_others_from_it),
