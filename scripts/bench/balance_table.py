@@ -39,9 +39,9 @@ def own_rows(rows):
 def published_rows(rows):
     own = {r["slots"]: r for r in rows if r["backends"] == 1000 and r["fail"] == 1}
     for slots, row in own.items():
-        yield ["ringmain", f"{slots} slots", f"{above_average(row):.2f} %", "measured here"]
-    for line in PUBLISHED:
-        yield list(line)
+        yield [f"ringmain, {slots} slots", "measured here", f"{above_average(row):.2f} %"]
+    for method, size, above, source in PUBLISHED:
+        yield [f"{method}, {size}", source, above]
 
 
 def table(rounds):
@@ -49,7 +49,7 @@ def table(rounds):
     rows = rounds[0]
     head = ["backends", "slots", "fail", "least", "most", "most over avg %"]
     head += ["changed %", "plain", "needless %", "plain"]
-    other = ["1000 backends", "", "the fullest has above the average", "source"]
+    other = ["1000 backends", "source", "the fullest has above the average"]
     return "\n".join(
         [
             figures.table(head, list(own_rows(rows))),

@@ -320,7 +320,7 @@ def report(opt, stage, chosen, versions, measurements, alone):
     compared = ", ".join(labels[r.key] for r in chosen if r.is_process)
     setting += whose_tls(libraries, labels)
     parts = [
-        f"{compared}\n{setting}",
+        f"{compared}\n{setting}".strip(),
         rows and figures.figures_table(rows, labels),
         rows and figures.ratios_table(rows, labels),
         "\n".join(notes(opt, stage, measurements)),
