@@ -75,7 +75,8 @@ def test_never_more_than_its_limit(ringmain, manual, connect):
 def test_timeout(full, connect):
     rm, server, client, sock = full(queue_timeout="300ms")
     watch = Stopwatch()
-    late = join(connect, rm, b"late")
+    late = connect(rm.address())
+    late.sendall(b"late")
     assert tcp.read_to_end(late).data == b""
     assert watch.seconds() > 0.2
     rm.wait_sessions(1, reason="queue_timeout", by="ringmain")
