@@ -27,8 +27,10 @@ def decode(raw, directory):
     proc.run([proc.need("text2pcap", "wireshark-common"), "-q", "-4", "192.0.2.1,192.0.2.2",
               "-T", "40000,4000", dump, capture])
     wanted = [word for field in FIELDS for word in ("-e", field)]
-    said = proc.run([program, "-n", "-r", capture, "-T", "fields", "-E", "separator=/t",
-                     "-E", "occurrence=a", "-E", "aggregator=|", *wanted])
+    # By what the bytes look like; else 4.4 (Debian 13) may stop at a port that it knows.
+    said = proc.run([program, "-n", "-o", "tcp.try_heuristic_first:TRUE", "-r", capture,
+                     "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a",
+                     "-E", "aggregator=|", *wanted])
     values = said.stdout.rstrip("\n").split("\t")
     return {field.removeprefix("proxy."): value.split("|")
             for field, value in zip(FIELDS, values) if value not in ("", "<MISSING>")}
