@@ -94,9 +94,9 @@ void engine_drain(struct engine *engine);
 void engine_stop(struct engine *engine, enum close_reason why);
 
 /*
- * Buffers are short and @wants_one has to have one: ends the greeting that
- * has been waiting longest with a part of its first message, if there is
- * another one.
+ * @wants_one has found no buffer. If there is none left at all, ends the
+ * greeting that has been waiting longest with a part of its first message, if
+ * there is another one.
  */
 void engine_free_slow_greeting(struct engine *engine, const struct session *wants_one);
 

@@ -182,6 +182,8 @@ static void work_on_handshakes(struct engine *e)
 
 void engine_free_slow_greeting(struct engine *e, const struct session *wants_one)
 {
+	if (ring_buffers_available(e->ring) > 0)
+		return; /* there will be one at the end of the turn */
 	list_for_each(node, &e->half_said) {
 		struct session *s = container_of(node, struct session, handshake);
 

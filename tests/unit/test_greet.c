@@ -216,6 +216,24 @@ static void when_buffers_are_short_the_slowest_greeting_goes(void **state)
 	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
 }
 
+/* Too few may have been offered to the kernel at that moment. */
+static void while_there_are_buffers_no_greeting_is_cut_short(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast slow = greeting(st), next;
+
+	peer_send(slow.client, startup, 3);
+	stage_run(st);
+	next = greeting(st);
+	fake_complete(&client_of(next.s)->recv, -ENOBUFS, 0);
+	stage_run(st);
+	expect_nothing(slow.client);
+	peer_send(next.client, startup, STARTUP_BYTES);
+	stage_run(st);
+	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
+	assert_int_equal(stage_ended(st, CLOSE_GREETING_TIMEOUT), 0);
+}
+
 /* ---- handshakes ---------------------------------------------------------- */
 
 /* As one that was told to stop, or ran out of time, while others were worked on. */
@@ -378,6 +396,7 @@ int main(void)
 		stage_test(an_interrupted_receive_is_asked_for_again),
 		stage_test(a_silent_client_holds_no_buffer),
 		stage_test(when_buffers_are_short_the_slowest_greeting_goes),
+		stage_test(while_there_are_buffers_no_greeting_is_cut_short),
 		stage_test(a_session_that_closes_leaves_the_line_for_handshakes),
 		stage_test(a_header_names_the_client_and_the_rest_goes_on),
 		stage_test(a_header_is_no_word_of_the_client),
