@@ -52,7 +52,7 @@ struct engine {
 	struct timers timers;
 	struct slab sessions;
 	uint64_t sessions_begun;
-	uint16_t origin_turn; /* see origin.h */
+	uint16_t origin_turns[2]; /* of IPv4 and of IPv6: see origin.h */
 	uint64_t epoch;       /* when it was started, wall clock: makes ids unique over restarts */
 	struct list starved;  /* sides that wait for a buffer */
 	struct list reapable; /* sessions that are over */

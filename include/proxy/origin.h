@@ -16,7 +16,8 @@
 /*
  * Binds @fd to the next of the pool's addresses that is of the backend's
  * family; without one that is left to the kernel. *turn says whose turn it is
- * and is moved on. 0 or -errno, and in *ret_step the call that failed.
+ * in that family and is moved on. 0 or -errno, and in *ret_step the call that
+ * failed.
  */
 MUST_CHECK int origin_set(const struct pool_config *pool, const struct addr *backend,
 			  uint16_t *turn, int fd, const char **ret_step);

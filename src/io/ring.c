@@ -31,9 +31,13 @@ static_assert(IO_NONEMPTY == IORING_CQE_F_SOCK_NONEMPTY, "flags are the kernel's
 /* The group that the offered buffers form; one is enough for one ring. */
 #define BUF_GROUP 0
 
-/* Buffers offered at least, and turns after which it is seen whether fewer would do. */
+/*
+ * Buffers offered at least; turns after which it is seen whether fewer would
+ * do; of them, those that took all before more are offered.
+ */
 #define OFFER_MIN 16
 #define OFFER_TURNS 256
+#define OFFER_SHORT_TURNS 32
 
 /* How often a submission that the kernel has no memory for is tried again. */
 #define SUBMIT_TRIES_MAX 1000
@@ -47,6 +51,7 @@ struct ring {
 	unsigned offer_wanted; /* of them, to be filled when a turn begins */
 	unsigned offered;      /* of them, filled now */
 	unsigned taken_max;    /* in one of the last offer_turns */
+	unsigned short_turns;  /* of them, those that took all */
 	unsigned offer_turns;
 	unsigned enter_flags;
 	uint64_t enters;
@@ -306,23 +311,33 @@ static void room_cancel(struct io_op *op)
 
 /* ---- wait, dispatch ------------------------------------------------------ */
 
+static void resize_offer(struct ring *ring, unsigned wanted)
+{
+	ring->offer_wanted = wanted;
+	ring->taken_max = ring->short_turns = ring->offer_turns = 0;
+}
+
 /*
  * The kernel takes what is offered in order, so the fewer there are, the
- * sooner it comes back to those used last, which are still in the cache:
- * twice as many as the busiest of the last turns took.
+ * sooner it comes back to those used last, which are still in the cache, and
+ * the less memory is touched. A receive that finds none is asked for again:
+ * for a short rush that will do, for a load that lasts more are offered.
  */
 static void size_offer(struct ring *ring)
 {
 	unsigned left = MIN(ring->offered, ring->offer_wanted);
 
 	ring->taken_max = MAX(ring->taken_max, ring->offer_wanted - left);
-	if (ring->taken_max > ring->offer_wanted / 2)
-		ring->offer_wanted = MIN(2 * ring->offer_wanted, ring->offer_size);
-	if (++ring->offer_turns < OFFER_TURNS)
+	ring->short_turns += left == 0;
+	ring->offer_turns++;
+	if (ring->short_turns == OFFER_SHORT_TURNS && ring->offer_wanted < ring->offer_size)
+		resize_offer(ring, 2 * ring->offer_wanted);
+	else if (ring->offer_turns < OFFER_TURNS)
 		return;
-	if (ring->taken_max <= ring->offer_wanted / 4)
-		ring->offer_wanted = MAX(ring->offer_wanted / 2, MIN(OFFER_MIN, ring->offer_size));
-	ring->taken_max = ring->offer_turns = 0;
+	else if (ring->taken_max <= ring->offer_wanted / 4 && ring->offer_wanted > OFFER_MIN)
+		resize_offer(ring, ring->offer_wanted / 2);
+	else
+		resize_offer(ring, ring->offer_wanted);
 }
 
 static void offer_buffers(struct ring *ring)

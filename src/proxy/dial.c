@@ -194,7 +194,8 @@ static int set_source(struct session *s, int fd, const char **ret_step)
 {
 	const struct pool_config *pool = pool_config(s->pool);
 	const struct addr *backend = &s->backend->config->addr;
-	uint16_t *turn = s->origins_failed > 0 ? &s->origin_turn : &s->engine->origin_turn;
+	uint16_t *next = &s->engine->origin_turns[addr_family(backend) == AF_INET6];
+	uint16_t *turn = s->origins_failed > 0 ? &s->origin_turn : next;
 	struct addr client;
 	int err;
 

@@ -3,14 +3,35 @@
 
 #include "net/sock.h"
 
+static bool is_for(const struct addr *origin, const struct addr *backend)
+{
+	return addr_family(origin) == addr_family(backend);
+}
+
+/* The @n-th of the addresses that are for @backend, counted round; NULL: there is none. */
+static const struct addr *find(const struct pool_config *pool, const struct addr *backend, size_t n)
+{
+	size_t fit = 0;
+
+	for (size_t i = 0; i < pool->sources_n; i++)
+		fit += is_for(&pool->sources[i].addr, backend);
+	if (fit == 0)
+		return NULL;
+	n %= fit;
+	for (size_t i = 0; i < pool->sources_n; i++) {
+		if (is_for(&pool->sources[i].addr, backend) && n-- == 0)
+			return &pool->sources[i].addr;
+	}
+	return NULL;
+}
+
 int origin_set(const struct pool_config *pool, const struct addr *backend, uint16_t *turn, int fd,
 	       const char **ret_step)
 {
-	for (size_t n = 0; n < pool->sources_n; n++) {
-		const struct addr *addr = &pool->sources[(*turn)++ % pool->sources_n].addr;
+	const struct addr *addr = find(pool, backend, *turn);
 
-		if (addr_family(addr) == addr_family(backend))
-			return sock_set_source(fd, addr, false, ret_step);
-	}
-	return 0;
+	if (!addr)
+		return 0;
+	(*turn)++;
+	return sock_set_source(fd, addr, false, ret_step);
 }
