@@ -61,7 +61,7 @@ struct balancer_ops {
 	 * leaves still has the weight it was in with.
 	 */
 	void (*join)(struct balancer *b, unsigned index);
-	void (*leave)(struct balancer *b, unsigned index);
+	void (*leave)(struct balancer *b, unsigned index); /* may be NULL */
 	/* Sessions changed while it is in. May be NULL. */
 	void (*on_load)(struct balancer *b, unsigned index);
 	/* The effective weight changed, from @before, while it is in. May be NULL. */
@@ -95,11 +95,6 @@ static inline bool ask_has_tried(const struct pool_ask *ask, unsigned index)
 			return true;
 	return false;
 }
-
-struct tournament;
-
-/* The first index of @t that @ask has not tried, or TOURNAMENT_NOBODY. */
-uint32_t tournament_first_untried(struct tournament *t, const struct pool_ask *ask);
 
 /* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): a step of a counter, mixed. */
 static inline uint64_t balancer_random(struct balancer *b)

@@ -9,7 +9,8 @@
  * 3, 5.2.3: tree selection). Whoever changes plays its way up again, in
  * O(log n). It always takes the same places, without a branch that cannot be
  * foretold or a load that waits for another: that is why a thousand leaves
- * cost little more than three. Memory is allocated once, for all of them.
+ * cost little more than three. Memory is allocated once, for all of them; low
+ * indices play in a smaller tree as long as no higher one was ever in.
  *
  * Of equal scores the lower index comes first.
  */
@@ -26,11 +27,12 @@
 
 struct tournament {
 	/*
-	 * nodes[1] is the top, below nodes[i] are nodes[2i] and nodes[2i + 1].
-	 * Each has a score and, as its lowest bits, whose it is: one number.
+	 * Below nodes[i] are nodes[2i] and nodes[2i + 1]. Each has a score and,
+	 * as its lowest bits, whose it is: one number.
 	 */
 	unsigned __int128 *nodes;
 	uint32_t leaves; /* the last so many nodes */
+	uint32_t top;    /* the node above all leaves that were ever in use */
 };
 
 /* For indices 0 .. @n - 1, at most 65536 of them. Returns 0 or -ENOMEM. */
@@ -42,10 +44,6 @@ void tournament_finish(struct tournament *t);
 void tournament_put(struct tournament *t, uint32_t index, unsigned __int128 score);
 /* Takes an index out; harmless when it is not in. */
 void tournament_remove(struct tournament *t, uint32_t index);
-
-/* Puts @index in at @to; takes it out of @from, of the same size, if it is in there. */
-void tournament_move(struct tournament *from, struct tournament *to, uint32_t index,
-		     unsigned __int128 score);
 
 /* The first index, which stays in; TOURNAMENT_NOBODY when there is none. */
 uint32_t tournament_first(const struct tournament *t);

@@ -78,11 +78,29 @@ static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t bef
 	leastconn_place(b, index);
 }
 
+/* Those who were tried leave while the others are asked. */
+static uint32_t first_untried(struct tournament *t, const struct pool_ask *ask)
+{
+	unsigned __int128 scores[POOL_TRIES_MAX];
+	uint32_t tried[POOL_TRIES_MAX], first;
+	unsigned n = 0;
+
+	while ((first = tournament_first(t)) != TOURNAMENT_NOBODY && n < POOL_TRIES_MAX &&
+	       ask_has_tried(ask, first)) {
+		tried[n] = first;
+		scores[n++] = tournament_score(t, first);
+		tournament_remove(t, first);
+	}
+	while (n-- > 0)
+		tournament_put(t, tried[n], scores[n]);
+	return first;
+}
+
 /* It goes to its new place when its new session is counted, at once after this. */
 static int leastconn_pick(struct balancer *b, const struct pool_ask *ask)
 {
 	struct leastconn *lc = leastconn_of(b);
-	uint32_t index = tournament_first_untried(&lc->loads, ask);
+	uint32_t index = first_untried(&lc->loads, ask);
 
 	if (index == TOURNAMENT_NOBODY)
 		return -1;

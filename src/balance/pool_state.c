@@ -42,7 +42,8 @@ void member_admit(struct pool *pool, unsigned index)
 		return;
 	c->is_in = may;
 	if (!may) {
-		pool->balancer->ops->leave(pool->balancer, index);
+		if (pool->balancer->ops->leave)
+			pool->balancer->ops->leave(pool->balancer, index);
 		return;
 	}
 	pool->balancer->ops->join(pool->balancer, index);

@@ -23,6 +23,7 @@ int tournament_init(struct tournament *t, uint32_t n)
 	if (!t->nodes)
 		return -ENOMEM;
 	memset(t->nodes, 0xff, 2ul * t->leaves * sizeof(*t->nodes));
+	t->top = t->leaves;
 	return 0;
 }
 
@@ -32,14 +33,23 @@ void tournament_finish(struct tournament *t)
 	*t = (struct tournament){ 0 };
 }
 
+/* Moves the top up until @index is below it: those above show the same, as nobody else is there. */
+static void widen(struct tournament *t, uint32_t index)
+{
+	DCHECK(index < t->leaves);
+	while (index >= t->leaves / t->top) {
+		t->nodes[t->top / 2] = t->nodes[t->top];
+		t->top /= 2;
+	}
+}
+
 /* With @entry as its new leaf, @index plays its way up. */
 static void play(struct tournament *t, uint32_t index, unsigned __int128 entry)
 {
 	size_t at = t->leaves + index;
 
-	DCHECK(index < t->leaves);
 	t->nodes[at] = entry;
-	while (at > 1) {
+	while (at > t->top) {
 		unsigned __int128 rival = t->nodes[at ^ 1];
 
 		entry = MIN(rival, entry);
@@ -51,6 +61,7 @@ static void play(struct tournament *t, uint32_t index, unsigned __int128 entry)
 void tournament_put(struct tournament *t, uint32_t index, unsigned __int128 score)
 {
 	DCHECK(score >> TOURNAMENT_SCORE_BITS == 0);
+	widen(t, index);
 	play(t, index, score << TOURNAMENT_INDEX_BITS | index);
 }
 
@@ -60,32 +71,9 @@ void tournament_remove(struct tournament *t, uint32_t index)
 		play(t, index, NOBODY);
 }
 
-/* Two ways up in one: the places are the same in both. */
-void tournament_move(struct tournament *from, struct tournament *to, uint32_t index,
-		     unsigned __int128 score)
-{
-	unsigned __int128 left = NOBODY, entry = score << TOURNAMENT_INDEX_BITS | index;
-	size_t at = to->leaves + index;
-
-	DCHECK(from->leaves == to->leaves);
-	DCHECK(index < to->leaves);
-	DCHECK(score >> TOURNAMENT_SCORE_BITS == 0);
-	from->nodes[at] = left;
-	to->nodes[at] = entry;
-	while (at > 1) {
-		unsigned __int128 left_rival = from->nodes[at ^ 1], rival = to->nodes[at ^ 1];
-
-		left = MIN(left_rival, left);
-		entry = MIN(rival, entry);
-		at /= 2;
-		from->nodes[at] = left;
-		to->nodes[at] = entry;
-	}
-}
-
 uint32_t tournament_first(const struct tournament *t)
 {
-	unsigned __int128 top = t->nodes[1];
+	unsigned __int128 top = t->nodes[t->top];
 
 	return top == NOBODY ? TOURNAMENT_NOBODY
 			     : (uint32_t)top & ((1u << TOURNAMENT_INDEX_BITS) - 1);

@@ -94,6 +94,46 @@ static void random_weights_of_many_backends_are_met_exactly(void **state)
 	}
 }
 
+/*
+ * In whole numbers, without any rounding: at pick m turn k of weight w may be
+ * taken when k/w <= m/W, and nobody else who may be has an earlier (k+1)/w.
+ */
+static void assert_picks_in_order_of_windows(struct stage *st, unsigned long cycles)
+{
+	unsigned long turns[STAGE_BACKENDS_MAX] = { 0 }, sum = 0;
+
+	for (size_t i = 0; i < st->config.backends_n; i++)
+		sum += st->backends[i].weight;
+	for (unsigned long m = 0; m < cycles * sum; m++) {
+		int picked = stage_index(st);
+		unsigned long weight = st->backends[picked].weight;
+
+		assert_true(turns[picked] * sum <= m * weight);
+		for (size_t i = 0; i < st->config.backends_n; i++)
+			if (turns[i] * sum <= m * st->backends[i].weight)
+				assert_true((turns[picked] + 1) * st->backends[i].weight <=
+					    (turns[i] + 1) * weight);
+		turns[picked]++;
+	}
+}
+
+static void every_pick_is_of_the_open_window_that_closes_first(void **state)
+{
+	/* Windows open exactly at picks, at fractions that no binary number holds. */
+	static const char *const weights[] = {
+		"9 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+		"49 7 7 35",
+		"55 11 33 5 6",
+		"7 49 11 3 27",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(weights); i++) {
+		assert_picks_in_order_of_windows(stage_of(state, BALANCE_ROUNDROBIN, weights[i]),
+						 100);
+		stage_teardown(state);
+	}
+}
+
 static void a_thousand_backends_take_turns(void **state)
 {
 	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "");
@@ -120,6 +160,31 @@ static void who_comes_back_does_not_catch_up(void **state)
 		assert_in_range(count[i], 2, 4);
 }
 
+static void coming_and_going_earns_nothing(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1");
+	struct backend *last = pool_backend(st->pool, 2);
+	uint32_t random = 7;
+
+	for (int round = 0; round < 1000; round++) {
+		int count[3] = { 0 };
+
+		for (int i = 0; i < 10; i++) {
+			random = random * 1664525 + 1013904223;
+			if (random >> 30 == 0)
+				stage_index(st);
+			else
+				pool_set_state(st->pool, last,
+					       random >> 31 ? BACKEND_READY : BACKEND_DOWN);
+		}
+		pool_set_state(st->pool, last, BACKEND_READY);
+		for (int i = 0; i < 9; i++)
+			count[stage_index(st)]++;
+		for (int i = 0; i < 3; i++)
+			assert_in_range(count[i], 2, 4);
+	}
+}
+
 static void being_full_for_a_moment_does_not_earn_extra_turns(void **state)
 {
 	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 3");
@@ -129,16 +194,151 @@ static void being_full_for_a_moment_does_not_earn_extra_turns(void **state)
 	assert_smooth(st, 20);
 }
 
+/* Wherever one begins to count: nobody is @limit sessions away from its share. */
+static void assert_evenly_spread(struct stage *st, unsigned long picks, long limit)
+{
+	long count[8] = { 0 }, most[8] = { 0 }, least[8] = { 0 }, sum = 0;
+
+	for (size_t i = 0; i < st->config.backends_n; i++)
+		sum += st->backends[i].weight;
+	for (unsigned long n = 1; n <= picks; n++) {
+		count[stage_index(st)]++;
+		for (size_t i = 0; i < st->config.backends_n; i++) {
+			long off = count[i] * sum - (long)n * st->backends[i].weight;
+
+			most[i] = MAX(most[i], off);
+			least[i] = MIN(least[i], off);
+			if (most[i] - least[i] >= limit * sum)
+				fail_msg("b%zu is off by %ld/%ld within %lu picks", i,
+					 most[i] - least[i], sum, n);
+		}
+	}
+}
+
+/*
+ * Who was full when its turn came has lost that one, no more: afterwards it
+ * has its next one within a cycle, and nobody's turns have moved together.
+ */
+static void who_was_full_has_its_next_turn_in_time(void **state)
+{
+	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "5 1 1 3 2");
+
+	st->backends[1].sessions_max = 1;
+	st->backends[2].sessions_max = 1;
+	stage_start(st);
+	for (int i = 0; i < 1000; i++) {
+		struct backend *held[2];
+		unsigned n = 0;
+
+		for (int k = 0; k < 13; k++) {
+			struct backend *b = stage_pick(st);
+
+			if (b->config->sessions_max > 0)
+				held[n++] = b;
+			else
+				pool_release(st->pool, b);
+		}
+		assert_int_equal(n, 2);
+		for (int k = 0; k < 30; k++)
+			stage_index(st);
+		while (n > 0)
+			pool_release(st->pool, held[--n]);
+	}
+	assert_evenly_spread(st, 1000, 2);
+}
+
+/* For a session that has tried all in @tried. */
+static void assert_retry_picks(struct stage *st, const char *tried, const char *expected)
+{
+	struct pool_ask ask = { 0 };
+	enum pool_answer why;
+	struct backend *b;
+
+	while (tried[ask.tried_n]) {
+		ask.tried[ask.tried_n] = (uint16_t)(tried[ask.tried_n] - 'a');
+		ask.tried_n++;
+	}
+	for (const char *p = expected; *p; p++) {
+		b = pool_pick(st->pool, &ask, &why);
+		assert_int_equal(b->index, *p - 'a');
+		pool_release(st->pool, b);
+	}
+}
+
 static void a_tried_one_keeps_its_turn(void **state)
 {
 	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1");
-	struct pool_ask ask = { .tried = { 0 }, .tried_n = 1 };
-	enum pool_answer why;
-	struct backend *b = pool_pick(st->pool, &ask, &why);
 
-	assert_int_equal(b->index, 1);
-	pool_release(st->pool, b);
-	assert_picks(st, "acabc");
+	assert_retry_picks(st, "a", "b");
+	assert_picks(st, "acbac");
+}
+
+static void a_tried_one_comes_before_those_picked_instead(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1 10");
+	int count[4] = { 0 };
+
+	assert_retry_picks(st, "acd", "bb"); /* b has had its second turn, too */
+	for (int i = 2; i < 26; i++)
+		count[stage_index(st)]++;
+	assert_int_equal(count[0], 2);
+	assert_int_equal(count[1], 0);
+	assert_int_equal(count[2], 2);
+}
+
+static void tried_ones_that_are_due_do_not_lose_time(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "5 1 1");
+
+	assert_retry_picks(st, "bc", "aaa");
+	assert_picks(st, "bcaa"
+			 "abaacaa");
+}
+
+static void set_weight(struct stage *st, unsigned index, unsigned weight)
+{
+	assert_int_equal(pool_set_weight(st->pool, pool_backend(st->pool, index), weight), 0);
+	st->backends[index].weight = weight;
+}
+
+static void a_turn_comes_nearer_with_a_greater_weight(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 256");
+
+	while (stage_index(st) != 0)
+		;
+	set_weight(st, 0, 256);
+	assert_evenly_spread(st, 100, 2);
+}
+
+static void a_weight_may_change_while_its_backend_is_full(void **state)
+{
+	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 2 2");
+	struct backend *held;
+
+	st->backends[0].sessions_max = 1;
+	stage_start(st);
+	do {
+		held = stage_pick(st);
+		if (held->index != 0)
+			pool_release(st->pool, held);
+	} while (held->index != 0);
+	set_weight(st, 0, 10);
+	pool_release(st->pool, held);
+	assert_evenly_spread(st, 1000, 2);
+}
+
+static void weights_may_change_for_ever(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1");
+
+	for (unsigned i = 0; i < 10000; i++) {
+		set_weight(st, i % 3, 1 + i % POOL_WEIGHT_MAX);
+		assert_in_range(stage_index(st), 0, 2);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		set_weight(st, i, 1 + i);
+	assert_evenly_spread(st, 1000, 2);
 }
 
 static void churn_keeps_shares_close(void **state)
@@ -167,10 +367,18 @@ int main(void)
 		stage_test(one_backend_gets_all),
 		stage_test(nobody_is_ever_a_session_away_from_its_share),
 		stage_test(random_weights_of_many_backends_are_met_exactly),
+		stage_test(every_pick_is_of_the_open_window_that_closes_first),
 		stage_test(a_thousand_backends_take_turns),
 		stage_test(who_comes_back_does_not_catch_up),
+		stage_test(coming_and_going_earns_nothing),
 		stage_test(being_full_for_a_moment_does_not_earn_extra_turns),
+		stage_test(who_was_full_has_its_next_turn_in_time),
 		stage_test(a_tried_one_keeps_its_turn),
+		stage_test(a_tried_one_comes_before_those_picked_instead),
+		stage_test(tried_ones_that_are_due_do_not_lose_time),
+		stage_test(a_turn_comes_nearer_with_a_greater_weight),
+		stage_test(a_weight_may_change_while_its_backend_is_full),
+		stage_test(weights_may_change_for_ever),
 		stage_test(churn_keeps_shares_close),
 	};
 

@@ -106,10 +106,9 @@ static void change(struct tournament *t, struct plain *p, uint32_t i)
 	if (to < 0) {
 		tournament_remove(&t[0], i);
 		tournament_remove(&t[1], i);
-	} else if (p->where[i] == to) {
-		tournament_put(&t[to], i, p->scores[i]);
 	} else {
-		tournament_move(&t[1 - to], &t[to], i, p->scores[i]);
+		tournament_remove(&t[1 - to], i);
+		tournament_put(&t[to], i, p->scores[i]);
 	}
 	p->where[i] = to;
 }
