@@ -35,6 +35,7 @@ struct buf {
 	uint32_t start, end; /* those between are filled and not yet sent */
 	uint16_t id;
 	bool is_held; /* by a session or by the kernel, not by the pool */
+	bool is_lent; /* to a send, which may have sent a part: nothing is added to it any more */
 };
 
 struct buf_pool {

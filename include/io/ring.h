@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "base/def.h"
 #include "io/buf.h"
@@ -90,11 +91,15 @@ void io_connect(struct ring *ring, struct io_op *op, int fd, const struct addr *
  */
 void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool wait);
 
+/* What one send takes its bytes from, at most. */
+#define IO_PARTS_MAX 16
+
 /*
- * Sends what there is room for, which may be less than @n. Where there is none
- * it waits for some and then completes with 0: send again.
+ * Sends the bytes of @parts, one after the other, as far as there is room,
+ * which may be for a part of them. Where there is none it waits for some and
+ * then completes with 0: send again. @parts itself is not lent.
  */
-void io_send(struct ring *ring, struct io_op *op, int fd, const void *bytes, size_t n);
+void io_send(struct ring *ring, struct io_op *op, int fd, const struct iovec *parts, unsigned n);
 
 /*
  * Completes once, with the ready events of poll(2). @events is either POLLOUT

@@ -5,7 +5,7 @@
 /*
  * Everything that one worker owns, and its loop:
  *
- *   wait for completions -> callbacks -> timers -> starved lanes -> reap -> wait ...
+ *   wait for completions -> callbacks -> pushes -> timers -> starved lanes -> reap -> wait ...
  *
  * One thread creates, runs and destroys an engine. Other threads reach it by
  * its mailbox only.
@@ -28,6 +28,7 @@
 #include "proxy/session.h"
 
 #define ENGINE_MAIL_MAX 64 /* letters read at a time */
+#define ENGINE_PUSHES_MAX 64
 
 struct engine_options {
 	struct proxy *proxy;
@@ -53,9 +54,11 @@ struct engine {
 	struct slab sessions;
 	uint64_t sessions_begun;
 	uint16_t origin_turns[2]; /* of IPv4 and of IPv6: see origin.h */
-	uint64_t epoch;       /* when it was started, wall clock: makes ids unique over restarts */
-	struct list starved;  /* sides that wait for a buffer */
-	struct list reapable; /* sessions that are over */
+	uint64_t epoch; /* when it was started, wall clock: makes ids unique over restarts */
+	struct lane *pushes[ENGINE_PUSHES_MAX]; /* see engine_push_later() */
+	unsigned pushes_n;
+	struct list starved;    /* sides that wait for a buffer */
+	struct list reapable;   /* sessions that are over */
 	struct list handshakes; /* sessions whose handshake can go on */
 	/* Those that wait for their listener's handshake_rate. Who has none is in no line. */
 	struct list handshake_lines[HANDSHAKE_LINES];
@@ -92,6 +95,12 @@ bool engine_is_over(const struct engine *engine);
 /* Accept nothing more; or that, and end every session. */
 void engine_drain(struct engine *engine);
 void engine_stop(struct engine *engine, enum close_reason why);
+
+/*
+ * Calls lane_push() when all that has arrived in this turn was received: more
+ * may follow of a stream, and one send takes it all.
+ */
+void engine_push_later(struct engine *engine, struct lane *lane);
 
 /*
  * @wants_one has found no buffer. If there is none left at all, ends the

@@ -10,9 +10,9 @@
  *                                                   lane.c, where every lane starts
  *   splice   from -> pipe -> to, without copying    splice.c, for plain TCP that streams
  *
- * Back-pressure: a lane does not ask for more while LANE_HIGH_WATER bytes
- * wait to be sent, or while anything is in its pipe. A slow reader stops its
- * lane, and the kernel's windows do the rest.
+ * Back-pressure: a lane does not ask for more while as many bytes wait to be
+ * sent as its depth allows, or while anything is in its pipe. A slow reader
+ * stops its lane, and the kernel's windows do the rest.
  *
  * States: open -> flushing -> done, changed by lane_enter() alone. An end of
  * stream passes through a lane after the last byte as a shutdown(SHUT_WR), a
@@ -25,17 +25,22 @@
 #include "proxy/session.h"
 
 /*
- * Bytes waiting to be sent above which a lane receives no more. The last
- * receive may go over it by one buffer.
+ * Its depth: full buffers that may wait to be sent before a lane receives no
+ * more; the last receive may go over it by one. A lane begins with the least.
+ * When a socket takes two full buffers or more at once, the depth doubles,
+ * for one large send is cheaper than many; when it does not take all that it
+ * is given, the depth falls back to the least. So who reads fast empties a
+ * deep queue at once, and who reads slowly has a short one.
  */
-#define LANE_HIGH_WATER (2 * BUF_RECEIVE_BYTES)
+#define LANE_DEPTH_MIN 2
+#define LANE_DEPTH_MAX 8
 
 /*
- * Buffers that a lane holds at most, 85 kB. With bytes that come in full
- * buffers it is three. In the worst case a byte is being sent, and behind it
- * wait pieces of which no two fit into one buffer.
+ * Buffers that a lane of depth @n holds at most. With bytes that come in full
+ * buffers it is one more than its depth. In the worst case a byte is being
+ * sent, and behind it wait pieces of which no two fit into one buffer.
  */
-#define LANE_BUFFERS_MAX 5
+#define LANE_BUFFERS_MAX(n) (2 * (n) + 1)
 
 /* A run of full receives this long is a stream: `relay = auto` then splices. */
 #define LANE_STREAM_BYTES (256 * 1024)

@@ -121,6 +121,7 @@ struct lane {
 	bool is_clean;        /* done: every byte and the end of the stream were delivered */
 	bool has_more;        /* the last receive left bytes in the socket */
 	uint8_t quiet_pumps;  /* spliced rounds in a row that moved little */
+	uint8_t depth;        /* buffers that may wait at its destination, see lane.h */
 };
 
 /* Many are idle at once: what it holds lies tight. */

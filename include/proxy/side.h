@@ -24,7 +24,7 @@ static inline bool side_has_ops(const struct side *side)
 }
 
 /*
- * Sends the first of what waits in side.out, unless a send is under way.
+ * Sends what waits in side.out, unless a send is under way.
  * True when one is now; false when nothing waits.
  */
 bool side_push(struct side *side);

@@ -77,6 +77,7 @@ struct buf *buf_get(struct buf_pool *pool)
 	buf->next = NULL;
 	buf->start = buf->end = 0;
 	buf->is_held = true;
+	buf->is_lent = false;
 	return buf;
 }
 

@@ -42,6 +42,12 @@ static_assert(IO_NONEMPTY == IORING_CQE_F_SOCK_NONEMPTY, "flags are the kernel's
 /* How often a submission that the kernel has no memory for is tried again. */
 #define SUBMIT_TRIES_MAX 1000
 
+/* What a send of several parts points to. */
+struct message {
+	struct msghdr header;
+	struct iovec parts[IO_PARTS_MAX];
+};
+
 struct ring {
 	struct io_uring uring;
 	struct ring_features features;
@@ -55,6 +61,7 @@ struct ring {
 	unsigned offer_turns;
 	unsigned enter_flags;
 	uint64_t enters;
+	struct message *messages; /* by slot of the submission queue, read when it is submitted */
 };
 
 /* ---- create, destroy ---------------------------------------------------- */
@@ -139,6 +146,11 @@ int ring_create(const struct ring_options *options, struct buf_pool *pool, struc
 	err = open_uring(ring, options);
 	if (err < 0)
 		goto fail;
+	*ret_step = "memory";
+	err = -ENOMEM;
+	ring->messages = calloc(ring->uring.sq.ring_entries, sizeof(*ring->messages));
+	if (!ring->messages)
+		goto fail_uring;
 	*ret_step = "io_uring_register buffers";
 	err = open_offer(ring, options->buffers_offered);
 	if (err < 0)
@@ -148,6 +160,7 @@ int ring_create(const struct ring_options *options, struct buf_pool *pool, struc
 	return 0;
 
 fail_uring:
+	free(ring->messages);
 	io_uring_queue_exit(&ring->uring);
 fail:
 	free(ring);
@@ -177,6 +190,7 @@ void ring_destroy(struct ring *ring)
 	io_uring_queue_exit(&ring->uring);
 	take_back_offered(ring);
 	munmap(ring->offer, offer_bytes(ring->offer_size));
+	free(ring->messages);
 	free(ring);
 }
 
@@ -472,11 +486,24 @@ void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool 
 	finish_sqe(sqe, op);
 }
 
-void io_send(struct ring *ring, struct io_op *op, int fd, const void *bytes, size_t n)
+static struct msghdr *copy_parts(struct message *message, const struct iovec *parts, unsigned n)
+{
+	memcpy(message->parts, parts, n * sizeof(*parts));
+	message->header = (struct msghdr){ .msg_iov = message->parts, .msg_iovlen = n };
+	return &message->header;
+}
+
+void io_send(struct ring *ring, struct io_op *op, int fd, const struct iovec *parts, unsigned n)
 {
 	struct io_uring_sqe *sqe = next_sqe(ring, op);
+	struct message *message = &ring->messages[sqe - ring->uring.sq.sqes];
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
 
-	io_uring_prep_send(sqe, fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	CHECK(n <= IO_PARTS_MAX);
+	if (n == 1) /* is a little cheaper */
+		io_uring_prep_send(sqe, fd, parts->iov_base, parts->iov_len, flags);
+	else
+		io_uring_prep_sendmsg(sqe, fd, copy_parts(message, parts, n), (unsigned)flags);
 	finish_sqe(sqe, op);
 	op->is_send = true;
 	op->room_step = ROOM_SEND;

@@ -14,9 +14,8 @@
 static struct buf *buffer_with_room(struct side *side)
 {
 	struct buf *last = side->out.tail;
-	bool is_lent = side->send.in_kernel && last == side->out.head;
 
-	if (last && !is_lent && last->end < BUF_BYTES)
+	if (last && !last->is_lent && last->end < BUF_BYTES)
 		return last;
 	return buf_get(&side_session(side)->engine->bufs);
 }

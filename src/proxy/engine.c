@@ -13,6 +13,7 @@
 #include "proxy/facts.h"
 #include "proxy/greet.h"
 #include "proxy/greet_tls.h"
+#include "proxy/lane.h"
 #include "proxy/side.h"
 
 #define NS_PER_MS 1000000ull
@@ -195,6 +196,23 @@ void engine_free_slow_greeting(struct engine *e, const struct session *wants_one
 	}
 }
 
+void engine_push_later(struct engine *e, struct lane *lane)
+{
+	if (e->pushes_n > 0 && e->pushes[e->pushes_n - 1] == lane)
+		return;
+	if (e->pushes_n < ENGINE_PUSHES_MAX)
+		e->pushes[e->pushes_n++] = lane;
+	else
+		lane_push(lane);
+}
+
+static void push(struct engine *e)
+{
+	for (unsigned n = 0; n < e->pushes_n; n++)
+		lane_push(e->pushes[n]);
+	e->pushes_n = 0;
+}
+
 static void reap(struct engine *e)
 {
 	struct list *node;
@@ -207,6 +225,7 @@ void engine_work(struct engine *e, uint64_t now_ms)
 {
 	e->now_ms = now_ms;
 	ring_dispatch(e->ring);
+	push(e);
 	timers_run(&e->timers, e->now_ms);
 	work_on_handshakes(e);
 	if (!list_is_empty(&e->starved))

@@ -37,6 +37,7 @@ static void lane_on_room(struct io_op *op, int res, unsigned flags);
 void lane_init(struct lane *lane, uint8_t index)
 {
 	lane->index = index;
+	lane->depth = LANE_DEPTH_MIN;
 	lane->state = LANE_OPEN;
 }
 
@@ -54,13 +55,18 @@ void lane_count(struct lane *lane, uint64_t n)
 
 /* ---- pull: ask for more -------------------------------------------------- */
 
+static uint32_t lane_high_water(const struct lane *lane)
+{
+	return lane->depth * BUF_RECEIVE_BYTES;
+}
+
 static bool lane_wants_more(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
 	struct side *from = lane_from(lane);
 
 	return s->phase != SESSION_CLOSING && lane->state == LANE_OPEN && !lane->is_spliced &&
-	       !from->recv.in_kernel && side_backlog(lane_to(lane)) < LANE_HIGH_WATER;
+	       !from->recv.in_kernel && side_backlog(lane_to(lane)) < lane_high_water(lane);
 }
 
 /* An O_NONBLOCK socket's receive would not wait: a poll does, and the receive follows it. */
@@ -126,7 +132,7 @@ void lane_pull(struct lane *lane)
 	if (buf_pool_is_low(&s->engine->bufs))
 		lane_pull_carefully(lane);
 	else
-		lane_receive(lane, LANE_HIGH_WATER - side_backlog(to));
+		lane_receive(lane, lane_high_water(lane) - side_backlog(to));
 }
 
 /* ---- received ------------------------------------------------------------ */
@@ -150,7 +156,10 @@ static void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 		crypt_received(lane, buf);
 	else
 		side_deliver(lane_to(lane), buf);
-	lane_push(lane);
+	if (lane->streak_bytes > 0)
+		engine_push_later(s->engine, lane);
+	else
+		lane_push(lane);
 }
 
 static void lane_receive_failed(struct lane *lane, int err)
@@ -245,6 +254,16 @@ static void lane_count_sent(struct lane *lane, uint32_t n)
 		lane_count(lane, n - introduce_sent(to, n));
 }
 
+static void lane_set_depth(struct lane *lane, uint32_t sent_bytes)
+{
+	const struct buf *left = lane_to(lane)->out.head;
+
+	if (left && left->is_lent)
+		lane->depth = LANE_DEPTH_MIN;
+	else if (sent_bytes >= 2 * BUF_RECEIVE_BYTES)
+		lane->depth = MIN(2 * lane->depth, LANE_DEPTH_MAX);
+}
+
 static void lane_sent(struct lane *lane, uint32_t n)
 {
 	struct session *s = lane_session(lane);
@@ -253,6 +272,7 @@ static void lane_sent(struct lane *lane, uint32_t n)
 	lane_count_sent(lane, n);
 	counters_add(&s->engine->counters->bytes_copied, n);
 	buf_queue_sent(&lane_to(lane)->out, &s->engine->bufs, n);
+	lane_set_depth(lane, n);
 }
 
 /* What is received now can be sent at once. */

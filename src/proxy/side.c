@@ -61,24 +61,27 @@ void side_open(struct side *side, int fd, bool is_tcp)
 
 bool side_push(struct side *side)
 {
-	const struct buf *head = side->out.head;
+	struct iovec parts[IO_PARTS_MAX];
+	unsigned n = 0;
 
 	if (side->send.in_kernel)
 		return true;
-	if (!head)
-		return false;
-	io_send(side_session(side)->engine->ring, &side->send, side->fd, head->bytes + head->start,
-		buf_filled(head));
-	return true;
+	for (struct buf *buf = side->out.head; buf && n < ARRAY_LEN(parts); buf = buf->next) {
+		buf->is_lent = true;
+		parts[n++] = (struct iovec){ buf->bytes + buf->start, buf_filled(buf) };
+	}
+	if (n > 0)
+		io_send(side_session(side)->engine->ring, &side->send, side->fd, parts, n);
+	return n > 0;
 }
 
 /* Behind what waits already: when it fits into the last buffer's rest, its own is free at once. */
-static void queue_bytes(struct buf_queue *q, struct buf_pool *pool, struct buf *buf, bool is_lent)
+static void queue_bytes(struct buf_queue *q, struct buf_pool *pool, struct buf *buf)
 {
 	struct buf *last = q->tail;
 	uint32_t n = buf_filled(buf);
 
-	if (!last || is_lent || n > BUF_BYTES - last->end) {
+	if (!last || last->is_lent || n > BUF_BYTES - last->end) {
 		buf_queue_append(q, buf);
 		return;
 	}
@@ -96,12 +99,11 @@ void side_deliver(struct side *side, struct buf *buf)
 	if (s->watch && side->index == SIDE_CLIENT)
 		postgres_watch(s, buf);
 	if (!side->is_ready)
-		queue_bytes(&side->waiting, pool, buf, false);
+		queue_bytes(&side->waiting, pool, buf);
 	else if (side->tls)
 		crypt_write(side, buf);
 	else
-		queue_bytes(&side->out, pool, buf,
-			    side->send.in_kernel && side->out.tail == side->out.head);
+		queue_bytes(&side->out, pool, buf);
 }
 
 void side_become_ready(struct side *side)

@@ -164,6 +164,21 @@ static int try_recv(struct fake_request *r, unsigned *ret_flags)
 	return (int)n;
 }
 
+static ssize_t send_first(const struct fake_request *r, size_t n)
+{
+	struct iovec parts[IO_PARTS_MAX];
+	struct msghdr msg = { .msg_iov = parts };
+
+	for (; n > 0; msg.msg_iovlen++) {
+		struct iovec part = r->parts[msg.msg_iovlen];
+
+		part.iov_len = MIN(part.iov_len, n);
+		n -= part.iov_len;
+		parts[msg.msg_iovlen] = part;
+	}
+	return sendmsg(r->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* As io/ring.h has it: less than all, or, after a wait for room, 0. */
 static int try_send(struct fake_request *r)
 {
@@ -171,7 +186,7 @@ static int try_send(struct fake_request *r)
 
 	if (r->lacks_room)
 		return is_ready(r->fd, POLLOUT) ? 0 : WAITS;
-	n = send(r->fd, r->bytes, r->n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = send_first(r, r->n);
 	if (n < 0 && errno == EAGAIN) {
 		r->lacks_room = true;
 		return WAITS;
@@ -257,7 +272,7 @@ unsigned fake_run(void)
 size_t fake_send_part(struct io_op *op, size_t n)
 {
 	const struct fake_request *r = find_kind(op, FAKE_SEND);
-	ssize_t sent = send(r->fd, r->bytes, MIN(n, r->n), MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t sent = send_first(r, MIN(n, r->n));
 
 	CHECK(sent > 0);
 	fake_complete(op, (int)sent, 0);
@@ -385,10 +400,18 @@ void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool 
 					.wait = wait });
 }
 
-void io_send(struct ring *ring, struct io_op *op, int fd, const void *bytes, size_t n)
+void io_send(struct ring *ring, struct io_op *op, int fd, const struct iovec *parts, unsigned n)
 {
-	request(&(struct fake_request){
-		.ring = ring, .op = op, .kind = FAKE_SEND, .fd = fd, .bytes = bytes, .n = n });
+	struct fake_request r = {
+		.ring = ring, .op = op, .kind = FAKE_SEND, .fd = fd, .parts_n = n
+	};
+
+	CHECK(n <= IO_PARTS_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		r.parts[i] = parts[i];
+		r.n += parts[i].iov_len;
+	}
+	request(&r);
 }
 
 void io_poll(struct ring *ring, struct io_op *op, int fd, unsigned events)

@@ -36,16 +36,17 @@ struct fake_request {
 	struct io_op *op;
 	enum fake_kind kind;
 	int fd;
-	const struct addr *addr; /* of a connect */
-	const char *bytes;       /* of a send */
-	void *to;                /* of a read */
-	size_t n;                /* of both: how many */
-	bool lacks_room;         /* of a send that waits for some */
-	unsigned events;         /* of a poll */
-	uint32_t credit;         /* of a receive; what is left of it */
-	bool wait;               /* of a receive */
-	bool many;               /* of an accept */
-	struct io_op *target;    /* of a cancel */
+	const struct addr *addr;          /* of a connect */
+	struct iovec parts[IO_PARTS_MAX]; /* of a send */
+	unsigned parts_n;
+	void *to;             /* of a read */
+	size_t n;             /* bytes, of both */
+	bool lacks_room;      /* of a send that waits for some */
+	unsigned events;      /* of a poll */
+	uint32_t credit;      /* of a receive; what is left of it */
+	bool wait;            /* of a receive */
+	bool many;            /* of an accept */
+	struct io_op *target; /* of a cancel */
 };
 
 /* Forgets everything: a new test begins. */

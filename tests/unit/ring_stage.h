@@ -69,6 +69,12 @@ static inline struct asked *ask(struct stage *st, struct asked *a)
 	return a;
 }
 
+static inline void send_bytes(struct stage *st, struct io_op *op, int fd, const void *bytes,
+			      size_t n)
+{
+	io_send(st->ring, op, fd, &(struct iovec){ (void *)(uintptr_t)bytes, n }, 1);
+}
+
 static inline void turn(struct stage *st, uint64_t timeout_ns)
 {
 	assert_int_equal(ring_wait(st->ring, timeout_ns), 0);

@@ -137,6 +137,9 @@ static unsigned held(struct stage *st)
 }
 
 /* Receives in pieces of @n bytes, while nothing can be sent, as long as the lane wants more. */
+/* Of a lane that begins. */
+#define HIGH_WATER (LANE_DEPTH_MIN * BUF_RECEIVE_BYTES)
+
 static void fill_lane(struct cast c, size_t n)
 {
 	struct io_op *recv = &client_of(c.s)->recv;
@@ -158,8 +161,7 @@ static void a_slow_reader_stops_its_lane(void **state)
 
 	fill_lane(c, BUF_RECEIVE_BYTES);
 	expect_request(&client_of(c.s)->recv, FAKE_NOTHING);
-	assert_in_range(backend_of(c.s)->out.bytes, LANE_HIGH_WATER,
-			LANE_HIGH_WATER + BUF_RECEIVE_BYTES);
+	assert_in_range(backend_of(c.s)->out.bytes, HIGH_WATER, HIGH_WATER + BUF_RECEIVE_BYTES);
 	assert_true(held(st) <= 3);
 	stage_run(st);
 	expect_request(&client_of(c.s)->recv, FAKE_RECV);
@@ -173,14 +175,14 @@ static void the_credit_is_what_the_lane_may_still_hold(void **state)
 	struct io_op *recv = &client_of(c.s)->recv;
 	char bytes[BUF_RECEIVE_BYTES] = { 0 };
 
-	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER);
+	assert_int_equal(fake_request_of(recv).credit, HIGH_WATER);
 	fake_receive(recv, bytes, 10000, 0);
-	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - 10000);
+	assert_int_equal(fake_request_of(recv).credit, HIGH_WATER - 10000);
 	fake_receive(recv, bytes, BUF_RECEIVE_BYTES, 0);
-	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - 10000 - BUF_RECEIVE_BYTES);
+	assert_int_equal(fake_request_of(recv).credit, HIGH_WATER - 10000 - BUF_RECEIVE_BYTES);
 	fake_perform(&backend_of(c.s)->send);
 	fake_receive(recv, bytes, 1, 0);
-	assert_int_equal(fake_request_of(recv).credit, LANE_HIGH_WATER - BUF_RECEIVE_BYTES - 1);
+	assert_int_equal(fake_request_of(recv).credit, HIGH_WATER - BUF_RECEIVE_BYTES - 1);
 }
 
 /* Whatever the size of the pieces in which bytes come. */
@@ -192,7 +194,7 @@ static void a_slow_reader_holds_few_buffers(void **state)
 		struct cast c = stage_relaying(st);
 
 		fill_lane(c, n);
-		if (held(st) > LANE_BUFFERS_MAX)
+		if (held(st) > LANE_BUFFERS_MAX(LANE_DEPTH_MIN))
 			fail_msg("%u buffers with pieces of %zu bytes", held(st), n);
 		session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
 		stage_close(st, c.client);
@@ -231,9 +233,113 @@ static void nothing_is_added_to_a_buffer_that_is_being_sent(void **state)
 	send = fake_request_of(&backend_of(c.s)->send);
 	fake_receive(&client_of(c.s)->recv, "second", 6, IO_MORE);
 	assert_int_equal(backend_of(c.s)->out.head->end, 5);
-	assert_ptr_equal(send.bytes, backend_of(c.s)->out.head->bytes);
+	assert_ptr_equal(send.parts[0].iov_base, backend_of(c.s)->out.head->bytes);
 	stage_run(st);
 	expect_text(c.backend, "firstsecond");
+}
+
+/* ---- streams ------------------------------------------------------------- */
+
+static void receive_full(struct stage *st, struct cast c, int n)
+{
+	static const char bytes[BUF_RECEIVE_BYTES];
+
+	while (n-- > 0)
+		fake_receive(&client_of(c.s)->recv, bytes, sizeof(bytes), n > 0 ? IO_MORE : 0);
+	engine_work(stage_engine(st), st->now_ms);
+}
+
+/* Gives how much is being sent. */
+static int send_all(struct cast c)
+{
+	struct io_op *send = &backend_of(c.s)->send;
+	int n = (int)fake_request_of(send).n;
+
+	fake_complete(send, n, 0);
+	return n;
+}
+
+static void what_comes_of_a_stream_in_one_turn_is_sent_at_once(void **state)
+{
+	struct stage *st = copying_with(state, 1000);
+	struct cast c = stage_relaying(st);
+
+	receive_full(st, c, 3);
+	assert_int_equal(fake_request_of(&backend_of(c.s)->send).parts_n, 3);
+	assert_int_equal(send_all(c), 3 * BUF_RECEIVE_BYTES);
+	assert_int_equal(held(st), 0);
+}
+
+static void a_lane_is_as_deep_as_its_reader_is_fast(void **state)
+{
+	struct stage *st = copying_with(state, 1000);
+	struct cast c = stage_relaying(st);
+	struct io_op *recv = &client_of(c.s)->recv;
+
+	for (int depth = LANE_DEPTH_MIN; depth < LANE_DEPTH_MAX; depth *= 2) {
+		assert_int_equal(fake_request_of(recv).credit, depth * BUF_RECEIVE_BYTES);
+		receive_full(st, c, depth);
+		send_all(c);
+		stage_turn(st);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(up_of(c.s)->depth, LANE_DEPTH_MAX);
+		receive_full(st, c, LANE_DEPTH_MAX);
+		send_all(c);
+		stage_turn(st);
+	}
+
+	receive_full(st, c, LANE_DEPTH_MAX);
+	fake_complete(&backend_of(c.s)->send, 3 * BUF_RECEIVE_BYTES + 1, 0);
+	assert_int_equal(up_of(c.s)->depth, LANE_DEPTH_MIN);
+	expect_request(recv, FAKE_NOTHING);
+	send_all(c);
+	expect_request(recv, FAKE_RECV);
+}
+
+static void one_buffer_at_a_time_makes_no_lane_deeper(void **state)
+{
+	struct stage *st = copying_with(state, 1000);
+	struct cast c = stage_relaying(st);
+
+	for (int i = 0; i < 10; i++) {
+		receive_full(st, c, 1);
+		send_all(c);
+		stage_turn(st);
+	}
+	assert_int_equal(up_of(c.s)->depth, LANE_DEPTH_MIN);
+}
+
+static void any_number_of_streams_is_sent_in_one_turn(void **state)
+{
+	static const char bytes[BUF_RECEIVE_BYTES];
+	struct cast casts[ENGINE_PUSHES_MAX + 8];
+	struct stage *st =
+		stage_with(state, &(struct stage_options){ .listener_keys = "relay = copy",
+							   .buffers = 1000,
+							   .sessions_max = ARRAY_LEN(casts) });
+
+	for (size_t i = 0; i < ARRAY_LEN(casts); i++)
+		casts[i] = stage_relaying(st);
+	for (size_t i = 0; i < ARRAY_LEN(casts); i++)
+		fake_receive(&client_of(casts[i].s)->recv, bytes, sizeof(bytes), 0);
+	engine_work(stage_engine(st), st->now_ms);
+	for (size_t i = 0; i < ARRAY_LEN(casts); i++)
+		assert_int_equal(send_all(casts[i]), sizeof(bytes));
+}
+
+static void a_session_that_ends_in_the_same_turn_sends_nothing_more(void **state)
+{
+	static const char bytes[BUF_RECEIVE_BYTES];
+	struct stage *st = copying_with(state, 1000);
+	struct cast c = stage_relaying(st);
+
+	fake_receive(&client_of(c.s)->recv, bytes, sizeof(bytes), 0);
+	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
+	fake_run_cancels();
+	engine_work(stage_engine(st), st->now_ms);
+	assert_int_equal(stage_sessions(st), 0);
+	assert_int_equal(held(st), 0);
 }
 
 /* ---- no buffers ---------------------------------------------------------- */
@@ -449,6 +555,11 @@ int main(void)
 		stage_test(one_send_at_a_time_in_the_order_of_arrival),
 		stage_test(an_interrupted_send_is_sent_again),
 		stage_test(a_send_that_had_to_wait_is_sent_again),
+		stage_test(what_comes_of_a_stream_in_one_turn_is_sent_at_once),
+		stage_test(a_lane_is_as_deep_as_its_reader_is_fast),
+		stage_test(one_buffer_at_a_time_makes_no_lane_deeper),
+		stage_test(any_number_of_streams_is_sent_in_one_turn),
+		stage_test(a_session_that_ends_in_the_same_turn_sends_nothing_more),
 		stage_test(an_interrupted_receive_is_asked_for_again),
 		stage_test(a_receive_looks_at_once_only_when_more_is_known_to_be_there),
 		stage_test(a_unix_socket_gets_no_credit),

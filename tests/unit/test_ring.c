@@ -168,12 +168,38 @@ static void a_send_sends(void **state)
 	char bytes[5];
 	struct asked a;
 
-	io_send(st->ring, &ask(st, &a)->op, e.ours, "hello", 5);
+	send_bytes(st, &ask(st, &a)->op, e.ours, "hello", 5);
 	wait_for(st, &a.op);
 	assert_int_equal(a.res, 5);
 	assert_int_equal(recv(e.peers, bytes, sizeof(bytes), 0), 5);
 	assert_memory_equal(bytes, "hello", 5);
 	close_ends(e);
+}
+
+static void a_send_of_parts_sends_them_in_order(void **state)
+{
+	struct stage *st = *state;
+	struct ends e[2] = { tcp(), tcp() };
+	struct asked a[2];
+	char text[] = "abcdefghijklmnopqrstuvwxyz", bytes[2 * IO_PARTS_MAX];
+
+	for (int n = 0; n < 2; n++) {
+		struct iovec parts[IO_PARTS_MAX];
+
+		for (int i = 0; i < IO_PARTS_MAX; i++)
+			parts[i] = (struct iovec){ text + n + i, 2 };
+		io_send(st->ring, &ask(st, &a[n])->op, e[n].ours, parts, IO_PARTS_MAX);
+		memset(parts, 0, sizeof(parts)); /* it is not lent */
+	}
+	for (int n = 0; n < 2; n++) {
+		wait_for(st, &a[n].op);
+		assert_int_equal(a[n].res, sizeof(bytes));
+		assert_int_equal(recv(e[n].peers, bytes, sizeof(bytes), MSG_WAITALL),
+				 sizeof(bytes));
+		for (int i = 0; i < (int)sizeof(bytes); i++)
+			assert_int_equal(bytes[i], 'a' + n + i / 2 + i % 2);
+		close_ends(e[n]);
+	}
 }
 
 static void a_send_takes_what_fits(void **state)
@@ -183,7 +209,7 @@ static void a_send_takes_what_fits(void **state)
 	struct ends e = tcp();
 	struct asked a;
 
-	io_send(st->ring, &ask(st, &a)->op, e.ours, much, sizeof(much));
+	send_bytes(st, &ask(st, &a)->op, e.ours, much, sizeof(much));
 	wait_for(st, &a.op);
 	assert_in_range(a.res, 1, sizeof(much) - 1);
 	close_ends(e);
@@ -201,7 +227,7 @@ static void without_room_a_send_waits_for_some_and_says_0(void **state)
 		if (is_half_closed)
 			shutdown(e.peers, SHUT_WR);
 		fill(e.ours);
-		io_send(st->ring, &ask(st, &a)->op, e.ours, much, sizeof(much));
+		send_bytes(st, &ask(st, &a)->op, e.ours, much, sizeof(much));
 		turn(st, MOMENT_NS);
 		turn(st, MOMENT_NS);
 		assert_int_equal(a.told, 0);
@@ -211,7 +237,7 @@ static void without_room_a_send_waits_for_some_and_says_0(void **state)
 		}
 		assert_int_equal(a.told, 1);
 		assert_int_equal(a.res, 0);
-		io_send(st->ring, &a.op, e.ours, much, sizeof(much));
+		send_bytes(st, &a.op, e.ours, much, sizeof(much));
 		wait_for(st, &a.op);
 		assert_true(a.res > 0);
 		close_ends(e);
@@ -231,7 +257,7 @@ static void a_stuck_reader_that_ended_its_stream_costs_no_thread(void **state)
 		e[n] = tcp();
 		shutdown(e[n].peers, SHUT_WR);
 		fill(e[n].ours);
-		io_send(st->ring, &ask(st, &a[n])->op, e[n].ours, much, sizeof(much));
+		send_bytes(st, &ask(st, &a[n])->op, e[n].ours, much, sizeof(much));
 	}
 	turn(st, MOMENT_NS);
 	turn(st, MOMENT_NS);
@@ -255,7 +281,7 @@ static void a_send_to_nobody_fails_and_kills_nobody(void **state)
 	close(e.peers);
 	e.peers = -1;
 	for (int n = 0; n < 100; n++) {
-		io_send(st->ring, &ask(st, &a)->op, e.ours, "x", 1);
+		send_bytes(st, &ask(st, &a)->op, e.ours, "x", 1);
 		wait_for(st, &a.op);
 		if (a.res < 0)
 			break;
@@ -418,6 +444,7 @@ static int run_with(const char *without)
 		ring_test(without_buffers_a_receive_says_so),
 		ring_test(buffers_go_round),
 		ring_test(a_send_sends),
+		ring_test(a_send_of_parts_sends_them_in_order),
 		ring_test(a_send_takes_what_fits),
 		ring_test(without_room_a_send_waits_for_some_and_says_0),
 		ring_test(a_stuck_reader_that_ended_its_stream_costs_no_thread),

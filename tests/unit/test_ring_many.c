@@ -113,7 +113,7 @@ static void more_requests_than_the_queue_holds_are_none_too_many(void **state)
 
 	for (int n = 0; n < MANY; n++) {
 		e[n] = tcp();
-		io_send(st->ring, &ask(st, &a[n])->op, e[n].ours, "x", 1);
+		send_bytes(st, &ask(st, &a[n])->op, e[n].ours, "x", 1);
 	}
 	for (int n = 0; n < MANY; n++) {
 		wait_for(st, &a[n].op);

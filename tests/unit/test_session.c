@@ -423,6 +423,7 @@ static struct cast with_a_slow_client(struct stage *st)
 	assert_int_equal(stream_send(c.backend, 1, 0, MUCH), MUCH);
 	while (backend_of(c.s)->recv.in_kernel)
 		assert_true(fake_perform(&backend_of(c.s)->recv));
+	engine_work(stage_engine(st), st->now_ms);
 	expect_request(&client_of(c.s)->send, FAKE_SEND);
 	assert_true(client_of(c.s)->out.bytes < MUCH / 2);
 	return c;
