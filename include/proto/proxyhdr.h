@@ -15,7 +15,8 @@
  *   senders write IPv4 clients of IPv6 sockets; never in a TCP4 line;
  * - a v4-mapped IPv6 address is read as the IPv4 address it stands for;
  * - what is not a stream (UDP) is accepted, its addresses are not believed;
- * - in version 2, LOCAL and unspecified families are skipped whole.
+ * - in version 2, LOCAL is skipped whole, and so is what is of an unspecified
+ *   family, but for its checksum.
  */
 
 #include <stdbool.h>

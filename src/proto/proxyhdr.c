@@ -366,6 +366,19 @@ static enum proxyhdr_fault read_tlv(struct proxyhdr *hdr, const uint8_t *bytes, 
 	}
 }
 
+/* Says nothing of anybody, so it may hold anything; but a checksum in it must be right. */
+static enum parse read_unspecified(struct proxyhdr *hdr, const uint8_t *bytes)
+{
+	struct tlvs tlvs = { .at = bytes + V2_HEAD_BYTES, .end = bytes + hdr->bytes };
+
+	while (next_tlv(&tlvs) == PARSE_DONE) {
+		if (tlvs.type == V2_TYPE_CRC32C &&
+		    read_checksum(hdr, bytes, tlvs.value) == PROXYHDR_CHECKSUM)
+			return bad(hdr, PROXYHDR_CHECKSUM);
+	}
+	return PARSE_DONE;
+}
+
 static enum parse read_v2(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
 {
 	enum proxyhdr_fault fault = head_fault(bytes, n);
@@ -381,8 +394,10 @@ static enum parse read_v2(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
 	if (n < hdr->bytes)
 		return PARSE_MORE;
 	hdr->is_local = bytes[12] == V2_LOCAL || bytes[13] == V2_UNSPEC;
-	if (hdr->is_local)
+	if (bytes[12] == V2_LOCAL)
 		return PARSE_DONE;
+	if (hdr->is_local)
+		return read_unspecified(hdr, bytes);
 
 	read_addresses(hdr, bytes[13], bytes + V2_HEAD_BYTES);
 	tlvs = (struct tlvs){ .at = bytes + V2_HEAD_BYTES + address_bytes(bytes[13]),

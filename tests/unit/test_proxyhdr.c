@@ -224,6 +224,8 @@ static void unspecified_families_are_skipped(void **state)
 	hdr = read_good(BYTES(V2("\x21", "\0", "\0\5") "\1\0\2h2"));
 	assert_true(hdr.is_local);
 	assert_text(hdr.alpn, NULL);
+	hdr = read_good(BYTES(V2("\x21", "\0", "\0\3") "abc")); /* no TLVs */
+	assert_true(hdr.is_local);
 }
 
 static void datagrams_are_accepted_without_their_addresses(void **state)
@@ -288,6 +290,9 @@ static void bad_headers_are_refused(void **state)
 		     PROXYHDR_TLV_LENGTH),
 		CASE(V2("\x21", "\x11", "\0\x13") IN4_PAIR "\3\0\4"
 							   "abcd",
+		     PROXYHDR_CHECKSUM),
+		CASE(V2("\x21", "\0", "\0\7") "\3\0\4"
+					      "abcd",
 		     PROXYHDR_CHECKSUM),
 		CASE(V2("\x21", "\x11", "\0\x13") IN4_PAIR "\x20\0\4"
 							   "\1\0\0\0",
