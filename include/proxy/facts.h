@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "net/addr.h"
 #include "proto/hello.h"
+#include "tls/stream.h"
 
 struct session;
 
@@ -21,12 +22,14 @@ struct session;
 #define FACTS_DETAIL_BYTES 128
 
 struct facts {
-	char sni[HELLO_NAME_BYTES];         /* "": none */
-	char alpn[FACTS_ALPN_BYTES];        /* what was agreed on, or the first that was offered */
-	const char *version, *cipher;       /* of the client's TLS; NULL: not terminated here */
-	char client_name[FACTS_ALPN_BYTES]; /* common name of its certificate */
-	struct addr destination;            /* as a PROXY header says; len 0: not said */
-	char dial_detail[FACTS_DETAIL_BYTES]; /* what the last backend said no with */
+	char sni[HELLO_NAME_BYTES];            /* "": none */
+	char alpn[FACTS_ALPN_BYTES];           /* agreed on, or the first offered; "": or longer */
+	const char *version, *cipher;          /* of the client's TLS; NULL: not terminated here */
+	const char *openssl_cipher;            /* what OpenSSL calls it */
+	char client_name[TLS_PEER_NAME_BYTES]; /* common name of its certificate */
+	struct addr destination;               /* as a PROXY header says; len 0: not said */
+	char dial_detail[FACTS_DETAIL_BYTES];  /* what the last backend said no with */
+	bool has_certificate;                  /* it showed one, which was verified */
 	bool resumed;
 };
 

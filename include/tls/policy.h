@@ -40,6 +40,9 @@ MUST_CHECK bool policy_resolve(const struct tls_policy *wanted, enum tls_version
 /* IANA's name for what the library calls a suite. */
 const char *policy_cipher_name(const char *name);
 
+/* OpenSSL's name for it, which is IANA's from TLS 1.3 on. */
+const char *policy_cipher_openssl(const char *name);
+
 /* What the library makes a context of these versions from; NULL: out of memory. */
 struct WOLFSSL_METHOD *policy_method(const struct policy *policy, bool is_server);
 

@@ -30,7 +30,7 @@
  */
 #define TLS_OVERHEAD_BYTES 1024
 #define TLS_READ_BYTES_MAX 65536 /* work in one call */
-#define TLS_PEER_NAME_BYTES 65   /* RFC 5280: a common name has 64 characters */
+#define TLS_PEER_NAME_BYTES 256  /* RFC 5280: a common name has 64 characters, in UTF-8 */
 
 enum tls_result {
 	TLS_DONE,       /* it went on; ask again */
@@ -113,10 +113,12 @@ const char *tls_stream_reason(const struct tls_stream *s);
 /* After the handshake. Pointers live as long as the stream. */
 struct tls_facts {
 	const char *version; /* "TLSv1.3" */
-	const char *cipher;  /* "TLS_AES_128_GCM_SHA256" */
+	const char *cipher;  /* IANA's name: "TLS_AES_128_GCM_SHA256" */
+	const char *openssl; /* OpenSSL's name of it, another one below TLS 1.3 */
 	const char *group;   /* "x25519"; "" when not known */
 	const char *alpn;    /* "": none */
-	const char *peer;    /* common name of the peer's certificate; "": it sent none */
+	const char *peer;    /* common name of the peer's certificate; "": it has none */
+	bool has_peer;       /* the peer showed a certificate, which was verified */
 	bool is_tls13;
 	bool resumed;
 };

@@ -62,7 +62,8 @@ static void note_hello(struct session *s, const struct hello *hello)
 	if (!facts)
 		return;
 	memcpy(facts->sni, hello->name, sizeof(facts->sni));
-	n = MIN(n, sizeof(facts->alpn) - 1);
+	if (n >= sizeof(facts->alpn))
+		n = 0;
 	memcpy(facts->alpn, hello->alpn + 1, n);
 	facts->alpn[n] = '\0';
 }
@@ -132,6 +133,8 @@ static void note_handshake(struct session *s)
 		return;
 	facts->version = tls.version;
 	facts->cipher = tls.cipher;
+	facts->openssl_cipher = tls.openssl;
+	facts->has_certificate = tls.has_peer;
 	facts->resumed = tls.resumed;
 	snprintf(facts->alpn, sizeof(facts->alpn), "%s", tls.alpn);
 	snprintf(facts->client_name, sizeof(facts->client_name), "%s", tls.peer);

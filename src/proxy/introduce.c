@@ -112,11 +112,11 @@ static void add_facts(struct proxyhdr *hdr, const struct facts *facts)
 	hdr->tls = (struct proxyhdr_tls){
 		.is_said = true,
 		.is_on = true,
-		.has_cert = facts->client_name[0] != '\0',
-		.has_cert_ever = facts->client_name[0] != '\0',
-		.is_verified = facts->client_name[0] != '\0',
+		.has_cert = facts->has_certificate,
+		.has_cert_ever = facts->has_certificate,
+		.is_verified = facts->has_certificate,
 		.version = text_of(facts->version),
-		.cipher = text_of(facts->cipher),
+		.cipher = text_of(facts->openssl_cipher),
 		.common_name = text_of(facts->client_name),
 	};
 }

@@ -114,6 +114,15 @@ const char *policy_cipher_name(const char *name)
 	return suite ? suite->iana : name;
 }
 
+const char *policy_cipher_openssl(const char *name)
+{
+	const struct suite *suite = find_suite(name);
+
+	if (!suite)
+		return name;
+	return suite->version == TLS_1_3 ? suite->iana : suite->name;
+}
+
 static void add_unknown_suite(struct tls_problems *problems, const char *word)
 {
 	const char *names[2 * ARRAY_LEN(suites)];

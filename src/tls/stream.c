@@ -573,15 +573,18 @@ enum tls_result tls_stream_close(struct tls_stream *s)
 
 void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
 {
+	const char *cipher = wolfSSL_get_cipher_name(s->ssl);
 	const char *group = wolfSSL_get_curve_name(s->ssl);
 
 	CHECK(s->established);
 	*ret_facts = (struct tls_facts){
 		.version = wolfSSL_get_version(s->ssl),
-		.cipher = policy_cipher_name(wolfSSL_get_cipher_name(s->ssl)),
+		.cipher = policy_cipher_name(cipher),
+		.openssl = policy_cipher_openssl(cipher),
 		.group = group ? group : "",
 		.alpn = s->alpn ? s->alpn : "",
 		.peer = s->peer ? s->peer : "",
+		.has_peer = s->peer,
 		.is_tls13 = wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3,
 		.resumed = s->ticket_opened && wolfSSL_session_reused(s->ssl) != 0,
 	};

@@ -223,13 +223,17 @@ def test_unix_client_is_unknown(ringmain, manual, connect, workdir, version):
     tcp.expect(sock, PAYLOAD)
 
 
-def test_tlvs_tell_of_tls(ringmain, manual, cleanup, pki):
+@pytest.mark.parametrize("version, cert, name", (("TLSv1.3", "alice", b"alice"),
+                                                 ("TLSv1.2", "alice", b"alice"),
+                                                 ("TLSv1.3", "nameless", None)))
+def test_tlvs_tell_of_tls(ringmain, manual, cleanup, pki, version, cert, name):
     server = manual()
     rm = ringmain([server], pool=FULL, listener={
         "tls": "terminate", "certificate": pki["ecdsa.pem"], "alpn": "h2,http/1.1",
-        "client_verify": "require", "client_ca": pki["ca.crt"]})
-    context = tls.client_context(pki, alpn=["http/1.1"])
-    context.load_cert_chain(pki["alice.crt"], pki["alice.key"])
+        "tls_min": "1.2", "client_verify": "require", "client_ca": pki["ca.crt"]})
+    context = tls.client_context(pki, alpn=["http/1.1"],
+                                 high=tls.V12 if version == "TLSv1.2" else tls.V13)
+    context.load_cert_chain(pki[f"{cert}.crt"], pki[f"{cert}.key"])
     client = tls.connect(rm.address(), context)
     cleanup.append(client.close)
     client.sendall(PAYLOAD)
@@ -239,7 +243,7 @@ def test_tlvs_tell_of_tls(ringmain, manual, cleanup, pki):
     assert 0 < len(tlvs[ph.UNIQUE_ID]) <= 128 and len(tlvs[ph.CRC32C]) == 4
     flags, verify, inner = ph.decode_tls(tlvs[ph.TLS])
     assert (flags, verify) == (7, 0)
-    assert inner[ph.TLS_VERSION] == b"TLSv1.3" and inner[ph.TLS_CN] == b"alice"
+    assert inner[ph.TLS_VERSION] == version.encode() and inner.get(ph.TLS_CN) == name
     # The protocol wants OpenSSL's name of the cipher.
     assert inner[ph.TLS_CIPHER].decode() == client.cipher
     tcp.expect(sock, PAYLOAD)

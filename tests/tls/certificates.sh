@@ -36,10 +36,10 @@ validity() {
 	fi
 }
 
-# make NAME CA KIND DAYS CN [SAN]: NAME.crt, NAME.key, and both in NAME.pem
+# make NAME CA KIND DAYS CN [SAN]: NAME.crt, NAME.key, and both in NAME.pem; an empty CN is none
 make() {
 	key "$3" >"$1.key"
-	openssl req -new -key "$1.key" -subj "/CN=$5" -out "$1.csr"
+	openssl req -new -key "$1.key" -subj "/${5:+CN=}${5:-O=none}" -out "$1.csr"
 	echo basicConstraints=CA:FALSE >"$1.ext"
 	[ -z "${6-}" ] || echo "subjectAltName=$6" >>"$1.ext"
 	# shellcheck disable=SC2046 # a list of options
@@ -65,6 +65,7 @@ make soon ca prime256v1 5 soon.example.com DNS:soon.example.com
 
 # Clients.
 make alice ca prime256v1 30 alice
+make nameless ca prime256v1 30 '' DNS:nameless.example.com
 make mallory ca prime256v1 30 mallory
 make stranger stranger-ca prime256v1 30 stranger
 

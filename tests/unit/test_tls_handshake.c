@@ -370,8 +370,10 @@ static void an_optional_certificate_may_be_missing(void **state)
 	const struct wish unrevoked = { .verify = TLS_VERIFY_OPTIONAL,
 					.crl = "ca.crl",
 					.client_certificate = "alice.pem" };
-	const struct wish *const wishes[] = { &without, &unrevoked };
-	static const char *const names[] = { "", "alice" };
+	const struct wish nameless = { .verify = TLS_VERIFY_OPTIONAL,
+				       .client_certificate = "nameless.pem" };
+	const struct wish *const wishes[] = { &without, &unrevoked, &nameless };
+	static const char *const names[] = { "", "alice", "" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
@@ -381,6 +383,7 @@ static void an_optional_certificate_may_be_missing(void **state)
 		make_established(wishes[i], &p);
 		tls_stream_facts(p.server.stream, &facts);
 		assert_string_equal(facts.peer, names[i]);
+		assert_int_equal(facts.has_peer, wishes[i] != &without);
 		kit_part(&p);
 	}
 }

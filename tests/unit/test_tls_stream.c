@@ -38,12 +38,14 @@ static void versions_meet(void **state)
 {
 	static const struct {
 		enum tls_version server_min, server_max, client_max;
-		const char *version, *cipher;
+		const char *version, *cipher, *openssl;
 	} cases[] = {
-		{ 0, 0, 0, "TLSv1.3", "TLS_AES_128_GCM_SHA256" },
-		{ 0, 0, TLS_1_2, "TLSv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
-		{ 0, TLS_1_2, 0, "TLSv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
-		{ TLS_1_3, 0, 0, "TLSv1.3", "TLS_AES_128_GCM_SHA256" },
+#define CIPHER_13 "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256"
+#define CIPHER_12 "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"
+		{ 0, 0, 0, "TLSv1.3", CIPHER_13 },
+		{ 0, 0, TLS_1_2, "TLSv1.2", CIPHER_12 },
+		{ 0, TLS_1_2, 0, "TLSv1.2", CIPHER_12 },
+		{ TLS_1_3, 0, 0, "TLSv1.3", CIPHER_13 },
 	};
 
 	(void)state;
@@ -59,11 +61,14 @@ static void versions_meet(void **state)
 		make_established(&w, &p);
 		tls_stream_facts(p.server.stream, &facts);
 		assert_string_equal(facts.version, cases[i].version);
-		if (tls_cpu_has_aes() && tls_library_is_fast())
+		if (tls_cpu_has_aes() && tls_library_is_fast()) {
 			assert_string_equal(facts.cipher, cases[i].cipher);
+			assert_string_equal(facts.openssl, cases[i].openssl);
+		}
 		assert_false(facts.resumed);
 		assert_string_equal(facts.alpn, "");
 		assert_string_equal(facts.peer, "");
+		assert_false(facts.has_peer);
 		tls_stream_facts(p.client.stream, &facts);
 		assert_string_equal(facts.version, cases[i].version);
 		assert_string_equal(facts.peer, "db1.example.com");
