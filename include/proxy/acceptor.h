@@ -35,6 +35,7 @@ struct acceptor {
 	bool is_tcp;
 	bool is_closing;
 	int parked_fd; /* accepted, but there was no room for it; -1: none */
+	uint32_t parked_source;
 	struct io_op accept;
 	struct io_op cancel;
 	struct timer retry;

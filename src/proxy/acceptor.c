@@ -186,14 +186,21 @@ static bool is_in_time(struct acceptor *a, uint64_t *ret_wait_ns)
 	return false;
 }
 
+static void send_away(struct acceptor *a, int fd, uint32_t source)
+{
+	sock_close_abort(fd);
+	admission_leave(a->listener, source);
+}
+
 /* It stays accepted and unserved until there is room for it, and with it all behind it wait. */
-static void park(struct acceptor *a, int fd)
+static void park(struct acceptor *a, const struct newcomer *newcomer)
 {
 	if (a->parked_fd >= 0) { /* other workers took the room that this accept was for */
-		sock_close_abort(fd);
+		send_away(a, newcomer->fd, newcomer->source);
 		return;
 	}
-	a->parked_fd = fd;
+	a->parked_fd = newcomer->fd;
+	a->parked_source = newcomer->source;
 }
 
 /* False when the client was turned away. Where a proxy introduces it, it is asked for later. */
@@ -220,28 +227,43 @@ static bool is_admitted(struct acceptor *a, int fd, uint32_t *ret_source)
 	return false;
 }
 
-static void acceptor_take(struct acceptor *a, int fd)
+static void wait_for_room(struct acceptor *a, const struct newcomer *newcomer)
 {
-	struct newcomer newcomer = { .listener = a->listener, .fd = fd, .is_tcp = a->is_tcp };
+	log_full(a);
+	park(a, newcomer);
+	acceptor_pause(a);
+}
+
+/* Makes a session of who may come in, once its listener has room for one more and it is time. */
+static void seat(struct acceptor *a, const struct newcomer *newcomer)
+{
 	struct engine *e = a->engine;
 	uint64_t wait_ns;
 
+	if (proxy_room(e->proxy, a->listener) == 0) { /* asking again shall not use up the rate */
+		wait_for_room(a, newcomer);
+		return;
+	}
 	if (!is_in_time(a, &wait_ns)) {
-		park(a, fd);
+		park(a, newcomer);
 		timer_set(&e->timers, &a->retry, e->now_ms + wait_ns / NS_PER_MS + 1);
 		return;
 	}
-	if (!proxy_admit(e->proxy, a->listener)) {
-		log_full(a);
-		park(a, fd);
-		acceptor_pause(a);
+	if (!proxy_admit(e->proxy, a->listener)) { /* another worker was faster */
+		wait_for_room(a, newcomer);
 		return;
 	}
 	a->pause_ms = PAUSE_FIRST_MS;
+	place(a, newcomer);
+}
+
+/* Those who may not come in are none of the listener's: they wait for nothing, nobody for them. */
+static void acceptor_take(struct acceptor *a, int fd)
+{
+	struct newcomer newcomer = { .listener = a->listener, .fd = fd, .is_tcp = a->is_tcp };
+
 	if (is_admitted(a, fd, &newcomer.source))
-		place(a, &newcomer);
-	else
-		proxy_leave(e->proxy, a->listener);
+		seat(a, &newcomer);
 }
 
 void acceptor_adopt(struct engine *engine, const struct mail *mail)
@@ -258,12 +280,17 @@ void acceptor_adopt(struct engine *engine, const struct mail *mail)
 
 void acceptor_resume(struct acceptor *a)
 {
-	int fd = a->parked_fd;
+	const struct newcomer parked = {
+		.listener = a->listener,
+		.fd = a->parked_fd,
+		.source = a->parked_source,
+		.is_tcp = a->is_tcp,
+	};
 
 	timer_stop(&a->engine->timers, &a->retry);
 	a->parked_fd = -1;
-	if (fd >= 0)
-		acceptor_take(a, fd);
+	if (parked.fd >= 0)
+		seat(a, &parked);
 	acceptor_arm(a);
 }
 
@@ -289,7 +316,7 @@ static void acceptor_finish_closing(struct acceptor *a)
 		acceptor_empty_backlog(a);
 	timer_stop(&a->engine->timers, &a->retry);
 	if (a->parked_fd >= 0)
-		sock_close_abort(a->parked_fd);
+		send_away(a, a->parked_fd, a->parked_source);
 	a->parked_fd = -1;
 	close(a->fd);
 	a->fd = -1;

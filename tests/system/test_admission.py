@@ -269,6 +269,16 @@ def test_rate_of_a_listener_lets_the_others_wait(relay, connect):
     assert watch.seconds() < 5
 
 
+@pytest.mark.parametrize("limit", ({"deny": "127.0.0.71"}, {"session_rate_per_source": "1/s"}))
+def test_a_flood_that_is_turned_away_delays_nobody(relay, limit):
+    """It uses up nothing of what its listener has for others."""
+    rm = relay(session_rate="5/s", **limit)
+    watch = Stopwatch()
+    assert [comes_in(rm, "127.0.0.71") for _ in range(60)].count(True) <= 3
+    assert comes_in(rm, "127.0.0.72")
+    assert watch.seconds() < 3, "sixty that are turned away cost the rate of five a second"
+
+
 # Rules
 
 RULES = [

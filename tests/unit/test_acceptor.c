@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit/proxy_stage.h"
 
+#include "balance/limits.h"
+
 #include <poll.h>
 #include <sys/resource.h>
 
@@ -109,6 +111,60 @@ static void who_is_parked_is_served_when_others_make_room(void **state)
 	proxy_leave(st->proxy, l);
 	stage_pass(st, 100);
 	assert_int_equal(stage_sessions(st), 1);
+}
+
+/* Who is over the limit of its source is nobody whom the others would have to wait for. */
+static void who_is_turned_away_takes_no_place_of_the_listener(void **state)
+{
+	struct stage *st = stage_of(state, "max_sessions = 3\nsession_rate = 2/s\n"
+					   "max_sessions_per_source = 1");
+	int clients[5];
+
+	for (int n = 0; n < 5; n++)
+		clients[n] = stage_client(st);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 1);
+	for (int n = 1; n < 5; n++)
+		expect_reset(clients[n]);
+	stage_reset(st, clients[0]);
+	stage_run_until(st, stage_ended(st, CLOSE_CLIENT_RESET) == 1);
+	stage_client(st);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 1);
+}
+
+/* While there is no room, asking for it again and again takes nothing from the rate. */
+static void who_waits_for_room_uses_up_no_rate(void **state)
+{
+	struct stage *st = stage_of(state, "max_sessions = 1\nsession_rate = 2/s");
+	int client = stage_client(st);
+
+	stage_client(st);
+	stage_run(st);
+	for (int n = 0; n < 5; n++)
+		stage_pass(st, 100);
+	assert_true(acceptor_of(st)->parked_fd >= 0);
+	stage_reset(st, client);
+	stage_run_until(st, stage_ended(st, CLOSE_CLIENT_RESET) == 1);
+	assert_int_equal(stage_sessions(st), 1);
+}
+
+/* It counted as one of its source's while it waited. */
+static void a_parked_one_that_is_sent_away_leaves_its_source(void **state)
+{
+	struct stage *st = stage_of(state, "max_sessions = 1\nmax_sessions_per_source = 2");
+	struct listener *l = &st->proxy->listeners[0];
+	struct addr client = st->addr;
+	uint32_t source;
+
+	stage_client(st);
+	stage_client(st);
+	stage_run(st);
+	assert_int_equal(limits_enter(l->limits, &client, 0, &source), LIMITS_SESSIONS);
+	engine_drain(stage_engine(st));
+	stage_run(st);
+	assert_int_equal(limits_enter(l->limits, &client, 0, &source), LIMITS_FINE);
+	limits_leave(l->limits, source);
 }
 
 /* ---- many at once -------------------------------------------------------- */
@@ -435,6 +491,9 @@ int main(void)
 		stage_test(one_is_accepted_beyond_the_limit_and_the_rest_wait),
 		stage_test(the_limit_of_the_process_is_as_exact),
 		stage_test(who_is_parked_is_served_when_others_make_room),
+		stage_test(who_is_turned_away_takes_no_place_of_the_listener),
+		stage_test(who_waits_for_room_uses_up_no_rate),
+		stage_test(a_parked_one_that_is_sent_away_leaves_its_source),
 		stage_test(with_room_for_many_one_request_accepts_them_all),
 		stage_test(with_little_room_they_are_accepted_one_by_one),
 		stage_test(a_request_for_many_ends_before_the_limit),
