@@ -310,6 +310,7 @@ static uint64_t ramp(struct pool *pool, unsigned index, uint64_t now_ms)
 {
 	struct member *m = &pool->members[index];
 	uint64_t step_ms = MAX(pool->config->slow_start_ms / RAMP_STEPS, RAMP_STEP_MS);
+	uint64_t end_ms;
 
 	if (m->part == POOL_PART_ALL)
 		return POOL_NEVER;
@@ -317,9 +318,10 @@ static uint64_t ramp(struct pool *pool, unsigned index, uint64_t now_ms)
 		m->has_ramp_start = true;
 		m->ramp_start_ms = now_ms;
 	}
+	end_ms = m->ramp_start_ms + pool->config->slow_start_ms;
 	set_part(pool, index, ramp_part(pool, now_ms - MIN(m->ramp_start_ms, now_ms)));
 	member_admit(pool, index); /* it may have places again */
-	return m->part == POOL_PART_ALL ? POOL_NEVER : now_ms + step_ms;
+	return m->part == POOL_PART_ALL ? POOL_NEVER : MIN(now_ms + step_ms, end_ms);
 }
 
 /* Ends the ejection of @index when it is over; gives when it is to be looked at again. */

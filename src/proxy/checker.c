@@ -14,6 +14,7 @@
 /* One backend's check. */
 struct probe {
 	struct checker *checker;
+	struct clockwork *clockwork; /* its pool's */
 	struct pool *pool;
 	struct backend *backend;
 	struct timer timer; /* the next start, or the deadline of the one under way */
@@ -44,11 +45,13 @@ struct checker {
 };
 
 /*
- * How often a pool's steps are looked at: an ejection or a ramp may begin at
- * any time, in a worker, and is not so urgent that it would be worth a wake-up.
+ * A pool's steps are taken when they are due, and this often it is asked
+ * when that is: an ejection may begin at any time, in a worker, and is not so
+ * urgent that it would be worth a wake-up.
  */
-#define CLOCKWORK_MS 100
-#define CLOCKWORK_QUIET_MS 500 /* of a pool that has no step ahead */
+#define CLOCKWORK_MS 500
+
+static void clockwork_on_timer(struct timer *timer);
 
 /* ---- one check ----------------------------------------------------------- */
 
@@ -61,9 +64,10 @@ static void probe_answered(struct probe *p, bool passed)
 	close(p->fd);
 	p->fd = -1;
 	change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
-	if (change != HEALTH_SAME)
+	if (change != HEALTH_SAME) {
 		proxy_on_health(c->proxy, p->pool, p->backend, change);
-	proxy_call_waiting(c->proxy, p->pool, *c->now_ms);
+		clockwork_on_timer(&p->clockwork->timer);
+	}
 	timer_set(c->timers, &p->timer, MAX(p->started_ms + delay_ms, *c->now_ms + 1));
 }
 
@@ -146,34 +150,34 @@ static void clockwork_on_timer(struct timer *timer)
 	struct clockwork *w = container_of(timer, struct clockwork, timer);
 	struct checker *c = w->checker;
 	struct backend *returned;
-	bool is_quiet;
+	uint64_t next_ms;
 
 	do {
-		is_quiet = pool_tick(w->pool, *c->now_ms, &returned) == POOL_NEVER;
+		next_ms = pool_tick(w->pool, *c->now_ms, &returned);
 		if (returned)
 			proxy_on_health(c->proxy, w->pool, returned, HEALTH_RETURNED);
 	} while (returned);
 	proxy_call_waiting(c->proxy, w->pool, *c->now_ms);
 	alarm_tick(proxy_alarm(c->proxy, pool_config(w->pool)), w->pool, *c->now_ms);
 	if (!c->is_stopped)
-		timer_set(c->timers, &w->timer,
-			  *c->now_ms + (is_quiet ? CLOCKWORK_QUIET_MS : CLOCKWORK_MS));
+		timer_set(c->timers, &w->timer, MIN(next_ms, *c->now_ms + CLOCKWORK_MS));
 }
 
 /* ---- all of them --------------------------------------------------------- */
 
-static void add_probe(struct checker *c, struct pool *pool, struct backend *backend)
+static void add_probe(struct checker *c, struct clockwork *w, struct backend *backend)
 {
 	struct probe *p = &c->probes[c->probes_n++];
 
 	p->checker = c;
-	p->pool = pool;
+	p->clockwork = w;
+	p->pool = w->pool;
 	p->backend = backend;
 	p->fd = -1;
 	timer_init(&p->timer, probe_on_timer);
 	io_op_init(&p->connect, probe_on_connect);
 	io_op_init(&p->cancel, probe_on_cancelled);
-	timer_set(c->timers, &p->timer, *c->now_ms + pool_first_check_ms(pool));
+	timer_set(c->timers, &p->timer, *c->now_ms + pool_first_check_ms(w->pool));
 }
 
 static void add_pool(struct checker *c, struct pool *pool)
@@ -187,7 +191,7 @@ static void add_pool(struct checker *c, struct pool *pool)
 	if (pool_config(pool)->check.kind == CHECK_NONE)
 		return;
 	for (size_t n = 0; n < pool_backends(pool); n++)
-		add_probe(c, pool, pool_backend(pool, n));
+		add_probe(c, w, pool_backend(pool, n));
 }
 
 struct checker *checker_create(struct proxy *proxy, struct ring *ring, struct timers *timers,

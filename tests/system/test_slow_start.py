@@ -5,6 +5,8 @@ With a ramp of an hour nothing grows while a test looks: that is how it begins. 
 the share is watched until it is whole.
 """
 
+import time
+
 import pytest
 
 from kit import backend as servers
@@ -108,3 +110,33 @@ def test_its_share_grows_until_it_is_whole(returned):
     assert seen[0] < ROUND // 3, seen
     assert all(later >= earlier - 1 for earlier, later in zip(seen, seen[1:])), seen
     assert len(set(seen)) >= 5, f"it jumped: {seen}"
+
+
+def let_in(rm):
+    """A session that has a place, or None."""
+    sock = None
+    try:
+        sock = tcp.connect(rm.address())
+        ask(sock)
+    except (OSError, AssertionError):
+        if sock:
+            sock.close()
+        return None
+    return sock
+
+
+def test_a_short_ramp_is_over_in_its_time(ringmain, backend):
+    """It begins when the backend is back, not when somebody looks. One of two places at first."""
+    peer = backend(answer(b"1"))
+    rm = ringmain([f"{peer.text} max_sessions=2"], pool={**CHECKED, "slow_start": "20ms"})
+    took = []
+    for turn in range(1, 6):
+        peer.stop_listening()
+        wait_until(lambda: len(rm.lines(change="down")) == turn, "the check to see it down")
+        peer = backend(answer(b"1"), peer.address)
+        wait_until(lambda: len(rm.lines(change="up")) == turn, "the check to see it up")
+        began = time.monotonic()
+        with wait_until(lambda: let_in(rm), "a place"), \
+                wait_until(lambda: let_in(rm), "the second place"):
+            took.append(time.monotonic() - began)
+    assert max(took) < 0.2 * SCALE, took
