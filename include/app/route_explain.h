@@ -15,8 +15,9 @@
 
 /*
  * Writes to @to where the client known by @text goes: an address, with a port
- * where it is a destination, or a name it asks for. Returns 0; -ENOENT and
- * nothing written when the configuration has no use for such a key; -ENOMEM.
+ * where it is a destination, or a name it asks for. Returns 0; -EINVAL when
+ * it is neither, -ENOENT when the configuration has no use for such a key,
+ * and nothing is written; -ENOMEM.
  */
 MUST_CHECK int route_explain(const struct config *config, const char *text, FILE *to);
 

@@ -78,6 +78,12 @@ struct hello {
  */
 MUST_CHECK enum parse hello_read(const uint8_t *bytes, size_t n, struct hello *ret_hello);
 
+/*
+ * Keeps the name of @n bytes as it would be kept of a ClientHello. False when
+ * none can have it: it is not a host name.
+ */
+MUST_CHECK bool hello_set_name(struct hello *hello, const char *name, size_t n);
+
 /* Does the client offer this ALPN id? */
 bool hello_offers_alpn(const struct hello *hello, const char *id);
 

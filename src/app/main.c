@@ -195,6 +195,9 @@ static int explain(const struct config *config, const struct options *options)
 			"ringmain: --route: nothing depends on '%s' here: no [pool NAME] with "
 			"balance = maglev knows clients by that, no listener routes it\n",
 			options->route_key);
+	else if (err == -EINVAL)
+		fprintf(stderr, "ringmain: --route: '%s' is neither an address nor a host name\n",
+			options->route_key);
 	else if (err < 0)
 		fprintf(stderr, "ringmain: %s\n", strerror(-err));
 	return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -2,7 +2,6 @@
 #include "app/route_explain.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -10,7 +9,6 @@
 #include "balance/maglev.h"
 #include "balance/pool.h"
 #include "base/check.h"
-#include "base/text.h"
 #include "config/directive.h"
 #include "proto/hello.h"
 #include "proxy/client_key.h"
@@ -31,7 +29,7 @@ struct subject {
 	const char *text;
 	struct addr addr; /* of length 0: a name */
 	bool has_port;
-	char name[HELLO_NAME_BYTES]; /* as a ClientHello is read; "": an address */
+	struct hello hello; /* that asks for this name; "": an address, or nothing */
 };
 
 /* ---- what was typed ------------------------------------------------------ */
@@ -55,17 +53,13 @@ static bool read_addr(const char *text, struct subject *subject)
 
 static void read_subject(const char *text, struct subject *subject)
 {
-	size_t n = strlen(text);
-
 	*subject = (struct subject){ .text = text };
 	if (read_addr(text, subject)) {
 		addr_unmap(&subject->addr);
 		return;
 	}
-	if (n > 0 && text[n - 1] == '.')
-		n--;
-	for (size_t i = 0; i < n && n < sizeof(subject->name); i++)
-		subject->name[i] = (char)tolower((unsigned char)text[i]);
+	if (!hello_set_name(&subject->hello, text, strlen(text)))
+		subject->hello.name[0] = '\0';
 }
 
 /* False: this pool knows clients by something else. */
@@ -75,8 +69,8 @@ static bool key_of(const struct subject *s, const struct key_config *config, uin
 		return s->has_port && client_key_of_destination(&s->addr, ret_key);
 	if (s->addr.len > 0)
 		return client_key_of_addr(&s->addr, config, ret_key);
-	*ret_key = client_key_of_name(s->name);
-	return config->kind == CLIENT_KEY_SNI && s->name[0] != '\0';
+	*ret_key = client_key_of_name(s->hello.name);
+	return config->kind == CLIENT_KEY_SNI && s->hello.name[0] != '\0';
 }
 
 /* ---- listeners ----------------------------------------------------------- */
@@ -84,11 +78,8 @@ static bool key_of(const struct subject *s, const struct key_config *config, uin
 static void print_listener(const struct listener_config *listener, const struct subject *s,
 			   FILE *to)
 {
-	struct hello hello = { 0 };
-	const struct pool_config *pool;
+	const struct pool_config *pool = route_find(listener, &s->hello);
 
-	(void)!text_copy(hello.name, sizeof(hello.name), s->name);
-	pool = route_find(listener, &hello);
 	fprintf(to, "[listener %s]: %s ", listener->name, s->text);
 	if (pool)
 		fprintf(to, "goes to [pool %s]\n", pool->name);
@@ -101,7 +92,7 @@ static unsigned explain_listeners(const struct config *config, const struct subj
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < config->listeners_n && s->name[0]; i++) {
+	for (size_t i = 0; s->hello.name[0] && i < config->listeners_n; i++) {
 		if (config->listeners[i].routes_n == 0)
 			continue;
 		print_listener(&config->listeners[i], s, to);
@@ -192,6 +183,8 @@ int route_explain(const struct config *config, const char *text, FILE *to)
 	unsigned said;
 
 	read_subject(text, &subject);
+	if (subject.addr.len == 0 && subject.hello.name[0] == '\0')
+		return -EINVAL;
 	said = explain_listeners(config, &subject, to);
 	for (size_t i = 0; i < config->pools_n; i++) {
 		int err = explain_pool(&config->pools[i], &subject, to);

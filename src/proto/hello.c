@@ -263,19 +263,19 @@ static bool is_name(const char *name, size_t n)
 	return label > 0 && n <= 253;
 }
 
-static bool keep_name(struct cursor name, struct hello *hello)
+bool hello_set_name(struct hello *hello, const char *name, size_t n)
 {
-	if (name.left > 0 && name.at[name.left - 1] == '.')
-		name.left--;
-	if (name.left >= HELLO_NAME_BYTES)
+	if (n > 0 && name[n - 1] == '.')
+		n--;
+	if (n >= HELLO_NAME_BYTES)
 		return false;
-	for (size_t i = 0; i < name.left; i++) {
-		uint8_t c = name.at[i];
+	for (size_t i = 0; i < n; i++) {
+		char c = name[i];
 
 		hello->name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 	}
-	hello->name[name.left] = '\0';
-	return is_name(hello->name, name.left);
+	hello->name[n] = '\0';
+	return is_name(hello->name, n);
 }
 
 /* RFC 6066, 3: one host_name; no other type of name was ever defined. */
@@ -287,7 +287,7 @@ static enum hello_fault read_server_name(struct cursor ext, struct hello *hello)
 	if (!take_whole_list(&ext, 2, &list) || !take_number(&list, 1, &type) ||
 	    !take_list(&list, 2, &name))
 		return HELLO_LENGTHS;
-	if (type != 0 || list.left > 0 || !keep_name(name, hello))
+	if (type != 0 || list.left > 0 || !hello_set_name(hello, (const char *)name.at, name.left))
 		return HELLO_NAME;
 	return HELLO_FINE;
 }

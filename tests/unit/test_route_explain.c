@@ -147,21 +147,32 @@ static void names_are_routed_by_each_listener(void **state)
 
 static void a_key_that_nothing_depends_on_is_an_error(void **state)
 {
-	static char long_name[300];
 	struct stage *st = *state;
 	char *said;
 	int err;
 
-	memset(long_name, 'x', sizeof(long_name) - 1);
 	stage_load(st, STAGE_GOOD);
 	said = explain(st, "10.0.0.1", &err);
 	assert_int_equal(err, -ENOENT);
 	assert_string_equal(said, "");
 	free(said);
+}
+
+static void a_name_that_no_client_can_ask_for_is_an_error(void **state)
+{
+	static char long_name[300];
+	const char *const keys[] = { "",       ".",   "a..example",      "db.example.com:443",
+				     "a b",    "*.a", "192.0.2.1:99999", "192.0.2.0/24",
+				     long_name };
+	struct stage *st = *state;
+	char *said;
+	int err;
+
+	memset(long_name, 'x', sizeof(long_name) - 1);
 	stage_load(st, text);
-	for (size_t i = 0; i < 2; i++) {
-		said = explain(st, i == 0 ? "" : long_name, &err);
-		assert_int_equal(err, -ENOENT);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		said = explain(st, keys[i], &err);
+		assert_int_equal(err, -EINVAL);
 		assert_string_equal(said, "");
 		free(said);
 	}
@@ -218,6 +229,7 @@ int main(void)
 		stage_test(everybody_is_named_once_in_the_order_of_turns),
 		stage_test(names_are_routed_by_each_listener),
 		stage_test(a_key_that_nothing_depends_on_is_an_error),
+		stage_test(a_name_that_no_client_can_ask_for_is_an_error),
 		stage_test(a_digest_depends_on_names_and_weights_only),
 	};
 
