@@ -325,7 +325,21 @@ static void put_back(struct roundrobin *rr, struct aside *aside)
 	}
 }
 
-/* While no window is open no time passes: it goes on when the next one opens. */
+/*
+ * While no window is open no time passes: it goes on when the next one opens.
+ * When the only open ones are of those that this session has tried, another
+ * one comes before its time, and they before it later on; but nobody is ahead
+ * by more than a turn: that later on would be without end if nothing but such
+ * sessions came.
+ */
+static void advance_to(struct roundrobin *rr, const struct turn *turn, bool has_open)
+{
+	uint64_t early = has_open ? turn->circle->pace.step : 0;
+
+	if (turn->opens > rr->now + early)
+		rr->now = turn->opens - early;
+}
+
 static struct turn *next_turn(struct roundrobin *rr, const struct pool_ask *ask,
 			      struct aside *aside)
 {
@@ -334,8 +348,7 @@ static struct turn *next_turn(struct roundrobin *rr, const struct pool_ask *ask,
 	while ((circle = next_circle(rr))) {
 		struct turn *turn = turn_of(circle->turns.next);
 
-		if (turn->opens > rr->now && !aside->has_open)
-			rr->now = turn->opens;
+		advance_to(rr, turn, aside->has_open);
 		if (!rr->balancer.candidates[index_of(rr, turn)].is_in)
 			drop(rr, turn);
 		else if (ask_has_tried(ask, index_of(rr, turn)))
@@ -344,6 +357,15 @@ static struct turn *next_turn(struct roundrobin *rr, const struct pool_ask *ask,
 			return turn;
 	}
 	return NULL;
+}
+
+/* The next one opens when this one closes; who was passed over for longer does not catch up. */
+static void next_window(const struct roundrobin *rr, struct turn *turn)
+{
+	bool is_late = turn->closes + turn->circle->pace.step < rr->now;
+
+	turn->opens = is_late ? rr->now : turn->closes;
+	turn->closes = turn->opens + pace_next(&turn->circle->pace, &turn->owed);
 }
 
 static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
@@ -356,8 +378,7 @@ static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
 	if (!turn)
 		return -1;
 	take_out(turn);
-	turn->opens = turn->closes;
-	turn->closes += pace_next(&turn->circle->pace, &turn->owed);
+	next_window(rr, turn);
 	rr->now += pace_next(&rr->pace, &rr->owed);
 	put_in(rr, turn);
 	rank(rr, turn->circle);

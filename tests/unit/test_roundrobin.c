@@ -295,6 +295,36 @@ static void tried_ones_that_are_due_do_not_lose_time(void **state)
 			 "abaacaa");
 }
 
+/* Of so many picks of sessions that have tried nobody. */
+static unsigned turns_of(struct stage *st, unsigned index, unsigned picks)
+{
+	unsigned n = 0;
+
+	while (picks-- > 0)
+		n += (unsigned)stage_index(st) == index;
+	return n;
+}
+
+static void a_tried_one_does_not_make_up_for_all_that_it_missed(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1");
+
+	for (int i = 0; i < 1000; i++)
+		assert_retry_picks(st, "a", "b");
+	assert_in_range(turns_of(st, 0, 100), 50, 52);
+}
+
+/* Though the light one stood in for it again and again, far beyond its own share. */
+static void a_light_one_that_stood_in_does_not_wait_for_long(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "256 1");
+
+	for (int i = 0; i < 1000; i++)
+		if (stage_index(st) == 0)
+			assert_retry_picks(st, "a", "b");
+	assert_in_range(turns_of(st, 1, 5 * 257), 3, 5);
+}
+
 static void set_weight(struct stage *st, unsigned index, unsigned weight)
 {
 	assert_int_equal(pool_set_weight(st->pool, pool_backend(st->pool, index), weight), 0);
@@ -376,6 +406,8 @@ int main(void)
 		stage_test(a_tried_one_keeps_its_turn),
 		stage_test(a_tried_one_comes_before_those_picked_instead),
 		stage_test(tried_ones_that_are_due_do_not_lose_time),
+		stage_test(a_tried_one_does_not_make_up_for_all_that_it_missed),
+		stage_test(a_light_one_that_stood_in_does_not_wait_for_long),
 		stage_test(a_turn_comes_nearer_with_a_greater_weight),
 		stage_test(a_weight_may_change_while_its_backend_is_full),
 		stage_test(weights_may_change_for_ever),
