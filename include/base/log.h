@@ -66,6 +66,13 @@ void log_configure(enum log_level level, enum log_format format, int fd);
 MUST_CHECK int log_start(void);
 void log_stop(void);
 
+/*
+ * For a thread that has time and very many lines, which the queue may not
+ * hold: waits until half of it is free, or until @until_ms of clock_now_ms()
+ * for a reader that is stuck.
+ */
+void log_wait_for_room(uint64_t until_ms);
+
 bool log_is_on(enum log_level level);
 
 /* Begins a line; false, and nothing to do, when @level is not logged. */

@@ -32,6 +32,9 @@ MUST_CHECK int log_queue_start(log_notice_fn *notice);
 #define LOG_STOP_PATIENCE_MS 1000
 void log_queue_stop(void);
 
+/* Waits until half of it is free, or until @until_ms. */
+void log_queue_wait(uint64_t until_ms);
+
 /* Appends a line, which ends with a newline, or writes it at once when there is no thread. */
 void log_queue_put(const char *line, size_t n);
 

@@ -223,6 +223,11 @@ int log_start(void)
 	return log_queue_start(write_notice);
 }
 
+void log_wait_for_room(uint64_t until_ms)
+{
+	log_queue_wait(until_ms);
+}
+
 void log_stop(void)
 {
 	log_queue_stop();

@@ -213,6 +213,24 @@ void log_queue_stop(void)
 		pthread_join(queue.thread, NULL);
 }
 
+static bool is_half_full(void)
+{
+	bool is;
+
+	pthread_mutex_lock(&queue.lock);
+	is = queue.is_running && queue.filled > LOG_QUEUE_BYTES / 2;
+	pthread_mutex_unlock(&queue.lock);
+	return is;
+}
+
+void log_queue_wait(uint64_t until_ms)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	while (is_half_full() && clock_now_ms() < until_ms)
+		nanosleep(&pause, NULL);
+}
+
 static void append(const char *text, size_t n)
 {
 	memcpy(queue.buffers[queue.filling] + queue.filled, text, n);

@@ -14,6 +14,9 @@
 
 #define MS_PER_S 1000
 
+/* A reader of the log that takes less than a report in this time loses the rest of it. */
+#define PATIENCE_MS 1000
+
 /* ---- adding up ----------------------------------------------------------- */
 
 /* Both are counters from their first to their last byte. */
@@ -220,16 +223,22 @@ static void log_backend(const struct pool *pool, const struct backend *backend)
 
 void counters_log(const struct proxy *proxy)
 {
+	uint64_t until_ms = clock_now_ms() + PATIENCE_MS;
+
 	if (!log_is_on(LOG_INFO))
 		return;
 	log_process(proxy);
-	for (size_t n = 0; n < proxy->listeners_n; n++)
+	for (size_t n = 0; n < proxy->listeners_n; n++) {
+		log_wait_for_room(until_ms);
 		log_listener(proxy, n);
+	}
 	for (size_t n = 0; n < proxy->pools_n; n++) {
 		struct pool *pool = proxy->pools[n];
 
 		log_pool(proxy, n);
-		for (size_t i = 0; i < pool_backends(pool); i++)
+		for (size_t i = 0; i < pool_backends(pool); i++) {
+			log_wait_for_room(until_ms);
 			log_backend(pool, pool_backend(pool, i));
+		}
 	}
 }

@@ -111,6 +111,14 @@ def test_report_while_sessions_run(session):
     expect_as_in_the_log(second, rm)
 
 
+def test_report_of_more_backends_than_the_log_holds_lines(ringmain):
+    """No line is lost: the report waits for the reader of the log."""
+    many = 4000
+    rm = ringmain([f"127.0.{n // 250}.{n % 250 + 1}:9" for n in range(many)])
+    ask(rm, many)
+    assert not rm.lines(msg="log lines dropped")
+
+
 def test_many_sessions_on_many_workers_to_the_last_one(ringmain, backend):
     rm = ringmain([backend(servers.echo), backend(servers.echo)], settings={"workers": 4},
                   listener={"relay": "auto"})
