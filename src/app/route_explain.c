@@ -124,14 +124,14 @@ static void print_reason(struct pool *pool, const struct pool_route *route, FILE
 	}
 }
 
-/* Those that get the key when the ones before could not be connected to. */
-static void print_next(struct pool *pool, struct pool_ask *ask, const struct pool_route *route,
-		       FILE *to)
+/* Those that get the key when the ones before are down, be they of a further tier. */
+static void print_next(struct pool *pool, const struct pool_ask *ask,
+		       const struct pool_route *route, FILE *to)
 {
 	struct pool_route next = *route;
 
 	for (unsigned n = 0; n < NEXT_MAX; n++) {
-		ask->tried[ask->tried_n++] = (uint16_t)next.chosen;
+		pool_set_state(pool, pool_backend(pool, (size_t)next.chosen), BACKEND_DOWN);
 		if (!pool_route(pool, ask, &next) || next.chosen < 0)
 			break;
 		fputs(n == 0 ? "; after it " : ", ", to);
@@ -144,7 +144,7 @@ static void print_pool(struct pool *pool, const struct subject *s, uint64_t key,
 {
 	const struct pool_config *config = pool_config(pool);
 	const struct directive *hash = directive_find(SECTION_POOL, "hash");
-	struct pool_ask ask = { .key = key };
+	const struct pool_ask ask = { .key = key };
 	struct pool_route route;
 
 	CHECK(hash);

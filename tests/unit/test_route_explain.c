@@ -125,6 +125,20 @@ static void everybody_is_named_once_in_the_order_of_turns(void **state)
 	assert_null(strstr(answer, "; after it "));
 }
 
+static void further_tiers_come_after_the_first(void **state)
+{
+	struct stage *st = *state;
+	const char *answer, *next;
+
+	stage_load(st, "[listener in]\nbind = :3\npool = tiers\n"
+		       "[pool tiers]\nbalance = maglev\nbackend = a 192.0.2.1:83 tier=2\n"
+		       "backend = b 192.0.2.1:84 backup\nbackend = c 192.0.2.1:85\n");
+	answer = answer_of(st, "10.0.0.1", "tiers");
+	next = strstr(answer, "; after it b (192.0.2.1:84), a (192.0.2.1:83)");
+	assert_memory_equal(answer, "c (192.0.2.1:85), ", 18);
+	assert_non_null(next);
+}
+
 static void names_are_routed_by_each_listener(void **state)
 {
 	struct stage *st = *state;
@@ -227,6 +241,7 @@ int main(void)
 		stage_test(a_key_counts_as_far_as_its_pool_looks),
 		stage_test(each_pool_is_asked_what_it_knows),
 		stage_test(everybody_is_named_once_in_the_order_of_turns),
+		stage_test(further_tiers_come_after_the_first),
 		stage_test(names_are_routed_by_each_listener),
 		stage_test(a_key_that_nothing_depends_on_is_an_error),
 		stage_test(a_name_that_no_client_can_ask_for_is_an_error),
