@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proxy/checker.h"
+
+#include "unit/proxy_stage.h"
+
+#define CHECKED                                                           \
+	"check = tcp\ncheck_interval = 1s\ncheck_fast_interval = 200ms\n" \
+	"check_timeout = 500ms\ncheck_fall = 2\ncheck_rise = 2\n"
+
+/* A main thread: a ring, timers and the time, which a test lets pass. */
+struct control {
+	struct stage *st;
+	struct timers timers;
+	uint64_t now_ms;
+	struct checker *checker;
+};
+
+static struct control control;
+
+static void start(void **state, const struct stage_options *options)
+{
+	struct control *c = &control;
+
+	c->st = stage_with(state, options);
+	c->now_ms = c->st->now_ms;
+	timers_init(&c->timers, c->now_ms);
+	c->checker =
+		checker_create(c->st->proxy, stage_engine(c->st)->ring, &c->timers, &c->now_ms);
+	assert_non_null(c->checker);
+}
+
+static void start_with(void **state, const char *pool_keys)
+{
+	start(state, &(struct stage_options){ .pool_keys = pool_keys });
+}
+
+/* The check that is under way, if there is one. */
+static struct io_op *under_way(void)
+{
+	for (unsigned n = 0; n < fake_requests(); n++)
+		if (fake_request_at(n).kind == FAKE_CONNECT)
+			return fake_request_at(n).op;
+	return NULL;
+}
+
+static void pass(uint64_t ms)
+{
+	for (; ms > 0; ms--) {
+		control.now_ms++;
+		timers_run(&control.timers, control.now_ms);
+	}
+}
+
+/* Lets up to @ms pass until a check begins. */
+static struct io_op *next_within(uint64_t ms)
+{
+	assert_null(under_way());
+	for (; ms > 0 && !under_way(); ms--)
+		pass(1);
+	assert_non_null(under_way());
+	return under_way();
+}
+
+static void answer(uint64_t within_ms, int res)
+{
+	fake_complete(next_within(within_ms), res, 0);
+}
+
+static void expect_state(enum backend_state state)
+{
+	assert_int_equal(atomic_load(&stage_backend(control.st, 0)->state), state);
+}
+
+static void finish(void)
+{
+	checker_stop(control.checker);
+	fake_run_cancels();
+	assert_true(checker_is_idle(control.checker));
+	checker_destroy(control.checker);
+	assert_int_equal(control.timers.armed, 0);
+}
+
+/* ---- how often ----------------------------------------------------------- */
+
+static void every_backend_is_asked_within_the_interval(void **state)
+{
+	unsigned asked = 0;
+
+	start(state, &(struct stage_options){ .backends = 4, .pool_keys = CHECKED });
+	for (int ms = 0; ms < 1000; ms++) {
+		pass(1);
+		for (; under_way(); asked++)
+			assert_true(fake_perform(under_way()));
+	}
+	assert_int_equal(asked, 4);
+	finish();
+}
+
+/* An interval is 1 s and up to a tenth more or less. */
+static void one_that_is_well_is_asked_once_an_interval(void **state)
+{
+	start_with(state, CHECKED);
+	assert_true(fake_perform(next_within(1000)));
+	for (int n = 0; n < 10; n++) {
+		pass(899);
+		assert_true(fake_perform(next_within(202)));
+	}
+	expect_state(BACKEND_READY);
+	finish();
+}
+
+static void nobody_is_asked_without_checks(void **state)
+{
+	start_with(state, "check = none");
+	pass(10000);
+	assert_null(under_way());
+	finish();
+}
+
+/* ---- what the answers do ------------------------------------------------- */
+
+static void it_falls_and_rises_in_fast_steps(void **state)
+{
+	start_with(state, CHECKED);
+	answer(1000, 0);
+	answer(1101, -ECONNREFUSED);
+	expect_state(BACKEND_READY);
+	answer(221, -ECONNREFUSED);
+	expect_state(BACKEND_DOWN);
+	assert_non_null(strstr(stage_log(control.st), "change=down"));
+	answer(1101, 0);
+	expect_state(BACKEND_DOWN);
+	answer(221, 0);
+	expect_state(BACKEND_READY);
+	assert_non_null(strstr(stage_log(control.st), "change=up"));
+	finish();
+}
+
+static void the_first_answer_counts_at_once(void **state)
+{
+	start_with(state, CHECKED);
+	stage_stop_server(control.st, 0);
+	assert_true(fake_perform(next_within(1000)));
+	expect_state(BACKEND_DOWN);
+	finish();
+}
+
+static void no_answer_in_time_is_none(void **state)
+{
+	start_with(state, CHECKED);
+	answer(1000, 0);
+	for (int n = 0; n < 2; n++) {
+		struct io_op *connect = next_within(1101);
+
+		pass(499);
+		fake_run_cancels();
+		assert_true(connect->in_kernel);
+		pass(1);
+		fake_run_cancels();
+		assert_false(connect->in_kernel);
+	}
+	expect_state(BACKEND_DOWN);
+	finish();
+}
+
+/* The answer came when the cancel was on its way, and that is not back when the next is due. */
+static void a_cancel_that_takes_long_is_waited_for(void **state)
+{
+	struct io_op *connect;
+
+	start_with(state, CHECKED);
+	connect = next_within(1000);
+	pass(500);
+	fake_complete(connect, 0, 0);
+	pass(2000);
+	assert_null(under_way());
+	fake_run_cancels();
+	assert_ptr_equal(next_within(2), connect);
+	expect_state(BACKEND_READY);
+	finish();
+}
+
+static void trouble_of_our_own_says_nothing_of_the_backend(void **state)
+{
+	static const int errors[] = { -EADDRNOTAVAIL, -ENOBUFS, -ENOMEM };
+
+	start_with(state, CHECKED);
+	for (int n = 0; n < 12; n++)
+		answer(1001, errors[n % 3]);
+	expect_state(BACKEND_READY);
+	finish();
+}
+
+static void a_check_introduces_itself(void **state)
+{
+	static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00";
+	char header[32];
+	int fd;
+
+	start_with(state, CHECKED "send_proxy = v2");
+	assert_true(fake_perform(next_within(1000)));
+	fd = stage_accept_at(control.st, 0);
+	assert_int_equal(peer_recv(fd, header, sizeof(header)), 16);
+	assert_memory_equal(header, local, 16);
+	finish();
+}
+
+/* ---- a pool in time ------------------------------------------------------ */
+
+static void one_that_was_ejected_returns(void **state)
+{
+	struct pool *pool;
+
+	start(state, &(struct stage_options){ .backends = 2,
+					      .pool_keys = "eject_after = 1\neject_time = 5s\n"
+							   "eject_max_percent = 50" });
+	pool = control.st->proxy->pools[0];
+	assert_int_equal(pool_on_connect(pool, stage_backend(control.st, 0), HEALTH_FAILED,
+					 control.now_ms),
+			 HEALTH_EJECTED);
+	pass(4500);
+	expect_state(BACKEND_EJECTED);
+	pass(3000);
+	expect_state(BACKEND_READY);
+	assert_non_null(strstr(stage_log(control.st), "change=returned"));
+	finish();
+}
+
+/* ---- its end ------------------------------------------------------------- */
+
+static void it_waits_for_what_is_under_way(void **state)
+{
+	struct io_op *connect;
+
+	start_with(state, CHECKED);
+	connect = next_within(1000);
+	checker_stop(control.checker);
+	assert_false(checker_is_idle(control.checker));
+	fake_complete(connect, 0, 0); /* the cancel came too late */
+	assert_false(checker_is_idle(control.checker));
+	fake_run_cancels();
+	assert_true(checker_is_idle(control.checker));
+	pass(5000);
+	assert_null(under_way());
+	finish();
+}
+
+static void a_check_that_is_cut_short_says_nothing(void **state)
+{
+	start_with(state, CHECKED);
+	(void)next_within(1000);
+	finish();
+	expect_state(BACKEND_READY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(every_backend_is_asked_within_the_interval),
+		stage_test(one_that_is_well_is_asked_once_an_interval),
+		stage_test(nobody_is_asked_without_checks),
+		stage_test(it_falls_and_rises_in_fast_steps),
+		stage_test(the_first_answer_counts_at_once),
+		stage_test(no_answer_in_time_is_none),
+		stage_test(a_cancel_that_takes_long_is_waited_for),
+		stage_test(trouble_of_our_own_says_nothing_of_the_backend),
+		stage_test(a_check_introduces_itself),
+		stage_test(one_that_was_ejected_returns),
+		stage_test(it_waits_for_what_is_under_way),
+		stage_test(a_check_that_is_cut_short_says_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
