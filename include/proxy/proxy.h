@@ -99,8 +99,7 @@ void proxy_call_waiting(struct proxy *proxy, struct pool *pool, uint64_t now_ms)
 MUST_CHECK struct session *proxy_take_called(struct proxy *proxy, unsigned worker);
 
 /* A backend has changed its state: says so in the log, once for all workers. */
-void proxy_on_health(struct proxy *proxy, struct pool *pool, const struct backend *backend,
-		     enum health_change change);
+void proxy_on_health(struct pool *pool, const struct backend *backend, enum health_change change);
 
 /*
  * A worker accepts and hands over no more. When all do, each is woken once

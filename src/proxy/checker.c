@@ -65,7 +65,7 @@ static void probe_answered(struct probe *p, bool passed)
 	p->fd = -1;
 	change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
 	if (change != HEALTH_SAME) {
-		proxy_on_health(c->proxy, p->pool, p->backend, change);
+		proxy_on_health(p->pool, p->backend, change);
 		clockwork_on_timer(&p->clockwork->timer);
 	}
 	timer_set(c->timers, &p->timer, MAX(p->started_ms + delay_ms, *c->now_ms + 1));
@@ -155,7 +155,7 @@ static void clockwork_on_timer(struct timer *timer)
 	do {
 		next_ms = pool_tick(w->pool, *c->now_ms, &returned);
 		if (returned)
-			proxy_on_health(c->proxy, w->pool, returned, HEALTH_RETURNED);
+			proxy_on_health(w->pool, returned, HEALTH_RETURNED);
 	} while (returned);
 	proxy_call_waiting(c->proxy, w->pool, *c->now_ms);
 	alarm_tick(proxy_alarm(c->proxy, pool_config(w->pool)), w->pool, *c->now_ms);

@@ -89,7 +89,7 @@ static void note_result(struct session *s, int err)
 
 	count_try(s, err);
 	if (change != HEALTH_SAME)
-		proxy_on_health(s->engine->proxy, s->pool, s->backend, change);
+		proxy_on_health(s->pool, s->backend, change);
 }
 
 /* Has the address that was connected from run out of ports, and is there another one? */

@@ -266,12 +266,10 @@ struct session *proxy_take_called(struct proxy *proxy, unsigned worker)
 	return atomic_exchange(&proxy->peers[worker].called, NULL);
 }
 
-void proxy_on_health(struct proxy *proxy, struct pool *pool, const struct backend *backend,
-		     enum health_change change)
+void proxy_on_health(struct pool *pool, const struct backend *backend, enum health_change change)
 {
 	struct log_line line;
 
-	(void)proxy;
 	if (!log_begin(&line, LOG_WARN, "backend"))
 		return;
 	log_text(&line, "pool", pool_config(pool)->name);

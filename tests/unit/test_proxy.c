@@ -174,7 +174,7 @@ static void a_change_of_health_is_told(void **state)
 	const char *log;
 
 	pool_set_state(st->proxy->pools[0], stage_backend(st, 0), BACKEND_DOWN);
-	proxy_on_health(st->proxy, st->proxy->pools[0], stage_backend(st, 0), HEALTH_WENT_DOWN);
+	proxy_on_health(st->proxy->pools[0], stage_backend(st, 0), HEALTH_WENT_DOWN);
 	log = stage_log(st);
 	assert_non_null(strstr(log, "pool=p backend=b0 change="));
 	assert_non_null(strstr(log, "state=down"));
