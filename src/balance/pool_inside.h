@@ -24,9 +24,10 @@ struct member {
 	unsigned part; /* POOL_PART_ALL unless in slow start */
 	bool has_ramp_start;
 	uint64_t ramp_start_ms;
-	bool is_ready;  /* of state ready and with weight */
-	bool was_ready; /* ever: what is down from the start does not come back slowly */
-	bool was_out;   /* since then; draining alone is not out */
+	uint64_t ramp_next_ms; /* when its next step is due */
+	bool is_ready;         /* of state ready and with weight */
+	bool was_ready;        /* ever: what is down from the start does not come back slowly */
+	bool was_out;          /* since then; draining alone is not out */
 };
 
 /*

@@ -13,7 +13,7 @@
 
 /* A ramp takes this many steps, or as many as it takes to have them this far apart. */
 #define RAMP_STEPS 128
-#define RAMP_STEP_MS 20
+#define RAMP_STEP_MS 100
 
 const char *const backend_state_names[BACKEND_STATES] = {
 	[BACKEND_READY] = "ready", [BACKEND_DRAIN] = "drain",     [BACKEND_DOWN] = "down",
@@ -305,23 +305,24 @@ static unsigned ramp_part(const struct pool *pool, uint64_t since_ms)
 	       (unsigned)((unsigned __int128)since_ms * (POOL_PART_ALL - POOL_PART_MIN) / ms);
 }
 
-/* Takes one step; gives when the next one is due. */
+/* Takes a step that is due; gives when the next one is. */
 static uint64_t ramp(struct pool *pool, unsigned index, uint64_t now_ms)
 {
 	struct member *m = &pool->members[index];
 	uint64_t step_ms = MAX(pool->config->slow_start_ms / RAMP_STEPS, RAMP_STEP_MS);
-	uint64_t end_ms;
 
 	if (m->part == POOL_PART_ALL)
 		return POOL_NEVER;
 	if (!m->has_ramp_start) {
 		m->has_ramp_start = true;
 		m->ramp_start_ms = now_ms;
+	} else if (now_ms < m->ramp_next_ms) {
+		return m->ramp_next_ms;
 	}
-	end_ms = m->ramp_start_ms + pool->config->slow_start_ms;
-	set_part(pool, index, ramp_part(pool, now_ms - MIN(m->ramp_start_ms, now_ms)));
+	m->ramp_next_ms = MIN(now_ms + step_ms, m->ramp_start_ms + pool->config->slow_start_ms);
+	set_part(pool, index, ramp_part(pool, now_ms - m->ramp_start_ms));
 	member_admit(pool, index); /* it may have places again */
-	return m->part == POOL_PART_ALL ? POOL_NEVER : MIN(now_ms + step_ms, end_ms);
+	return m->part == POOL_PART_ALL ? POOL_NEVER : m->ramp_next_ms;
 }
 
 /* Ends the ejection of @index when it is over; gives when it is to be looked at again. */

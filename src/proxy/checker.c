@@ -51,7 +51,15 @@ struct checker {
  */
 #define CLOCKWORK_MS 500
 
-static void clockwork_on_timer(struct timer *timer);
+/* The same after a check that has changed something; others may do so at the same time. */
+#define CLOCKWORK_SOON_MS 5
+
+static void clockwork_hurry(struct clockwork *w)
+{
+	struct checker *c = w->checker;
+
+	timer_set(c->timers, &w->timer, MIN(w->timer.due_ms, *c->now_ms + CLOCKWORK_SOON_MS));
+}
 
 /* ---- one check ----------------------------------------------------------- */
 
@@ -66,8 +74,9 @@ static void probe_answered(struct probe *p, bool passed)
 	change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
 	if (change != HEALTH_SAME) {
 		proxy_on_health(p->pool, p->backend, change);
-		clockwork_on_timer(&p->clockwork->timer);
+		clockwork_hurry(p->clockwork);
 	}
+	proxy_call_waiting(c->proxy, p->pool, *c->now_ms);
 	timer_set(c->timers, &p->timer, MAX(p->started_ms + delay_ms, *c->now_ms + 1));
 }
 
