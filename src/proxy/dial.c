@@ -200,7 +200,7 @@ static int set_source(struct session *s, int fd, const char **ret_step)
 	int err;
 
 	addr_lengthen(&client, &s->client);
-	if (pool->is_transparent && client.len > 0 &&
+	if (pool->is_transparent && client.len > 0 && !addr_is_unix(backend) &&
 	    addr_family(&client) == addr_family(backend)) {
 		addr_set_port(&client, 0);
 		return sock_set_source(fd, &client, true, ret_step);

@@ -199,6 +199,15 @@ def test_transparent_without_the_right(ringmain, backend):
     assert not rm.lines(msg="backend") and not server.peers
 
 
+def test_transparent_means_nothing_to_unix_sockets(ringmain, backend, connect, workdir):
+    """Neither where the backend alone is one, nor where the client is, too."""
+    server = backend(servers.echo, f"{workdir}/server")
+    rm = ringmain([server], binds=("127.0.0.1:0", f"unix:{workdir}/in"),
+                  pool={"transparent": "yes"})
+    for address in rm.addresses():
+        tcp.exchange(connect(address), b"hello")
+
+
 def routing_of_the_manual():
     """The commands that ringmain.ini(5) gives for the directive transparent."""
     page = (ROOT / "etc/ringmain.ini.5").read_text(encoding="utf-8")
