@@ -90,6 +90,8 @@ void io_connect(struct ring *ring, struct io_op *op, int fd, const struct addr *
  * there yet, so do not even look before the socket becomes readable.
  */
 void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool wait);
+/* Waits for bytes and receives once, @max of them or a buffer full, whichever is less. */
+void io_recv_some(struct ring *ring, struct io_op *op, int fd, uint32_t max);
 
 /* What one send takes its bytes from, at most. */
 #define IO_PARTS_MAX 16

@@ -136,6 +136,7 @@ static enum parse greet_once(struct session *s)
 	return PARSE_BAD;
 }
 
+/* No more than what fits behind it: the rest, which may be payload, can wait. */
 void greet_receive(struct session *s)
 {
 	struct side *client = client_side(s);
@@ -144,7 +145,7 @@ void greet_receive(struct session *s)
 	if (s->first && list_is_empty(&s->handshake))
 		list_append(&s->engine->half_said, &s->handshake);
 	client->recv.done = greet_on_recv;
-	io_recv(s->engine->ring, &client->recv, client->fd, 0, true);
+	io_recv_some(s->engine->ring, &client->recv, client->fd, (uint32_t)(BUF_BYTES - first_n(s)));
 }
 
 /* Works on what has come, until a step wants more or the greeting is over. */
@@ -158,28 +159,35 @@ void greet_run(struct session *s)
 		if (s->greet_step == GREET_HANDSHAKE && parsed == PARSE_DONE)
 			return; /* its turn comes: greet_work() */
 	}
-	if (s->phase == SESSION_GREETING && s->greet_step != GREET_DONE &&
-	    !client_side(s)->recv.in_kernel)
+	if (s->phase != SESSION_GREETING || s->greet_step == GREET_DONE ||
+	    client_side(s)->recv.in_kernel)
+		return;
+	if (first_n(s) < BUF_BYTES)
 		greet_receive(s);
+	else
+		greet_refuse(s, CLOSE_BAD_GREETING,
+			     "too many bytes before the first message was whole");
 }
 
-/* Puts what came behind what is there. False when that is too much. */
-static bool add_to_first(struct session *s, struct buf *buf)
+/* Puts what came behind what is there. */
+static void add_to_first(struct session *s, struct buf *buf)
 {
+	struct buf *first = s->first;
 	uint32_t n = buf_filled(buf);
 
-	if (!s->first) {
+	if (!first) {
 		s->first = buf;
-		return true;
+		return;
 	}
-	if (n > BUF_BYTES - s->first->end) {
-		buf_put(&s->engine->bufs, buf);
-		return false;
+	CHECK(n <= BUF_BYTES - buf_filled(first));
+	if (n > BUF_BYTES - first->end) { /* over what was before it, a PROXY header */
+		memmove(first->bytes, first->bytes + first->start, buf_filled(first));
+		first->end -= first->start;
+		first->start = 0;
 	}
-	memcpy(s->first->bytes + s->first->end, buf->bytes + buf->start, n);
-	s->first->end += n;
+	memcpy(first->bytes + first->end, buf->bytes + buf->start, n);
+	first->end += n;
 	buf_put(&s->engine->bufs, buf);
-	return true;
 }
 
 static void greet_receive_failed(struct session *s, int res)
@@ -217,15 +225,14 @@ static void greet_on_recv(struct io_op *op, int res, unsigned flags)
 	list_remove(&s->handshake);
 	s->active_ms = s->engine->now_ms;
 	s->has_spoken = true;
-	if (!buf)
+	if (!buf) {
 		greet_receive_failed(s, res);
-	else if (s->greet_step == GREET_STARTUP)
+	} else if (s->greet_step == GREET_STARTUP) {
 		startup_received(s, buf);
-	else if (add_to_first(s, buf))
+	} else {
+		add_to_first(s, buf);
 		greet_run(s);
-	else
-		greet_refuse(s, CLOSE_BAD_GREETING,
-			     "too many bytes before the first message was whole");
+	}
 }
 
 void greet_feed(struct session *s)

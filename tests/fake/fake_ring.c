@@ -151,7 +151,8 @@ static int try_recv(struct fake_request *r, unsigned *ret_flags)
 	buf = buf_get_to_receive(r->ring->pool);
 	if (!buf)
 		return -ENOBUFS;
-	n = recv(r->fd, buf->bytes, BUF_RECEIVE_BYTES, MSG_DONTWAIT);
+	n = recv(r->fd, buf->bytes, r->n > 0 ? MIN(r->n, BUF_RECEIVE_BYTES) : BUF_RECEIVE_BYTES,
+		 MSG_DONTWAIT);
 	if (n <= 0) {
 		int err = errno;
 
@@ -398,6 +399,12 @@ void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool 
 					.fd = fd,
 					.credit = ring->features.recv_credit ? credit : 0,
 					.wait = wait });
+}
+
+void io_recv_some(struct ring *ring, struct io_op *op, int fd, uint32_t max)
+{
+	request(&(struct fake_request){
+		.ring = ring, .op = op, .kind = FAKE_RECV, .fd = fd, .n = max, .wait = true });
 }
 
 void io_send(struct ring *ring, struct io_op *op, int fd, const struct iovec *parts, unsigned n)

@@ -40,7 +40,7 @@ struct fake_request {
 	struct iovec parts[IO_PARTS_MAX]; /* of a send */
 	unsigned parts_n;
 	void *to;             /* of a read */
-	size_t n;             /* bytes, of both */
+	size_t n;             /* bytes, of both; of a receive the most, 0: a buffer full */
 	bool lacks_room;      /* of a send that waits for some */
 	unsigned events;      /* of a poll */
 	uint32_t credit;      /* of a receive; what is left of it */

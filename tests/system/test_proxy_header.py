@@ -8,6 +8,7 @@ import pytest
 from kit import backend as servers
 from kit import proxyhdr as ph, tcp, tls
 from kit.ports import reserved_port
+from kit.ringmain import ROOT
 from kit.wait import Stopwatch
 
 CLIENT, TARGET = ("192.0.2.77", 40001), ("198.51.100.9", 443)
@@ -20,6 +21,7 @@ V1, V1_6 = ph.v1(CLIENT, TARGET), ph.v1(CLIENT6, TARGET6)
 V2, V2_6 = ph.v2(CLIENT, TARGET), ph.v2(CLIENT6, TARGET6)
 WITH_TLVS = ph.with_checksum(ph.v2(CLIENT, TARGET, ph.tlv(ph.NOOP, b"??") + ph.tlv(0xe0, b"ours")
                                    + ph.tlv(ph.AUTHORITY, b"a.example.com")))
+LONG = ph.v2(CLIENT, TARGET, ph.tlv(ph.NOOP, bytes(8192 - len(V2) - 3)))
 GOOD = {"v1": (V1, CLIENT), "v1 6": (V1_6, CLIENT6), "v2": (V2, CLIENT), "v2 6": (V2_6, CLIENT6),
         "v2 with TLVs": (WITH_TLVS, CLIENT)}
 
@@ -90,15 +92,37 @@ def test_header_cut_at_every_byte(relay, connect, name):
     for cut, sock in enumerate(socks, 1):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.sendall(header[:cut])
-    knocks = [connect(relay.address()) for _ in range(4)]
-    for knock in knocks:        # by then both workers have seen the first parts
-        tcp_echo(knock, V1)
+    let_both_workers_see(relay, connect)
     for cut, sock in enumerate(socks, 1):
         sock.sendall(header[cut:] + PAYLOAD)
         tcp.expect(sock, PAYLOAD)
         sock.close()
     lines = relay.wait_sessions(len(socks), up=len(PAYLOAD))
     assert {line["client"] for line in lines} == {tcp.text_of(client)}
+
+
+@pytest.mark.parametrize("cut", (1, 1500, 4000, len(LONG) - 1))
+def test_much_behind_a_long_header(relay, connect, cut):
+    sock, payload = connect(relay.address()), tcp.pattern(cut, 1 << 17)
+    sock.sendall(LONG[:cut])
+    let_both_workers_see(relay, connect)
+    task = tcp.send_in_background(sock, LONG[cut:] + payload)
+    tcp.expect(sock, payload)
+    task.result()
+
+
+def test_longest_header_before_a_long_client_hello(ringmain, backend, connect):
+    hello = (ROOT / "tests/fuzz/corpus/hello/made-16k").read_bytes()
+    rm = ringmain([backend(servers.echo)], listener={**ACCEPT, "tls": "passthrough"})
+    sock = connect(rm.address())
+    sock.sendall(LONG + hello)
+    tcp.expect(sock, hello)
+
+
+def let_both_workers_see(rm, connect):
+    """What was sent before."""
+    for knock in [connect(rm.address()) for _ in range(4)]:
+        tcp_echo(knock, V1)
 
 
 def tcp_echo(sock, header, data=b"hello"):
