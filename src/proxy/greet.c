@@ -145,7 +145,8 @@ void greet_receive(struct session *s)
 	if (s->first && list_is_empty(&s->handshake))
 		list_append(&s->engine->half_said, &s->handshake);
 	client->recv.done = greet_on_recv;
-	io_recv_some(s->engine->ring, &client->recv, client->fd, (uint32_t)(BUF_BYTES - first_n(s)));
+	io_recv_some(s->engine->ring, &client->recv, client->fd,
+		     (uint32_t)(BUF_BYTES - first_n(s)));
 }
 
 /* Works on what has come, until a step wants more or the greeting is over. */
