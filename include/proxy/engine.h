@@ -63,6 +63,7 @@ struct engine {
 	/* Those that wait for their listener's handshake_rate. Who has none is in no line. */
 	struct list handshake_lines[HANDSHAKE_LINES];
 	struct list half_said; /* greetings that hold a buffer and wait, the oldest first */
+	const struct session *cut_short; /* the last of them that had to go, until it is gone */
 	struct slab facts;
 	struct slab watches; /* struct pgsql_watch */
 	struct acceptor *acceptors;
@@ -129,7 +130,7 @@ static inline struct pool_counters *session_pool_counters(const struct session *
 	return &s->engine->counters->pools[pool_config(s->pool) - first];
 }
 
-/* A session ended: there may be room for one that waits. */
-void engine_on_session_end(struct engine *engine);
+/* @s, which is only a name by now, ended: there may be room for one that waits. */
+void engine_on_session_end(struct engine *engine, const struct session *s);
 
 #endif

@@ -169,6 +169,15 @@ static void feed_starved(struct engine *e)
 	}
 }
 
+/* A buffer that was there when it asked may have gone to somebody else meanwhile. */
+static void help_first_starved(struct engine *e)
+{
+	struct session *s = side_session(container_of(e->starved.next, struct side, starved));
+
+	if (!e->cut_short && (s->phase == SESSION_GREETING || s->phase == SESSION_DIALING))
+		engine_free_slow_greeting(e, s);
+}
+
 /* A few in each turn: one may cost a millisecond, and the relay has to go on. */
 static void work_on_handshakes(struct engine *e)
 {
@@ -191,6 +200,7 @@ void engine_free_slow_greeting(struct engine *e, const struct session *wants_one
 		if (s == wants_one)
 			continue;
 		s->detail = "cut short: buffers are short";
+		e->cut_short = s;
 		session_close(s, CLOSE_GREETING_TIMEOUT, BY_CLIENT);
 		return;
 	}
@@ -230,6 +240,8 @@ void engine_work(struct engine *e, uint64_t now_ms)
 	work_on_handshakes(e);
 	if (!list_is_empty(&e->starved))
 		feed_starved(e);
+	if (!list_is_empty(&e->starved))
+		help_first_starved(e);
 	reap(e);
 }
 
@@ -274,8 +286,10 @@ int engine_run(struct engine *e)
 	return err < 0 ? err : engine_close_mail(e);
 }
 
-void engine_on_session_end(struct engine *e)
+void engine_on_session_end(struct engine *e, const struct session *s)
 {
+	if (e->cut_short == s)
+		e->cut_short = NULL;
 	atomic_fetch_sub(&e->proxy->peers[e->worker].sessions, 1);
 	for (size_t n = 0; n < e->acceptors_n; n++)
 		if (e->acceptors[n].parked_fd >= 0)

@@ -136,14 +136,19 @@ static enum parse greet_once(struct session *s)
 	return PARSE_BAD;
 }
 
+/* Who has said a part and waits holds a buffer: see engine_free_slow_greeting(). */
+static void note_half_said(struct session *s)
+{
+	if (s->first && list_is_empty(&s->handshake))
+		list_append(&s->engine->half_said, &s->handshake);
+}
+
 /* No more than what fits behind it: the rest, which may be payload, can wait. */
 void greet_receive(struct session *s)
 {
 	struct side *client = client_side(s);
 
-	/* Who has said a part and waits holds a buffer: see engine_free_slow_greeting(). */
-	if (s->first && list_is_empty(&s->handshake))
-		list_append(&s->engine->half_said, &s->handshake);
+	note_half_said(s);
 	client->recv.done = greet_on_recv;
 	io_recv_some(s->engine->ring, &client->recv, client->fd,
 		     (uint32_t)(BUF_BYTES - first_n(s)));
@@ -194,6 +199,7 @@ static void add_to_first(struct session *s, struct buf *buf)
 static void greet_receive_failed(struct session *s, int res)
 {
 	if (res == -ENOBUFS) {
+		note_half_said(s);
 		engine_free_slow_greeting(s->engine, s);
 		side_starve(client_side(s)); /* until its buffer is back, at the end of the turn */
 	} else if (res == -EINTR || res == -EAGAIN) {

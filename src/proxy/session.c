@@ -423,5 +423,5 @@ void session_reap(struct session *s)
 	proxy_leave(e->proxy, s->listener);
 	session_enter(s, SESSION_FREE);
 	slab_put(&e->sessions, s);
-	engine_on_session_end(e);
+	engine_on_session_end(e, s);
 }

@@ -217,6 +217,31 @@ static void when_buffers_are_short_the_slowest_greeting_goes(void **state)
 }
 
 /* Too few may have been offered to the kernel at that moment. */
+/* The last buffer was still there when it asked, and then somebody else had it. */
+static void who_waits_for_a_buffer_that_another_got_is_helped(void **state)
+{
+	struct stage *st =
+		stage_with(state, &(struct stage_options){ .listener_keys = "protocol = postgres",
+							   .buffers = 4 });
+	struct cast casts[4], late;
+
+	for (int n = 0; n < 3; n++) {
+		casts[n] = greeting(st);
+		peer_send(casts[n].client, startup, 3);
+		stage_run(st);
+	}
+	casts[3] = greeting(st);
+	late = greeting(st);
+	fake_complete(&client_of(late.s)->recv, -ENOBUFS, 0);
+	fake_receive(&client_of(casts[3].s)->recv, startup, 3, 0);
+	peer_send(late.client, startup, STARTUP_BYTES);
+	stage_run(st);
+	stage_pass(st, 1); /* the turn after the one in which the buffer came back */
+	stage_run(st);
+	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
+	assert_int_equal(stage_ended(st, CLOSE_GREETING_TIMEOUT), 1);
+}
+
 static void while_there_are_buffers_no_greeting_is_cut_short(void **state)
 {
 	struct stage *st = postgres(state);
@@ -396,6 +421,7 @@ int main(void)
 		stage_test(an_interrupted_receive_is_asked_for_again),
 		stage_test(a_silent_client_holds_no_buffer),
 		stage_test(when_buffers_are_short_the_slowest_greeting_goes),
+		stage_test(who_waits_for_a_buffer_that_another_got_is_helped),
 		stage_test(while_there_are_buffers_no_greeting_is_cut_short),
 		stage_test(a_session_that_closes_leaves_the_line_for_handshakes),
 		stage_test(a_header_names_the_client_and_the_rest_goes_on),
