@@ -147,7 +147,7 @@ struct session {
 	uint32_t stuck;                  /* held in the pool's stick table, or TABLE_NONE */
 	uint16_t introduced_left;        /* of our PROXY header, still to be sent */
 	uint16_t origin_turn;            /* see origin.h */
-	bool has_spoken;                 /* the client has */
+	bool has_spoken;                 /* the client has: there was a byte for the backend */
 	uint8_t greet_step;
 	uint8_t postgres_asked;  /* for pgsql_read_clear() */
 	bool is_direct_postgres; /* TLS without a request for it */

@@ -231,7 +231,6 @@ static void greet_on_recv(struct io_op *op, int res, unsigned flags)
 	}
 	list_remove(&s->handshake);
 	s->active_ms = s->engine->now_ms;
-	s->has_spoken = true;
 	if (!buf) {
 		greet_receive_failed(s, res);
 	} else if (s->greet_step == GREET_STARTUP) {

@@ -86,7 +86,6 @@ enum parse introduce_greet(struct session *s)
 		return PARSE_BAD;
 	}
 	greet_consume(s, hdr.bytes);
-	s->has_spoken = s->first && buf_filled(s->first) > 0; /* the header was not its own word */
 	if (!is_admitted(s))
 		return PARSE_BAD;
 	greet_next(s);

@@ -147,8 +147,6 @@ static void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 		lane->streak_bytes = MIN(lane->streak_bytes + n, LANE_STREAM_BYTES);
 	else
 		lane->streak_bytes = 0;
-	if (lane->index == LANE_UP)
-		s->has_spoken = true;
 	session_moved(s, flags & IO_MORE);
 	if (lane->state == LANE_DONE)
 		buf_put(&s->engine->bufs, buf); /* its destination died meanwhile */

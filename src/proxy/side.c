@@ -98,6 +98,8 @@ void side_deliver(struct side *side, struct buf *buf)
 
 	if (s->watch && side->index == SIDE_CLIENT)
 		postgres_watch(s, buf);
+	if (side->index == SIDE_BACKEND)
+		s->has_spoken = true;
 	if (!side->is_ready)
 		queue_bytes(&side->waiting, pool, buf);
 	else if (side->tls)

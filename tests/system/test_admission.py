@@ -349,6 +349,16 @@ def test_silent_client_has_a_deadline(relay, connect):
     tcp.exchange(talker, b"still here")
 
 
+def test_a_handshake_is_no_word_of_the_client(ringmain, backend, pki):
+    rm = ringmain([backend(servers.echo)], listener={
+        "tls": "terminate", "certificate": pki["ecdsa.pem"], "first_byte_timeout": "500ms"})
+    silent, talker = (tls.connect(rm.address(), tls.client_context(pki)) for _ in range(2))
+    tcp.exchange(talker, b"x")
+    assert rm.wait_sessions(1)[0]["reason"] == "first_byte_timeout"
+    tcp.exchange(talker, b"still here")
+    silent.close()
+
+
 def test_a_proxys_header_is_no_word_of_the_client(relay, connect):
     rm = relay(proxy="accept", proxy_from="127.0.0.1", first_byte_timeout="300ms")
     header = proxyhdr.v2(("192.0.2.1", 1), ("192.0.2.2", 2))
