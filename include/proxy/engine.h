@@ -73,6 +73,7 @@ struct engine {
 	struct io_op mail_cancel;
 	struct mail mail[ENGINE_MAIL_MAX];
 	struct log_rate refusals;
+	enum worker_order obeyed; /* the last one */
 	bool is_draining;
 	bool is_stopping;
 	bool is_mail_closed;

@@ -13,11 +13,9 @@
 #include "base/def.h"
 
 enum mail_kind {
-	MAIL_SOCKET,        /* an accepted socket for listener number @listener */
-	MAIL_CALLED,        /* see proxy_take_called() */
-	MAIL_DRAIN,         /* accept nothing more, let sessions end */
-	MAIL_DRAIN_TIMEOUT, /* they had their time */
-	MAIL_STOP,          /* end every session now */
+	MAIL_SOCKET, /* an accepted socket for listener number @listener */
+	MAIL_CALLED, /* see proxy_take_called() */
+	MAIL_ORDER,  /* see proxy_order(); also when there is nothing new, to wake a worker */
 };
 
 struct mail {

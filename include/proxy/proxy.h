@@ -26,6 +26,14 @@ struct cancels;
 struct counters;
 struct session;
 
+/* What all workers are told to do; each includes those before it. */
+enum worker_order {
+	ORDER_NONE,
+	ORDER_DRAIN,         /* accept nothing more, let sessions end */
+	ORDER_DRAIN_TIMEOUT, /* they had their time */
+	ORDER_STOP,          /* end every session now */
+};
+
 struct listener {
 	const struct listener_config *config;
 	size_t index;
@@ -60,6 +68,7 @@ struct proxy {
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full;
 	atomic_uint workers_draining;
+	_Atomic(enum worker_order) order;
 };
 
 /* Keeps @config. Returns NULL without memory. */
@@ -100,6 +109,12 @@ MUST_CHECK struct session *proxy_take_called(struct proxy *proxy, unsigned worke
 
 /* A backend has changed its state: says so in the log, once for all workers. */
 void proxy_on_health(struct pool *pool, const struct backend *backend, enum health_change change);
+
+/*
+ * Gives an order to all workers. Never waits: a worker whose mailbox is full
+ * looks at the order when it has read some of it.
+ */
+void proxy_order(struct proxy *proxy, enum worker_order order);
 
 /*
  * A worker accepts and hands over no more. When all do, each is woken once

@@ -2,7 +2,6 @@
 #include "app/control.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
@@ -15,7 +14,6 @@
 #include "base/timer.h"
 #include "proxy/checker.h"
 #include "proxy/counters.h"
-#include "proxy/mail.h"
 #include "tls/problem.h"
 #include "tls/tickets.h"
 
@@ -64,15 +62,6 @@ int control_init(void)
 	return -pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-static void tell_workers(struct control *c, enum mail_kind kind)
-{
-	const struct mail mail = { .kind = kind };
-
-	for (unsigned n = 0; n < c->proxy->workers_n; n++)
-		while (mail_send(c->proxy->peers[n].mail_fd, &mail) == -EAGAIN)
-			(void)poll(NULL, 0, 1); /* it has 2048 letters to open first */
-}
-
 /* ---- what signals mean --------------------------------------------------- */
 
 static void start_draining(struct control *c)
@@ -88,10 +77,10 @@ static void start_draining(struct control *c)
 		log_u64(&line, "drain_timeout_ms", timeout_ms);
 		log_end(&line);
 	}
-	tell_workers(c, MAIL_DRAIN);
+	proxy_order(c->proxy, ORDER_DRAIN);
 }
 
-static void stop_now(struct control *c, enum mail_kind kind)
+static void stop_now(struct control *c, enum worker_order order)
 {
 	struct log_line line;
 
@@ -99,15 +88,15 @@ static void stop_now(struct control *c, enum mail_kind kind)
 	timer_stop(&c->timers, &c->drain);
 	if (log_begin(&line, LOG_INFO, "ending all sessions")) {
 		log_u64(&line, "sessions", atomic_load(&c->proxy->sessions));
-		log_text(&line, "why", kind == MAIL_STOP ? "second signal" : "drain_timeout");
+		log_text(&line, "why", order == ORDER_STOP ? "second signal" : "drain_timeout");
 		log_end(&line);
 	}
-	tell_workers(c, kind);
+	proxy_order(c->proxy, order);
 }
 
 static void on_drain_timeout(struct timer *timer)
 {
-	stop_now(container_of(timer, struct control, drain), MAIL_DRAIN_TIMEOUT);
+	stop_now(container_of(timer, struct control, drain), ORDER_DRAIN_TIMEOUT);
 }
 
 static void on_tickets(struct timer *timer)
@@ -132,7 +121,7 @@ static void obey(struct control *c, int signo)
 	else if (c->state == CONTROL_RUNNING)
 		start_draining(c);
 	else if (c->state == CONTROL_DRAINING)
-		stop_now(c, MAIL_STOP);
+		stop_now(c, ORDER_STOP);
 }
 
 /* ---- the loop ------------------------------------------------------------ */

@@ -341,16 +341,26 @@ static void engine_open_letter(struct engine *e, const struct mail *mail)
 	case MAIL_CALLED:
 		engine_answer_calls(e);
 		break;
-	case MAIL_DRAIN:
-		engine_drain(e);
-		break;
-	case MAIL_DRAIN_TIMEOUT:
-		engine_stop(e, CLOSE_DRAIN_TIMEOUT);
-		break;
-	case MAIL_STOP:
-		engine_stop(e, CLOSE_SHUTDOWN);
-		break;
+	case MAIL_ORDER:
+		break; /* see engine_obey() */
 	}
+}
+
+/*
+ * After every read of the mailbox, whatever was in it: the letter of an order
+ * may have found the box full.
+ */
+static void engine_obey(struct engine *e)
+{
+	enum worker_order order = atomic_load(&e->proxy->order);
+
+	if (order == e->obeyed)
+		return;
+	e->obeyed = order;
+	if (order == ORDER_DRAIN)
+		engine_drain(e);
+	else
+		engine_stop(e, order == ORDER_STOP ? CLOSE_SHUTDOWN : CLOSE_DRAIN_TIMEOUT);
 }
 
 static void engine_on_mail(struct io_op *op, int res, unsigned flags)
@@ -360,6 +370,7 @@ static void engine_on_mail(struct io_op *op, int res, unsigned flags)
 	(void)flags;
 	for (int n = 0; n < res / (int)sizeof(struct mail); n++)
 		engine_open_letter(e, &e->mail[n]);
+	engine_obey(e);
 	if (!e->is_mail_closed)
 		engine_read_mail(e);
 }

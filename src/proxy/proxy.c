@@ -232,8 +232,10 @@ unsigned proxy_least_loaded(const struct proxy *proxy, unsigned self)
 	unsigned best = self, least = own;
 
 	for (unsigned n = 0; n < proxy->workers_n; n++) {
-		if (load_of(proxy, n) < least) {
-			least = load_of(proxy, n);
+		unsigned load = load_of(proxy, n); /* once: it may change meanwhile */
+
+		if (load < least) {
+			least = load;
 			best = n;
 		}
 	}
@@ -279,14 +281,24 @@ void proxy_on_health(struct pool *pool, const struct backend *backend, enum heal
 	log_end(&line);
 }
 
+static void wake_workers(struct proxy *proxy)
+{
+	const struct mail wake = { .kind = MAIL_ORDER };
+
+	for (unsigned n = 0; n < proxy->workers_n; n++)
+		(void)!mail_send(proxy->peers[n].mail_fd, &wake); /* a full box wakes it too */
+}
+
+void proxy_order(struct proxy *proxy, enum worker_order order)
+{
+	atomic_store(&proxy->order, order);
+	wake_workers(proxy);
+}
+
 void proxy_worker_drains(struct proxy *proxy)
 {
-	struct mail mail = { .kind = MAIL_DRAIN };
-
-	if (atomic_fetch_add(&proxy->workers_draining, 1) + 1 < proxy->workers_n)
-		return;
-	for (unsigned n = 0; n < proxy->workers_n; n++)
-		(void)!mail_send(proxy->peers[n].mail_fd, &mail); /* a full box wakes it too */
+	if (atomic_fetch_add(&proxy->workers_draining, 1) + 1 == proxy->workers_n)
+		wake_workers(proxy);
 }
 
 bool proxy_expects_sessions(const struct proxy *proxy, unsigned worker)

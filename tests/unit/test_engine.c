@@ -123,7 +123,7 @@ static void the_loop_ends_with_the_order_to_stop(void **state)
 	struct stage *st = stage_of(state, NULL);
 	struct cast c = stage_relaying(st);
 
-	send_letter(st, 0, MAIL_STOP);
+	proxy_order(st->proxy, ORDER_STOP);
 	assert_int_equal(engine_run(stage_engine(st)), 0);
 	expect_reset(c.client);
 	assert_false(stage_engine(st)->mail_op.in_kernel);
@@ -134,7 +134,7 @@ static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
 	struct stage *st = stage_of(state, NULL);
 	struct cast c = stage_relaying(st);
 
-	send_letter(st, 0, MAIL_DRAIN);
+	proxy_order(st->proxy, ORDER_DRAIN);
 	peer_send(c.client, "last", 4);
 	shutdown(c.client, SHUT_WR);
 	shutdown(c.backend, SHUT_WR);
@@ -146,17 +146,37 @@ static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
 
 /* ---- letters ------------------------------------------------------------- */
 
-static void letters_are_opened_in_the_order_they_came(void **state)
+static void an_order_is_obeyed_once_and_includes_those_before_it(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
 	struct cast c = stage_relaying(st);
 
-	send_letter(st, 0, MAIL_DRAIN);
-	send_letter(st, 0, MAIL_DRAIN_TIMEOUT);
-	send_letter(st, 0, MAIL_STOP);
+	proxy_order(st->proxy, ORDER_DRAIN);
+	proxy_order(st->proxy, ORDER_DRAIN_TIMEOUT);
+	assert_true(fake_perform(&stage_engine(st)->mail_op));
+	assert_true(stage_engine(st)->is_draining);
+	assert_true(stage_engine(st)->is_stopping);
+	proxy_order(st->proxy, ORDER_STOP);
 	stage_run(st);
 	assert_int_equal(stage_ended(st, CLOSE_DRAIN_TIMEOUT), 1);
 	expect_reset(c.client);
+}
+
+/* Who gives it does not wait, whatever the worker does. */
+static void an_order_that_finds_the_mailbox_full_is_obeyed(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
+	const struct mail mail = { .kind = MAIL_CALLED };
+	struct cast c = stage_relaying(st);
+
+	for (unsigned n = 0; n < 2; n++)
+		while (mail_send(st->mail_fds[n], &mail) == 0)
+			continue;
+	proxy_order(st->proxy, ORDER_STOP);
+	stage_run(st);
+	expect_reset(c.client);
+	assert_true(engine_is_over(&st->engines[0]));
+	assert_true(engine_is_over(&st->engines[1]));
 }
 
 static void more_letters_than_are_read_at_once_are_all_read(void **state)
@@ -165,9 +185,10 @@ static void more_letters_than_are_read_at_once_are_all_read(void **state)
 
 	for (int n = 0; n < 10 * ENGINE_MAIL_MAX; n++)
 		send_letter(st, 0, MAIL_CALLED);
-	send_letter(st, 0, MAIL_DRAIN);
+	proxy_order(st->proxy, ORDER_DRAIN);
 	stage_run(st);
 	assert_true(stage_engine(st)->is_draining);
+	assert_false(fake_perform(&stage_engine(st)->mail_op)); /* it waits for the next */
 }
 
 /* ---- draining ------------------------------------------------------------ */
@@ -384,7 +405,8 @@ int main(void)
 		stage_test(a_session_without_a_future_is_over_in_its_first_turn),
 		stage_test(the_loop_ends_with_the_order_to_stop),
 		stage_test(the_loop_ends_with_the_last_session_of_a_drain),
-		stage_test(letters_are_opened_in_the_order_they_came),
+		stage_test(an_order_is_obeyed_once_and_includes_those_before_it),
+		stage_test(an_order_that_finds_the_mailbox_full_is_obeyed),
 		stage_test(more_letters_than_are_read_at_once_are_all_read),
 		stage_test(a_drain_lets_sessions_go_on),
 		stage_test(no_worker_ends_before_all_drain),

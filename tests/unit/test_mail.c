@@ -146,7 +146,7 @@ static void without_descriptors_there_is_no_box(void **state)
 
 static void a_box_that_nobody_reads_any_more_says_so(void **state)
 {
-	const struct mail mail = { .kind = MAIL_STOP };
+	const struct mail mail = { .kind = MAIL_ORDER };
 	struct box box;
 
 	(void)state;
