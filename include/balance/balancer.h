@@ -5,9 +5,9 @@
 /*
  * What a balancer is to its pool. The pool decides who may be picked at all
  * (ready, weight above zero, a place free, its tier serving) and tells the
- * balancer who joins, who leaves and whose load or weight changed; the
- * balancer keeps whatever lets it choose among those in O(1) or O(log n),
- * without allocating. All calls but create() and destroy() come under the
+ * balancer who joins, who leaves and whose load or weight changed. A pick
+ * looks at all backends, of which there are POOL_BACKENDS_MAX at most, and
+ * allocates nothing. All calls but create() and destroy() come under the
  * pool's lock.
  *
  * Only the pool and the balancers include this.
@@ -60,7 +60,7 @@ struct balancer_ops {
 	 * candidates[index] has its new values when these are called; but who
 	 * leaves still has the weight it was in with.
 	 */
-	void (*join)(struct balancer *b, unsigned index);
+	void (*join)(struct balancer *b, unsigned index);  /* may be NULL */
 	void (*leave)(struct balancer *b, unsigned index); /* may be NULL */
 	/* Sessions changed while it is in. May be NULL. */
 	void (*on_load)(struct balancer *b, unsigned index);

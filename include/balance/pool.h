@@ -39,8 +39,9 @@
 #include "base/def.h"
 #include "config/config.h"
 
-#define POOL_TRIES_MAX 8        /* different backends that one session may try */
-#define POOL_BACKENDS_MAX 65534 /* of one pool; an index fits 16 bits */
+#define POOL_TRIES_MAX 8 /* different backends that one session may try */
+/* Of one pool: a pick that looks at all of them holds the lock for less than a microsecond. */
+#define POOL_BACKENDS_MAX 1024
 #define POOL_WEIGHT_MAX 256
 #define POOL_TIERS_MAX 8 /* tiers 0 to 7 */
 #define POOL_NEVER UINT64_MAX

@@ -21,7 +21,7 @@
 #define CONFIG_SESSIONS_MAX (16u << 20) /* that any limit may allow: more than fds can be had */
 #define CONFIG_WORKERS_MAX 256u
 #define CONFIG_TRIES_MAX 8u            /* to find a backend, for one session */
-#define CONFIG_BACKENDS_MAX 65534u     /* of a pool */
+#define CONFIG_BACKENDS_MAX 1024u      /* of a pool */
 #define CONFIG_TIERS_MAX 8u            /* of them, numbered from 0 */
 #define CONFIG_HASH_SLOTS_SMALL 65537u /* sizes of a table of hashes, both prime */
 #define CONFIG_HASH_SLOTS_LARGE 655373u

@@ -25,7 +25,7 @@ from processes import Trouble
 BALANCERS = ("roundrobin", "leastconn", "random", "maglev", "first")
 PICK_SECONDS = 0.3  # of each of 30 measurements
 PICK_SECONDS_QUICK = 0.08
-PICK_THREADS = 4
+PICK_THREADS = 16
 
 
 @dataclasses.dataclass(frozen=True)

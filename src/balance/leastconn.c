@@ -2,119 +2,104 @@
 
 /*
  * Weighted least connections: who would have the fewest sessions for its
- * weight, the new one counted in. Sessions that are still connecting have
- * their place already, so a burst does not all go to the same one. Of equal
- * ones, who was picked longest ago.
+ * weight, the new one counted in. Sessions that are still connecting are
+ * counted already, so a burst does not all go to the same one. Equal ones
+ * take turns.
  */
 
 #include "balance/balancer.h"
 
-#include "balance/tournament.h"
-
-#include <assert.h>
 #include <stdlib.h>
+
+/* Sessions for each unit of weight, in fixed point. */
+#define LOAD_SHIFT 30
+#define NO_LOAD UINT64_MAX /* of who is not in */
 
 struct leastconn {
 	struct balancer balancer;
-	struct tournament loads;
-	uint64_t picks;
-	uint64_t *picked; /* by index: at which pick last */
+	unsigned last; /* who was picked last */
+	uint64_t loads[];
 };
-
-/* Sessions for each unit of weight, in fixed point: fits for 2^32 sessions. */
-#define LOAD_SHIFT 30
-/* A score: the load, and as its lower bits the number of the last pick. */
-#define PICKS_BITS 48
-
-static_assert(32 + LOAD_SHIFT + PICKS_BITS <= TOURNAMENT_SCORE_BITS, "a score holds both");
 
 static struct leastconn *leastconn_of(struct balancer *b)
 {
 	return container_of(b, struct leastconn, balancer);
 }
 
-static void leastconn_destroy(struct balancer *b)
-{
-	struct leastconn *lc = leastconn_of(b);
-
-	tournament_finish(&lc->loads);
-	free(lc->picked);
-	free(lc);
-}
-
 static struct balancer *leastconn_create(const struct pool_config *config, const unsigned *weights)
 {
-	struct leastconn *lc = calloc(1, sizeof(*lc));
+	struct leastconn *lc = calloc(1, sizeof(*lc) + config->backends_n * sizeof(lc->loads[0]));
 
 	(void)weights;
 	if (!lc)
 		return NULL;
-	lc->picked = calloc(config->backends_n + 1, sizeof(*lc->picked));
-	if (!lc->picked || tournament_init(&lc->loads, (uint32_t)config->backends_n) < 0) {
-		leastconn_destroy(&lc->balancer);
-		return NULL;
-	}
+	lc->last = config->backends_n > 0 ? (unsigned)config->backends_n - 1 : 0;
+	for (size_t i = 0; i < config->backends_n; i++)
+		lc->loads[i] = NO_LOAD;
 	return &lc->balancer;
 }
 
-static void leastconn_place(struct balancer *b, unsigned index)
+static void leastconn_destroy(struct balancer *b)
 {
-	struct leastconn *lc = leastconn_of(b);
-	const struct candidate *c = &b->candidates[index];
-	uint64_t load = (((uint64_t)c->sessions + 1) << LOAD_SHIFT) / c->weight;
-
-	tournament_put(&lc->loads, index,
-		       (unsigned __int128)load << PICKS_BITS | lc->picked[index]);
+	free(leastconn_of(b));
 }
 
-static void leastconn_leave(struct balancer *b, unsigned index)
+static void leastconn_on_load(struct balancer *b, unsigned index)
 {
-	tournament_remove(&leastconn_of(b)->loads, index);
+	const struct candidate *c = &b->candidates[index];
+
+	leastconn_of(b)->loads[index] = (((uint64_t)c->sessions + 1) << LOAD_SHIFT) / c->weight;
 }
 
 static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t before)
 {
 	(void)before;
-	leastconn_place(b, index);
+	leastconn_on_load(b, index);
 }
 
-/* Those who were tried leave while the others are asked. */
-static uint32_t first_untried(struct tournament *t, const struct pool_ask *ask)
+static void leastconn_leave(struct balancer *b, unsigned index)
 {
-	unsigned __int128 scores[POOL_TRIES_MAX];
-	uint32_t tried[POOL_TRIES_MAX], first;
-	unsigned n = 0;
-
-	while ((first = tournament_first(t)) != TOURNAMENT_NOBODY && n < POOL_TRIES_MAX &&
-	       ask_has_tried(ask, first)) {
-		tried[n] = first;
-		scores[n++] = tournament_score(t, first);
-		tournament_remove(t, first);
-	}
-	while (n-- > 0)
-		tournament_put(t, tried[n], scores[n]);
-	return first;
+	leastconn_of(b)->loads[index] = NO_LOAD;
 }
 
-/* It goes to its new place when its new session is counted, at once after this. */
+/* The first of the least from @from to before @to, if it is less than that of @best; or @best. */
+static int least(const struct leastconn *lc, size_t from, size_t to, int best)
+{
+	uint64_t load = best < 0 ? NO_LOAD : lc->loads[best];
+
+	for (size_t i = from; i < to; i++) {
+		best = lc->loads[i] < load ? (int)i : best;
+		load = MIN(lc->loads[i], load);
+	}
+	return best;
+}
+
 static int leastconn_pick(struct balancer *b, const struct pool_ask *ask)
 {
 	struct leastconn *lc = leastconn_of(b);
-	uint32_t index = first_untried(&lc->loads, ask);
+	uint64_t tried[POOL_TRIES_MAX];
+	int best;
 
-	if (index == TOURNAMENT_NOBODY)
-		return -1;
-	lc->picked[index] = ++lc->picks;
-	return (int)index;
+	for (unsigned i = 0; i < ask->tried_n; i++) {
+		tried[i] = lc->loads[ask->tried[i]];
+		lc->loads[ask->tried[i]] = NO_LOAD;
+	}
+	best = least(lc, lc->last + 1, b->n, -1);
+	best = least(lc, 0, MIN(lc->last + 1, b->n), best);
+	for (unsigned i = 0; i < ask->tried_n; i++)
+		lc->loads[ask->tried[i]] = tried[i];
+	if (best >= 0)
+		lc->last = (unsigned)best;
+	return best;
 }
 
 const struct balancer_ops leastconn_ops = {
 	.name = "leastconn",
 	.create = leastconn_create,
 	.destroy = leastconn_destroy,
-	.join = leastconn_place,
+	.join = leastconn_on_load,
 	.leave = leastconn_leave,
-	.on_load = leastconn_place,
+	.on_load = leastconn_on_load,
 	.on_weight = leastconn_on_weight,
 	.pick = leastconn_pick,
 };

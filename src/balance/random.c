@@ -6,144 +6,70 @@
  * The power of two choices in randomized load balancing, IEEE TPDS 2001),
  * and several ringmains in front of the same backends do not all run to the
  * same one when they see the same loads.
- *
- * Drawing by weight in O(log n): a tree of partial sums of weights (as of
- * Fenwick, Software: Practice and Experience 24, 1994, but with four branches
- * at each node, whose three sums are compared at once).
  */
 
 #include "balance/balancer.h"
 
-#include "base/check.h"
-
 #include <assert.h>
 #include <stdlib.h>
 
-#define BRANCHES 4
+static_assert((uint64_t)POOL_BACKENDS_MAX * BALANCER_WEIGHT_MAX <= UINT32_MAX, "sums fit");
 
-/*
- * Below node i are nodes BRANCHES * i + 1 and so on. The last level is not
- * stored: there, node nodes_n + index would be the backend of that index.
- */
 struct random {
 	struct balancer balancer;
-	unsigned levels;
-	size_t nodes_n;
-	/* Of each node, what all branches before the one of that number weigh; [0] is 0. */
-	uint32_t (*sums)[BRANCHES];
 	uint32_t total;
+	uint32_t weights[]; /* 0 of who is not in */
 };
-
-static_assert((uint64_t)POOL_BACKENDS_MAX * BALANCER_WEIGHT_MAX <= UINT32_MAX, "sums fit");
 
 static struct random *random_of(struct balancer *b)
 {
 	return container_of(b, struct random, balancer);
 }
 
-static void random_destroy(struct balancer *b)
-{
-	struct random *r = random_of(b);
-
-	free(r->sums);
-	free(r);
-}
-
 static struct balancer *random_create(const struct pool_config *config, const unsigned *weights)
 {
-	struct random *r = calloc(1, sizeof(*r));
+	struct random *r = calloc(1, sizeof(*r) + config->backends_n * sizeof(r->weights[0]));
 
 	(void)weights;
-	if (!r)
-		return NULL;
-	for (size_t width = 1; width < config->backends_n; width *= BRANCHES) {
-		r->nodes_n += width;
-		r->levels++;
-	}
-	r->sums = calloc(r->nodes_n + 1, sizeof(*r->sums));
-	if (!r->sums) {
-		random_destroy(&r->balancer);
-		return NULL;
-	}
-	return &r->balancer;
+	return r ? &r->balancer : NULL;
 }
 
-/* Adds @weight, or takes it away as a two's complement. */
-static void add(struct random *r, unsigned index, uint32_t weight)
+static void random_destroy(struct balancer *b)
 {
-	size_t parent;
+	free(random_of(b));
+}
 
-	r->total += weight;
-	for (size_t at = r->nodes_n + index; at > 0; at = parent) {
-		parent = (at - 1) / BRANCHES;
-		for (size_t k = at - BRANCHES * parent; k < BRANCHES; k++)
-			r->sums[parent][k] += weight;
-	}
+static void set_weight(struct random *r, unsigned index, uint32_t weight)
+{
+	r->total += weight - r->weights[index];
+	r->weights[index] = weight;
 }
 
 static void random_join(struct balancer *b, unsigned index)
 {
-	add(random_of(b), index, b->candidates[index].weight);
+	set_weight(random_of(b), index, b->candidates[index].weight);
 }
 
 static void random_leave(struct balancer *b, unsigned index)
 {
-	add(random_of(b), index, -b->candidates[index].weight);
+	set_weight(random_of(b), index, 0);
 }
 
 static void random_on_weight(struct balancer *b, unsigned index, uint32_t before)
 {
-	add(random_of(b), index, b->candidates[index].weight - before);
+	(void)before;
+	random_join(b, index);
 }
 
-/* Where the part of @index begins, when all weights are laid end to end. */
-static uint32_t start_of(const struct random *r, unsigned index)
-{
-	uint32_t start = 0;
-	size_t parent;
-
-	for (size_t at = r->nodes_n + index; at > 0; at = parent) {
-		parent = (at - 1) / BRANCHES;
-		start += r->sums[parent][at - 1 - BRANCHES * parent];
-	}
-	return start;
-}
-
-/* Whose part @point is in. Sums, not jumps: nobody could foretell those. */
-static unsigned at_point(const struct random *r, uint32_t point)
-{
-	size_t at = 0;
-
-	for (unsigned level = 0; level < r->levels; level++) {
-		const uint32_t *sums = r->sums[at];
-		size_t k = (size_t)(sums[1] <= point) + (sums[2] <= point) + (sums[3] <= point);
-
-		point -= sums[k];
-		at = BRANCHES * at + 1 + k;
-	}
-	DCHECK(at - r->nodes_n < r->balancer.n);
-	return (unsigned)(at - r->nodes_n);
-}
-
-/* Somebody, by weight. */
+/* Somebody, by weight: whose part of all weights laid end to end a point is in. */
 static unsigned draw(struct random *r)
 {
-	return at_point(r, (uint32_t)balancer_scale(balancer_random(&r->balancer), r->total));
-}
+	uint32_t point = (uint32_t)balancer_scale(balancer_random(&r->balancer), r->total);
+	unsigned i = 0;
 
-/* Somebody else than @one; @one when there is nobody. */
-static unsigned draw_other(struct random *r, unsigned one)
-{
-	uint32_t weight = r->balancer.candidates[one].weight;
-	uint32_t point;
-
-	if (r->total == weight)
-		return one;
-	/* The line without the part of @one. */
-	point = (uint32_t)balancer_scale(balancer_random(&r->balancer), r->total - weight);
-	if (point >= start_of(r, one))
-		point += weight;
-	return at_point(r, point);
+	for (; point >= r->weights[i]; i++)
+		point -= r->weights[i];
+	return i;
 }
 
 /* Of equal ones @a, who was drawn first: so idle ones are picked by their weight. */
@@ -159,18 +85,17 @@ static int draw_better_of_two(struct random *r)
 {
 	const struct candidate *all = r->balancer.candidates;
 	unsigned one, other;
+	uint32_t weight;
 
 	if (r->total == 0)
 		return -1;
-	/*
-	 * Two draws that do not wait for each other; when they are of the same
-	 * one, the second is made again among the others. Of weights w with sum
-	 * W that is w_j/W + w_i/W * w_j/(W - w_i) = w_j/(W - w_i), as it must be.
-	 */
 	one = draw(r);
+	weight = r->weights[one];
+	if (r->total == weight)
+		return (int)one;
+	set_weight(r, one, 0);
 	other = draw(r);
-	if (other == one)
-		other = draw_other(r, one);
+	set_weight(r, one, weight);
 	return (int)(less_loaded(&all[one], &all[other]) - all);
 }
 
@@ -180,8 +105,7 @@ static int random_pick(struct balancer *b, const struct pool_ask *ask)
 	int index;
 
 	for (unsigned i = 0; i < ask->tried_n; i++)
-		if (b->candidates[ask->tried[i]].is_in)
-			random_leave(b, ask->tried[i]);
+		random_leave(b, ask->tried[i]);
 	index = draw_better_of_two(r);
 	for (unsigned i = 0; i < ask->tried_n; i++)
 		if (b->candidates[ask->tried[i]].is_in)

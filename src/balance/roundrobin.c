@@ -6,81 +6,59 @@
  * the weights add up to each has had exactly its weight.
  *
  * Virtual time passes at 1/W for each pick, W being the sum of weights. A
- * backend of weight w has its k-th turn between k/w and (k+1)/w: it may not
- * be picked before the window opens, and of those whose window is open the
- * one whose window closes first is picked. That this keeps every window is
- * Tijdeman's theorem (The chairman assignment problem, Discrete Mathematics
- * 32, 1980); schedulers know it as EEVDF.
- *
- * Windows of equal weight are equally long, so those who open first close
- * first: backends of one weight stand in a circle, and a pick takes its first
- * and puts it at the end. Only the circles are compared, in two tournaments:
- * `open` has those whose first window is open, by when it closes, `ahead` the
- * others, by when it opens. A pick costs O(log of the number of weights).
+ * backend of weight w has its k-th turn between k/w and (k+1)/w: it is
+ * eligible when its window opens, and of those that are eligible the one
+ * whose window closes first (the earliest deadline) is picked. That this
+ * keeps every window is Tijdeman's theorem (The chairman assignment problem,
+ * Discrete Mathematics 32, 1980); schedulers know it as EEVDF (Stoica and
+ * Abdel-Wahab, 1995).
  *
  * Who leaves just after its turn has had more than its share, and the others
- * as much less. So it keeps its place and its part of W, asleep, until its
- * next turn comes: then all is even, and it goes. (Linux does the same since
- * 6.12 and calls it delayed dequeue.) Who is full for a moment thereby loses
- * and earns nothing, at no cost.
+ * as much less. So it keeps its window and its part of W until that window
+ * opens: then all is even, and it goes. (Linux does the same since 6.12 and
+ * calls it delayed dequeue.) Who is full for a moment thereby loses and earns
+ * nothing, at no cost.
+ *
+ * A pick looks at all backends: see POOL_BACKENDS_MAX.
  */
 
 #include "balance/balancer.h"
 
-#include "balance/tournament.h"
-#include "base/check.h"
-#include "base/list.h"
-
 #include <stdlib.h>
 
 /*
- * One unit of weight owns one turn in this much virtual time. Large against
- * the product of the largest weight (2^16) and sum of weights (2^32), so that
- * two different fractions of it never round to one. Time itself has 128 bits,
- * of which no life of a process uses more than a tournament's score has.
+ * One unit of weight owns one turn in this much virtual time. Large enough
+ * that the bounds of two windows, which differ by 2^-32 of it at least, never
+ * round to one.
  */
-#define CYCLE (1ull << 48)
+#define CYCLE (1ull << 40)
 
-/* A time that advances by CYCLE / weight at a step and never rounds off for good. */
-struct pace {
-	uint64_t weight;
-	uint64_t step;
-	uint64_t rest; /* of CYCLE, in weight-ths of a step */
+/* When time has come so far, it begins again; the first time soon, so that it is tested. */
+#define TIME_MAX (1ull << 62)
+#define TIME_FIRST (TIME_MAX - CYCLE)
+
+#define NEVER UINT64_MAX
+
+/* What a pick looks at, of who has a turn coming; others have one at NEVER. */
+struct window {
+	uint64_t opens, closes;
 };
 
-/* The backends of one weight. */
-struct circle {
-	struct pace pace;
-	struct list turns;  /* of who is in or asleep, by when they open */
-	struct list *ahead; /* the first of those that were not open at the last look, or the end */
-	uint32_t members;   /* backends of this weight, also those who are out */
-};
+static const struct window no_window = { NEVER, NEVER };
 
 struct turn {
-	unsigned __int128 opens;
-	unsigned __int128 closes;
-	struct list node; /* in its circle, or alone when out */
-	struct circle *circle;
-	uint64_t owed; /* rests of its pace not yet paid out */
+	struct window kept; /* of who is out */
+	uint64_t owed;      /* of its steps: see step() */
+	uint32_t weight;    /* of its window */
 };
 
 struct roundrobin {
 	struct balancer balancer;
-	unsigned __int128 now;
-	struct pace pace; /* of `now`; its weight is that of all who are in or asleep */
+	uint64_t now;
 	uint64_t owed;
-	struct tournament open;
-	struct tournament ahead;
-	struct circle *circles;
-	uint32_t circles_n; /* that were ever used; those without members may be used again */
-	struct turn *turns; /* by index */
-};
-
-/* Turns that come first but may not be taken this time. */
-struct aside {
-	struct turn *turns[POOL_TRIES_MAX];
-	unsigned n;
-	bool has_open; /* one of them could have been picked */
+	uint64_t weight;        /* W: of all that have a window */
+	struct window *windows; /* these two by index */
+	struct turn *turns;
 };
 
 static struct roundrobin *roundrobin_of(struct balancer *b)
@@ -88,45 +66,11 @@ static struct roundrobin *roundrobin_of(struct balancer *b)
 	return container_of(b, struct roundrobin, balancer);
 }
 
-static struct turn *turn_of(struct list *node)
-{
-	return container_of(node, struct turn, node);
-}
-
-static unsigned index_of(const struct roundrobin *rr, const struct turn *turn)
-{
-	return (unsigned)(turn - rr->turns);
-}
-
-static void pace_set(struct pace *pace, uint64_t weight)
-{
-	pace->weight = weight;
-	pace->step = weight ? CYCLE / weight : 0;
-	pace->rest = weight ? CYCLE % weight : 0;
-}
-
-static uint64_t pace_next(const struct pace *pace, uint64_t *owed)
-{
-	*owed += pace->rest;
-	if (*owed < pace->weight)
-		return pace->step;
-	*owed -= pace->weight;
-	return pace->step + 1;
-}
-
-static void set_total(struct roundrobin *rr, uint64_t weight)
-{
-	pace_set(&rr->pace, weight);
-	rr->owed = 0;
-}
-
 static void roundrobin_destroy(struct balancer *b)
 {
 	struct roundrobin *rr = roundrobin_of(b);
 
-	tournament_finish(&rr->open);
-	tournament_finish(&rr->ahead);
-	free(rr->circles);
+	free(rr->windows);
 	free(rr->turns);
 	free(rr);
 }
@@ -139,250 +83,211 @@ static struct balancer *roundrobin_create(const struct pool_config *config, cons
 	(void)weights;
 	if (!rr)
 		return NULL;
-	rr->circles = calloc(n + 1, sizeof(*rr->circles));
+	rr->now = TIME_FIRST;
+	rr->windows = calloc(n + 1, sizeof(*rr->windows));
 	rr->turns = calloc(n + 1, sizeof(*rr->turns));
-	if (!rr->circles || !rr->turns || tournament_init(&rr->open, (uint32_t)n) < 0 ||
-	    tournament_init(&rr->ahead, (uint32_t)n) < 0) {
+	if (!rr->windows || !rr->turns) {
 		roundrobin_destroy(&rr->balancer);
 		return NULL;
 	}
 	for (size_t i = 0; i < n; i++)
-		list_init(&rr->turns[i].node);
+		rr->windows[i] = no_window;
 	return &rr->balancer;
 }
 
-/* ---- circles ---------------------------------------------------------------- */
-
-/* Puts a circle where its first turn belongs now. */
-static void rank(struct roundrobin *rr, struct circle *circle)
+/* How long a turn of @weight is. What the division leaves is paid out later, in units. */
+static uint64_t step(uint64_t weight, uint64_t *owed)
 {
-	uint32_t id = (uint32_t)(circle - rr->circles);
-	const struct turn *first = turn_of(circle->turns.next);
-
-	if (list_is_empty(&circle->turns)) {
-		tournament_remove(&rr->open, id);
-		tournament_remove(&rr->ahead, id);
-	} else if (first->opens > rr->now) {
-		tournament_remove(&rr->open, id);
-		tournament_put(&rr->ahead, id, first->opens);
-	} else {
-		tournament_remove(&rr->ahead, id);
-		tournament_put(&rr->open, id, first->closes);
-	}
-}
-
-/* These three leave the circle to be ranked. */
-static void take_out(struct turn *turn)
-{
-	if (turn->circle->ahead == &turn->node)
-		turn->circle->ahead = turn->node.next;
-	list_remove(&turn->node);
-}
-
-static void put_before(const struct roundrobin *rr, struct turn *turn, struct list *at)
-{
-	DCHECK(at == &turn->circle->turns || turn_of(at)->opens >= turn->opens);
-	list_append(at, &turn->node);
-	if (at == turn->circle->ahead && turn->opens > rr->now)
-		turn->circle->ahead = &turn->node;
-}
-
-/* The first that is not open, or the end. Each is passed once for each time it is put in. */
-static struct list *first_ahead(const struct roundrobin *rr, struct circle *circle)
-{
-	while (circle->ahead != &circle->turns && turn_of(circle->ahead)->opens <= rr->now)
-		circle->ahead = circle->ahead->next;
-	return circle->ahead;
-}
-
-/*
- * Who had its turn comes last of all, and who joins last of those that are
- * open. Only after picks out of turn a few may have to be passed.
- */
-static void put_in(const struct roundrobin *rr, struct turn *turn)
-{
-	struct circle *circle = turn->circle;
-	struct list *at = turn->opens > rr->now ? &circle->turns : first_ahead(rr, circle);
-
-	while (at->prev != &circle->turns && turn_of(at->prev)->opens > turn->opens)
-		at = at->prev;
-	DCHECK(at->prev == &circle->turns || turn_of(at->prev)->opens <= turn->opens);
-	put_before(rr, turn, at);
-}
-
-/* It was in, or asleep, and is out now. */
-static void drop(struct roundrobin *rr, struct turn *turn)
-{
-	take_out(turn);
-	rank(rr, turn->circle);
-	set_total(rr, rr->pace.weight - turn->circle->pace.weight);
-}
-
-static struct circle *find_circle(struct roundrobin *rr, uint32_t weight)
-{
-	struct circle *unused = NULL;
-
-	for (uint32_t i = 0; i < rr->circles_n; i++) {
-		struct circle *circle = &rr->circles[i];
-
-		if (circle->members > 0 && circle->pace.weight == weight)
-			return circle;
-		if (circle->members == 0 && !unused)
-			unused = circle;
-	}
-	DCHECK(unused || rr->circles_n < rr->balancer.n);
-	if (!unused)
-		unused = &rr->circles[rr->circles_n++];
-	pace_set(&unused->pace, weight);
-	list_init(&unused->turns);
-	unused->ahead = &unused->turns;
-	return unused;
-}
-
-/* For a turn that is out. One that is not open yet moves nearer as the weight grows. */
-static void set_weight(struct roundrobin *rr, struct turn *turn, uint32_t weight)
-{
-	if (turn->circle && turn->circle->pace.weight == weight)
-		return;
-	if (turn->circle) {
-		if (turn->opens > rr->now)
-			turn->opens = rr->now +
-				      (turn->opens - rr->now) / weight * turn->circle->pace.weight;
-		turn->circle->members--;
-	}
-	turn->circle = find_circle(rr, weight);
-	turn->circle->members++;
-	turn->owed = 0;
+	*owed += CYCLE % weight;
+	if (*owed < weight)
+		return CYCLE / weight;
+	*owed -= weight;
+	return CYCLE / weight + 1;
 }
 
 /* ---- who is in -------------------------------------------------------------- */
 
-static bool is_waiting(const struct turn *turn)
+static bool has_window(const struct roundrobin *rr, unsigned index)
 {
-	return !list_is_empty(&turn->node);
+	return rr->windows[index].opens != NEVER;
 }
 
-/* Who comes back does not make up for what it missed; who was only asleep, wakes up. */
+static void set_total(struct roundrobin *rr, uint64_t weight)
+{
+	rr->weight = weight;
+	rr->owed = 0;
+}
+
+static void drop(struct roundrobin *rr, unsigned index)
+{
+	rr->turns[index].kept = rr->windows[index];
+	rr->windows[index] = no_window;
+	set_total(rr, rr->weight - rr->turns[index].weight);
+}
+
+/* A window that is not open yet moves nearer as the weight grows. */
+static void set_weight(struct roundrobin *rr, struct turn *turn, uint32_t weight)
+{
+	if (turn->weight == weight)
+		return;
+	if (turn->kept.opens > rr->now)
+		turn->kept.opens = rr->now + (turn->kept.opens - rr->now) / weight * turn->weight;
+	turn->weight = weight;
+	turn->owed = 0;
+}
+
+/* Who comes back does not make up for what it missed. */
 static void roundrobin_join(struct balancer *b, unsigned index)
 {
 	struct roundrobin *rr = roundrobin_of(b);
 	struct turn *turn = &rr->turns[index];
 	uint32_t weight = b->candidates[index].weight;
 
-	if (is_waiting(turn)) {
-		if (turn->circle->pace.weight == weight)
-			return;
-		drop(rr, turn);
-	}
+	if (has_window(rr, index) && turn->weight == weight)
+		return;
+	if (has_window(rr, index))
+		drop(rr, index);
 	set_weight(rr, turn, weight);
-	if (turn->opens < rr->now || turn->opens > rr->now + CYCLE)
-		turn->opens = rr->now;
-	turn->closes = turn->opens + pace_next(&turn->circle->pace, &turn->owed);
-	set_total(rr, rr->pace.weight + weight);
-	put_in(rr, turn);
-	rank(rr, turn->circle);
+	if (turn->kept.opens < rr->now || turn->kept.opens > rr->now + CYCLE)
+		turn->kept.opens = rr->now;
+	rr->windows[index].opens = turn->kept.opens;
+	rr->windows[index].closes = turn->kept.opens + step(weight, &turn->owed);
+	set_total(rr, rr->weight + weight);
 }
 
 static void roundrobin_on_weight(struct balancer *b, unsigned index, uint32_t before)
 {
-	struct roundrobin *rr = roundrobin_of(b);
-
 	(void)before;
-	drop(rr, &rr->turns[index]);
 	roundrobin_join(b, index);
 }
 
 /* ---- picks ------------------------------------------------------------------ */
 
-static struct circle *next_circle(struct roundrobin *rr)
+static uint64_t since(uint64_t time, uint64_t begin)
 {
-	uint32_t id;
-
-	while ((id = tournament_first(&rr->ahead)) != TOURNAMENT_NOBODY &&
-	       turn_of(rr->circles[id].turns.next)->opens <= rr->now)
-		rank(rr, &rr->circles[id]);
-	if (tournament_first(&rr->open) != TOURNAMENT_NOBODY)
-		id = tournament_first(&rr->open);
-	return id == TOURNAMENT_NOBODY ? NULL : &rr->circles[id];
+	return time > begin ? time - begin : 0;
 }
 
-static void set_aside(struct roundrobin *rr, struct aside *aside, struct turn *turn)
+static void begin_time_again(struct roundrobin *rr)
 {
-	aside->turns[aside->n++] = turn;
-	aside->has_open |= turn->opens <= rr->now;
-	take_out(turn);
-	rank(rr, turn->circle);
-}
+	uint64_t gone = rr->now - CYCLE;
 
-/* Back to where they were: the last one that was first before those that were so earlier. */
-static void put_back(struct roundrobin *rr, struct aside *aside)
-{
-	while (aside->n-- > 0) {
-		struct turn *turn = aside->turns[aside->n];
+	for (size_t i = 0; i < rr->balancer.n; i++) {
+		struct window *window = has_window(rr, (unsigned)i) ? &rr->windows[i]
+								    : &rr->turns[i].kept;
 
-		put_before(rr, turn, turn->circle->turns.next);
-		rank(rr, turn->circle);
+		window->opens = since(window->opens, gone);
+		window->closes = since(window->closes, gone);
 	}
+	rr->now -= gone;
 }
 
 /*
- * While no window is open no time passes: it goes on when the next one opens.
- * When the only open ones are of those that this session has tried, another
- * one comes before its time, and they before it later on; but nobody is ahead
- * by more than a turn: that later on would be without end if nothing but such
- * sessions came.
+ * The eligible one with the earliest deadline; its index, or -1. Hardly
+ * anybody's deadline is before the best so far, which a processor foretells;
+ * nobody could foretell who is eligible, so that is asked last.
  */
-static void advance_to(struct roundrobin *rr, const struct turn *turn, bool has_open)
+static int first_eligible(const struct roundrobin *rr)
 {
-	uint64_t early = has_open ? turn->circle->pace.step : 0;
+	uint64_t best = NEVER;
+	int found = -1;
 
-	if (turn->opens > rr->now + early)
-		rr->now = turn->opens - early;
+	for (size_t i = 0; i < rr->balancer.n; i++) {
+		if (rr->windows[i].closes < best && rr->windows[i].opens <= rr->now) {
+			best = rr->windows[i].closes;
+			found = (int)i;
+		}
+	}
+	return found;
 }
 
-static struct turn *next_turn(struct roundrobin *rr, const struct pool_ask *ask,
-			      struct aside *aside)
+/* Who becomes eligible first, or -1. */
+static int first_to_open(const struct roundrobin *rr)
 {
-	struct circle *circle;
+	uint64_t best = NEVER;
+	int found = -1;
 
-	while ((circle = next_circle(rr))) {
-		struct turn *turn = turn_of(circle->turns.next);
-
-		advance_to(rr, turn, aside->has_open);
-		if (!rr->balancer.candidates[index_of(rr, turn)].is_in)
-			drop(rr, turn);
-		else if (ask_has_tried(ask, index_of(rr, turn)))
-			set_aside(rr, aside, turn);
-		else
-			return turn;
+	for (size_t i = 0; i < rr->balancer.n; i++) {
+		if (rr->windows[i].opens < best) {
+			best = rr->windows[i].opens;
+			found = (int)i;
+		}
 	}
-	return NULL;
+	return found;
+}
+
+static int first_window(const struct roundrobin *rr)
+{
+	int index = first_eligible(rr);
+
+	return index < 0 ? first_to_open(rr) : index;
+}
+
+/* The same without those that were tried; says whether one of them was eligible. */
+static int first_untried(struct roundrobin *rr, const struct pool_ask *ask, bool *ret_tried_is_due)
+{
+	struct window tried[POOL_TRIES_MAX];
+	int index;
+
+	*ret_tried_is_due = false;
+	for (unsigned i = 0; i < ask->tried_n; i++) {
+		unsigned who = ask->tried[i];
+
+		tried[i] = rr->windows[who];
+		*ret_tried_is_due |= rr->balancer.candidates[who].is_in &&
+				     tried[i].opens <= rr->now;
+		rr->windows[who] = no_window;
+	}
+	index = first_window(rr);
+	for (unsigned i = 0; i < ask->tried_n; i++)
+		rr->windows[ask->tried[i]] = tried[i];
+	return index;
+}
+
+/*
+ * While nobody is eligible no time passes: it goes on when the next window
+ * opens. When the only eligible ones are those that this session has tried,
+ * another one comes before its time, and they before it later on; but nobody
+ * is ahead by more than a turn: that later on would be without end if nothing
+ * but such sessions came.
+ */
+static void advance_to(struct roundrobin *rr, unsigned index, bool tried_is_due)
+{
+	uint64_t early = tried_is_due ? CYCLE / rr->turns[index].weight : 0;
+
+	rr->now = MAX(rr->now, rr->windows[index].opens - early);
 }
 
 /* The next one opens when this one closes; who was passed over for longer does not catch up. */
-static void next_window(const struct roundrobin *rr, struct turn *turn)
+static void next_window(const struct roundrobin *rr, unsigned index)
 {
-	bool is_late = turn->closes + turn->circle->pace.step < rr->now;
+	struct window *window = &rr->windows[index];
+	struct turn *turn = &rr->turns[index];
+	bool is_late = window->closes + CYCLE / turn->weight < rr->now;
 
-	turn->opens = is_late ? rr->now : turn->closes;
-	turn->closes = turn->opens + pace_next(&turn->circle->pace, &turn->owed);
+	window->opens = is_late ? rr->now : window->closes;
+	window->closes = window->opens + step(turn->weight, &turn->owed);
 }
 
 static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
 {
 	struct roundrobin *rr = roundrobin_of(b);
-	struct aside aside = { 0 };
-	struct turn *turn = next_turn(rr, ask, &aside);
+	bool tried_is_due;
+	int index;
 
-	put_back(rr, &aside);
-	if (!turn)
+	if (rr->now >= TIME_MAX)
+		begin_time_again(rr);
+	while ((index = first_untried(rr, ask, &tried_is_due)) >= 0) {
+		advance_to(rr, (unsigned)index, tried_is_due);
+		if (b->candidates[index].is_in)
+			break;
+		drop(rr, (unsigned)index);
+	}
+	if (index < 0)
 		return -1;
-	take_out(turn);
-	next_window(rr, turn);
-	rr->now += pace_next(&rr->pace, &rr->owed);
-	put_in(rr, turn);
-	rank(rr, turn->circle);
-	return (int)index_of(rr, turn);
+	next_window(rr, (unsigned)index);
+	rr->now += step(rr->weight, &rr->owed);
+	return index;
 }
 
 const struct balancer_ops roundrobin_ops = {

@@ -201,8 +201,8 @@ static void backends_are_counted(void **state)
 	assert_int_equal(fclose(to), 0);
 	stage_load(st, text);
 	assert_null(st->config);
-	assert_non_null(strstr(stage_said(st),
-			       "x.ini:65539:11: error: [pool p] backend: more than 65534\n"));
+	assert_non_null(
+		strstr(stage_said(st), "x.ini:1029:11: error: [pool p] backend: more than 1024\n"));
 	free(text);
 }
 
