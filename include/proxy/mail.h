@@ -14,7 +14,7 @@
 
 enum mail_kind {
 	MAIL_SOCKET, /* an accepted socket for listener number @listener */
-	MAIL_CALLED, /* see proxy_take_called() */
+	MAIL_CALLED, /* a wake-up: the worker looks at proxy_take_called() */
 	MAIL_ORDER,  /* see proxy_order(); also when there is nothing new, to wake a worker */
 };
 

@@ -104,6 +104,8 @@ unsigned proxy_least_loaded(const struct proxy *proxy, unsigned self);
  * their workers the word. From any thread.
  */
 void proxy_call_waiting(struct proxy *proxy, struct pool *pool, uint64_t now_ms);
+/* Were sessions of the worker called that it has not taken yet? Cheap. */
+bool proxy_has_called(const struct proxy *proxy, unsigned worker);
 /* Takes all of the worker's sessions that were called, linked by called_next; NULL for none. */
 MUST_CHECK struct session *proxy_take_called(struct proxy *proxy, unsigned worker);
 

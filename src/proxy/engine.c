@@ -29,6 +29,7 @@
 
 static void engine_on_mail(struct io_op *op, int res, unsigned flags);
 static void engine_on_mail_cancelled(struct io_op *op, int res, unsigned flags);
+static void engine_answer_calls(struct engine *e);
 
 /* ---- create, destroy ----------------------------------------------------- */
 
@@ -141,7 +142,7 @@ static uint64_t wait_allowed_ns(const struct engine *e)
 {
 	uint64_t next_ms = timers_next_ms(&e->timers);
 
-	if (!list_is_empty(&e->handshakes))
+	if (!list_is_empty(&e->handshakes) || proxy_has_called(e->proxy, e->worker))
 		return 0;
 	if (!list_is_empty(&e->starved) && ring_buffers_available(e->ring) > 0)
 		return 0; /* what ended in this turn left buffers for the next */
@@ -235,6 +236,7 @@ void engine_work(struct engine *e, uint64_t now_ms)
 {
 	e->now_ms = now_ms;
 	ring_dispatch(e->ring);
+	engine_answer_calls(e); /* before their timers */
 	push(e);
 	timers_run(&e->timers, e->now_ms);
 	work_on_handshakes(e);
@@ -320,10 +322,14 @@ void engine_stop(struct engine *e, enum close_reason why)
 	}
 }
 
+/* In every turn: the letter that says so may have found no room. */
 static void engine_answer_calls(struct engine *e)
 {
-	struct session *s = proxy_take_called(e->proxy, e->worker);
+	struct session *s;
 
+	if (!proxy_has_called(e->proxy, e->worker))
+		return;
+	s = proxy_take_called(e->proxy, e->worker);
 	while (s) {
 		struct session *next = s->called_next;
 
@@ -338,8 +344,7 @@ static void engine_open_letter(struct engine *e, const struct mail *mail)
 	case MAIL_SOCKET:
 		acceptor_adopt(e, mail);
 		break;
-	case MAIL_CALLED:
-		engine_answer_calls(e);
+	case MAIL_CALLED: /* to wake it: engine_answer_calls() comes next */
 		break;
 	case MAIL_ORDER:
 		break; /* see engine_obey() */

@@ -250,7 +250,8 @@ static void hand_called(struct proxy *proxy, struct session *s)
 	s->called_next = atomic_load(&peer->called);
 	while (!atomic_compare_exchange_weak(&peer->called, &s->called_next, s))
 		continue;
-	(void)!mail_send(peer->mail_fd, &wake); /* a full box wakes it too */
+	/* A full box wakes it too; and if there was no memory, its next turn finds it. */
+	(void)!mail_send(peer->mail_fd, &wake);
 }
 
 void proxy_call_waiting(struct proxy *proxy, struct pool *pool, uint64_t now_ms)
@@ -261,6 +262,11 @@ void proxy_call_waiting(struct proxy *proxy, struct pool *pool, uint64_t now_ms)
 		if (waiter)
 			hand_called(proxy, container_of(waiter, struct session, waiter));
 	}
+}
+
+bool proxy_has_called(const struct proxy *proxy, unsigned worker)
+{
+	return atomic_load_explicit(&proxy->peers[worker].called, memory_order_relaxed);
 }
 
 struct session *proxy_take_called(struct proxy *proxy, unsigned worker)

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+/* A session was called out of a pool's queue, and no letter told its worker. */
+
+static struct stage *full_at_one(void **state)
+{
+	return stage_with(state,
+			  &(struct stage_options){ .backends = 2,
+						   .pool_keys = "queue = 10\nqueue_timeout = 5s",
+						   .backend_keys = "max_sessions=1" });
+}
+
+static unsigned places(struct stage *st)
+{
+	return atomic_load(&stage_backend(st, 0)->sessions) +
+	       atomic_load(&stage_backend(st, 1)->sessions);
+}
+
+/* Letters of an order that is obeyed already: what they wake is all that they do. */
+static void fill_mailbox(struct stage *st)
+{
+	const struct mail nothing = { .kind = MAIL_ORDER };
+
+	while (mail_send(st->mail_fds[0], &nothing) == 0)
+		continue;
+}
+
+/* Another session's end gives its place to the one that waits; nobody has read of it yet. */
+static struct session *called(struct stage *st, const struct cast *ending)
+{
+	struct session *waiting = stage_newest(st);
+
+	stage_reset(st, ending->client);
+	fake_perform(&client_of(ending->s)->recv);
+	for (int n = 0; n < 100 && !atomic_load(&st->proxy->peers[0].called); n++) {
+		fake_run_cancels();
+		stage_turn(st);
+	}
+	assert_ptr_equal(atomic_load(&st->proxy->peers[0].called), waiting);
+	return waiting;
+}
+
+static void a_call_is_answered_though_the_mailbox_was_full(void **state)
+{
+	struct stage *st = full_at_one(state);
+	struct cast a, b;
+	int third;
+
+	a = stage_relaying(st);
+	b = stage_relaying(st);
+	third = stage_client(st);
+	peer_send(third, "patient", 7);
+	stage_run(st);
+	fill_mailbox(st);
+	called(st, &b);
+	stage_run(st);
+	expect_text(stage_accept_at(st, (unsigned)!a.s->backend->index), "patient");
+}
+
+/* The kernel may have no memory for a letter, and the box is empty. */
+static void a_call_is_answered_though_there_was_no_letter(void **state)
+{
+	struct stage *st = full_at_one(state);
+	int unread[2], box = st->proxy->peers[0].mail_fd;
+	struct cast a, b;
+	int third;
+
+	a = stage_relaying(st);
+	b = stage_relaying(st);
+	third = stage_client(st);
+	peer_send(third, "patient", 7);
+	stage_run(st);
+	assert_int_equal(mail_open(&unread[0], &unread[1]), 0);
+	close(unread[0]);
+	st->proxy->peers[0].mail_fd = unread[1];
+	called(st, &b);
+	assert_int_equal(engine_turn(stage_engine(st)), 0);
+	assert_int_equal(fake_waited_ns(), 0);
+	st->proxy->peers[0].mail_fd = box;
+	close(unread[1]);
+	stage_run(st);
+	expect_text(stage_accept_at(st, (unsigned)!a.s->backend->index), "patient");
+}
+
+/* It closes meanwhile, and holds nothing back: neither the place nor the end of the worker. */
+static void a_called_session_that_closes_is_gone_though_the_mailbox_was_full(void **state)
+{
+	struct stage *st = full_at_one(state);
+	struct session *waiting;
+	struct cast b;
+
+	stage_relaying(st);
+	b = stage_relaying(st);
+	stage_client(st);
+	stage_run(st);
+	fill_mailbox(st);
+	waiting = called(st, &b);
+	st->now_ms += 5000;
+	session_close(waiting, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
+	stage_run(st);
+	assert_int_equal(stage_sessions(st), 1);
+	assert_int_equal(places(st), 1);
+	engine_stop(stage_engine(st), CLOSE_SHUTDOWN);
+	stage_run(st);
+	assert_true(engine_is_over(stage_engine(st)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(a_call_is_answered_though_the_mailbox_was_full),
+		stage_test(a_call_is_answered_though_there_was_no_letter),
+		stage_test(a_called_session_that_closes_is_gone_though_the_mailbox_was_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
