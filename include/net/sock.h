@@ -61,6 +61,16 @@ MUST_CHECK int sock_dialer(const struct addr *addr, const struct sock_options *o
 			   const char **ret_step);
 
 /*
+ * Is this TCP connection, to @addr, one with itself? That is what becomes of a
+ * connect to a port of this machine where nobody listens, when the kernel
+ * picks that very port to connect from: both ends open at once (RFC 9293,
+ * 3.5), and what is sent comes back. Costs a system call, and not even that
+ * where the port is below those that the kernel picks from, as they were
+ * when this was first asked (ip_local_port_range).
+ */
+bool sock_is_self_connected(int fd, const struct addr *addr);
+
+/*
  * Lets the socket connect from @source, whose port should be 0: with
  * IP_BIND_ADDRESS_NO_PORT each destination has the whole range of ports.
  * @is_transparent: the address need not be this machine's (IP_TRANSPARENT,

@@ -4,8 +4,11 @@
 #include "base/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -63,6 +66,47 @@ int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *r
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+/* 1 where the kernel does not say: then any port may be one that it picks. */
+static unsigned read_first_local_port(void)
+{
+	char text[32] = "";
+	int fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return 1;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return n > 0 ? MAX((unsigned)strtoul(text, NULL, 10), 1) : 1;
+}
+
+/* Of those that the kernel picks from. It is for IPv6, too. */
+static unsigned first_local_port(void)
+{
+	static atomic_uint first; /* 0: not known yet */
+	unsigned port = atomic_load_explicit(&first, memory_order_relaxed);
+
+	if (port > 0)
+		return port;
+	port = read_first_local_port();
+	atomic_store_explicit(&first, port, memory_order_relaxed);
+	return port;
+}
+
+bool sock_is_self_connected(int fd, const struct addr *addr)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	struct addr here, there;
+
+	if (addr_is_unix(addr) || addr_port(addr) < first_local_port() ||
+	    sock_local_addr(fd, &here) < 0 || addr_port(&here) != addr_port(addr) ||
+	    getpeername(fd, (struct sockaddr *)&sa, &len) < 0)
+		return false;
+	addr_from_sockaddr(&there, (const struct sockaddr *)&sa, len);
+	return addr_is_equal(&here, &there);
 }
 
 int sock_set_source(int fd, const struct addr *source, bool is_transparent, const char **ret_step)

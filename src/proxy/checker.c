@@ -69,7 +69,11 @@ static void probe_answered(struct probe *p, bool passed)
 	enum health_change change;
 	uint64_t delay_ms;
 
-	close(p->fd);
+	if (passed)
+		close(p->fd);
+	else
+		sock_close_abort(
+			p->fd); /* it may be connected with itself, and is to leave no trace */
 	p->fd = -1;
 	change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
 	if (change != HEALTH_SAME) {
@@ -96,6 +100,8 @@ static void probe_on_connect(struct io_op *op, int res, unsigned flags)
 
 	(void)flags;
 	timer_stop(p->checker->timers, &p->timer);
+	if (res == 0 && sock_is_self_connected(p->fd, &p->backend->config->addr))
+		res = -ECONNREFUSED;
 	if (res == 0 && pool_config(p->pool)->send_proxy != PROXY_OFF)
 		introduce_check(p->fd, pool_config(p->pool));
 	if (p->checker->is_stopped) {

@@ -259,6 +259,8 @@ static void dial_on_connect(struct io_op *op, int res, unsigned flags)
 	(void)flags;
 	if (dial_op_returned(s))
 		return;
+	if (res == 0 && sock_is_self_connected(side->fd, &s->backend->config->addr))
+		res = -ECONNREFUSED; /* by nobody who listens there */
 	if (res < 0)
 		dial_failed(s, res);
 	else

@@ -167,6 +167,19 @@ def test_checks_without_a_port_say_nothing(space, inside):
     assert not rm.lines(msg="backend")
 
 
+# Connections with oneself
+
+@pytest.mark.root
+def test_a_dead_backend_on_a_port_of_ours_refuses(space, inside, cleanup):
+    """Of ten ports to connect from one is the backend's own; nobody gets his own words back."""
+    space.sysctl("net.ipv4.ip_local_port_range", FEW_PORTS)
+    port = int(FEW_PORTS.split()[0]) + 4
+    rm = inside([f"127.0.0.1:{port}"], binds=["127.0.0.1:2000"])
+    for number in range(60):
+        assert come(space, rm, cleanup, number) is None
+    rm.wait_sessions(60, reason="connect_refused", by="ringmain")
+
+
 # The client's own
 
 @pytest.mark.root

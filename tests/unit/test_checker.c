@@ -147,6 +147,22 @@ static void the_first_answer_counts_at_once(void **state)
 	finish();
 }
 
+/* The kernel picks the backend's own port to connect from, and nobody listens there. */
+static void a_check_that_meets_itself_is_a_refusal(void **state)
+{
+	struct io_op *connect;
+	const struct addr *addr;
+
+	start_with(state, CHECKED);
+	stage_stop_server(control.st, 0);
+	connect = next_within(1000);
+	addr = fake_request_of(connect).addr;
+	assert_int_equal(bind(fake_request_of(connect).fd, &addr->sa, addr->len), 0);
+	assert_true(fake_perform(connect));
+	expect_state(BACKEND_DOWN);
+	finish();
+}
+
 static void no_answer_in_time_is_none(void **state)
 {
 	start_with(state, CHECKED);
@@ -263,6 +279,7 @@ int main(void)
 		stage_test(nobody_is_asked_without_checks),
 		stage_test(it_falls_and_rises_in_fast_steps),
 		stage_test(the_first_answer_counts_at_once),
+		stage_test(a_check_that_meets_itself_is_a_refusal),
 		stage_test(no_answer_in_time_is_none),
 		stage_test(a_cancel_that_takes_long_is_waited_for),
 		stage_test(trouble_of_our_own_says_nothing_of_the_backend),

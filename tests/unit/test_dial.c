@@ -285,6 +285,27 @@ static void without_descriptors_a_session_ends_and_nothing_leaks(void **state)
 	expect_reset(client);
 }
 
+/* The kernel picks the backend's own port to connect from, and nobody listens there. */
+static void a_connection_with_itself_is_a_refusal(void **state)
+{
+	struct stage *st = in_order(state, 2, "");
+	const struct addr *addr;
+	struct cast c;
+
+	stage_stop_server(st, 0);
+	c = stage_dialing(st);
+	expect_dialing(c.s, 0);
+	peer_send(c.client, "echo?", 5);
+	addr = fake_request_of(connect_of(c.s)).addr;
+	assert_int_equal(bind(backend_of(c.s)->fd, &addr->sa, addr->len), 0);
+	stage_run(st);
+	assert_int_equal(c.s->backend->index, 1);
+	expect_text(stage_accept_at(st, 1), "echo?");
+	expect_nothing(c.client);
+	assert_int_equal(failures(st, 0), 1);
+	assert_int_equal(session_pool_counters(c.s)->failed[CLOSE_CONNECT_REFUSED], 1);
+}
+
 static void the_last_failure_names_the_reason(void **state)
 {
 	const struct {
@@ -505,6 +526,7 @@ int main(void)
 		stage_test(where_no_address_has_a_port_left_another_backend_is_tried),
 		stage_test(a_refusal_is_no_reason_for_another_address),
 		stage_test(without_descriptors_a_session_ends_and_nothing_leaks),
+		stage_test(a_connection_with_itself_is_a_refusal),
 		stage_test(the_last_failure_names_the_reason),
 		stage_test(when_none_is_ready_the_client_is_told_at_once),
 		stage_test(when_all_are_full_the_client_is_told_so),

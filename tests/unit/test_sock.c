@@ -57,6 +57,54 @@ static void options_reach_both_sides(void **state)
 	close(client);
 }
 
+/* Bound to where it connects to, as the kernel may happen to choose. */
+static int self_connected(const char *target, struct addr *ret_addr)
+{
+	struct addr bound = parsed(target);
+	int fd = socket(addr_family(&bound), SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, &bound.sa, bound.len), 0);
+	bound = local_addr(fd);
+	assert_int_equal(connect(fd, &bound.sa, bound.len), 0);
+	*ret_addr = parsed(target); /* which may be "any" */
+	addr_set_port(ret_addr, addr_port(&bound));
+	return fd;
+}
+
+static void a_connection_with_itself_is_told_from_others(void **state)
+{
+	static const char *const targets[] = { "127.0.0.1:0", "[::1]:0", "0.0.0.0:0",
+					       "[::ffff:127.0.0.1]:0" };
+	struct addr listening = parsed("127.0.0.1:0"), unix_addr = path_addr(), addr;
+	int fd, server;
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_LEN(targets); n++) {
+		fd = self_connected(targets[n], &addr);
+		assert_true(sock_is_self_connected(fd, &addr));
+		sock_close_abort(fd);
+	}
+	listen_on(&listening, &server, 1);
+	listening = local_addr(server);
+	fd = dial(&listening);
+	assert_false(sock_is_self_connected(fd, &listening));
+	assert_false(sock_is_self_connected(fd, &unix_addr));
+	close(fd);
+	close(server);
+}
+
+/* Where the port is none that the kernel picks, nobody even asks: this is no socket at all. */
+static void a_low_port_is_never_that_of_a_connection_with_itself(void **state)
+{
+	struct addr low = parsed("127.0.0.1:1");
+
+	(void)state;
+	errno = 0;
+	assert_false(sock_is_self_connected(-1, &low));
+	assert_int_equal(errno, 0);
+}
+
 static void an_option_out_of_range_names_its_step(void **state)
 {
 	const struct sock_options bad = { .keepalive = true, .keepalive_count = 1000 };
@@ -208,6 +256,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_reach_both_sides),
+		cmocka_unit_test(a_connection_with_itself_is_told_from_others),
+		cmocka_unit_test(a_low_port_is_never_that_of_a_connection_with_itself),
 		cmocka_unit_test(an_option_out_of_range_names_its_step),
 		cmocka_unit_test(zero_leaves_the_kernels_options),
 		cmocka_unit_test(a_dialer_for_no_address_fails),
