@@ -21,6 +21,12 @@ struct sock_options {
 	unsigned user_timeout_ms; /* TCP_USER_TIMEOUT, RFC 5482 */
 	bool keepalive;
 	bool nodelay;
+	/*
+	 * Whoever closes the socket resets the connection (SO_LINGER 0), be it the
+	 * kernel after a crash; only sock_close_orderly() ends it. Nothing is set
+	 * on a unix socket, whose family has no resets.
+	 */
+	bool resets;
 };
 
 /* Sets them on a TCP socket; does nothing to a unix one. */
@@ -83,10 +89,13 @@ MUST_CHECK int sock_set_source(int fd, const struct addr *source, bool is_transp
 MUST_CHECK int sock_set_pacing(int fd, uint64_t bytes_per_s);
 
 /*
- * Closes so that the peer sees a reset (SO_LINGER 0), and what is not sent yet
- * is dropped; where the family has no reset, as close(2).
+ * Closes a socket with the option `resets`: the peer sees a reset, and what is
+ * not sent yet is dropped. Others are closed as by close(2).
  */
 void sock_close_abort(int fd);
+
+/* Closes so that the kernel goes on delivering what was sent, and then the end of the stream. */
+void sock_close_orderly(int fd);
 
 /*
  * Closes without telling the peer, which will find out by itself some day.

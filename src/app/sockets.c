@@ -93,6 +93,7 @@ static struct sock_listen wish_of(const struct listener_config *config)
 			.keepalive_count = config->keepalive_count,
 			.user_timeout_ms = (unsigned)config->user_timeout_ms,
 			.nodelay = true,
+			.resets = true,
 		},
 	};
 }

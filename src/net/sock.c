@@ -19,6 +19,13 @@ struct setting {
 	const char *step;
 };
 
+static int set_linger(int fd, bool resets)
+{
+	const struct linger linger = { .l_onoff = resets, .l_linger = 0 };
+
+	return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0 ? -errno : 0;
+}
+
 int sock_set_options(int fd, const struct addr *addr, const struct sock_options *opts,
 		     const char **ret_step)
 {
@@ -47,7 +54,8 @@ int sock_set_options(int fd, const struct addr *addr, const struct sock_options 
 		if (setsockopt(fd, s->level, s->name, &s->value, sizeof(s->value)) < 0)
 			return -errno;
 	}
-	return 0;
+	*ret_step = "setsockopt SO_LINGER";
+	return opts->resets ? set_linger(fd, true) : 0;
 }
 
 int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *ret_fd,
@@ -147,10 +155,12 @@ int sock_local_addr(int fd, struct addr *ret_addr)
 
 void sock_close_abort(int fd)
 {
-	const struct linger at_once = { .l_onoff = 1 };
+	close(fd);
+}
 
-	/* A family without resets refuses; it is closed all the same. */
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+void sock_close_orderly(int fd)
+{
+	(void)!set_linger(fd, false); /* fails on what is no socket only */
 	close(fd);
 }
 

@@ -171,7 +171,7 @@ void dial_done(struct session *s)
 }
 
 /* What a short session needs; the rest follows when it has lasted: see dial_settle(). */
-static const struct sock_options first_options = { .nodelay = true };
+static const struct sock_options first_options = { .nodelay = true, .resets = true };
 
 void dial_settle(struct session *s)
 {

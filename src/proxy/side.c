@@ -163,7 +163,7 @@ void side_close(struct side *side)
 	if (side->is_forgotten)
 		sock_close_silent(side->fd);
 	else if (side_sink_of(side)->is_clean)
-		close(side->fd);
+		sock_close_orderly(side->fd);
 	else
 		sock_close_abort(side->fd);
 	side->fd = -1;

@@ -69,11 +69,24 @@ void stage_close(struct stage *st, int fd)
 
 void stage_reset(struct stage *st, int fd)
 {
+	const struct linger at_once = { .l_onoff = 1 };
+
 	forget(st, fd);
-	sock_close_abort(fd);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
 }
 
 /* ---- set up -------------------------------------------------------------- */
+
+/* As the program's, which resets connections that nobody closes. */
+static int as_ours(int fd, const struct addr *addr)
+{
+	const struct sock_options options = { .resets = true };
+	const char *step;
+
+	CHECK(sock_set_options(fd, addr, &options, &step) == 0);
+	return fd;
+}
 
 /* A socket that listens on a free port of loopback, or on a name that the kernel picks. */
 static int open_listener(bool is_unix, struct addr *ret_addr)
@@ -163,7 +176,7 @@ struct stage *stage_create(const struct stage_options *o)
 	st->fds_before = open_fds();
 	st->log_fd = memfd_create("log", MFD_CLOEXEC);
 	log_configure(LOG_INFO, LOG_LOGFMT, st->log_fd);
-	listener_fd = open_listener(o->is_unix, &st->addr);
+	listener_fd = as_ours(open_listener(o->is_unix, &st->addr), &st->addr);
 	for (; st->servers_n < MAX(o->backends, 1); st->servers_n++)
 		st->servers[st->servers_n] = open_listener(o->is_unix, &backends[st->servers_n]);
 	load(st, o, backends);

@@ -21,6 +21,7 @@ static void expect_options(int fd)
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 7);
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 31000);
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option(fd, SOL_SOCKET, SO_LINGER), 1);
 }
 
 static void options_reach_both_sides(void **state)
@@ -33,7 +34,8 @@ static void options_reach_both_sides(void **state)
 			     .keepalive_interval_s = 11,
 			     .keepalive_count = 7,
 			     .user_timeout_ms = 31000,
-			     .nodelay = true },
+			     .nodelay = true,
+			     .resets = true },
 	};
 	struct addr unix_addr = path_addr();
 	const char *step;
@@ -147,15 +149,18 @@ static void a_dialer_for_no_address_fails(void **state)
 	assert_string_equal(step, "socket");
 }
 
-/* Two ends of one connection: [0] dialed, [1] accepted. */
+/* Two ends of one connection: [0] dialed, as the program does, [1] accepted. */
 static void make_pair(const struct addr *listen_addr, int pair[2])
 {
+	const struct sock_options options = { .resets = true };
 	struct addr addr;
+	const char *step;
 	int fd;
 
 	listen_on(listen_addr, &fd, 1);
 	addr = local_addr(fd);
-	pair[0] = dial(&addr);
+	assert_int_equal(sock_dialer(&addr, &options, &pair[0], &step), 0);
+	assert_int_equal(connect(pair[0], &addr.sa, addr.len), 0);
 	pair[1] = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(pair[1] >= 0);
 	close(fd);
@@ -170,6 +175,59 @@ static void an_aborted_tcp_connection_is_reset(void **state)
 
 	(void)state;
 	make_pair(&addr, pair);
+	sock_close_abort(pair[0]);
+	assert_int_equal(read(pair[1], &byte, 1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(pair[1]);
+}
+
+/* Sends until nothing fits; gives how many bytes. */
+static size_t fill(int fd)
+{
+	static const char block[65536];
+	const uint64_t give_up_ms = clock_now_ms() + WAIT_MS;
+	size_t sent = 0;
+	ssize_t n;
+
+	while ((n = send(fd, block, sizeof(block), MSG_DONTWAIT)) > 0) {
+		assert_true(clock_now_ms() < give_up_ms);
+		sent += (size_t)n;
+	}
+	return sent;
+}
+
+static void an_orderly_end_comes_after_all_bytes(void **state)
+{
+	const struct addr addrs[] = { parsed("127.0.0.1:0"), path_addr() };
+	static char block[65536];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(addrs); i++) {
+		size_t sent, came = 0;
+		int pair[2];
+		ssize_t n;
+
+		make_pair(&addrs[i], pair);
+		sent = fill(pair[0]);
+		sock_close_orderly(pair[0]);
+		while ((n = read(pair[1], block, sizeof(block))) > 0)
+			came += (size_t)n;
+		assert_int_equal(n, 0);
+		assert_int_equal(came, sent);
+		close(pair[1]);
+	}
+}
+
+/* The only one that the kernel has for them: see unix_release_sock() in its net/unix/af_unix.c. */
+static void a_unix_connection_with_unread_bytes_is_reset(void **state)
+{
+	struct addr addr = path_addr();
+	char byte;
+	int pair[2];
+
+	(void)state;
+	make_pair(&addr, pair);
+	assert_int_equal(write(pair[1], "x", 1), 1);
 	sock_close_abort(pair[0]);
 	assert_int_equal(read(pair[1], &byte, 1), -1);
 	assert_int_equal(errno, ECONNRESET);
@@ -191,16 +249,13 @@ static void an_aborted_unix_connection_ends(void **state)
 
 static void what_the_peer_does_not_take_is_unsent(void **state)
 {
-	static const char block[65536];
 	struct addr addr = parsed("127.0.0.1:0");
-	const uint64_t give_up_ms = clock_now_ms() + WAIT_MS;
 	int pair[2];
 
 	(void)state;
 	make_pair(&addr, pair);
 	assert_int_equal(sock_unsent_bytes(pair[0]), 0);
-	while (send(pair[0], block, sizeof(block), MSG_DONTWAIT) > 0)
-		assert_true(clock_now_ms() < give_up_ms);
+	fill(pair[0]);
 	assert_true(sock_unsent_bytes(pair[0]) > 0);
 	assert_int_equal(sock_unsent_bytes(-1), 0);
 	close_all(pair, 2);
@@ -262,6 +317,8 @@ int main(void)
 		cmocka_unit_test(zero_leaves_the_kernels_options),
 		cmocka_unit_test(a_dialer_for_no_address_fails),
 		cmocka_unit_test(an_aborted_tcp_connection_is_reset),
+		cmocka_unit_test(an_orderly_end_comes_after_all_bytes),
+		cmocka_unit_test(a_unix_connection_with_unread_bytes_is_reset),
 		cmocka_unit_test(an_aborted_unix_connection_ends),
 		cmocka_unit_test(what_the_peer_does_not_take_is_unsent),
 		cmocka_unit_test(nothing_is_unsent_after_a_reset),
