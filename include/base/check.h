@@ -19,7 +19,10 @@
 #define DCHECK(cond) ((void)sizeof(cond))
 #endif
 
-/* Prints the broken promise to stderr and aborts. */
+/*
+ * Writes out what is queued for the log, says on stderr which promise was
+ * broken, and aborts; all within two seconds, also when nobody reads.
+ */
 NORETURN void check_failed(const char *cond, const char *file, int line, const char *func);
 
 #endif

@@ -18,10 +18,11 @@
  *
  * log_end() never waits for the reader of the log: lines go into a bounded
  * queue that a thread of the logger writes out a few milliseconds later. When
- * it is full, lines are dropped and counted, and the next line that fits says
- * how many ("log lines dropped" n=...). Before log_start() and after log_stop()
- * lines are written at once by the caller, who ignores SIGPIPE. Any thread may
- * log.
+ * it is full, or the disk is, lines are dropped and counted, and where they
+ * are missing a line says how many ("log lines dropped" n=...). One of which
+ * only a part could be written ends with truncated=yes and is counted, too.
+ * Before log_start() and after log_stop() lines are written at once by the
+ * caller, who ignores SIGPIPE. Any thread may log.
  *
  * Under journald ($JOURNAL_STREAM names stderr) each line begins with the
  * syslog priority, "<6>", and the time stamp is left out in logfmt.
@@ -65,6 +66,12 @@ void log_configure(enum log_level level, enum log_format format, int fd);
  */
 MUST_CHECK int log_start(void);
 void log_stop(void);
+
+/*
+ * For a process that is about to abort: writes what is queued, if that can be
+ * done in @patience_ms. Any thread, whatever it is doing.
+ */
+void log_flush(uint64_t patience_ms);
 
 /*
  * For a thread that has time and very many lines, which the queue may not

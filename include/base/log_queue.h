@@ -32,6 +32,13 @@ MUST_CHECK int log_queue_start(log_notice_fn *notice);
 #define LOG_STOP_PATIENCE_MS 1000
 void log_queue_stop(void);
 
+/*
+ * For a process that is about to abort: waits until what is queued now has
+ * been written, or until @until_ms. Whatever thread calls it, and whatever
+ * locks it has.
+ */
+void log_queue_flush(uint64_t until_ms);
+
 /* Waits until half of it is free, or until @until_ms. */
 void log_queue_wait(uint64_t until_ms);
 

@@ -57,7 +57,8 @@ int control_init(void)
 	sigset_t set;
 
 	our_signals(&set);
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	/* Of a peer, or of a log that may grow no more (ulimit -f): the calls say so, too. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
 		return -errno;
 	return -pthread_sigmask(SIG_BLOCK, &set, NULL);
 }

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log_queue.h"
 #include "base/quote.h"
 
@@ -226,6 +227,11 @@ int log_start(void)
 void log_wait_for_room(uint64_t until_ms)
 {
 	log_queue_wait(until_ms);
+}
+
+void log_flush(uint64_t patience_ms)
+{
+	log_queue_flush(clock_now_ms() + patience_ms);
 }
 
 void log_stop(void)

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/def.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -25,17 +26,29 @@
 
 #define POLL_MS 100
 
+/* How often a thread that waits for the writer looks. */
+#define LOOK_MS 1
+
+#define NS_PER_MS 1000000
+
+/* What ends a line that could be written in part only, so that the next one is whole. */
+static const char torn_end[] = " truncated=yes\n";
+
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	pthread_t thread;
 	log_notice_fn *notice;
 	char buffers[2][LOG_QUEUE_BYTES];
-	unsigned filling; /* the buffer that is appended to */
-	size_t filled;    /* bytes in it */
-	uint64_t dropped; /* lines, since the last notice */
+	unsigned filling;         /* the buffer that is appended to */
+	size_t filled;            /* bytes in it */
+	uint64_t dropped;         /* lines that came after those in it */
+	uint64_t appended, taken; /* bytes, ever; taken are those that were written or given up */
 	bool is_running;
 	bool is_asleep;
+	/* Of who writes: the thread, or while there is none who has the lock. */
+	uint64_t untold; /* lines that are missing in front of the next one */
+	bool is_torn;    /* what was written last is a part of a line */
 	atomic_bool is_stopping;
 	_Atomic uint64_t give_up_ms;
 	atomic_int fd;
@@ -47,8 +60,17 @@ static struct {
 
 void log_queue_set_fd(int fd)
 {
+	pthread_mutex_lock(&queue.lock);
+	if (!queue.is_running && fd != queue.fd) {
+		queue.untold = 0; /* nothing is missing in this one */
+		queue.is_torn = false;
+	}
 	queue.fd = fd;
+	pthread_mutex_unlock(&queue.lock);
 }
+
+/* Is this the thread that writes? */
+static _Thread_local bool is_writer;
 
 static bool is_given_up(void)
 {
@@ -80,9 +102,9 @@ static size_t chunk_of(const char *text, size_t n)
 /*
  * Writes whole lines at a time, so that those of other processes on the same
  * pipe do not come between. Returns how much was written; less than @n when
- * nobody can or will read.
+ * nobody can or will read, or there is no room on the disk.
  */
-static size_t write_lines(int fd, const char *text, size_t n)
+static size_t write_text(int fd, const char *text, size_t n)
 {
 	size_t done = 0;
 
@@ -92,10 +114,23 @@ static size_t write_lines(int fd, const char *text, size_t n)
 		if (res > 0) {
 			done += (size_t)res;
 			queue.give_up_ms = clock_now_ms() + LOG_STOP_PATIENCE_MS;
-		} else if (errno != EINTR && errno != EAGAIN) {
+		} else if (res == 0 || (errno != EINTR && errno != EAGAIN)) {
 			break;
 		}
 	}
+	return done;
+}
+
+/* The same for lines, which begin where a line begins. */
+static size_t write_lines(const char *text, size_t n)
+{
+	const size_t end_bytes = sizeof(torn_end) - 1;
+	size_t done;
+
+	if (queue.is_torn && write_text(queue.fd, torn_end, end_bytes) < end_bytes)
+		return 0;
+	done = write_text(queue.fd, text, n);
+	queue.is_torn = done > 0 && text[done - 1] != '\n';
 	return done;
 }
 
@@ -110,38 +145,57 @@ static uint64_t count_lines(const char *text, size_t n)
 
 static void gather(void)
 {
-	const struct timespec pause = { .tv_nsec = GATHER_MS * 1000000 };
+	const struct timespec pause = { .tv_nsec = GATHER_MS * NS_PER_MS };
 
 	if (!queue.is_stopping)
 		nanosleep(&pause, NULL);
+}
+
+/* Says how many lines are missing here. False when that cannot be written: they stay untold. */
+static bool tell_missing(void)
+{
+	char notice[LOG_NOTICE_BYTES];
+	size_t n;
+
+	if (queue.untold == 0 || !queue.notice)
+		return true;
+	n = queue.notice(queue.untold, notice);
+	if (write_lines(notice, n) < n)
+		return false;
+	queue.untold = 0;
+	return true;
+}
+
+/* Nothing is written where it cannot be said what is missing before it. */
+static void write_or_drop(const char *text, size_t n)
+{
+	size_t done = tell_missing() ? write_lines(text, n) : 0;
+
+	queue.untold += count_lines(text + done, n - done);
 }
 
 /* Called with the lock held, which it lets go while it writes. */
 static void write_buffer(void)
 {
 	const char *text = queue.buffers[queue.filling];
-	size_t n = queue.filled, done;
+	size_t n = queue.filled;
+	uint64_t dropped = queue.dropped;
 
 	queue.filling = !queue.filling;
 	queue.filled = 0;
-	pthread_mutex_unlock(&queue.lock);
-	done = write_lines(queue.fd, text, n);
-	pthread_mutex_lock(&queue.lock);
-	queue.dropped += count_lines(text + done, n - done);
-}
-
-static void write_last_notice(void)
-{
-	char notice[LOG_NOTICE_BYTES];
-
-	if (queue.dropped > 0)
-		write_lines(queue.fd, notice, queue.notice(queue.dropped, notice));
 	queue.dropped = 0;
+	pthread_mutex_unlock(&queue.lock);
+	write_or_drop(text, n);
+	queue.untold += dropped;
+	(void)tell_missing();
+	pthread_mutex_lock(&queue.lock);
+	queue.taken += n;
 }
 
 static void *write_until_stopped(void *unused)
 {
 	(void)unused;
+	is_writer = true;
 	pthread_mutex_lock(&queue.lock);
 	while (queue.filled > 0 || !queue.is_stopping) {
 		if (queue.filled == 0) {
@@ -154,7 +208,6 @@ static void *write_until_stopped(void *unused)
 		pthread_mutex_lock(&queue.lock);
 		write_buffer();
 	}
-	write_last_notice();
 	/* From here on lines are written by who logs them. */
 	queue.is_running = false;
 	pthread_mutex_unlock(&queue.lock);
@@ -213,6 +266,41 @@ void log_queue_stop(void)
 		pthread_join(queue.thread, NULL);
 }
 
+/* Has all been written that was queued when *goal was set? Sets it when it is not yet. */
+static bool is_taken(uint64_t *goal)
+{
+	bool is;
+
+	if (pthread_mutex_trylock(&queue.lock) != 0)
+		return false;
+	*goal = MIN(*goal, queue.appended);
+	is = !queue.is_running || queue.taken >= *goal;
+	wake();
+	pthread_mutex_unlock(&queue.lock);
+	return is;
+}
+
+/* By the writer itself, whatever state it is in: without the lock, it may have it. */
+static void write_rest(uint64_t until_ms)
+{
+	queue.give_up_ms = until_ms;
+	queue.is_stopping = true;
+	(void)write_lines(queue.buffers[queue.filling], queue.filled);
+}
+
+void log_queue_flush(uint64_t until_ms)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_MS * NS_PER_MS };
+	uint64_t goal = UINT64_MAX;
+
+	if (is_writer) {
+		write_rest(until_ms);
+		return;
+	}
+	while (!is_taken(&goal) && clock_now_ms() < until_ms)
+		nanosleep(&pause, NULL);
+}
+
 static bool is_half_full(void)
 {
 	bool is;
@@ -225,52 +313,35 @@ static bool is_half_full(void)
 
 void log_queue_wait(uint64_t until_ms)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
+	const struct timespec pause = { .tv_nsec = LOOK_MS * NS_PER_MS };
 
 	while (is_half_full() && clock_now_ms() < until_ms)
 		nanosleep(&pause, NULL);
 }
 
-static void append(const char *text, size_t n)
-{
-	memcpy(queue.buffers[queue.filling] + queue.filled, text, n);
-	queue.filled += n;
-}
-
-static void append_notice(void)
-{
-	char notice[LOG_NOTICE_BYTES];
-	size_t n = queue.notice(queue.dropped, notice);
-
-	append(notice, n);
-	queue.dropped = 0;
-}
-
-/* Appends the line and, before it, how many are missing; or counts it as missing. */
+/*
+ * Behind a line that found no room none is appended until the writer has taken
+ * the buffer: how many are missing is said in one place, behind what is in it.
+ */
 static void append_or_drop(const char *line, size_t n)
 {
-	const bool has_gap = queue.dropped > 0;
-
-	if (n + (has_gap ? LOG_NOTICE_BYTES : 0) > LOG_QUEUE_BYTES - queue.filled) {
+	if (queue.dropped > 0 || n > LOG_QUEUE_BYTES - queue.filled) {
 		queue.dropped++;
 		return;
 	}
-	if (has_gap)
-		append_notice();
-	append(line, n);
+	memcpy(queue.buffers[queue.filling] + queue.filled, line, n);
+	queue.filled += n;
+	queue.appended += n;
 }
 
 void log_queue_put(const char *line, size_t n)
 {
-	bool is_running;
-
 	pthread_mutex_lock(&queue.lock);
-	is_running = queue.is_running;
-	if (is_running) {
+	if (queue.is_running) {
 		append_or_drop(line, n);
 		wake();
+	} else {
+		write_or_drop(line, n);
 	}
 	pthread_mutex_unlock(&queue.lock);
-	if (!is_running)
-		write_lines(queue.fd, line, n);
 }

@@ -3,11 +3,19 @@
 
 #include "log_stage.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/def.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #define THREADS 4
@@ -185,6 +193,209 @@ static void a_reader_that_went_harms_nobody(void **state)
 	close(none[1]);
 }
 
+/* Gives what follows the number behind @key in @line, or NULL. */
+static const char *read_number(const char *line, const char *key, unsigned long *ret_number)
+{
+	const char *at = strstr(line, key);
+	char *end;
+
+	if (!at)
+		return NULL;
+	*ret_number = strtoul(at + strlen(key), &end, 10);
+	return end;
+}
+
+/* ---- a disk that is full --------------------------------------------------- */
+
+#define LINES 300
+
+/* From here on files end at @bytes: what is written beyond is short, then it fails. */
+static void set_disk_bytes(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Waits until the log has done what it can, and gives all that is in the file. */
+static void catch_file(int fd)
+{
+	ssize_t n = pread(fd, caught, sizeof(caught) - 1, 0);
+
+	assert_true(n >= 0);
+	caught[n] = '\0';
+}
+
+static unsigned long log_numbers(unsigned long first)
+{
+	for (unsigned long n = first; n < first + LINES; n++)
+		log_say(LOG_INFO, "number %lu of them", n);
+	return first + LINES;
+}
+
+static bool is_cut(const char *line)
+{
+	static const char end[] = " truncated=yes";
+	const size_t n = strlen(line), end_n = strlen(end);
+
+	return n >= end_n && strcmp(line + n - end_n, end) == 0;
+}
+
+/* How many of the lines @log_numbers wrote are there, or are said to be missing; in order. */
+static unsigned long count_lines_told(void)
+{
+	unsigned long told = 0, next = 0, number = 0;
+	char *rest = caught, *line;
+
+	while ((line = strsep(&rest, "\n")) && rest) {
+		if (is_cut(line))
+			continue;
+		if (strncmp(line, "ts=", 3) != 0)
+			fail_msg("glued: '%s'", line);
+		if (read_number(line, "msg=\"log lines dropped\" n=", &number)) {
+			told += number;
+			continue;
+		}
+		if (!read_number(line, "msg=\"number ", &number) || number < next)
+			fail_msg("'%s' after %lu", line, next);
+		assert_string_equal(line + strlen(line) - 9, " of them\"");
+		next = number + 1;
+		told++;
+	}
+	assert_true(line && *line == '\0'); /* the last one has its end, too */
+	return told;
+}
+
+/*
+ * The disk is full after @bytes, which is at any place in a line, and once
+ * more in the middle of what says so; then there is room again.
+ */
+static void log_to_a_full_disk(rlim_t bytes, bool with_thread)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	unsigned long n = 0;
+
+	assert_true(fd >= 0);
+	log_configure(LOG_INFO, LOG_LOGFMT, fd);
+	if (with_thread)
+		assert_int_equal(log_start(), 0);
+	set_disk_bytes(bytes);
+	n = log_numbers(n);
+	log_flush(UINT32_MAX);
+	set_disk_bytes(bytes + bytes % 97);
+	n = log_numbers(n);
+	log_flush(UINT32_MAX);
+	set_disk_bytes(RLIM_INFINITY);
+	n = log_numbers(n);
+	log_stop();
+	catch_file(fd);
+	assert_non_null(strstr(caught, "log lines dropped"));
+	assert_int_equal(count_lines_told(), n);
+	log_configure(LOG_INFO, LOG_LOGFMT, log_pipe[1]);
+	close(fd);
+}
+
+static void what_a_full_disk_costs_is_counted_to_the_line(void **state)
+{
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	for (rlim_t bytes = 1000; bytes < 1120; bytes++)
+		log_to_a_full_disk(bytes, bytes % 2);
+	signal(SIGXFSZ, SIG_DFL);
+}
+
+/* ---- broken promises --------------------------------------------------------- */
+
+#define PATIENCE_MS 20000 /* ten times what they have */
+
+/* Runs @part in a process of its own, whose stderr and log are the pipe; it is to abort. */
+static void expect_abort(void (*part)(void))
+{
+	struct pollfd out = { .fd = log_pipe[0], .events = POLLIN };
+	uint64_t began_ms = clock_now_ms();
+	pid_t child = fork();
+	int status = 0;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		dup2(log_pipe[1], STDERR_FILENO);
+		part();
+		_exit(0);
+	}
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		assert_true(clock_now_ms() - began_ms < PATIENCE_MS);
+		(void)poll(&(struct pollfd){ .fd = -1 }, 1, 1);
+	}
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+	caught[0] = '\0';
+	if (poll(&out, 1, 0) > 0)
+		catch_line();
+}
+
+static void break_a_promise(void)
+{
+	if (log_start() < 0)
+		_exit(1);
+	for (int n = 0; n < 5; n++)
+		log_say(LOG_INFO, "before %d", n);
+	CHECK(!"kept");
+}
+
+static void a_broken_promise_comes_after_what_was_logged(void **state)
+{
+	(void)state;
+	expect_abort(break_a_promise);
+	assert_int_equal(count("msg=\"before"), 5);
+	assert_true(strstr(caught, "before 4") <
+		    strstr(caught, "break_a_promise: broken: !\"kept\""));
+}
+
+static void break_it_while_nobody_reads(void)
+{
+	if (log_start() < 0)
+		_exit(1);
+	log_too_much();
+	CHECK(!"kept");
+}
+
+static void a_reader_that_is_stuck_does_not_hold_up_an_abort(void **state)
+{
+	(void)state;
+	expect_abort(break_it_while_nobody_reads);
+}
+
+static size_t break_it_in_a_notice(uint64_t n, char ret_text[LOG_NOTICE_BYTES])
+{
+	(void)ret_text;
+	CHECK(n == 0);
+	return 0;
+}
+
+/* More than the queue holds while the thread sleeps, so that there is something to notice. */
+static void break_it_in_the_thread(void)
+{
+	static char line[LOG_LINE_BYTES];
+
+	memset(line, '-', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	log_queue_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
+	if (log_queue_start(break_it_in_a_notice) < 0)
+		_exit(1);
+	for (unsigned n = 0; n < 1000 * LOG_QUEUE_BYTES / sizeof(line); n++)
+		log_queue_put(line, sizeof(line));
+	log_stop();
+}
+
+static void the_thread_of_the_log_can_say_what_it_broke(void **state)
+{
+	(void)state;
+	expect_abort(break_it_in_the_thread);
+	assert_non_null(strstr(caught, "break_it_in_a_notice: broken: n == 0"));
+}
+
 static void *log_many(void *name)
 {
 	for (uint64_t i = 0; i < LINES_PER_THREAD; i++) {
@@ -197,18 +408,6 @@ static void *log_many(void *name)
 		log_end(&line);
 	}
 	return NULL;
-}
-
-/* Gives what follows the number behind @key in @line, or NULL. */
-static const char *read_number(const char *line, const char *key, unsigned long *ret_number)
-{
-	const char *at = strstr(line, key);
-	char *end;
-
-	if (!at)
-		return NULL;
-	*ret_number = strtoul(at + strlen(key), &end, 10);
-	return end;
 }
 
 /* Every line is whole, and those of one thread come in its order. */
@@ -281,6 +480,10 @@ int main(void)
 		ON_A_PIPE(the_next_line_that_fits_says_how_many_are_missing),
 		ON_A_PIPE(a_reader_that_is_stuck_does_not_hold_up_the_end),
 		ON_A_PIPE(a_reader_that_went_harms_nobody),
+		ON_A_PIPE(what_a_full_disk_costs_is_counted_to_the_line),
+		ON_A_PIPE(a_broken_promise_comes_after_what_was_logged),
+		ON_A_PIPE(a_reader_that_is_stuck_does_not_hold_up_an_abort),
+		ON_A_PIPE(the_thread_of_the_log_can_say_what_it_broke),
 		ON_A_PIPE(lines_of_many_threads_stay_whole),
 		ON_A_PIPE(a_thread_that_cannot_be_had_is_an_error),
 	};
