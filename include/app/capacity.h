@@ -5,6 +5,11 @@
 /*
  * How many workers, sessions and buffers: what the operator wrote, or what
  * the machine allows where it says auto.
+ *
+ * Of open files, two are for each session. Before these come what the process
+ * itself needs, and a reserve: pipes for streams, checks, certificates. For
+ * max_sessions = auto the reserve is a part of what there is, so that there is
+ * no limit at which more files give fewer sessions.
  */
 
 #include "base/def.h"
@@ -14,7 +19,8 @@ struct capacity {
 	unsigned workers;
 	unsigned sessions_max;
 	unsigned buffers_per_worker;
-	unsigned files_max; /* RLIMIT_NOFILE as it is now */
+	unsigned pipes_per_worker; /* that may be open beside all the sessions' sockets */
+	unsigned files_max;        /* RLIMIT_NOFILE as it is now */
 };
 
 /*

@@ -5,6 +5,9 @@
 /*
  * Pipes for splice(2). A stream borrows one only while bytes are in it: many
  * streams share the few pipes of their worker. Not thread-safe.
+ *
+ * Two descriptors each: there are no more of them than the process can spare
+ * beside those of its sessions.
  */
 
 #include <stdbool.h>
@@ -23,16 +26,19 @@ struct pipe_pool {
 	struct pipe *free;
 	unsigned open_n; /* borrowed or free */
 	unsigned free_n;
+	unsigned max; /* that may be open; whoever owns the pool says so, also later */
 };
 
 /*
  * Borrows an empty pipe, opening one when none is free. NULL when no more
- * can be had (open files, memory).
+ * can be had (the pool's own limit, open files, memory).
  */
 MUST_CHECK struct pipe *pipe_get(struct pipe_pool *pool);
-/* Takes a pipe back. One that is not empty is closed: its bytes belong to nobody. */
+/* Takes a pipe back. One that is not empty is closed, for its bytes belong to nobody. */
 void pipe_put(struct pipe_pool *pool, struct pipe *pipe);
-/* Closes the free pipes. All must be back. */
+/* Closes the free pipes; gives how many there were. */
+unsigned pipe_pool_trim(struct pipe_pool *pool);
+/* The same, at the end. All must be back. */
 void pipe_pool_finish(struct pipe_pool *pool);
 
 #endif

@@ -17,6 +17,8 @@ void dial_start(struct session *s);
 void dial_on_deadline(struct session *s);
 /* A place has become free for a session in the queue. */
 void dial_called(struct session *s);
+/* There may be a file again for the socket that could not be opened: see files.h. */
+void dial_resume(struct session *s);
 /* The session closes. */
 void dial_leave_queue(struct session *s);
 /* The client has ended its stream; one that waits and has said nothing is gone. */

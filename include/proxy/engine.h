@@ -23,6 +23,7 @@
 #include "net/pipe.h"
 #include "proxy/acceptor.h"
 #include "proxy/counters.h"
+#include "proxy/files.h"
 #include "proxy/mail.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
@@ -35,6 +36,7 @@ struct engine_options {
 	unsigned worker;
 	struct ring_options ring;
 	unsigned buffers;
+	unsigned pipes;
 	const struct acceptor_socket *sockets; /* to accept on; the engine takes them */
 	size_t sockets_n;
 	int mail_fd; /* read end of its mailbox; the engine takes it */
@@ -50,6 +52,7 @@ struct engine {
 	uint64_t now_ms; /* of this turn */
 	struct buf_pool bufs;
 	struct pipe_pool pipes;
+	struct files files;
 	struct timers timers;
 	struct slab sessions;
 	uint64_t sessions_begun;

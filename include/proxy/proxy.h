@@ -69,6 +69,7 @@ struct proxy {
 	atomic_bool was_full;
 	atomic_uint workers_draining;
 	_Atomic(enum worker_order) order;
+	atomic_uint workers_short; /* of files: see files.h */
 };
 
 /* Keeps @config. Returns NULL without memory. */

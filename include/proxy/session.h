@@ -116,12 +116,12 @@ struct lane {
 	enum lane_state state;
 	uint8_t index;
 	bool is_spliced;
-	bool is_copying_only; /* no pipe was to be had */
-	bool is_cut;          /* the source ended by dying, not by the end of its stream */
-	bool is_clean;        /* done: every byte and the end of the stream were delivered */
-	bool has_more;        /* the last receive left bytes in the socket */
-	uint8_t quiet_pumps;  /* spliced rounds in a row that moved little */
-	uint8_t depth;        /* buffers that may wait at its destination, see lane.h */
+	bool lacks_pipe;     /* when it was to splice: see splice.c */
+	bool is_cut;         /* the source ended by dying, not by the end of its stream */
+	bool is_clean;       /* done: every byte and the end of the stream were delivered */
+	bool has_more;       /* the last receive left bytes in the socket */
+	uint8_t quiet_pumps; /* spliced rounds in a row that moved little */
+	uint8_t depth;       /* buffers that may wait at its destination, see lane.h */
 };
 
 /* Many are idle at once: what it holds lies tight. */

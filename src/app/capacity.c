@@ -12,11 +12,25 @@
 /* Two sockets for a session. */
 #define FILES_PER_SESSION 2
 
-/* For each worker: ring, mailbox, and pipes for the streams of the moment. */
+#define FILES_PER_PIPE 2
+
+/* Without them nothing runs: the standard ones, the main thread's ring and signals, some over. */
+#define FILES_NEEDED 10
+/* For each worker: ring, mailbox, the spare one of proxy/files.h. */
+#define FILES_NEEDED_PER_WORKER 4
+/* A listening socket, and one client that was accepted and for whom there is no place yet. */
+#define FILES_NEEDED_PER_SOCKET 2
+
+/* With those of before, a worker's pipes for the streams of the moment. */
+#define PIPES_PER_WORKER 64
 #define FILES_PER_WORKER 160
 
-/* The standard ones, the log, certificates at reload, whatever the C library opens. */
+/* With those needed, checks, certificates at reload, whatever the C library opens. */
 #define FILES_RESERVED 64
+
+/* Of many files the reserve is this part, of few it is at most that one. */
+#define RESERVE_OF_MANY 16
+#define RESERVE_OF_FEW 4
 
 /* With fewer sessions than this nobody wants to run at all. */
 #define SESSIONS_MIN 1
@@ -30,7 +44,7 @@ static unsigned cpus_allowed(void)
 	return MIN((unsigned)CPU_COUNT(&set), WORKERS_MAX);
 }
 
-static uint64_t listening_sockets(const struct config *config, unsigned workers)
+static uint64_t listening_sockets(const struct config *config, uint64_t workers)
 {
 	uint64_t n = 0;
 
@@ -73,25 +87,50 @@ static int say_too_few_files(uint64_t wanted, uint64_t files, unsigned sessions)
 	return -EMFILE;
 }
 
+static unsigned pipes_of(uint64_t files, unsigned workers)
+{
+	return (unsigned)MIN(files / FILES_PER_PIPE / workers, UINT32_MAX);
+}
+
+/* What was asked for, or nothing. What is left over is for pipes. */
+static int promise_sessions(struct capacity *c, uint64_t asked, uint64_t files, uint64_t wanted)
+{
+	uint64_t spare = files > wanted ? files - wanted : 0;
+
+	c->sessions_max = (unsigned)asked;
+	c->pipes_per_worker =
+		(unsigned)MIN(PIPES_PER_WORKER + pipes_of(spare, c->workers), UINT32_MAX);
+	return files < wanted ? say_too_few_files(wanted, files, c->sessions_max) : 0;
+}
+
+/* As many as there are files for. Never refuse to start over an estimate. */
+static void estimate_sessions(struct capacity *c, uint64_t files, uint64_t sockets)
+{
+	uint64_t needed = FILES_NEEDED + (uint64_t)c->workers * FILES_NEEDED_PER_WORKER +
+			  sockets * FILES_NEEDED_PER_SOCKET;
+	uint64_t rest = files > needed ? files - needed : 0;
+	uint64_t comfort =
+		FILES_RESERVED + (uint64_t)c->workers * PIPES_PER_WORKER * FILES_PER_PIPE;
+	uint64_t reserve = MIN(MAX(comfort, rest / RESERVE_OF_MANY), rest / RESERVE_OF_FEW);
+	uint64_t sessions = MAX((rest - reserve) / FILES_PER_SESSION, SESSIONS_MIN);
+
+	c->sessions_max = (unsigned)MIN(sessions, CONFIG_SESSIONS_MAX);
+	rest -= MIN(rest, (uint64_t)c->sessions_max * FILES_PER_SESSION);
+	c->pipes_per_worker = pipes_of(rest - MIN(FILES_RESERVED, rest / 2), c->workers);
+}
+
 static int find_sessions(const struct config *config, struct capacity *c)
 {
-	uint64_t fixed = FILES_RESERVED + (uint64_t)c->workers * FILES_PER_WORKER +
-			 listening_sockets(config, c->workers);
+	uint64_t sockets = listening_sockets(config, c->workers);
+	uint64_t fixed = FILES_RESERVED + (uint64_t)c->workers * FILES_PER_WORKER + sockets;
 	uint64_t asked = config->global.sessions_max;
 	uint64_t wanted = fixed + MAX(asked, SESSIONS_MIN) * FILES_PER_SESSION;
-	uint64_t files = raise_files(wanted), sessions;
+	uint64_t files = raise_files(wanted);
 
 	c->files_max = (unsigned)MIN(files, UINT32_MAX);
-	if (asked > 0) {
-		c->sessions_max = (unsigned)asked;
-		return files < wanted ? say_too_few_files(wanted, files, c->sessions_max) : 0;
-	}
-	/* Never refuse to start over an estimate: accept(2) says when it really is too much. */
-	if (files > wanted)
-		sessions = (files - fixed) / FILES_PER_SESSION;
-	else
-		sessions = MAX(files / FILES_PER_SESSION, SESSIONS_MIN);
-	c->sessions_max = (unsigned)MIN(sessions, CONFIG_SESSIONS_MAX);
+	if (asked > 0)
+		return promise_sessions(c, asked, files, wanted);
+	estimate_sessions(c, files, sockets);
 	return 0;
 }
 

@@ -92,6 +92,7 @@ static void fill_engine_options(struct engine_options *all, struct proxy *proxy,
 		all[n].worker = n;
 		all[n].ring = *ring;
 		all[n].buffers = capacity->buffers_per_worker;
+		all[n].pipes = capacity->pipes_per_worker;
 		all[n].sockets = sockets_of(sockets, n);
 		all[n].sockets_n = sockets->per_worker;
 	}

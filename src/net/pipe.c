@@ -50,7 +50,7 @@ struct pipe *pipe_get(struct pipe_pool *pool)
 	struct pipe *pipe = pool->free;
 
 	if (!pipe)
-		return pipe_open(pool);
+		return pool->open_n < pool->max ? pipe_open(pool) : NULL;
 	pool->free = pipe->next;
 	pool->free_n--;
 	pipe->next = NULL;
@@ -60,7 +60,7 @@ struct pipe *pipe_get(struct pipe_pool *pool)
 void pipe_put(struct pipe_pool *pool, struct pipe *pipe)
 {
 	CHECK(!pipe->next);
-	if (pipe->filled_bytes > 0 || pool->free_n >= PIPES_KEPT_MAX) {
+	if (pipe->filled_bytes > 0 || pool->free_n >= PIPES_KEPT_MAX || pool->open_n > pool->max) {
 		pipe_close(pool, pipe);
 		return;
 	}
@@ -69,9 +69,10 @@ void pipe_put(struct pipe_pool *pool, struct pipe *pipe)
 	pool->free_n++;
 }
 
-void pipe_pool_finish(struct pipe_pool *pool)
+unsigned pipe_pool_trim(struct pipe_pool *pool)
 {
-	CHECK(pool->free_n == pool->open_n);
+	unsigned n = pool->free_n;
+
 	while (pool->free) {
 		struct pipe *pipe = pool->free;
 
@@ -79,4 +80,11 @@ void pipe_pool_finish(struct pipe_pool *pool)
 		pool->free_n--;
 		pipe_close(pool, pipe);
 	}
+	return n;
+}
+
+void pipe_pool_finish(struct pipe_pool *pool)
+{
+	CHECK(pool->free_n == pool->open_n);
+	(void)pipe_pool_trim(pool);
 }

@@ -12,6 +12,7 @@
 #include "net/sock.h"
 #include "proxy/admission.h"
 #include "proxy/engine.h"
+#include "proxy/files.h"
 
 /*
  * A pause for want of room or descriptors: the first is short, it doubles up
@@ -32,6 +33,7 @@
 #define ROOM_FOR_MANY 1024
 
 static void acceptor_arm(struct acceptor *a);
+static void acceptor_pause(struct acceptor *a);
 static void acceptor_on_accept(struct io_op *op, int res, unsigned flags);
 static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags);
 static void acceptor_on_retry(struct timer *timer);
@@ -58,14 +60,17 @@ static bool acceptor_may_take_many(const struct acceptor *a)
 	uint64_t may_come = (uint64_t)config->backlog * proxy->workers_n;
 
 	return proxy_room(proxy, a->listener) >= ROOM_FOR_MANY + may_come &&
-	       config->sessions_per_s_max == 0;
+	       config->sessions_per_s_max == 0 && !files_are_short(proxy);
 }
 
 static void acceptor_arm(struct acceptor *a)
 {
 	if (a->accept.in_kernel || a->is_closing || a->parked_fd >= 0)
 		return;
-	io_accept(a->engine->ring, &a->accept, a->fd, acceptor_may_take_many(a));
+	if (files_are_short(a->engine->proxy))
+		acceptor_pause(a);
+	else
+		io_accept(a->engine->ring, &a->accept, a->fd, acceptor_may_take_many(a));
 }
 
 static void acceptor_cancel(struct acceptor *a)
@@ -234,6 +239,12 @@ static void wait_for_room(struct acceptor *a, const struct newcomer *newcomer)
 	acceptor_pause(a);
 }
 
+/* Was it accepted before it was known that files are short? One may wait, and no more. */
+static bool has_to_wait_for_files(const struct acceptor *a)
+{
+	return !a->is_closing && a->parked_fd < 0 && files_are_short(a->engine->proxy);
+}
+
 /* Makes a session of who may come in, once its listener has room for one more and it is time. */
 static void seat(struct acceptor *a, const struct newcomer *newcomer)
 {
@@ -242,6 +253,12 @@ static void seat(struct acceptor *a, const struct newcomer *newcomer)
 
 	if (proxy_room(e->proxy, a->listener) == 0) { /* asking again shall not use up the rate */
 		wait_for_room(a, newcomer);
+		return;
+	}
+	if (has_to_wait_for_files(a)) {
+		log_trouble(a, -EMFILE);
+		park(a, newcomer);
+		acceptor_pause(a);
 		return;
 	}
 	if (!is_in_time(a, &wait_ns)) {

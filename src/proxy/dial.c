@@ -18,6 +18,7 @@
 #include "proxy/choose.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
+#include "proxy/files.h"
 #include "proxy/lane.h"
 #include "proxy/origin.h"
 #include "proxy/side.h"
@@ -237,7 +238,13 @@ static void dial_connect(struct session *s)
 	struct engine *e = s->engine;
 	int fd, err;
 
-	err = open_socket(s, &fd);
+	do
+		err = open_socket(s, &fd);
+	while (files_is_want(err) && files_make_room(e));
+	if (files_is_want(err)) {
+		files_wait(s);
+		return;
+	}
 	if (err < 0) {
 		dial_failed(s, err);
 		return;
@@ -353,6 +360,13 @@ void dial_called(struct session *s)
 	}
 	s->dialing_ms = s->engine->now_ms; /* the time in the queue had its own limit */
 	s->backend = backend;
+	dial_connect(s);
+}
+
+void dial_resume(struct session *s)
+{
+	CHECK(s->phase == SESSION_DIALING);
+	s->dialing_ms = s->engine->now_ms; /* nor is this the backends' time */
 	dial_connect(s);
 }
 

@@ -95,6 +95,7 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 	if (err < 0)
 		goto fail_bufs;
 
+	files_init(e, options->pipes);
 	engine_read_mail(e);
 	open_acceptors(e, options);
 	return 0;
@@ -119,6 +120,7 @@ void engine_finish(struct engine *e)
 	CHECK(e->sessions.used == 0);
 	CHECK(!e->mail_op.in_kernel);
 	ring_destroy(e->ring);
+	files_finish(e);
 	pipe_pool_finish(&e->pipes);
 	buf_pool_finish(&e->bufs);
 	slab_finish(&e->watches);
@@ -293,6 +295,7 @@ void engine_on_session_end(struct engine *e, const struct session *s)
 	if (e->cut_short == s)
 		e->cut_short = NULL;
 	atomic_fetch_sub(&e->proxy->peers[e->worker].sessions, 1);
+	files_on_session_end(e);
 	for (size_t n = 0; n < e->acceptors_n; n++)
 		if (e->acceptors[n].parked_fd >= 0)
 			acceptor_resume(&e->acceptors[n]);

@@ -34,7 +34,9 @@ bool splice_is_due(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
 
-	if (s->phase != SESSION_RELAYING || lane->is_copying_only || s->watch)
+	if (s->phase != SESSION_RELAYING || s->watch)
+		return false;
+	if (lane->lacks_pipe && lane->streak_bytes < LANE_STREAM_BYTES)
 		return false;
 	if (!lane_from(lane)->is_tcp || !lane_to(lane)->is_tcp)
 		return false;
@@ -55,6 +57,14 @@ bool splice_holds_bytes(const struct lane *lane)
 	return lane->pipe && lane->pipe->filled_bytes > 0;
 }
 
+/* It goes on by copying, and asks again when it has streamed as much as makes one begin. */
+static void splice_lacks_pipe(struct lane *lane)
+{
+	lane->lacks_pipe = true;
+	lane->streak_bytes = 0;
+	lane_pull(lane);
+}
+
 void splice_start(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
@@ -62,6 +72,12 @@ void splice_start(struct lane *lane)
 	CHECK(!lane->is_spliced);
 	CHECK(!lane_from(lane)->recv.in_kernel);
 	CHECK(!lane_to(lane)->send.in_kernel);
+	lane->pipe = pipe_get(&s->engine->pipes);
+	if (!lane->pipe) {
+		splice_lacks_pipe(lane);
+		return;
+	}
+	lane->lacks_pipe = false;
 	side_set_nonblocking(lane_from(lane), true);
 	side_set_nonblocking(lane_to(lane), true);
 	lane->is_spliced = true;
@@ -225,8 +241,8 @@ void splice_pump(struct lane *lane)
 	if (!lane->pipe)
 		lane->pipe = pipe_get(&s->engine->pipes);
 	if (!lane->pipe) {
-		lane->is_copying_only = true;
-		splice_back_to_copying(lane);
+		splice_stop(lane);
+		splice_lacks_pipe(lane);
 		return;
 	}
 	goes_on = splice_move(lane, &moved);

@@ -151,6 +151,7 @@ static void start_engine(struct stage *st, const struct stage_options *o, int li
 		.ring = { .features = { .accept_multishot = true,
 					.recv_credit = !o->without_credit } },
 		.buffers = o->buffers ? o->buffers : 64,
+		.pipes = o->without_pipes ? 0 : 64,
 		.sockets = &socket,
 		.sockets_n = 1,
 	};

@@ -36,6 +36,7 @@ struct stage_options {
 	const char *backend_keys; /* behind each backend's address */
 	bool is_unix;             /* clients and backends */
 	bool without_credit;
+	bool without_pipes;
 };
 
 struct stage {

@@ -200,7 +200,65 @@ static void listening_sockets_are_files_too(void **state)
 	config.listeners = &listener;
 	config.listeners_n = 1;
 	assert_int_equal(capacity_find(&config, &with), 0);
-	assert_int_equal(without.sessions_max - with.sessions_max, 100 * 2 * 2 / 2);
+	/* And each may hold one client for whom there is no place yet. */
+	assert_in_range(without.sessions_max - with.sessions_max, 100 * 2 * 2 * 7 / 8, 100 * 2 * 2);
+}
+
+/* With each of 1 to 16 workers: one more file never gives fewer sessions, and they fit. */
+static void more_files_never_give_fewer_sessions(void **state)
+{
+	static const unsigned workers[] = { 1, 2, 3, 4, 8, 16 };
+
+	(void)state;
+	for (size_t w = 0; w < ARRAY_LEN(workers); w++) {
+		unsigned before = 0; /* none */
+
+		for (rlim_t n = 24; n <= 5000; n++) {
+			struct capacity c;
+
+			files = (struct rlimit){ .rlim_cur = n, .rlim_max = n };
+			c = find(workers[w], 0);
+			assert_in_range(c.sessions_max, MAX(before, 1), before ? before + 1 : 5);
+			before = c.sessions_max;
+			if (n > 12 + 8 * workers[w])
+				assert_true(2 * c.sessions_max +
+						    2 * workers[w] * c.pipes_per_worker + 10 +
+						    4 * workers[w] <=
+					    n);
+		}
+		assert_true(before > 1500);
+	}
+}
+
+static void few_files_serve_several_at_once(void **state)
+{
+	static const struct {
+		rlim_t files;
+		unsigned least, most;
+	} rows[] = { { 24, 3, 5 },      { 40, 9, 13 },     { 64, 18, 25 },
+		     { 380, 130, 150 }, { 390, 133, 155 }, { 1024, 380, 480 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		files = (struct rlimit){ .rlim_cur = rows[i].files, .rlim_max = rows[i].files };
+		assert_in_range(find(1, 0).sessions_max, rows[i].least, rows[i].most);
+	}
+}
+
+/* They are no part of what max_sessions promises. */
+static void pipes_have_a_budget_of_their_own(void **state)
+{
+	struct capacity c;
+
+	(void)state;
+	assert_in_range(find(1, 0).pipes_per_worker, 64, 100);
+	c = find(1, 1900);
+	assert_in_range(c.pipes_per_worker, 64, 150);
+	assert_true(find(1, 100).pipes_per_worker > 1000);
+	files = (struct rlimit){ .rlim_cur = 24, .rlim_max = 24 };
+	assert_in_range(find(1, 0).pipes_per_worker, 0, 1);
+	files = (struct rlimit){ .rlim_cur = 1024, .rlim_max = RLIM_INFINITY };
+	assert_true(find(2, 0).pipes_per_worker > 1000000);
 }
 
 int main(void)
@@ -217,6 +275,9 @@ int main(void)
 		test(what_was_asked_for_is_got),
 		test(what_cannot_be_had_is_refused_with_figures),
 		test(listening_sockets_are_files_too),
+		test(more_files_never_give_fewer_sessions),
+		test(few_files_serve_several_at_once),
+		test(pipes_have_a_budget_of_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,6 @@
 #include "net/sock.h"
 
 #include <stdio.h>
-#include <sys/resource.h>
 
 /* Backends that are tried in the order b0, b1, b2 ... */
 static struct stage *in_order(void **state, unsigned backends, const char *pool_keys)
@@ -266,25 +265,6 @@ static void a_refusal_is_no_reason_for_another_address(void **state)
 	assert_int_equal(failures(st, 0), 1);
 }
 
-static void without_descriptors_a_session_ends_and_nothing_leaks(void **state)
-{
-	struct stage *st = in_order(state, 2, "");
-	int client = stage_client(st), next = dup(client);
-	struct rlimit before, now;
-
-	close(next);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	now = (struct rlimit){ .rlim_cur = (rlim_t)next + 1, .rlim_max = before.rlim_max };
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
-	assert_true(fake_perform(&stage_engine(st)->acceptors[0].accept));
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	stage_run(st);
-	assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
-	assert_int_equal(failures(st, 0), 0);
-	assert_int_equal(failures(st, 1), 0);
-	expect_reset(client);
-}
-
 /* The kernel picks the backend's own port to connect from, and nobody listens there. */
 static void a_connection_with_itself_is_a_refusal(void **state)
 {
@@ -525,7 +505,6 @@ int main(void)
 		stage_test(where_one_address_has_no_port_left_another_has),
 		stage_test(where_no_address_has_a_port_left_another_backend_is_tried),
 		stage_test(a_refusal_is_no_reason_for_another_address),
-		stage_test(without_descriptors_a_session_ends_and_nothing_leaks),
 		stage_test(a_connection_with_itself_is_a_refusal),
 		stage_test(the_last_failure_names_the_reason),
 		stage_test(when_none_is_ready_the_client_is_told_at_once),

@@ -23,7 +23,7 @@ static bool is_open(int fd)
 
 static void a_pipe_carries_bytes_and_never_waits(void **state)
 {
-	struct pipe_pool pool = { 0 };
+	struct pipe_pool pool = { .max = 1000 };
 	struct pipe *pipe = pipe_get(&pool);
 	char bytes[4];
 
@@ -43,7 +43,7 @@ static void a_pipe_carries_bytes_and_never_waits(void **state)
 
 static void a_pipe_knows_what_it_holds(void **state)
 {
-	struct pipe_pool pool = { 0 };
+	struct pipe_pool pool = { .max = 1000 };
 	struct pipe *pipe = pipe_get(&pool);
 	static char bytes[4 << 20];
 
@@ -58,7 +58,7 @@ static void a_pipe_knows_what_it_holds(void **state)
 
 static void a_pipe_is_used_again(void **state)
 {
-	struct pipe_pool pool = { 0 };
+	struct pipe_pool pool = { .max = 1000 };
 	struct pipe *first = pipe_get(&pool);
 
 	(void)state;
@@ -75,7 +75,7 @@ static void a_pipe_is_used_again(void **state)
 
 static void a_pipe_with_leftovers_is_closed(void **state)
 {
-	struct pipe_pool pool = { 0 };
+	struct pipe_pool pool = { .max = 1000 };
 	struct pipe *pipe = pipe_get(&pool);
 	int in, out;
 
@@ -95,7 +95,7 @@ static void a_pipe_with_leftovers_is_closed(void **state)
 
 static void a_burst_leaves_so_many_pipes_and_no_more(void **state)
 {
-	struct pipe_pool pool = { 0 };
+	struct pipe_pool pool = { .max = 1000 };
 	struct pipe *pipes[KEPT_MAX + 10];
 
 	(void)state;
@@ -127,7 +127,7 @@ static void leave_descriptors(int more, struct rlimit *ret_before)
 
 static void without_descriptors_there_is_no_pipe(void **state)
 {
-	struct pipe_pool pool = { 0 };
+	struct pipe_pool pool = { .max = 1000 };
 	struct rlimit before;
 	struct pipe *pipe;
 
@@ -142,6 +142,27 @@ static void without_descriptors_there_is_no_pipe(void **state)
 	pipe_pool_finish(&pool);
 }
 
+static void no_more_are_open_than_may_be(void **state)
+{
+	struct pipe_pool pool = { .max = 2 };
+	struct pipe *first = pipe_get(&pool), *second = pipe_get(&pool);
+
+	(void)state;
+	assert_non_null(first);
+	assert_non_null(second);
+	assert_null(pipe_get(&pool));
+	pipe_put(&pool, first);
+	assert_ptr_equal(pipe_get(&pool), first);
+	pool.max = 1; /* it has become less: the next that comes back is one too many */
+	pipe_put(&pool, first);
+	assert_int_equal(pool.open_n, 1);
+	pipe_put(&pool, second);
+	assert_int_equal(pool.free_n, 1);
+	assert_int_equal(pipe_pool_trim(&pool), 1);
+	assert_int_equal(pool.open_n, 0);
+	pipe_pool_finish(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +172,7 @@ int main(void)
 		cmocka_unit_test(a_pipe_with_leftovers_is_closed),
 		cmocka_unit_test(a_burst_leaves_so_many_pipes_and_no_more),
 		cmocka_unit_test(without_descriptors_there_is_no_pipe),
+		cmocka_unit_test(no_more_are_open_than_may_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

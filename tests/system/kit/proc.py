@@ -54,6 +54,14 @@ def for_everybody(binary, directory):
     return copy
 
 
+def few_files(number):
+    """What to put before a command so that it has so many descriptors, and root may not take more."""
+    prefix = [need("prlimit", "util-linux"), f"--nofile={number}:{number}"]
+    if unprivileged_user():
+        prefix = [need("setpriv", "util-linux"), "--bounding-set=-sys_resource", *prefix]
+    return prefix
+
+
 def run(argv, *, user=None, timeout=60, check=True, **kwargs):
     """Runs a command to its end; gives CompletedProcess with text output; shows it on failure."""
     if "input" not in kwargs:
