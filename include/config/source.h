@@ -30,9 +30,11 @@ MUST_CHECK bool source_from_text(struct source *source, const char *name, const 
 
 /*
  * Reads the file @path, whose string it keeps. Returns NULL, or in a static
- * text what is wrong: it may be unreadable, a directory, or too large.
+ * text what is wrong: it may be unreadable, a directory, or too large; or no
+ * regular file, unless it @may_be_pipe, which is then read to its end, however
+ * long that takes.
  */
-MUST_CHECK const char *source_from_file(struct source *source, const char *path);
+MUST_CHECK const char *source_from_file(struct source *source, const char *path, bool may_be_pipe);
 
 void source_finish(struct source *source);
 

@@ -20,6 +20,7 @@ struct loader {
 	struct config *config;
 	struct diag *diag;
 	struct source *sources; /* one for each of config->files */
+	bool is_directory;      /* they were found in one; otherwise somebody named the file */
 	struct parser parser;
 };
 
@@ -85,14 +86,15 @@ static void find_directory(struct config *config, const char *path, struct diag 
 	free(entries);
 }
 
-static void find_files(struct config *config, const char *path, struct diag *diag)
+static void find_files(struct loader *l, const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		find_directory(config, path, diag);
+	l->is_directory = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	if (l->is_directory)
+		find_directory(l->config, path, l->diag);
 	else
-		(void)add_file(config, strdup(path), diag);
+		(void)add_file(l->config, strdup(path), l->diag);
 }
 
 static bool make_sources(struct loader *l)
@@ -114,7 +116,7 @@ static void read_files(struct loader *l)
 {
 	for (size_t i = 0; i < l->config->files_n; i++) {
 		const char *path = l->config->files[i];
-		const char *why = source_from_file(&l->sources[i], path);
+		const char *why = source_from_file(&l->sources[i], path, !l->is_directory);
 		const struct config_place place = { .file = path };
 
 		if (why)
@@ -189,7 +191,7 @@ struct config *config_load(const char *path, struct diag *diag)
 	if (!l.config)
 		return NULL;
 	parser_init(&l.parser, l.config, diag);
-	find_files(l.config, path, diag);
+	find_files(&l, path);
 	if (make_sources(&l))
 		read_files(&l);
 	return check(&l, path, true);

@@ -2,6 +2,7 @@
 #include "config/source.h"
 
 #include "base/check.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,16 +90,10 @@ static int read_all(struct source *source, int fd)
 	}
 }
 
-const char *source_from_file(struct source *source, const char *path)
+static const char *source_from_fd(struct source *source, int fd)
 {
-	int fd, err;
+	int err = read_all(source, fd);
 
-	*source = (struct source){ .name = path };
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return strerrordesc_np(errno);
-	err = read_all(source, fd);
-	close(fd);
 	if (!err && !find_lines(source))
 		err = -ENOMEM;
 	if (err)
@@ -106,6 +101,24 @@ const char *source_from_file(struct source *source, const char *path)
 	if (err == -EFBIG)
 		return "larger than 64 MiB";
 	return err ? strerrordesc_np(-err) : NULL;
+}
+
+const char *source_from_file(struct source *source, const char *path, bool may_be_pipe)
+{
+	const char *why = NULL;
+	struct stat st;
+	int fd = -1;
+
+	*source = (struct source){ .name = path };
+	if (!may_be_pipe)
+		why = file_open_regular(path, &fd, &st);
+	else if ((fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC)) < 0)
+		why = strerrordesc_np(errno);
+	if (why)
+		return why;
+	why = source_from_fd(source, fd);
+	close(fd);
+	return why;
 }
 
 void source_finish(struct source *source)

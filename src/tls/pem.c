@@ -2,30 +2,21 @@
 
 #include "tls/pem.h"
 
+#include "base/file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* Reads all of @fd; the text gets a zero at its end. Returns 0 or -errno. */
-static int read_all(int fd, struct pem_file *file)
+/* Reads all of @fd, a file of @bytes; the text gets a zero at its end. Returns 0 or -errno. */
+static int read_all(int fd, size_t bytes, struct pem_file *file)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (S_ISDIR(st.st_mode))
-		return -EISDIR;
-	if (st.st_size > PEM_FILE_BYTES_MAX)
-		return -EFBIG;
-	file->mode = st.st_mode;
-	file->text = malloc((size_t)st.st_size + 1);
+	file->text = malloc(bytes + 1);
 	if (!file->text)
 		return -ENOMEM;
-	while (file->bytes < (size_t)st.st_size) {
-		ssize_t n = read(fd, file->text + file->bytes, (size_t)st.st_size - file->bytes);
+	while (file->bytes < bytes) {
+		ssize_t n = read(fd, file->text + file->bytes, bytes - file->bytes);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -39,21 +30,32 @@ static int read_all(int fd, struct pem_file *file)
 	return 0;
 }
 
+/* Returns NULL, or why it cannot be read. */
+static const char *read_file(const char *path, struct pem_file *file)
+{
+	struct stat st;
+	int fd, err;
+	const char *why = file_open_regular(path, &fd, &st);
+
+	if (why)
+		return why;
+	file->mode = st.st_mode;
+	err = st.st_size > PEM_FILE_BYTES_MAX ? -EFBIG : read_all(fd, (size_t)st.st_size, file);
+	close(fd);
+	return err < 0 ? strerrordesc_np(-err) : NULL;
+}
+
 bool pem_open(struct pem_file *file, const char *path, const char *key,
 	      struct tls_problems *problems)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int err = fd < 0 ? -errno : 0;
+	const char *why;
 
 	*file = (struct pem_file){ 0 };
-	if (fd >= 0) {
-		err = read_all(fd, file);
-		close(fd);
-	}
-	if (err == 0)
+	why = read_file(path, file);
+	if (!why)
 		return true;
 	pem_close(file);
-	tls_problem_add(problems, TLS_ERROR, key, path, "cannot be read: %s", strerror(-err));
+	tls_problem_add(problems, TLS_ERROR, key, path, "cannot be read: %s", why);
 	return false;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Mistakes of an operator, through the program: each is named with its place, and nothing starts."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -118,6 +119,57 @@ def test_files_that_are_none(workdir, what, words):
     assert path in done.stderr and "error: " in done.stderr and words in done.stderr, done.stderr
 
 
+def strange_file(path, kind):
+    """What is there is no regular file; gives what keeps it there."""
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "device":
+        os.symlink("/dev/zero", path)
+    else:
+        held = socket.socket(socket.AF_UNIX)
+        held.bind(str(path))
+        return held
+    return contextlib.nullcontext()
+
+
+@pytest.mark.parametrize("kind", ("FIFO", "device", "socket"))
+def test_a_file_of_a_directory_is_a_regular_one(make_ringmain, kind):
+    """Opening a FIFO would wait for somebody to write to it."""
+    rm = make_ringmain()
+    rm.check({"a.ini": GOOD}, "-t")
+    with strange_file(rm.dir / "conf.d" / "x.ini", kind):
+        done = proc.run([BINARY, "-t", "-c", str(rm.dir / "conf.d")], check=False)
+    assert done.returncode == 1
+    assert f"x.ini: error: cannot be read: it is a {kind}, not a regular file\n" in done.stderr
+
+
+FILES = {
+    "certificate": "[listener in]\nbind = :0\npool = out\ntls = terminate\ncertificate = {0}\n" + POOL,
+    "key": "[listener in]\nbind = :0\npool = out\ntls = terminate\ncertificate = {1} key={0}\n" + POOL,
+    "client_ca": "[listener in]\nbind = :0\npool = out\ntls = terminate\ncertificate = {1}\n"
+                 "client_verify = require\nclient_ca = {0}\n" + POOL,
+    "tls_ca": LISTENER + POOL + "tls = yes\ntls_ca = {0}\n",
+    "tls_certificate": LISTENER + POOL + "tls = yes\ntls_verify = no\ntls_certificate = {0}\n",
+    "ticket_keys": "[listener in]\nbind = :0\npool = out\ntls = terminate\ncertificate = {1}\n" + POOL +
+                   "[global]\nticket_keys = {0}\n",
+}
+
+
+@pytest.mark.parametrize("kind", ("FIFO", "socket"))
+@pytest.mark.parametrize("what", FILES)
+def test_a_named_file_is_a_regular_one(make_ringmain, workdir, pki, what, kind):
+    path = f"{workdir}/strange"
+    with strange_file(path, kind):
+        done = make_ringmain().check(FILES[what].format(path, pki["ecdsa.pem"]), "-t")
+    assert done.returncode == 1
+    assert f"{path}: cannot be read: it is a {kind}, not a regular file\n" in done.stderr
+
+
+def test_the_configuration_may_come_through_a_pipe():
+    done = proc.run([BINARY, "-t", "-c", "/dev/stdin"], check=False, input=GOOD)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_port_in_use(make_ringmain):
     """Found when it starts; the log line names listener, address and place."""
     with socket.socket() as taken:
@@ -145,18 +197,6 @@ def test_second_ringmain_does_not_steal_the_port(ringmain, make_ringmain, backen
     assert second.lines(level="error")[0]["error"] == "EADDRINUSE"
     for _ in range(10):
         tcp.exchange(connect(first.address()), b"x")
-
-
-@pytest.mark.parametrize("wildcard", (":{0}", "0.0.0.0:{0}", "*:{0}"))
-def test_address_within_a_wildcard_is_found_before_the_start(make_ringmain, wildcard):
-    port = free_port()
-    rm = make_ringmain()
-    text = LISTENER.replace("127.0.0.1:5432", wildcard.format(port)) + \
-        GOOD.replace("[listener in]", "[listener other]").replace("5432", str(port))
-    done = rm.check(text, "-t")
-    assert done.returncode == 1
-    assert "5:8: error: [listener other] bind: this address is bound twice" in done.stderr
-    assert done.stderr.count("error:") == 1
 
 
 def test_port_ranges(ringmain, backend, connect):

@@ -316,14 +316,20 @@ static void a_key_file_can_change(void **state)
 static void a_bad_key_file_is_no_start(void **state)
 {
 	struct tls_problems problems = { 0 };
+	FILE *empty = fopen(kit_path("empty"), "we");
 
 	(void)state;
+	assert_non_null(empty);
+	fclose(empty);
 	assert_null(tls_tickets_create(kit_path("badkey"), &problems));
 	assert_null(tls_tickets_create(kit_path("missing"), &problems));
+	assert_null(tls_tickets_create(kit_path("empty"), &problems));
 	assert_null(tls_tickets_create("/dev/null", &problems));
-	assert_int_equal(problems.errors_n, 3);
+	assert_int_equal(problems.errors_n, 4);
 	assert_string_equal(problems.at[1].text, "cannot be read: No such file or directory");
 	assert_string_equal(problems.at[2].text, "has no key");
+	assert_string_equal(problems.at[3].text,
+			    "cannot be read: it is a device, not a regular file");
 	tls_problems_finish(&problems);
 }
 
