@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "net/addr.h"
+#include "net/sock_file.h"
 
 #define CONFIG_NAME_BYTES 64            /* of a listener, pool or backend, with its NUL */
 #define CONFIG_SESSIONS_MAX (16u << 20) /* that any limit may allow: more than fds can be had */
@@ -204,10 +205,20 @@ struct route_config {
 	struct config_place place;
 };
 
+/* A user or a group, by name or number. */
+struct account_config {
+	char *name; /* NULL: not given */
+	struct config_place place;
+};
+
 struct bind_config {
 	struct addr_spec spec;
 	struct addr *addrs; /* all that the host resolves to, with the first port */
 	size_t addrs_n;
+	bool is_free; /* this machine need not have the address */
+	/* Of a unix socket's file. */
+	struct account_config owner, group;
+	struct sock_access access; /* the mode; config_resolve() adds owner and group */
 	struct config_place place;
 };
 

@@ -14,6 +14,7 @@ extern const struct directive_type type_duration;  /* uint64_t, milliseconds */
 extern const struct directive_type type_size;      /* uint64_t, bytes */
 extern const struct directive_type type_rate;      /* unsigned, in a second */
 extern const struct directive_type type_byte_rate; /* uint64_t, bytes in a second */
+extern const struct directive_type type_mode;      /* unsigned, of a file */
 extern const struct directive_type type_choice;    /* an enum; the row has its words */
 extern const struct directive_type type_flag;      /* bool */
 

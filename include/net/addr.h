@@ -90,6 +90,8 @@ void addr_set_port(struct addr *addr, uint16_t port);
 bool addr_is_unix(const struct addr *addr);
 /* Is it 0.0.0.0 or [::]? */
 bool addr_is_any(const struct addr *addr);
+/* Is it link-local, fe80::/10, and does not say on which link? */
+bool addr_needs_zone(const struct addr *addr);
 /* Same family, host, zone and port; a v4-mapped IPv6 address equals its IPv4 one. */
 bool addr_is_equal(const struct addr *a, const struct addr *b);
 /* Turns ::ffff:a.b.c.d into a.b.c.d; leaves every other address alone. */

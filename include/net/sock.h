@@ -12,6 +12,7 @@
 
 #include "base/def.h"
 #include "net/addr.h"
+#include "net/sock_file.h"
 
 /* What both sides of a session want of TCP. Zero means: leave the kernel's. */
 struct sock_options {
@@ -38,8 +39,7 @@ MUST_CHECK int sock_set_options(int fd, const struct addr *addr, const struct so
  * same port (SO_REUSEPORT), the first bound exclusively, so that an address
  * that somebody else has is -EADDRINUSE and not a silent sharing. With port 0
  * the kernel picks one for all; sock_local_addr() says which. A unix address
- * gives one socket, dup(2)ed. The file of a unix socket that nobody serves is
- * replaced, any other file is not; it is removed again with sock_unlink().
+ * gives one socket, dup(2)ed; for its file see net/sock_file.h.
  * [::] takes IPv4 too when the address is_dual, and leaves it to others when
  * not. Options set here are inherited by the accepted sockets.
  *
@@ -50,14 +50,16 @@ struct sock_listen {
 	struct addr addr;
 	int backlog;
 	unsigned patience_ms;
+	bool is_joined;      /* a wildcard, beside which precise addresses will be opened */
+	bool joins_wildcard; /* this is one of these, and the wildcard listens */
+	bool is_free;        /* this machine need not have the address (IP_FREEBIND) */
 	struct sock_options options;
+	struct sock_access access;  /* of a unix socket's file */
+	struct sock_file *ret_file; /* gives that file; NULL: it is never to be removed */
 };
 
 MUST_CHECK int sock_listen_many(const struct sock_listen *want, int *ret_fds, size_t n,
 				const char **ret_step);
-
-/* Removes the file of a unix socket, if it is a socket still; other addresses have none. */
-void sock_unlink(const struct addr *addr);
 
 /* Where the socket is bound. Returns 0 or -errno. */
 MUST_CHECK int sock_local_addr(int fd, struct addr *ret_addr);

@@ -27,6 +27,7 @@ enum control_state { CONTROL_RUNNING, CONTROL_DRAINING, CONTROL_STOPPING };
 
 struct control {
 	struct proxy *proxy;
+	struct sockets *sockets;
 	struct checker *checker;
 	struct ring *ring;
 	struct buf_pool bufs; /* a ring wants some; nothing is received here */
@@ -78,6 +79,7 @@ static void start_draining(struct control *c)
 		log_u64(&line, "drain_timeout_ms", timeout_ms);
 		log_end(&line);
 	}
+	sockets_remove_files(c->sockets);
 	proxy_order(c->proxy, ORDER_DRAIN);
 }
 
@@ -228,9 +230,12 @@ static int open_control(struct control *c, const struct ring_features *features)
 	return c->checker ? 0 : -ENOMEM;
 }
 
-int control_run(struct proxy *proxy, const struct ring_features *features, int ended_fd)
+int control_run(struct proxy *proxy, struct sockets *sockets, const struct ring_features *features,
+		int ended_fd)
 {
-	struct control c = { .proxy = proxy, .ended_fd = ended_fd, .now_ms = clock_now_ms() };
+	struct control c = {
+		.proxy = proxy, .sockets = sockets, .ended_fd = ended_fd, .now_ms = clock_now_ms()
+	};
 	int err;
 
 	timers_init(&c.timers, c.now_ms);

@@ -109,7 +109,7 @@ static int open_mailboxes(struct proxy *proxy, struct engine_options *all)
 	return 0;
 }
 
-static int run_workers(struct proxy *proxy, const struct sockets *sockets,
+static int run_workers(struct proxy *proxy, struct sockets *sockets,
 		       const struct capacity *capacity, const struct ring_options *ring)
 {
 	static struct engine_options all[WORKERS_MAX];
@@ -124,7 +124,7 @@ static int run_workers(struct proxy *proxy, const struct sockets *sockets,
 	if (err < 0)
 		return err; /* the process ends, and with it the workers that run */
 	log_ready(capacity, &ring->features);
-	err = control_run(proxy, &ring->features, workers.ended_fd);
+	err = control_run(proxy, sockets, &ring->features, workers.ended_fd);
 	if (err < 0)
 		return err;
 	err = workers_join(&workers);

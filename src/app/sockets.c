@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -32,10 +33,11 @@ static bool allocate(struct sockets *k, const struct proxy *proxy)
 	k->workers_n = proxy->workers_n;
 	k->all = calloc(total * proxy->workers_n, sizeof(*k->all));
 	k->addrs = calloc(total, sizeof(*k->addrs));
+	k->files = calloc(total, sizeof(*k->files));
 	k->per_worker = total;
 	for (size_t n = 0; k->all && n < total * proxy->workers_n; n++)
 		k->all[n].fd = -1;
-	return k->all && k->addrs;
+	return k->all && k->addrs && k->files;
 }
 
 static void log_listening(const struct listener_config *config, const struct addr *addr)
@@ -50,9 +52,38 @@ static void log_listening(const struct listener_config *config, const struct add
 	log_end(&line);
 }
 
+/* What can be done about it, or NULL. */
+static const char *hint_for(const struct addr *addr, const char *step, int err)
+{
+	const bool is_unix = addr_is_unix(addr);
+
+	switch (err) {
+	case -EADDRINUSE:
+		return "another process, or a second ringmain, has this address";
+	case -EACCES:
+		return is_unix ? "the directory of a unix socket must be writable"
+			       : "ports below 1024 want CAP_NET_BIND_SERVICE";
+	case -EPERM:
+		return strcmp(step, "chown") == 0
+			       ? "another owner wants CAP_CHOWN, as does a group one is not in"
+			       : NULL;
+	case -EADDRNOTAVAIL:
+		return addr_family(addr) == AF_INET6
+			       ? "this machine does not have it: add 'freebind' to this bind, set "
+				 "net.ipv6.ip_nonlocal_bind = 1, or listen on all addresses with "
+				 "bind = :PORT"
+			       : "this machine does not have it: add 'freebind' to this bind, set "
+				 "net.ipv4.ip_nonlocal_bind = 1, or listen on all addresses with "
+				 "bind = :PORT";
+	default:
+		return NULL;
+	}
+}
+
 static void log_failed(const struct bind_config *bind, const char *name, const struct addr *addr,
 		       const char *step, int err)
 {
+	const char *hint = hint_for(addr, step, err);
 	char text[ADDR_TEXT_BYTES];
 	struct log_line line;
 
@@ -62,10 +93,8 @@ static void log_failed(const struct bind_config *bind, const char *name, const s
 	log_text(&line, "addr", addr_format(addr, text));
 	log_text(&line, "call", step);
 	log_errno(&line, "error", err);
-	if (err == -EADDRINUSE)
-		log_text(&line, "hint", "another process, or a second ringmain, has this address");
-	else if (err == -EACCES)
-		log_text(&line, "hint", "ports below 1024 want CAP_NET_BIND_SERVICE");
+	if (hint)
+		log_text(&line, "hint", hint);
 	log_text(&line, "file", bind->place.file ? bind->place.file : "");
 	log_u64(&line, "line", bind->place.line);
 	log_end(&line);
@@ -77,15 +106,20 @@ static void learn_address(struct addr *addr, int fd, const struct addr *wanted)
 	socklen_t len = sizeof(ss);
 
 	*addr = *wanted;
-	if (!addr_is_unix(wanted) && getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-		addr_from_sockaddr(addr, (struct sockaddr *)&ss, len);
+	if (addr_is_unix(wanted) || getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return;
+	addr_from_sockaddr(addr, (struct sockaddr *)&ss, len);
+	addr->is_dual = wanted->is_dual;
 }
 
-static struct sock_listen wish_of(const struct listener_config *config)
+static struct sock_listen wish_of(const struct listener_config *config,
+				  const struct bind_config *bind)
 {
 	return (struct sock_listen){
 		.backlog = (int)config->backlog,
 		.patience_ms = BIND_PATIENCE_MS,
+		.is_free = bind->is_free,
+		.access = bind->access,
 		.options = {
 			.keepalive = config->keepalive,
 			.keepalive_idle_s = (unsigned)(config->keepalive_idle_ms / 1000),
@@ -98,49 +132,142 @@ static struct sock_listen wish_of(const struct listener_config *config)
 	};
 }
 
-/* One address: a socket for each worker, at the same place of each one's part of the table. */
-static int open_address(struct sockets *k, struct proxy *proxy, size_t listener,
-			const struct sock_listen *wish, const char **ret_step)
-{
-	int fds[WORKERS_MAX];
-	int err = sock_listen_many(wish, fds, k->workers_n, ret_step);
+/* ---- a precise address beside a wildcard ---- */
 
-	if (err < 0)
-		return err;
-	for (unsigned w = 0; w < k->workers_n; w++) {
-		k->all[w * k->per_worker + k->opened] = (struct acceptor_socket){
-			.listener = &proxy->listeners[listener],
-			.listener_index = (uint32_t)listener,
-			.fd = fds[w],
-			.is_tcp = !addr_is_unix(&wish->addr),
-		};
-	}
-	learn_address(&k->addrs[k->opened], fds[0], &wish->addr);
-	log_listening(proxy->listeners[listener].config, &k->addrs[k->opened]);
-	k->opened++;
-	return 0;
+static bool is_within(const struct addr *precise, const struct addr *wildcard)
+{
+	return addr_is_any(wildcard) && !addr_is_any(precise) &&
+	       addr_port(precise) == addr_port(wildcard) &&
+	       (addr_family(precise) == addr_family(wildcard) ||
+		(wildcard->is_dual && addr_family(precise) == AF_INET));
 }
 
-static int open_bind(struct sockets *k, struct proxy *proxy, size_t listener,
-		     const struct bind_config *bind)
+/* Is one of ours open that takes what comes to @addr, too? */
+static bool has_wildcard(const struct sockets *k, const struct addr *addr)
 {
-	const struct listener_config *config = proxy->listeners[listener].config;
-	struct sock_listen wish = wish_of(config);
-	const char *step;
+	for (size_t n = 0; k->wildcards > 0 && n < k->per_worker; n++)
+		if (is_within(addr, &k->addrs[n]))
+			return true;
+	return false;
+}
+
+static bool has_port(const struct bind_config *bind, uint16_t port)
+{
+	return port != 0 && bind->spec.port_first <= port && port <= bind->spec.port_last;
+}
+
+/* Will one of ours be opened that takes a part of what @wildcard takes? */
+static bool has_precise(const struct proxy *proxy, const struct addr *wildcard)
+{
+	for (size_t l = 0; l < proxy->listeners_n; l++) {
+		const struct listener_config *config = proxy->listeners[l].config;
+
+		for (size_t b = 0; b < config->binds_n; b++) {
+			const struct bind_config *bind = &config->binds[b];
+
+			if (bind->addrs_n > 0 && !addr_is_any(&bind->addrs[0]) &&
+			    has_port(bind, addr_port(wildcard)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* ---- opening ---- */
+
+/* One address of a bind, and its place in each worker's part of the table. */
+struct target {
+	const struct bind_config *bind;
+	struct addr addr;
+	size_t listener, index;
+};
+
+typedef int target_fn(struct sockets *k, struct proxy *proxy, const struct target *target);
+
+static int for_each_of_bind(struct sockets *k, struct proxy *proxy, struct target *target,
+			    target_fn *call)
+{
+	const struct bind_config *bind = target->bind;
 
 	for (size_t n = 0; n < bind->addrs_n; n++) {
 		for (unsigned port = bind->spec.port_first; port <= bind->spec.port_last; port++) {
 			int err;
 
-			wish.addr = bind->addrs[n];
-			addr_set_port(&wish.addr, (uint16_t)port);
-			err = open_address(k, proxy, listener, &wish, &step);
-			if (err == 0)
-				continue;
-			log_failed(bind, config->name, &wish.addr, step, err);
-			return err;
+			target->addr = bind->addrs[n];
+			addr_set_port(&target->addr, (uint16_t)port);
+			err = call(k, proxy, target);
+			if (err < 0)
+				return err;
+			target->index++;
 		}
 	}
+	return 0;
+}
+
+/* In the order of the configuration. Stops at the first failure. */
+static int for_each_target(struct sockets *k, struct proxy *proxy, target_fn *call)
+{
+	struct target target = { 0 };
+
+	for (; target.listener < proxy->listeners_n; target.listener++) {
+		const struct listener_config *config = proxy->listeners[target.listener].config;
+
+		for (size_t b = 0; b < config->binds_n; b++) {
+			int err;
+
+			target.bind = &config->binds[b];
+			err = for_each_of_bind(k, proxy, &target, call);
+			if (err < 0)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* A socket for each worker, at the same place of each one's part of the table. */
+static int open_target(struct sockets *k, struct proxy *proxy, const struct target *target)
+{
+	const struct listener_config *config = proxy->listeners[target->listener].config;
+	struct sock_listen wish = wish_of(config, target->bind);
+	const char *step;
+	int fds[WORKERS_MAX];
+	int err;
+
+	wish.addr = target->addr;
+	wish.is_joined = addr_is_any(&wish.addr) && has_precise(proxy, &wish.addr);
+	wish.joins_wildcard = has_wildcard(k, &wish.addr);
+	wish.ret_file = &k->files[target->index];
+	err = sock_listen_many(&wish, fds, k->workers_n, &step);
+	if (err < 0) {
+		log_failed(target->bind, config->name, &wish.addr, step, err);
+		return err;
+	}
+	for (unsigned w = 0; w < k->workers_n; w++) {
+		k->all[w * k->per_worker + target->index] = (struct acceptor_socket){
+			.listener = &proxy->listeners[target->listener],
+			.listener_index = (uint32_t)target->listener,
+			.fd = fds[w],
+			.is_tcp = !addr_is_unix(&wish.addr),
+		};
+	}
+	learn_address(&k->addrs[target->index], fds[0], &wish.addr);
+	k->wildcards += addr_is_any(&wish.addr);
+	return 0;
+}
+
+static int open_wildcard(struct sockets *k, struct proxy *proxy, const struct target *target)
+{
+	return addr_is_any(&target->addr) ? open_target(k, proxy, target) : 0;
+}
+
+static int open_precise(struct sockets *k, struct proxy *proxy, const struct target *target)
+{
+	return addr_is_any(&target->addr) ? 0 : open_target(k, proxy, target);
+}
+
+static int log_target(struct sockets *k, struct proxy *proxy, const struct target *target)
+{
+	log_listening(proxy->listeners[target->listener].config, &k->addrs[target->index]);
 	return 0;
 }
 
@@ -153,32 +280,36 @@ static void close_all(struct sockets *k)
 
 int sockets_open(struct sockets *k, struct proxy *proxy)
 {
+	int err;
+
 	*k = (struct sockets){ 0 };
 	if (!allocate(k, proxy)) {
 		sockets_finish(k);
 		return -ENOMEM;
 	}
-	for (size_t l = 0; l < proxy->listeners_n; l++) {
-		const struct listener_config *config = proxy->listeners[l].config;
+	/* See net/sock_listen.c: who wants a part of what a wildcard takes comes after it. */
+	err = for_each_target(k, proxy, open_wildcard);
+	if (err == 0)
+		err = for_each_target(k, proxy, open_precise);
+	if (err == 0)
+		return for_each_target(k, proxy, log_target);
+	close_all(k);
+	sockets_finish(k);
+	return err;
+}
 
-		for (size_t b = 0; b < config->binds_n; b++) {
-			int err = open_bind(k, proxy, l, &config->binds[b]);
-
-			if (err == 0)
-				continue;
-			close_all(k);
-			sockets_finish(k);
-			return err;
-		}
-	}
-	return 0;
+void sockets_remove_files(struct sockets *sockets)
+{
+	for (size_t n = 0; n < sockets->per_worker; n++)
+		sock_file_remove(&sockets->addrs[n], &sockets->files[n]);
 }
 
 void sockets_finish(struct sockets *sockets)
 {
-	for (size_t n = 0; n < sockets->opened; n++)
-		sock_unlink(&sockets->addrs[n]);
+	if (sockets->addrs && sockets->files)
+		sockets_remove_files(sockets);
 	free(sockets->all);
 	free(sockets->addrs);
+	free(sockets->files);
 	*sockets = (struct sockets){ 0 };
 }

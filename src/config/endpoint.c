@@ -30,32 +30,111 @@ const char *spec_format(const struct addr_spec *spec, char text[SPEC_TEXT_BYTES]
 
 /* ---- bind ---- */
 
+#define MODE_MAX 0777u
+
+static void set_account(const struct setting *s, void *bind)
+{
+	struct account_config *account =
+		(struct account_config *)((char *)bind + s->directive->offset);
+
+	if (s->text[0] == '\0') {
+		setting_error(s, NULL, "the value is missing");
+		return;
+	}
+	account->place = s->place;
+	account->name = strdup(s->text);
+	if (!account->name)
+		diag_no_memory(s->diag);
+}
+
+static const struct directive_type type_account = {
+	.form = "a name or a number",
+	.set = set_account,
+};
+
+#define AT(field) .offset = offsetof(struct bind_config, field)
+
+/* clang-format off */
+static const struct directive bind_options[] = {
+	{ .key = "freebind", .type = &type_flag, AT(is_free), .bare = "freebind",
+	  .bare_value = "yes" },
+	{ .key = "mode", .type = &type_mode, AT(access.mode), .min = 1, .max = MODE_MAX },
+	{ .key = "owner", .type = &type_account, AT(owner) },
+	{ .key = "group", .type = &type_account, AT(group) },
+};
+/* clang-format on */
+
+#undef AT
+
+static const char *why_not_together(const struct bind_config *bind)
+{
+	const bool has_file = bind->spec.is_unix && bind->spec.host[0] == '/';
+
+	if (bind->spec.is_unix && bind->is_free)
+		return "freebind is for IP addresses: a unix socket is always here";
+	if (!has_file && (bind->access.mode != 0 || bind->owner.name || bind->group.name))
+		return "mode, owner and group are for unix sockets that have a path";
+	return NULL;
+}
+
+static bool read_bind(const struct setting *s, struct bind_config *bind)
+{
+	struct setting address;
+	struct words words;
+	const char *why;
+
+	if (!words_split(s, &words))
+		return false;
+	address = words_setting(&words, 0);
+	bind->place = address.place;
+	if (!addr_spec_parse(address.text, &bind->spec, &why)) {
+		setting_error(&address, NULL, "%s", why);
+		return false;
+	}
+	words_set_options(&words, 1, bind_options, ARRAY_LEN(bind_options), bind);
+	why = why_not_together(bind);
+	if (why)
+		setting_error(s, NULL, "%s", why);
+	return !why;
+}
+
+static void release_bind(struct bind_config *bind)
+{
+	free(bind->addrs);
+	free(bind->owner.name);
+	free(bind->group.name);
+}
+
 static void set_bind(const struct setting *s, void *section)
 {
 	struct listener_config *listener = section;
-	struct addr_spec spec;
-	struct bind_config *binds;
-	const char *why;
+	struct bind_config bind = { 0 }, *binds = NULL;
 
-	if (!addr_spec_parse(s->text, &spec, &why)) {
-		setting_error(s, NULL, "%s", why);
+	if (read_bind(s, &bind))
+		binds = setting_grow(s->diag, listener->binds, listener->binds_n, sizeof(*binds));
+	if (!binds) {
+		release_bind(&bind);
 		return;
 	}
-	binds = setting_grow(s->diag, listener->binds, listener->binds_n, sizeof(*binds));
-	if (!binds)
-		return;
-	binds[listener->binds_n] = (struct bind_config){ .spec = spec, .place = s->place };
+	binds[listener->binds_n++] = bind;
 	listener->binds = binds;
-	listener->binds_n++;
 }
 
 static void print_bind(const struct directive *d, const void *section, size_t index, FILE *to)
 {
-	const struct listener_config *listener = section;
-	char text[SPEC_TEXT_BYTES];
+	const struct bind_config *bind = &((const struct listener_config *)section)->binds[index];
+	char text[SPEC_TEXT_BYTES], mode[TEXT_NUMBER_BYTES];
 
 	(void)d;
-	fputs(spec_format(&listener->binds[index].spec, text), to);
+	fputs(spec_format(&bind->spec, text), to);
+	if (bind->is_free)
+		fputs(" freebind", to);
+	if (bind->access.mode != 0)
+		fprintf(to, " mode=%s", type_mode.format(bind->access.mode, mode));
+	if (bind->owner.name)
+		fprintf(to, " owner=%s", bind->owner.name);
+	if (bind->group.name)
+		fprintf(to, " group=%s", bind->group.name);
 }
 
 static size_t count_binds(const void *section)
@@ -69,14 +148,15 @@ static void release_binds(const struct directive *d, void *section)
 
 	(void)d;
 	for (size_t i = 0; i < listener->binds_n; i++)
-		free(listener->binds[i].addrs);
+		release_bind(&listener->binds[i]);
 	free(listener->binds);
 	listener->binds = NULL;
 	listener->binds_n = 0;
 }
 
 const struct directive_type type_bind = {
-	.form = "HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH",
+	.form = "HOST:PORT, HOST:FIRST-LAST, *:PORT or :PORT [freebind], unix:PATH [mode=0660] "
+		"[owner=NAME] [group=NAME]",
 	.set = set_bind,
 	.print = print_bind,
 	.count = count_binds,

@@ -52,6 +52,12 @@ static void read_source(const struct setting *word, void *section)
 		setting_error(word, NULL, "'%.60s' is not an address", word->text);
 		return;
 	}
+	if (addr_needs_zone(&source.addr)) {
+		setting_error(word, NULL,
+			      "'%.60s' is link-local and needs its interface, as in fe80::1%%eth0",
+			      word->text);
+		return;
+	}
 	sources = setting_grow(word->diag, pool->sources, pool->sources_n, sizeof(*sources));
 	if (!sources)
 		return;

@@ -179,7 +179,7 @@ static void check_twice(const struct bounds *bounds, struct diag *diag)
 	}
 }
 
-/* The other bind to "any" that takes connections to @at, too, or NULL. */
+/* The other bind of the same listener to "any" that takes connections to @at, too, or NULL. */
 static const struct bound *find_any(const struct bounds *bounds, const struct bound *at)
 {
 	const struct host any[] = { any_host(AF_INET), any_host(AF_INET6) };
@@ -190,25 +190,31 @@ static const struct bound *find_any(const struct bounds *bounds, const struct bo
 	for (size_t i = 0; i < bounds->n; i++) {
 		const struct bound *other = &bounds->list[i];
 
-		if (compare_hosts(&other->host, wanted) == 0 && other->bind != at->bind &&
-		    at->port_first <= other->port_last && other->port_first <= at->port_last)
+		if (other->listener == at->listener && compare_hosts(&other->host, wanted) == 0 &&
+		    other->port_first <= at->port_first && at->port_last <= other->port_last)
 			return other;
 	}
 	return NULL;
 }
 
+/* The kernel prefers a precise address, which is of use only to another listener. */
 static void check_within_any(const struct bounds *bounds, struct diag *diag)
 {
 	const struct bind_config *reported = NULL;
+	char text[SPEC_TEXT_BYTES];
 
 	for (size_t i = 0; i < bounds->n; i++) {
 		const struct bound *at = &bounds->list[i];
 		const struct bound *any = find_any(bounds, at);
 
-		if (any && at->bind != reported) {
-			report_twice(any, at, diag);
-			reported = at->bind;
-		}
+		if (!any || at->bind == reported)
+			continue;
+		diag_warning(diag, &at->bind->place,
+			     "[listener %s] bind: means nothing beside %s at %s:%u, which has this "
+			     "address, too",
+			     at->listener->name, spec_format(&any->bind->spec, text),
+			     any->bind->place.file, any->bind->place.line);
+		reported = at->bind;
 	}
 }
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/resolve.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/text.h"
 
 static bool needs_asking(const struct addr_spec *spec)
 {
@@ -15,6 +19,69 @@ static void report(struct diag *diag, const struct config_place *place, const ch
 	diag_error(diag, place, "%s: host '%s' has no address: %s", title, spec->host, why);
 }
 
+/* ---- owners of unix sockets' files ---- */
+
+/* A number that is none of the kernel's for "leave it". */
+static bool is_id(const char *text, uint64_t *ret_id)
+{
+	return text_to_u64(text, ret_id) && *ret_id < UINT32_MAX;
+}
+
+static void report_account(const struct listener_config *listener, const char *key,
+			   const struct account_config *account, struct diag *diag)
+{
+	diag_error(diag, &account->place,
+		   "[listener %s] bind: %s: this machine has no %s '%.60s' (a name or a number)",
+		   listener->name, key, strcmp(key, "owner") == 0 ? "user" : "group",
+		   account->name);
+}
+
+static void resolve_owner(const struct listener_config *listener, struct bind_config *bind,
+			  struct diag *diag)
+{
+	const struct passwd *user;
+	uint64_t id = 0;
+
+	if (!bind->owner.name)
+		return;
+	user = getpwnam(bind->owner.name);
+	bind->access.has_owner = user || is_id(bind->owner.name, &id);
+	bind->access.owner = user ? user->pw_uid : (uid_t)id;
+	if (!bind->access.has_owner)
+		report_account(listener, "owner", &bind->owner, diag);
+}
+
+static void resolve_group(const struct listener_config *listener, struct bind_config *bind,
+			  struct diag *diag)
+{
+	const struct group *group;
+	uint64_t id = 0;
+
+	if (!bind->group.name)
+		return;
+	group = getgrnam(bind->group.name);
+	bind->access.has_group = group || is_id(bind->group.name, &id);
+	bind->access.group = group ? group->gr_gid : (gid_t)id;
+	if (!bind->access.has_group)
+		report_account(listener, "group", &bind->group, diag);
+}
+
+/* ---- addresses ---- */
+
+/* Without a zone the kernel does not know which link is meant, and refuses. */
+static bool check_zone(const struct addr *addr, const struct config_place *place, const char *title,
+		       struct diag *diag)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	if (!addr_needs_zone(addr))
+		return true;
+	diag_error(diag, place,
+		   "%s: %s is link-local and needs its interface, as in [fe80::1%%eth0]:80", title,
+		   addr_format(addr, text));
+	return false;
+}
+
 static void resolve_bind(const struct listener_config *listener, struct bind_config *bind,
 			 struct diag *diag)
 {
@@ -23,10 +90,14 @@ static void resolve_bind(const struct listener_config *listener, struct bind_con
 	const char *why;
 	size_t n = addr_resolve(&bind->spec, bind->spec.port_first, addrs, CONFIG_ADDRS_MAX, &why);
 
+	snprintf(title, sizeof(title), "[listener %s] bind", listener->name);
 	if (n == 0) {
-		snprintf(title, sizeof(title), "[listener %s] bind", listener->name);
 		report(diag, &bind->place, title, &bind->spec, why);
 		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!check_zone(&addrs[i], &bind->place, title, diag))
+			return;
 	}
 	bind->addrs = malloc(n * sizeof(*addrs));
 	if (!bind->addrs) {
@@ -47,6 +118,8 @@ static void resolve_backend(const struct pool_config *pool, struct backend_confi
 	snprintf(title, sizeof(title), "[pool %s] backend: %s", pool->name, backend->name);
 	if (n == 0) {
 		report(diag, &backend->addr_place, title, &backend->spec, why);
+	} else if (!check_zone(&backend->addr, &backend->addr_place, title, diag)) {
+		backend->addr.len = 0;
 	} else if (addr_is_any(&backend->addr)) {
 		diag_error(diag, &backend->addr_place, "%s: a backend needs one host, not any",
 			   title);
@@ -60,8 +133,14 @@ void config_resolve(struct config *config, struct diag *diag, bool ask)
 		struct listener_config *listener = &config->listeners[i];
 
 		for (size_t j = 0; j < listener->binds_n; j++) {
-			if (ask || !needs_asking(&listener->binds[j].spec))
-				resolve_bind(listener, &listener->binds[j], diag);
+			struct bind_config *bind = &listener->binds[j];
+
+			if (ask || !needs_asking(&bind->spec))
+				resolve_bind(listener, bind, diag);
+			if (ask) {
+				resolve_owner(listener, bind, diag);
+				resolve_group(listener, bind, diag);
+			}
 		}
 	}
 	for (size_t i = 0; i < config->pools_n; i++) {

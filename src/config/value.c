@@ -219,6 +219,39 @@ const struct directive_type type_byte_rate = {
 	.bytes = sizeof(uint64_t),
 };
 
+/* ---- modes of files, in octal ---- */
+
+#define MODE_DIGITS_MAX 4
+
+static bool parse_mode(const char *text, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	size_t digits = strspn(text, "01234567");
+
+	if (digits == 0 || digits > MODE_DIGITS_MAX || text[digits] != '\0')
+		return false;
+	for (; *text != '\0'; text++)
+		value = value * 8 + (uint64_t)(*text - '0');
+	*ret_value = value;
+	return true;
+}
+
+static const char *format_mode(uint64_t value, char ret_text[TEXT_NUMBER_BYTES])
+{
+	snprintf(ret_text, TEXT_NUMBER_BYTES, "%04o", (unsigned)value);
+	return ret_text;
+}
+
+const struct directive_type type_mode = {
+	.allow = allow_quantity,
+	.set = set_quantity,
+	.print = print_quantity,
+	.noun = "mode in octal",
+	.parse = parse_mode,
+	.format = format_mode,
+	.bytes = sizeof(unsigned),
+};
+
 /* ---- words ---- */
 
 /* The index of the word that was typed, or -1. */

@@ -173,6 +173,12 @@ bool addr_is_any(const struct addr *addr)
 	}
 }
 
+bool addr_needs_zone(const struct addr *addr)
+{
+	return addr_family(addr) == AF_INET6 && addr->in6.sin6_scope_id == 0 &&
+	       IN6_IS_ADDR_LINKLOCAL(&addr->in6.sin6_addr);
+}
+
 static uint32_t zone_of(const struct addr *addr)
 {
 	return addr_family(addr) == AF_INET6 ? addr->in6.sin6_scope_id : 0;

@@ -9,7 +9,9 @@
  *	   that have it too join;
  *	3. the others are bound with it and listen.
  *
- * A second program that does the same fails in its step 1.
+ * A second program that does the same fails in its step 1. So does a precise
+ * address beside a wildcard that listens, even our own: it begins with step 3,
+ * and nobody else can have it, because the wildcard went through step 1.
  */
 #include "net/sock.h"
 
@@ -18,7 +20,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,14 @@ static int prepare_inet(int fd, const struct addr *addr, const char **ret_step)
 	return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) < 0 ? -errno : 0;
 }
 
+/* As with net.ipv4.ip_nonlocal_bind, for this socket alone. */
+static int allow_any_address(int fd, const struct addr *addr)
+{
+	if (addr_family(addr) == AF_INET6)
+		return switch_on(fd, IPPROTO_IPV6, IPV6_FREEBIND);
+	return switch_on(fd, IPPROTO_IP, IP_FREEBIND);
+}
+
 static int prepare(int fd, const struct sock_listen *want, bool joins, const char **ret_step)
 {
 	int err;
@@ -53,6 +62,11 @@ static int prepare(int fd, const struct sock_listen *want, bool joins, const cha
 	if (addr_is_unix(&want->addr))
 		return 0;
 	err = prepare_inet(fd, &want->addr, ret_step);
+	if (err < 0)
+		return err;
+	*ret_step = "setsockopt IP_FREEBIND";
+	if (want->is_free)
+		err = allow_any_address(fd, &want->addr);
 	if (err < 0)
 		return err;
 	*ret_step = "setsockopt SO_REUSEPORT";
@@ -63,45 +77,25 @@ static int prepare(int fd, const struct sock_listen *want, bool joins, const cha
 	return sock_set_options(fd, &want->addr, &want->options, ret_step);
 }
 
-static bool is_socket_file(const struct addr *addr)
+static int bind_to(int fd, const struct sock_listen *want, const char **ret_step)
 {
-	struct stat st;
+	struct sock_file file = { 0 };
+	int err = 0;
 
-	if (!addr_is_unix(addr) || addr->un.sun_path[0] != '/')
-		return false;
-	return lstat(addr->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode);
+	*ret_step = "bind";
+	if (addr_is_unix(&want->addr))
+		err = sock_file_bind(fd, &want->addr, &want->access, &file, ret_step);
+	else if (bind(fd, &want->addr.sa, want->addr.len) < 0)
+		err = -errno;
+	if (err == 0 && want->ret_file)
+		*want->ret_file = file;
+	return err;
 }
 
-void sock_unlink(const struct addr *addr)
+static void remove_file(const struct sock_listen *want)
 {
-	if (is_socket_file(addr))
-		unlink(addr->un.sun_path);
-}
-
-/* Did its server die without removing it? Only a connection can tell. */
-static bool is_stale(const struct addr *addr)
-{
-	bool is_refused;
-	int fd;
-
-	if (!is_socket_file(addr))
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return false;
-	is_refused = connect(fd, &addr->sa, addr->len) < 0 && errno == ECONNREFUSED;
-	close(fd);
-	return is_refused;
-}
-
-static int bind_to(int fd, const struct addr *addr)
-{
-	if (bind(fd, &addr->sa, addr->len) == 0)
-		return 0;
-	if (errno != EADDRINUSE || !is_stale(addr))
-		return -errno;
-	sock_unlink(addr);
-	return bind(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
+	if (want->ret_file)
+		sock_file_remove(&want->addr, want->ret_file);
 }
 
 static int open_one(const struct sock_listen *want, bool joins, int *ret_fd, const char **ret_step)
@@ -115,8 +109,7 @@ static int open_one(const struct sock_listen *want, bool joins, int *ret_fd, con
 	err = prepare(fd, want, joins, ret_step);
 	if (err < 0)
 		goto fail;
-	*ret_step = "bind";
-	err = bind_to(fd, &want->addr);
+	err = bind_to(fd, want, ret_step);
 	if (err < 0)
 		goto fail;
 	*ret_step = "listen";
@@ -127,7 +120,7 @@ static int open_one(const struct sock_listen *want, bool joins, int *ret_fd, con
 	return 0;
 
 fail_bound:
-	sock_unlink(&want->addr);
+	remove_file(want);
 fail:
 	close(fd);
 	return err;
@@ -166,11 +159,11 @@ static int open_next(int first_fd, const struct sock_listen *want, int *ret_fd,
 static int try_once(struct sock_listen want, int *ret_fds, size_t n, const char **ret_step)
 {
 	size_t opened = 1;
-	int err = open_one(&want, false, &ret_fds[0], ret_step);
+	int err = open_one(&want, want.joins_wildcard, &ret_fds[0], ret_step);
 
 	if (err < 0)
 		return err;
-	if (n > 1 && !addr_is_unix(&want.addr))
+	if ((n > 1 || want.is_joined) && !addr_is_unix(&want.addr))
 		err = let_join(ret_fds[0], &want, ret_step);
 	while (err == 0 && opened < n) {
 		err = open_next(ret_fds[0], &want, &ret_fds[opened], ret_step);
@@ -181,7 +174,7 @@ static int try_once(struct sock_listen want, int *ret_fds, size_t n, const char 
 		return 0;
 	while (opened > 0)
 		close(ret_fds[--opened]);
-	sock_unlink(&want.addr);
+	remove_file(&want);
 	return err;
 }
 

@@ -25,11 +25,13 @@
 #include <cmocka.h>
 
 #define CLIENTS 64
+#define WORKERS 4
 #define WAIT_MS 5000
 
 static char dir[] = "/tmp/test_sock.XXXXXX";
 static char path[sizeof(dir) + 8];
 static const struct sock_options no_options;
+static struct sock_file own_file; /* of the last unix socket that listened */
 
 static inline int make_dir(void **state)
 {
@@ -73,7 +75,9 @@ static inline struct addr local_addr(int fd)
 
 static inline int try_listen(const struct addr *addr, int *fds, size_t n, const char **step)
 {
-	const struct sock_listen want = { .addr = *addr, .backlog = CLIENTS };
+	const struct sock_listen want = { .addr = *addr,
+					  .backlog = CLIENTS,
+					  .ret_file = &own_file };
 
 	return sock_listen_many(&want, fds, n, step);
 }
@@ -118,6 +122,32 @@ static inline unsigned count_fds(void)
 static inline bool is_cloexec(int fd)
 {
 	return fcntl(fd, F_GETFD) & FD_CLOEXEC;
+}
+
+static inline unsigned accept_all(int fd)
+{
+	unsigned n = 0;
+	int accepted;
+
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	while ((accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		close(accepted);
+		n++;
+	}
+	assert_int_equal(errno, EAGAIN);
+	return n;
+}
+
+static inline void expect_taken(const struct addr *addr)
+{
+	unsigned before = count_fds();
+	const char *step = "";
+	int fds[WORKERS];
+
+	assert_int_equal(try_listen(addr, fds, WORKERS, &step), -EADDRINUSE);
+	assert_true(strcmp(step, "bind") == 0 || strcmp(step, "listen") == 0);
+	assert_int_equal(try_listen(addr, fds, 1, &step), -EADDRINUSE);
+	assert_int_equal(count_fds(), before);
 }
 
 #endif

@@ -143,7 +143,8 @@ static const struct mistake {
 	  "x.ini:6:13: error: [listener l] keepalive: unknown value 'on' (yes, no)\n" },
 	{ SECTION_LISTENER, "bind", "80",
 	  "x.ini:6:8: error: [listener l] bind: a port is missing "
-	  "(HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH)\n" },
+	  "(HOST:PORT, HOST:FIRST-LAST, *:PORT or :PORT [freebind], "
+	  "unix:PATH [mode=0660] [owner=NAME] [group=NAME])\n" },
 	{ SECTION_LISTENER, "session_rate", "100",
 	  "x.ini:6:16: error: [listener l] session_rate: '100' is not a rate "
 	  "(0, 1/s..1000000/s); did you mean '100/s'?\n" },

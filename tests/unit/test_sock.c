@@ -164,7 +164,7 @@ static void make_pair(const struct addr *listen_addr, int pair[2])
 	pair[1] = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(pair[1] >= 0);
 	close(fd);
-	sock_unlink(&addr);
+	sock_file_remove(&addr, &own_file);
 }
 
 static void an_aborted_tcp_connection_is_reset(void **state)

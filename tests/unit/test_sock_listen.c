@@ -7,8 +7,6 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define WORKERS 4
-
 static bool has_ipv6(void)
 {
 	const struct addr addr = parsed("[::1]:0");
@@ -18,20 +16,6 @@ static bool has_ipv6(void)
 	if (fd >= 0)
 		close(fd);
 	return has;
-}
-
-static unsigned accept_all(int fd)
-{
-	unsigned n = 0;
-	int accepted;
-
-	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	while ((accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		close(accepted);
-		n++;
-	}
-	assert_int_equal(errno, EAGAIN);
-	return n;
 }
 
 static void connections_are_spread_over_all_sockets(void **state)
@@ -76,18 +60,6 @@ static void port_0_is_the_same_port_for_all(void **state)
 		assert_true(is_cloexec(fds[i]));
 	}
 	close_all(fds, WORKERS);
-}
-
-static void expect_taken(const struct addr *addr)
-{
-	unsigned before = count_fds();
-	const char *step = "";
-	int fds[WORKERS];
-
-	assert_int_equal(try_listen(addr, fds, WORKERS, &step), -EADDRINUSE);
-	assert_true(strcmp(step, "bind") == 0 || strcmp(step, "listen") == 0);
-	assert_int_equal(try_listen(addr, fds, 1, &step), -EADDRINUSE);
-	assert_int_equal(count_fds(), before);
 }
 
 static void expect_taken_for_another_process(const struct addr *addr)
@@ -238,73 +210,98 @@ static void any_takes_both_families_and_the_literal_one(void **state)
 	close(fd_four);
 }
 
-static void a_unix_socket_is_one_socket_for_all(void **state)
+/* As app/sockets.c opens them: the wildcard first. */
+static int listen_beside(struct addr *precise, const struct addr *wildcard, int *fds, size_t n)
 {
-	struct addr addr = path_addr();
-	int fds[WORKERS], client;
-	struct stat st;
+	struct sock_listen want = { .addr = *precise, .backlog = CLIENTS, .joins_wildcard = true };
+	const char *step;
 
-	(void)state;
-	listen_on(&addr, fds, WORKERS);
-	assert_true(is_cloexec(fds[0]) && is_cloexec(fds[WORKERS - 1]));
-	client = dial(&addr);
-	assert_int_equal(accept_all(fds[WORKERS - 1]), 1);
-	assert_int_equal(accept_all(fds[0]), 0);
-	close(client);
-	close_all(fds, WORKERS);
-
-	assert_int_equal(stat(path, &st), 0);
-	sock_unlink(&addr);
-	assert_int_equal(stat(path, &st), -1);
-	sock_unlink(&addr);
+	addr_set_port(&want.addr, addr_port(wildcard));
+	*precise = want.addr;
+	return sock_listen_many(&want, fds, n, &step);
 }
 
-static void a_stale_unix_socket_is_replaced_a_live_one_is_not(void **state)
+static struct addr listen_to_wildcard(const char *text, bool is_joined, int *fds, size_t n)
 {
-	struct addr addr = path_addr();
-	int fd, client;
+	struct sock_listen want = { .backlog = CLIENTS, .is_joined = is_joined };
+	struct addr_spec spec;
+	const char *why, *step = "";
+
+	assert_true(addr_spec_parse(text, &spec, &why));
+	assert_int_equal(addr_resolve(&spec, 0, &want.addr, 1, &why), 1);
+	assert_int_equal(sock_listen_many(&want, fds, n, &step), 0);
+	return local_addr(fds[0]);
+}
+
+static void expect_all_from(int fd, int *others, size_t n, const struct addr *addr)
+{
+	int client = dial(addr);
+	unsigned accepted = accept_all(fd);
+
+	for (size_t i = 0; i < n; i++)
+		accepted += accept_all(others[i]);
+	assert_int_equal(accepted, 1);
+	close(client);
+}
+
+static void a_precise_address_wins_over_a_wildcard(void **state)
+{
+	static const struct {
+		const char *wildcard, *precise;
+	} rows[] = {
+		{ "0.0.0.0:0", "127.0.0.1:0" },
+		{ ":0", "127.0.0.1:0" },
+		{ ":0", "[::1]:0" },
+		{ "[::]:0", "[::1]:0" },
+	};
 
 	(void)state;
-	listen_on(&addr, &fd, 1);
-	expect_taken(&addr);
-	client = dial(&addr);
-	close(client);
+	for (size_t i = 0; i < (has_ipv6() ? ARRAY_LEN(rows) : 2); i++) {
+		for (size_t n = 1; n <= WORKERS; n += WORKERS - 1) {
+			int wide[WORKERS], narrow[WORKERS];
+			struct addr any = listen_to_wildcard(rows[i].wildcard, true, wide, n);
+			struct addr precise = parsed(rows[i].precise);
+
+			assert_int_equal(listen_beside(&precise, &any, narrow, n), 0);
+			expect_taken(&precise);
+			expect_taken(&any);
+			expect_all_from(narrow[0], narrow + 1, n - 1, &precise);
+			assert_int_equal(accept_all(wide[0]), 0);
+			close_all(narrow, n);
+			expect_all_from(wide[0], wide + 1, n - 1, &precise);
+			close_all(wide, n);
+		}
+	}
+}
+
+/* Of one worker's wildcard nobody has a share, unless somebody is to. */
+static void a_lone_wildcard_is_not_shared(void **state)
+{
+	struct addr precise = parsed("127.0.0.1:0");
+	int wide, narrow;
+	struct addr any = listen_to_wildcard("0.0.0.0:0", false, &wide, 1);
+
+	(void)state;
+	assert_int_equal(listen_beside(&precise, &any, &narrow, 1), -EADDRINUSE);
+	close(wide);
+}
+
+static void an_address_of_another_machine_can_be_bound_freely(void **state)
+{
+	struct sock_listen want = { .addr = parsed("192.0.2.1:0"), .backlog = 1 };
+	const char *step;
+	int fd;
+
+	(void)state;
+	assert_int_equal(sock_listen_many(&want, &fd, 1, &step), -EADDRNOTAVAIL);
+	want.is_free = true;
+	assert_int_equal(sock_listen_many(&want, &fd, 1, &step), 0);
 	close(fd);
-	listen_on(&addr, &fd, 1);
+	if (!has_ipv6())
+		return;
+	want.addr = parsed("[2001:db8::1]:0");
+	assert_int_equal(sock_listen_many(&want, &fd, 1, &step), 0);
 	close(fd);
-	sock_unlink(&addr);
-}
-
-static void another_file_in_its_place_is_left_alone(void **state)
-{
-	struct addr addr = path_addr();
-	int file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-
-	(void)state;
-	assert_true(file >= 0);
-	expect_taken(&addr);
-	sock_unlink(&addr);
-	assert_int_equal(access(path, F_OK), 0);
-	close(file);
-	unlink(path);
-}
-
-static void an_abstract_name_needs_no_file(void **state)
-{
-	char text[64];
-	struct addr addr;
-	int fds[2], client;
-
-	(void)state;
-	snprintf(text, sizeof(text), "unix:@test_sock.%d", getpid());
-	addr = parsed(text);
-	listen_on(&addr, fds, 2);
-	expect_taken(&addr);
-	client = dial(&addr);
-	assert_int_equal(accept_all(fds[1]), 1);
-	sock_unlink(&addr);
-	close(client);
-	close_all(fds, 2);
 }
 
 static void *close_after_a_while(void *fd)
@@ -392,10 +389,9 @@ int main(void)
 		cmocka_unit_test(a_port_that_somebody_shares_is_taken),
 		cmocka_unit_test(two_programs_that_start_at_once_never_share),
 		cmocka_unit_test(any_takes_both_families_and_the_literal_one),
-		cmocka_unit_test(a_unix_socket_is_one_socket_for_all),
-		cmocka_unit_test(a_stale_unix_socket_is_replaced_a_live_one_is_not),
-		cmocka_unit_test(another_file_in_its_place_is_left_alone),
-		cmocka_unit_test(an_abstract_name_needs_no_file),
+		cmocka_unit_test(a_precise_address_wins_over_a_wildcard),
+		cmocka_unit_test(a_lone_wildcard_is_not_shared),
+		cmocka_unit_test(an_address_of_another_machine_can_be_bound_freely),
 		cmocka_unit_test(patience_outlasts_who_is_just_leaving),
 		cmocka_unit_test(failures_name_their_step),
 		cmocka_unit_test(a_failure_half_way_leaves_nothing_behind),

@@ -34,7 +34,8 @@ static void pools_and_backends_are_looked_up_by_name(void **state)
 		  "(" STAGE_BACKEND_FORM ")\n" },
 		{ STAGE_GOOD "[listener m]\n",
 		  "x.ini:6:2: error: [listener m]: no 'bind' in this section "
-		  "(HOST:PORT, HOST:FIRST-LAST, *:PORT, :PORT, unix:PATH)\n"
+		  "(HOST:PORT, HOST:FIRST-LAST, *:PORT or :PORT [freebind], "
+		  "unix:PATH [mode=0660] [owner=NAME] [group=NAME])\n"
 		  "x.ini:6:2: error: [listener m]: neither 'pool' nor 'route' in this section: "
 		  "where do sessions go?\n" },
 		{ STAGE_GOOD "backend = c 192.0.2.2:80\nbackend = b 192.0.2.3:80\n"
@@ -105,10 +106,13 @@ static void an_address_is_bound_once(void **state)
 		{ ":80", "0.0.0.0:80", false },
 		{ ":80", "[::]:80", false },
 		{ "0.0.0.0:80", "[::]:80", true },
-		{ ":80", "127.0.0.1:80", false },
-		{ "127.0.0.1:80", ":80", false },
+		/* The kernel prefers the precise one, whichever comes first here. */
+		{ ":80", "127.0.0.1:80", true },
+		{ "127.0.0.1:80", ":80", true },
+		{ "[::1]:80", "*:80", true },
+		{ "[::]:80", "[::1]:80", true },
 		{ ":80", "127.0.0.1:81", true },
-		{ "0.0.0.0:80-90", "127.0.0.1:85", false },
+		{ "0.0.0.0:80-90", "127.0.0.1:85", true },
 		{ "[::]:80", "127.0.0.1:80", true },
 		{ "0.0.0.0:80", "[::1]:80", true },
 		{ "127.0.0.1:80-90", "127.0.0.1:90-95", false },
@@ -150,6 +154,13 @@ static void both_places_of_a_bind_are_named(void **state)
 		  "bind = 127.0.0.1:8005\npool = p\n[pool p]\nbackend = b 192.0.2.1:1\n",
 		  "x.ini:4:8: error: [listener l] bind: this address is bound twice; "
 		  "first as 127.0.0.1:8000-8009 at x.ini:2\n" },
+		/* Of use to another listener only. */
+		{ "[listener l]\nbind = 127.0.0.1:80\nbind = [::1]:80\nbind = :80\npool = p\n"
+		  "[pool p]\nbackend = b 192.0.2.1:1\n",
+		  "x.ini:2:8: warning: [listener l] bind: means nothing beside *:80 at x.ini:4, "
+		  "which has this address, too\n"
+		  "x.ini:3:8: warning: [listener l] bind: means nothing beside *:80 at x.ini:4, "
+		  "which has this address, too\n" },
 		/* A wide range does not hide what a narrow one after it overlaps with. */
 		{ "[listener l]\nbind = 127.0.0.1:1-100\nbind = 127.0.0.1:200\npool = p\n"
 		  "bind = 127.0.0.1:2\nbind = 127.0.0.1:50\n"
