@@ -4,7 +4,7 @@
 #
 # No list of sources to keep: src/*/*.c is the program, tests/unit/test_*.c a unit test each,
 # tests/fuzz/fuzz_*.c a fuzz target each, tests/load/*.c a load tool each (with tests/load/kit/).
-# Everything of one variant (release, debug, asan, fuzz) lies in build/VARIANT, and with
+# Everything of one variant (release, debug, asan, tsan, fuzz) lies in build/VARIANT, and with
 # WOLFSSL=system in build/VARIANT-system.
 
 VERSION    := 0.1.0
@@ -72,14 +72,16 @@ sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 cflags_release := -O2 -g $(harden)
 cflags_debug   := -Og -g3 $(harden) -DRINGMAIN_DEBUG=1
 cflags_asan    := -O1 -g $(sanitize) -DRINGMAIN_DEBUG=1
+cflags_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DRINGMAIN_DEBUG=1
 cflags_fuzz    := -O1 -g $(sanitize) -fsanitize=fuzzer-no-link -DRINGMAIN_DEBUG=1
 ldflags_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 ldflags_debug   := $(ldflags_release)
 ldflags_asan    := $(sanitize)
+ldflags_tsan    := -fsanitize=thread
 ldflags_fuzz    := $(sanitize)
 
 ifeq ($(cflags_$(VARIANT)),)
-$(error VARIANT=$(VARIANT): unknown (release, debug, asan, fuzz))
+$(error VARIANT=$(VARIANT): unknown (release, debug, asan, tsan, fuzz))
 endif
 ifeq ($(filter own system,$(WOLFSSL)),)
 $(error WOLFSSL=$(WOLFSSL): unknown (own, system))
@@ -208,6 +210,22 @@ asan: export UBSAN_OPTIONS = print_stacktrace=1
 asan: ## build with ASan and UBSan; unit tests, fuzz corpora and system tests on that build
 	@$(MAKE) VARIANT=asan program load
 	@scripts/run-tests.sh "$(MAKE) VARIANT=asan" unit fuzz-smoke system
+
+# What several threads share. Without address space randomization, for which gcc 12's runtime has no
+# room on kernels that use much of it. Its strstr(3) would read the whole text at each call.
+threads_src     = $(shell grep -l '<pthread.h>' $(unit_src))
+fixed_addresses = $(shell setarch -R true 2>&- && echo setarch -R)
+
+.PHONY: tsan threads-unit threads-system
+tsan: export TSAN_OPTIONS = second_deadlock_stack=1:intercept_strstr=0
+tsan: ## build with TSan; on it the unit and system tests of what threads share
+	@$(MAKE) VARIANT=tsan program load
+	@$(fixed_addresses) scripts/run-tests.sh "$(MAKE) VARIANT=tsan" threads-unit threads-system
+threads-unit: $(call prog,$(threads_src))
+	@scripts/run-units.sh $^
+threads-system:
+	@$(MAKE) program load
+	@$(pytest) -m threads
 
 # ---- fuzzing ----------------------------------------------------------------
 

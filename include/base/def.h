@@ -24,7 +24,14 @@
 #define CACHE_LINE_BYTES 64
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE_BYTES)))
 
-/* 1 when AddressSanitizer watches: gcc says so in one way, clang in another. */
+/* 1 when ThreadSanitizer watches, or AddressSanitizer: gcc says so in one way, clang in another. */
+#if defined(__SANITIZE_THREAD__)
+#define WITH_TSAN 1
+#elif defined(__has_feature)
+#define WITH_TSAN __has_feature(thread_sanitizer)
+#else
+#define WITH_TSAN 0
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN 1
 #elif defined(__has_feature)

@@ -121,6 +121,7 @@ def is_kept_out(rm):
         return True
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("of", LIMITS_OF_SIX)
 def test_limits_are_of_the_whole_process(ringmain, backend, connect, of):
     """Four workers, of which each has some: six get in, and for each that leaves one more."""

@@ -117,6 +117,7 @@ def visit(address):
         tcp.exchange(client, b"x")
 
 
+@pytest.mark.threads
 def test_log_that_nobody_reads_stops_nobody(make_ringmain, backend, cleanup, workdir):
     """stderr is a pipe, its reader stands still: sessions go on, lines are dropped and counted."""
     fifo = f"{workdir}/stderr"

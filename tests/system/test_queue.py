@@ -145,6 +145,7 @@ def test_client_that_has_said_all_keeps_its_place(full, connect):
     tcp.expect_end(patient, b"answer", "FIN")
 
 
+@pytest.mark.threads
 def test_nobody_is_lost_under_churn(ringmain, start, workdir):
     both = [start(load.Serve, workdir, number) for number in (1, 2)]
     rm = ringmain([f"{one.text} max_sessions=3" for one in both], pool={**QUEUE, "queue": 200})
@@ -153,6 +154,7 @@ def test_nobody_is_lost_under_churn(ringmain, start, workdir):
     assert not [line for line in rm.sessions() if line["reason"] not in ("done", "client_reset")]
 
 
+@pytest.mark.threads
 def test_places_survive_leavers_under_churn(ringmain, backend, connect):
     """Clients come, wait and reset at random moments; at the end all places are free again."""
     server = backend(servers.echo)

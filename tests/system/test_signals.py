@@ -71,6 +71,7 @@ def test_second_signal_ends_now(session):
     assert [line["reason"] for line in rm.sessions()] == ["shutdown"]
 
 
+@pytest.mark.threads
 def test_many_sessions_end_with_the_drain_timeout(ringmain, backend, connect):
     rm = ringmain([backend(kit_backend.echo)], settings={"drain_timeout": "300ms", "workers": 4})
     clients = [connect(rm.address()) for _ in range(300)]

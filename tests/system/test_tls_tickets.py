@@ -52,6 +52,7 @@ class Client:
             sock.close()
 
 
+@pytest.mark.threads
 @VERSIONS
 def test_across_workers(node, version):
     relay, config = node()

@@ -83,6 +83,7 @@ def test_new_sessions_go_where_old_ones_left(ringmain, backend, connect):
     assert abs(counts[0] - counts[1]) <= 6, counts
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("workers", (1, 2, 4))
 def test_every_byte_with_so_many_workers(ringmain, workers):
     backends = backend_addresses(2)

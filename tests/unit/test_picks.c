@@ -26,7 +26,7 @@ static struct pool_ask ask_of(uint64_t n)
 
 /* ---- memory ---- */
 
-#if !WITH_ASAN
+#if !WITH_ASAN && !WITH_TSAN
 /* The C library's own, by the names that it has for those who put theirs in front. */
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
@@ -319,7 +319,7 @@ static void nobody_is_tried_twice_by_one_session(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#if !WITH_ASAN
+#if !WITH_ASAN && !WITH_TSAN
 		stage_test(nothing_is_allocated_once_a_pool_is_made),
 #endif
 		stage_test(any_weight_from_0_to_256_is_met),
