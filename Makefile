@@ -74,11 +74,14 @@ cflags_debug   := -Og -g3 $(harden) -DRINGMAIN_DEBUG=1
 cflags_asan    := -O1 -g $(sanitize) -DRINGMAIN_DEBUG=1
 cflags_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DRINGMAIN_DEBUG=1
 cflags_fuzz    := -O1 -g $(sanitize) -fsanitize=fuzzer-no-link -DRINGMAIN_DEBUG=1
+# For scripts/session-path.sh: every call is told, none is left out.
+cflags_path    := -O0 -g -finstrument-functions
 ldflags_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 ldflags_debug   := $(ldflags_release)
 ldflags_asan    := $(sanitize)
 ldflags_tsan    := -fsanitize=thread
 ldflags_fuzz    := $(sanitize)
+ldflags_path    := $(ldflags_release)
 
 ifeq ($(cflags_$(VARIANT)),)
 $(error VARIANT=$(VARIANT): unknown (release, debug, asan, tsan, fuzz))
