@@ -80,7 +80,11 @@ uint64_t ring_overflows(const struct ring *ring);
  */
 void io_accept(struct ring *ring, struct io_op *op, int fd, bool many);
 
-/* @addr is lent to the kernel too. */
+/*
+ * @addr is lent to the kernel too. A unix socket whose backlog is full is not
+ * waited for, as the kernel can tell nobody that it has room again: -EAGAIN,
+ * and @fd is fit for another try.
+ */
 void io_connect(struct ring *ring, struct io_op *op, int fd, const struct addr *addr);
 
 /*

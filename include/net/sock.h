@@ -68,6 +68,9 @@ MUST_CHECK int sock_local_addr(int fd, struct addr *ret_addr);
 MUST_CHECK int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *ret_fd,
 			   const char **ret_step);
 
+/* connect(2) to a unix address that does not wait: 0 or -errno, -EAGAIN for a full backlog. */
+MUST_CHECK int sock_connect_unix(int fd, const struct addr *addr);
+
 /*
  * Is this TCP connection, to @addr, one with itself? That is what becomes of a
  * connect to a port of this machine where nobody listens, when the kernel

@@ -147,28 +147,30 @@ struct session {
 	uint32_t stuck;                  /* held in the pool's stick table, or TABLE_NONE */
 	uint16_t introduced_left;        /* of our PROXY header, still to be sent */
 	uint16_t origin_turn;            /* see origin.h */
-	bool has_spoken;                 /* the client has: there was a byte for the backend */
 	uint8_t greet_step;
-	uint8_t postgres_asked;  /* for pgsql_read_clear() */
-	bool is_direct_postgres; /* TLS without a request for it */
-	bool asked_for_tls;      /* by PostgreSQL's SSLRequest */
-	bool asks_around;        /* a request to cancel: see ask_around.h */
-	bool is_settled;         /* it has lasted: see dial_settle() */
-	bool is_look_due;        /* bytes moved since it was last looked at: see session_moved() */
-	bool is_queued;          /* in the pool's queue */
-	bool is_retiring;        /* a try has failed: waits for the kernel to return its ops */
-	char dial_answer;        /* one byte, to PostgreSQL's SSLRequest */
-	uint8_t origins_failed;  /* addresses to connect from that had no port left */
-	int dial_error;          /* of the last failed try: -errno, 0 for none */
-	enum session_phase phase;
-	enum close_reason why;
-	enum close_by by;
+	uint8_t postgres_asked;      /* for pgsql_read_clear() */
+	uint8_t origins_failed;      /* addresses to connect from that had no port left */
+	char dial_answer;            /* one byte, to PostgreSQL's SSLRequest */
+	bool has_spoken : 1;         /* the client has: there was a byte for the backend */
+	bool is_direct_postgres : 1; /* TLS without a request for it */
+	bool asked_for_tls : 1;      /* by PostgreSQL's SSLRequest */
+	bool asks_around : 1;        /* a request to cancel: see ask_around.h */
+	bool is_settled : 1;         /* it has lasted: see dial_settle() */
+	bool is_look_due : 1;        /* bytes moved since it was looked at: see session_moved() */
+	bool is_queued : 1;          /* in the pool's queue */
+	bool is_retiring : 1;        /* a try has failed: waits for the kernel to return its ops */
+	bool is_backlog_full : 1;    /* the backend's, a unix socket: it is asked again soon */
+	int dial_error;              /* of the last failed try: -errno, 0 for none */
+	enum session_phase phase : 8;
+	enum close_reason why : 8;
+	enum close_by by : 8;
 	struct timer timer;
 	struct list reap; /* on engine.reapable at the very end */
 
 	uint64_t started_ms;
 	uint64_t active_ms;          /* when bytes last moved */
 	uint64_t dialing_ms;         /* when dialing began */
+	uint64_t try_until_ms;       /* when the try that goes on has to be over */
 	uint64_t connected_ms;       /* 0: never */
 	uint64_t doomed_ms;          /* when the end was noted: see session_doom() */
 	struct pool_waiter waiter;   /* asks the pool, and may wait in its queue */

@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "io/compat.h"
+#include "net/sock.h"
 
 static_assert(IO_HAS_BUFFER == IORING_CQE_F_BUFFER, "flags are the kernel's");
 static_assert(IO_MORE == IORING_CQE_F_MORE, "flags are the kernel's");
@@ -249,6 +250,7 @@ enum room_step {
 	ROOM_CHANGES,  /* the multishot poll */
 	ROOM_ENDING,   /* it found room_value and is being taken off */
 	ROOM_LAST,     /* the poll was cancelled */
+	ROOM_KNOWN,    /* a connect that was called directly, with the answer room_value */
 };
 
 static void room_poll(struct ring *ring, struct io_op *op, enum room_step step)
@@ -309,6 +311,9 @@ static bool room_is_over(struct ring *ring, struct io_op *op, int *res, unsigned
 		break;
 	case ROOM_LAST:
 		*res = -ECANCELED;
+		break;
+	case ROOM_KNOWN:
+		*res = op->room_value;
 		break;
 	}
 	return !(flags & IO_MORE);
@@ -462,11 +467,27 @@ void io_accept(struct ring *ring, struct io_op *op, int fd, bool many)
 	finish_sqe(sqe, op);
 }
 
+/*
+ * The kernel's request would wait for a full backlog in a thread of the
+ * kernel, of which all of the worker's sessions share one: as long as one
+ * backend does not accept, nobody could connect to any other.
+ */
+static void connect_unix(struct io_uring_sqe *sqe, struct io_op *op, int fd,
+			 const struct addr *addr)
+{
+	op->room_step = ROOM_KNOWN;
+	op->room_value = sock_connect_unix(fd, addr);
+	io_uring_prep_nop(sqe);
+}
+
 void io_connect(struct ring *ring, struct io_op *op, int fd, const struct addr *addr)
 {
 	struct io_uring_sqe *sqe = next_sqe(ring, op);
 
-	io_uring_prep_connect(sqe, fd, &addr->sa, addr->len);
+	if (addr_is_unix(addr))
+		connect_unix(sqe, op, fd, addr);
+	else
+		io_uring_prep_connect(sqe, fd, &addr->sa, addr->len);
 	finish_sqe(sqe, op);
 }
 

@@ -76,6 +76,17 @@ int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *r
 	return 0;
 }
 
+int sock_connect_unix(int fd, const struct addr *addr)
+{
+	int err = 0;
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	if (connect(fd, &addr->sa, addr->len) < 0)
+		err = -errno;
+	return fcntl(fd, F_SETFL, 0) < 0 ? -errno : err;
+}
+
 /* 1 where the kernel does not say: then any port may be one that it picks. */
 static unsigned read_first_local_port(void)
 {

@@ -21,7 +21,7 @@ struct probe {
 	struct io_op connect;
 	struct io_op cancel;
 	uint64_t started_ms;
-	int fd; /* -1: none under way */
+	int fd; /* -1: none under way; without a connect: see probe_connect_later() */
 	uint16_t origin_turn;
 };
 
@@ -61,7 +61,17 @@ static void clockwork_hurry(struct clockwork *w)
 	timer_set(c->timers, &w->timer, MIN(w->timer.due_ms, *c->now_ms + CLOCKWORK_SOON_MS));
 }
 
+/* How soon a unix socket with a full backlog is asked again: nobody tells when it has room. */
+#define BACKLOG_PAUSE_MS 20
+
 /* ---- one check ----------------------------------------------------------- */
+
+static void probe_drop(struct probe *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+}
 
 static void probe_answered(struct probe *p, bool passed)
 {
@@ -87,11 +97,26 @@ static void probe_answered(struct probe *p, bool passed)
 /* Trouble of our own, such as no port left: says nothing of the backend. */
 static void probe_later(struct probe *p)
 {
-	if (p->fd >= 0)
-		close(p->fd);
-	p->fd = -1;
+	probe_drop(p);
 	timer_set(p->checker->timers, &p->timer,
 		  *p->checker->now_ms + pool_config(p->pool)->check.interval_ms);
+}
+
+static uint64_t until_ms(const struct probe *p)
+{
+	return p->started_ms + pool_config(p->pool)->check.timeout_ms;
+}
+
+static void probe_connect(struct probe *p)
+{
+	io_connect(p->checker->ring, &p->connect, p->fd, &p->backend->config->addr);
+	timer_set(p->checker->timers, &p->timer, until_ms(p));
+}
+
+static void probe_connect_later(struct probe *p)
+{
+	timer_set(p->checker->timers, &p->timer,
+		  MIN(*p->checker->now_ms + BACKLOG_PAUSE_MS, until_ms(p)));
 }
 
 static void probe_on_connect(struct io_op *op, int res, unsigned flags)
@@ -104,14 +129,14 @@ static void probe_on_connect(struct io_op *op, int res, unsigned flags)
 		res = -ECONNREFUSED;
 	if (res == 0 && pool_config(p->pool)->send_proxy != PROXY_OFF)
 		introduce_check(p->fd, pool_config(p->pool));
-	if (p->checker->is_stopped) {
-		close(p->fd);
-		p->fd = -1;
-	} else if (res == -EADDRNOTAVAIL || res == -ENOBUFS || res == -ENOMEM) {
+	if (p->checker->is_stopped)
+		probe_drop(p);
+	else if (res == -EAGAIN && addr_is_unix(&p->backend->config->addr))
+		probe_connect_later(p);
+	else if (res == -EADDRNOTAVAIL || res == -ENOBUFS || res == -ENOMEM)
 		probe_later(p);
-	} else {
+	else
 		probe_answered(p, res == 0);
-	}
 }
 
 static void probe_on_cancelled(struct io_op *op, int res, unsigned flags)
@@ -139,9 +164,7 @@ static void probe_start(struct probe *p)
 		return;
 	}
 	p->started_ms = *p->checker->now_ms;
-	io_connect(p->checker->ring, &p->connect, p->fd, addr);
-	timer_set(p->checker->timers, &p->timer,
-		  p->started_ms + pool_config(p->pool)->check.timeout_ms);
+	probe_connect(p);
 }
 
 static void probe_on_timer(struct timer *timer)
@@ -154,8 +177,12 @@ static void probe_on_timer(struct timer *timer)
 		probe_cancel(p); /* it completes with -ECANCELED: no answer in time */
 	else if (p->cancel.in_kernel)
 		timer_set(p->checker->timers, &p->timer, *p->checker->now_ms + 1);
-	else
+	else if (p->fd < 0)
 		probe_start(p);
+	else if (*p->checker->now_ms < until_ms(p))
+		probe_connect(p);
+	else
+		probe_answered(p, false);
 }
 
 /* ---- a pool in time ------------------------------------------------------ */
@@ -237,8 +264,12 @@ struct checker *checker_create(struct proxy *proxy, struct ring *ring, struct ti
 void checker_stop(struct checker *c)
 {
 	c->is_stopped = true;
-	for (size_t n = 0; n < c->probes_n; n++)
-		probe_cancel(&c->probes[n]);
+	for (size_t n = 0; n < c->probes_n; n++) {
+		if (c->probes[n].connect.in_kernel)
+			probe_cancel(&c->probes[n]);
+		else
+			probe_drop(&c->probes[n]);
+	}
 }
 
 bool checker_is_idle(const struct checker *c)

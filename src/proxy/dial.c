@@ -33,6 +33,13 @@
  */
 #define QUEUE_LOOK_MS 500
 
+/*
+ * How soon a unix socket with a full backlog is asked again: a quarter of the
+ * time that it has lasted, within these bounds.
+ */
+#define BACKLOG_PAUSE_MIN_MS 2
+#define BACKLOG_PAUSE_MAX_MS 50
+
 static void dial_connect(struct session *s);
 static void wait_in_queue(struct session *s);
 static void queue_on_timer(struct session *s);
@@ -230,6 +237,17 @@ static int open_socket(struct session *s, int *ret_fd)
 	return err;
 }
 
+static void connect_now(struct session *s)
+{
+	struct side *side = backend_side(s);
+	struct engine *e = s->engine;
+
+	s->is_backlog_full = false;
+	side->send.done = dial_on_connect;
+	io_connect(e->ring, &side->send, side->fd, &s->backend->config->addr);
+	timer_set(&e->timers, &s->timer, s->try_until_ms);
+}
+
 static void dial_connect(struct session *s)
 {
 	const struct pool_config *pool = pool_config(s->pool);
@@ -250,12 +268,20 @@ static void dial_connect(struct session *s)
 		return;
 	}
 	s->dial_answer = 0;
+	s->try_until_ms =
+		MIN(e->now_ms + pool->connect_timeout_ms, s->dialing_ms + pool->connect_total_ms);
 	side_open(side, fd, !addr_is_unix(addr));
-	side->send.done = dial_on_connect;
-	io_connect(e->ring, &side->send, fd, addr);
-	timer_set(&e->timers, &s->timer,
-		  MIN(e->now_ms + pool->connect_timeout_ms,
-		      s->dialing_ms + pool->connect_total_ms));
+	connect_now(s);
+}
+
+/* The kernel tells nobody when there is room in a unix socket's backlog. */
+static void connect_later(struct session *s)
+{
+	struct engine *e = s->engine;
+	uint64_t pause_ms = (e->now_ms - s->dialing_ms) / 4;
+
+	pause_ms = MIN(MAX(pause_ms, BACKLOG_PAUSE_MIN_MS), BACKLOG_PAUSE_MAX_MS);
+	timer_set(&e->timers, &s->timer, MIN(e->now_ms + pause_ms, s->try_until_ms));
 }
 
 static void dial_on_connect(struct io_op *op, int res, unsigned flags)
@@ -266,6 +292,11 @@ static void dial_on_connect(struct io_op *op, int res, unsigned flags)
 	(void)flags;
 	if (dial_op_returned(s))
 		return;
+	s->is_backlog_full = res == -EAGAIN && !side->is_tcp;
+	if (s->is_backlog_full) {
+		connect_later(s);
+		return;
+	}
 	if (res == 0 && sock_is_self_connected(side->fd, &s->backend->config->addr))
 		res = -ECONNREFUSED; /* by nobody who listens there */
 	if (res < 0)
@@ -274,12 +305,21 @@ static void dial_on_connect(struct io_op *op, int res, unsigned flags)
 		dial_preamble(s);
 }
 
+static void try_timed_out(struct session *s)
+{
+	if (s->is_backlog_full)
+		dial_note_detail(s, "the backlog is full");
+	dial_failed(s, -ETIMEDOUT);
+}
+
 void dial_on_deadline(struct session *s)
 {
 	if (s->is_queued)
 		queue_on_timer(s);
+	else if (s->is_backlog_full && s->engine->now_ms < s->try_until_ms)
+		connect_now(s);
 	else
-		dial_failed(s, -ETIMEDOUT);
+		try_timed_out(s);
 }
 
 void dial_note_detail(struct session *s, const char *why)

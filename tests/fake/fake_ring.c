@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "net/sock.h"
 
 #define REQUESTS_MAX 8192
 
@@ -129,6 +130,8 @@ static int try_accept(const struct fake_request *r, unsigned *ret_flags)
 
 static int try_connect(const struct fake_request *r)
 {
+	if (addr_is_unix(r->addr))
+		return sock_connect_unix(r->fd, r->addr);
 	return connect(r->fd, &r->addr->sa, r->addr->len) < 0 ? -errno : 0;
 }
 

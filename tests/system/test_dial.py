@@ -153,6 +153,54 @@ def test_missing_unix_backend_is_passed_over(ringmain, backend, connect, workdir
         tcp.exchange(connect(rm.address()), b"x")
 
 
+@pytest.fixture
+def full(workdir, cleanup):
+    """The address of a unix socket whose backlog is full, for nobody accepts."""
+    server = kit_backend.listen(f"{workdir}/full.sock", backlog=0)
+    first = socket.socket(socket.AF_UNIX)
+    first.connect(server.getsockname())
+    cleanup.extend([first.close, server.close])
+    return server
+
+
+def test_full_unix_backlog_holds_up_no_other_backend(ringmain, manual, connect, full, workdir):
+    """Not even one that is full for a moment: all of a worker would share one thread of the kernel."""
+    server = manual(f"{workdir}/slow.sock", backlog=0)
+    rm = ringmain(f"""
+[listener stuck]
+bind = 127.0.0.1:0
+pool = stuck
+[listener slow]
+bind = 127.0.0.1:0
+pool = slow
+[pool stuck]
+backend = b1 unix:{full.getsockname()}
+connect_timeout = 60s
+connect_total = 60s
+check = tcp
+check_timeout = 60s
+[pool slow]
+backend = b1 unix:{server.address}
+connect_timeout = 60s
+connect_total = 60s
+""")
+    waiting = [connect(rm.address("stuck")) for _ in range(10)]
+    clients = [connect(rm.address("slow")) for _ in range(10)]
+    for client in clients:
+        client.sendall(b"x")
+    for _ in clients:
+        tcp.expect(server.accept(), b"x")
+    for client in waiting:
+        tcp.reset(client)
+    rm.wait_sessions(10, listener="stuck", reason="client_reset")
+
+
+def test_full_unix_backlog_is_a_timeout(ringmain, full):
+    rm = ringmain([f"unix:{full.getsockname()}"], pool={"connect_timeout": "300ms"})
+    assert tcp.knock(rm.address()) == (b"", "RST")
+    rm.wait_sessions(1, reason="connect_timeout", detail="the backlog is full")
+
+
 def test_backend_by_host_name(ringmain, backend, connect):
     server = backend(kit_backend.echo)
     rm = ringmain([f"localhost:{server.address[1]}"])

@@ -181,6 +181,39 @@ static void no_answer_in_time_is_none(void **state)
 	finish();
 }
 
+static void full_until_down(void)
+{
+	int asked = 0;
+
+	for (int ms = 0; ms < 4000; ms++) {
+		if (under_way()) {
+			fake_complete(under_way(), -EAGAIN, 0);
+			asked++;
+		}
+		pass(1);
+	}
+	assert_in_range(asked, 10, 400);
+}
+
+/* Of a unix socket: one is asked again within the check's time, and then it has not answered. */
+static void a_full_backlog_is_asked_again_and_then_no_answer(void **state)
+{
+	start(state, &(struct stage_options){ .is_unix = true, .pool_keys = CHECKED });
+	fake_complete(next_within(1000), -EAGAIN, 0);
+	assert_true(fake_perform(next_within(50)));
+	expect_state(BACKEND_READY);
+	full_until_down();
+	expect_state(BACKEND_DOWN);
+	finish();
+}
+
+static void a_check_of_a_full_backlog_can_be_stopped(void **state)
+{
+	start(state, &(struct stage_options){ .is_unix = true, .pool_keys = CHECKED });
+	fake_complete(next_within(1000), -EAGAIN, 0);
+	finish();
+}
+
 /* The answer came when the cancel was on its way, and that is not back when the next is due. */
 static void a_cancel_that_takes_long_is_waited_for(void **state)
 {
@@ -281,6 +314,8 @@ int main(void)
 		stage_test(the_first_answer_counts_at_once),
 		stage_test(a_check_that_meets_itself_is_a_refusal),
 		stage_test(no_answer_in_time_is_none),
+		stage_test(a_full_backlog_is_asked_again_and_then_no_answer),
+		stage_test(a_check_of_a_full_backlog_can_be_stopped),
 		stage_test(a_cancel_that_takes_long_is_waited_for),
 		stage_test(trouble_of_our_own_says_nothing_of_the_backend),
 		stage_test(a_check_introduces_itself),

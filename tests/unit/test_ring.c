@@ -2,6 +2,10 @@
 /* REAL_RING: io_uring itself, over real sockets */
 #include "ring_stage.h"
 
+#include <fcntl.h>
+
+#include "net/sock.h"
+
 /* ---- waiting ------------------------------------------------------------- */
 
 static void a_wait_ends_in_time(void **state)
@@ -446,6 +450,62 @@ static void a_cancel_may_find_nothing(void **state)
 	close_ends(e);
 }
 
+/* ---- connects ------------------------------------------------------------ */
+
+/* With room for one that waits to be accepted; on a name that the kernel picks. */
+static int unix_server(struct addr *ret_addr)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un.sun_family)), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(sock_local_addr(fd, ret_addr), 0);
+	return fd;
+}
+
+static int connect_by_ring(struct stage *st, int fd, const struct addr *addr)
+{
+	struct asked a;
+
+	io_connect(st->ring, &ask(st, &a)->op, fd, addr);
+	assert_true(a.op.in_kernel);
+	wait_for(st, &a.op);
+	assert_int_equal(a.told, 1);
+	return a.res;
+}
+
+static void a_full_unix_backlog_is_told_and_holds_up_nobody(void **state)
+{
+	struct stage *st = *state;
+	struct addr full, free;
+	int stuck = unix_server(&full), server = unix_server(&free), fds[3];
+
+	for (int n = 0; n < 3; n++)
+		fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect_by_ring(st, fds[0], &full), 0);
+	assert_int_equal(connect_by_ring(st, fds[1], &full), -EAGAIN);
+	assert_int_equal(connect_by_ring(st, fds[2], &free), 0);
+	close(accept(stuck, NULL, NULL));
+	assert_int_equal(connect_by_ring(st, fds[1], &full), 0);
+	for (int n = 0; n < 3; n++) {
+		assert_false(fcntl(fds[n], F_GETFL) & O_NONBLOCK);
+		close(fds[n]);
+	}
+	close(stuck);
+	close(server);
+}
+
+static void a_unix_socket_that_is_not_served_refuses(void **state)
+{
+	struct addr addr;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	close(unix_server(&addr));
+	assert_int_equal(connect_by_ring(*state, fd, &addr), -ECONNREFUSED);
+	close(fd);
+}
+
 /* ---- with each feature and without --------------------------------------- */
 
 static int run_with(const char *without)
@@ -473,6 +533,8 @@ static int run_with(const char *without)
 		ring_test(a_poll_tells_of_a_reset),
 		ring_test(a_cancelled_receive_comes_back),
 		ring_test(a_cancel_may_find_nothing),
+		ring_test(a_full_unix_backlog_is_told_and_holds_up_nobody),
+		ring_test(a_unix_socket_that_is_not_served_refuses),
 	};
 
 	snprintf(name, sizeof(name), "without %s", without);
