@@ -111,6 +111,9 @@ void sock_close_silent(int fd);
 /* Bytes that the peer's kernel may still acknowledge (SIOCOUTQ); 0 when unknown. */
 int sock_unsent_bytes(int fd);
 
+/* Bytes that came and were not received yet (SIOCINQ); 0 when unknown. */
+int sock_unread_bytes(int fd);
+
 /* The pending error of the socket (SO_ERROR), taken off: 0 or a positive errno. */
 int sock_take_error(int fd);
 

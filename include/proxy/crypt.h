@@ -10,7 +10,7 @@
  *
  * The end of TLS is the end of the stream: close_notify is passed on like a
  * FIN; a connection that ends without one was cut off, and is passed on like
- * a reset.
+ * a reset, by a client once it has been answered.
  */
 
 #include <stdbool.h>

@@ -152,6 +152,8 @@ struct session {
 	uint8_t origins_failed;      /* addresses to connect from that had no port left */
 	char dial_answer;            /* one byte, to PostgreSQL's SSLRequest */
 	bool has_spoken : 1;         /* the client has: there was a byte for the backend */
+	bool was_asked : 1;          /* the client's bytes were the last to move */
+	bool owes_answer : 1;        /* see session_doom_when_answered() */
 	bool is_direct_postgres : 1; /* TLS without a request for it */
 	bool asked_for_tls : 1;      /* by PostgreSQL's SSLRequest */
 	bool asks_around : 1;        /* a request to cancel: see ask_around.h */
@@ -164,6 +166,7 @@ struct session {
 	enum session_phase phase : 8;
 	enum close_reason why : 8;
 	enum close_by by : 8;
+	int unsent_bytes; /* at the last look of note_delivery() */
 	struct timer timer;
 	struct list reap; /* on engine.reapable at the very end */
 
@@ -209,6 +212,12 @@ void session_close(struct session *s, enum close_reason why, enum close_by by);
 /* Notes an end that is still to be delivered to the other side. */
 void session_doom(struct session *s, enum close_reason why, enum close_by by);
 bool session_is_doomed(const struct session *s);
+/*
+ * The same, but nobody has died: the client says nothing more and may still be
+ * answered. That comes first, and is over when the backend has ended, or when
+ * nothing has moved for close_timeout.
+ */
+void session_doom_when_answered(struct session *s, enum close_reason why, enum close_by by);
 
 /* To be called at the end of the callback of every op, when the session is closing. */
 void session_op_returned(struct session *s);

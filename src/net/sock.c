@@ -205,6 +205,13 @@ int sock_unsent_bytes(int fd)
 	return sock_is_gone(fd) ? 0 : bytes;
 }
 
+int sock_unread_bytes(int fd)
+{
+	int bytes;
+
+	return ioctl(fd, SIOCINQ, &bytes) < 0 ? 0 : bytes;
+}
+
 int sock_take_error(int fd)
 {
 	int err;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "net/sock.h"
 #include "proxy/engine.h"
 #include "proxy/lane.h"
 #include "proxy/side.h"
@@ -132,12 +133,37 @@ void crypt_received(struct lane *lane, struct buf *buf)
 	buf_put(&s->engine->bufs, buf);
 }
 
+/* Is there, or will there be, anything for the client that says no more? */
+static bool waits_for_answer(const struct session *s)
+{
+	const struct side *client = &s->sides[SIDE_CLIENT];
+
+	if (s->lanes[LANE_DOWN].state == LANE_DONE ||
+	    (s->phase != SESSION_RELAYING && s->phase != SESSION_DIALING))
+		return false;
+	return s->was_asked || client->send.in_kernel || side_backlog(client) > 0 ||
+	       sock_unsent_bytes(client->fd) > 0 ||
+	       sock_unread_bytes(s->sides[SIDE_BACKEND].fd) > 0;
+}
+
+/*
+ * Without close_notify. Many a client ends its stream so and reads on; where
+ * nothing is on the way to it, it has left. A backend that has ended so has
+ * said what it had to say.
+ */
 void crypt_ended(struct lane *lane)
 {
-	if (lane->state == LANE_OPEN && !lane_from(lane)->is_dead)
-		lane_side_died(lane_from(lane), -ECONNABORTED, true);
-	else
+	struct session *s = lane_session(lane);
+
+	if (lane->state != LANE_OPEN || lane_from(lane)->is_dead) {
 		lane_end(lane);
+	} else if (lane->index == LANE_UP && waits_for_answer(s)) {
+		session_doom_when_answered(s, CLOSE_CLIENT_TRUNCATED, BY_CLIENT);
+		lane->is_cut = true;
+		lane_end(lane);
+	} else {
+		lane_side_died(lane_from(lane), -ECONNABORTED, true);
+	}
 }
 
 /* ---- out ----------------------------------------------------------------- */

@@ -212,7 +212,7 @@ static void lane_finish(struct lane *lane)
 
 	if (lane->is_cut) {
 		/* A reset would overtake what the other kernel has not acknowledged. */
-		if (sock_unsent_bytes(to->fd) == 0)
+		if (!s->owes_answer && sock_unsent_bytes(to->fd) == 0)
 			session_close(s, s->why, s->by);
 		return;
 	}
@@ -226,7 +226,10 @@ static void lane_finish(struct lane *lane)
 	}
 	(void)shutdown(to->fd, SHUT_WR); /* fails only when the peer is gone, which recv tells */
 	session_moved(s, false);         /* the half-closed time begins */
-	session_set_deadline(s);
+	if (s->owes_answer)
+		session_doom(s, s->why, s->by); /* no more: it has got it all */
+	else
+		session_set_deadline(s);
 }
 
 void lane_push(struct lane *lane)
@@ -329,7 +332,7 @@ void lane_end(struct lane *lane)
 
 	if (lane->state != LANE_OPEN)
 		return;
-	lane->is_cut = lane_from(lane)->is_dead;
+	lane->is_cut |= lane_from(lane)->is_dead;
 	if (other->state == LANE_OPEN && !session_is_doomed(s))
 		s->by = lane->index == LANE_UP ? BY_CLIENT : BY_BACKEND;
 	lane_enter(lane, LANE_FLUSHING);

@@ -224,7 +224,10 @@ void session_set_deadline(struct session *s)
 	uint64_t until_ms = quiet_until_ms(s);
 
 	CHECK(s->phase == SESSION_RELAYING);
-	if (session_is_doomed(s))
+	if (s->owes_answer)
+		timer_set(&s->engine->timers, &s->timer,
+			  s->active_ms + s->listener->config->close_timeout_ms);
+	else if (session_is_doomed(s))
 		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
 	else if (s->is_look_due || is_half_closed(s))
 		timer_set(&s->engine->timers, &s->timer,
@@ -236,12 +239,34 @@ void session_set_deadline(struct session *s)
 		timer_set(&s->engine->timers, &s->timer, until_ms);
 }
 
-/* What came before the reset has been delivered, or had its time. */
+/* TLS was cut short, but nobody has died: what is on its way may take its time. */
+static bool is_truncated(const struct session *s)
+{
+	return s->why == CLOSE_CLIENT_TRUNCATED || s->why == CLOSE_BACKEND_TRUNCATED;
+}
+
+/* What the kernel still has for the other side moves without a word from the ring. */
+static void note_delivery(struct session *s)
+{
+	bool is_to_client = s->owes_answer || s->why == CLOSE_BACKEND_TRUNCATED;
+	int unsent = sock_unsent_bytes(s->sides[is_to_client ? SIDE_CLIENT : SIDE_BACKEND].fd);
+
+	if (unsent != s->unsent_bytes)
+		s->active_ms = s->engine->now_ms;
+	s->unsent_bytes = unsent;
+}
+
+/* What came before the end has been delivered, or had its time. */
 static void doomed_look_again(struct session *s)
 {
 	uint64_t patience_ms = s->listener->config->close_timeout_ms;
+	uint64_t since_ms = s->doomed_ms;
 
-	if (s->engine->now_ms >= s->doomed_ms + patience_ms) {
+	if (is_truncated(s)) {
+		note_delivery(s);
+		since_ms = MAX(since_ms, s->active_ms);
+	}
+	if (s->engine->now_ms >= since_ms + patience_ms) {
 		session_close(s, s->why, s->by);
 		return;
 	}
@@ -320,11 +345,23 @@ static void session_on_timer(struct timer *timer)
 
 void session_doom(struct session *s, enum close_reason why, enum close_by by)
 {
-	if (session_is_doomed(s))
+	if (session_is_doomed(s) && !s->owes_answer)
 		return;
-	s->why = why;
-	s->by = by;
+	if (!session_is_doomed(s)) {
+		s->why = why;
+		s->by = by;
+	}
+	s->owes_answer = false;
 	s->doomed_ms = s->engine->now_ms;
+	if (s->phase == SESSION_RELAYING)
+		session_set_deadline(s);
+}
+
+void session_doom_when_answered(struct session *s, enum close_reason why, enum close_by by)
+{
+	session_doom(s, why, by);
+	s->owes_answer = true;
+	s->active_ms = s->engine->now_ms;
 	if (s->phase == SESSION_RELAYING)
 		session_set_deadline(s);
 }
@@ -345,7 +382,8 @@ void session_close(struct session *s, enum close_reason why, enum close_by by)
 	if (s->phase == SESSION_CLOSING)
 		return;
 
-	if (!session_is_doomed(s)) {
+	/* Whom no backend could serve was not ended by what it sent last. */
+	if (!session_is_doomed(s) || s->phase == SESSION_DIALING) {
 		s->why = why;
 		s->by = by;
 	}

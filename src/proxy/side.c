@@ -98,7 +98,8 @@ void side_deliver(struct side *side, struct buf *buf)
 
 	if (s->watch && side->index == SIDE_CLIENT)
 		postgres_watch(s, buf);
-	if (side->index == SIDE_BACKEND)
+	s->was_asked = side->index == SIDE_BACKEND;
+	if (s->was_asked)
 		s->has_spoken = true;
 	if (!side->is_ready)
 		queue_bytes(&side->waiting, pool, buf);

@@ -81,7 +81,7 @@ void stage_reset(struct stage *st, int fd)
 /* As the program's, which resets connections that nobody closes. */
 static int as_ours(int fd, const struct addr *addr)
 {
-	const struct sock_options options = { .resets = true };
+	const struct sock_options options = { .nodelay = true, .resets = true };
 	const char *step;
 
 	CHECK(sock_set_options(fd, addr, &options, &step) == 0);

@@ -4,6 +4,7 @@
 import os
 import random
 import threading
+import time
 
 import pytest
 
@@ -11,7 +12,7 @@ from kit import backend as servers
 from kit import tcp, tls
 from kit.checker import backend_addresses, check
 from kit.tls import V12, V13
-from kit.wait import wait_steady
+from kit.wait import Stopwatch, wait_steady
 
 MODES = ("terminate", "backend", "both", "passthrough")
 TLS_SIDES = (("terminate", "client"), ("backend", "backend"), ("both", "client"), ("both", "backend"))
@@ -228,14 +229,55 @@ def test_close_notify_without_fin_is_an_end(ends, mode, first):
 
 @pytest.mark.parametrize("mode, first", TLS_SIDES)
 def test_truncation_is_an_abort(ends, mode, first):
-    """FIN without close_notify: all that came is delivered, then comes a reset, not an end."""
-    client, peer, rm = ends(mode)
+    """FIN without close_notify: all that came is delivered, then comes a reset, not an end.
+
+    A client might wait for an answer: the backend is told when none has come for close_timeout.
+    """
+    client, peer, rm = ends(mode, listener={"close_timeout": "300ms"})
     one, other = (client, peer) if first == "client" else (peer, client)
     data = tcp.pattern(6, 100_000)
     one.sendall(data)
     one.truncate()
     tcp.expect_end(other, data, "RST")
     rm.wait_sessions(1, reason=f"{first}_truncated", by=first)
+
+
+@pytest.mark.parametrize("mode, heard", (("terminate", 0), ("both", 100_000)))
+def test_truncation_does_not_lose_the_answer(pair, cleanup, mode, heard):
+    """The client asks, ends its stream with a FIN, and reads on, or has begun to read before."""
+    answer = tcp.pattern(9, 64 << 20)
+    connect, _, rm = pair(mode, servers.source(answer))
+    client = connect()
+    cleanup.append(client.close)
+    client.sendall(b"?")
+    tcp.expect(client, answer[:heard])
+    client.truncate()
+    tcp.expect_end(client, answer[heard:], "FIN")
+    rm.wait_sessions(1, reason="client_truncated", by="client", down=len(answer))
+
+
+def test_truncation_by_the_backend_leaves_a_slow_client_its_time(pair, cleanup):
+    """All that it sent arrives, if that takes longer than close_timeout, and is not called whole."""
+    answer = tcp.pattern(10, 8 << 20)
+
+    def cut(peer):
+        peer.recv(1)
+        peer.sock.sendall(answer)
+        peer.sock.truncate()
+        servers.sink(peer)
+
+    connect, _, rm = pair("backend", cut, listener={"close_timeout": "1s"})
+    client = connect()
+    cleanup.append(client.close)
+    client.sendall(b"?")
+    got, watch = b"", Stopwatch()
+    while len(got) < len(answer):
+        got += tcp.recv_exactly(client, min(1 << 15, len(answer) - len(got)))
+        time.sleep(0.015)
+    tcp.expect_end(client, b"", "RST")
+    tcp.assert_same(got, answer)
+    assert watch.seconds() > 2
+    rm.wait_sessions(1, reason="backend_truncated", by="backend")
 
 
 def test_truncation_within_a_record(ends):
