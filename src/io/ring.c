@@ -62,6 +62,7 @@ struct ring {
 	unsigned offer_turns;
 	unsigned enter_flags;
 	uint64_t enters;
+	int error;                /* -errno: the kernel takes no more requests */
 	struct message *messages; /* by slot of the submission queue, read when it is submitted */
 };
 
@@ -215,21 +216,39 @@ uint64_t ring_overflows(const struct ring *ring)
 	return *ring->uring.cq.koverflow;
 }
 
+/* Errors of io_uring_enter(2) after which the ring goes on. */
+static bool is_passing(int err)
+{
+	switch (-err) {
+	case ETIME:  /* nothing happened in time */
+	case EINTR:  /* a signal: the main thread's business */
+	case EBUSY:  /* completions have to be taken first, which comes next */
+	case EAGAIN: /* no memory for requests: what is queued goes with the next turn */
+	case ENOMEM:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * A free slot of the submission queue, which is emptied into the kernel first
- * when it is full. That fails only while the kernel has no memory for a
- * request at all; the requests of sessions that live cannot be dropped.
+ * when it is full. That fails while the kernel has no memory for a request at
+ * all, or when the ring is broken. As the requests of sessions that live cannot
+ * be dropped the ring ends then, and slots are not worth anything any more.
  */
 static struct io_uring_sqe *free_sqe(struct ring *ring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
 
-	for (unsigned n = 0; !sqe && n < SUBMIT_TRIES_MAX; n++) {
-		(void)io_uring_submit(&ring->uring);
+	for (unsigned n = 0; !sqe && ring->error == 0; n++) {
+		int err = io_uring_submit(&ring->uring);
+
 		sqe = io_uring_get_sqe(&ring->uring);
+		if (!sqe && (n >= SUBMIT_TRIES_MAX || (err < 0 && !is_passing(err))))
+			ring->error = err < 0 ? err : -EBUSY;
 	}
-	CHECK(sqe);
-	return sqe;
+	return sqe ? sqe : &ring->uring.sq.sqes[0];
 }
 
 /* ---- waiting for room ---------------------------------------------------- */
@@ -386,26 +405,18 @@ int ring_wait(struct ring *ring, uint64_t timeout_ns)
 		.tv_nsec = (long long)(timeout_ns % NS_PER_S),
 	};
 	struct compat_getevents_arg arg = { .ts = (uintptr_t)&ts };
-	unsigned queued = compat_sq_flush(&ring->uring);
-	unsigned wait_nr = timeout_ns > 0 && io_uring_cq_ready(&ring->uring) == 0;
+	unsigned queued, wait_nr;
 	int ret;
 
+	if (ring->error < 0)
+		return ring->error;
+	queued = compat_sq_flush(&ring->uring);
+	wait_nr = timeout_ns > 0 && io_uring_cq_ready(&ring->uring) == 0;
 	offer_buffers(ring);
 	ring->enters++;
 	ret = io_uring_enter2((unsigned)ring->uring.enter_ring_fd, queued, wait_nr,
 			      ring->enter_flags, (sigset_t *)&arg, sizeof(arg));
-	if (ret >= 0)
-		return 0;
-	switch (-ret) {
-	case ETIME:  /* nothing happened in time */
-	case EINTR:  /* a signal: the main thread's business */
-	case EBUSY:  /* completions have to be taken first, which comes next */
-	case EAGAIN: /* no memory for requests: what is queued goes with the next turn */
-	case ENOMEM:
-		return 0;
-	default:
-		return ret;
-	}
+	return ret >= 0 || is_passing(ret) ? 0 : ret;
 }
 
 static void complete(struct ring *ring, const struct io_uring_cqe *cqe)

@@ -2,6 +2,21 @@
 /* REAL_RING: io_uring itself, over real sockets */
 #include "ring_stage.h"
 
+#include <dlfcn.h>
+
+struct io_uring;
+int io_uring_submit(struct io_uring *uring);
+
+static int submit_error; /* -errno that the kernel answers to a submission, or 0 */
+
+/* liburing's, which the ring calls when its queue is full. */
+int io_uring_submit(struct io_uring *uring)
+{
+	int (*real)(struct io_uring *) = (int (*)(struct io_uring *))dlsym(RTLD_NEXT, __func__);
+
+	return submit_error ? submit_error : real(uring);
+}
+
 /* ---- accept, connect, read ----------------------------------------------- */
 
 static void clients_are_accepted_one_at_a_time_or_as_they_come(void **state)
@@ -284,6 +299,32 @@ static void as_many_buffers_are_offered_as_are_taken(void **state)
 		close_ends(e[n]);
 }
 
+/* ---- the kernel takes no more ----------------------------------------------- */
+
+static void a_ring_that_breaks_in_a_turn_says_so_at_the_next_wait(void **state)
+{
+	const int errors[] = { -EBADFD, -EAGAIN };
+	static struct asked all[40];
+	char byte;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	for (size_t n = 0; n < ARRAY_LEN(errors); n++) {
+		struct stage *st = *state;
+
+		submit_error = errors[n];
+		for (size_t i = 0; i < ARRAY_LEN(all); i++)
+			io_read(st->ring, &ask(st, &all[i])->op, ends[0], &byte, 1);
+		submit_error = 0;
+		assert_int_equal(ring_wait(st->ring, LONG_NS), errors[n]);
+		assert_int_equal(ring_wait(st->ring, LONG_NS), errors[n]);
+		tear_down(state);
+		set_up_tiny(state);
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* ---- with each feature and without --------------------------------------- */
 
 static int run_with(const char *without)
@@ -297,6 +338,7 @@ static int run_with(const char *without)
 		tiny_test(more_requests_than_the_queue_holds_are_none_too_many),
 		tiny_test(completions_beyond_the_queue_are_kept),
 		tiny_test(no_byte_is_lost_in_an_overflow),
+		tiny_test(a_ring_that_breaks_in_a_turn_says_so_at_the_next_wait),
 		cmocka_unit_test(what_cannot_be_created_is_named),
 		ring_test(what_was_offered_comes_back_with_the_ring),
 		cmocka_unit_test_setup_teardown(as_many_buffers_are_offered_as_are_taken,
