@@ -4,12 +4,13 @@
 
 /*
  * Worker threads: each creates its engine, runs it and takes it down again.
- * The main thread starts them, waits until all are up, and is told by an
- * eventfd when one has ended.
+ * None accepts before all have got what they need. The main thread starts
+ * them, and is told by an eventfd when one has ended.
  */
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/def.h"
@@ -17,9 +18,8 @@
 
 struct worker {
 	CACHE_ALIGNED pthread_t thread; /* two workers share no cache line */
-	sem_t *is_up;                   /* posted when start-up has succeeded or failed */
-	int ended_fd;                   /* eventfd, counts ended workers */
-	int error;                      /* 0, or -errno of what failed */
+	struct workers *all;
+	atomic_int error; /* 0, or -errno of what failed */
 	const char *step;
 	struct engine_options options;
 	struct engine engine;
@@ -28,17 +28,28 @@ struct worker {
 struct workers {
 	struct worker *all;
 	unsigned n;
-	sem_t is_up;
-	int ended_fd;
+	sem_t is_up;       /* posted by each when its start has succeeded or failed */
+	sem_t may_run;     /* posted for each when all are up, or one is not */
+	bool is_cancelled; /* then they end instead */
+	int ended_fd;      /* eventfd, counts workers that have ended */
 };
 
 /*
  * Starts one worker for each of @n options, which it copies. On failure says
- * why in the log, ends those that run and returns -errno.
+ * why in the log, ends those that run and returns -errno; nothing was accepted.
  */
 MUST_CHECK int workers_start(struct workers *workers, const struct engine_options *options,
 			     unsigned n);
-/* Waits for the threads to end; 0, or -errno of the first that failed. */
-MUST_CHECK int workers_join(struct workers *workers);
+
+/* 0, or -errno of a worker whose ring broke. */
+MUST_CHECK int workers_error(const struct workers *workers);
+
+/*
+ * Waits for the threads to end, until @until_ms of clock_now_ms(). Returns 0
+ * when all have, and all was well: then everything is given back. Else -errno
+ * of a worker that failed, or -ETIMEDOUT for one that is stuck, which the log
+ * names: only the end of the process gives back what they have.
+ */
+MUST_CHECK int workers_join(struct workers *workers, uint64_t until_ms);
 
 #endif

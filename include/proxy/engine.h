@@ -86,6 +86,9 @@ struct engine {
 /* On failure gives back everything it took, and in *ret_step the call that failed. */
 MUST_CHECK int engine_init(struct engine *engine, const struct engine_options *options,
 			   const char **ret_step);
+/* Begins to accept and to read its mailbox; @options as they were. */
+void engine_start(struct engine *engine, const struct engine_options *options);
+/* It has ended its run, or was never started: then the listening sockets stay the caller's. */
 void engine_finish(struct engine *engine);
 
 /* Runs until it is drained or stopped and the last session has ended. 0 or -errno of the ring. */

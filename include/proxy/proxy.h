@@ -120,6 +120,12 @@ void proxy_on_health(struct pool *pool, const struct backend *backend, enum heal
 void proxy_order(struct proxy *proxy, enum worker_order order);
 
 /*
+ * ORDER_STOP while a worker has failed or is stuck: the others do not wait for
+ * what it may still hand over to them.
+ */
+void proxy_abandon(struct proxy *proxy);
+
+/*
  * A worker accepts and hands over no more. When all do, each is woken once
  * more to see that nothing can be on its way to it any longer.
  */

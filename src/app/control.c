@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -23,6 +24,9 @@
 #define NS_PER_MS 1000000ull
 #define LONGEST_WAIT_MS 60000
 
+/* Told to end every session, workers that work need some milliseconds, on a bad day a second. */
+#define STUCK_MS 5000
+
 enum control_state { CONTROL_RUNNING, CONTROL_DRAINING, CONTROL_STOPPING };
 
 struct control {
@@ -36,8 +40,11 @@ struct control {
 	enum control_state state;
 	struct timer tickets; /* for new keys of TLS session tickets */
 	struct timer drain;   /* set while draining has an end */
-	unsigned ended;       /* workers */
-	int signal_fd, ended_fd;
+	struct timer stuck;   /* set when everything should end at once */
+	const struct workers *workers;
+	unsigned ended; /* of them */
+	int error;      /* -errno: the process cannot go on */
+	int signal_fd;
 	struct io_op signal_op, ended_op;
 	struct io_op signal_cancel;
 	struct signalfd_siginfo signal;
@@ -94,7 +101,13 @@ static void stop_now(struct control *c, enum worker_order order)
 		log_text(&line, "why", order == ORDER_STOP ? "second signal" : "drain_timeout");
 		log_end(&line);
 	}
+	timer_set(&c->timers, &c->stuck, c->now_ms + STUCK_MS);
 	proxy_order(c->proxy, order);
+}
+
+static void on_stuck(struct timer *timer)
+{
+	container_of(timer, struct control, stuck)->error = -ETIMEDOUT;
 }
 
 static void on_drain_timeout(struct timer *timer)
@@ -136,7 +149,7 @@ static void wait_for_signal(struct control *c)
 
 static void wait_for_worker(struct control *c)
 {
-	io_read(c->ring, &c->ended_op, c->ended_fd, &c->ended_now, sizeof(c->ended_now));
+	io_read(c->ring, &c->ended_op, c->workers->ended_fd, &c->ended_now, sizeof(c->ended_now));
 }
 
 static bool is_over(const struct control *c)
@@ -144,11 +157,19 @@ static bool is_over(const struct control *c)
 	return c->ended >= c->proxy->workers_n;
 }
 
+/* Of a read that would fail for ever. */
+static void note_error(struct control *c, int err)
+{
+	if (err < 0 && err != -ECANCELED && err != -EINTR && err != -EAGAIN && c->error == 0)
+		c->error = err;
+}
+
 static void on_signal(struct io_op *op, int res, unsigned flags)
 {
 	struct control *c = container_of(op, struct control, signal_op);
 
 	(void)flags;
+	note_error(c, res);
 	if (res == sizeof(c->signal))
 		obey(c, (int)c->signal.ssi_signo);
 	if (!is_over(c))
@@ -160,8 +181,11 @@ static void on_ended(struct io_op *op, int res, unsigned flags)
 	struct control *c = container_of(op, struct control, ended_op);
 
 	(void)flags;
+	note_error(c, res);
 	if (res == sizeof(c->ended_now))
 		c->ended += (unsigned)c->ended_now;
+	if (c->error == 0)
+		c->error = workers_error(c->workers);
 	if (!is_over(c))
 		wait_for_worker(c);
 }
@@ -184,7 +208,7 @@ static int turn(struct control *c)
 	c->now_ms = clock_now_ms();
 	ring_dispatch(c->ring);
 	timers_run(&c->timers, c->now_ms);
-	return 0;
+	return c->error;
 }
 
 static int run_until_over(struct control *c)
@@ -195,6 +219,9 @@ static int run_until_over(struct control *c)
 	wait_for_worker(c);
 	while (err == 0 && !is_over(c))
 		err = turn(c);
+	if (err < 0)
+		return err;
+	timer_set(&c->timers, &c->stuck, c->now_ms + STUCK_MS);
 	checker_stop(c->checker);
 	if (c->signal_op.in_kernel)
 		io_cancel(c->ring, &c->signal_cancel, &c->signal_op);
@@ -204,7 +231,7 @@ static int run_until_over(struct control *c)
 	return err;
 }
 
-static int open_control(struct control *c, const struct ring_features *features)
+static int open_ring(struct control *c, const struct ring_features *features, const char **ret_step)
 {
 	const struct ring_options options = {
 		.entries = CONTROL_RING_ENTRIES,
@@ -212,49 +239,114 @@ static int open_control(struct control *c, const struct ring_features *features)
 		.buffers_offered = BUF_COUNT_MIN / 2,
 		.features = *features,
 	};
-	const char *step;
-	sigset_t set;
 	int err;
 
-	our_signals(&set);
-	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (c->signal_fd < 0)
-		return -errno;
+	*ret_step = "memory";
 	err = buf_pool_init(&c->bufs, BUF_COUNT_MIN);
 	if (err < 0)
 		return err;
-	err = ring_create(&options, &c->bufs, &c->ring, &step);
+	err = ring_create(&options, &c->bufs, &c->ring, ret_step);
 	if (err < 0)
-		return err;
-	c->checker = checker_create(c->proxy, c->ring, &c->timers, &c->now_ms);
-	return c->checker ? 0 : -ENOMEM;
+		buf_pool_finish(&c->bufs);
+	return err;
 }
 
-int control_run(struct proxy *proxy, struct sockets *sockets, const struct ring_features *features,
-		int ended_fd)
+static void close_ring(struct control *c)
 {
-	struct control c = {
-		.proxy = proxy, .sockets = sockets, .ended_fd = ended_fd, .now_ms = clock_now_ms()
-	};
+	ring_destroy(c->ring);
+	buf_pool_finish(&c->bufs);
+}
+
+static int open_signals(struct control *c, const char **ret_step)
+{
+	sigset_t set;
+
+	*ret_step = "signalfd";
+	our_signals(&set);
+	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return c->signal_fd < 0 ? -errno : 0;
+}
+
+static int open_parts(struct control *c, const struct ring_features *features,
+		      const char **ret_step)
+{
+	int err = open_signals(c, ret_step);
+
+	if (err < 0)
+		return err;
+	err = open_ring(c, features, ret_step);
+	if (err < 0)
+		goto fail;
+	*ret_step = "memory";
+	c->checker = checker_create(c->proxy, c->ring, &c->timers, &c->now_ms);
+	if (c->checker)
+		return 0;
+	err = -ENOMEM;
+	close_ring(c);
+fail:
+	close(c->signal_fd);
+	return err;
+}
+
+static void log_failed(const char *step, int err)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_ERROR, "the main thread cannot start"))
+		return;
+	log_text(&line, "call", step);
+	log_errno(&line, "error", err);
+	log_end(&line);
+}
+
+struct control *control_create(struct proxy *proxy, struct sockets *sockets,
+			       const struct ring_features *features, int *ret_err)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	const char *step = "memory";
+	int err = -ENOMEM;
+
+	if (!c)
+		goto fail;
+	c->proxy = proxy;
+	c->sockets = sockets;
+	c->now_ms = clock_now_ms();
+	timers_init(&c->timers, c->now_ms);
+	timer_init(&c->drain, on_drain_timeout);
+	timer_init(&c->stuck, on_stuck);
+	timer_init(&c->tickets, on_tickets);
+	if (proxy->config->tickets)
+		timer_set(&c->timers, &c->tickets, c->now_ms + TLS_TICKET_LIFE_S * 1000ull);
+	io_op_init(&c->signal_op, on_signal);
+	io_op_init(&c->ended_op, on_ended);
+	io_op_init(&c->signal_cancel, on_cancelled);
+	err = open_parts(c, features, &step);
+	if (err == 0)
+		return c;
+fail:
+	log_failed(step, err);
+	free(c);
+	*ret_err = err;
+	return NULL;
+}
+
+int control_run(struct control *c, const struct workers *workers)
+{
 	int err;
 
-	timers_init(&c.timers, c.now_ms);
-	timer_init(&c.drain, on_drain_timeout);
-	timer_init(&c.tickets, on_tickets);
-	if (proxy->config->tickets)
-		timer_set(&c.timers, &c.tickets, c.now_ms + TLS_TICKET_LIFE_S * 1000ull);
-	io_op_init(&c.signal_op, on_signal);
-	io_op_init(&c.ended_op, on_ended);
-	io_op_init(&c.signal_cancel, on_cancelled);
-	err = open_control(&c, features);
+	c->workers = workers;
+	err = run_until_over(c);
 	if (err == 0)
-		err = run_until_over(&c);
-	if (err < 0)
-		return err;  /* and with the process goes all that it holds */
-	counters_log(proxy); /* the workers have ended: to the last session */
-	checker_destroy(c.checker);
-	ring_destroy(c.ring);
-	buf_pool_finish(&c.bufs);
-	close(c.signal_fd);
-	return 0;
+		counters_log(c->proxy); /* the workers have ended: to the last session */
+	return err;
+}
+
+void control_destroy(struct control *c)
+{
+	if (!c)
+		return;
+	checker_destroy(c->checker);
+	close_ring(c);
+	close(c->signal_fd);
+	free(c);
 }

@@ -18,6 +18,7 @@
 #include "app/route_explain.h"
 #include "app/sockets.h"
 #include "app/worker.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "config/dump.h"
 #include "config/load.h"
@@ -26,6 +27,9 @@
 /* Requests between two turns, and completions: enough for every session to move at once. */
 #define RING_ENTRIES 4096
 #define COMPLETIONS_PER_ENTRY 4
+
+/* What workers that work have to end their sessions in while the process fails. */
+#define LAST_MOMENT_MS 500
 
 /* Of a worker's buffers, lent to the kernel at a time, at most. */
 #define BUFFERS_OFFERED 256
@@ -109,25 +113,65 @@ static int open_mailboxes(struct proxy *proxy, struct engine_options *all)
 	return 0;
 }
 
+static int end_with(int err)
+{
+	if (err < 0)
+		log_say(LOG_ERROR, "ringmain ends: %s",
+			err == -ETIMEDOUT ? "a worker is stuck" : strerror(-err));
+	else
+		log_say(LOG_INFO, "ended");
+	log_stop();
+	return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/*
+ * A ring broke or a worker is stuck. Those that can end their sessions have a
+ * moment to do so; then the process goes as it is, and the kernel closes what
+ * is left of it.
+ */
+static NORETURN void end_at_once(struct proxy *proxy, struct sockets *sockets,
+				 struct workers *workers, int err)
+{
+	proxy_abandon(proxy);
+	(void)!workers_join(workers, clock_now_ms() + LAST_MOMENT_MS);
+	sockets_finish(sockets);
+	_exit(end_with(err));
+}
+
 static int run_workers(struct proxy *proxy, struct sockets *sockets,
-		       const struct capacity *capacity, const struct ring_options *ring)
+		       const struct engine_options *all, struct control *control,
+		       const struct capacity *capacity)
+{
+	struct workers workers;
+	int err = workers_start(&workers, all, proxy->workers_n);
+
+	if (err < 0)
+		return err;
+	log_ready(capacity, &all[0].ring.features);
+	err = control_run(control, &workers);
+	if (err == 0)
+		err = workers_join(&workers, clock_now_ms() + LAST_MOMENT_MS);
+	if (err < 0)
+		end_at_once(proxy, sockets, &workers, err);
+	return 0;
+}
+
+static int prepare_and_run(struct proxy *proxy, struct sockets *sockets,
+			   const struct capacity *capacity, const struct ring_options *ring)
 {
 	static struct engine_options all[WORKERS_MAX];
-	struct workers workers;
+	struct control *control;
 	int err;
 
 	fill_engine_options(all, proxy, sockets, capacity, ring);
 	err = open_mailboxes(proxy, all);
 	if (err < 0)
 		return err;
-	err = workers_start(&workers, all, proxy->workers_n);
-	if (err < 0)
-		return err; /* the process ends, and with it the workers that run */
-	log_ready(capacity, &ring->features);
-	err = control_run(proxy, sockets, &ring->features, workers.ended_fd);
-	if (err < 0)
+	control = control_create(proxy, sockets, &ring->features, &err);
+	if (!control)
 		return err;
-	err = workers_join(&workers);
+	err = run_workers(proxy, sockets, all, control, capacity);
+	control_destroy(control);
 	for (unsigned n = 0; n < proxy->workers_n; n++)
 		close(proxy->peers[n].mail_fd);
 	return err;
@@ -151,10 +195,19 @@ static int serve(const struct config *config, const struct ring_options *ring)
 	err = sockets_open(&sockets, proxy);
 	if (err < 0)
 		goto done;
-	err = run_workers(proxy, &sockets, &capacity, &options);
+	err = prepare_and_run(proxy, &sockets, &capacity, &options);
 	sockets_finish(&sockets);
 done:
 	proxy_destroy(proxy);
+	return err;
+}
+
+static int start_log(void)
+{
+	int err = log_start();
+
+	if (err < 0)
+		log_say(LOG_ERROR, "the thread of the log cannot start: %s", strerror(-err));
 	return err;
 }
 
@@ -174,15 +227,12 @@ static int run(const struct config *config, const struct options *options)
 	}
 	ring.features = without(found, &options->without);
 	ring.completions = ring.entries * COMPLETIONS_PER_ENTRY;
-	if (control_init() < 0 || log_start() < 0)
-		return EXIT_FAILURE;
-	err = serve(config, &ring);
-	if (err < 0)
-		log_say(LOG_ERROR, "ringmain ends: %s", strerror(-err));
-	else
-		log_say(LOG_INFO, "ended");
-	log_stop();
-	return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	err = control_init();
+	if (err == 0)
+		err = start_log();
+	if (err == 0)
+		err = serve(config, &ring);
+	return end_with(err);
 }
 
 static int explain(const struct config *config, const struct options *options)

@@ -96,8 +96,6 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 		goto fail_bufs;
 
 	files_init(e, options->pipes);
-	engine_read_mail(e);
-	open_acceptors(e, options);
 	return 0;
 
 fail_bufs:
@@ -113,6 +111,12 @@ fail_acceptors:
 fail:
 	close_taken(options);
 	return err;
+}
+
+void engine_start(struct engine *e, const struct engine_options *options)
+{
+	engine_read_mail(e);
+	open_acceptors(e, options);
 }
 
 void engine_finish(struct engine *e)

@@ -301,6 +301,12 @@ void proxy_order(struct proxy *proxy, enum worker_order order)
 	wake_workers(proxy);
 }
 
+void proxy_abandon(struct proxy *proxy)
+{
+	atomic_store(&proxy->workers_draining, proxy->workers_n);
+	proxy_order(proxy, ORDER_STOP);
+}
+
 void proxy_worker_drains(struct proxy *proxy)
 {
 	if (atomic_fetch_add(&proxy->workers_draining, 1) + 1 == proxy->workers_n)

@@ -160,6 +160,7 @@ static void start_engine(struct stage *st, const struct stage_options *o, int li
 	CHECK(mail_open(&options.mail_fd, &st->mail_fds[worker]) == 0);
 	st->proxy->peers[worker].mail_fd = st->mail_fds[worker];
 	CHECK(engine_init(&st->engines[worker], &options, &step) == 0);
+	engine_start(&st->engines[worker], &options);
 	st->is_up[worker] = true;
 	st->now_ms = st->engines[worker].now_ms;
 }
