@@ -9,7 +9,7 @@
  * for TLS passes through, a session is remembered by its client's address
  * instead, of which there may be several on several backends. All workers
  * share one table, which is locked for a moment at log-in, at the end of a
- * session, and by a cancel request.
+ * session, and by a cancel request; how many it knows makes no difference.
  */
 
 #include <stdbool.h>
@@ -23,15 +23,20 @@
 
 struct cancels;
 
-/* Keys are told apart by their hash. */
-uint64_t cancels_hash(const struct pgsql_key *key);
-/* So are clients of the listener with this index; 0 when the address tells nobody apart. */
-uint64_t cancels_hash_client(const struct addr *client, size_t listener);
-
-/* Room for @sessions_max keys. Returns NULL without memory. */
-MUST_CHECK struct cancels *cancels_create(unsigned sessions_max);
+/*
+ * Room for @sessions_max keys. @seed is to be a secret: who could choose keys
+ * or addresses that collide could make every look-up slow. Returns NULL
+ * without memory.
+ */
+MUST_CHECK struct cancels *cancels_create(unsigned sessions_max, uint64_t seed);
 /* Accepts NULL. */
 void cancels_destroy(struct cancels *cancels);
+
+/* Keys are told apart by their hash. */
+uint64_t cancels_hash(const struct cancels *cancels, const struct pgsql_key *key);
+/* So are clients of the listener with this index; 0 when the address tells nobody apart. */
+uint64_t cancels_hash_client(const struct cancels *cancels, const struct addr *client,
+			     size_t listener);
 
 /* Remembers where a session of @hash is, until cancels_forget(). */
 void cancels_remember(struct cancels *cancels, uint64_t hash, struct pool *pool,

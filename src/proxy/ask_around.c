@@ -21,7 +21,7 @@ static uint64_t client_hash(const struct session *s)
 	struct addr client;
 
 	addr_lengthen(&client, &s->client);
-	return cancels_hash_client(&client, s->listener->index);
+	return cancels_hash_client(s->engine->proxy->cancels, &client, s->listener->index);
 }
 
 void ask_around_remember(struct session *s)

@@ -5,14 +5,10 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "base/list.h"
 #include "base/slab.h"
 
-/* Chains are a few long even with a million sessions; a look-up is rare. */
-#define CHAINS 4096
-
 struct known {
-	struct list node; /* of a chain */
+	struct known *next; /* of its chain */
 	uint64_t hash;
 	struct pool *pool;
 	struct backend *backend;
@@ -21,36 +17,53 @@ struct known {
 
 struct cancels {
 	pthread_mutex_t lock;
+	uint64_t seed;
 	struct slab known;
-	struct list chains[CHAINS];
+	struct known **chains; /* at least one for each that may be known: they are short */
+	size_t chains_n;       /* a power of two */
 };
 
-uint64_t cancels_hash(const struct pgsql_key *key)
+/* Two steps, so that nobody who does not know the seed can undo the number with the bytes. */
+static uint64_t hash_both(const struct cancels *c, const void *bytes, size_t n, uint64_t number)
 {
-	return hash_bytes(key->secret, key->secret_bytes, key->process);
+	return hash_bytes(bytes, n, hash_bytes(&number, sizeof(number), c->seed));
 }
 
-uint64_t cancels_hash_client(const struct addr *client, size_t listener)
+uint64_t cancels_hash(const struct cancels *c, const struct pgsql_key *key)
+{
+	return hash_both(c, key->secret, key->secret_bytes, key->process);
+}
+
+uint64_t cancels_hash_client(const struct cancels *c, const struct addr *client, size_t listener)
 {
 	uint8_t bytes[16];
 
-	return addr_bytes(client, bytes) ? hash_bytes(bytes, sizeof(bytes), listener) : 0;
+	return addr_bytes(client, bytes) ? hash_both(c, bytes, sizeof(bytes), listener) : 0;
 }
 
-struct cancels *cancels_create(unsigned sessions_max)
+static size_t power_of_two_from(unsigned n)
+{
+	size_t power = 1;
+
+	while (power < n)
+		power *= 2;
+	return power;
+}
+
+struct cancels *cancels_create(unsigned sessions_max, uint64_t seed)
 {
 	struct cancels *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	if (slab_init(&c->known, sizeof(struct known), sessions_max) < 0) {
-		free(c);
-		return NULL;
-	}
 	pthread_mutex_init(&c->lock, NULL);
-	for (size_t n = 0; n < CHAINS; n++)
-		list_init(&c->chains[n]);
-	return c;
+	c->seed = seed;
+	c->chains_n = power_of_two_from(sessions_max);
+	c->chains = calloc(c->chains_n, sizeof(*c->chains)); /* memory that is touched when used */
+	if (c->chains && slab_init(&c->known, sizeof(struct known), sessions_max) == 0)
+		return c;
+	cancels_destroy(c);
+	return NULL;
 }
 
 void cancels_destroy(struct cancels *c)
@@ -58,19 +71,24 @@ void cancels_destroy(struct cancels *c)
 	if (!c)
 		return;
 	slab_finish(&c->known);
+	free(c->chains);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
 
-static struct known *find(struct cancels *c, uint64_t hash, const struct backend *backend)
+static struct known **chain_of(struct cancels *c, uint64_t hash)
 {
-	list_for_each(node, &c->chains[hash % CHAINS]) {
-		struct known *k = container_of(node, struct known, node);
+	return &c->chains[hash & (c->chains_n - 1)];
+}
 
-		if (k->hash == hash && k->backend == backend)
-			return k;
-	}
-	return NULL;
+/* Gives what points to it, or to the end of its chain. */
+static struct known **find(struct cancels *c, uint64_t hash, const struct backend *backend)
+{
+	struct known **at = chain_of(c, hash);
+
+	while (*at && ((*at)->hash != hash || (*at)->backend != backend))
+		at = &(*at)->next;
+	return at;
 }
 
 /* By where they lie in memory, which does not change while sessions come and go. */
@@ -78,12 +96,9 @@ static struct known *find_next(struct cancels *c, uint64_t hash, const struct ba
 {
 	struct known *next = NULL;
 
-	list_for_each(node, &c->chains[hash % CHAINS]) {
-		struct known *k = container_of(node, struct known, node);
-
+	for (struct known *k = *chain_of(c, hash); k; k = k->next)
 		if (k->hash == hash && k->backend > after && (!next || k->backend < next->backend))
 			next = k;
-	}
 	return next;
 }
 
@@ -97,32 +112,31 @@ static struct known *make(struct cancels *c, uint64_t hash, struct pool *pool,
 	k->hash = hash;
 	k->pool = pool;
 	k->backend = backend;
-	list_init(&k->node);
-	list_append(&c->chains[hash % CHAINS], &k->node);
 	return k;
 }
 
 void cancels_remember(struct cancels *c, uint64_t hash, struct pool *pool, struct backend *backend)
 {
-	struct known *k;
+	struct known **at;
 
 	pthread_mutex_lock(&c->lock);
-	k = find(c, hash, backend);
-	if (!k)
-		k = make(c, hash, pool, backend);
-	if (k)
-		k->sessions++;
+	at = find(c, hash, backend);
+	if (!*at)
+		*at = make(c, hash, pool, backend);
+	if (*at)
+		(*at)->sessions++;
 	pthread_mutex_unlock(&c->lock);
 }
 
 void cancels_forget(struct cancels *c, uint64_t hash, const struct backend *backend)
 {
-	struct known *k;
+	struct known **at, *k;
 
 	pthread_mutex_lock(&c->lock);
-	k = find(c, hash, backend);
+	at = find(c, hash, backend);
+	k = *at;
 	if (k && --k->sessions == 0) {
-		list_remove(&k->node);
+		*at = k->next;
 		slab_put(&c->known, k);
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -72,7 +72,7 @@ static void cancel(struct session *s, const struct pgsql_key *key, const struct 
 {
 	struct cancels *cancels = s->engine->proxy->cancels;
 
-	if (cancels_find(cancels, cancels_hash(key), NULL, &s->pool, &s->wanted) ||
+	if (cancels_find(cancels, cancels_hash(cancels, key), NULL, &s->pool, &s->wanted) ||
 	    ask_around_begin(s))
 		greet_done(s, NULL);
 	else if (pool)
@@ -164,7 +164,7 @@ void postgres_watch(struct session *s, const struct buf *buf)
 	if (pgsql_watch(s->watch, bytes, buf_filled(buf)) == PARSE_MORE)
 		return;
 	if (s->watch->has_key) {
-		s->cancel_hash = cancels_hash(&s->watch->key);
+		s->cancel_hash = cancels_hash(s->engine->proxy->cancels, &s->watch->key);
 		cancels_remember(s->engine->proxy->cancels, s->cancel_hash, s->pool, s->backend);
 	}
 	stop_watch(s);

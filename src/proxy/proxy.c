@@ -101,7 +101,7 @@ static bool create_parts(struct proxy *proxy)
 
 	proxy->needs_clients = needs_clients(config);
 	if (anybody_speaks_postgres(config)) {
-		proxy->cancels = cancels_create(proxy->sessions_max);
+		proxy->cancels = cancels_create(proxy->sessions_max, secret_seed());
 		if (!proxy->cancels)
 			return false;
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit/proxy_stage.h"
 
-#include "proxy/cancels.h"
-
 #include <stdio.h>
 
 #define SSL_REQUEST "\0\0\0\010\004\322\026\057"
@@ -261,35 +259,6 @@ static void a_client_may_end_its_stream_behind_the_request(void **state)
 	expect_end(client);
 }
 
-/* ---- the table ----------------------------------------------------------- */
-
-static void a_client_is_known_as_long_as_it_has_sessions(void **state)
-{
-	struct stage *st = stage_with(state, &(struct stage_options){ .backends = 2 });
-	struct cancels *c = cancels_create(8);
-	struct backend *b0 = stage_backend(st, 0), *b1 = stage_backend(st, 1), *found;
-	struct pool *pool;
-
-	assert_false(cancels_find(c, 1, NULL, &pool, &found));
-	cancels_remember(c, 1, st->proxy->pools[0], b1);
-	cancels_remember(c, 1, st->proxy->pools[0], b0);
-	cancels_remember(c, 1, st->proxy->pools[0], b1);
-	cancels_remember(c, 2, st->proxy->pools[0], b1);
-	assert_true(cancels_find(c, 1, NULL, &pool, &found));
-	assert_ptr_equal(found, b0);
-	assert_true(cancels_find(c, 1, b0, &pool, &found));
-	assert_ptr_equal(found, b1);
-	assert_false(cancels_find(c, 1, b1, &pool, &found));
-	cancels_forget(c, 1, b1);
-	cancels_forget(c, 1, b0);
-	assert_true(cancels_find(c, 1, b0, &pool, &found));
-	cancels_forget(c, 1, b1);
-	assert_false(cancels_find(c, 1, NULL, &pool, &found));
-	assert_true(cancels_find(c, 2, NULL, &pool, &found));
-	cancels_forget(c, 2, b1);
-	cancels_destroy(c);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,7 +271,6 @@ int main(void)
 		stage_test(all_of_it_has_a_limit),
 		stage_test(a_client_that_leaves_ends_it),
 		stage_test(a_client_may_end_its_stream_behind_the_request),
-		stage_test(a_client_is_known_as_long_as_it_has_sessions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
