@@ -39,4 +39,10 @@ const struct choice_entry *choice_find(const struct choice_entry *entries, size_
 /* Can this client verify such a key, at the best version that both allow? */
 bool choice_fits(enum key_kind kind, const struct tls_offer *offer, enum tls_version max);
 
+/*
+ * Cuts @list, our protocols with commas between, down to the first that is
+ * offered: the library would prefer the client's order.
+ */
+void choice_of_alpn(char *list, const struct tls_offer *offer);
+
 #endif

@@ -107,6 +107,12 @@ MUST_CHECK enum tls_result tls_stream_close(struct tls_stream *s);
 /* Records so far that carried no application data (KeyUpdate, tickets, empty ones). */
 uint64_t tls_stream_control_records(const struct tls_stream *s);
 
+/*
+ * It failed, and not by the peer's doing: memory has run out, or @send had no
+ * room for what it was to take.
+ */
+bool tls_stream_lacks_memory(const struct tls_stream *s);
+
 /* Why it failed, for an operator: "client offers only TLS 1.0". Never NULL. */
 const char *tls_stream_reason(const struct tls_stream *s);
 

@@ -52,6 +52,10 @@ static void crypt_failed(struct side *side, const char *why)
 
 	if (!session_is_doomed(s))
 		s->detail = why;
+	if (tls_stream_lacks_memory(side->tls)) {
+		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
+		return;
+	}
 	(void)side_push(side); /* an alert, if there is one */
 	lane_side_died(side, -EPROTO, true);
 }
@@ -182,12 +186,21 @@ void crypt_write(struct side *side, struct buf *buf)
 		crypt_failed(side, tls_stream_reason(side->tls));
 }
 
+/* Without the close_notify, for which there was no memory, its end must not look like one. */
+static bool cannot_close(struct side *side)
+{
+	if (!tls_stream_lacks_memory(side->tls))
+		return false;
+	crypt_failed(side, tls_stream_reason(side->tls));
+	return true;
+}
+
 bool crypt_close(struct side *side)
 {
 	if (!side->is_tls_closed) {
 		side->is_tls_closed = true;
 		if (tls_stream_close(side->tls) != TLS_DONE)
-			return true; /* it has failed already: there is nothing to say */
+			return !cannot_close(side); /* else it has failed already: nothing to say */
 	}
 	return !side_push(side);
 }

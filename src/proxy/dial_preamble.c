@@ -87,8 +87,8 @@ static void tls_go_on(struct session *s)
 		tls_done(s);
 	} else if (result == TLS_WANT_INPUT) {
 		receive(s);
-	} else if (s->engine->bufs.free_n == 0) {
-		dial_failed(s, -ENOBUFS); /* for what it had to say: not the backend's fault */
+	} else if (tls_stream_lacks_memory(side->tls)) {
+		dial_failed(s, -ENOMEM); /* of ours, or for what it had to say */
 	} else {
 		dial_note_detail(s, tls_stream_reason(side->tls));
 		dial_failed(s, -EPROTO);

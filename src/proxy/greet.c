@@ -206,6 +206,8 @@ static void greet_receive_failed(struct session *s, int res)
 		greet_receive(s);
 	} else if (s->greet_step == GREET_REFUSED) {
 		session_close(s, s->why, s->by);
+	} else if (res == -ENOMEM) {
+		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
 	} else {
 		session_close(s, res == 0 ? CLOSE_CLIENT_LEFT : CLOSE_CLIENT_RESET, BY_CLIENT);
 	}

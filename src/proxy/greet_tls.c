@@ -162,6 +162,11 @@ static void handshake_done(struct session *s)
 
 static void handshake_failed(struct session *s, enum tls_result result)
 {
+	if (tls_stream_lacks_memory(client_side(s)->tls)) {
+		s->detail = tls_stream_reason(client_side(s)->tls);
+		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
+		return;
+	}
 	counters_add(&session_counters(s)->handshakes_failed, 1);
 	if (result == TLS_FAILED)
 		greet_refuse(s, CLOSE_CLIENT_TLS, tls_stream_reason(client_side(s)->tls));

@@ -374,6 +374,8 @@ static enum close_reason reason_of(const struct side *side, int err)
 	bool is_lost = err == -ETIMEDOUT || err == -EHOSTUNREACH || err == -ENETUNREACH ||
 		       err == -EHOSTDOWN || err == -ENETDOWN;
 
+	if (err == -ENOMEM || err == -ENOBUFS)
+		return CLOSE_NO_RESOURCES; /* of our own */
 	if (err == -EPROTO)
 		return is_client ? CLOSE_CLIENT_TLS : CLOSE_BACKEND_TLS;
 	if (err == -ECONNABORTED)
@@ -387,9 +389,11 @@ void lane_side_died(struct side *side, int err, bool is_drained)
 {
 	struct session *s = side_session(side);
 	struct lane *source = side_source_of(side);
+	enum close_by by = side->index == SIDE_CLIENT ? BY_CLIENT : BY_BACKEND;
+	enum close_reason why = reason_of(side, err);
 
 	side->is_dead = true;
-	session_doom(s, reason_of(side, err), side->index == SIDE_CLIENT ? BY_CLIENT : BY_BACKEND);
+	session_doom(s, why, why == CLOSE_NO_RESOURCES ? BY_RINGMAIN : by);
 	if (s->phase != SESSION_RELAYING) {
 		session_close(s, s->why, s->by);
 		return;

@@ -149,3 +149,28 @@ const struct choice_entry *choice_find(const struct choice_entry *entries, size_
 	memcpy(wildcard + 1, parent, strlen(parent) + 1);
 	return find_name(entries, n, wildcard, offer, max);
 }
+
+/* ---- application protocols ----------------------------------------------- */
+
+static bool offers_alpn(const struct tls_offer *offer, const char *id, size_t n)
+{
+	for (size_t i = 0; i < offer->alpn_bytes; i += 1 + (size_t)offer->alpn[i]) {
+		if (offer->alpn[i] == n && memcmp(offer->alpn + i + 1, id, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+void choice_of_alpn(char *list, const struct tls_offer *offer)
+{
+	size_t n;
+
+	for (const char *id = list; *id; id += n + (id[n] == ',')) {
+		n = strcspn(id, ",");
+		if (offers_alpn(offer, id, n)) {
+			memmove(list, id, n);
+			list[n] = '\0';
+			return;
+		}
+	}
+}

@@ -2,6 +2,8 @@
 
 #include "tls/library.h"
 
+#include "tls/memory.h"
+
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/ecc.h>
@@ -29,6 +31,10 @@ void ForceZero(void *memory, word32 n)
 
 int tls_library_start(void)
 {
+	int err = memory_watch();
+
+	if (err < 0)
+		return err;
 	return wolfSSL_Init() == WOLFSSL_SUCCESS ? 0 : -EIO;
 }
 

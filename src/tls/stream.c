@@ -13,7 +13,9 @@
 #include "base/check.h"
 #include "base/def.h"
 #include "tls/certificate.h"
+#include "tls/choice.h"
 #include "tls/endpoint.h"
+#include "tls/memory.h"
 #include "tls/reason.h"
 
 #include <wolfssl/options.h>
@@ -78,6 +80,7 @@ struct tls_stream {
 	bool closed; /* close_notify was sent */
 	bool flooded;
 	bool ticket_opened; /* the client's; the library may still have refused it */
+	bool lacks_memory;  /* or did, in this call or in this handshake */
 };
 
 /* ---- between the library and the buffers --------------------------------- */
@@ -131,7 +134,10 @@ static int on_send(WOLFSSL *ssl, char *bytes, int n, void *context)
 	struct tls_stream *s = context;
 
 	(void)ssl;
-	return s->send(s->owner, bytes, (size_t)n) == 0 ? n : WOLFSSL_CBIO_ERR_GENERAL;
+	if (s->send(s->owner, bytes, (size_t)n) == 0)
+		return n;
+	s->lacks_memory = true;
+	return WOLFSSL_CBIO_ERR_GENERAL;
 }
 
 void stream_prepare(struct WOLFSSL_CTX *ctx)
@@ -149,7 +155,8 @@ int stream_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
 		return is_good;
 	certificate_common_name(store->certs[0].buffer, store->certs[0].length, name, sizeof(name));
 	s->peer = strdup(name);
-	return is_good;
+	s->lacks_memory |= !s->peer;
+	return s->peer != NULL;
 }
 
 const char *stream_asked_name(WOLFSSL *ssl)
@@ -187,30 +194,6 @@ static struct tls_stream *create(WOLFSSL_CTX *ctx, tls_send_fn *send, void *owne
 	return s;
 }
 
-static bool offers_alpn(const struct tls_offer *offer, const char *id, size_t n)
-{
-	for (size_t i = 0; i < offer->alpn_bytes; i += 1 + (size_t)offer->alpn[i]) {
-		if (offer->alpn[i] == n && memcmp(offer->alpn + i + 1, id, n) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Cuts our list down to the first id that is offered: the library would prefer the client's. */
-static void choose_alpn(char *list, const struct tls_offer *offer)
-{
-	size_t n;
-
-	for (const char *id = list; *id; id += n + (id[n] == ',')) {
-		n = strcspn(id, ",");
-		if (offers_alpn(offer, id, n)) {
-			memmove(list, id, n);
-			list[n] = '\0';
-			return;
-		}
-	}
-}
-
 /* @offer: what a client offers; NULL: we are the client. */
 static bool use_alpn(struct tls_stream *s, const struct policy *policy,
 		     const struct tls_offer *offer)
@@ -221,7 +204,7 @@ static bool use_alpn(struct tls_stream *s, const struct policy *policy,
 		return true;
 	memcpy(list, policy->alpn, sizeof(list));
 	if (offer)
-		choose_alpn(list, offer);
+		choice_of_alpn(list, offer);
 	return wolfSSL_UseALPN(s->ssl, list, (unsigned)strlen(list),
 			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
 }
@@ -404,6 +387,13 @@ static const char *peer_word(const struct tls_stream *s)
 	return s->server ? "client" : "server";
 }
 
+/* Before each call into the library. What a handshake lacked once may break it later. */
+static void begin_call(struct tls_stream *s)
+{
+	memory_forget();
+	s->lacks_memory &= !s->established;
+}
+
 static bool is_version_code(int code)
 {
 	return code == VERSION_ERROR || code == UNSUPPORTED_PROTO_VERSION;
@@ -414,6 +404,7 @@ static enum tls_result fail(struct tls_stream *s, int code)
 	const char *peer = peer_word(s);
 	int alert = alert_received(s);
 
+	s->lacks_memory |= memory_ran_out() || code == MEMORY_E;
 	if (s->flooded)
 		set_reason(s, "%s sends too many TLS records without data", peer);
 	else if (alert > 0)
@@ -435,6 +426,7 @@ static enum tls_result judge(struct tls_stream *s, int ret)
 {
 	int code = wolfSSL_get_error(s->ssl, ret);
 
+	s->lacks_memory |= memory_ran_out();
 	if (s->flooded)
 		return fail(s, 0);
 	switch (code) {
@@ -458,7 +450,14 @@ static enum tls_result judge(struct tls_stream *s, int ret)
 
 const char *tls_stream_reason(const struct tls_stream *s)
 {
+	if (s->lacks_memory)
+		return "memory has run out";
 	return s->reason ? s->reason : "no reason is known";
+}
+
+bool tls_stream_lacks_memory(const struct tls_stream *s)
+{
+	return s->end == TLS_FAILED && s->lacks_memory;
 }
 
 /* ---- handshake ----------------------------------------------------------- */
@@ -494,6 +493,7 @@ enum tls_result tls_stream_handshake(struct tls_stream *s)
 	CHECK(!s->established);
 	if (s->end != TLS_DONE)
 		return s->end;
+	begin_call(s);
 	ret = s->server ? wolfSSL_accept(s->ssl) : wolfSSL_connect(s->ssl);
 	return ret == WOLFSSL_SUCCESS ? establish(s) : judge(s, ret);
 }
@@ -512,6 +512,7 @@ static int read_some(struct tls_stream *s, uint8_t *plain, size_t size)
 	int n;
 
 	s->control_before = tls_stream_control_records(s);
+	begin_call(s);
 	n = wolfSSL_read(s->ssl, plain, (int)size);
 	if (n > 0 && is_new)
 		s->data_records++;
@@ -551,6 +552,7 @@ enum tls_result tls_stream_write(struct tls_stream *s, const void *plain, size_t
 		return TLS_FAILED;
 	if (n == 0)
 		return TLS_DONE;
+	begin_call(s);
 	ret = wolfSSL_write(s->ssl, plain, (int)n);
 	if (ret == (int)n)
 		return TLS_DONE;
@@ -565,6 +567,7 @@ enum tls_result tls_stream_close(struct tls_stream *s)
 	s->closed = true;
 	if (s->end == TLS_FAILED || s->end == TLS_TRUNCATED)
 		return TLS_FAILED;
+	begin_call(s);
 	ret = wolfSSL_shutdown(s->ssl);
 	if (ret == WOLFSSL_SUCCESS || ret == WOLFSSL_SHUTDOWN_NOT_DONE)
 		return TLS_DONE;

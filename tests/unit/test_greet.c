@@ -183,6 +183,17 @@ static void an_interrupted_receive_is_asked_for_again(void **state)
 	expect_request(&client_of(c.s)->recv, FAKE_RECV);
 }
 
+static void want_of_memory_is_not_the_clients_fault(void **state)
+{
+	struct stage *st = postgres(state);
+	struct cast c = greeting(st);
+
+	fake_complete(&client_of(c.s)->recv, -ENOMEM, 0);
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
+	assert_non_null(strstr(stage_log(st), "reason=no_resources by=ringmain"));
+}
+
 /* ---- buffers ------------------------------------------------------------- */
 
 static void a_silent_client_holds_no_buffer(void **state)
@@ -419,6 +430,7 @@ int main(void)
 		stage_test(a_greeting_has_to_be_over_in_time),
 		stage_test(who_leaves_before_it_is_over_is_gone),
 		stage_test(an_interrupted_receive_is_asked_for_again),
+		stage_test(want_of_memory_is_not_the_clients_fault),
 		stage_test(a_silent_client_holds_no_buffer),
 		stage_test(when_buffers_are_short_the_slowest_greeting_goes),
 		stage_test(who_waits_for_a_buffer_that_another_got_is_helped),

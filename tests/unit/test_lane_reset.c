@@ -296,6 +296,7 @@ static void a_reset_and_a_loss_have_different_names(void **state)
 		{ -ETIMEDOUT, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST },
 		{ -EHOSTUNREACH, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST },
 		{ -ENETUNREACH, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST },
+		{ -ENOMEM, CLOSE_NO_RESOURCES, CLOSE_NO_RESOURCES }, /* the kernel's, for us */
 	};
 
 	for (size_t n = 0; n < 2 * ARRAY_LEN(rows); n++) {
@@ -308,6 +309,9 @@ static void a_reset_and_a_loss_have_different_names(void **state)
 			      rows[n / 2].err, 0);
 		stage_run(st);
 		assert_int_equal(stage_ended(st, why), 1);
+		assert_non_null(strstr(stage_log(st), why == CLOSE_NO_RESOURCES ? "by=ringmain"
+						      : is_client               ? "by=client"
+										: "by=backend"));
 		expect_reset(is_client ? c.backend : c.client);
 		assert_int_equal(stage_teardown(state), 0);
 	}

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Want of memory: every tenth allocation fails, or every fortieth. Who cannot be served is told so by
+ringmain; no client and no backend is blamed for it, and when there is memory again all is as before."""
+
+import os
+import pathlib
+import socket
+import ssl
+import struct
+
+import pytest
+
+from kit import backend as kit_backend
+from kit import proc, tcp, tls
+from kit.ringmain import VARIANT_DIR
+
+HERE = pathlib.Path(__file__).parent / "kit"
+
+pytestmark = [
+    pytest.mark.haproxy_cannot("ends the process"),
+    pytest.mark.skipif("asan" in VARIANT_DIR.name, reason="a sanitizer's malloc cannot be replaced"),
+]
+
+
+class Memory:
+    """A switch for the allocations of a process that was started with .env."""
+
+    def __init__(self, workdir):
+        self.path = f"{workdir}/failing"
+        library = f"{workdir}/failing_malloc.so"
+        proc.run([proc.need("cc", "gcc"), "-O2", "-shared", "-fPIC", "-o", library,
+                  HERE / "failing_malloc.c"])
+        self.env = {"LD_PRELOAD": library, "FAILING_MALLOC": self.path}
+        pathlib.Path(self.path).write_bytes(struct.pack("I", 0))
+
+    def fail(self, one_of):
+        """From now on; 0: no more."""
+        fd = os.open(self.path, os.O_WRONLY)
+        os.pwrite(fd, struct.pack("I", one_of), 0)
+        os.close(fd)
+
+
+@pytest.fixture
+def memory(workdir):
+    return Memory(workdir)
+
+
+def is_served(address, context):
+    """One life over TLS, or plain; False when it was broken off."""
+    try:
+        with tcp.connect(address) as sock:
+            stream = tls.TlsSocket(sock, context) if context else sock
+            tcp.exchange(stream, b"x" * 20000)
+            stream.shutdown(socket.SHUT_WR)
+            return tcp.read_to_end(stream).how == "FIN"
+    except (OSError, ssl.SSLError, AssertionError):
+        return False
+
+
+def served(address, context, number):
+    lives = [tcp.Task(is_served, address, context) for _ in range(number)]
+    return sum(life.result() for life in lives)
+
+
+CHECKED = {"check": "tcp", "check_interval": "50ms", "eject_after": 3, "eject_max_percent": 100}
+TLS_SIDES = {"client": (True, False), "backend": (False, True), "both": (True, True)}
+
+
+@pytest.mark.parametrize("one_of", (40, 10))
+@pytest.mark.parametrize("sides", TLS_SIDES)
+def test_nobody_is_blamed(ringmain, backend, pki, memory, one_of, sides):
+    in_front, behind = TLS_SIDES[sides]
+    handler = kit_backend.echo
+    if behind:
+        handler = tls.served(tls.server_context(pki["ecdsa.pem"]), handler, [])
+    listener = {"tls": "terminate", "certificate": pki["ecdsa.pem"]} if in_front else {}
+    pool = {"tls": "yes", "tls_ca": pki["ca.crt"], "tls_name": tls.NAME} if behind else {}
+    rm = ringmain([backend(handler), backend(handler)], listener=listener,
+                  pool={**CHECKED, **pool}, env=memory.env)
+    context = tls.client_context() if in_front else None
+    assert served(rm.address(), context, 20) == 20
+
+    memory.fail(one_of)
+    good = sum(served(rm.address(), context, 30) for _ in range(10))
+    memory.fail(0)
+    lines = rm.wait_sessions(320)
+    assert served(rm.address(), context, 50) == 50, "it has not recovered"
+
+    wanting = [line for line in lines if line["reason"] == "no_resources"]
+    others = [line for line in lines if line["reason"] not in ("no_resources", "done")]
+    assert wanting and {line["by"] for line in wanting} == {"ringmain"}
+    assert not others, others[:5]
+    assert good <= 300 - len(wanting)
+    assert not rm.lines(msg="backend"), "a backend was blamed"
+    rm.stop()
+    if in_front:
+        assert rm.lines(msg="counters_tls")[0]["failed"] == "0", "a client was blamed"
