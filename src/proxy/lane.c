@@ -357,15 +357,21 @@ void lane_end_of_stream(struct lane *lane)
 		lane_end(lane);
 }
 
-/* Nothing more can be delivered through this lane; what waits in it is lost. */
+/*
+ * Nothing more can be delivered through this lane; what waits in it is lost.
+ * A unix socket tells its peer of a reset if it is closed while it has bytes
+ * that nobody has read, and only then: what comes from now on stays in it.
+ */
 static void lane_break(struct lane *lane)
 {
-	struct side *to = lane_to(lane);
+	struct side *from = lane_from(lane), *to = lane_to(lane);
 
 	if (lane->state != LANE_DONE)
 		lane_enter(lane, LANE_DONE);
 	if (!to->send.in_kernel)
 		buf_queue_clear(&to->out, &lane_session(lane)->engine->bufs);
+	if (!from->is_tcp)
+		side_cancel_recv(from);
 }
 
 static enum close_reason reason_of(const struct side *side, int err)

@@ -8,6 +8,8 @@
 #include "net/sock.h"
 #include "proxy/lane.h"
 
+#include <poll.h>
+
 #define QUIET_LOOK_MS 250 /* as in session.c */
 #define MUCH (1 << 20)
 
@@ -40,6 +42,11 @@ static void say(struct scene *sc, size_t n)
 {
 	assert_int_equal(stream_send(sc->dying, 1, sc->sent, n), n);
 	sc->sent += n;
+}
+
+static void say_much(struct scene *sc)
+{
+	sc->sent += stream_send(sc->dying, 1, sc->sent, 16 * MUCH);
 }
 
 /* Reads what there is for the one that lives; gives what peer_recv() said last. */
@@ -283,6 +290,48 @@ static void a_cancel_to_learn_of_a_death_may_come_too_late(void **state)
 	expect_reset(c.client);
 }
 
+/* ---- unix sockets -------------------------------------------------------- */
+
+/* The kernel tells of a reset where bytes were not read: those that come for nobody are not. */
+static void a_unix_client_that_goes_on_speaking_sees_a_reset(void **state)
+{
+	struct stage *st = stage_with(state, &(struct stage_options){ .is_unix = true });
+	struct scene sc = scene_of(st, false);
+
+	peer_send(sc.living, "unread", 6);
+	stage_run(st);
+	say_much(&sc);
+	stage_run(st);
+	stage_close(st, sc.dying);
+	stage_pass(st, QUIET_LOOK_MS);
+	stage_run(st);
+	assert_true(session_is_doomed(sc.s));
+	peer_send(sc.living, "more", 4);
+	expect_last(&sc, -ECONNRESET);
+}
+
+/* As the manual says: a session that has ended is half open, one that was reset is not. */
+static void a_silent_unix_client_can_look_whether_it_may_still_speak(void **state)
+{
+	for (int is_reset = 0; is_reset < 2; is_reset++) {
+		struct stage *st = stage_with(state, &(struct stage_options){ .is_unix = true });
+		struct cast c = stage_relaying(st);
+		struct pollfd look = { .fd = c.client };
+
+		peer_send(c.client, "unread", 6);
+		stage_run(st);
+		if (is_reset)
+			stage_close(st, c.backend);
+		else
+			shutdown(c.backend, SHUT_WR);
+		stage_run(st);
+		expect_end(c.client);
+		assert_int_equal(poll(&look, 1, 0), is_reset);
+		assert_int_equal(look.revents, is_reset ? POLLHUP : 0);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
 /* ---- by which name ------------------------------------------------------- */
 
 static void a_reset_and_a_loss_have_different_names(void **state)
@@ -346,6 +395,8 @@ int main(void)
 		stage_test(an_answer_before_the_reset_arrives_whoever_notices_first),
 		stage_test(a_destination_may_die_before_there_is_anything_for_it),
 		stage_test(a_cancel_to_learn_of_a_death_may_come_too_late),
+		stage_test(a_unix_client_that_goes_on_speaking_sees_a_reset),
+		stage_test(a_silent_unix_client_can_look_whether_it_may_still_speak),
 		stage_test(a_reset_and_a_loss_have_different_names),
 		stage_test(a_client_that_dies_while_dialing_ends_it),
 	};
