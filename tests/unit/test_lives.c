@@ -1,53 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Random lives: a few sessions, whose peers send, read, end and die, and whose
- * requests complete in any order, late, short or with errors, while time
- * passes and orders to drain or to stop come. Whatever happens:
+ * Random lives: a few sessions, in clear or in TLS, introduced by PROXY
+ * headers or PostgreSQL's preamble, whose peers send, read, end and die, and
+ * whose requests complete in any order, late, short or with errors, while
+ * buffers are short and mailboxes full, time passes and orders to drain or to
+ * stop come. Whatever happens:
  *
  *   what arrives is an exact prefix of what the other peer of the session sent;
  *   an end is seen only where the sender has ended, and after all of its bytes;
  *   in a gentle life, one without faults, all arrives;
- *   when all is over everything is back: buffers, descriptors, pipes, slots, places.
+ *   when all is over everything is back: buffers, descriptors, pipes, slots,
+ *   places at backends and of sources, who sticks, keys, the queue.
  *
- * LIVES=n lives that many, SEED=n one of them again.
+ * LIVES=n lives that many, from number FIRST on; SEED=n one of them again. The
+ * parts are in tests/lives.
  */
-#include "unit/proxy_stage.h"
+#include "lives/life.h"
 
-#include <netinet/tcp.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
-#define LIVES 1000
+#define LIVES 500
 #define STEPS 250
-#define PEERS_MAX 64
 
-/* A stream begins with the number of its sender. */
-#define HEAD_BYTES 4
-
-/* What fits into a tight socket, and what is sent through it in all: it takes its time. */
-#define TIGHT_BYTES 8192
-#define TIGHT_SENT_MAX (128 * 1024)
-
-struct peer {
-	int fd; /* -1: closed */
-	bool is_client, has_ended, has_died, has_seen_end;
-	uint64_t sent, came;
-	uint32_t from;      /* as far as its first bytes have come */
-	struct peer *other; /* once that is known */
-};
-
-struct life {
-	struct stage *st;
-	uint64_t random;
-	bool is_gentle, is_unix, is_stopped;
-	bool is_tight; /* the kernel holds little */
-	unsigned clients_max;
-	struct peer peers[PEERS_MAX];
-	unsigned peers_n;
-};
-
-/* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): a number below @n. */
-static unsigned below(struct life *l, unsigned n)
+/* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014). */
+unsigned below(struct life *l, unsigned n)
 {
 	uint64_t z = l->random += 0x9e3779b97f4a7c15;
 
@@ -56,252 +34,9 @@ static unsigned below(struct life *l, unsigned n)
 	return (unsigned)((z ^ (z >> 31)) % n);
 }
 
-static bool one_in(struct life *l, unsigned n)
+bool one_in(struct life *l, unsigned n)
 {
 	return below(l, n) == 0;
-}
-
-/* ---- streams ------------------------------------------------------------- */
-
-static void fill(char *bytes, size_t n, uint32_t sender, uint64_t at)
-{
-	stream_fill(bytes, n, sender, at);
-	for (; at < HEAD_BYTES && n > 0; at++, n--)
-		*bytes++ = (char)(sender >> 8 * at);
-}
-
-static struct peer *sender_of(struct life *l, const struct peer *p)
-{
-	assert_true(p->from < l->peers_n);
-	return &l->peers[p->from];
-}
-
-/* Whose bytes they are is in the first of them; the two stay together. */
-static void check_bytes(struct life *l, struct peer *p, const char *bytes, size_t n)
-{
-	static char right[1 << 16];
-	struct peer *sender;
-
-	for (size_t i = 0; i < n && p->came + i < HEAD_BYTES; i++)
-		p->from |= (uint32_t)(unsigned char)bytes[i] << 8 * (p->came + i);
-	if (p->came + n >= HEAD_BYTES) {
-		sender = sender_of(l, p);
-		assert_int_not_equal(sender->is_client, p->is_client);
-		if (!p->other)
-			p->other = sender;
-		assert_ptr_equal(p->other, sender);
-		if (!sender->other)
-			sender->other = p;
-		assert_ptr_equal(sender->other, p);
-		fill(right, n, p->from, p->came);
-		assert_memory_equal(bytes, right, n);
-	}
-	p->came += n;
-	if (p->other)
-		assert_true(p->came <= p->other->sent);
-}
-
-/* A unix socket knows no resets: there an end may be one. */
-static void check_end(const struct life *l, const struct peer *p)
-{
-	if (l->is_unix && !l->is_gentle)
-		return;
-	if (!p->other) {
-		assert_true(p->came < HEAD_BYTES);
-		return;
-	}
-	assert_true(p->other->has_ended);
-	assert_int_equal(p->came, p->other->sent);
-}
-
-/* ---- what peers do ------------------------------------------------------- */
-
-static struct peer *add_peer(struct life *l, int fd, bool is_client)
-{
-	struct peer *p = &l->peers[l->peers_n++];
-
-	assert_true(l->peers_n <= PEERS_MAX);
-	*p = (struct peer){ .fd = fd, .is_client = is_client };
-	return p;
-}
-
-static void peer_sends(struct life *l, struct peer *p)
-{
-	static char bytes[1 << 16];
-	size_t n = one_in(l, 3) ? 1 + below(l, sizeof(bytes)) : 1 + below(l, 2000);
-	ssize_t took;
-
-	if (p->has_ended || (l->is_tight && p->sent > TIGHT_SENT_MAX))
-		return;
-	fill(bytes, n, (uint32_t)(p - l->peers), p->sent);
-	took = send(p->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (took > 0)
-		p->sent += (uint64_t)took;
-	else
-		p->has_died |= errno != EAGAIN; /* a receive will not tell it again */
-}
-
-static void peer_reads(struct life *l, struct peer *p, size_t most)
-{
-	static char bytes[1 << 16];
-	long n = peer_recv(p->fd, bytes, MIN(most, sizeof(bytes)));
-
-	if (n > 0)
-		check_bytes(l, p, bytes, (size_t)n);
-	p->has_died |= n < 0 && n != -EAGAIN;
-	if (n == 0 && !p->has_seen_end && !p->has_died) {
-		check_end(l, p);
-		p->has_seen_end = true;
-	}
-	if (l->is_gentle)
-		assert_false(p->has_died);
-}
-
-static void peer_ends(struct peer *p)
-{
-	p->has_ended = true;
-	shutdown(p->fd, SHUT_WR);
-}
-
-static void peer_leaves(struct life *l, struct peer *p)
-{
-	p->has_ended = true;
-	if (one_in(l, 2))
-		stage_reset(l->st, p->fd);
-	else
-		stage_close(l->st, p->fd);
-	p->fd = -1;
-}
-
-static void a_peer_does_something(struct life *l)
-{
-	struct peer *p;
-
-	if (l->peers_n == 0)
-		return;
-	p = &l->peers[below(l, l->peers_n)];
-	if (p->fd < 0)
-		return;
-	switch (below(l, 40)) {
-	case 0:
-		peer_ends(p);
-		break;
-	case 1:
-		if (!l->is_gentle)
-			peer_leaves(l, p);
-		break;
-	default:
-		if (one_in(l, 2))
-			peer_sends(l, p);
-		else
-			peer_reads(l, p, 1 + below(l, 1 << 16));
-	}
-}
-
-/* What a listening socket accepts inherits it. Windows are to hold several segments. */
-static void make_tight(const struct life *l, int fd)
-{
-	const int bytes = TIGHT_BYTES, segment = 1000;
-
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
-	if (!l->is_unix)
-		assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment)),
-				 0);
-}
-
-static void a_client_comes(struct life *l)
-{
-	if (l->peers_n < PEERS_MAX / 2 && l->clients_max > 0 && !l->is_stopped) {
-		l->clients_max--;
-		add_peer(l, stage_client(l->st), true);
-		if (l->is_tight)
-			make_tight(l, l->peers[l->peers_n - 1].fd);
-	}
-}
-
-static void backends_accept(struct life *l)
-{
-	for (unsigned n = 0; n < l->st->servers_n; n++) {
-		int fd = l->st->servers[n] >= 0 ? stage_accept_at(l->st, n) : -1;
-
-		if (fd >= 0)
-			add_peer(l, fd, false);
-	}
-}
-
-/* ---- what the kernel does ------------------------------------------------ */
-
-static void receive_fails(struct life *l, struct io_op *op)
-{
-	const int gentle[] = { -EINTR, -EAGAIN, -ENOBUFS, -ECANCELED };
-	const int rough[] = { -ECONNRESET, -ETIMEDOUT, -EPIPE };
-	int err = gentle[below(l, ARRAY_LEN(gentle))];
-
-	if (!l->is_gentle && one_in(l, 20))
-		err = rough[below(l, ARRAY_LEN(rough))];
-	fake_complete(op, err, 0);
-}
-
-static void send_fails(struct life *l, struct io_op *op)
-{
-	const int rough[] = { -ECONNRESET, -ETIMEDOUT, -EPIPE };
-	struct pollfd p = { .fd = fake_request_of(op).fd, .events = POLLOUT };
-
-	if (!l->is_gentle && one_in(l, 20))
-		fake_complete(op, rough[below(l, ARRAY_LEN(rough))], 0);
-	else if (one_in(l, 2))
-		fake_complete(op, one_in(l, 2) ? -EINTR : 0, 0);
-	else if (poll(&p, 1, 0) == 1 && p.revents == POLLOUT)
-		fake_send_part(op, 1 + below(l, 5000));
-}
-
-static void connect_fails(struct life *l, struct io_op *op)
-{
-	const int errors[] = { -ECONNREFUSED, -ETIMEDOUT, -EADDRNOTAVAIL, -ENETUNREACH };
-
-	if (!l->is_gentle)
-		fake_complete(op, errors[below(l, ARRAY_LEN(errors))], 0);
-}
-
-static void accept_fails(struct life *l, struct io_op *op)
-{
-	const int errors[] = { -EMFILE, -ECONNABORTED, -EINTR, -ENFILE, -EAGAIN };
-
-	fake_complete(op, errors[below(l, ARRAY_LEN(errors))], 0);
-}
-
-static void something_goes_wrong(struct life *l, const struct fake_request *r)
-{
-	switch (r->kind) {
-	case FAKE_RECV:
-		receive_fails(l, r->op);
-		break;
-	case FAKE_SEND:
-		send_fails(l, r->op);
-		break;
-	case FAKE_CONNECT:
-		connect_fails(l, r->op);
-		break;
-	case FAKE_ACCEPT:
-		accept_fails(l, r->op);
-		break;
-	default:
-		break;
-	}
-}
-
-static void a_request_completes(struct life *l)
-{
-	struct fake_request r;
-
-	if (fake_requests() == 0)
-		return;
-	r = fake_request_at(below(l, fake_requests()));
-	if (one_in(l, 12))
-		something_goes_wrong(l, &r);
-	else
-		fake_perform(r.op);
 }
 
 /* ---- what the operator and time do --------------------------------------- */
@@ -365,54 +100,13 @@ static void a_step(struct life *l)
 		time_passes(l);
 	else if (what < 98)
 		an_order_comes(l);
+	else if (what < 99)
+		a_mailbox_fills(l);
 	else
 		stage_run(l->st);
 }
 
 /* ---- a life -------------------------------------------------------------- */
-
-static struct stage *begin(struct life *l, void **state)
-{
-	const unsigned buffers[] = { 4, 6, 40, 200 };
-	const char *const keys[] = {
-		"relay = copy\n",
-		"relay = splice\n",
-		"relay = auto\n",
-		"relay = copy\nmax_sessions = 2\n",
-		"relay = auto\nmax_sessions = 3\n",
-	};
-	char listener_keys[128];
-	unsigned kind = below(l, ARRAY_LEN(keys));
-	const char *pool_keys = "connect_timeout = 1h\nconnect_total = 1h";
-	bool is_limited;
-
-	l->is_gentle = one_in(l, 2);
-	l->is_unix = one_in(l, 5);
-	l->clients_max = 1 + below(l, 6);
-	is_limited = !l->is_gentle && one_in(l, 2);
-	if (!l->is_gentle)
-		pool_keys = is_limited && one_in(l, 2) ? "queue = 10" : "";
-	snprintf(listener_keys, sizeof(listener_keys), "%sidle_timeout = %s\nclose_timeout = 1s",
-		 keys[kind], l->is_gentle ? "1h\nhalf_close_timeout = 1h" : "3s");
-	return stage_with(state, &(struct stage_options){
-					 .workers = 1 + below(l, 2),
-					 .backends = 1 + below(l, 3),
-					 .buffers = buffers[below(l, ARRAY_LEN(buffers))],
-					 .listener_keys = listener_keys,
-					 .pool_keys = pool_keys,
-					 .backend_keys = is_limited ? "max_sessions=2" : "",
-					 .is_unix = l->is_unix,
-					 .without_credit = one_in(l, 3),
-				 });
-}
-
-static void make_all_tight(struct life *l)
-{
-	for (unsigned n = 0; n < l->st->workers_n; n++)
-		make_tight(l, l->st->engines[n].acceptors[0].fd);
-	for (unsigned n = 0; n < l->st->servers_n; n++)
-		make_tight(l, l->st->servers[n]);
-}
 
 static bool all_have_seen_the_end(const struct life *l)
 {
@@ -420,6 +114,13 @@ static bool all_have_seen_the_end(const struct life *l)
 		if (l->peers[n].fd >= 0 && !l->peers[n].has_seen_end && !l->peers[n].has_died)
 			return false;
 	return true;
+}
+
+/* In a gentle life everybody says who he is. */
+static bool may_end(const struct life *l, const struct peer *p)
+{
+	return wire_has_begun(p->wire) &&
+	       (p->sent >= HEAD_BYTES || !l->is_gentle || p->wire->is_cancel);
 }
 
 /* All peers end, and read what is still to come. */
@@ -438,7 +139,7 @@ static void finish(struct life *l)
 
 			if (p->fd < 0)
 				continue;
-			if (!p->has_ended && (p->sent >= HEAD_BYTES || !l->is_gentle))
+			if (!p->has_ended && may_end(l, p))
 				peer_ends(p);
 			else
 				peer_sends(l, p);
@@ -455,6 +156,8 @@ static void expect_all_arrived(const struct life *l)
 	for (unsigned n = 0; n < l->peers_n; n++) {
 		const struct peer *p = &l->peers[n];
 
+		if (peer_was_asked_to_cancel(p))
+			continue;
 		assert_true(p->has_seen_end);
 		assert_int_equal(p->came, p->other ? p->other->sent : 0);
 	}
@@ -464,15 +167,14 @@ static void live(void **state, uint64_t seed)
 {
 	struct life l = { .random = seed };
 
-	l.st = begin(&l, state);
-	l.is_tight = one_in(&l, 4);
-	if (l.is_tight)
-		make_all_tight(&l);
+	life_begin(&l, state);
 	for (unsigned n = 0; n < STEPS; n++)
 		a_step(&l);
 	finish(&l);
 	if (l.is_gentle)
 		expect_all_arrived(&l);
+	life_expect_nothing_held(&l);
+	peers_finish(&l);
 }
 
 static uint64_t number_of(const char *name, uint64_t otherwise)
@@ -486,13 +188,13 @@ static uint64_t seed_now;
 
 static void random_lives_lose_and_keep_nothing(void **state)
 {
-	uint64_t lives = number_of("LIVES", LIVES);
+	uint64_t lives = number_of("LIVES", LIVES), first = number_of("FIRST", 1);
 
 	if (getenv("SEED")) {
-		live(state, number_of("SEED", 0));
-		return;
+		first = number_of("SEED", 0);
+		lives = 1;
 	}
-	for (seed_now = 1; seed_now <= lives; seed_now++) {
+	for (seed_now = first; seed_now < first + lives; seed_now++) {
 		live(state, seed_now);
 		assert_int_equal(stage_teardown(state), 0);
 	}
@@ -506,11 +208,44 @@ static int say_which(void **state)
 	return stage_teardown(state);
 }
 
+/* When a CHECK or a sanitizer ends the program. */
+static void say_number(void)
+{
+	if (seed_now > 0)
+		dprintf(STDERR_FILENO, "SEED=%llu\n", (unsigned long long)seed_now);
+}
+
+static void on_abort(int signo)
+{
+	(void)signo;
+	say_number();
+}
+
+#pragma weak __sanitizer_set_death_callback
+void __sanitizer_set_death_callback(void (*callback)(void));
+
+static int begin(void **state)
+{
+	(void)state;
+	if (__sanitizer_set_death_callback)
+		__sanitizer_set_death_callback(say_number);
+	signal(SIGABRT, on_abort);
+	dress_make();
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	dress_remove();
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(random_lives_lose_and_keep_nothing, say_which),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, begin, end);
 }
