@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "proto/pgsql.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,14 +49,30 @@ static void check_cuts(const uint8_t *data, size_t size, enum parse whole)
 	}
 }
 
-/* A connection as the proxy would go through it. */
+static bool asks_for_encryption(const struct pgsql_packet *p)
+{
+	return p->kind == PGSQL_SSL_REQUEST || p->kind == PGSQL_GSS_REQUEST;
+}
+
+/*
+ * A connection as the proxy would go through it, with a client that waits for
+ * each answer: what follows a start-up packet or a request to cancel, and what
+ * comes in TLS, is not for this parser.
+ */
 static void converse(const uint8_t *data, size_t size)
 {
 	unsigned asked = 0, packets = 0;
-	struct pgsql_packet p;
+	struct pgsql_packet p = { .kind = PGSQL_SSL_REQUEST };
 
-	while (pgsql_read_clear(data, size, &asked, &p) == PARSE_DONE && p.bytes > 0) {
-		CHECK(++packets <= 3 || p.kind == PGSQL_CANCEL || p.kind == PGSQL_STARTUP);
+	while (asks_for_encryption(&p)) {
+		size_t n = size < PGSQL_REQUEST_BYTES ? size : PGSQL_REQUEST_BYTES;
+		enum parse result = pgsql_read_clear(data, n, &asked, &p);
+
+		if (result != PARSE_DONE)
+			result = pgsql_read_clear(data, size, &asked, &p);
+		if (result != PARSE_DONE)
+			return;
+		CHECK(++packets <= 3); /* both requests, each once, and what they were for */
 		data += p.bytes;
 		size -= p.bytes;
 	}
