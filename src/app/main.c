@@ -5,6 +5,7 @@
  * all sockets are open before the first worker starts.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,12 +255,29 @@ static int explain(const struct config *config, const struct options *options)
 	return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/*
+ * A supervisor may start us with some of the standard descriptors closed. The
+ * next socket would get such a number, and what is meant for the standard
+ * error would go to whoever is at its other end.
+ */
+static bool fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
 	struct config *config;
 	int status = EXIT_SUCCESS;
 
+	if (!fill_standard_descriptors()) {
+		fprintf(stderr, "ringmain: /dev/null: %s\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
 	if (!options_read(&options, argc, argv))
 		return EXIT_FAILURE;
 	if (options.action == ACTION_HELP) {

@@ -142,6 +142,36 @@ def test_no_client_is_accepted_by_a_start_that_fails(library, make_ringmain):
     assert rm.raw_lines()[-1].endswith('msg="ringmain ends: Cannot allocate memory"')
 
 
+# ---- what it is started without ----------------------------------------------------------
+
+def is_answered(path):
+    try:
+        with tcp.connect(path) as client:
+            tcp.exchange(client, b"hello")
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("closed", ([0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]), ids=str)
+def test_standard_descriptors_are_closed(make_ringmain, backend, workdir, closed):
+    """No socket gets their numbers: what is logged goes to nobody, least of all to a backend."""
+    server, path = backend(kit_backend.echo), f"{workdir}/front.sock"
+    close = "".join(f" {fd}{'<' if fd == 0 else '>'}&-" for fd in closed)
+    rm = make_ringmain()
+    rm.start(ini([server], settings={"workers": 1}, binds=[f"unix:{path}"]), wait=False,
+             prefix=["/bin/sh", "-c", f'exec "$@"{close}', "sh"])
+    wait_until(lambda: is_answered(path), "ringmain to serve")
+    rm.fds_at_start = rm.process.fds()
+    for fd in closed:
+        assert os.readlink(f"/proc/{rm.pid}/fd/{fd}") == "/dev/null"
+    for _ in range(20):
+        assert is_answered(path)
+    rm.process.send_signal(signal.SIGUSR1)      # many lines
+    for _ in range(20):
+        assert is_answered(path)
+
+
 # ---- what breaks later -------------------------------------------------------------------
 
 @pytest.fixture(name="live")
