@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 
+#include "app/cpu_quota.h"
 #include "base/log.h"
 #include "io/buf.h"
 #include "proxy/proxy.h"
@@ -35,13 +36,17 @@
 /* With fewer sessions than this nobody wants to run at all. */
 #define SESSIONS_MIN 1
 
+/* More threads than a quota has processors would only use it up together, and then all wait. */
 static unsigned cpus_allowed(void)
 {
+	unsigned quota = cpu_quota(""), cpus = 1;
 	cpu_set_t set;
 
-	if (sched_getaffinity(0, sizeof(set), &set) < 0)
-		return 1;
-	return MIN((unsigned)CPU_COUNT(&set), WORKERS_MAX);
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		cpus = (unsigned)CPU_COUNT(&set);
+	if (quota > 0)
+		cpus = MIN(cpus, quota);
+	return MIN(cpus, WORKERS_MAX);
 }
 
 static uint64_t listening_sockets(const struct config *config, uint64_t workers)

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "app/cpu_quota.h"
 #include "io/buf.h"
 #include "proxy/proxy.h"
 
@@ -57,12 +58,22 @@ UNWATCHED int sched_getaffinity(pid_t pid, size_t bytes, cpu_set_t *ret_set)
 	return cpus > 0 ? 0 : -1;
 }
 
+/* Instead of the machine's. */
+static unsigned quota;
+
+unsigned cpu_quota(const char *root)
+{
+	assert_string_equal(root, "");
+	return quota;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
 	files = (struct rlimit){ .rlim_cur = 1024, .rlim_max = 4096 };
 	is_root = false;
 	cpus = 4;
+	quota = 0;
 	return 0;
 }
 
@@ -90,6 +101,19 @@ static void auto_is_a_worker_for_each_cpu(void **state)
 	assert_int_equal(find(0, 0).workers, WORKERS_MAX);
 	cpus = 0; /* nobody knows */
 	assert_int_equal(find(0, 0).workers, 1);
+}
+
+static void auto_respects_a_quota(void **state)
+{
+	(void)state;
+	quota = 3;
+	assert_int_equal(find(0, 0).workers, 3);
+	assert_int_equal(find(7, 0).workers, 7);
+	quota = 8;
+	assert_int_equal(find(0, 0).workers, 4);
+	quota = 4294967295;
+	cpus = 1000;
+	assert_int_equal(find(0, 0).workers, WORKERS_MAX);
 }
 
 static unsigned buffers(uint64_t memory_bytes, unsigned workers)
@@ -266,6 +290,7 @@ int main(void)
 #define test(f) cmocka_unit_test_setup(f, set_up)
 	const struct CMUnitTest tests[] = {
 		test(auto_is_a_worker_for_each_cpu),
+		test(auto_respects_a_quota),
 		test(buffers_are_shared_out_evenly),
 		test(a_worker_has_as_many_buffers_as_it_needs_and_can_count),
 		test(the_soft_limit_is_raised_as_far_as_it_may_be),
