@@ -113,7 +113,7 @@ endif
 
 base_flags := -std=gnu17 -D_GNU_SOURCE -DRINGMAIN_VERSION='"$(VERSION)"' $(wolf_define) \
 	      $(warnings) $(cflags_$(VARIANT)) -pthread $(CPPFLAGS) $(CFLAGS)
-compile     = $(CC) $(base_flags) -Iinclude $(lib_cflags) $(wolf_cflags) -MMD -MP
+compile     = $(CC) $(base_flags) $(own_flags) -Iinclude $(lib_cflags) $(wolf_cflags) -MMD -MP
 link        = $(CC) $(cflags_$(VARIANT)) $(ldflags_$(VARIANT)) -pthread $(LDFLAGS)
 libs        = $(wolf_libs) $(lib_libs) -lm $(LDLIBS)
 
@@ -146,6 +146,10 @@ $(out)/src/%.o: src/%.c $(out)/flags $(wolf)
 	@mkdir -p $(@D)
 	$(Q)$(compile) -c -o $@ $<
 
+# Where its configuration is by default; only this file knows, so only it is built again.
+$(out)/src/app/options.o: own_flags = -DRINGMAIN_SYSCONFDIR='"$(SYSCONFDIR)"'
+$(out)/src/app/options.o: $(out)/sysconfdir
+
 $(out)/tests/%.o: tests/%.c $(out)/flags $(wolf)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -154,7 +158,8 @@ $(out)/tests/%.o: tests/%.c $(out)/flags $(wolf)
 # Rewritten only when they differ: other flags rebuild everything, other sources the library.
 $(out)/flags: content = $(CC) $(base_flags) $(LDFLAGS) $(packages)
 $(out)/sources: content = $(lib_src)
-$(out)/flags $(out)/sources: FORCE
+$(out)/sysconfdir: content = $(SYSCONFDIR)
+$(out)/flags $(out)/sources $(out)/sysconfdir: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' $(call quoted,$(content)) >$@.$$$$; \
 	if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
@@ -285,14 +290,15 @@ bench: ## compare with HAProxy, nginx and hitch; see scripts/bench.sh --help
 install: release ## install program, manual, unit, sample (PREFIX DESTDIR SYSCONFDIR MANDIR UNITDIR)
 	install -D -m 755 build/release$(of)/ringmain "$(DESTDIR)$(SBINDIR)/ringmain"
 	@set -e; for page in $(man_pages); do \
-	install -v -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
-	install -d "$(DESTDIR)$(UNITDIR)" "$(DESTDIR)$(SYSCONFDIR)/ringmain"
-	sed -e 's|/usr/sbin/ringmain|$(SBINDIR)/ringmain|g' \
-	-e 's|/etc/ringmain|$(SYSCONFDIR)/ringmain|g' etc/ringmain.service \
-	>"$(DESTDIR)$(UNITDIR)/ringmain.service"
+	$(own_paths) "$$page" | $(put) "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
+	$(own_paths) etc/ringmain.service | $(put) "$(DESTDIR)$(UNITDIR)/ringmain.service"
 	install -D -m 644 etc/bash-completion/ringmain "$(DESTDIR)$(COMPDIR)/ringmain"
 	@test -e "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini" || \
-	install -v -m 644 $(sample) "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini"
+	$(own_paths) $(sample) | $(put) "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini"
+
+put = install -v -D -m 644 /dev/stdin
+own_paths = sed -e 's|/usr/sbin/ringmain|$(SBINDIR)/ringmain|g' \
+	-e 's|/etc/ringmain|$(SYSCONFDIR)/ringmain|g'
 
 uninstall: ## remove what install put there, except the configuration
 	rm -f "$(DESTDIR)$(SBINDIR)/ringmain" "$(DESTDIR)$(UNITDIR)/ringmain.service" \

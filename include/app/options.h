@@ -9,7 +9,8 @@
 #include "base/def.h"
 #include "io/ring.h"
 
-#define OPTIONS_CONFIG_DEFAULT "/etc/ringmain/ringmain.ini"
+/* The configuration that is read without -c, where `make install` puts the sample. */
+extern const char options_config_default[];
 
 enum options_action {
 	ACTION_RUN,

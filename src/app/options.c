@@ -12,6 +12,12 @@
 #define RING_ENTRIES_MIN 8
 #define RING_ENTRIES_MAX 32768
 
+#ifndef RINGMAIN_SYSCONFDIR /* the Makefile's */
+#define RINGMAIN_SYSCONFDIR "/etc"
+#endif
+
+const char options_config_default[] = RINGMAIN_SYSCONFDIR "/ringmain/ringmain.ini";
+
 enum { OPT_DUMP = 256, OPT_ROUTE, OPT_DIGEST, OPT_HELP_CONFIG, OPT_WITHOUT, OPT_RING_ENTRIES };
 
 static const struct option long_options[] = {
@@ -122,7 +128,7 @@ bool options_read(struct options *o, int argc, char **argv)
 {
 	int opt;
 
-	*o = (struct options){ .config_path = OPTIONS_CONFIG_DEFAULT };
+	*o = (struct options){ .config_path = options_config_default };
 	while ((opt = getopt_long(argc, argv, "c:tVh", long_options, NULL)) != -1)
 		if (!read_option(o, opt))
 			return false;
@@ -158,7 +164,7 @@ void options_print_help(void)
 	       "SIGTERM or SIGINT lets sessions end (drain_timeout), a second one ends them now.\n"
 	       "Exit status: 0, 1 on a mistake in the configuration or a failed start,\n"
 	       "69 when io_uring is not to be had. See ringmain(8) and ringmain.ini(5).\n",
-	       OPTIONS_CONFIG_DEFAULT);
+	       options_config_default);
 }
 
 void options_print_version(void)

@@ -4,6 +4,8 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -187,23 +189,51 @@ def test_bench_measures_tls_with_every_relay(tmp_path):
     assert document["tls_libraries"]["haproxy"].startswith("OpenSSL ")
 
 
-def make(*args):
+NOT_COPIED = shutil.ignore_patterns(".git", "tests", "asan*", "debug*", "tsan*", "fuzz*", "*.log")
+
+
+@pytest.fixture(scope="module", name="tree")
+def _tree(module_dir):
+    """A copy of the tree with what is built: an install elsewhere builds the program again."""
+    tree = pathlib.Path(module_dir) / "tree"
+    shutil.copytree(TOP, tree, ignore=NOT_COPIED, symlinks=True)
+    return tree
+
+
+def make(tree, *args):
     env = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    subprocess.run(["make", "-s", "-C", TOP, *args], env=env, check=True, timeout=300,
+    subprocess.run(["make", "-s", "-C", tree, *args], env=env, check=True, timeout=600,
                    stdout=subprocess.DEVNULL)
 
 
-def test_install_goes_where_it_is_told_and_uninstall_leaves_the_configuration(tmp_path):
+def test_install_goes_where_it_is_told_and_uninstall_leaves_the_configuration(tmp_path, tree):
     where = (f"DESTDIR={tmp_path}", "PREFIX=/opt/rm", "SYSCONFDIR=/conf", "UNITDIR=/units",
              "MANDIR=/opt/man")
-    make("install", *where)
+    make(tree, "install", *where)
     unit = (tmp_path / "units/ringmain.service").read_text(encoding="ascii")
-    assert "ExecStart=/opt/rm/sbin/ringmain -c /conf/ringmain/ringmain.ini" in unit
+    assert "ExecStart=/opt/rm/sbin/ringmain -c ${CONFIG}\n" in unit
+    assert "Environment=CONFIG=/conf/ringmain/ringmain.ini\n" in unit
     assert os.access(tmp_path / "opt/rm/sbin/ringmain", os.X_OK)
     config = tmp_path / "conf/ringmain/ringmain.ini"
     config.write_text("mine", encoding="ascii")
 
-    make("install", *where)
+    make(tree, "install", *where)
     assert config.read_text(encoding="ascii") == "mine"
-    make("uninstall", *where)
+    make(tree, "uninstall", *where)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [config]
+
+
+@pytest.mark.parametrize("prefix, sysconfdir", [("/usr/local", "/usr/local/etc"), ("/usr", "/etc")])
+def test_all_that_is_installed_agrees_on_where_the_configuration_is(tmp_path, tree, prefix, sysconfdir):
+    make(tree, "install", f"DESTDIR={tmp_path}", f"PREFIX={prefix}")
+    wanted = f"{sysconfdir}/ringmain/ringmain.ini"
+    assert (tmp_path / wanted[1:]).exists()
+    program = tmp_path / f"{prefix[1:]}/sbin/ringmain"
+    assert f"(default {wanted})" in proc.run([program, "-h"]).stdout
+    if not os.path.exists(wanted):
+        assert f"{wanted}: " in proc.run([program, "-t"], check=False).stderr
+    for path in tmp_path.rglob("*"):
+        if not path.is_file() or path == program:
+            continue
+        for place in re.findall(r"[\w/.]*/etc/ringmain\b|/\w[\w/]*/sbin/ringmain\b", path.read_text()):
+            assert place in (f"{sysconfdir}/ringmain", f"{prefix}/sbin/ringmain"), f"{path}: {place}"

@@ -53,7 +53,7 @@ static void without_options_it_runs_with_the_usual_file(void **state)
 	(void)state;
 	assert_true(read_line(&o, ""));
 	assert_int_equal(o.action, ACTION_RUN);
-	assert_string_equal(o.config_path, OPTIONS_CONFIG_DEFAULT);
+	assert_string_equal(o.config_path, options_config_default);
 	assert_int_equal(o.ring_entries, 0);
 	assert_false(o.without.recv_credit);
 	assert_string_equal(said, "");
