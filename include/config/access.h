@@ -17,4 +17,8 @@
 MUST_CHECK bool access_is_allowed(const struct listener_config *listener,
 				  const struct addr *client);
 
+/* The rule that it fits, or NULL. */
+const struct access_rule *access_rule_of(const struct listener_config *listener,
+					 const struct addr *client);
+
 #endif

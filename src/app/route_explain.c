@@ -6,9 +6,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "app/balance_explain.h"
 #include "balance/maglev.h"
 #include "balance/pool.h"
 #include "base/check.h"
+#include "config/access.h"
 #include "config/directive.h"
 #include "proto/hello.h"
 #include "proxy/client_key.h"
@@ -87,18 +89,79 @@ static void print_listener(const struct listener_config *listener, const struct 
 		fputs("is refused: no route fits, and there is no pool\n", to);
 }
 
+static void print_access(const struct listener_config *listener, const struct subject *s, FILE *to)
+{
+	const struct directive *allow = directive_find(SECTION_LISTENER, "allow");
+	const struct access_rule *rule = access_rule_of(listener, &s->addr);
+	bool is_in = access_is_allowed(listener, &s->addr);
+
+	CHECK(allow);
+	fprintf(to, "[listener %s]: %s is %s: ", listener->name, s->text,
+		is_in ? "let in" : "turned away");
+	if (rule) {
+		fprintf(to, "%s = ", rule->is_allowed ? "allow" : "deny");
+		allow->type->print(allow, listener, (size_t)(rule - listener->access), to);
+		putc('\n', to);
+	} else {
+		fprintf(to, "it fits no rule, and the last one is of %s\n",
+			is_in ? "deny" : "allow");
+	}
+}
+
 /* Gives how many have anything to say of it. */
 static unsigned explain_listeners(const struct config *config, const struct subject *s, FILE *to)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; s->hello.name[0] && i < config->listeners_n; i++) {
-		if (config->listeners[i].routes_n == 0)
+	for (size_t i = 0; i < config->listeners_n; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+
+		if (s->hello.name[0] && listener->routes_n > 0)
+			print_listener(listener, s, to);
+		else if (s->addr.len > 0 && listener->access_n > 0)
+			print_access(listener, s, to);
+		else
 			continue;
-		print_listener(&config->listeners[i], s, to);
 		n++;
 	}
 	return n;
+}
+
+static bool leads_to(const struct listener_config *listener, const struct pool_config *pool)
+{
+	bool leads = listener->pool == pool;
+
+	for (size_t i = 0; i < listener->routes_n; i++)
+		leads |= listener->routes[i].pool == pool;
+	return leads;
+}
+
+/* Does every listener that leads to @pool turn it away? */
+static bool is_kept_out(const struct config *config, const struct pool_config *pool,
+			const struct subject *s)
+{
+	unsigned leading = 0, closed = 0;
+
+	for (size_t i = 0; s->addr.len > 0 && i < config->listeners_n; i++) {
+		if (!leads_to(&config->listeners[i], pool))
+			continue;
+		leading++;
+		closed += !access_is_allowed(&config->listeners[i], &s->addr);
+	}
+	return leading > 0 && leading == closed;
+}
+
+/* Can it be meant? An address always; a name, if a listener that reads names sends it there. */
+static bool may_come(const struct config *config, const struct pool_config *pool,
+		     const struct subject *s)
+{
+	for (size_t i = 0; s->hello.name[0] && i < config->listeners_n; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+
+		if (listener->tls != TLS_MODE_OFF && route_find(listener, &s->hello) == pool)
+			return true;
+	}
+	return s->addr.len > 0;
 }
 
 /* ---- pools --------------------------------------------------------------- */
@@ -162,12 +225,12 @@ static void print_pool(struct pool *pool, const struct subject *s, uint64_t key,
 	print_next(pool, &ask, &route, to);
 }
 
-static int explain_pool(const struct pool_config *config, const struct subject *s, FILE *to)
+static int explain_hash(const struct pool_config *config, const struct subject *s, FILE *to)
 {
 	struct pool *pool;
 	uint64_t key;
 
-	if (config->balance != BALANCE_MAGLEV || !key_of(s, &config->hash, &key))
+	if (!key_of(s, &config->hash, &key))
 		return -ENOENT;
 	pool = pool_create(config);
 	if (!pool)
@@ -175,6 +238,30 @@ static int explain_pool(const struct pool_config *config, const struct subject *
 	print_pool(pool, s, key, to);
 	pool_destroy(pool);
 	return 0;
+}
+
+static int explain_pool(const struct config *all, const struct pool_config *config,
+			const struct subject *s, FILE *to)
+{
+	bool does_hash = config->balance == BALANCE_MAGLEV;
+	bool is_client = !does_hash || config->hash.kind != CLIENT_KEY_DESTINATION;
+	int err = 0;
+
+	if (is_client && is_kept_out(all, config, s)) {
+		fprintf(to,
+			"[pool %s]: %s gets no backend: no listener that leads here lets it in\n",
+			config->name, s->text);
+		return 0;
+	}
+	if (does_hash)
+		err = explain_hash(config, s, to);
+	else if (may_come(all, config, s))
+		balance_explain(config, to);
+	else
+		err = -ENOENT;
+	if (err == 0)
+		balance_explain_stick(config, to);
+	return err;
 }
 
 int route_explain(const struct config *config, const char *text, FILE *to)
@@ -187,7 +274,7 @@ int route_explain(const struct config *config, const char *text, FILE *to)
 		return -EINVAL;
 	said = explain_listeners(config, &subject, to);
 	for (size_t i = 0; i < config->pools_n; i++) {
-		int err = explain_pool(&config->pools[i], &subject, to);
+		int err = explain_pool(config, &config->pools[i], &subject, to);
 
 		if (err == -ENOMEM)
 			return err;

@@ -62,10 +62,27 @@ def test_digest_is_the_same_on_every_node(make_ringmain):
 
 
 def test_key_that_nothing_depends_on(make_ringmain):
-    done = make_ringmain().check(ini(["192.0.2.1:80"]), "--route", "192.0.2.9")
+    """A name, where no listener reads names."""
+    done = make_ringmain().check(ini(["192.0.2.1:80"]), "--route", "db.example.com")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("ringmain: --route: nothing depends on '192.0.2.9' here")
+    assert done.stderr.startswith("ringmain: --route: nothing depends on 'db.example.com' here")
+
+
+def test_who_is_denied_goes_nowhere(make_ringmain, backend, ringmain):
+    """The word of --route, and what happens."""
+    config = ini([backend(kit_backend.name(b"1"))], listener={"deny": "127.0.0.9"},
+                 pool={"balance": "maglev"})
+    asked = make_ringmain()
+    said = asked.check(config, "--route", "127.0.0.9").stdout
+    assert "[listener in]: 127.0.0.9 is turned away: deny = 127.0.0.9" in said
+    assert "[pool out]: 127.0.0.9 gets no backend: no listener that leads here lets it in" in said
+    assert route(asked, config, "127.0.0.8") == ["b1"]
+    rm = ringmain(config)
+    with tcp.connect(rm.address(), source=("127.0.0.9", 0)) as sock:
+        assert tcp.read_to_end(sock) == (b"", "RST")
+    with tcp.connect(rm.address(), source=("127.0.0.8", 0)) as sock:
+        assert tcp.read_to_end(sock).data == b"1"
 
 
 def test_bad_configuration_has_no_routes(make_ringmain):

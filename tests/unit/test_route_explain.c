@@ -159,6 +159,140 @@ static void names_are_routed_by_each_listener(void **state)
 	free(said);
 }
 
+static void who_is_turned_away_gets_no_backend(void **state)
+{
+	static const struct {
+		const char *rules, *key, *listener, *pool;
+	} rows[] = {
+		{ "deny = 10.0.0.0/8 192.0.2.9", "10.1.2.3", "turned away: deny = 10.0.0.0/8\n",
+		  "gets no backend: no listener" },
+		{ "deny = 10.0.0.0/8", "192.0.2.1",
+		  "let in: it fits no rule, and the last one is of deny\n", "gets a " },
+		{ "allow = 10.0.0.0/8", "192.0.2.1",
+		  "turned away: it fits no rule, and the last one is of allow\n",
+		  "gets no backend: no listener" },
+		{ "allow = 10.0.0.0/8\ndeny = all", "10.1.2.3", "let in: allow = 10.0.0.0/8\n",
+		  "gets a " },
+		{ "allow = 10.0.0.0/8\ndeny = all", "2001:db8::1", "turned away: deny = all\n",
+		  "gets no backend: no listener" },
+	};
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char config[512], *said;
+		int err;
+
+		snprintf(config, sizeof(config),
+			 "[listener in]\nbind = :3\npool = p\n%s\n[pool p]\nbalance = maglev\n"
+			 "backend = a 192.0.2.1:80\n",
+			 rows[i].rules);
+		stage_load(st, config);
+		stage_expect_good(st);
+		said = explain(st, rows[i].key, &err);
+		assert_int_equal(err, 0);
+		if (!strstr(said, rows[i].listener) || !strstr(said, rows[i].pool))
+			fail_msg("%s: %s", rows[i].rules, said);
+		free(said);
+	}
+}
+
+/* Where one listener lets it in, it goes there. */
+static void one_open_door_is_enough(void **state)
+{
+	struct stage *st = *state;
+	char *said;
+	int err;
+
+	stage_load(st, "[listener shut]\nbind = :3\npool = p\nallow = 10.0.0.0/8\n"
+		       "[listener open]\nbind = :4\npool = p\n"
+		       "[pool p]\nbackend = a 192.0.2.1:80\n");
+	said = explain(st, "192.0.2.7", &err);
+	assert_int_equal(err, 0);
+	assert_non_null(strstr(said, "[listener shut]: 192.0.2.7 is turned away"));
+	assert_null(strstr(said, "gets no backend"));
+	assert_non_null(strstr(said, "[pool p]: balance = random: "));
+	free(said);
+}
+
+static void every_balancer_says_what_decides(void **state)
+{
+	static const struct {
+		const char *pool, *says;
+	} rows[] = {
+		{ "balance = roundrobin\nbackend = a 192.0.2.1:80 weight=3\n"
+		  "backend = b 192.0.2.2:80",
+		  "[pool p]: balance = roundrobin: in turns by weight, whoever comes, of "
+		  "a (192.0.2.1:80) weight=3, b (192.0.2.2:80)\n" },
+		{ "balance = leastconn\nbackend = a 192.0.2.1:80",
+		  "[pool p]: balance = leastconn: the one with the fewest sessions for its "
+		  "weight, of a (192.0.2.1:80)\n" },
+		{ "backend = a 192.0.2.1:80",
+		  "[pool p]: balance = random: the one with fewer sessions of two that are drawn "
+		  "by weight, of a (192.0.2.1:80)\n" },
+		{ "balance = first\nbackend = a 192.0.2.1:80 max_sessions=7\n"
+		  "backend = b 192.0.2.2:80",
+		  "[pool p]: balance = first: the first that has room, of "
+		  "a (192.0.2.1:80) max_sessions=7, b (192.0.2.2:80)\n" },
+		{ "backend = a 192.0.2.1:80\nbackend = b 192.0.2.2:80 backup",
+		  "of a (192.0.2.1:80)\n[pool p]: tier 1 too, while fewer than 1 before it are "
+		  "ready: b (192.0.2.2:80)\n" },
+		{ "backend = a 192.0.2.1:80\nbackend = b 192.0.2.2:80 weight=0",
+		  "[pool p]: nothing new, for their weight is 0: b (192.0.2.2:80)\n" },
+		{ "stick = source/24\nbackend = a 192.0.2.1:80",
+		  "[pool p]: before all that, stick = source/24: a client goes back to the "
+		  "backend it was on" },
+		{ "balance = maglev\nstick = source\nbackend = a 192.0.2.1:80",
+		  "[pool p]: before all that, stick = source: " },
+	};
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char config[512], *said;
+		int err;
+
+		snprintf(config, sizeof(config),
+			 "[listener in]\nbind = :3\npool = p\n[pool p]\n%s\n", rows[i].pool);
+		stage_load(st, config);
+		said = explain(st, "10.0.0.1", &err);
+		assert_int_equal(err, 0);
+		if (!strstr(said, rows[i].says))
+			fail_msg("not '%s': %s", rows[i].says, said);
+		free(said);
+	}
+}
+
+static void many_backends_are_not_all_named(void **state)
+{
+	char config[1024] = "[listener in]\nbind = :3\npool = p\n[pool p]\n";
+	struct stage *st = *state;
+	char *said;
+	int err;
+
+	for (int n = 1; n <= 11; n++)
+		snprintf(config + strlen(config), sizeof(config) - strlen(config),
+			 "backend = b%d 192.0.2.%d:80\n", n, n);
+	stage_load(st, config);
+	said = explain(st, "10.0.0.1", &err);
+	assert_non_null(strstr(said, "b8 (192.0.2.8:80) and 3 more\n"));
+	free(said);
+}
+
+/* Only those that the name leads to. */
+static void a_name_explains_the_pools_it_is_sent_to(void **state)
+{
+	struct stage *st = *state;
+	char *said;
+	int err;
+
+	stage_load(st, text);
+	said = explain(st, "db.example.com", &err);
+	assert_non_null(strstr(said, "[pool plain]: balance = random: "));
+	free(said);
+	said = explain(st, "example.com", &err);
+	assert_null(strstr(said, "[pool plain]: balance"));
+	free(said);
+}
+
 static void a_key_that_nothing_depends_on_is_an_error(void **state)
 {
 	struct stage *st = *state;
@@ -166,7 +300,7 @@ static void a_key_that_nothing_depends_on_is_an_error(void **state)
 	int err;
 
 	stage_load(st, STAGE_GOOD);
-	said = explain(st, "10.0.0.1", &err);
+	said = explain(st, "db.example.com", &err);
 	assert_int_equal(err, -ENOENT);
 	assert_string_equal(said, "");
 	free(said);
@@ -243,6 +377,11 @@ int main(void)
 		stage_test(everybody_is_named_once_in_the_order_of_turns),
 		stage_test(further_tiers_come_after_the_first),
 		stage_test(names_are_routed_by_each_listener),
+		stage_test(who_is_turned_away_gets_no_backend),
+		stage_test(one_open_door_is_enough),
+		stage_test(every_balancer_says_what_decides),
+		stage_test(many_backends_are_not_all_named),
+		stage_test(a_name_explains_the_pools_it_is_sent_to),
 		stage_test(a_key_that_nothing_depends_on_is_an_error),
 		stage_test(a_name_that_no_client_can_ask_for_is_an_error),
 		stage_test(a_digest_depends_on_names_and_weights_only),
