@@ -200,7 +200,8 @@ void side_starve(struct side *side)
 	if (!list_is_empty(&side->starved))
 		return;
 	list_append(&e->starved, &side->starved);
-	counters_add(&e->counters->starvations, 1);
+	if (ring_buffers_available(e->ring) == 0) /* else one is offered at the end of the turn */
+		counters_add(&e->counters->starvations, 1);
 }
 
 void side_feed(struct side *side)

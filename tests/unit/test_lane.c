@@ -352,7 +352,6 @@ static void who_finds_no_buffer_is_fed_later(void **state)
 	peer_send(c.client, "hungry", 6);
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
 	expect_request(&client_of(c.s)->recv, FAKE_NOTHING);
-	assert_int_equal(stage_engine(st)->counters->starvations, 1);
 	stage_turn(st);
 	expect_request(&client_of(c.s)->recv, FAKE_RECV);
 	stage_run(st);
