@@ -37,6 +37,10 @@ struct backend {
 	atomic_uint_fast64_t connect_failures;
 	atomic_uint_fast64_t local_failures; /* trouble of our own: see enum health_result */
 	atomic_uint failures_in_row;         /* of connects; 0 after a success */
+
+	/* For the log. The pool says for what it was ejected last: see struct health. */
+	atomic_uint blamed_failures, blamed_connects;
+	atomic_uint_fast64_t down_since_ms, ejected_since_ms; /* 0: it is not; see report.h */
 };
 
 #endif

@@ -59,6 +59,8 @@ struct health {
 	unsigned failures_in_row;
 	unsigned ejections;    /* not yet forgiven */
 	uint64_t eject_end_ms; /* when it came or will come back from the last */
+	/* For what it was ejected last: failures of so many connects, or, with 0, in a row. */
+	uint32_t blamed_failures, blamed_connects;
 	struct health_slice {
 		uint64_t number; /* of the slice, counted from time 0 */
 		uint32_t connects;

@@ -110,9 +110,6 @@ bool proxy_has_called(const struct proxy *proxy, unsigned worker);
 /* Takes all of the worker's sessions that were called, linked by called_next; NULL for none. */
 MUST_CHECK struct session *proxy_take_called(struct proxy *proxy, unsigned worker);
 
-/* A backend has changed its state: says so in the log, once for all workers. */
-void proxy_on_health(struct pool *pool, const struct backend *backend, enum health_change change);
-
 /*
  * Gives an order to all workers. Never waits: a worker whose mailbox is full
  * looks at the order when it has read some of it.

@@ -99,7 +99,14 @@ static struct health_slice *slice_at(struct health *health, const struct eject_c
 	return slice;
 }
 
-static bool fails_too_often(const struct health *health, const struct eject_config *config,
+static bool fails_in_a_row(struct health *health, const struct eject_config *config)
+{
+	health->blamed_failures = health->failures_in_row;
+	health->blamed_connects = 0;
+	return config->in_a_row > 0 && health->failures_in_row >= config->in_a_row;
+}
+
+static bool fails_too_often(struct health *health, const struct eject_config *config,
 			    uint64_t newest)
 {
 	uint64_t connects = 0, failures = 0;
@@ -112,6 +119,8 @@ static bool fails_too_often(const struct health *health, const struct eject_conf
 		connects += health->slices[i].connects;
 		failures += health->slices[i].failures;
 	}
+	health->blamed_failures = (uint32_t)failures;
+	health->blamed_connects = (uint32_t)connects;
 	return connects >= config->window_connects_min &&
 	       failures * 100 >= connects * config->failure_percent;
 }
@@ -157,8 +166,7 @@ enum health_change health_on_connect(struct health *health, const struct health_
 	health->failures_in_row++;
 	if (health_state(health) != BACKEND_READY || !is_spare(group))
 		return HEALTH_SAME;
-	if ((config->in_a_row == 0 || health->failures_in_row < config->in_a_row) &&
-	    !fails_too_often(health, config, slice->number))
+	if (!fails_in_a_row(health, config) && !fails_too_often(health, config, slice->number))
 		return HEALTH_SAME;
 	eject(health, config, now_ms, random);
 	return HEALTH_EJECTED;

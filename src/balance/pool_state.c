@@ -260,6 +260,8 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 			      memory_order_relaxed);
 	count_result(backend, result);
 	if (change == HEALTH_EJECTED) {
+		atomic_store(&backend->blamed_failures, health->blamed_failures);
+		atomic_store(&backend->blamed_connects, health->blamed_connects);
 		pool->ejected_n++;
 		member_review(pool, backend->index);
 	}

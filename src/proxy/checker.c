@@ -10,6 +10,7 @@
 #include "proxy/alarm.h"
 #include "proxy/introduce.h"
 #include "proxy/origin.h"
+#include "proxy/report.h"
 
 /* One backend's check. */
 struct probe {
@@ -21,7 +22,9 @@ struct probe {
 	struct io_op connect;
 	struct io_op cancel;
 	uint64_t started_ms;
-	int fd; /* -1: none under way; without a connect: see probe_connect_later() */
+	int fd;          /* -1: none under way; without a connect: see probe_connect_later() */
+	bool has_passed; /* the last answer, and how many in a row were like it */
+	unsigned answers;
 	uint16_t origin_turn;
 };
 
@@ -73,10 +76,18 @@ static void probe_drop(struct probe *p)
 	p->fd = -1;
 }
 
-static void probe_answered(struct probe *p, bool passed)
+static void count_answer(struct probe *p, bool passed)
+{
+	p->answers = passed == p->has_passed ? p->answers + 1 : 1;
+	p->has_passed = passed;
+}
+
+/* @err: 0, it passed; or -errno. */
+static void probe_answered(struct probe *p, int err)
 {
 	struct checker *c = p->checker;
-	enum health_change change;
+	struct report report = { .err = err, .now_ms = *c->now_ms };
+	bool passed = err == 0;
 	uint64_t delay_ms;
 
 	if (passed)
@@ -85,9 +96,11 @@ static void probe_answered(struct probe *p, bool passed)
 		sock_close_abort(
 			p->fd); /* it may be connected with itself, and is to leave no trace */
 	p->fd = -1;
-	change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
-	if (change != HEALTH_SAME) {
-		proxy_on_health(p->pool, p->backend, change);
+	count_answer(p, passed);
+	report.answers = p->answers;
+	report.change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
+	if (report.change != HEALTH_SAME) {
+		report_change(p->pool, p->backend, &report);
 		clockwork_hurry(p->clockwork);
 	}
 	proxy_call_waiting(c->proxy, p->pool, *c->now_ms);
@@ -136,7 +149,7 @@ static void probe_on_connect(struct io_op *op, int res, unsigned flags)
 	else if (res == -EADDRNOTAVAIL || res == -ENOBUFS || res == -ENOMEM)
 		probe_later(p);
 	else
-		probe_answered(p, res == 0);
+		probe_answered(p, res == -ECANCELED ? -ETIMEDOUT : res);
 }
 
 static void probe_on_cancelled(struct io_op *op, int res, unsigned flags)
@@ -182,7 +195,7 @@ static void probe_on_timer(struct timer *timer)
 	else if (*p->checker->now_ms < until_ms(p))
 		probe_connect(p);
 	else
-		probe_answered(p, false);
+		probe_answered(p, -EAGAIN);
 }
 
 /* ---- a pool in time ------------------------------------------------------ */
@@ -191,13 +204,15 @@ static void clockwork_on_timer(struct timer *timer)
 {
 	struct clockwork *w = container_of(timer, struct clockwork, timer);
 	struct checker *c = w->checker;
+	struct report report = { .change = HEALTH_RETURNED };
 	struct backend *returned;
 	uint64_t next_ms;
 
 	do {
 		next_ms = pool_tick(w->pool, *c->now_ms, &returned);
+		report.now_ms = *c->now_ms;
 		if (returned)
-			proxy_on_health(w->pool, returned, HEALTH_RETURNED);
+			report_change(w->pool, returned, &report);
 	} while (returned);
 	proxy_call_waiting(c->proxy, w->pool, *c->now_ms);
 	alarm_tick(proxy_alarm(c->proxy, pool_config(w->pool)), w->pool, *c->now_ms);

@@ -21,6 +21,7 @@
 #include "proxy/files.h"
 #include "proxy/lane.h"
 #include "proxy/origin.h"
+#include "proxy/report.h"
 #include "proxy/side.h"
 #include "tls/stream.h"
 
@@ -91,13 +92,16 @@ static void count_try(struct session *s, int err)
 
 static void note_result(struct session *s, int err)
 {
-	uint64_t now_ms = s->engine->now_ms;
-	enum health_change change =
-		pool_on_connect(s->pool, s->backend, health_result_of(err), now_ms);
+	struct report report = {
+		.err = err,
+		.detail = err == -EPROTO ? s->detail : NULL,
+		.now_ms = s->engine->now_ms,
+	};
 
+	report.change = pool_on_connect(s->pool, s->backend, health_result_of(err), report.now_ms);
 	count_try(s, err);
-	if (change != HEALTH_SAME)
-		proxy_on_health(s->pool, s->backend, change);
+	if (report.change != HEALTH_SAME)
+		report_change(s->pool, s->backend, &report);
 }
 
 /* Has the address that was connected from run out of ports, and is there another one? */

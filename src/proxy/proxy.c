@@ -274,19 +274,6 @@ struct session *proxy_take_called(struct proxy *proxy, unsigned worker)
 	return atomic_exchange(&proxy->peers[worker].called, NULL);
 }
 
-void proxy_on_health(struct pool *pool, const struct backend *backend, enum health_change change)
-{
-	struct log_line line;
-
-	if (!log_begin(&line, LOG_WARN, "backend"))
-		return;
-	log_text(&line, "pool", pool_config(pool)->name);
-	log_text(&line, "backend", backend->config->name);
-	log_text(&line, "change", health_change_names[change]);
-	log_text(&line, "state", backend_state_names[atomic_load(&backend->state)]);
-	log_end(&line);
-}
-
 static void wake_workers(struct proxy *proxy)
 {
 	const struct mail wake = { .kind = MAIL_ORDER };

@@ -204,18 +204,6 @@ static void every_pool_of_the_configuration_has_its_pool(void **state)
 	proxy_destroy(NULL);
 }
 
-static void a_change_of_health_is_told(void **state)
-{
-	struct stage *st = stage_of(state, NULL);
-	const char *log;
-
-	pool_set_state(st->proxy->pools[0], stage_backend(st, 0), BACKEND_DOWN);
-	proxy_on_health(st->proxy->pools[0], stage_backend(st, 0), HEALTH_WENT_DOWN);
-	log = stage_log(st);
-	assert_non_null(strstr(log, "pool=p backend=b0 change="));
-	assert_non_null(strstr(log, "state=down"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,7 +213,6 @@ int main(void)
 		stage_test(a_load_that_changes_meanwhile_is_one_or_the_other),
 		stage_test(the_last_worker_to_drain_wakes_all),
 		stage_test(every_pool_of_the_configuration_has_its_pool),
-		stage_test(a_change_of_health_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

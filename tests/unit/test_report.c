@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/proxy_stage.h"
+
+#include "proxy/report.h"
+
+static const char *told(struct stage *st, const struct report *report)
+{
+	(void)stage_log(st);
+	report_change(st->proxy->pools[0], stage_backend(st, 0), report);
+	return stage_log(st);
+}
+
+static void every_change_says_why_and_for_how_long(void **state)
+{
+	static const struct {
+		struct report report;
+		const char *words;
+	} rows[] = {
+		{ { HEALTH_WENT_DOWN, -ECONNREFUSED, NULL, 3, 1000 },
+		  "change=down state=ready by=checks failures=3 reason=\"connection refused\"\n" },
+		{ { HEALTH_WENT_UP, 0, NULL, 2, 5500 },
+		  "change=up state=ready by=checks passes=2 down_for_ms=4500\n" },
+		{ { HEALTH_EJECTED, -ETIMEDOUT, NULL, 0, 6000 },
+		  "change=ejected state=ready by=sessions failures=5 reason=\"timed out\"\n" },
+		{ { HEALTH_WENT_DOWN, -ECONNRESET, NULL, 1, 7000 },
+		  "change=down state=ready by=checks failures=1 reason=\"connection reset\"\n" },
+		{ { HEALTH_RETURNED, 0, NULL, 0, 16000 },
+		  "change=returned state=ready down_for_ms=10000\n" },
+		{ { HEALTH_WENT_UP, 0, NULL, 1, 17000 },
+		  "change=up state=ready by=checks passes=1 down_for_ms=10000\n" },
+		{ { HEALTH_EJECTED, -EPROTO, "certificate expired", 0, 18000 },
+		  "failures=5 reason=\"TLS failed\" detail=\"certificate expired\"\n" },
+	};
+	struct stage *st = stage_of(state, NULL);
+
+	atomic_store(&stage_backend(st, 0)->blamed_failures, 5);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *log = told(st, &rows[i].report);
+
+		assert_non_null(strstr(log, "level=warn msg=backend pool=p backend=b0 change="));
+		if (!strstr(log, rows[i].words))
+			fail_msg("not '%s': %s", rows[i].words, log);
+	}
+}
+
+static void a_share_of_failures_is_told_with_its_whole(void **state)
+{
+	const struct report report = { HEALTH_EJECTED, -ECONNREFUSED, NULL, 0, 1000 };
+	struct stage *st = stage_of(state, NULL);
+
+	atomic_store(&stage_backend(st, 0)->blamed_failures, 12);
+	atomic_store(&stage_backend(st, 0)->blamed_connects, 20);
+	assert_non_null(strstr(told(st, &report), "by=sessions failures=12 connects=20 reason="));
+}
+
+/* It was down from the start: nobody knows for how long. */
+static void who_was_never_up_comes_back_from_nowhere(void **state)
+{
+	const struct report report = { HEALTH_WENT_UP, 0, NULL, 1, 1000 };
+	const char *log = told(stage_of(state, NULL), &report);
+
+	assert_non_null(strstr(log, "change=up"));
+	assert_null(strstr(log, "down_for_ms"));
+}
+
+static void reasons_are_in_words(void **state)
+{
+	(void)state;
+	assert_string_equal(report_reason(-ENOENT), "no such socket");
+	assert_string_equal(report_reason(-EHOSTUNREACH), "host unreachable");
+	assert_string_equal(report_reason(-EACCES), "Permission denied");
+}
+
+/* By the pool itself: sessions fail, three in a row are enough. */
+static void sessions_that_fail_are_counted(void **state)
+{
+	struct stage *st = stage_with(
+		state, &(struct stage_options){ .backends = 2,
+						.pool_keys = "balance = first\neject_after = 3" });
+
+	for (int n = 0; n < 3; n++) {
+		struct cast c = stage_dialing(st);
+
+		fake_complete(&backend_of(c.s)->send, -ECONNREFUSED, 0);
+		stage_run(st);
+		stage_close(st, c.client);
+		stage_run(st);
+	}
+	assert_non_null(strstr(stage_log(st), "change=ejected state=ejected by=sessions failures=3 "
+					      "reason=\"connection refused\""));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(every_change_says_why_and_for_how_long),
+		stage_test(a_share_of_failures_is_told_with_its_whole),
+		stage_test(who_was_never_up_comes_back_from_nowhere),
+		cmocka_unit_test(reasons_are_in_words),
+		stage_test(sessions_that_fail_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
