@@ -251,7 +251,7 @@ struct listener_config {
 	uint64_t keepalive_idle_ms;
 	uint64_t keepalive_interval_ms;
 	unsigned keepalive_count;
-	uint64_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the kernel's */
+	uint64_t user_timeout_ms; /* nothing is answered for so long: dead; 0: the kernel's */
 	struct config_place *given;
 
 	/* What the first bytes are, and what they decide. */

@@ -14,12 +14,15 @@
 #include "net/addr.h"
 #include "net/sock_file.h"
 
-/* What both sides of a session want of TCP. Zero means: leave the kernel's. */
+/*
+ * What both sides of a session want of TCP. Zero means: leave the kernel's.
+ * TCP_USER_TIMEOUT is not among them: it ends peers that are well (see
+ * ack_watch.h), and overrides the number of keepalive probes.
+ */
 struct sock_options {
 	unsigned keepalive_idle_s;
 	unsigned keepalive_interval_s;
 	unsigned keepalive_count;
-	unsigned user_timeout_ms; /* TCP_USER_TIMEOUT, RFC 5482 */
 	bool keepalive;
 	bool nodelay;
 	/*

@@ -25,6 +25,7 @@
 #include "base/timer.h"
 #include "io/buf.h"
 #include "io/op.h"
+#include "net/ack_watch.h"
 #include "net/addr.h"
 #include "net/pipe.h"
 #include "proto/tlsrec.h"
@@ -93,6 +94,7 @@ struct side {
 	bool is_ready : 1;       /* connected, and its TLS handshake done */
 	bool is_tls_closed : 1;  /* close_notify was sent */
 	bool is_forgotten : 1;   /* closed without a segment: see admission_is_silent() */
+	bool expects_ack : 1;    /* bytes went there: see ack_look.h */
 	struct io_op recv;       /* a receive, or a wait for bytes */
 	struct io_op send;       /* a send, a wait for room, or the connect */
 	struct io_op cancel_recv, cancel_send;
@@ -162,18 +164,22 @@ struct session {
 	bool is_queued : 1;          /* in the pool's queue */
 	bool is_retiring : 1;        /* a try has failed: waits for the kernel to return its ops */
 	bool is_backlog_full : 1;    /* the backend's, a unix socket: it is asked again soon */
-	int dial_error;              /* of the last failed try: -errno, 0 for none */
+	enum close_by by : 5;
 	enum session_phase phase : 8;
 	enum close_reason why : 8;
-	enum close_by by : 8;
-	int unsent_bytes; /* at the last look of note_delivery() */
+	int dial_error;       /* of the last failed try: -errno, 0 for none */
+	int unsent_bytes;     /* at the last look of note_delivery() */
+	uint32_t ack_look_ms; /* when acks are looked at, modulo 2^32; 0: nobody owes any */
 	struct timer timer;
 	struct list reap; /* on engine.reapable at the very end */
 
 	uint64_t started_ms;
-	uint64_t active_ms;          /* when bytes last moved */
-	uint64_t dialing_ms;         /* when dialing began */
-	uint64_t try_until_ms;       /* when the try that goes on has to be over */
+	uint64_t active_ms;  /* when bytes last moved */
+	uint64_t dialing_ms; /* when dialing began */
+	union {
+		uint64_t try_until_ms; /* dialing: when the try that goes on has to be over */
+		struct ack_watch acks[SIDES]; /* relaying: what each side's peer owes */
+	};
 	uint64_t connected_ms;       /* 0: never */
 	uint64_t doomed_ms;          /* when the end was noted: see session_doom() */
 	struct pool_waiter waiter;   /* asks the pool, and may wait in its queue */

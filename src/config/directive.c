@@ -202,7 +202,7 @@ const struct directive directives[] = {
 	  .help = "Probes without an answer after which the peer is dead" },
 	{ IN_LISTENER(user_timeout_ms), .key = "user_timeout", .type = &type_duration,
 	  .fallback = "30s", .zero = "0", .min = 10 * MS, .max = 24 * HOUR, .reloadable = true,
-	  .help = "Unacknowledged data for so long: a dead peer (RFC 5482); 0: the kernel's" },
+	  .help = "Who leaves bytes or probes unanswered for so long is dead; 0: the kernel's" },
 
 	{ IN_POOL(balance), .key = "balance", .type = &type_choice, WORDS(balance_kind_names),
 	  .fallback = "random", .reloadable = true,

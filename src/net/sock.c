@@ -38,8 +38,6 @@ int sock_set_options(int fd, const struct addr *addr, const struct sock_options 
 		  "setsockopt TCP_KEEPINTVL" },
 		{ IPPROTO_TCP, TCP_KEEPCNT, on ? (int)opts->keepalive_count : 0,
 		  "setsockopt TCP_KEEPCNT" },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT, (int)opts->user_timeout_ms,
-		  "setsockopt TCP_USER_TIMEOUT" },
 		{ IPPROTO_TCP, TCP_NODELAY, opts->nodelay, "setsockopt TCP_NODELAY" },
 	};
 

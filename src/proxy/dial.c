@@ -193,7 +193,6 @@ void dial_settle(struct session *s)
 		.keepalive_idle_s = (unsigned)(config->keepalive_idle_ms / 1000),
 		.keepalive_interval_s = (unsigned)(config->keepalive_interval_ms / 1000),
 		.keepalive_count = config->keepalive_count,
-		.user_timeout_ms = (unsigned)config->user_timeout_ms,
 	};
 	const char *step;
 

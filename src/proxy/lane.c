@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "proxy/ack_look.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
@@ -225,7 +226,8 @@ static void lane_finish(struct lane *lane)
 		return;
 	}
 	(void)shutdown(to->fd, SHUT_WR); /* fails only when the peer is gone, which recv tells */
-	session_moved(s, false);         /* the half-closed time begins */
+	ack_look_expect(to);
+	session_moved(s, false); /* the half-closed time begins */
 	if (s->owes_answer)
 		session_doom(s, s->why, s->by); /* no more: it has got it all */
 	else

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "proxy/ack_look.h"
 #include "proxy/admission.h"
 #include "proxy/choose.h"
 #include "proxy/dial.h"
@@ -162,6 +163,7 @@ void session_relay(struct session *s)
 {
 	session_enter(s, SESSION_RELAYING);
 	s->active_ms = s->connected_ms = s->engine->now_ms;
+	ack_look_start(s);
 	session_set_deadline(s);
 	postgres_start_watch(s);
 	side_become_ready(&s->sides[SIDE_BACKEND]);
@@ -187,12 +189,20 @@ static uint64_t quiet_allowed_ms(const struct session *s)
 	return config->idle_timeout_ms;
 }
 
-/* How long it may be quiet before it is looked at, where that is to be. */
-static uint64_t quiet_look_ms(const struct session *s)
+/* Has it been quiet for long enough to be looked at? */
+static bool is_quiet(const struct session *s)
 {
-	uint64_t allowed_ms = quiet_allowed_ms(s);
+	uint64_t quiet_ms = s->engine->now_ms - s->active_ms;
 
-	return allowed_ms > 0 ? MIN(allowed_ms, QUIET_LOOK_MS) : QUIET_LOOK_MS;
+	return quiet_ms >= QUIET_LOOK_MS ||
+	       (quiet_allowed_ms(s) > 0 && quiet_ms >= quiet_allowed_ms(s));
+}
+
+static uint64_t next_quiet_look_ms(const struct session *s)
+{
+	if (!s->is_look_due && !is_half_closed(s))
+		return TIMER_NEVER;
+	return s->engine->now_ms + QUIET_LOOK_MS;
 }
 
 /* By when a silent client has to say something. */
@@ -221,22 +231,17 @@ static enum close_reason quiet_reason(const struct session *s)
 
 void session_set_deadline(struct session *s)
 {
-	uint64_t until_ms = quiet_until_ms(s);
+	const uint64_t now_ms = s->engine->now_ms;
+	uint64_t due_ms = MIN(quiet_until_ms(s), next_quiet_look_ms(s));
 
 	CHECK(s->phase == SESSION_RELAYING);
+	if (!s->is_settled)
+		due_ms = MIN(due_ms, s->connected_ms + SETTLE_MS);
 	if (s->owes_answer)
-		timer_set(&s->engine->timers, &s->timer,
-			  s->active_ms + s->listener->config->close_timeout_ms);
+		due_ms = s->active_ms + s->listener->config->close_timeout_ms;
 	else if (session_is_doomed(s))
-		timer_set(&s->engine->timers, &s->timer, s->engine->now_ms + DOOMED_LOOK_MS);
-	else if (s->is_look_due || is_half_closed(s))
-		timer_set(&s->engine->timers, &s->timer,
-			  MIN(first_byte_until_ms(s), s->engine->now_ms + quiet_look_ms(s)));
-	else if (!s->is_settled)
-		timer_set(&s->engine->timers, &s->timer,
-			  MIN(until_ms, s->connected_ms + SETTLE_MS));
-	else
-		timer_set(&s->engine->timers, &s->timer, until_ms);
+		due_ms = now_ms + DOOMED_LOOK_MS;
+	timer_set(&s->engine->timers, &s->timer, MIN(due_ms, ack_look_due_ms(s)));
 }
 
 /* TLS was cut short, but nobody has died: what is on its way may take its time. */
@@ -320,10 +325,12 @@ static void relaying_on_timer(struct session *s)
 		s->is_settled = true;
 		dial_settle(s);
 	}
+	ack_look(s);
+	if (s->phase != SESSION_RELAYING)
+		return;
 	if (session_is_doomed(s))
 		doomed_look_again(s);
-	else if (s->engine->now_ms < s->active_ms + quiet_look_ms(s) &&
-		 s->engine->now_ms < first_byte_until_ms(s))
+	else if (!is_quiet(s) && s->engine->now_ms < first_byte_until_ms(s))
 		session_set_deadline(s);
 	else
 		quiet_look(s);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "proxy/ack_look.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
@@ -57,6 +58,7 @@ void side_open(struct side *side, int fd, bool is_tcp)
 	side->is_tcp = is_tcp;
 	side->is_dead = false;
 	side->is_nonblocking = false;
+	side->expects_ack = false;
 }
 
 bool side_push(struct side *side)
@@ -70,9 +72,11 @@ bool side_push(struct side *side)
 		buf->is_lent = true;
 		parts[n++] = (struct iovec){ buf->bytes + buf->start, buf_filled(buf) };
 	}
-	if (n > 0)
-		io_send(side_session(side)->engine->ring, &side->send, side->fd, parts, n);
-	return n > 0;
+	if (n == 0)
+		return false;
+	io_send(side_session(side)->engine->ring, &side->send, side->fd, parts, n);
+	ack_look_expect(side);
+	return true;
 }
 
 /* Behind what waits already: when it fits into the last buffer's rest, its own is free at once. */

@@ -16,6 +16,7 @@
 #include <poll.h>
 
 #include "base/check.h"
+#include "proxy/ack_look.h"
 #include "proxy/engine.h"
 #include "proxy/lane.h"
 #include "proxy/side.h"
@@ -135,6 +136,7 @@ static ssize_t splice_out(struct lane *lane)
 	lane_count(lane, (uint64_t)n);
 	counters_add(&s->engine->counters->bytes_spliced, (uint64_t)n);
 	session_moved(s, false);
+	ack_look_expect(lane_to(lane));
 	return n;
 }
 

@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 from kit import tcp                                     # noqa: E402
 from kit.backend import LOOPBACK, Backend, Blackhole, Manual    # noqa: E402
 from kit.ini import ini                                 # noqa: E402
+from kit.netns import Netns                             # noqa: E402
 from kit.pki import Pki                                 # noqa: E402
 from kit.ringmain import BINARY, Ringmain               # noqa: E402
 from kit.standin import HAProxy                         # noqa: E402
@@ -185,6 +186,12 @@ def ringmain(make_ringmain):
             config = ini(config, listener=listener, pool=pool, settings=settings, binds=binds)
         return make_ringmain().start(config, **start_options)
     return begin
+
+
+@pytest.fixture
+def netns(start, workdir):
+    """A network namespace of the test's own (kit.netns); the test needs the mark root."""
+    return start(Netns, workdir)
 
 
 @pytest.fixture

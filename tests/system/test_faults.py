@@ -17,7 +17,6 @@ import pytest
 from kit import backend as kit_backend
 from kit import proc, servers, tcp
 from kit.checker import backend_addresses, check
-from kit.netns import Netns
 from kit.ports import free_port
 from kit.wait import SCALE, Stopwatch, wait_steady, wait_until
 
@@ -270,66 +269,6 @@ def test_descriptors_change_hands_quickly(ringmain, relay):
                 bytes_max=3000, pause=0, seed=9)
     assert got["complete"] > 3000
     rm.wait_sessions(8000)
-
-
-# ---- dead peers -----------------------------------------------------------------------
-
-LOST_HOST = "127.0.0.9"
-IMPATIENT = {"keepalive_idle": "1s", "keepalive_interval": "1s", "keepalive_count": 2,
-             "user_timeout": "1s"}
-
-
-@pytest.fixture
-def netns(start, workdir):
-    return start(Netns, workdir)
-
-
-def session_inside(netns, ringmain, cleanup, client_host, backend_host, listener):
-    """(client socket, backend socket, ringmain) of a live session inside a namespace."""
-    server = netns.inside(kit_backend.Manual, (backend_host, 0))
-    cleanup.append(server.close)
-    rm = ringmain([server], listener=listener, prefix=netns.prefix)
-    client = netns.inside(tcp.connect, rm.address(), source=(client_host, 0))
-    cleanup.append(client.close)
-    peer = server.accept()
-    client.sendall(b"hello")
-    tcp.expect(peer, b"hello")
-    peer.sendall(b"hello too")
-    tcp.expect(client, b"hello too")
-    return client, peer, rm
-
-
-@pytest.mark.root
-@pytest.mark.haproxy_cannot("other words")
-@pytest.mark.parametrize("lost", ("client", "backend"))
-@pytest.mark.parametrize("how", ("keepalive", "user_timeout"))
-def test_a_dead_peer_is_noticed(netns, ringmain, cleanup, lost, how):
-    """F10. The cable is pulled; probes, or data that nobody acknowledges, tell."""
-    listener = dict(IMPATIENT) if how == "keepalive" else {"keepalive": "no", "user_timeout": "1s"}
-    hosts = (LOST_HOST, "127.0.0.1") if lost == "client" else ("127.0.0.1", LOST_HOST)
-    client, peer, rm = session_inside(netns, ringmain, cleanup, *hosts, listener)
-    netns.lose([f"ip saddr {LOST_HOST}", f"ip daddr {LOST_HOST}"])
-    alive = peer if lost == "client" else client
-    if how == "user_timeout":
-        alive.sendall(b"are you there?")
-    assert tcp.read_to_end(alive).how == "RST"
-    rm.wait_sessions(1, reason=f"{lost}_lost")
-
-
-@pytest.mark.root
-@pytest.mark.haproxy_cannot("other words")
-@pytest.mark.parametrize("lost", ("client", "backend"))
-def test_a_lost_fin_is_found_out(netns, ringmain, cleanup, lost):
-    """F10. The peer closed and forgot, its FIN never came; the next probe brings a RST."""
-    netns.sysctl("net.ipv4.tcp_orphan_retries", 1)
-    hosts = (LOST_HOST, "127.0.0.1") if lost == "client" else ("127.0.0.1", LOST_HOST)
-    client, peer, rm = session_inside(netns, ringmain, cleanup, *hosts,
-                                      {**IMPATIENT, "keepalive_count": 20, "user_timeout": "0"})
-    netns.lose([f"ip saddr {LOST_HOST} tcp flags & fin == fin"])
-    gone, alive = (client, peer) if lost == "client" else (peer, client)
-    gone.close()
-    assert tcp.read_to_end(alive) == (b"", "RST")
-    rm.wait_sessions(1)
 
 
 # ---- bad backends ---------------------------------------------------------------------

@@ -107,6 +107,24 @@ static inline int dial(const struct addr *addr)
 	return fd;
 }
 
+/* Two ends of one connection: [0] dialed, as the program does, [1] accepted. */
+static inline void make_pair(const struct addr *listen_addr, int pair[2])
+{
+	const struct sock_options options = { .resets = true };
+	struct addr addr;
+	const char *step;
+	int fd;
+
+	listen_on(listen_addr, &fd, 1);
+	addr = local_addr(fd);
+	assert_int_equal(sock_dialer(&addr, &options, &pair[0], &step), 0);
+	assert_int_equal(connect(pair[0], &addr.sa, addr.len), 0);
+	pair[1] = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(pair[1] >= 0);
+	close(fd);
+	sock_file_remove(&addr, &own_file);
+}
+
 static inline unsigned count_fds(void)
 {
 	DIR *fds = opendir("/proc/self/fd");

@@ -19,7 +19,7 @@ static void expect_options(int fd)
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 61);
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 11);
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 7);
-	assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 31000);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_int_equal(option(fd, SOL_SOCKET, SO_LINGER), 1);
 }
@@ -33,7 +33,6 @@ static void options_reach_both_sides(void **state)
 			     .keepalive_idle_s = 61,
 			     .keepalive_interval_s = 11,
 			     .keepalive_count = 7,
-			     .user_timeout_ms = 31000,
 			     .nodelay = true,
 			     .resets = true },
 	};
@@ -147,24 +146,6 @@ static void a_dialer_for_no_address_fails(void **state)
 	addr_from_sockaddr(&none, NULL, 0);
 	assert_true(sock_dialer(&none, &no_options, &fd, &step) < 0);
 	assert_string_equal(step, "socket");
-}
-
-/* Two ends of one connection: [0] dialed, as the program does, [1] accepted. */
-static void make_pair(const struct addr *listen_addr, int pair[2])
-{
-	const struct sock_options options = { .resets = true };
-	struct addr addr;
-	const char *step;
-	int fd;
-
-	listen_on(listen_addr, &fd, 1);
-	addr = local_addr(fd);
-	assert_int_equal(sock_dialer(&addr, &options, &pair[0], &step), 0);
-	assert_int_equal(connect(pair[0], &addr.sa, addr.len), 0);
-	pair[1] = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	assert_true(pair[1] >= 0);
-	close(fd);
-	sock_file_remove(&addr, &own_file);
 }
 
 static void an_aborted_tcp_connection_is_reset(void **state)

@@ -7,6 +7,7 @@ one and goes to it is a pulled cable.
 
 import ctypes
 import os
+import re
 
 from kit import proc, tcp
 from kit.wait import wait_until
@@ -71,7 +72,15 @@ class Netns:
         self.run(nft, "add table inet lost; add chain inet lost in "
                       "{ type filter hook input priority 0; }")
         for match in what:
-            self.run(nft, f"add rule inet lost in {match} drop")
+            self.run(nft, f"add rule inet lost in {match} counter drop")
+
+    def lost(self):
+        """How many packets were lost so far."""
+        text = self.run(proc.need("nft", "nftables"), "list table inet lost").stdout
+        return sum(map(int, re.findall(r"counter packets (\d+)", text)))
+
+    def lose_no_more(self):
+        self.run(proc.need("nft", "nftables"), "delete table inet lost")
 
     def close(self):
         self.holder.kill()
