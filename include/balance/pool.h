@@ -46,6 +46,14 @@
 #define POOL_TIERS_MAX 8 /* tiers 0 to 7 */
 #define POOL_NEVER UINT64_MAX
 
+/*
+ * Places that one backend has at a time for those who need none of its
+ * max_sessions: see pool_take_beyond(). A PostgreSQL server starts a process
+ * for each request to cancel, which ends within milliseconds: with so many at
+ * a time some hundreds in a second are served.
+ */
+#define POOL_BEYOND_MAX 4
+
 struct pool;
 
 struct pool_ask {
@@ -122,8 +130,10 @@ MUST_CHECK bool pool_take(struct pool *pool, struct backend *backend);
 /*
  * The same whatever its state and load, for who can do nothing elsewhere and
  * is gone in a moment: a request to cancel what a session there is doing.
+ * False while POOL_BEYOND_MAX have such places there.
  */
-void pool_take_anyway(struct pool *pool, struct backend *backend);
+MUST_CHECK bool pool_take_beyond(struct pool *pool, struct backend *backend);
+void pool_release_beyond(struct pool *pool, struct backend *backend);
 
 /*
  * What the operator wants of a backend: ready, drain, down or maint, from any

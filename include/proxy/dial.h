@@ -38,6 +38,8 @@ void dial_failed(struct session *s, int err);
 void dial_leave(struct session *s, int err);
 /* Chooses a backend and connects to it, or closes the session. */
 void dial_next(struct session *s);
+/* The try that goes on may take until then. */
+void dial_extend(struct session *s, uint64_t until_ms);
 /* Sends what waits in side.out, while dialing. */
 void dial_push(struct session *s);
 /* Why, in words, for the log; copied. */

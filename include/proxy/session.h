@@ -158,15 +158,17 @@ struct session {
 	bool owes_answer : 1;        /* see session_doom_when_answered() */
 	bool is_direct_postgres : 1; /* TLS without a request for it */
 	bool asked_for_tls : 1;      /* by PostgreSQL's SSLRequest */
-	bool asks_around : 1;        /* a request to cancel: see ask_around.h */
+	bool is_cancel : 1;          /* a request to cancel: see ask_around.h */
+	bool is_told : 1;            /* it is, and the client is to hear the end */
+	bool asks_around : 1;        /* one for more than one backend, perhaps */
 	bool is_settled : 1;         /* it has lasted: see dial_settle() */
 	bool is_look_due : 1;        /* bytes moved since it was looked at: see session_moved() */
 	bool is_queued : 1;          /* in the pool's queue */
 	bool is_retiring : 1;        /* a try has failed: waits for the kernel to return its ops */
 	bool is_backlog_full : 1;    /* the backend's, a unix socket: it is asked again soon */
-	enum close_by by : 5;
-	enum session_phase phase : 8;
-	enum close_reason why : 8;
+	enum close_by by : 2;
+	enum session_phase phase : 3;
+	enum close_reason why : 6;
 	int dial_error;       /* of the last failed try: -errno, 0 for none */
 	int unsent_bytes;     /* at the last look of note_delivery() */
 	uint32_t ack_look_ms; /* when acks are looked at, modulo 2^32; 0: nobody owes any */

@@ -229,20 +229,42 @@ bool pool_take(struct pool *pool, struct backend *backend)
 	return may;
 }
 
-void pool_take_anyway(struct pool *pool, struct backend *backend)
+bool pool_take_beyond(struct pool *pool, struct backend *backend)
 {
+	struct member *m = &pool->members[backend->index];
+	bool may;
+
 	pthread_mutex_lock(&pool->lock);
-	take_place(pool, backend->index);
+	may = m->beyond < POOL_BEYOND_MAX;
+	if (may) {
+		m->beyond++;
+		take_place(pool, backend->index);
+	}
 	pthread_mutex_unlock(&pool->lock);
+	return may;
+}
+
+static void give_place_back(struct pool *pool, unsigned i)
+{
+	CHECK(pool->candidates[i].sessions > 0);
+	member_set_sessions(pool, i, pool->candidates[i].sessions - 1);
 }
 
 void pool_release(struct pool *pool, struct backend *backend)
 {
-	unsigned i = backend->index;
+	pthread_mutex_lock(&pool->lock);
+	give_place_back(pool, backend->index);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_release_beyond(struct pool *pool, struct backend *backend)
+{
+	struct member *m = &pool->members[backend->index];
 
 	pthread_mutex_lock(&pool->lock);
-	CHECK(pool->candidates[i].sessions > 0);
-	member_set_sessions(pool, i, pool->candidates[i].sessions - 1);
+	CHECK(m->beyond > 0);
+	m->beyond--;
+	give_place_back(pool, backend->index);
 	pthread_mutex_unlock(&pool->lock);
 }
 

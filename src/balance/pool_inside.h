@@ -21,7 +21,8 @@ struct member {
 	struct health health;
 	unsigned weight; /* as configured or set since */
 	unsigned tier;
-	unsigned part; /* POOL_PART_ALL unless in slow start */
+	unsigned beyond; /* see pool_take_beyond() */
+	unsigned part;   /* POOL_PART_ALL unless in slow start */
 	bool has_ramp_start;
 	uint64_t ramp_start_ms;
 	uint64_t ramp_next_ms; /* when its next step is due */

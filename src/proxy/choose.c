@@ -29,12 +29,13 @@ static enum pool_answer take(struct session *s, struct backend *backend)
 	return POOL_PICKED;
 }
 
-/* Once: if that one fails, no other will do. */
+/* Once: if that one fails, no other will do. POOL_ALL_FULL: later, perhaps. */
 static enum pool_answer take_wanted(struct session *s)
 {
 	if (s->waiter.ask.tried_n > 0)
 		return POOL_NONE_READY;
-	pool_take_anyway(s->pool, s->wanted);
+	if (!pool_take_beyond(s->pool, s->wanted))
+		return POOL_ALL_FULL;
 	s->backend = s->wanted;
 	return POOL_PICKED;
 }

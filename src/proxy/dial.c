@@ -54,7 +54,10 @@ static struct side *backend_side(struct session *s)
 /* Gives a place back, to whoever waits for one. */
 static void give_back(struct session *s, struct backend *backend)
 {
-	pool_release(s->pool, backend);
+	if (backend == s->wanted)
+		pool_release_beyond(s->pool, backend);
+	else
+		pool_release(s->pool, backend);
 	proxy_call_waiting(s->engine->proxy, s->pool, s->engine->now_ms);
 }
 
@@ -132,7 +135,7 @@ static void dial_retire(struct session *s)
 	note_result(s, s->dial_error);
 	s->waiter.ask.tried[s->waiter.ask.tried_n++] = (uint16_t)s->backend->index;
 	dial_release(s);
-	if (s->asks_around)
+	if (s->is_cancel)
 		ask_around_go_on(s);
 	else
 		dial_next(s);
@@ -172,6 +175,10 @@ void dial_done(struct session *s)
 {
 	struct side *side = backend_side(s);
 
+	if (s->is_cancel) {
+		ask_around_tell(s);
+		return;
+	}
 	timer_stop(&s->engine->timers, &s->timer);
 	side->recv.done = lane_on_recv;
 	side->send.done = lane_on_send;
@@ -319,10 +326,18 @@ void dial_on_deadline(struct session *s)
 {
 	if (s->is_queued)
 		queue_on_timer(s);
+	else if (!s->backend)
+		ask_around_on_timer(s);
 	else if (s->is_backlog_full && s->engine->now_ms < s->try_until_ms)
 		connect_now(s);
 	else
 		try_timed_out(s);
+}
+
+void dial_extend(struct session *s, uint64_t until_ms)
+{
+	s->try_until_ms = until_ms;
+	timer_set(&s->engine->timers, &s->timer, until_ms);
 }
 
 void dial_note_detail(struct session *s, const char *why)
@@ -351,13 +366,15 @@ void dial_next(struct session *s)
 {
 	enum pool_answer answer = choose_backend(s);
 
-	if (answer == POOL_ALL_FULL || answer == POOL_WAITING)
+	if (!s->wanted && (answer == POOL_ALL_FULL || answer == POOL_WAITING))
 		alarm_note_full(proxy_alarm(s->engine->proxy, pool_config(s->pool)),
 				s->engine->now_ms);
 	if (s->backend)
 		dial_connect(s);
 	else if (answer == POOL_WAITING)
 		wait_in_queue(s);
+	else if (answer == POOL_ALL_FULL && s->wanted)
+		ask_around_wait(s);
 	else
 		dial_give_up(s, answer);
 }

@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 #include "proto/pgsql.h"
-#include "proxy/ask_around.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
@@ -72,7 +71,9 @@ static void tls_done(struct session *s)
 	tls_stream_facts(side->tls, &facts);
 	tlsrec_establish(&side->gate, facts.is_tls13);
 	dial_done(s);
-	if (s->phase == SESSION_RELAYING && tls_stream_input_left(side->tls) > 0)
+	if (s->phase != SESSION_RELAYING)
+		return;
+	if (tls_stream_input_left(side->tls) > 0)
 		crypt_decrypt(&s->lanes[LANE_DOWN]);
 	lane_push(&s->lanes[LANE_DOWN]);
 }
@@ -231,7 +232,7 @@ static bool has_preamble(const struct session *s)
 {
 	const struct pool_config *pool = pool_config(s->pool);
 
-	return pool->tls || pool->send_proxy != PROXY_OFF || s->asks_around || wants_ssl_request(s);
+	return pool->tls || pool->send_proxy != PROXY_OFF || s->is_cancel || wants_ssl_request(s);
 }
 
 void dial_preamble(struct session *s)
@@ -247,9 +248,7 @@ void dial_preamble(struct session *s)
 		}
 		dial_push(s);
 	}
-	if (s->asks_around)
-		ask_around_tell(s);
-	else if (wants_ssl_request(s))
+	if (wants_ssl_request(s))
 		postgres_start(s);
 	else
 		after_postgres(s);

@@ -20,6 +20,7 @@
 #include "base/check.h"
 #include "net/sock.h"
 #include "proxy/ack_look.h"
+#include "proxy/ask_around.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
@@ -316,9 +317,11 @@ void lane_on_send(struct io_op *op, int res, unsigned flags)
 	}
 	if (res > 0)
 		lane_sent(lane, (uint32_t)res);
-	if (s->phase != SESSION_RELAYING) { /* a greeting's answer */
-		if (!side_push(to))
-			greet_on_sent(s);
+	if (s->phase != SESSION_RELAYING) { /* an answer of our own */
+		if (side_push(to))
+			return;
+		greet_on_sent(s);
+		ask_around_on_sent(s);
 		return;
 	}
 	lane_push(lane);

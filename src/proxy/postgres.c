@@ -70,12 +70,7 @@ static enum parse direct_tls(struct session *s)
  */
 static void cancel(struct session *s, const struct pgsql_key *key, const struct pool_config *pool)
 {
-	struct cancels *cancels = s->engine->proxy->cancels;
-
-	if (cancels_find(cancels, cancels_hash(cancels, key), NULL, &s->pool, &s->wanted) ||
-	    ask_around_begin(s))
-		greet_done(s, NULL);
-	else if (pool)
+	if (ask_around_begin(s, key) || pool)
 		greet_done(s, pool);
 	else
 		greet_refuse(s, CLOSE_REFUSED, "a cancel request of no session");
@@ -143,7 +138,7 @@ void postgres_start_watch(struct session *s)
 	bool has_tls = s->asked_for_tls || s->is_direct_postgres;
 
 	CHECK(!s->watch);
-	if (config->protocol != PROTOCOL_POSTGRES || s->wanted)
+	if (config->protocol != PROTOCOL_POSTGRES)
 		return;
 	if (config->tls == TLS_MODE_PASSTHROUGH && has_tls)
 		ask_around_remember(s);

@@ -52,6 +52,8 @@ static const struct phase {
 };
 static_assert(sizeof(struct session) <= 768, "an idle session is to cost less than 1 kB");
 static_assert(ARRAY_LEN(phases) == SESSION_PHASES, "every phase needs a row");
+static_assert(SESSION_PHASES <= 8 && CLOSE_REASONS <= 64 && CLOSE_BYS <= 4,
+	      "as struct session has it");
 
 const char *const session_reasons[CLOSE_REASONS] = {
 	[CLOSE_NONE] = "none",

@@ -377,6 +377,53 @@ def test_request_to_cancel_comes_in_clear(listening, dial, mode):
     rm.wait_sessions(2, reason="done")
 
 
+FEW = 4      # requests at a time that a backend gets beyond its max_sessions
+A_KEY = (17, b"abcd")
+
+
+def log_in(client, server):
+    """In clear; its key is A_KEY."""
+    client.sendall(startup())
+    peer = server.accept()
+    tcp.expect(peer, startup())
+    peer.sendall(pgwire.key_data(A_KEY) + pgwire.READY)
+    tcp.expect(client, pgwire.key_data(A_KEY) + pgwire.READY)
+
+
+@pytest.mark.parametrize("mode", ("off", "passthrough"))
+def test_requests_to_cancel_are_few_at_a_time(ringmain, manual, dial, pki, mode):
+    """However many come; no login is needed where the key cannot be seen."""
+    server = manual()
+    rm = ringmain([f"{server.text} max_sessions=1"], listener={"protocol": "postgres", "tls": mode})
+    session = dial(rm)
+    if mode == "off":
+        log_in(session, server)
+    else:
+        ask(session, SSL_REQUEST, b"S", 8)
+        session.sendall(tls.client_hello(tls.client_context(pki)))
+        peer = server.accept()
+        tcp.expect(peer, SSL_REQUEST)
+        peer.sendall(b"S")
+        tcp.expect(peer, b"\x16\x03")
+    packet = pgwire.cancel(A_KEY)
+    clients = [dial(rm) for _ in range(60)]
+    for client in clients:
+        client.sendall(packet)
+    served = [server.accept() for _ in range(FEW)]
+    for _ in clients[FEW:]:
+        assert not server.has_waiting()
+        done = served.pop(0)
+        tcp.expect(done, packet)
+        done.close()
+        served.append(server.accept())
+    for done in served:
+        tcp.expect(done, packet)
+        done.close()
+    for client in clients:
+        assert tcp.read_to_end(client) == (b"", "FIN")
+    rm.wait_sessions(60, reason="done", by="backend")
+
+
 def test_request_to_cancel_within_tls(listening, dial, pki):
     rm, server = listening("terminate")
     secure = encrypt(dial(rm), tls.client_context(pki))

@@ -166,11 +166,199 @@ static void who_has_no_sessions_any_more_asks_one(void **state)
 	client = ask(st);
 	fd = stage_accept_at(st, 0);
 	expect_bytes(fd, REQUEST, REQUEST_BYTES);
-	assert_int_equal(stage_newest(st)->phase, SESSION_RELAYING);
+	assert_int_equal(stage_newest(st)->phase, SESSION_DIALING); /* it is told, not relayed */
 	stage_close(st, fd);
 	stage_run(st);
 	expect_end(client);
 	expect_nobody(st, 1);
+}
+
+/* ---- where the key is known ---------------------------------------------- */
+
+#define STARTUP "\0\0\0\20\0\3\0\0user\0x\0\0"
+#define STARTUP_BYTES 16
+#define KEY "K\0\0\0\14\0\0\0\7abcdZ\0\0\0\5I"
+#define KEY_BYTES 19
+
+static struct stage *in_clear(void **state, unsigned backends, const char *pool_keys)
+{
+	char keys[256];
+
+	snprintf(keys, sizeof(keys), "balance = first\n%s", pool_keys);
+	return stage_with(state, &(struct stage_options){ .backends = backends,
+							  .listener_keys = "protocol = postgres",
+							  .pool_keys = keys,
+							  .backend_keys = "max_sessions=1" });
+}
+
+/* A session on this backend, which gave it the key that requests name. */
+static struct cast logged_in(struct stage *st, unsigned backend)
+{
+	struct cast c = { .client = stage_client(st) };
+
+	peer_send(c.client, STARTUP, STARTUP_BYTES);
+	stage_run(st);
+	c.s = stage_newest(st);
+	c.backend = stage_accept_at(st, backend);
+	assert_true(c.backend >= 0);
+	expect_bytes(c.backend, STARTUP, STARTUP_BYTES);
+	peer_send(c.backend, KEY, KEY_BYTES);
+	stage_run(st);
+	expect_bytes(c.client, KEY, KEY_BYTES);
+	return c;
+}
+
+static void a_known_key_leads_to_its_backend_alone(void **state)
+{
+	struct stage *st = in_clear(state, 3, "");
+	int client, fd;
+
+	logged_in(st, 0);
+	client = ask(st);
+	fd = stage_accept_at(st, 0);
+	expect_bytes(fd, REQUEST, REQUEST_BYTES);
+	expect_nothing(client);
+	peer_send(fd, "nobody hears it", 15);
+	stage_run(st);
+	expect_nothing(client);
+	stage_close(st, fd);
+	stage_run(st);
+	expect_end(client);
+	assert_int_equal(stage_sessions(st), 1);
+	assert_int_equal(stage_ended(st, CLOSE_DONE), 1);
+	assert_non_null(strstr(stage_log(st), "up=16 down=0"));
+	expect_nobody(st, 1);
+}
+
+static void its_backend_may_refuse(void **state)
+{
+	struct stage *st = in_clear(state, 2, "");
+	int client;
+
+	logged_in(st, 0);
+	stage_stop_server(st, 0);
+	client = ask(st);
+	expect_reset(client);
+	assert_int_equal(stage_ended(st, CLOSE_CONNECT_REFUSED), 1);
+	expect_nobody(st, 1);
+}
+
+/* A busy one may be slow with it, and has more time than one of several. */
+static void a_backend_that_never_hangs_up_is_left_in_time(void **state)
+{
+	struct stage *st = in_clear(state, 1, "connect_timeout = 100ms\nconnect_total = 2s");
+	int client, fd;
+
+	logged_in(st, 0);
+	client = ask(st);
+	fd = stage_accept_at(st, 0);
+	expect_bytes(fd, REQUEST, REQUEST_BYTES);
+	stage_pass(st, 1999);
+	stage_run(st);
+	expect_nothing(client);
+	stage_pass(st, 1);
+	stage_run(st);
+	expect_reset(client);
+	assert_int_equal(stage_ended(st, CLOSE_CONNECT_TIMEOUT), 1);
+	assert_int_equal(atomic_load(&stage_backend(st, 0)->sessions), 1);
+}
+
+/* ---- many at once -------------------------------------------------------- */
+
+#define MANY 10
+
+static struct stage *with_session(void **state, bool is_secret, const char *pool_keys)
+{
+	struct stage *st = is_secret ? passing_through(state, 1, pool_keys)
+				     : in_clear(state, 1, pool_keys);
+
+	if (is_secret)
+		secret(st, 0);
+	else
+		logged_in(st, 0);
+	return st;
+}
+
+static unsigned accept_all(struct stage *st, int ret_fds[MANY + 1])
+{
+	unsigned n = 0;
+
+	while (n <= MANY && (ret_fds[n] = stage_accept_at(st, 0)) >= 0)
+		n++;
+	return n;
+}
+
+/* Its max_sessions does not count for them; so they are few, and the others have their turn. */
+static void a_backend_gets_a_few_requests_at_a_time(void **state)
+{
+	for (int is_secret = 0; is_secret < 2; is_secret++) {
+		struct stage *st = with_session(state, is_secret, "");
+		int clients[MANY], open[MANY + 1];
+		unsigned told = 0;
+
+		for (int n = 0; n < MANY; n++)
+			clients[n] = ask(st);
+		while (told < MANY) {
+			unsigned n = accept_all(st, open);
+
+			assert_in_range(n, 1, POOL_BEYOND_MAX);
+			assert_int_equal(atomic_load(&stage_backend(st, 0)->sessions), 1 + n);
+			told += n;
+			while (n-- > 0) {
+				expect_bytes(open[n], REQUEST, REQUEST_BYTES);
+				stage_close(st, open[n]);
+			}
+			stage_run(st);
+			stage_pass(st, 10);
+			stage_run(st);
+		}
+		for (int n = 0; n < MANY; n++)
+			expect_end(clients[n]);
+		assert_int_equal(stage_ended(st, CLOSE_DONE), MANY);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+static void who_has_no_turn_in_time_is_told_so(void **state)
+{
+	for (int is_secret = 0; is_secret < 2; is_secret++) {
+		struct stage *st =
+			with_session(state, is_secret, "connect_timeout = 1s\nconnect_total = 1s");
+		int client;
+
+		for (int n = 0; n < POOL_BEYOND_MAX; n++)
+			ask(st);
+		client = ask(st);
+		for (int ms = 0; ms < 999; ms++)
+			stage_pass(st, 1);
+		expect_nothing(client);
+		stage_pass(st, 1);
+		stage_run(st);
+		expect_reset(client);
+		assert_int_equal(stage_ended(st, CLOSE_BACKENDS_FULL), 1);
+		assert_non_null(strstr(stage_log(st), "\"too many cancel requests at once\""));
+		assert_int_equal(atomic_load(&stage_backend(st, 0)->sessions), 1);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+static void the_turn_of_a_client_that_leaves_is_anothers(void **state)
+{
+	struct stage *st = with_session(state, false, "");
+	int first = ask(st), last;
+
+	for (int n = 1; n < POOL_BEYOND_MAX; n++)
+		ask(st);
+	last = ask(st);
+	for (int n = 0; n < POOL_BEYOND_MAX; n++)
+		assert_true(stage_accept_at(st, 0) >= 0);
+	stage_reset(st, first);
+	stage_run(st);
+	for (int ms = 0; ms < 1000; ms++)
+		stage_pass(st, 1);
+	stage_run(st);
+	take_request(st, 0);
+	expect_end(last);
 }
 
 static void one_that_drains_or_is_full_is_asked(void **state)
@@ -271,6 +459,12 @@ int main(void)
 		stage_test(all_of_it_has_a_limit),
 		stage_test(a_client_that_leaves_ends_it),
 		stage_test(a_client_may_end_its_stream_behind_the_request),
+		stage_test(a_known_key_leads_to_its_backend_alone),
+		stage_test(its_backend_may_refuse),
+		stage_test(a_backend_that_never_hangs_up_is_left_in_time),
+		stage_test(a_backend_gets_a_few_requests_at_a_time),
+		stage_test(who_has_no_turn_in_time_is_told_so),
+		stage_test(the_turn_of_a_client_that_leaves_is_anothers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,36 @@ static void full_backends_are_skipped_until_a_place_is_free(void **state)
 		pool_release(st->pool, pool_backend(st->pool, i < 2 ? 0 : 1));
 }
 
+static void a_few_have_places_beyond_all_limits(void **state)
+{
+	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1");
+	struct pool_ask ask = { 0 };
+	struct backend *b0, *b1;
+	enum pool_answer why;
+
+	st->backends[0].sessions_max = st->backends[1].sessions_max = 1;
+	stage_start(st);
+	b0 = pool_backend(st->pool, 0);
+	b1 = pool_backend(st->pool, 1);
+	assert_true(pool_take(st->pool, b0));
+	for (int n = 0; n < POOL_BEYOND_MAX; n++)
+		assert_true(pool_take_beyond(st->pool, b0));
+	assert_false(pool_take_beyond(st->pool, b0));
+	assert_true(pool_take_beyond(st->pool, b1));
+	assert_int_equal(b0->sessions, 1 + POOL_BEYOND_MAX);
+	pool_release_beyond(st->pool, b0);
+	assert_true(pool_take_beyond(st->pool, b0));
+	assert_null(pool_pick(st->pool, &ask, &why));
+
+	for (int n = 0; n < POOL_BEYOND_MAX; n++)
+		pool_release_beyond(st->pool, b0);
+	pool_release_beyond(st->pool, b1);
+	assert_ptr_equal(pool_pick(st->pool, &ask, &why), b1);
+	pool_release(st->pool, b0);
+	pool_release(st->pool, b1);
+	assert_int_equal(b0->sessions, 0);
+}
+
 #define WORKERS 4
 #define PICKS 30000
 
@@ -157,6 +187,7 @@ int main(void)
 		stage_test(sessions_outlive_their_backends_state),
 		stage_test(the_tried_are_not_picked_again),
 		stage_test(full_backends_are_skipped_until_a_place_is_free),
+		stage_test(a_few_have_places_beyond_all_limits),
 		stage_test(workers_together_get_exact_shares),
 	};
 

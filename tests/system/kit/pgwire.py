@@ -24,6 +24,12 @@ def cancel(key):
     return struct.pack("!iii", 12 + len(secret), 80877102, process) + secret
 
 
+def key_data(key):
+    """What the server tells a session, so that it can be cancelled."""
+    process, secret = key
+    return b"K" + struct.pack("!ii", 8 + len(secret), process) + secret
+
+
 def message(sock):
     """Receives one: (letter, body)."""
     letter, size = struct.unpack("!ci", tcp.recv_exactly(sock, 5))
