@@ -23,6 +23,7 @@ struct sock_options {
 	unsigned keepalive_idle_s;
 	unsigned keepalive_interval_s;
 	unsigned keepalive_count;
+	unsigned segment_bytes; /* no larger ones (TCP_MAXSEG): see sock_paced_segment() */
 	bool keepalive;
 	bool nodelay;
 	/*
@@ -93,8 +94,18 @@ bool sock_is_self_connected(int fd, const struct addr *addr);
 MUST_CHECK int sock_set_source(int fd, const struct addr *source, bool is_transparent,
 			       const char **ret_step);
 
-/* The kernel sends no faster than this (SO_MAX_PACING_RATE). 0 or -errno. */
+/*
+ * The kernel sends no faster than this (SO_MAX_PACING_RATE), but for the first
+ * ten segments of a connection, which it never paces. 0 or -errno.
+ */
 MUST_CHECK int sock_set_pacing(int fd, uint64_t bytes_per_s);
+
+/*
+ * How large segments may be for ten of them to be little at this speed, to be
+ * set before the connection is made: on loopback they have up to 64 kB. 0: as
+ * large as may be; so fast, ten of any size are over in some milliseconds.
+ */
+unsigned sock_paced_segment(uint64_t bytes_per_s);
 
 /*
  * Closes a socket with the option `resets`: the peer sees a reset, and what is

@@ -38,6 +38,7 @@ int sock_set_options(int fd, const struct addr *addr, const struct sock_options 
 		  "setsockopt TCP_KEEPINTVL" },
 		{ IPPROTO_TCP, TCP_KEEPCNT, on ? (int)opts->keepalive_count : 0,
 		  "setsockopt TCP_KEEPCNT" },
+		{ IPPROTO_TCP, TCP_MAXSEG, (int)opts->segment_bytes, "setsockopt TCP_MAXSEG" },
 		{ IPPROTO_TCP, TCP_NODELAY, opts->nodelay, "setsockopt TCP_NODELAY" },
 	};
 
@@ -149,6 +150,15 @@ int sock_set_pacing(int fd, uint64_t bytes_per_s)
 	return setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &bytes_per_s, sizeof(bytes_per_s)) < 0
 		       ? -errno
 		       : 0;
+}
+
+/* As on Ethernet. Above the speed ten of 64 kB take ten milliseconds. */
+#define PACED_SEGMENT_BYTES 1460
+#define PACED_SEGMENT_BELOW (64u << 20)
+
+unsigned sock_paced_segment(uint64_t bytes_per_s)
+{
+	return bytes_per_s > 0 && bytes_per_s < PACED_SEGMENT_BELOW ? PACED_SEGMENT_BYTES : 0;
 }
 
 int sock_local_addr(int fd, struct addr *ret_addr)

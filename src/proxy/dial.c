@@ -232,9 +232,12 @@ static int set_source(struct session *s, int fd, const char **ret_step)
 static int open_socket(struct session *s, int *ret_fd)
 {
 	uint64_t bandwidth = s->listener->config->bandwidth_bytes_per_s;
+	struct sock_options options = first_options;
 	const char *step;
-	int err = sock_dialer(&s->backend->config->addr, &first_options, ret_fd, &step);
+	int err;
 
+	options.segment_bytes = sock_paced_segment(bandwidth);
+	err = sock_dialer(&s->backend->config->addr, &options, ret_fd, &step);
 	if (err < 0)
 		return err;
 	if (bandwidth > 0)

@@ -10,6 +10,7 @@ import pytest
 from kit import backend as servers
 from kit import proc, proxyhdr, tcp, tls
 from kit.ini import ini
+from kit.netns import Netns
 from kit.wait import Stopwatch, wait_until
 
 
@@ -393,6 +394,50 @@ def test_bandwidth(ringmain, backend, connect, direction, relaying):
     client.close()
     line = rm.wait_sessions(1)[0]
     assert int(line[direction]) == len(data)
+
+
+@pytest.mark.parametrize("relaying", ("copy", "splice"))
+@pytest.mark.parametrize("direction", ("up", "down"))
+def test_bandwidth_holds_from_the_first_byte(ringmain, backend, connect, direction, relaying):
+    """What would be over at once, if it were for the kernel: on loopback ten segments are 640 kB."""
+    data = bytes(256 << 10)
+    server = backend(servers.source(data) if direction == "down" else servers.sink)
+    rm = ringmain([server], listener={"bandwidth": "256k/s", "relay": relaying})
+    client = connect(rm.address())
+    watch = Stopwatch()
+    if direction == "down":
+        client.sendall(b"x")
+        tcp.recv_exactly(client, len(data))
+    else:
+        client.sendall(data)
+        tcp.hang_up(client)
+        server.next_peer().done.wait(20)
+    assert 0.5 < watch.seconds() < 10
+    client.close()
+    rm.wait_sessions(1)
+
+
+@pytest.mark.root
+def test_bandwidth_over_ethernet(ringmain, backend, connect, workdir, start):
+    """The same where segments have 1448 bytes in any case."""
+    nets = [start(Netns, workdir, number) for number in (1, 2)]
+    nets[0].link(nets[1], "veth0", "veth1")
+    nets[0].address("veth0", "10.9.0.1/24")
+    nets[1].address("veth1", "10.9.0.2/24")
+    data = bytes(256 << 10)
+    server = nets[0].inside(servers.Backend, servers.source(data))
+    try:
+        rm = ringmain([server], listener={"bandwidth": "256k/s"}, binds=("10.9.0.1:0",),
+                      prefix=nets[0].prefix)
+        watch = Stopwatch()
+        client = nets[1].inside(tcp.connect, rm.address())
+        client.sendall(b"x")
+        tcp.recv_exactly(client, len(data))
+        assert 0.5 < watch.seconds() < 10
+        client.close()
+        rm.wait_sessions(1)
+    finally:
+        server.close()
 
 
 def test_bandwidth_is_of_one_session(ringmain, backend, connect):

@@ -136,6 +136,31 @@ static void zero_leaves_the_kernels_options(void **state)
 	close(fd);
 }
 
+/* Ten of them are never paced: on loopback, of 64 kB, they would be all there is. */
+static void what_is_paced_goes_in_small_segments(void **state)
+{
+	const struct sock_options options = { .segment_bytes = sock_paced_segment(1 << 20) };
+	struct addr addr = parsed("127.0.0.1:0");
+	const char *step;
+	int fd, listener, accepted;
+
+	(void)state;
+	assert_int_equal(sock_paced_segment(0), 0);
+	assert_in_range(sock_paced_segment(1024), 1000, 1460);
+	assert_int_equal(sock_paced_segment(1ull << 30), 0);
+	listen_on(&addr, &listener, 1);
+	addr = local_addr(listener);
+	assert_int_equal(sock_dialer(&addr, &options, &fd, &step), 0);
+	assert_int_equal(connect(fd, &addr.sa, addr.len), 0);
+	accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_in_range(option(fd, IPPROTO_TCP, TCP_MAXSEG), 1000, 1460);
+	assert_in_range(option(accepted, IPPROTO_TCP, TCP_MAXSEG), 1000, 1460);
+	assert_int_equal(sock_set_pacing(fd, 1 << 20), 0);
+	close(accepted);
+	close(listener);
+	close(fd);
+}
+
 static void a_dialer_for_no_address_fails(void **state)
 {
 	const char *step = "";
@@ -302,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_unix_connection_with_unread_bytes_is_reset),
 		cmocka_unit_test(an_aborted_unix_connection_ends),
 		cmocka_unit_test(what_the_peer_does_not_take_is_unsent),
+		cmocka_unit_test(what_is_paced_goes_in_small_segments),
 		cmocka_unit_test(nothing_is_unsent_after_a_reset),
 		cmocka_unit_test(a_pending_error_is_taken_once),
 		cmocka_unit_test(what_is_no_socket_has_no_address),
