@@ -2,6 +2,7 @@
 #include "life.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "proxy/lane.h"
 
@@ -85,4 +86,21 @@ void a_mailbox_fills(struct life *l)
 
 	while (mail_send(l->st->mail_fds[below(l, l->st->workers_n)], &nothing) == 0)
 		continue;
+}
+
+/* No more than there are now; those that are closed meanwhile can be had again. */
+void files_run_out(struct life *l)
+{
+	unsigned n = 1 + below(l, 20);
+	struct rlimit before, none;
+	int next = dup(STDIN_FILENO);
+
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (; n > 0; n--)
+		a_request_completes(l);
+	stage_turn(l->st);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }

@@ -74,6 +74,8 @@ void make_tight(const struct life *l, int fd);
 /* ---- the kernel (kernel.c) ----------------------------------------------- */
 
 void a_request_completes(struct life *l);
+/* For a few requests no file can be opened. */
+void files_run_out(struct life *l);
 /* A mailbox is full of letters that say nothing. */
 void a_mailbox_fills(struct life *l);
 

@@ -101,7 +101,7 @@ static void a_step(struct life *l)
 	else if (what < 98)
 		an_order_comes(l);
 	else if (what < 99)
-		a_mailbox_fills(l);
+		one_in(l, 2) ? a_mailbox_fills(l) : files_run_out(l);
 	else
 		stage_run(l->st);
 }
