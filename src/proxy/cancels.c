@@ -59,7 +59,8 @@ struct cancels *cancels_create(unsigned sessions_max, uint64_t seed)
 	pthread_mutex_init(&c->lock, NULL);
 	c->seed = seed;
 	c->chains_n = power_of_two_from(sessions_max);
-	c->chains = calloc(c->chains_n, sizeof(*c->chains)); /* memory that is touched when used */
+	c->chains =
+		calloc(c->chains_n, sizeof(struct known *)); /* memory that is touched when used */
 	if (c->chains && slab_init(&c->known, sizeof(struct known), sessions_max) == 0)
 		return c;
 	cancels_destroy(c);

@@ -351,10 +351,9 @@ static void engine_open_letter(struct engine *e, const struct mail *mail)
 	case MAIL_SOCKET:
 		acceptor_adopt(e, mail);
 		break;
-	case MAIL_CALLED: /* to wake it: engine_answer_calls() comes next */
-		break;
+	case MAIL_CALLED: /* they are wake-ups: see engine_answer_calls() and engine_obey() */
 	case MAIL_ORDER:
-		break; /* see engine_obey() */
+		break;
 	}
 }
 
