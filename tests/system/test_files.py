@@ -12,7 +12,7 @@ from kit import backend as kit_backend
 from kit import proc, tcp, tls
 from kit.wait import wait_steady, wait_until
 
-LIMITS = (24, 40, 64, 380, 390, 1024)
+FEW = ((24, 1), (40, 1), (64, 1), (380, 1), (390, 1), (1024, 1), (24, 2), (48, 4))
 
 pytestmark = pytest.mark.haproxy_cannot("refuses to start, or refuses clients")
 
@@ -62,10 +62,11 @@ def nobody_was_turned_away(rm, number):
     assert not rm.lines(msg="backend")
 
 
-@pytest.mark.parametrize("limit", LIMITS)
-def test_more_clients_than_files(ringmain, backend, cleanup, limit):
-    """As many at once as there are places, and all in the end."""
-    rm = ringmain([backend(kit_backend.echo)], settings={"workers": 1}, prefix=proc.few_files(limit))
+@pytest.mark.parametrize("limit,workers", FEW)
+def test_more_clients_than_files(ringmain, backend, cleanup, limit, workers):
+    """As many at once as there are places, and all in the end; checks want files, too."""
+    rm = ringmain([backend(kit_backend.echo)], settings={"workers": workers},
+                  pool={"check": "tcp", "check_interval": "20ms"}, prefix=proc.few_files(limit))
     room = places(rm)
     clients = knock(rm.address(), 2 * room + 8, cleanup)
     for client in clients:
