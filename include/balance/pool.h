@@ -182,10 +182,13 @@ MUST_CHECK bool pool_route(struct pool *pool, const struct pool_ask *ask,
 			   struct pool_route *ret_route);
 
 /*
- * A fingerprint of the table a hashing balancer looks keys up in, equal on
- * all nodes that send every key to a backend of the same name; 0 for others.
+ * A fingerprint of all by which a hashing balancer decides: its table, what
+ * is hashed, names, addresses and limits of its backends, in any order. It is
+ * equal on nodes that send every key to the same server; 0 for others.
  */
 uint64_t pool_digest(struct pool *pool);
+/* Adds it, and the pool's name, to that of several pools; false if it has none. */
+bool pool_digest_add(struct pool *pool, uint64_t *digest);
 
 /* Makes what a pool decides by chance repeatable, for tests. */
 void pool_seed(struct pool *pool, uint64_t seed);

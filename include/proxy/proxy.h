@@ -84,6 +84,12 @@ struct pool *proxy_pool(const struct proxy *proxy, const struct pool_config *con
 /* Its stick table, or NULL. */
 struct stick *proxy_stick(const struct proxy *proxy, const struct pool_config *config);
 
+/*
+ * A fingerprint of all that decides where hashed clients go, to compare nodes
+ * with; false when no pool hashes.
+ */
+MUST_CHECK bool proxy_digest(const struct proxy *proxy, uint64_t *ret_digest);
+
 /* What is to be told of it. */
 struct alarm *proxy_alarm(const struct proxy *proxy, const struct pool_config *config);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,9 +70,12 @@ static unsigned buffers_offered(unsigned buffers)
 	return n;
 }
 
-static void log_ready(const struct capacity *c, const struct ring_features *f)
+static void log_ready(const struct proxy *proxy, const struct capacity *c,
+		      const struct ring_features *f)
 {
+	char digest_text[2 * sizeof(uint64_t) + 1];
 	struct log_line line;
+	uint64_t digest;
 
 	if (!log_begin(&line, LOG_INFO, "ready"))
 		return;
@@ -85,6 +89,10 @@ static void log_ready(const struct capacity *c, const struct ring_features *f)
 	log_flag(&line, "recv_credit", f->recv_credit);
 	log_flag(&line, "min_wait", f->min_wait);
 	log_flag(&line, "no_iowait", f->no_iowait);
+	if (proxy_digest(proxy, &digest)) {
+		snprintf(digest_text, sizeof(digest_text), "%016" PRIx64, digest);
+		log_text(&line, "digest", digest_text);
+	}
 	log_end(&line);
 }
 
@@ -148,7 +156,7 @@ static int run_workers(struct proxy *proxy, struct sockets *sockets,
 
 	if (err < 0)
 		return err;
-	log_ready(capacity, &all[0].ring.features);
+	log_ready(proxy, capacity, &all[0].ring.features);
 	err = control_run(control, &workers);
 	if (err == 0)
 		err = workers_join(&workers, clock_now_ms() + LAST_MOMENT_MS);

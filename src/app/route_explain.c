@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/balance_explain.h"
@@ -285,7 +286,30 @@ int route_explain(const struct config *config, const char *text, FILE *to)
 
 /* ---- digests ------------------------------------------------------------- */
 
-static int print_digest(const struct pool_config *config, FILE *to)
+static int by_name(const void *a, const void *b)
+{
+	const struct pool_config *const *left = a, *const *right = b;
+
+	return strcmp((*left)->name, (*right)->name);
+}
+
+/* Those that hash, sorted. Gives an array to be freed, or NULL without memory. */
+static const struct pool_config **find_hashing(const struct config *config, size_t *ret_n)
+{
+	const struct pool_config **found = calloc(config->pools_n + 1, sizeof(*found));
+	size_t n = 0;
+
+	for (size_t i = 0; found && i < config->pools_n; i++) {
+		if (config->pools[i].balance == BALANCE_MAGLEV)
+			found[n++] = &config->pools[i];
+	}
+	if (found)
+		qsort(found, n, sizeof(*found), by_name);
+	*ret_n = n;
+	return found;
+}
+
+static int print_digest(const struct pool_config *config, uint64_t *all, FILE *to)
 {
 	struct pool *pool = pool_create(config);
 	const struct pool_ask ask = { 0 };
@@ -294,6 +318,7 @@ static int print_digest(const struct pool_config *config, FILE *to)
 	if (!pool)
 		return -ENOMEM;
 	CHECK(pool_route(pool, &ask, &route));
+	CHECK(pool_digest_add(pool, all));
 	fprintf(to, "%s %" PRIu32 " %016" PRIx64 "\n", config->name, route.slots,
 		pool_digest(pool));
 	pool_destroy(pool);
@@ -302,11 +327,16 @@ static int print_digest(const struct pool_config *config, FILE *to)
 
 int route_digest(const struct config *config, FILE *to)
 {
-	int err = 0;
+	size_t n;
+	const struct pool_config **found = find_hashing(config, &n);
+	uint64_t all = 0;
+	int err = found ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < config->pools_n && err == 0; i++) {
-		if (config->pools[i].balance == BALANCE_MAGLEV)
-			err = print_digest(&config->pools[i], to);
-	}
+	for (size_t i = 0; i < n && err == 0; i++)
+		err = print_digest(found[i], &all, to);
+	/* No pool can have this name. */
+	if (err == 0 && n > 0)
+		fprintf(to, "* %zu %016" PRIx64 "\n", n, all);
+	free(found);
 	return err;
 }

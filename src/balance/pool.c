@@ -6,8 +6,12 @@
 #include "base/check.h"
 #include "base/hash.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Any number; but another one makes other digests, so every node has this. */
+#define DIGEST_SEED 0x72696e676d61696e
 
 static const struct balancer_ops *const balancers[BALANCE_KINDS] = {
 	[BALANCE_ROUNDROBIN] = &roundrobin_ops, [BALANCE_LEASTCONN] = &leastconn_ops,
@@ -279,17 +283,59 @@ bool pool_route(struct pool *pool, const struct pool_ask *ask, struct pool_route
 	return does_hash;
 }
 
+/* ---- digest ---- */
+
+/* In text, which is the same on machines of either byte order. */
+static uint64_t digest_settings(const struct pool_config *c, uint64_t seed)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "hash=%s/%u/%u hash_balance=%u min_ready=%u",
+		 client_key_names[c->hash.kind], c->hash.bits4, c->hash.bits6,
+		 c->hash_balance_percent, c->tier_ready_min);
+	return hash_text(text, seed);
+}
+
+/* Without the zone, a number that each machine gives to its own links. Weights are in the table. */
+static uint64_t digest_backend(const struct backend_config *b)
+{
+	char text[CONFIG_NAME_BYTES + ADDR_TEXT_BYTES + 64], addr_text[ADDR_TEXT_BYTES];
+	struct addr addr = b->addr;
+
+	if (addr_family(&addr) == AF_INET6)
+		addr.in6.sin6_scope_id = 0;
+	snprintf(text, sizeof(text), "%s %s max_sessions=%u tier=%u", b->name,
+		 addr_format(&addr, addr_text), b->sessions_max, b->tier);
+	return hash_text(text, DIGEST_SEED);
+}
+
 /* The table itself is never changed: only a change of weights puts another in its place. */
 uint64_t pool_digest(struct pool *pool)
 {
-	uint64_t digest = 0;
+	uint64_t digest;
 
+	if (!pool->balancer->ops->digest)
+		return 0;
 	pthread_mutex_lock(&pool->building);
-	if (pool->balancer->ops->digest)
-		digest = pool->balancer->ops->digest(pool->balancer);
+	digest = pool->balancer->ops->digest(pool->balancer);
 	pthread_mutex_unlock(&pool->building);
+
+	digest = digest_settings(pool->config, digest);
+	for (size_t i = 0; i < pool->n; i++)
+		digest += digest_backend(&pool->config->backends[i]);
 	return digest;
 }
+
+bool pool_digest_add(struct pool *pool, uint64_t *digest)
+{
+	const bool does_hash = pool->balancer->ops->digest;
+
+	if (does_hash)
+		*digest += hash_text(pool->config->name, pool_digest(pool));
+	return does_hash;
+}
+
+/* ---- the rest ---- */
 
 void pool_seed(struct pool *pool, uint64_t seed)
 {

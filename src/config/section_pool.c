@@ -84,6 +84,17 @@ static void check_backends_n(const struct pool_config *pool, struct diag *diag)
 			   "[pool %s] backend: more than %u", pool->name, CONFIG_BACKENDS_MAX);
 }
 
+/* Each is good by itself. */
+static void check_stick(const struct pool_config *pool, struct diag *diag)
+{
+	if (pool->stick.kind != CLIENT_KEY_NONE && pool->balance == BALANCE_MAGLEV)
+		diag_warning(diag, directive_place(pool->given, SECTION_POOL, "stick"),
+			     "[pool %s] stick: undoes what balance = maglev is for: a client that "
+			     "this node moved while its backend was down stays where it is, and "
+			     "other nodes send it home",
+			     pool->name);
+}
+
 /* ---- where connections come from ---- */
 
 /* Of the same kind of socket: not IPv4 for ::ffff:10.0.0.1. */
@@ -156,6 +167,7 @@ void section_check_pool(struct pool_config *pool, struct diag *diag, bool ask)
 	check_backends_n(pool, diag);
 	check_backend_names(pool, diag);
 	check_weights(pool, diag);
+	check_stick(pool, diag);
 	check_connect_times(pool, diag);
 	fit_fast_interval(pool, diag);
 	check_sources(pool, diag, ask);

@@ -5,6 +5,8 @@
  */
 #include "proxy/counters.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "balance/pool.h"
@@ -54,6 +56,15 @@ static void log_count(struct log_line *line, const char *key, const _Atomic uint
 	log_u64(line, key, counters_get(counter));
 }
 
+/* As --digest prints it. */
+static void log_digest(struct log_line *line, uint64_t digest)
+{
+	char text[2 * sizeof(digest) + 1];
+
+	snprintf(text, sizeof(text), "%016" PRIx64, digest);
+	log_text(line, "digest", text);
+}
+
 /* ---- sessions ------------------------------------------------------------ */
 
 /* The counters go on counting: who ended since cannot make the rest negative. */
@@ -73,6 +84,7 @@ static void log_sessions(struct log_line *line, const struct listener_counters *
 
 static void log_process(const struct proxy *proxy)
 {
+	uint64_t digest;
 	struct listener_counters sessions;
 	struct counters all = { 0 };
 	struct log_line line;
@@ -93,6 +105,8 @@ static void log_process(const struct proxy *proxy)
 	log_count(&line, "buffers_short", &all.starvations);
 	log_count(&line, "handed_over", &all.handed_over);
 	log_count(&line, "accept_pauses", &all.accept_pauses);
+	if (proxy_digest(proxy, &digest))
+		log_digest(&line, digest);
 	log_end(&line);
 }
 
@@ -184,6 +198,7 @@ static const enum close_reason try_reasons[] = {
 
 static void log_pool(const struct proxy *proxy, size_t n)
 {
+	uint64_t digest = pool_digest(proxy->pools[n]);
 	struct pool_counters all = { 0 };
 	struct queue_stats queue;
 	struct log_line line;
@@ -201,6 +216,8 @@ static void log_pool(const struct proxy *proxy, size_t n)
 	log_u64(&line, "queue_served", queue.served);
 	log_u64(&line, "queue_left", queue.gone);
 	log_u64(&line, "queue_refused", queue.refused);
+	if (digest != 0)
+		log_digest(&line, digest);
 	log_end(&line);
 }
 

@@ -90,6 +90,16 @@ struct stick *proxy_stick(const struct proxy *proxy, const struct pool_config *c
 	return proxy->sticks[config - proxy->config->pools];
 }
 
+bool proxy_digest(const struct proxy *proxy, uint64_t *ret_digest)
+{
+	bool does_hash = false;
+
+	*ret_digest = 0;
+	for (size_t n = 0; n < proxy->pools_n; n++)
+		does_hash |= pool_digest_add(proxy->pools[n], ret_digest);
+	return does_hash;
+}
+
 struct alarm *proxy_alarm(const struct proxy *proxy, const struct pool_config *config)
 {
 	return &proxy->alarms[config - proxy->config->pools];

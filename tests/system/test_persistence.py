@@ -5,6 +5,7 @@ import collections
 import itertools
 import math
 import re
+import signal
 
 import pytest
 
@@ -129,6 +130,24 @@ def test_two_nodes_agree(ringmain, named):
     assert text != turned and homes(one) == homes(two)
     digests = {proc.run([BINARY, "-c", config_of(rm), "--digest"]).stdout for rm in (one, two)}
     assert len(digests) == 1
+
+
+def test_a_running_process_shows_its_digest(ringmain, named):
+    """In its first line, and whenever it is asked: as --digest prints it."""
+    rm = ringmain(named(2), pool=HASHED)
+    pool, everything = proc.run([BINARY, "-c", config_of(rm), "--digest"]).stdout.splitlines()
+    assert pool.startswith("out 65537 ") and everything.startswith("* 1 ")
+    assert rm.lines(msg="ready")[0]["digest"] == everything.split()[2]
+    rm.process.send_signal(signal.SIGUSR1)
+    assert rm.wait_line(msg="counters")["digest"] == everything.split()[2]
+    assert rm.wait_line(msg="counters_pool")["digest"] == pool.split()[2]
+
+
+def test_without_hashing_there_is_no_digest(ringmain, named):
+    rm = ringmain(named(2))
+    assert "digest" not in rm.lines(msg="ready")[0]
+    rm.process.send_signal(signal.SIGUSR1)
+    assert "digest" not in rm.wait_line(msg="counters") and "digest" not in rm.wait_line(msg="counters_pool")
 
 
 def test_prefix_is_one_client(ringmain, named):

@@ -78,6 +78,12 @@ static void limits_fit_each_other(void **state)
 		  "backend = b 192.0.2.1:80 weight=0\nbackend = c 192.0.2.1:80 weight=0\n",
 		  "x.ini:4:2: warning: [pool p]: all weights are 0: no session gets a backend\n" },
 		{ STAGE_GOOD "backend = c 192.0.2.1:80 weight=0\n", "" },
+		{ STAGE_GOOD "balance = maglev\nstick = source\n",
+		  "x.ini:7:9: warning: [pool p] stick: undoes what balance = maglev is for: a "
+		  "client that this node moved while its backend was down stays where it is, "
+		  "and other nodes send it home\n" },
+		{ STAGE_GOOD "balance = maglev\nstick = off\n", "" },
+		{ STAGE_GOOD "balance = leastconn\nstick = source\n", "" },
 		{ "[listener l]\nbind = :80\npool = p\nkeepalive = no\nkeepalive_count = 3\n"
 		  "[pool p]\nbackend = b 192.0.2.1:80\n",
 		  "x.ini:5:19: warning: [listener l] keepalive_count: means nothing with "
