@@ -318,6 +318,7 @@ struct config {
 	struct pool_config *pools;
 	size_t pools_n;
 	struct tls_tickets *tickets; /* NULL: nobody terminates TLS */
+	bool has_lost_section;       /* a head could not be read: a pool may be missing for that */
 	char **files;                /* that it was read from; config_place.file points here */
 	size_t files_n;
 };

@@ -66,8 +66,9 @@ struct directive_type {
 	bool (*has)(const struct directive *d, const void *section);
 	/* Gives back what set() allocated; NULL: nothing. */
 	void (*release)(const struct directive *d, void *section);
-	/* Of quantities: what one is called, its unit if it needs one, the size of its field. */
-	const char *noun, *unit;
+	/* Of quantities: what one is called, what was meant with another form, the field's size. */
+	const char *noun;
+	const char *(*guess)(const char *typed, char text[TEXT_NUMBER_BYTES]);
 	bool (*parse)(const char *text, uint64_t *ret_value);
 	const char *(*format)(uint64_t value, char ret_text[TEXT_NUMBER_BYTES]);
 	size_t bytes;

@@ -26,8 +26,9 @@
 struct reader {
 	const struct source *source;
 	struct diag *diag;
-	unsigned line;                        /* that was read last */
-	bool is_head;                         /* it is the head of a section */
+	unsigned line;      /* that was read last */
+	bool is_head;       /* it is the head of a section */
+	bool has_lost_head; /* since it was cleared a head could not be read, and was reported */
 	char text[SOURCE_LINE_BYTES_MAX + 1]; /* it, without comment and blanks around it */
 	char *value; /* within text: of the pair, or between the brackets */
 	struct config_place key_place;

@@ -34,6 +34,13 @@ MUST_CHECK bool words_split(const struct setting *s, struct words *ret_words);
 struct setting words_setting(const struct words *words, size_t i);
 
 /*
+ * Is it free of commas? False, and reported: who writes a list has to separate
+ * its words by blanks, where there is one thing on a line, to take more lines.
+ */
+MUST_CHECK bool words_are_a_list(const struct words *words);
+MUST_CHECK bool words_are_of_one(const struct words *words);
+
+/*
  * Reads the words from @first on as KEY=VALUE, or as what a row has as bare,
  * by the rows of @options, into the struct @to; options not given get their
  * defaults. Reports mistakes.

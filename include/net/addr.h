@@ -127,6 +127,11 @@ struct addr_block {
 /* As addr_spec_parse(). "10.0.0.1/8" is a mistake: what is meant, one host or a net? */
 MUST_CHECK bool addr_block_parse(const char *text, struct addr_block *ret_block,
 				 const char **ret_why);
+/* As addr_block_parse() reads it: without the slash when it is one address. Gives @text. */
+#define ADDR_BLOCK_TEXT_BYTES (INET6_ADDRSTRLEN + 4)
+const char *addr_block_format(const struct addr_block *block, char text[ADDR_BLOCK_TEXT_BYTES]);
+/* The block that was probably meant with a text that is none, or NULL: "10.0.0.0/8". */
+const char *addr_block_suggest(const char *typed, char text[ADDR_BLOCK_TEXT_BYTES]);
 /*
  * A unix address is in no block. An IPv4 address, mapped or not, is in IPv4
  * blocks only: "::/0" means all of IPv6, "0.0.0.0/0" all of IPv4.

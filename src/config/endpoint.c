@@ -28,6 +28,31 @@ const char *spec_format(const struct addr_spec *spec, char text[SPEC_TEXT_BYTES]
 	return text;
 }
 
+/* Does it read as an address and port? Gives it. */
+static const char *checked(char text[SPEC_TEXT_BYTES])
+{
+	struct addr_spec spec;
+	const char *why;
+
+	return addr_spec_parse(text, &spec, &why) ? text : NULL;
+}
+
+/* What was probably meant, or NULL. */
+static const char *suggest_addr(const char *typed, char text[SPEC_TEXT_BYTES])
+{
+	const char *scheme = strstr(typed, "://");
+
+	if (strlen(typed) > sizeof(((struct addr_spec *)0)->host))
+		return NULL;
+	if (scheme) {
+		snprintf(text, SPEC_TEXT_BYTES, "%s", scheme + strlen("://"));
+		text[strcspn(text, "/")] = '\0';
+		return checked(text);
+	}
+	snprintf(text, SPEC_TEXT_BYTES, ":%s", typed);
+	return typed[strspn(typed, "0123456789-")] == '\0' ? checked(text) : NULL;
+}
+
 /* ---- bind ---- */
 
 #define MODE_MAX 0777u
@@ -79,16 +104,17 @@ static const char *why_not_together(const struct bind_config *bind)
 
 static bool read_bind(const struct setting *s, struct bind_config *bind)
 {
+	char text[SPEC_TEXT_BYTES];
 	struct setting address;
 	struct words words;
 	const char *why;
 
-	if (!words_split(s, &words))
+	if (!words_split(s, &words) || !words_are_of_one(&words))
 		return false;
 	address = words_setting(&words, 0);
 	bind->place = address.place;
 	if (!addr_spec_parse(address.text, &bind->spec, &why)) {
-		setting_error(&address, NULL, "%s", why);
+		setting_error(&address, suggest_addr(address.text, text), "%s", why);
 		return false;
 	}
 	words_set_options(&words, 1, bind_options, ARRAY_LEN(bind_options), bind);
@@ -232,13 +258,33 @@ static const char *spec_why_not_backend(const struct addr_spec *spec)
 
 static bool read_spec(const struct setting *word, struct addr_spec *ret_spec)
 {
+	char text[SPEC_TEXT_BYTES];
 	const char *why;
 
 	if (addr_spec_parse(word->text, ret_spec, &why))
 		why = spec_why_not_backend(ret_spec);
 	if (why)
-		setting_error(word, NULL, "%s", why);
+		setting_error(word, suggest_addr(word->text, text), "%s", why);
 	return !why;
+}
+
+/* An address alone or in front of the name: whoever comes from elsewhere is used to that. */
+static bool report_order(const struct setting *s, const struct words *words)
+{
+	const char *first = words->text + words->at[0];
+	char text[SPEC_TEXT_BYTES + CONFIG_NAME_BYTES];
+	struct addr_spec spec;
+	const char *why;
+
+	if (!addr_spec_parse(first, &spec, &why))
+		return false;
+	snprintf(text, sizeof(text), "%.60s %.200s",
+		 words->n > 1 && !strchr(words->text + words->at[1], '=')
+			 ? words->text + words->at[1]
+			 : "NAME",
+		 first);
+	setting_error(s, text, "a name of its own comes before the address");
+	return true;
 }
 
 static bool read_backend(const struct setting *s, struct backend_config *ret_backend)
@@ -247,7 +293,7 @@ static bool read_backend(const struct setting *s, struct backend_config *ret_bac
 	struct setting name, address;
 	bool is_good;
 
-	if (!words_split(s, &words))
+	if (!words_split(s, &words) || !words_are_of_one(&words) || report_order(s, &words))
 		return false;
 	if (words.n < 2) {
 		setting_error(s, NULL, "a name and an address are needed");

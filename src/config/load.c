@@ -119,6 +119,7 @@ static void read_files(struct loader *l)
 		const char *why = source_from_file(&l->sources[i], path, !l->is_directory);
 		const struct config_place place = { .file = path };
 
+		l->config->has_lost_section |= why != NULL;
 		if (why)
 			diag_error(l->diag, &place, "cannot be read: %s", why);
 		else

@@ -202,6 +202,13 @@ static bool print_to(char *text, size_t room, const struct directive *d, const v
 	return fclose(to) == 0;
 }
 
+/* Its value was no good, which is reported. */
+static bool is_missing(const struct directive *d, const void *section)
+{
+	return (d->type->count && d->type->count(section) == 0) ||
+	       (d->type->has && !d->type->has(d, section));
+}
+
 /* A dumped configuration has every default in it, and they hurt nobody. */
 static bool is_default(const struct directive *d, const void *section, struct diag *diag)
 {
@@ -226,7 +233,7 @@ static void check_need(const struct need *need, const struct subject *s, struct 
 
 		CHECK(d);
 		place = &s->given[d - directives];
-		if (place->line && !is_default(d, s->fields, diag))
+		if (place->line && !is_missing(d, s->fields) && !is_default(d, s->fields, diag))
 			diag_warning(diag, place, "[%s %s] %s: means nothing %s",
 				     config_section_names[s->section], s->name, d->key,
 				     need->missing);

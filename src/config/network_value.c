@@ -5,15 +5,12 @@
  */
 #include "config/value.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config/setting.h"
 #include "config/words.h"
-
-/* Where IPv4 begins in struct addr_block's form of an address. */
-#define MAPPED_BITS 96
 
 /* Calls @read for each word of a value. */
 static void for_each_word(const struct setting *s, void *section,
@@ -21,7 +18,7 @@ static void for_each_word(const struct setting *s, void *section,
 {
 	struct words words;
 
-	if (!words_split(s, &words))
+	if (!words_split(s, &words) || !words_are_a_list(&words))
 		return;
 	for (size_t i = 0; i < words.n; i++) {
 		struct setting word = words_setting(&words, i);
@@ -49,7 +46,10 @@ static void read_source(const struct setting *word, void *section)
 	struct source_config source = { .place = word->place }, *sources;
 
 	if (!read_host(word->text, &source.addr)) {
-		setting_error(word, NULL, "'%.60s' is not an address", word->text);
+		setting_error(word, NULL, "'%.60s' is not an address%s", word->text,
+			      word->text[0] != '/' && strpbrk(word->text, "/:")
+				      ? ", without a port or a prefix"
+				      : "");
 		return;
 	}
 	if (addr_needs_zone(&source.addr)) {
@@ -112,32 +112,35 @@ const struct directive_type type_source = {
 
 /* ---- blocks of addresses ---- */
 
+/* Where everybody can be meant, there is a word for it. */
+static const char *suggest_block(const struct setting *word, char text[ADDR_BLOCK_TEXT_BYTES])
+{
+	static const char *const everybody[] = { "any", "*", "0/0", "everyone", "everybody" };
+
+	for (size_t i = 0; i < ARRAY_LEN(everybody); i++) {
+		if (word->directive->type != &type_proxy_from &&
+		    strcasecmp(word->text, everybody[i]) == 0)
+			return "all";
+	}
+	return addr_block_suggest(word->text, text);
+}
+
 static bool read_block(const struct setting *word, struct addr_block *ret_block)
 {
+	char text[ADDR_BLOCK_TEXT_BYTES];
 	const char *why;
 
 	if (addr_block_parse(word->text, ret_block, &why))
 		return true;
-	setting_error(word, NULL, "'%.60s': %s", word->text, why);
+	setting_error(word, suggest_block(word, text), "'%.60s': %s", word->text, why);
 	return false;
 }
 
 static void print_block(const struct addr_block *block, FILE *to)
 {
-	struct in6_addr in6;
-	char text[INET6_ADDRSTRLEN];
-	unsigned first = 0, all = 128;
-	int family = AF_INET6;
+	char text[ADDR_BLOCK_TEXT_BYTES];
 
-	memcpy(&in6, block->bytes, sizeof(in6));
-	if (block->bits >= MAPPED_BITS && IN6_IS_ADDR_V4MAPPED(&in6)) {
-		family = AF_INET;
-		first = MAPPED_BITS;
-		all = 32;
-	}
-	fputs(inet_ntop(family, block->bytes + first / 8, text, sizeof(text)), to);
-	if (block->bits - first < all)
-		fprintf(to, "/%u", block->bits - first);
+	fputs(addr_block_format(block, text), to);
 }
 
 /* ---- proxy_from ---- */

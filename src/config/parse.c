@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/parse.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <ini.h>
 
 #include "base/check.h"
+#include "config/foreign.h"
 #include "config/setting.h"
 
 /* ---- heads of sections ---- */
@@ -50,8 +52,10 @@ static void open_listener(struct parser *p, const struct setting *name)
 		return;
 	config->listeners_n++;
 	listener->place = p->reader.value_place;
-	if (!setting_name(name, listener->name))
+	if (!setting_name(name, listener->name)) {
 		listener->name[0] = '\0';
+		config->has_lost_section = true;
+	}
 	directive_set_defaults(SECTION_LISTENER, listener, p->diag);
 	p->section = listener;
 	p->given = listener->given;
@@ -82,12 +86,44 @@ static void open_pool(struct parser *p, const struct setting *name)
 		return;
 	config->pools_n++;
 	pool->place = p->reader.value_place;
-	if (!setting_name(name, pool->name))
+	if (!setting_name(name, pool->name)) {
 		pool->name[0] = '\0';
+		config->has_lost_section = true;
+	}
 	directive_set_defaults(SECTION_POOL, pool, p->diag);
 	set_fixed(pool);
 	p->section = pool;
 	p->given = pool->given;
+}
+
+/* "listener:web" or "pool.app", where a blank is meant. */
+static bool is_joined(const char *kind)
+{
+	for (size_t i = 0; i < CONFIG_SECTIONS; i++) {
+		size_t n = strlen(config_section_names[i]);
+
+		if (strncmp(kind, config_section_names[i], n) == 0 &&
+		    ispunct((unsigned char)kind[n]))
+			return true;
+	}
+	return false;
+}
+
+static void report_section(struct parser *p, const char *kind)
+{
+	const struct foreign *foreign = foreign_find(FOREIGN_SECTION, kind);
+	char text[FOREIGN_TEXT_BYTES] = "";
+	const char *near = NULL;
+
+	if (foreign)
+		foreign_format(foreign, text);
+	else if (is_joined(kind))
+		snprintf(text, sizeof(text), "; a blank comes before the name");
+	else
+		near = text_nearest(kind, config_section_names, CONFIG_SECTIONS);
+	diag_error(p->diag, &p->reader.value_place,
+		   "unknown section '%.60s' (global, listener NAME, pool NAME)%s%s%s%s", kind, text,
+		   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static void open_section(struct parser *p, const char *kind, const struct setting *name)
@@ -97,7 +133,6 @@ static void open_section(struct parser *p, const char *kind, const struct settin
 		[SECTION_LISTENER] = open_listener,
 		[SECTION_POOL] = open_pool,
 	};
-	const char *near;
 
 	for (size_t i = 0; i < CONFIG_SECTIONS; i++) {
 		if (strcmp(kind, config_section_names[i]) != 0)
@@ -106,10 +141,8 @@ static void open_section(struct parser *p, const char *kind, const struct settin
 		open[i](p, name);
 		return;
 	}
-	near = text_nearest(kind, config_section_names, CONFIG_SECTIONS);
-	diag_error(p->diag, &p->reader.value_place,
-		   "unknown section '%.60s' (global, listener NAME, pool NAME)%s%s%s", kind,
-		   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	p->config->has_lost_section = true;
+	report_section(p, kind);
 }
 
 /* "listener pg": the kind, and the name that follows it. */
@@ -135,27 +168,81 @@ static void read_head(struct parser *p)
 
 #define KEYS_MAX 128 /* of a section */
 
-static void report_unknown(struct parser *p, const char *key)
+/* In a section of another kind, under another name? */
+static const struct foreign *find_elsewhere(const struct parser *p, const char *key,
+					    enum config_section *ret_kind)
 {
-	const char *keys[KEYS_MAX], *near;
+	for (unsigned i = 0; i < CONFIG_SECTIONS; i++) {
+		const struct foreign *found = foreign_find((enum foreign_place)i, key);
+
+		if (found && found->ours && i != p->kind) {
+			*ret_kind = (enum config_section)i;
+			return found;
+		}
+	}
+	return NULL;
+}
+
+static const char *nearest_key(const struct parser *p, const char *key)
+{
+	const char *keys[KEYS_MAX];
 	size_t n = 0;
 
-	for (size_t i = 0; i < CONFIG_SECTIONS; i++) {
-		if (!directive_find((enum config_section)i, key))
-			continue;
-		diag_error(p->diag, &p->reader.key_place, "%s %s: this belongs in %s[%s%s]",
-			   p->title, key, i == SECTION_GLOBAL ? "" : "a ", config_section_names[i],
-			   i == SECTION_GLOBAL ? "" : " NAME");
-		return;
-	}
 	for (size_t i = 0; i < directives_n; i++) {
 		CHECK(n < ARRAY_LEN(keys));
 		if (directives[i].section == p->kind)
 			keys[n++] = directives[i].key;
 	}
-	near = diag_has_room(p->diag) ? text_nearest(key, keys, n) : NULL;
-	diag_error(p->diag, &p->reader.key_place, "%s %.60s: unknown directive%s%s%s", p->title,
-		   key, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return text_nearest(key, keys, n);
+}
+
+/* It was meant to be there: that it is missing is no mistake beside this one. */
+static void excuse(struct parser *p, const char *key)
+{
+	const struct directive *d = key ? directive_find(p->kind, key) : NULL;
+
+	if (d && p->given[d - directives].line == 0)
+		p->given[d - directives] = p->reader.key_place;
+}
+
+static void report_misplaced(struct parser *p, const char *key, enum config_section kind,
+			     const char *ours)
+{
+	const bool has_name = kind != SECTION_GLOBAL;
+
+	diag_error(p->diag, &p->reader.key_place, "%s %.60s: this belongs in %s[%s%s]%s%s%s",
+		   p->title, key, has_name ? "a " : "", config_section_names[kind],
+		   has_name ? " NAME" : "", ours ? ", where it is '" : "", ours ? ours : "",
+		   ours ? "'" : "");
+}
+
+static void report_unknown(struct parser *p, const char *key)
+{
+	const struct foreign *foreign = foreign_find((enum foreign_place)p->kind, key);
+	char text[FOREIGN_TEXT_BYTES] = "";
+	enum config_section kind;
+	const char *near = NULL;
+
+	for (unsigned i = 0; i < CONFIG_SECTIONS && !foreign; i++) {
+		if (!directive_find((enum config_section)i, key))
+			continue;
+		report_misplaced(p, key, (enum config_section)i, NULL);
+		return;
+	}
+	if (foreign) {
+		excuse(p, foreign->ours);
+		foreign_format(foreign, text);
+	} else {
+		near = nearest_key(p, key);
+		excuse(p, near);
+		foreign = near ? NULL : find_elsewhere(p, key, &kind);
+		if (foreign) {
+			report_misplaced(p, key, kind, foreign->ours);
+			return;
+		}
+	}
+	diag_error(p->diag, &p->reader.key_place, "%s %.60s: unknown directive%s%s%s%s", p->title,
+		   key, text, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static void set_value(struct parser *p, const struct directive *d)
@@ -182,6 +269,16 @@ static void set_value(struct parser *p, const struct directive *d)
 		d->type->set(&s, p->section);
 }
 
+/* After a head that could not be read, keys are not those of the section before. */
+static void lose_section(struct parser *p)
+{
+	if (!p->reader.has_lost_head)
+		return;
+	p->config->has_lost_section = true;
+	p->has_head = true;
+	p->section = NULL;
+}
+
 /* An ini_handler. Of a long value inih passes on a part only: the reader has all of it. */
 static int on_pair(void *user, const char *section, const char *key, const char *value)
 {
@@ -191,9 +288,11 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 	(void)section;
 	(void)value;
 	if (p->reader.is_head) {
+		p->reader.has_lost_head = false;
 		read_head(p);
 		return 1;
 	}
+	lose_section(p);
 	if (!p->has_head)
 		diag_error(
 			p->diag, &p->reader.key_place,
@@ -221,4 +320,5 @@ void parser_read(struct parser *p, const struct source *source)
 	reader_init(&p->reader, source, p->diag);
 	/* What it calls an error was reported by the reader, in better words. */
 	(void)ini_parse_stream(reader_next, &p->reader, on_pair, p);
+	lose_section(p);
 }

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/reader.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "config/directive.h"
+#include "config/foreign.h"
+
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+#define KEY_BYTES 64
+#define EXAMPLE_BYTES 100 /* of a value that is shown as it should be written */
 
 void reader_init(struct reader *reader, const struct source *source, struct diag *diag)
 {
 	reader->source = source;
 	reader->diag = diag;
 	reader->line = 0;
+	reader->has_lost_head = false;
 }
 
 static bool is_blank(char c)
@@ -120,6 +128,99 @@ static bool read_head(struct reader *r, const struct line *line)
 	return true;
 }
 
+/* A line that is not ours, taken to pieces: "bind *:80", "bind: *:80", "listen 80;", "server {". */
+struct odd_line {
+	char key[KEY_BYTES];
+	const char *value; /* NULL: there is none */
+	int value_bytes;
+	bool has_brace, has_semicolon;
+};
+
+static struct odd_line read_odd_line(const struct line *line)
+{
+	struct odd_line s = { 0 };
+	const char *at = line->at, *end = line->end;
+
+	while (at < end && !is_blank(*at) && *at != ':' && *at != '=' && *at != '{')
+		at++;
+	snprintf(s.key, sizeof(s.key), "%.*s", (int)MIN(at - line->at, KEY_BYTES - 1), line->at);
+	s.has_brace = end[-1] == '{' || line->at[0] == '}';
+	s.has_semicolon = end[-1] == ';';
+	if (at < end && *at == ':')
+		at++;
+	while (at < end && (is_blank(*at) || *at == '='))
+		at++;
+	while (end > at && (is_blank(end[-1]) || strchr("{;:", end[-1])))
+		end--;
+	s.value = at < end ? at : NULL;
+	s.value_bytes = (int)(end - at);
+	return s;
+}
+
+/* Our word for a key, whatever its section. */
+static const char *our_key(const char *key)
+{
+	static const enum foreign_place places[] = { FOREIGN_LISTENER, FOREIGN_POOL,
+						     FOREIGN_GLOBAL };
+	const char *ours = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(places) && !ours; i++)
+		ours = foreign_ours(places[i], key);
+	return ours ? ours : key;
+}
+
+static bool is_section(const char *key)
+{
+	for (size_t i = 0; i < CONFIG_SECTIONS; i++) {
+		if (strcmp(key, config_section_names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "frontend web" and "server {" begin one, "server s1 10.0.0.1:80" and "listen 80;" do not. */
+static const struct foreign *find_section(const struct odd_line *s)
+{
+	const bool is_one_word = !s->value || !memchr(s->value, ' ', (size_t)s->value_bytes);
+
+	if (!s->has_brace && (s->has_semicolon || !is_one_word))
+		return NULL;
+	return foreign_find(FOREIGN_SECTION, s->key);
+}
+
+/* Would a pair be made of it by an '=' alone? */
+static bool is_example(const struct odd_line *s)
+{
+	return s->value && s->value_bytes < EXAMPLE_BYTES && isalpha((unsigned char)s->key[0]) &&
+	       !memchr(s->value, '=', (size_t)s->value_bytes);
+}
+
+/* Neither a head nor a pair: says what comes closest, if anything does. */
+static void report_neither(struct reader *r, const struct line *line,
+			   const struct config_place *place)
+{
+	static const char what[] = "neither 'key = value' nor '[section]'";
+	const struct odd_line s = read_odd_line(line);
+	const struct foreign *section = find_section(&s);
+	char text[FOREIGN_TEXT_BYTES];
+
+	if (section)
+		diag_error(r->diag, place, "%s%s", what, foreign_format(section, text));
+	else if (is_section(s.key))
+		diag_error(r->diag, place, "%s; did you mean '[%s%s%.*s]'?", what, s.key,
+			   s.value ? " " : "", s.value ? s.value_bytes : 0, s.value ? s.value : "");
+	else if (s.has_brace && line->at[0] != '}')
+		diag_error(r->diag, place, "%s; braces mean nothing here", what);
+	else if (line->at[0] == '/')
+		diag_error(r->diag, place, "%s; a comment begins with ';' or '#'", what);
+	else if (is_example(&s))
+		diag_error(r->diag, place, "%s; did you mean '%s = %.*s'?", what, our_key(s.key),
+			   s.value_bytes, s.value);
+	else if (!r->has_lost_head || line->at[0] != '}')
+		diag_error(r->diag, place, "%s", what);
+	r->has_lost_head |= section || is_section(s.key);
+}
+
 /* "key = value". A ':' does not separate, though inih thinks so. */
 static bool read_pair(struct reader *r, const struct line *line)
 {
@@ -132,7 +233,7 @@ static bool read_pair(struct reader *r, const struct line *line)
 		trim(&key);
 	if (!equals || key.at == key.end || memchr(key.at, ':', (size_t)(key.end - key.at))) {
 		place = place_of(r, line, line->at, line->end);
-		diag_error(r->diag, &place, "neither 'key = value' nor '[section]'");
+		report_neither(r, line, &place);
 		return false;
 	}
 	r->key_place = place_of(r, line, key.at, key.end);
@@ -151,8 +252,11 @@ static bool read_line(struct reader *r)
 	line.end = line.begin + bytes;
 	if (r->line == 1 && bytes >= 3 && memcmp(line.begin, BYTE_ORDER_MARK, 3) == 0)
 		line.at += 3;
-	if (!is_text(r, &line))
+	if (!is_text(r, &line)) {
+		trim(&line);
+		r->has_lost_head |= line.at < line.end && *line.at == '[';
 		return false;
+	}
 	trim(&line);
 	cut_comment(&line);
 	trim(&line);
@@ -160,7 +264,12 @@ static bool read_line(struct reader *r)
 		return false;
 	memcpy(r->text, line.at, (size_t)(line.end - line.at));
 	r->text[line.end - line.at] = '\0';
-	return *line.at == '[' ? read_head(r, &line) : read_pair(r, &line);
+	if (*line.at != '[')
+		return read_pair(r, &line);
+	if (read_head(r, &line))
+		return true;
+	r->has_lost_head = true;
+	return false;
 }
 
 /*

@@ -144,6 +144,8 @@ const struct directive_type type_certificate = {
 
 /* ---- route ---- */
 
+#define ROUTE_TEXT_BYTES 140 /* of a suggestion */
+
 static bool read_pattern(const struct setting *word, struct route_config *route)
 {
 	size_t n = strlen(word->text);
@@ -179,15 +181,35 @@ static bool read_kind(const struct setting *word, struct route_config *route)
 	return false;
 }
 
+/* Three or four words of a route, or a name and a pool, as they should stand. */
+static const char *suggest_route(const struct words *words, char text[ROUTE_TEXT_BYTES])
+{
+	const char *last = words->text + words->at[words->n - 1];
+	const char *first = words->text + words->at[0];
+	const char *kind = "sni", *pattern = first;
+
+	if (words->n < 2 || words->n > 4)
+		return NULL;
+	if (strcmp(first, "sni") == 0 || strcmp(first, "alpn") == 0) {
+		kind = first;
+		pattern = words->text + words->at[1];
+	}
+	if (pattern == last || strchr(pattern, '>'))
+		return NULL;
+	snprintf(text, ROUTE_TEXT_BYTES, "%s %.60s -> %.60s", kind, pattern, last);
+	return text;
+}
+
 static bool read_route(const struct setting *s, struct route_config *route)
 {
 	struct setting kind, pattern, pool;
+	char text[ROUTE_TEXT_BYTES];
 	struct words words;
 
-	if (!words_split(s, &words))
+	if (!words_split(s, &words) || !words_are_of_one(&words))
 		return false;
 	if (words.n != 4 || strcmp(words.text + words.at[2], "->") != 0) {
-		setting_error(s, NULL, "this is not a route");
+		setting_error(s, suggest_route(&words, text), "this is not a route");
 		return false;
 	}
 	kind = words_setting(&words, 0);

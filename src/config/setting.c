@@ -6,15 +6,36 @@
 #include <string.h>
 
 #define WHAT_BYTES 512
+#define TIDY_BYTES 128 /* of a suggestion; longer values get none */
+
+/* Without quotes, and what other languages have in front or behind; NULL: as it is. */
+static const char *tidy(const char *typed, char text[TIDY_BYTES])
+{
+	size_t n = strlen(typed), front;
+
+	if (n < 2 || n >= TIDY_BYTES)
+		return NULL;
+	front = typed[0] == '=' && typed[1] == ' ' ? 2 : 0;
+	if (strchr(";,:", typed[n - 1]))
+		n--;
+	else if (strchr("\"'", typed[0]) && typed[n - 1] == typed[0])
+		n -= front = 1;
+	if (n <= front || n - front == strlen(typed))
+		return NULL;
+	snprintf(text, TIDY_BYTES, "%.*s", (int)(n - front), typed + front);
+	return text;
+}
 
 void setting_error(const struct setting *s, const char *suggestion, const char *format, ...)
 {
-	char what[WHAT_BYTES], allowed[DIRECTIVE_ALLOWED_BYTES];
+	char what[WHAT_BYTES], allowed[DIRECTIVE_ALLOWED_BYTES], tidied[TIDY_BYTES];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
+	if (!suggestion)
+		suggestion = tidy(s->text, tidied);
 	diag_error(s->diag, &s->place, "%s: %s (%s)%s%s%s", s->title, what,
 		   directive_allowed(s->directive, allowed), suggestion ? "; did you mean '" : "",
 		   suggestion ? suggestion : "", suggestion ? "'?" : "");
@@ -24,6 +45,30 @@ static bool is_name_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 	       c == '_' || c == '.' || c == '-';
+}
+
+/* A name like the one that was typed. */
+static const char *suggest_name(const char *typed, char text[TIDY_BYTES])
+{
+	if (!tidy(typed, text))
+		snprintf(text, TIDY_BYTES, "%s", typed);
+	if (strlen(text) >= CONFIG_NAME_BYTES)
+		return NULL;
+	for (char *at = text; *at != '\0'; at++) {
+		if (!is_name_letter(*at))
+			*at = '_';
+	}
+	return text;
+}
+
+static void report_no_name(const struct setting *s)
+{
+	char text[TIDY_BYTES];
+	const char *like = suggest_name(s->text, text);
+
+	diag_error(s->diag, &s->place,
+		   "%s: '%.60s' is not a name (letters, digits, '_', '.', '-')%s%s%s", s->title,
+		   s->text, like ? "; did you mean '" : "", like ? like : "", like ? "'?" : "");
 }
 
 bool setting_name(const struct setting *s, char ret_name[CONFIG_NAME_BYTES])
@@ -37,9 +82,7 @@ bool setting_name(const struct setting *s, char ret_name[CONFIG_NAME_BYTES])
 	while (is_name_letter(s->text[n]))
 		n++;
 	if (s->text[n] != '\0') {
-		diag_error(s->diag, &s->place,
-			   "%s: '%.60s' is not a name (letters, digits, '_', '.', '-')", s->title,
-			   s->text);
+		report_no_name(s);
 		return false;
 	}
 	if (n >= CONFIG_NAME_BYTES) {

@@ -84,6 +84,8 @@ static const struct pool_config *find_pool(const struct config *config,
 
 	if (link->name[0] == '\0')
 		return NULL;
+	if (!found && config->has_lost_section)
+		return NULL;
 	if (!found) {
 		report_unknown_pool(listener, pools, link, l->diag);
 		return NULL;

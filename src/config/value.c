@@ -4,8 +4,11 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/check.h"
+#include "config/foreign.h"
+#include "config/guess.h"
 #include "config/setting.h"
 
 static_assert(sizeof(enum relay_mode) == sizeof(unsigned), "a choice is stored as one");
@@ -49,16 +52,32 @@ static bool is_in_range(const struct directive *d, uint64_t value)
 	return value >= d->min && value <= d->max;
 }
 
-/* "10" where a unit is needed: seconds are meant, most likely. */
-static const char *with_unit(const struct setting *s, char text[TEXT_NUMBER_BYTES])
+static bool is_endless(const char *text)
 {
-	const struct directive_type *type = s->directive->type;
+	static const char *const words[] = { "never", "none",     "no",       "off",      "-1",
+					     "inf",   "infinity", "infinite", "unlimited" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcasecmp(text, words[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What was probably meant, if it is allowed, or NULL. */
+static const char *guess(const struct setting *s, char text[TEXT_NUMBER_BYTES])
+{
+	const struct directive *d = s->directive;
+	const char *guessed = NULL;
 	uint64_t value;
 
-	if (!type->unit)
+	if (is_endless(s->text))
+		return d->zero;
+	if (d->type->guess)
+		guessed = d->type->guess(s->text, text);
+	if (!guessed || !d->type->parse(guessed, &value) || !is_in_range(d, value))
 		return NULL;
-	snprintf(text, TEXT_NUMBER_BYTES, "%.20s%s", s->text, type->unit);
-	return type->parse(text, &value) ? text : NULL;
+	return !d->step || value % d->step == 0 ? guessed : NULL;
 }
 
 static bool read_quantity(const struct setting *s, uint64_t *ret_value)
@@ -71,7 +90,7 @@ static bool read_quantity(const struct setting *s, uint64_t *ret_value)
 		return true;
 	}
 	if (!d->type->parse(s->text, ret_value)) {
-		setting_error(s, with_unit(s, text), "'%.60s' is not a %s", s->text, d->type->noun);
+		setting_error(s, guess(s, text), "'%.60s' is not a %s", s->text, d->type->noun);
 		return false;
 	}
 	if (!is_in_range(d, *ret_value)) {
@@ -126,6 +145,7 @@ const struct directive_type type_number = {
 	.set = set_quantity,
 	.print = print_quantity,
 	.noun = "number",
+	.guess = guess_number,
 	.parse = text_to_u64,
 	.format = format_number,
 	.bytes = sizeof(unsigned),
@@ -135,8 +155,8 @@ const struct directive_type type_duration = {
 	.allow = allow_quantity,
 	.set = set_quantity,
 	.print = print_quantity,
-	.noun = "duration",
-	.unit = "s",
+	.noun = "duration, a number with ms, s, m, h or d",
+	.guess = guess_duration,
 	.parse = text_to_ms,
 	.format = text_from_ms,
 	.bytes = sizeof(uint64_t),
@@ -146,7 +166,8 @@ const struct directive_type type_size = {
 	.allow = allow_quantity,
 	.set = set_quantity,
 	.print = print_quantity,
-	.noun = "size",
+	.noun = "size, a number with k, M or G",
+	.guess = guess_size,
 	.parse = text_to_bytes,
 	.format = text_from_bytes,
 	.bytes = sizeof(uint64_t),
@@ -201,8 +222,8 @@ const struct directive_type type_rate = {
 	.allow = allow_quantity,
 	.set = set_quantity,
 	.print = print_quantity,
-	.noun = "rate",
-	.unit = per_second,
+	.noun = "rate, a number with /s",
+	.guess = guess_rate,
 	.parse = parse_rate,
 	.format = format_rate,
 	.bytes = sizeof(unsigned),
@@ -212,8 +233,8 @@ const struct directive_type type_byte_rate = {
 	.allow = allow_quantity,
 	.set = set_quantity,
 	.print = print_quantity,
-	.noun = "rate",
-	.unit = per_second,
+	.noun = "rate, a number of bytes (k, M or G) with /s",
+	.guess = guess_byte_rate,
 	.parse = parse_byte_rate,
 	.format = format_byte_rate,
 	.bytes = sizeof(uint64_t),
@@ -264,14 +285,26 @@ static int find_word(const struct setting *s, const char *const *words, size_t n
 	return -1;
 }
 
+/* Another balancer's word for one of ours, or a slip of the pen. */
+static const char *suggest_word(const struct setting *s)
+{
+	const struct directive *d = s->directive;
+	const char *ours = NULL;
+
+	if (d->words == balance_kind_names)
+		ours = foreign_ours(FOREIGN_BALANCE, s->text);
+	else if (d->words == log_level_names)
+		ours = foreign_ours(FOREIGN_LOG_LEVEL, s->text);
+	return ours ? ours : text_nearest(s->text, d->words, d->words_n);
+}
+
 static void set_choice(const struct setting *s, void *section)
 {
 	const struct directive *d = s->directive;
 	int value = find_word(s, d->words, d->words_n);
 
 	if (value < 0)
-		setting_error(s, text_nearest(s->text, d->words, d->words_n),
-			      "unknown value '%.60s'", s->text);
+		setting_error(s, suggest_word(s), "unknown value '%.60s'", s->text);
 	else
 		memcpy((char *)section + d->offset, &value, sizeof(value));
 }
@@ -304,9 +337,10 @@ static void set_flag(const struct setting *s, void *section)
 {
 	int value = find_word(s, flag_words, ARRAY_LEN(flag_words));
 
-	/* No suggestion: of 'on' the nearest is 'no'. */
+	/* Not the nearest: of 'on' that is 'no'. */
 	if (value < 0)
-		setting_error(s, NULL, "unknown value '%.60s'", s->text);
+		setting_error(s, foreign_ours(FOREIGN_FLAG, s->text), "unknown value '%.60s'",
+			      s->text);
 	else
 		*(bool *)((char *)section + s->directive->offset) = value != 0;
 }

@@ -4,9 +4,13 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "config/foreign.h"
+#include "config/value.h"
 
 #define BLANKS " \t"
 #define TITLE_BYTES 256
+#define KEY_BYTES 64
+#define SUGGESTION_BYTES 128
 
 bool words_split(const struct setting *s, struct words *ret_words)
 {
@@ -43,29 +47,162 @@ struct setting words_setting(const struct words *words, size_t i)
 	return s;
 }
 
-static const struct directive *find_option(const struct setting *word, size_t key_bytes,
-					   const struct directive *options, size_t n)
+/* Several of something on one line: a path may have a comma in it, an address may not. */
+static bool is_list_word(const char *word)
 {
-	const char *keys[WORDS_MAX];
-	char key[64];
+	const size_t n = strlen(word);
 
-	CHECK(n <= ARRAY_LEN(keys));
-	snprintf(key, sizeof(key), "%.*s", (int)MIN(key_bytes, sizeof(key) - 1), word->text);
-	for (size_t i = 0; i < n; i++) {
-		keys[i] = options[i].key;
-		if (strcmp(key, keys[i]) == 0)
-			return &options[i];
+	if (n > 0 && word[n - 1] == ',')
+		return true;
+	return word[0] != '/' && strncmp(word, "unix:", 5) != 0 && strchr(word, ',');
+}
+
+static bool has_list_word(const struct words *words)
+{
+	for (size_t i = 0; i < words->n; i++) {
+		if (is_list_word(words->text + words->at[i]))
+			return true;
 	}
-	setting_error(word, text_nearest(key, keys, n), "unknown option '%s'", key);
+	return false;
+}
+
+/* The value with blanks for commas, or NULL when it is too long to be shown. */
+static const char *without_commas(const char *from, char text[SUGGESTION_BYTES])
+{
+	size_t n = 0;
+
+	for (; *from != '\0'; from++) {
+		const bool is_gap = *from == ',' || strchr(BLANKS, *from);
+
+		if (is_gap && (n == 0 || text[n - 1] == ' '))
+			continue;
+		if (n == SUGGESTION_BYTES - 1)
+			return NULL;
+		text[n++] = is_gap ? ' ' : *from;
+	}
+	while (n > 0 && text[n - 1] == ' ')
+		n--;
+	text[n] = '\0';
+	return n > 0 ? text : NULL;
+}
+
+bool words_are_a_list(const struct words *words)
+{
+	char text[SUGGESTION_BYTES];
+
+	if (!has_list_word(words))
+		return true;
+	setting_error(words->whole, without_commas(words->whole->text, text),
+		      "separate them by blanks, without commas");
+	return false;
+}
+
+bool words_are_of_one(const struct words *words)
+{
+	const struct setting *s = words->whole;
+
+	if (!has_list_word(words))
+		return true;
+	setting_error(s, NULL,
+		      "separate words by blanks, without commas; each %s has a line of its own",
+		      s->directive->key);
+	return false;
+}
+
+/* ---- options ---- */
+
+/* What options there are, and which were given. */
+struct option_set {
+	const struct directive *options;
+	size_t n;
+	void *to;
+	bool is_set[WORDS_MAX];
+	bool was_unexpected; /* one that follows it would be told of, too */
+};
+
+static const struct foreign *find_foreign(const struct setting *word, const char *key)
+{
+	const struct directive_type *type = word->directive->type;
+
+	if (type == &type_bind)
+		return foreign_find(FOREIGN_BIND, key);
+	return type == &type_backend ? foreign_find(FOREIGN_BACKEND, key) : NULL;
+}
+
+static const struct directive *find_key(const struct option_set *set, const char *key)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (strcmp(key, set->options[i].key) == 0)
+			return &set->options[i];
+	}
 	return NULL;
 }
 
-static const struct directive *find_bare(const char *word, const struct directive *options,
-					 size_t n)
+static const char *nearest_key(const struct option_set *set, const char *key)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (options[i].bare && strcmp(word, options[i].bare) == 0)
-			return &options[i];
+	const char *keys[2 * WORDS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		keys[n++] = set->options[i].key;
+		if (set->options[i].bare)
+			keys[n++] = set->options[i].bare;
+	}
+	return text_nearest(key, keys, n);
+}
+
+static void report_unknown(const struct setting *word, const struct option_set *set,
+			   const char *key)
+{
+	const struct foreign *foreign = find_foreign(word, key);
+	char text[FOREIGN_TEXT_BYTES];
+
+	if (foreign)
+		diag_error(word->diag, &word->place, "%s: unknown option '%s'%s", word->title, key,
+			   foreign_format(foreign, text));
+	else
+		setting_error(word, nearest_key(set, key), "unknown option '%s'", key);
+}
+
+/* "weight:2" or "weight 2", where "weight=2" is meant. */
+static const char *suggest_option(const struct words *words, size_t i, const struct option_set *set,
+				  char text[SUGGESTION_BYTES])
+{
+	const char *word = words->text + words->at[i], *value = NULL;
+	size_t key_bytes = strcspn(word, ":");
+	char key[KEY_BYTES];
+
+	snprintf(key, sizeof(key), "%.*s", (int)MIN(key_bytes, sizeof(key) - 1), word);
+	if (!find_key(set, key))
+		return nearest_key(set, word);
+	if (word[key_bytes] == ':')
+		value = word + key_bytes + 1;
+	else if (i + 1 < words->n)
+		value = words->text + words->at[i + 1];
+	snprintf(text, SUGGESTION_BYTES, "%s=%.60s", key, value ? value : "");
+	return text;
+}
+
+static void report_unexpected(const struct words *words, size_t i, struct option_set *set)
+{
+	const struct setting word = words_setting(words, i);
+	char text[SUGGESTION_BYTES];
+
+	if (set->was_unexpected)
+		return;
+	set->was_unexpected = true;
+	if (find_foreign(&word, word.text))
+		report_unknown(&word, set, word.text);
+	else
+		setting_error(&word, suggest_option(words, i, set, text), "unexpected '%.60s'",
+			      word.text);
+}
+
+static const struct directive *find_bare(const struct option_set *set, const char *word)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->options[i].bare && strcmp(word, set->options[i].bare) == 0)
+			return &set->options[i];
 	}
 	return NULL;
 }
@@ -89,41 +226,45 @@ static void set_option(const struct setting *word, const struct directive *optio
 	option->type->set(&s, to);
 }
 
-static void set_once(const struct setting *word, const struct directive *options, size_t n,
-		     bool *is_set, void *to)
+static void set_once(const struct words *words, size_t i, struct option_set *set)
 {
-	size_t key_bytes = strcspn(word->text, "=");
-	const struct directive *option;
+	const struct setting word = words_setting(words, i);
+	const struct directive *option = find_bare(set, word.text);
+	char key[KEY_BYTES];
 
-	option = find_bare(word->text, options, n);
-	if (!option && word->text[key_bytes] == '\0') {
-		setting_error(word, NULL, "unexpected '%.60s'", word->text);
+	if (!option && !strchr(word.text, '=')) {
+		report_unexpected(words, i, set);
 		return;
 	}
+	snprintf(key, sizeof(key), "%.*s", (int)MIN(strcspn(word.text, "="), sizeof(key) - 1),
+		 word.text);
 	if (!option)
-		option = find_option(word, key_bytes, options, n);
-	if (!option)
+		option = find_key(set, key);
+	if (!option && find_bare(set, key)) {
+		setting_error(&word, key, "'%s' has no value", key);
 		return;
-	if (is_set[option - options])
-		setting_error(word, NULL, "'%s' given twice", option->key);
+	}
+	if (!option) {
+		report_unknown(&word, set, key);
+		return;
+	}
+	if (set->is_set[option - set->options])
+		setting_error(&word, NULL, "'%s' given twice", option->key);
 	else
-		set_option(word, option, to);
-	is_set[option - options] = true;
+		set_option(&word, option, set->to);
+	set->is_set[option - set->options] = true;
 }
 
 void words_set_options(const struct words *words, size_t first, const struct directive *options,
 		       size_t options_n, void *to)
 {
-	bool is_set[WORDS_MAX] = { false };
+	struct option_set set = { .options = options, .n = options_n, .to = to };
 
-	CHECK(options_n <= ARRAY_LEN(is_set));
+	CHECK(options_n <= ARRAY_LEN(set.is_set));
 	for (size_t i = 0; i < options_n; i++)
 		directive_set_default(&options[i], to, words->whole->diag);
-	for (size_t i = first; i < words->n; i++) {
-		struct setting word = words_setting(words, i);
-
-		set_once(&word, options, options_n, is_set, to);
-	}
+	for (size_t i = first; i < words->n; i++)
+		set_once(words, i, &set);
 }
 
 void words_print_options(const struct directive *options, size_t options_n, const void *from,

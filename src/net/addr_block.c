@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Where IPv4 begins in the IPv6 form, ::ffff:a.b.c.d. */
@@ -67,6 +68,69 @@ bool addr_block_parse(const char *text, struct addr_block *ret_block, const char
 	}
 	*ret_block = block;
 	return true;
+}
+
+/* "255.255.0.0" as 16; false when it is no netmask. */
+static bool read_mask(const char *text, uint64_t *ret_bits)
+{
+	struct in_addr in4;
+	uint32_t mask;
+
+	if (inet_pton(AF_INET, text, &in4) != 1)
+		return false;
+	mask = ntohl(in4.s_addr);
+	*ret_bits = (uint64_t)__builtin_popcount(mask);
+	return (mask | (mask - 1)) == UINT32_MAX || mask == 0;
+}
+
+/* "10" or "10.1" as "10.0.0.0" or "10.1.0.0": people write so before a prefix. */
+static size_t complete(const char *text, size_t n, char ret_host[INET6_ADDRSTRLEN])
+{
+	size_t dots = 0;
+
+	if (n + sizeof(".0.0.0") > INET6_ADDRSTRLEN)
+		return 0;
+	memcpy(ret_host, text, n);
+	for (size_t i = 0; i < n; i++)
+		dots += text[i] == '.';
+	for (; !memchr(text, ':', n) && dots < 3; dots++, n += 2)
+		memcpy(ret_host + n, ".0", 2);
+	ret_host[n] = '\0';
+	return n;
+}
+
+const char *addr_block_format(const struct addr_block *block, char text[ADDR_BLOCK_TEXT_BYTES])
+{
+	const bool is_ipv4 = block->bits >= MAPPED_BITS && is_mapped(block->bytes);
+	const unsigned first = is_ipv4 ? MAPPED_BITS : 0;
+	size_t n;
+
+	inet_ntop(is_ipv4 ? AF_INET : AF_INET6, block->bytes + first / 8, text, INET6_ADDRSTRLEN);
+	n = strlen(text);
+	if (block->bits < 128)
+		snprintf(text + n, ADDR_BLOCK_TEXT_BYTES - n, "/%u", block->bits - first);
+	return text;
+}
+
+const char *addr_block_suggest(const char *typed, char text[ADDR_BLOCK_TEXT_BYTES])
+{
+	const size_t n = strcspn(typed, "/");
+	char host[INET6_ADDRSTRLEN];
+	struct addr_block block;
+	uint64_t bits;
+	bool is_ipv4;
+	size_t bytes = complete(typed, n, host);
+
+	if (typed[n] != '/' || bytes == 0 || !read_host(host, bytes, block.bytes, &is_ipv4))
+		return NULL;
+	if (!text_to_u64(typed + n + 1, &bits) && !(is_ipv4 && read_mask(typed + n + 1, &bits)))
+		return NULL;
+	if (bits > (is_ipv4 ? 32 : 128))
+		return NULL;
+	block.bits = (uint8_t)(is_ipv4 ? bits + MAPPED_BITS : bits);
+	for (unsigned i = 0; i < sizeof(block.bytes); i++)
+		block.bytes[i] &= (uint8_t)~open_bits(block.bits, i);
+	return addr_block_format(&block, text);
 }
 
 bool addr_block_has(const struct addr_block *block, const struct addr *addr)

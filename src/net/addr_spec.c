@@ -177,6 +177,8 @@ static const char *read_inet(const char *text, struct addr_spec *spec)
 	const char *end = is_bracketed ? strchr(host, ']') : strrchr(host, ':');
 	const char *why;
 
+	if (strstr(text, "://"))
+		return "an address has no scheme in front of it";
 	if (!end)
 		return is_bracketed ? "a ']' is missing" : "a port is missing";
 	why = copy_host(spec, host, (size_t)(end - host));

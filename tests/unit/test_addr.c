@@ -501,12 +501,49 @@ static void a_bad_block_says_what_is_wrong(void **state)
 	}
 }
 
+static void the_block_that_was_meant_is_suggested(void **state)
+{
+	static const struct {
+		const char *typed, *meant; /* NULL: anybody's guess */
+	} rows[] = {
+		{ "10.0.0.1/8", "10.0.0.0/8" },
+		{ "10.1.2.3/9", "10.0.0.0/9" },
+		{ "10.200.2.3/9", "10.128.0.0/9" },
+		{ "192.168.1.1/24", "192.168.1.0/24" },
+		{ "1.2.3.4/0", "0.0.0.0/0" },
+		{ "2001:db8::1/32", "2001:db8::/32" },
+		{ "fe80::1/10", "fe80::/10" },
+		{ "10.0.0.0/255.0.0.0", "10.0.0.0/8" },
+		{ "192.168.3.4/255.255.255.0", "192.168.3.0/24" },
+		{ "10/8", "10.0.0.0/8" },
+		{ "172.16/12", "172.16.0.0/12" },
+		{ "10.0.0.0/255.0.255.0", NULL },
+		{ "10.0.0.0/33", NULL },
+		{ "10.0.0.1", NULL },
+		{ "example.com/8", NULL },
+		{ "/8", NULL },
+		{ "", NULL },
+		{ "::/129", NULL },
+		{ "1111:1111:1111:1111:1111:1111:1111:1111:1111:11/8", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[ADDR_BLOCK_TEXT_BYTES];
+		const char *meant = addr_block_suggest(rows[i].typed, text);
+
+		if (!meant != !rows[i].meant || (meant && strcmp(meant, rows[i].meant) != 0))
+			fail_msg("'%s': %s", rows[i].typed, meant ? meant : "nothing");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_of_a_spec_is_read),
 		cmocka_unit_test(a_bad_spec_says_what_is_wrong),
 		cmocka_unit_test(endless_hosts_are_refused),
+		cmocka_unit_test(the_block_that_was_meant_is_suggested),
 		cmocka_unit_test(literals_come_back_as_they_were_written),
 		cmocka_unit_test(the_longest_texts_fit),
 		cmocka_unit_test(addr_parse_takes_literals_only),

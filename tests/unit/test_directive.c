@@ -116,46 +116,52 @@ static const struct mistake {
 	{ SECTION_GLOBAL, "workers", "many",
 	  "x.ini:2:11: error: [global] workers: 'many' is not a number (auto, 1..256)\n" },
 	{ SECTION_GLOBAL, "workers", "-1",
-	  "x.ini:2:11: error: [global] workers: '-1' is not a number (auto, 1..256)\n" },
+	  "x.ini:2:11: error: [global] workers: '-1' is not a number (auto, 1..256); "
+	  "did you mean 'auto'?\n" },
 	{ SECTION_GLOBAL, "workers", "99999999999999999999",
 	  "x.ini:2:11: error: [global] workers: '99999999999999999999' is not a number "
 	  "(auto, 1..256)\n" },
 	{ SECTION_GLOBAL, "buffer_memory", "1GB",
-	  "x.ini:2:17: error: [global] buffer_memory: '1GB' is not a size (68k..256G)\n" },
+	  "x.ini:2:17: error: [global] buffer_memory: '1GB' is not a size, a number with k, M or "
+	  "G (68k..256G); did you mean '1G'?\n" },
 	{ SECTION_GLOBAL, "log_level", "warning",
 	  "x.ini:2:13: error: [global] log_level: unknown value 'warning' "
-	  "(error, warn, info, debug)\n" },
+	  "(error, warn, info, debug); "
+	  "did you mean 'warn'?\n" },
 	{ SECTION_GLOBAL, "log_format", "jason",
 	  "x.ini:2:14: error: [global] log_format: unknown value 'jason' (logfmt, json); "
 	  "did you mean 'json'?\n" },
 	{ SECTION_GLOBAL, "log_format", "",
 	  "x.ini:2:13: error: [global] log_format: no value (logfmt, json)\n" },
 	{ SECTION_LISTENER, "idle_timeout", "10",
-	  "x.ini:6:16: error: [listener l] idle_timeout: '10' is not a duration "
-	  "(0, 10ms..365d); did you mean '10s'?\n" },
+	  "x.ini:6:16: error: [listener l] idle_timeout: '10' is not a duration, a number "
+	  "with ms, s, m, h or d (0, 10ms..365d); did you mean '10s'?\n" },
 	{ SECTION_LISTENER, "idle_timeout", "1 h",
-	  "x.ini:6:16: error: [listener l] idle_timeout: '1 h' is not a duration "
-	  "(0, 10ms..365d)\n" },
+	  "x.ini:6:16: error: [listener l] idle_timeout: '1 h' is not a duration, a number "
+	  "with ms, s, m, h or d (0, 10ms..365d); did you mean '1h'?\n" },
 	{ SECTION_LISTENER, "keepalive_idle", "1500ms",
 	  "x.ini:6:18: error: [listener l] keepalive_idle: '1500ms' is not a multiple of "
 	  "1s (1s..32767s)\n" },
 	{ SECTION_LISTENER, "keepalive", "on",
-	  "x.ini:6:13: error: [listener l] keepalive: unknown value 'on' (yes, no)\n" },
+	  "x.ini:6:13: error: [listener l] keepalive: unknown value 'on' (yes, no); "
+	  "did you mean 'yes'?\n" },
 	{ SECTION_LISTENER, "bind", "80",
 	  "x.ini:6:8: error: [listener l] bind: a port is missing "
 	  "(HOST:PORT, HOST:FIRST-LAST, *:PORT or :PORT [freebind], "
-	  "unix:PATH [mode=0660] [owner=NAME] [group=NAME])\n" },
+	  "unix:PATH "
+	  "[mode=0660] [owner=NAME] [group=NAME]); did you mean ':80'?\n" },
 	{ SECTION_LISTENER, "session_rate", "100",
-	  "x.ini:6:16: error: [listener l] session_rate: '100' is not a rate "
+	  "x.ini:6:16: error: [listener l] session_rate: '100' is not a rate, a number with /s "
 	  "(0, 1/s..1000000/s); did you mean '100/s'?\n" },
 	{ SECTION_LISTENER, "session_rate", "100/m",
-	  "x.ini:6:16: error: [listener l] session_rate: '100/m' is not a rate "
+	  "x.ini:6:16: error: [listener l] session_rate: '100/m' is not a rate, a number with /s "
 	  "(0, 1/s..1000000/s)\n" },
 	{ SECTION_LISTENER, "session_rate", "1000001/s",
 	  "x.ini:6:16: error: [listener l] session_rate: '1000001/s' is out of range "
 	  "(0, 1/s..1000000/s)\n" },
 	{ SECTION_LISTENER, "bandwidth", "10M",
-	  "x.ini:6:13: error: [listener l] bandwidth: '10M' is not a rate "
+	  "x.ini:6:13: error: [listener l] bandwidth: '10M' is not a rate, a number of bytes (k, "
+	  "M or G) with /s "
 	  "(0, 1k/s..1024G/s); did you mean '10M/s'?\n" },
 	{ SECTION_LISTENER, "proxy", "v2",
 	  "x.ini:6:9: error: [listener l] proxy: unknown value 'v2' (off, accept)\n" },
@@ -164,18 +170,16 @@ static const struct mistake {
 	  "(off, passthrough, terminate); did you mean 'terminate'?\n" },
 	{ SECTION_LISTENER, "allow", "10.0.0.1/8",
 	  "x.ini:6:9: error: [listener l] allow: '10.0.0.1/8': bits behind the prefix are "
-	  "set (ADDRESS, ADDRESS/BITS, all)\n" },
+	  "set (ADDRESS, ADDRESS/BITS, all); did you mean '10.0.0.0/8'?\n" },
 	{ SECTION_LISTENER, "deny", "10.0.0.1  10.0.0.2/33",
 	  "x.ini:6:18: error: [listener l] deny: '10.0.0.2/33': the prefix is not in 0-32 "
 	  "(ADDRESS, ADDRESS/BITS, all)\n" },
 	{ SECTION_LISTENER, "proxy_from", "all",
 	  "x.ini:6:14: error: [listener l] proxy_from: 'all': not an IPv4 or IPv6 address "
-	  "(ADDRESS, ADDRESS/BITS)\n"
-	  "x.ini:6:14: warning: [listener l] proxy_from: means nothing without "
-	  "proxy = accept\n" },
+	  "(ADDRESS, ADDRESS/BITS)\n" },
 	{ SECTION_POOL, "source", "192.0.2.1 10.0.0.1:80",
-	  "x.ini:9:20: error: [pool p] source: '10.0.0.1:80' is not an address "
-	  "(ADDRESS)\n" },
+	  "x.ini:9:20: error: [pool p] source: '10.0.0.1:80' is not an address, "
+	  "without a port or a prefix (ADDRESS)\n" },
 	{ SECTION_POOL, "source", "0.0.0.0",
 	  "x.ini:9:10: error: [pool p] source: '0.0.0.0' is not an address (ADDRESS)\n" },
 	{ SECTION_POOL, "source", "eth0",
@@ -235,10 +239,11 @@ static void a_backend_line_says_which_word_is_wrong(void **state)
 		unsigned column;
 		const char *said;
 		bool has_form;
+		const char *behind;
 	} rows[] = {
 		{ "c", 11, "a name and an address are needed", true },
 		{ "c:d 192.0.2.2:80", 11, "'c:d' is not a name (letters, digits, '_', '.', '-')",
-		  false },
+		  false, "; did you mean 'c_d'?" },
 		{ "c 192.0.2.2", 13, "a port is missing", true },
 		{ "c 192.0.2.2:1-2", 13, "a backend has one port, not a range", true },
 		{ "c 192.0.2.2:0", 13, "there is no port 0 to connect to", true },
@@ -250,19 +255,22 @@ static void a_backend_line_says_which_word_is_wrong(void **state)
 		  false },
 		{ "c 192.0.2.2:80 weight=1 weight=2", 35, "'weight' given twice", true },
 		{ "c 192.0.2.2:80 max_sessions=-1", 39,
-		  "max_sessions: '-1' is not a number (0, 1..16777216)", false },
+		  "max_sessions: '-1' is not a number (0, 1..16777216)", false,
+		  "; did you mean '0'?" },
 		{ "c 192.0.2.2:80 tier=8", 31, "tier: '8' is out of range (0..7)", false },
-		{ "c 192.0.2.2:80 backup=1", 26, "unknown option 'backup'", true },
+		{ "c 192.0.2.2:80 backup=1", 26, "'backup' has no value", true,
+		  "; did you mean 'backup'?" },
 		{ "c 192.0.2.2:80 tier=2 backup", 33, "'tier' given twice", true },
 		{ "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", 11, "more than 16 words", true },
 	};
 	struct stage *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char said[256];
+		char said[320];
 
-		snprintf(said, sizeof(said), "x.ini:9:%u: error: [pool p] backend: %s%s\n",
-			 rows[i].column, rows[i].said, rows[i].has_form ? form : "");
+		snprintf(said, sizeof(said), "x.ini:9:%u: error: [pool p] backend: %s%s%s\n",
+			 rows[i].column, rows[i].said, rows[i].has_form ? form : "",
+			 rows[i].behind ? rows[i].behind : "");
 		try(st, directive_find(SECTION_POOL, "backend"), rows[i].value);
 		stage_expect(st, said);
 	}
@@ -288,8 +296,12 @@ static void a_route_says_which_word_is_wrong(void **state)
 		unsigned column;
 		const char *said, *behind;
 	} rows[] = {
-		{ "sni a.example.com => p", 9, "this is not a route", "" },
-		{ "sni a.example.com p", 9, "this is not a route", "" },
+		{ "sni a.example.com => p", 9, "this is not a route",
+		  "; did you mean 'sni a.example.com -> p'?" },
+		{ "sni a.example.com p", 9, "this is not a route",
+		  "; did you mean 'sni a.example.com -> p'?" },
+		{ "a.example.com p", 9, "this is not a route",
+		  "; did you mean 'sni a.example.com -> p'?" },
 		{ "sni a.example.com -> p q", 9, "this is not a route", "" },
 		{ "-> p", 9, "this is not a route", "" },
 		{ "sin a.example.com -> p", 9, "unknown kind of route 'sin'",
@@ -312,7 +324,7 @@ static void a_route_says_which_word_is_wrong(void **state)
 	}
 	try_route(st, "sni a.example.com -> a/b");
 	stage_expect(st, "x.ini:5:30: error: [listener l] route: 'a/b' is not a name "
-			 "(letters, digits, '_', '.', '-')\n");
+			 "(letters, digits, '_', '.', '-'); did you mean 'a_b'?\n");
 }
 
 static void a_route_is_kept_as_it_is_compared(void **state)

@@ -156,14 +156,17 @@ static void every_mistake_is_named_with_its_place(void **state)
 		  "x.ini:6:2: error: unknown section 'listner' (global, listener NAME, pool NAME); "
 		  "did you mean 'listener'?\n" },
 		{ STAGE_GOOD "[frontend m]\n", "x.ini:6:2: error: unknown section 'frontend' "
-					       "(global, listener NAME, pool NAME)\n" },
+					       "(global, listener NAME, pool NAME); here it is "
+					       "'[listener NAME]'\n" },
 		{ STAGE_GOOD "[]\n", "x.ini:6:2: error: unknown section '' "
 				     "(global, listener NAME, pool NAME)\n" },
 		{ STAGE_GOOD "[listener]\n", "x.ini:6:10: error: [listener]: a name is missing\n" },
 		{ STAGE_GOOD "[pool a/b]\n", "x.ini:6:7: error: [pool a/b]: 'a/b' is not a name "
-					     "(letters, digits, '_', '.', '-')\n" },
+					     "(letters, digits, '_', '.', '-'); did you "
+					     "mean 'a_b'?\n" },
 		{ STAGE_GOOD "[pool a b]\n", "x.ini:6:7: error: [pool a b]: 'a b' is not a name "
-					     "(letters, digits, '_', '.', '-')\n" },
+					     "(letters, digits, '_', '.', '-'); did you "
+					     "mean 'a_b'?\n" },
 		{ STAGE_GOOD "[global g]\n",
 		  "x.ini:6:9: error: [global]: this section has no name\n" },
 		{ STAGE_GOOD "[global]\n[global]\n",
@@ -225,11 +228,12 @@ static void the_line_is_shown_with_a_caret(void **state)
 	struct stage *st = *state;
 
 	stage_load(st, STAGE_GOOD "\tconnect_timeout = soon\n");
-	assert_string_equal(stage_said(st),
-			    "x.ini:6:20: error: [pool p] connect_timeout: 'soon' is not a duration "
-			    "(10ms..1h)\n"
-			    "    6 | \tconnect_timeout = soon\n"
-			    "      | \t                  ^~~~\n");
+	assert_string_equal(
+		stage_said(st),
+		"x.ini:6:20: error: [pool p] connect_timeout: 'soon' is not a duration, "
+		"a number with ms, s, m, h or d (10ms..1h)\n"
+		"    6 | \tconnect_timeout = soon\n"
+		"      | \t                  ^~~~\n");
 }
 
 /* ---- from files ---- */

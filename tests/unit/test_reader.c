@@ -87,7 +87,8 @@ static void what_is_no_line_is_named(void **state)
 #define ROW(text, said) { text, sizeof(text) - 1, said }
 		ROW("a\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'\n"),
 		ROW("\n  bind: 80 ; x\n",
-		    "x.ini:2:3: error: neither 'key = value' nor '[section]'\n"),
+		    "x.ini:2:3: error: neither 'key = value' nor '[section]'; did you mean "
+		    "'bind = 80'?\n"),
 		ROW("bind: a = 80\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'\n"),
 		ROW("= b\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'\n"),
 		ROW("[a\n",
