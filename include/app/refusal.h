@@ -2,7 +2,13 @@
 #ifndef APP_REFUSAL_H
 #define APP_REFUSAL_H
 
-/* io_uring is not to be had: says why, as far as can be found out, and what helps. */
-void refusal_explain(int err);
+#include "base/def.h"
+
+/*
+ * io_uring is not to be had: says why, as far as can be found out, and what
+ * helps. Returns the exit status: EX_UNAVAILABLE, or EXIT_FAILURE for want of
+ * memory or descriptors, as then another try may succeed.
+ */
+MUST_CHECK int refusal_explain(int err);
 
 #endif

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "app/capacity.h"
@@ -230,10 +229,8 @@ static int run(const struct config *config, const struct options *options)
 
 	log_configure(config->global.log_level, config->global.log_format, STDERR_FILENO);
 	err = ring_probe(&found);
-	if (err < 0) {
-		refusal_explain(err);
-		return EX_UNAVAILABLE;
-	}
+	if (err < 0)
+		return refusal_explain(err);
 	ring.features = without(found, &options->without);
 	ring.completions = ring.entries * COMPLETIONS_PER_ENTRY;
 	err = control_init();

@@ -2,8 +2,11 @@
 #include "app/refusal.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/log.h"
 
@@ -40,12 +43,17 @@ static const char *cause_of(int err)
 		       "hides it";
 	if (err == -EINVAL)
 		return "this kernel is too old; ringmain wants 6.1 or later";
+	if (err == -EMFILE || err == -ENFILE)
+		return "there are no open files left: raise the limit (LimitNOFILE=, or ulimit -n)";
 	if (err == -ENOMEM)
 		return "there is no memory for it: raise the memory limit, or LimitMEMLOCK=";
 	return "see io_uring_setup(2)";
 }
 
-void refusal_explain(int err)
+int refusal_explain(int err)
 {
+	bool may_pass = err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EAGAIN;
+
 	log_say(LOG_ERROR, "io_uring is not available (%s): %s", strerror(-err), cause_of(err));
+	return may_pass ? EXIT_FAILURE : EX_UNAVAILABLE;
 }

@@ -8,8 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,6 +28,8 @@ FILE *fopen(const char *path, const char *mode)
 	return sysctl ? fmemopen((void *)(uintptr_t)sysctl, strlen(sysctl), "r") : NULL;
 }
 
+static int explained_status;
+
 static const char *explain(int err, const char *sysctl_says)
 {
 	static char said[1024];
@@ -34,7 +38,7 @@ static const char *explain(int err, const char *sysctl_says)
 
 	sysctl = sysctl_says;
 	log_configure(LOG_INFO, LOG_LOGFMT, log);
-	refusal_explain(err);
+	explained_status = refusal_explain(err);
 	log_configure(LOG_INFO, LOG_LOGFMT, STDERR_FILENO);
 	n = pread(log, said, sizeof(said) - 1, 0);
 	said[n > 0 ? n : 0] = '\0';
@@ -47,17 +51,20 @@ static void each_cause_is_named_with_its_cure(void **state)
 	const struct {
 		int err;
 		const char *sysctl, *cause, *cure;
+		int status;
 	} rows[] = {
-		{ -EPERM, "2\n", "kernel.io_uring_disabled is 2", "set it to 0" },
-		{ -EPERM, "1\n", "kernel.io_uring_disabled is 1", "kernel.io_uring_group" },
-		{ -EPERM, "0\n", "seccomp", "--security-opt" },
-		{ -EPERM, NULL, "seccomp", "SystemCallFilter" },
-		{ -EPERM, "what?", "seccomp", "allow" },
-		{ -EACCES, "0\n", "seccomp", "allow" },
-		{ -ENOSYS, "0\n", "older than 6.1", "seccomp filter hides it" },
-		{ -EINVAL, "0\n", "too old", "6.1 or later" },
-		{ -ENOMEM, "0\n", "no memory", "LimitMEMLOCK" },
-		{ -EIO, "0\n", "Input/output error", "io_uring_setup(2)" },
+		{ -EPERM, "2\n", "kernel.io_uring_disabled is 2", "set it to 0", EX_UNAVAILABLE },
+		{ -EPERM, "1\n", "kernel.io_uring_disabled is 1", "kernel.io_uring_group",
+		  EX_UNAVAILABLE },
+		{ -EPERM, "0\n", "seccomp", "--security-opt", EX_UNAVAILABLE },
+		{ -EPERM, NULL, "seccomp", "SystemCallFilter", EX_UNAVAILABLE },
+		{ -EPERM, "what?", "seccomp", "allow", EX_UNAVAILABLE },
+		{ -EACCES, "0\n", "seccomp", "allow", EX_UNAVAILABLE },
+		{ -ENOSYS, "0\n", "older than 6.1", "seccomp filter hides it", EX_UNAVAILABLE },
+		{ -EINVAL, "0\n", "too old", "6.1 or later", EX_UNAVAILABLE },
+		{ -ENOMEM, "0\n", "no memory", "LimitMEMLOCK", EXIT_FAILURE },
+		{ -EMFILE, "0\n", "no open files left", "LimitNOFILE", EXIT_FAILURE },
+		{ -EIO, "0\n", "Input/output error", "io_uring_setup(2)", EX_UNAVAILABLE },
 	};
 
 	(void)state;
@@ -66,6 +73,7 @@ static void each_cause_is_named_with_its_cure(void **state)
 
 		if (!strstr(said, rows[n].cause) || !strstr(said, rows[n].cure))
 			fail_msg("row %zu: %s", n, said);
+		assert_int_equal(explained_status, rows[n].status);
 		assert_non_null(strstr(said, "io_uring is not available"));
 		assert_non_null(strstr(said, "level=error"));
 	}
