@@ -67,7 +67,11 @@ warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	    -Wold-style-definition -Wpointer-arith -Wvla -Wundef -Wformat=2 -Wwrite-strings \
 	    -Wimplicit-fallthrough -Wno-missing-field-initializers \
 	    $(if $(filter-out fuzz,$(VARIANT)),$(if $(WERROR),-Werror))
-harden   := -fstack-protector-strong -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+# Indirect branches end where functions begin: by x86's and by ARM's instructions.
+branch_protection = $(or $(call taken,-fcf-protection),$(call taken,-mbranch-protection=standard))
+taken = $(shell $(CC) $(1) -x c -c -o /dev/null /dev/null 2>&- && echo " $(1)")
+harden   := -fstack-protector-strong -fstack-clash-protection $(branch_protection) -fPIE \
+	    -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 cflags_release := -O2 -g $(harden)

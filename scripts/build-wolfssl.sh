@@ -53,12 +53,15 @@ defines="-DWOLFSSL_EXTRA_ALERTS -DWOLFSSL_ALWAYS_VERIFY_CB -DWOLFSSL_TLS13_MIDDL
 	-DWOLFSSL_GETRANDOM -DCUSTOM_RAND_GENERATE_BLOCK=getentropy
 	-DWOLFSSL_MAX_SUITE_SZ=1024 -DWOLFSSL_MAX_SIGALGO=128 -DWOLFSSL_NO_FORCE_ZERO"
 defines=${defines//[$'\n\t']/ }
-cflags="-O2 -g1 -fPIC -fstack-protector-strong $defines"
+# Hardened like ringmain itself (see the Makefile).
+cflags="-O2 -g1 -fPIC -fstack-protector-strong -fstack-clash-protection
+	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $defines"
+cflags=${cflags//[$'\n\t']/ }
 
 machine=$(uname -m)
 case $machine in
-x86_64) flags+=(--enable-intelasm) ;;
-aarch64) flags+=(--enable-armasm) ;;
+x86_64) flags+=(--enable-intelasm) cflags+=" -fcf-protection" ;;
+aarch64) flags+=(--enable-armasm) cflags+=" -mbranch-protection=standard" ;;
 esac
 
 say() { echo "build-wolfssl: $*" >&3; }
