@@ -282,7 +282,7 @@ static void a_stuck_reader_that_ended_its_stream_costs_no_thread(void **state)
 	}
 	turn(st, MOMENT_NS);
 	turn(st, MOMENT_NS);
-	assert_int_equal(threads(), before);
+	assert_in_range(threads(), 1, before); /* one of an earlier ring may end meanwhile */
 	for (int n = 0; n < 4; n++) {
 		assert_int_equal(a[n].told, 0);
 		io_cancel(st->ring, &ask(st, &cancel)->op, &a[n].op);
