@@ -35,6 +35,9 @@ void side_become_ready(struct side *side);
 /* Puts payload for this side where it belongs. Takes @buf. */
 void side_deliver(struct side *side, struct buf *buf);
 
+/* Payload for this side has come, by whichever transport. */
+void side_note_payload(struct side *side);
+
 /* Payload that is held for this side, bytes. */
 static inline uint32_t side_backlog(const struct side *side)
 {

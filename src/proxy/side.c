@@ -95,6 +95,15 @@ static void queue_bytes(struct buf_queue *q, struct buf_pool *pool, struct buf *
 	buf_put(pool, buf);
 }
 
+void side_note_payload(struct side *side)
+{
+	struct session *s = side_session(side);
+
+	s->was_asked = side->index == SIDE_BACKEND;
+	if (s->was_asked)
+		s->has_spoken = true;
+}
+
 void side_deliver(struct side *side, struct buf *buf)
 {
 	struct session *s = side_session(side);
@@ -102,9 +111,7 @@ void side_deliver(struct side *side, struct buf *buf)
 
 	if (s->watch && side->index == SIDE_CLIENT)
 		postgres_watch(s, buf);
-	s->was_asked = side->index == SIDE_BACKEND;
-	if (s->was_asked)
-		s->has_spoken = true;
+	side_note_payload(side);
 	if (!side->is_ready)
 		queue_bytes(&side->waiting, pool, buf);
 	else if (side->tls)

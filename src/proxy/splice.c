@@ -117,9 +117,14 @@ static ssize_t splice_in(struct lane *lane)
 			   pipe->capacity_bytes - pipe->filled_bytes,
 			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
-	if (n > 0)
+	if (n < 0)
+		return -errno;
+	if (n > 0) {
 		pipe->filled_bytes += (uint32_t)n;
-	return n < 0 ? -errno : n;
+		session_moved(lane_session(lane), false);
+		side_note_payload(lane_to(lane));
+	}
+	return n;
 }
 
 /* One call out of the pipe. Gives the bytes moved or -errno. */

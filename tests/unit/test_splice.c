@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 #define MUCH (8 << 20) /* more than pipe and sockets hold */
@@ -112,6 +113,59 @@ static void what_waits_is_sent_before_the_first_spliced_byte(void **state)
 	stage_run(st);
 	assert_true(up_of(c.s)->is_spliced);
 	expect_text(c.backend, "early late");
+}
+
+/* ---- what is noted of bytes, however they move ---------------------------- */
+
+static const char *const transports[] = { "relay = copy", "relay = splice", "relay = auto" };
+
+static struct stage *stage_by(void **state, size_t n, const char *more)
+{
+	char keys[128];
+
+	snprintf(keys, sizeof(keys), "%s\n%s", transports[n], more);
+	return stage_of(state, keys);
+}
+
+static void who_speaks_has_spoken(void **state)
+{
+	for (size_t n = 0; n < ARRAY_LEN(transports); n++) {
+		struct stage *st = stage_by(state, n, "first_byte_timeout = 2s");
+		struct cast c = stage_relaying(st), silent = stage_relaying(st);
+
+		stream_through(st, silent.backend, silent.client, 0, 10);
+		stream_through(st, c.client, c.backend, 0, 1);
+		stage_pass(st, 2000);
+		stage_run(st);
+		assert_int_equal(stage_sessions(st), 1);
+		assert_int_equal(stage_ended(st, CLOSE_FIRST_BYTE_TIMEOUT), 1);
+		expect_reset(silent.client);
+		stream_through(st, c.client, c.backend, 1, 10);
+		assert_null(stage_destroy(st));
+		*state = NULL;
+	}
+}
+
+/* They move although the other side's socket has no room for them yet. */
+static void bytes_that_come_move(void **state)
+{
+	static const char block[65536];
+
+	for (size_t n = 0; n < ARRAY_LEN(transports); n++) {
+		struct stage *st = stage_by(state, n, "idle_timeout = 10s");
+		struct cast c = stage_relaying(st);
+
+		stream_through(st, c.backend, c.client, 0, 1);
+		while (send(client_of(c.s)->fd, block, sizeof(block), MSG_DONTWAIT) > 0)
+			;
+		stage_pass(st, 9000);
+		stage_run(st);
+		peer_send(c.backend, "x", 1);
+		stage_run(st);
+		assert_int_equal(c.s->active_ms, st->now_ms);
+		assert_null(stage_destroy(st));
+		*state = NULL;
+	}
 }
 
 /* ---- back to copying ----------------------------------------------------- */
@@ -359,6 +413,8 @@ int main(void)
 		stage_test(splice_splices_at_once),
 		stage_test(unix_sockets_are_not_spliced),
 		stage_test(what_waits_is_sent_before_the_first_spliced_byte),
+		stage_test(who_speaks_has_spoken),
+		stage_test(bytes_that_come_move),
 		stage_test(auto_copies_again_what_has_become_quiet),
 		stage_test(the_other_lanes_sockets_stay_as_it_needs_them),
 		stage_test(a_pipe_is_borrowed_only_while_bytes_are_in_it),
