@@ -34,6 +34,13 @@
  */
 #define QUIET_LOOK_MS 250
 
+/*
+ * One that has ended its stream may die at any time: as long as its session is
+ * half-closed it is looked at again and again, each time after it has been
+ * quiet for twice as long, up to this. Once it moves it begins anew.
+ */
+#define QUIET_LOOK_MAX_MS 10000
+
 /* A session that lasts so long gets its keepalive. */
 #define SETTLE_MS 1000
 
@@ -202,9 +209,11 @@ static bool is_quiet(const struct session *s)
 
 static uint64_t next_quiet_look_ms(const struct session *s)
 {
+	uint64_t quiet_ms = s->engine->now_ms - s->active_ms;
+
 	if (!s->is_look_due && !is_half_closed(s))
 		return TIMER_NEVER;
-	return s->engine->now_ms + QUIET_LOOK_MS;
+	return s->engine->now_ms + MIN(MAX(quiet_ms, QUIET_LOOK_MS), QUIET_LOOK_MAX_MS);
 }
 
 /* By when a silent client has to say something. */
@@ -313,7 +322,7 @@ static void quiet_look(struct session *s)
 void session_moved(struct session *s, bool wants_look)
 {
 	s->active_ms = s->engine->now_ms;
-	if (s->is_look_due || !wants_look)
+	if (s->is_look_due || !(wants_look || is_half_closed(s)))
 		return;
 	s->is_look_due = true;
 	if (s->phase == SESSION_RELAYING)

@@ -5,6 +5,7 @@
 
 /* As in session.c. */
 #define QUIET_LOOK_MS 250
+#define QUIET_LOOK_MAX_MS 10000
 
 static void bytes_and_ends_go_both_ways(void **state)
 {
@@ -400,6 +401,51 @@ static void a_side_that_ended_its_stream_may_still_die(void **state)
 	expect_end(c.backend); /* the client's stream had ended cleanly */
 }
 
+/* Ever more seldom, for it may stay so for long; never so seldom that it is forgotten. */
+static void a_half_closed_session_is_looked_at_seldom(void **state)
+{
+	struct stage *st = stage_of(state, "half_close_timeout = 0\nidle_timeout = 0");
+	struct cast c = stage_relaying(st);
+
+	shutdown(c.client, SHUT_WR);
+	stage_run(st);
+	assert_in_range(turns_in(st, 60 * 1000), 6, 50);
+	assert_in_range(turns_in(st, 600 * 1000), 60, 300);
+	stage_reset(st, c.client);
+	turns_in(st, QUIET_LOOK_MAX_MS);
+	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
+}
+
+static void its_timeouts_are_kept_to_the_moment(void **state)
+{
+	struct stage *st = stage_of(state, "half_close_timeout = 33s");
+	struct cast c = stage_relaying(st);
+
+	shutdown(c.client, SHUT_WR);
+	stage_run(st);
+	turns_in(st, 32999);
+	assert_int_equal(stage_sessions(st), 1);
+	turns_in(st, 1);
+	assert_int_equal(stage_ended(st, CLOSE_HALF_CLOSED_IDLE), 1);
+}
+
+/* Bytes after a long silence: it is looked at soon again. */
+static void who_moves_again_is_looked_at_soon(void **state)
+{
+	struct stage *st = stage_of(state, "half_close_timeout = 0\nidle_timeout = 0");
+	struct cast c = stage_relaying(st);
+
+	shutdown(c.client, SHUT_WR);
+	stage_run(st);
+	turns_in(st, 600 * 1000);
+	peer_send(c.backend, "x", 1);
+	stage_run(st);
+	expect_text(c.client, "x");
+	stage_reset(st, c.client);
+	turns_in(st, 2 * QUIET_LOOK_MS);
+	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
+}
+
 static void idle_sessions_are_not_looked_at(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 1h");
@@ -526,6 +572,9 @@ int main(void)
 		stage_test(a_death_that_no_op_was_told_of_is_found),
 		stage_test(bytes_before_an_untold_death_are_delivered),
 		stage_test(a_side_that_ended_its_stream_may_still_die),
+		stage_test(a_half_closed_session_is_looked_at_seldom),
+		stage_test(its_timeouts_are_kept_to_the_moment),
+		stage_test(who_moves_again_is_looked_at_soon),
 		stage_test(idle_sessions_are_not_looked_at),
 		stage_test(what_came_before_a_reset_is_delivered_first),
 		stage_test(who_does_not_read_has_some_time_and_no_more),
