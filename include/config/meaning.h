@@ -2,7 +2,7 @@
 #ifndef CONFIG_MEANING_H
 #define CONFIG_MEANING_H
 
-/* Directives that mean nothing without another one: one of the two is not meant. */
+/* Directives that mean nothing without, or beside, another one: one of the two is not meant. */
 
 #include "config/config.h"
 #include "config/diag.h"

@@ -225,17 +225,28 @@ static bool is_default(const struct directive *d, const void *section, struct di
 	       strcmp(now, then) == 0;
 }
 
+/* Where it was given a good value other than its default; NULL: nowhere. */
+static const struct config_place *find_given(const struct subject *s, const char *key,
+					     struct diag *diag)
+{
+	const struct directive *d = directive_find(s->section, key);
+	const struct config_place *place;
+
+	CHECK(d);
+	place = &s->given[d - directives];
+	if (!place->line || is_missing(d, s->fields) || is_default(d, s->fields, diag))
+		return NULL;
+	return place;
+}
+
 static void check_need(const struct need *need, const struct subject *s, struct diag *diag)
 {
 	for (size_t i = 0; i < ARRAY_LEN(need->keys) && need->keys[i]; i++) {
-		const struct directive *d = directive_find(need->section, need->keys[i]);
-		const struct config_place *place;
+		const struct config_place *place = find_given(s, need->keys[i], diag);
 
-		CHECK(d);
-		place = &s->given[d - directives];
-		if (place->line && !is_missing(d, s->fields) && !is_default(d, s->fields, diag))
+		if (place)
 			diag_warning(diag, place, "[%s %s] %s: means nothing %s",
-				     config_section_names[s->section], s->name, d->key,
+				     config_section_names[s->section], s->name, need->keys[i],
 				     need->missing);
 	}
 }
@@ -248,12 +259,67 @@ static void check_subject(const struct subject *s, struct diag *diag)
 	}
 }
 
+/* ---- times of which one is over before the other ---- */
+
+static void check_keepalive(const struct subject *s, struct diag *diag)
+{
+	static const char *const keys[] = { "keepalive_idle", "keepalive_interval",
+					    "keepalive_count" };
+	const struct listener_config *l = s->fields;
+	uint64_t takes_ms = l->keepalive_idle_ms + l->keepalive_count * l->keepalive_interval_ms;
+	char takes[TEXT_NUMBER_BYTES], idle[TEXT_NUMBER_BYTES];
+
+	if (!l->keepalive || l->idle_timeout_ms == 0 || takes_ms < l->idle_timeout_ms)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct config_place *place = find_given(s, keys[i], diag);
+
+		if (!place)
+			continue;
+		diag_warning(diag, place,
+			     "[listener %s] %s: keepalive can end nothing: it takes %s "
+			     "(keepalive_idle + keepalive_count * keepalive_interval), and "
+			     "idle_timeout = %s is over by then",
+			     s->name, keys[i], text_from_ms(takes_ms, takes),
+			     text_from_ms(l->idle_timeout_ms, idle));
+		return;
+	}
+}
+
+/* Its time runs from the beginning, and a byte for the backend comes after all these. */
+static void check_first_byte(const struct subject *s, struct diag *diag)
+{
+	const struct listener_config *l = s->fields;
+	const struct {
+		const char *key;
+		uint64_t ms;
+	} before[] = { { "proxy_timeout", l->proxy_timeout_ms },
+		       { "handshake_timeout", l->handshake_timeout_ms } };
+	char own[TEXT_NUMBER_BYTES], all[TEXT_NUMBER_BYTES];
+
+	for (size_t i = 0; i < ARRAY_LEN(before) && l->first_byte_timeout_ms > 0; i++) {
+		const struct config_place *place = find_given(s, before[i].key, diag);
+
+		if (!place || before[i].ms <= l->first_byte_timeout_ms)
+			continue;
+		diag_warning(diag, place,
+			     "[listener %s] %s: longer (%s) than all the time for a first byte "
+			     "(first_byte_timeout = %s)",
+			     s->name, before[i].key, text_from_ms(before[i].ms, own),
+			     text_from_ms(l->first_byte_timeout_ms, all));
+	}
+}
+
 void config_check_meaning(const struct config *config, struct diag *diag)
 {
 	for (size_t i = 0; i < config->listeners_n; i++) {
 		const struct listener_config *l = &config->listeners[i];
 
-		check_subject(&(struct subject){ SECTION_LISTENER, l, l->name, l->given }, diag);
+		const struct subject s = { SECTION_LISTENER, l, l->name, l->given };
+
+		check_subject(&s, diag);
+		check_keepalive(&s, diag);
+		check_first_byte(&s, diag);
 	}
 	for (size_t i = 0; i < config->pools_n; i++) {
 		const struct pool_config *p = &config->pools[i];

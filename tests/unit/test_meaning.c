@@ -140,6 +140,49 @@ static void beside_what_they_need_they_mean_something(void **state)
 	}
 }
 
+/* Two times, and one is over before the other could do anything. */
+static void times_that_contradict_each_other_are_warned_of(void **state)
+{
+	static const struct {
+		const char *lines, *said;
+	} rows[] = {
+		{ "keepalive_idle = 1h",
+		  "x.ini:4:18: warning: [listener l] keepalive_idle: keepalive can end nothing: "
+		  "it takes 61m (keepalive_idle + keepalive_count * keepalive_interval), and "
+		  "idle_timeout = 1h is over by then\n" },
+		{ "idle_timeout = 5m\nkeepalive_count = 24",
+		  "x.ini:5:19: warning: [listener l] keepalive_count: keepalive can end nothing: "
+		  "it takes 5m (keepalive_idle + keepalive_count * keepalive_interval), and "
+		  "idle_timeout = 5m is over by then\n" },
+		{ "idle_timeout = 1m\nkeepalive_interval = 9s",
+		  "x.ini:5:22: warning: [listener l] keepalive_interval: keepalive can end "
+		  "nothing: it takes 114s (keepalive_idle + keepalive_count * "
+		  "keepalive_interval), and idle_timeout = 1m is over by then\n" },
+		{ "protocol = postgres\nfirst_byte_timeout = 5s\nhandshake_timeout = 6s",
+		  "x.ini:6:21: warning: [listener l] handshake_timeout: longer (6s) than all "
+		  "the time for a first byte (first_byte_timeout = 5s)\n" },
+	};
+	static const char *const good[] = {
+		"idle_timeout = 1m", /* keepalive is nobody's wish */
+		"idle_timeout = 5m\nkeepalive_count = 23",
+		"idle_timeout = 0\nkeepalive_idle = 9h",
+		"idle_timeout = 1m\nkeepalive_idle = 60s",
+		"first_byte_timeout = 5s",
+		"protocol = postgres\nfirst_byte_timeout = 5s\nhandshake_timeout = 5s",
+		"protocol = postgres\nhandshake_timeout = 20s",
+	};
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		load_with(st, rows[i].lines, "");
+		stage_expect(st, rows[i].said);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		load_with(st, good[i], "");
+		stage_expect_good(st);
+	}
+}
+
 /* A dumped configuration has all of them in it. */
 static void a_default_is_never_warned_of(void **state)
 {
@@ -158,6 +201,7 @@ int main(void)
 		stage_test(a_key_alone_is_warned_of),
 		stage_test(a_switch_takes_the_meaning_away),
 		stage_test(beside_what_they_need_they_mean_something),
+		stage_test(times_that_contradict_each_other_are_warned_of),
 		stage_test(a_default_is_never_warned_of),
 	};
 
