@@ -113,9 +113,11 @@ def test_report_while_sessions_run(session):
 
 def test_report_of_more_backends_than_the_log_holds_lines(ringmain):
     """No line is lost: the report waits for the reader of the log."""
-    many = 4000
-    rm = ringmain([f"127.0.{n // 250}.{n % 250 + 1}:9" for n in range(many)])
-    ask(rm, many)
+    each = 1000                             # of four pools
+    pools = [f"\n[pool p{p}]\n" + "".join(f"backend = b{n} 127.{p}.{n // 250}.{n % 250 + 1}:9\n"
+                                          for n in range(each)) for p in range(4)]
+    rm = ringmain("[listener in]\nbind = 127.0.0.1:0\npool = p0\n" + "".join(pools))
+    ask(rm, 4 * each)
     assert not rm.lines(msg="log lines dropped")
 
 
