@@ -286,22 +286,26 @@ int route_explain(const struct config *config, const char *text, FILE *to)
 
 /* ---- digests ------------------------------------------------------------- */
 
+struct hashing {
+	const struct pool_config *pool;
+};
+
 static int by_name(const void *a, const void *b)
 {
-	const struct pool_config *const *left = a, *const *right = b;
+	const struct hashing *left = a, *right = b;
 
-	return strcmp((*left)->name, (*right)->name);
+	return strcmp(left->pool->name, right->pool->name);
 }
 
-/* Those that hash, sorted. Gives an array to be freed, or NULL without memory. */
-static const struct pool_config **find_hashing(const struct config *config, size_t *ret_n)
+/* The pools that hash, sorted. Gives an array to be freed, or NULL without memory. */
+static struct hashing *find_hashing(const struct config *config, size_t *ret_n)
 {
-	const struct pool_config **found = calloc(config->pools_n + 1, sizeof(*found));
+	struct hashing *found = calloc(config->pools_n + 1, sizeof(*found));
 	size_t n = 0;
 
 	for (size_t i = 0; found && i < config->pools_n; i++) {
 		if (config->pools[i].balance == BALANCE_MAGLEV)
-			found[n++] = &config->pools[i];
+			found[n++].pool = &config->pools[i];
 	}
 	if (found)
 		qsort(found, n, sizeof(*found), by_name);
@@ -328,12 +332,12 @@ static int print_digest(const struct pool_config *config, uint64_t *all, FILE *t
 int route_digest(const struct config *config, FILE *to)
 {
 	size_t n;
-	const struct pool_config **found = find_hashing(config, &n);
+	struct hashing *found = find_hashing(config, &n);
 	uint64_t all = 0;
 	int err = found ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < n && err == 0; i++)
-		err = print_digest(found[i], &all, to);
+		err = print_digest(found[i].pool, &all, to);
 	/* No pool can have this name. */
 	if (err == 0 && n > 0)
 		fprintf(to, "* %zu %016" PRIx64 "\n", n, all);

@@ -91,11 +91,13 @@ static size_t complete(const char *text, size_t n, char ret_host[INET6_ADDRSTRLE
 	if (n + sizeof(".0.0.0") > INET6_ADDRSTRLEN)
 		return 0;
 	memcpy(ret_host, text, n);
+	ret_host[n] = '\0';
+	if (strchr(ret_host, ':'))
+		return n;
 	for (size_t i = 0; i < n; i++)
 		dots += text[i] == '.';
-	for (; !memchr(text, ':', n) && dots < 3; dots++, n += 2)
-		memcpy(ret_host + n, ".0", 2);
-	ret_host[n] = '\0';
+	for (; dots < 3; dots++, n += 2)
+		memcpy(ret_host + n, ".0", sizeof(".0"));
 	return n;
 }
 

@@ -87,14 +87,12 @@ static int give_to(const struct addr *addr, const struct sock_file *file,
 	const uid_t owner = access->has_owner ? access->owner : (uid_t)-1;
 	const gid_t group = access->has_group ? access->group : (gid_t)-1;
 	int fd = open(addr->un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
+	struct stat st = { 0 };
 	int err = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0)
-		err = -errno;
-	else if (st.st_dev != file->dev || st.st_ino != file->ino)
+	if (fstat(fd, &st) < 0 || st.st_dev != file->dev || st.st_ino != file->ino)
 		err = -ESTALE;
 	else if (fchownat(fd, "", owner, group, AT_EMPTY_PATH) < 0)
 		err = -errno;
