@@ -13,6 +13,8 @@ from kit.ini import ini
 from kit.netns import Netns
 from kit.wait import Stopwatch, wait_until
 
+pytestmark = pytest.mark.haproxy_cannot("limits clients in another way")
+
 
 @pytest.fixture
 def relay(ringmain, backend):

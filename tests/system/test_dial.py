@@ -163,6 +163,7 @@ def full(workdir, cleanup):
     return server
 
 
+@pytest.mark.haproxy_cannot("other words")
 def test_full_unix_backlog_holds_up_no_other_backend(ringmain, manual, connect, full, workdir):
     """Not even one that is full for a moment: all of a worker would share one thread of the kernel."""
     server = manual(f"{workdir}/slow.sock", backlog=0)
@@ -195,6 +196,7 @@ connect_total = 60s
     rm.wait_sessions(10, listener="stuck", reason="client_reset")
 
 
+@pytest.mark.haproxy_cannot("other words")
 def test_full_unix_backlog_is_a_timeout(ringmain, full):
     rm = ringmain([f"unix:{full.getsockname()}"], pool={"connect_timeout": "300ms"})
     assert tcp.knock(rm.address()) == (b"", "RST")

@@ -14,6 +14,8 @@ from kit.netns import Netns
 from kit.ringmain import ROOT
 from kit.wait import wait_until
 
+pytestmark = pytest.mark.haproxy_cannot("says it in other words")
+
 FEW_PORTS = "40000 40009"       # ten, towards each address and port
 V4, V6 = ("127.0.0.81", "127.0.0.82", "127.0.0.83"), ("fd00::81", "fd00::82", "fd00::83")
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}

@@ -8,6 +8,8 @@ from kit import tcp, tls
 from kit.tls import V12, V13
 from kit.wait import SCALE, Stopwatch
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 NAME = "backend.example.com"
 
 

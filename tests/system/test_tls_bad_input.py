@@ -9,6 +9,8 @@ from kit import backend as servers
 from kit import tcp, tls, tls13
 from kit.tls import V12, record
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 FLOOD = "too many TLS records without data"
 
 

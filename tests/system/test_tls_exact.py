@@ -14,6 +14,8 @@ from kit.checker import backend_addresses, check
 from kit.tls import V12, V13
 from kit.wait import Stopwatch, wait_steady
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 MODES = ("terminate", "backend", "both", "passthrough")
 TLS_SIDES = (("terminate", "client"), ("backend", "backend"), ("both", "client"), ("both", "backend"))
 

@@ -12,6 +12,8 @@ from kit import backend as servers
 from kit import tcp, tls
 from kit.wait import SCALE, Stopwatch, wait_until
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 HELLO = tls.client_hello(tls.client_context(None))
 SLACK_S = 3 * SCALE
 SANITIZED = 8 if "asan" in os.environ.get("RINGMAIN", "") else 1   # its own memory grows, too

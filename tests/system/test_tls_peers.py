@@ -8,6 +8,8 @@ from kit import proc, servers as real, tcp, terminators, tls
 from kit.checker import backend_addresses, check
 from kit.ringmain import to_address
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 FRONTS = (terminators.Haproxy, terminators.Nginx)
 BACKS = (terminators.Haproxy, terminators.Nginx, terminators.Hitch)
 SESSIONS = 24

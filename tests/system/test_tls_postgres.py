@@ -11,6 +11,8 @@ from kit import pgwire, tcp, tls
 from kit.pgwire import GSS_REQUEST, SSL_REQUEST, startup
 from kit.wait import SCALE, Stopwatch
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 NAME = "backend.example.com"
 
 

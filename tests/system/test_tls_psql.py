@@ -10,6 +10,8 @@ import pytest
 from kit import pgwire, proc, servers, tcp, tls
 from kit.wait import SCALE, wait_until
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 BACKEND_NAME = "backend.example.com"
 MODES = ("terminate", "passthrough", "both", "backend")
 ROWS = 60_000       # about 4 MB as text

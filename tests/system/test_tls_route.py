@@ -10,6 +10,8 @@ from kit import proc, tcp, tls
 from kit.tls import V12, V13
 from kit.wait import wait_until
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 ROUTES = ["sni db1.example.com -> one", "alpn special -> two", "sni *.shard.example.com -> two",
           "sni a.shard.example.com -> one"]
 WANTED = (

@@ -10,6 +10,8 @@ from kit import backend as servers
 from kit import proc, tcp, tls
 from kit.tls import V12, V13
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 ECHO = b"hello"
 
 

@@ -10,6 +10,8 @@ from kit import tcp, tls
 from kit.ini import ini
 from kit.tls import V12, V13
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 VERSIONS = pytest.mark.parametrize("version", (V12, V13))
 
 

@@ -11,6 +11,8 @@ from kit import backend as servers
 from kit import proc, tcp, terminators, tls
 from kit.wait import SCALE, wait_until
 
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
 AEAD = re.compile(r"GCM|CHACHA20_POLY1305|CHACHA20-POLY1305")
 
 
