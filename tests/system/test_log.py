@@ -7,7 +7,7 @@ import os
 import pytest
 
 from kit import backend as kit_backend
-from kit import tcp
+from kit import logfmt, proc, tcp
 from kit.ports import free_port
 from kit.wait import wait_until
 
@@ -137,6 +137,47 @@ def test_log_that_nobody_reads_stops_nobody(make_ringmain, backend, cleanup, wor
     text = tcp.Task(read_until_dropped, reader)
     wait_until(lambda: visit(("127.0.0.1", port)) or text.is_done(), "the line that tells of it")
     assert "log lines dropped" in text.result()
+
+
+@pytest.mark.root
+def test_a_full_disk_costs_lines_that_are_counted(make_ringmain, backend, cleanup, workdir):
+    """Every line that would have been there is, or is in a count, and none is glued to another."""
+    disk = f"{workdir}/disk"
+    os.mkdir(disk)
+    proc.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk])
+    cleanup.append(lambda: proc.run(["umount", "-l", disk]))
+    server = backend(kit_backend.echo)
+    lines = [lines_of_a_run(make_ringmain, server, f"{workdir}/front-0.sock", f"{workdir}/log-0", 0),
+             lines_of_a_run(make_ringmain, server, f"{workdir}/front-1.sock", f"{disk}/log", 800,
+                            ["mount", "-o", "remount,size=16m", disk])]
+    dropped = [int(line["n"]) for line in lines[1] if line["msg"] == "log lines dropped"]
+    assert dropped and sum(dropped) > 200
+    assert len(lines[1]) - len(dropped) + sum(dropped) == len(lines[0]) + 800
+
+
+def lines_of_a_run(make_ringmain, server, address, log, visits, then=None):
+    """Its log lines, whole ones: so many sessions, then a command, then a few of them again."""
+    rm = make_ringmain()
+    rm.start(f"[global]\nworkers = 1\n[listener in]\nbind = unix:{address}\npool = p\n"
+             f"[pool p]\nbackend = b {server.text}\n",
+             prefix=["/bin/sh", "-c", f'exec "$@" 2>{log}', "sh"], wait=False)
+    wait_until(lambda: os.path.exists(address) and "msg=ready" in read(log), "ringmain")
+    rm.fds_at_start = rm.process.fds()
+    for number in range(visits):
+        if then and number == visits - 10:
+            proc.run(then)
+        visit(address)
+    rm.stop()
+    *lines, rest = read(log).split("\n")
+    assert rest == ""
+    parsed = [logfmt.parse(line) for line in lines if not line.endswith(" truncated=yes")]
+    assert None not in parsed
+    return parsed
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 def answers(port):
