@@ -57,7 +57,7 @@ def test_digest_is_the_same_on_every_node(make_ringmain):
     lines += [line for line in reversed(text.splitlines()) if line.startswith("backend")]
     two = rm.check("\n".join(lines) + "\n", "--digest")
     three = rm.check(ini(backends[:4], pool={"balance": "maglev"}), "--digest")
-    assert re.fullmatch(r"out 65537 [0-9a-f]{16}\n", one.stdout)
+    assert re.fullmatch(r"out 65537 [0-9a-f]{16}\n\* 1 [0-9a-f]{16}\n", one.stdout)
     assert one.stdout == two.stdout != three.stdout
 
 
