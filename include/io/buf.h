@@ -10,6 +10,11 @@
  *
  *   free (pool) -> offered (kernel) -> filled (session's queue) -> free
  *
+ * What has to wait for something else than its destination's socket, because
+ * its session does not relay yet, waits in pieces: buffers on the heap that
+ * are no larger than what is in them. They are the same struct, and all that
+ * takes a buffer takes a piece.
+ *
  * Not thread-safe: one worker owns a pool and all its buffers.
  */
 
@@ -29,10 +34,24 @@
 #define BUF_COUNT_MAX 65535 /* the kernel counts buffers with 16 bits */
 #define BUF_COUNT_MIN 4
 
+/*
+ * What pieces may take: this part of the pool's buffers as much again, or so
+ * much where that is less. See buf_piece_room().
+ */
+#define BUF_PIECES_PART 4
+#define BUF_PIECES_BYTES_MIN (256 * 1024)
+
+/* Those who share the heap's bytes with the others: what their pieces take now. */
+struct buf_share {
+	size_t bytes;
+};
+
 struct buf {
 	struct buf *next;
-	char *bytes;         /* BUF_BYTES of them */
-	uint32_t start, end; /* those between are filled and not yet sent */
+	char *bytes;
+	struct buf_share *share; /* of a piece; NULL: one of the pool's */
+	uint32_t size;           /* room for so many bytes: BUF_BYTES, or what a piece has */
+	uint32_t start, end;     /* those between are filled and not yet sent */
 	uint16_t id;
 	bool is_held; /* by a session or by the kernel, not by the pool */
 	bool is_lent; /* to a send, which may have sent a part: nothing is added to it any more */
@@ -43,6 +62,8 @@ struct buf_pool {
 	char *arena;
 	struct buf *free;
 	unsigned count, touched, free_n;
+	size_t pieces_bytes, pieces_bytes_max; /* of all shares but the spare one */
+	struct buf_share spare;
 };
 
 /* Reserves @count buffers; memory is touched as they are used. 0 or -ENOMEM. */
@@ -56,7 +77,24 @@ MUST_CHECK struct buf *buf_get(struct buf_pool *pool);
 MUST_CHECK struct buf *buf_get_to_receive(struct buf_pool *pool);
 /* How many buf_get_to_receive() would give now. */
 unsigned buf_pool_to_receive(const struct buf_pool *pool);
+/* Takes a buffer, or a piece, which is freed. */
 void buf_put(struct buf_pool *pool, struct buf *buf);
+
+/*
+ * Pieces of the share pool.spare count for no other: they stand in for
+ * buffers where one that is relayed through cannot wait for one.
+ *
+ * Bytes that may still be put into pieces of @share. A share may grow as long
+ * as it is smaller than what is left for all: however much one of them wants,
+ * there is room for another.
+ */
+size_t buf_piece_room(const struct buf_pool *pool, const struct buf_share *share);
+/* Gives an empty piece for @size bytes, whether there is room or not; NULL without memory. */
+MUST_CHECK struct buf *buf_piece(struct buf_pool *pool, struct buf_share *share, uint32_t size);
+/* A buffer of the pool's or, when none is left, as large a piece; NULL without memory. */
+MUST_CHECK struct buf *buf_get_or_piece(struct buf_pool *pool, struct buf_share *share);
+/* Takes @buf, gives a piece with its bytes; where there is no memory, @buf itself. */
+MUST_CHECK struct buf *buf_shrink(struct buf_pool *pool, struct buf_share *share, struct buf *buf);
 
 /* The filled buffer that a receive completion with IO_HAS_BUFFER speaks of. */
 struct buf *buf_received(struct buf_pool *pool, int res, unsigned flags);
@@ -67,6 +105,12 @@ bool buf_pool_is_low(const struct buf_pool *pool);
 static inline uint32_t buf_filled(const struct buf *buf)
 {
 	return buf->end - buf->start;
+}
+
+/* For bytes behind those that are there. */
+static inline uint32_t buf_room(const struct buf *buf)
+{
+	return buf->size - buf->end;
 }
 
 /* Bytes in the order in which they arrived. Set to zeroes before first use. */

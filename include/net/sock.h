@@ -125,6 +125,15 @@ void sock_close_silent(int fd);
 /* Bytes that the peer's kernel may still acknowledge (SIOCOUTQ); 0 when unknown. */
 int sock_unsent_bytes(int fd);
 
+/* Reads what is there, without waiting: bytes, 0 at the end of the stream, or -errno. */
+MUST_CHECK int sock_read(int fd, void *ret_bytes, size_t n);
+
+/*
+ * Has the peer ended the stream, or the connection, and is nothing left to be
+ * read? Where there is, that is not known yet.
+ */
+bool sock_has_ended(int fd);
+
 /* Bytes that came and were not received yet (SIOCINQ); 0 when unknown. */
 int sock_unread_bytes(int fd);
 

@@ -24,8 +24,8 @@ void dial_leave_queue(struct session *s);
 /* The client has ended its stream; one that waits and has said nothing is gone. */
 void dial_on_client_end(struct session *s);
 
-/* There is a buffer again for what comes before the relay and was starved of one. */
-void dial_feed(struct session *s);
+/* The backend's next word of a TLS handshake is there: for the engine, as greet_work(). */
+void dial_work(struct session *s);
 
 /* ---- between dial.c, dial_preamble.c and ask_around.c ---- */
 

@@ -5,7 +5,7 @@
 /*
  * Everything that one worker owns, and its loop:
  *
- *   wait for completions -> callbacks -> pushes -> timers -> starved lanes -> reap -> wait ...
+ *   wait for completions -> callbacks -> pushes -> timers -> handshakes -> starved -> reap ...
  *
  * One thread creates, runs and destroys an engine. Other threads reach it by
  * its mailbox only.
@@ -24,6 +24,7 @@
 #include "proxy/acceptor.h"
 #include "proxy/counters.h"
 #include "proxy/files.h"
+#include "proxy/greet_queue.h"
 #include "proxy/mail.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
@@ -42,9 +43,6 @@ struct engine_options {
 	int mail_fd; /* read end of its mailbox; the engine takes it */
 };
 
-/* Listeners beyond so many share the lines of others. */
-#define HANDSHAKE_LINES 16
-
 struct engine {
 	struct proxy *proxy;
 	unsigned worker;
@@ -60,13 +58,12 @@ struct engine {
 	uint64_t epoch; /* when it was started, wall clock: makes ids unique over restarts */
 	struct lane *pushes[ENGINE_PUSHES_MAX]; /* see engine_push_later() */
 	unsigned pushes_n;
-	struct list starved;    /* sides that wait for a buffer */
-	struct list reapable;   /* sessions that are over */
-	struct list handshakes; /* sessions whose handshake can go on */
-	/* Those that wait for their listener's handshake_rate. Who has none is in no line. */
-	struct list handshake_lines[HANDSHAKE_LINES];
-	struct list half_said; /* greetings that hold a buffer and wait, the oldest first */
-	const struct session *cut_short; /* the last of them that had to go, until it is gone */
+	struct list starved;  /* sides that wait for a buffer */
+	struct list reapable; /* sessions that are over */
+	/* Sessions whose handshake can go on, and those whose can begin, which come after them. */
+	struct list handshakes_begun, handshakes_new;
+	struct greet_queue *greet_queues; /* by index of the listener */
+	struct list greet_queues_busy;
 	struct slab facts;
 	struct slab watches; /* struct pgsql_watch */
 	struct acceptor *acceptors;
@@ -110,13 +107,6 @@ void engine_stop(struct engine *engine, enum close_reason why);
  */
 void engine_push_later(struct engine *engine, struct lane *lane);
 
-/*
- * @wants_one has found no buffer. If there is none left at all, ends the
- * greeting that has been waiting longest with a part of its first message, if
- * there is another one.
- */
-void engine_free_slow_greeting(struct engine *engine, const struct session *wants_one);
-
 /* What this worker counts of @listener. */
 static inline struct listener_counters *engine_counters_of(const struct engine *engine,
 							   const struct listener *listener)
@@ -137,7 +127,7 @@ static inline struct pool_counters *session_pool_counters(const struct session *
 	return &s->engine->counters->pools[pool_config(s->pool) - first];
 }
 
-/* @s, which is only a name by now, ended: there may be room for one that waits. */
-void engine_on_session_end(struct engine *engine, const struct session *s);
+/* A session ended: there may be room for one that waits. */
+void engine_on_session_end(struct engine *engine);
 
 #endif

@@ -48,7 +48,10 @@ bool files_is_want(int err);
  */
 MUST_CHECK bool files_make_room(struct engine *engine);
 
-/* The session waits until there is one: then dial_resume() is called, unless it closes before. */
+/*
+ * The session waits until there is one: then dial_resume() is called, unless
+ * it closes before. Its timer is the caller's.
+ */
 void files_wait(struct session *s);
 
 /* A session has given its files back. */

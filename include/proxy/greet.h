@@ -18,6 +18,9 @@
  * error message that its protocol has for that.
  */
 
+#include <stdbool.h>
+
+#include "base/def.h"
 #include "proto/parse.h"
 #include "proxy/session.h"
 
@@ -34,8 +37,6 @@ enum greet_step {
 /* In the greeting phase; ends in dial_start() or session_close(). */
 void greet_start(struct session *s);
 void greet_on_deadline(struct session *s);
-/* There is a buffer again for a client that was starved of one. */
-void greet_feed(struct session *s);
 /* Everything that waited for the client was sent. */
 void greet_on_sent(struct session *s);
 
@@ -47,8 +48,14 @@ void greet_say(struct session *s, const void *bytes, size_t n);
 void greet_consume(struct session *s, size_t n);
 /* On to the step that follows a PROXY header. */
 void greet_next(struct session *s);
-/* Asks for more. */
+/* Waits for more; what has come is kept in memory of its size. */
 void greet_receive(struct session *s);
+/* Is there memory for what the client's socket has? */
+bool greet_has_room(const struct session *s);
+/* The client's socket has bytes, or has ended. */
+void greet_on_input(struct session *s);
+/* Reads into s->first, behind what is there. False when the session is over, or waits for more. */
+MUST_CHECK bool greet_read(struct session *s);
 /* Works on what has come, until a step wants more or the greeting is over. */
 void greet_run(struct session *s);
 /* The bytes that have come were dealt with. */

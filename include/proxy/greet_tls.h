@@ -12,15 +12,16 @@
 
 /* Reads the ClientHello, as far as it has come, and decides by it. */
 MUST_CHECK enum parse greet_hello(struct session *s);
-/* More of the handshake has come: it waits for its turn, greet_work(). */
+/* The handshake can begin: it waits for its turn, greet_work(). */
 MUST_CHECK enum parse greet_handshake(struct session *s);
 
 /*
  * A handshake's next move: costs up to milliseconds of CPU, so the engine
- * calls it for a few sessions in each turn, those on engine.handshakes.
+ * calls it for as many sessions as there is time for in a turn, those on
+ * engine.handshakes_begun and engine.handshakes_new.
  */
 void greet_work(struct session *s);
-/* One of engine.handshake_lines: begins what its listener's handshake_rate allows. */
-void greet_move_line(struct list *line);
+/* Puts it there. */
+void greet_wait_for_turn(struct session *s);
 
 #endif

@@ -98,7 +98,7 @@ struct side {
 	struct io_op recv;       /* a receive, or a wait for bytes */
 	struct io_op send;       /* a send, a wait for room, or the connect */
 	struct io_op cancel_recv, cancel_send;
-	struct list starved;  /* on engine.starved while no buffer is to be had */
+	struct list starved;  /* on engine.starved or greet_queue.unread: waits for memory */
 	struct buf_queue out; /* waits to be sent to this socket; the head may be with the kernel */
 	struct buf_queue waiting; /* payload that came before the side was ready for it */
 	struct tls_stream *tls;   /* NULL: plain */
@@ -142,14 +142,15 @@ struct session {
 	struct backend *wanted;    /* the only one that will do now, or NULL */
 	struct facts *facts;       /* what they said, or NULL */
 	const char *detail; /* of the reason, for the log; lives as long as the session, or NULL */
-	struct list handshake;           /* on one of the engine's lists of handshakes */
+	struct list handshake;           /* on one of the engine's or the listener's lists */
 	const struct pool_config *route; /* that the greeting found */
 	uint64_t stick_key;              /* of its client; 0: not looked up */
 	uint32_t source;                 /* counted by the listener's limits: see admission.h */
 	uint32_t stuck;                  /* held in the pool's stick table, or TABLE_NONE */
 	uint16_t introduced_left;        /* of our PROXY header, still to be sent */
 	uint16_t origin_turn;            /* see origin.h */
-	uint8_t greet_step;
+	uint8_t greet_step : 4;
+	uint8_t greet_wait : 4;      /* what the greeting waits for: see greet_queue.h */
 	uint8_t postgres_asked;      /* for pgsql_read_clear() */
 	uint8_t origins_failed;      /* addresses to connect from that had no port left */
 	char dial_answer;            /* one byte, to PostgreSQL's SSLRequest */

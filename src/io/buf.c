@@ -2,6 +2,8 @@
 #include "io/buf.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/check.h"
@@ -16,6 +18,8 @@
 #define BUF_KEPT_MAX 64
 #define BUF_KEPT_FROM 64
 
+static void buf_piece_free(struct buf_pool *pool, struct buf *buf);
+
 static void *reserve(size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -29,7 +33,12 @@ int buf_pool_init(struct buf_pool *pool, unsigned count)
 	CHECK(count >= BUF_COUNT_MIN);
 	CHECK(count <= BUF_COUNT_MAX);
 
-	*pool = (struct buf_pool){ .count = count, .free_n = count };
+	*pool = (struct buf_pool){
+		.count = count,
+		.free_n = count,
+		.pieces_bytes_max =
+			MAX((size_t)count * BUF_BYTES / BUF_PIECES_PART, BUF_PIECES_BYTES_MIN),
+	};
 	pool->bufs = reserve(count * sizeof(*pool->bufs));
 	pool->arena = reserve((size_t)count * BUF_BYTES);
 	if (pool->bufs && pool->arena)
@@ -41,6 +50,7 @@ int buf_pool_init(struct buf_pool *pool, unsigned count)
 void buf_pool_finish(struct buf_pool *pool)
 {
 	CHECK(pool->free_n == pool->count);
+	CHECK(pool->pieces_bytes + pool->spare.bytes == 0);
 	if (pool->bufs)
 		munmap(pool->bufs, pool->count * sizeof(*pool->bufs));
 	if (pool->arena)
@@ -58,6 +68,7 @@ static struct buf *buf_first_use(struct buf_pool *pool)
 	buf = &pool->bufs[pool->touched];
 	buf->id = (uint16_t)pool->touched;
 	buf->bytes = pool->arena + (size_t)pool->touched * BUF_BYTES;
+	buf->size = BUF_BYTES;
 	pool->touched++;
 	return buf;
 }
@@ -98,11 +109,84 @@ struct buf *buf_get_to_receive(struct buf_pool *pool)
 void buf_put(struct buf_pool *pool, struct buf *buf)
 {
 	CHECK(buf->is_held);
+	if (buf->share) {
+		buf_piece_free(pool, buf);
+		return;
+	}
 	buf->is_held = false;
 	buf->next = pool->free;
 	pool->free = buf;
 	pool->free_n++;
 }
+
+/* ---- pieces -------------------------------------------------------------- */
+
+/* What a piece takes of the heap, with what the heap takes for itself. */
+static size_t piece_bytes(uint32_t size)
+{
+	return sizeof(struct buf) + size + 2 * sizeof(void *);
+}
+
+static void buf_piece_free(struct buf_pool *pool, struct buf *buf)
+{
+	size_t bytes = piece_bytes(buf->size);
+
+	CHECK(buf->share->bytes >= bytes);
+	buf->share->bytes -= bytes;
+	if (buf->share != &pool->spare)
+		pool->pieces_bytes -= bytes;
+	free(buf);
+}
+
+size_t buf_piece_room(const struct buf_pool *pool, const struct buf_share *share)
+{
+	size_t taken = pool->pieces_bytes + share->bytes + piece_bytes(0);
+
+	return taken < pool->pieces_bytes_max ? pool->pieces_bytes_max - taken : 0;
+}
+
+struct buf *buf_piece(struct buf_pool *pool, struct buf_share *share, uint32_t size)
+{
+	struct buf *buf = malloc(sizeof(*buf) + size);
+
+	if (!buf)
+		return NULL;
+	*buf = (struct buf){
+		.bytes = (char *)(buf + 1),
+		.share = share,
+		.size = size,
+		.is_held = true,
+	};
+	share->bytes += piece_bytes(size);
+	if (share != &pool->spare)
+		pool->pieces_bytes += piece_bytes(size);
+	return buf;
+}
+
+struct buf *buf_get_or_piece(struct buf_pool *pool, struct buf_share *share)
+{
+	struct buf *buf = buf_get(pool);
+
+	return buf ? buf : buf_piece(pool, share, BUF_BYTES);
+}
+
+struct buf *buf_shrink(struct buf_pool *pool, struct buf_share *share, struct buf *buf)
+{
+	uint32_t n = buf_filled(buf);
+	struct buf *piece;
+
+	if (buf->share && buf->size == n)
+		return buf;
+	piece = buf_piece(pool, share, n);
+	if (!piece)
+		return buf;
+	memcpy(piece->bytes, buf->bytes + buf->start, n);
+	piece->end = n;
+	buf_put(pool, buf);
+	return piece;
+}
+
+/* ---- the kernel's -------------------------------------------------------- */
 
 struct buf *buf_received(struct buf_pool *pool, int res, unsigned flags)
 {

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* One row of what is to be set; 0 and less mean: leave the kernel's. */
@@ -211,6 +212,21 @@ int sock_unsent_bytes(int fd)
 		return 0;
 	/* After a reset the number of unacknowledged bytes stays as it was. */
 	return sock_is_gone(fd) ? 0 : bytes;
+}
+
+int sock_read(int fd, void *ret_bytes, size_t n)
+{
+	ssize_t got = recv(fd, ret_bytes, n, MSG_DONTWAIT);
+
+	return got < 0 ? -errno : (int)got;
+}
+
+bool sock_has_ended(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 int sock_unread_bytes(int fd)

@@ -11,14 +11,28 @@
 #include "proxy/side.h"
 #include "tls/stream.h"
 
+/* What is said before a session relays, if it is no more: the messages of a handshake. */
+#define WORDS_BYTES 4096
+
+/* One of the pool's, which is for those who relay; NULL without memory. */
+static struct buf *new_buffer(struct session *s, size_t n)
+{
+	struct buf_pool *pool = &s->engine->bufs;
+
+	if (s->phase == SESSION_RELAYING)
+		return buf_get_or_piece(pool, &pool->spare);
+	return buf_piece(pool, &greet_queue_of(s)->share,
+			 (uint32_t)MIN(MAX(n, WORDS_BYTES), BUF_BYTES));
+}
+
 /* Room in the last buffer of side.out, or in a new one; NULL when there is none to be had. */
-static struct buf *buffer_with_room(struct side *side)
+static struct buf *buffer_with_room(struct side *side, size_t n)
 {
 	struct buf *last = side->out.tail;
 
-	if (last && !last->is_lent && last->end < BUF_BYTES)
+	if (last && !last->is_lent && buf_room(last) > 0)
 		return last;
-	return buf_get(&side_session(side)->engine->bufs);
+	return new_buffer(side_session(side), n);
 }
 
 int crypt_send(void *owner, const void *bytes, size_t n)
@@ -27,12 +41,12 @@ int crypt_send(void *owner, const void *bytes, size_t n)
 	const char *from = bytes;
 
 	while (n > 0) {
-		struct buf *buf = buffer_with_room(side);
+		struct buf *buf = buffer_with_room(side, n);
 		uint32_t part;
 
 		if (!buf)
-			return -ENOBUFS;
-		part = (uint32_t)MIN(n, BUF_BYTES - buf->end);
+			return -ENOMEM;
+		part = (uint32_t)MIN(n, buf_room(buf));
 		memcpy(buf->bytes + buf->end, from, part);
 		buf->end += part;
 		if (buf == side->out.tail)
@@ -78,7 +92,7 @@ static bool flood_is_on(struct side *from)
 static enum tls_result decrypt_some(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
-	struct buf *plain = buf_get(&s->engine->bufs);
+	struct buf *plain = new_buffer(s, TLS_RECORD_BYTES);
 	enum tls_result result;
 	size_t n;
 

@@ -7,8 +7,10 @@
 #include "proxy/dial.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -16,6 +18,7 @@
 #include "proxy/alarm.h"
 #include "proxy/ask_around.h"
 #include "proxy/choose.h"
+#include "proxy/crypt.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
 #include "proxy/files.h"
@@ -29,10 +32,10 @@
 #define ORIGINS_TRIED_MAX 16
 
 /*
- * How often one in the queue is looked at that is not received from, for it
- * has ended its stream or sent enough: whether it is still there.
+ * While a session dials, or stands in the queue, what its client says stays in
+ * the client's socket. So often it is looked whether the client is still there.
  */
-#define QUEUE_LOOK_MS 500
+#define CLIENT_LOOK_MS 500
 
 /*
  * How soon a unix socket with a full backlog is asked again: a quarter of the
@@ -42,9 +45,10 @@
 #define BACKLOG_PAUSE_MAX_MS 50
 
 static void dial_connect(struct session *s);
+static void connect_now(struct session *s);
 static void wait_in_queue(struct session *s);
-static void queue_on_timer(struct session *s);
 static void dial_on_connect(struct io_op *op, int res, unsigned flags);
+static void queue_on_client(struct io_op *op, int res, unsigned flags);
 
 static struct side *backend_side(struct session *s)
 {
@@ -82,6 +86,21 @@ static enum close_reason reason_of(int err)
 	default:
 		return CLOSE_CONNECT_FAILED;
 	}
+}
+
+static void set_look_timer(struct session *s, uint64_t until_ms)
+{
+	timer_set(&s->engine->timers, &s->timer, MIN(until_ms, s->engine->now_ms + CLIENT_LOOK_MS));
+}
+
+static void look_at_client(struct session *s, uint64_t until_ms)
+{
+	if (sock_is_gone(s->sides[SIDE_CLIENT].fd))
+		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
+	else if (s->is_backlog_full && !s->is_queued)
+		connect_now(s);
+	else
+		set_look_timer(s, until_ms);
 }
 
 /* ---- one try ------------------------------------------------------------- */
@@ -146,6 +165,7 @@ void dial_leave(struct session *s, int err)
 	CHECK(!s->is_retiring);
 	s->is_retiring = true;
 	s->dial_error = err;
+	list_remove(&s->handshake);
 	timer_stop(&s->engine->timers, &s->timer);
 	dial_retire(s);
 }
@@ -258,7 +278,7 @@ static void connect_now(struct session *s)
 	s->is_backlog_full = false;
 	side->send.done = dial_on_connect;
 	io_connect(e->ring, &side->send, side->fd, &s->backend->config->addr);
-	timer_set(&e->timers, &s->timer, s->try_until_ms);
+	set_look_timer(s, s->try_until_ms);
 }
 
 static void dial_connect(struct session *s)
@@ -274,6 +294,9 @@ static void dial_connect(struct session *s)
 	while (files_is_want(err) && files_make_room(e));
 	if (files_is_want(err)) {
 		files_wait(s);
+		s->is_backlog_full = false;
+		s->try_until_ms = TIMER_NEVER;
+		set_look_timer(s, s->try_until_ms);
 		return;
 	}
 	if (err < 0) {
@@ -318,21 +341,26 @@ static void dial_on_connect(struct io_op *op, int res, unsigned flags)
 		dial_preamble(s);
 }
 
+/* What was late: the backend, or we, who have its answer and did not come to read it? */
 static void try_timed_out(struct session *s)
 {
+	bool is_ours = !list_is_empty(&s->handshake);
+
 	if (s->is_backlog_full)
 		dial_note_detail(s, "the backlog is full");
-	dial_failed(s, -ETIMEDOUT);
+	dial_failed(s, is_ours ? -ENOBUFS : -ETIMEDOUT);
 }
 
 void dial_on_deadline(struct session *s)
 {
-	if (s->is_queued)
-		queue_on_timer(s);
-	else if (!s->backend)
+	uint64_t until_ms = s->is_queued ? s->waiter.node.deadline_ms : s->try_until_ms;
+
+	if (!s->is_queued && !s->backend)
 		ask_around_on_timer(s);
-	else if (s->is_backlog_full && s->engine->now_ms < s->try_until_ms)
-		connect_now(s);
+	else if (s->engine->now_ms < until_ms)
+		look_at_client(s, until_ms);
+	else if (s->is_queued)
+		session_close(s, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
 	else
 		try_timed_out(s);
 }
@@ -340,7 +368,7 @@ void dial_on_deadline(struct session *s)
 void dial_extend(struct session *s, uint64_t until_ms)
 {
 	s->try_until_ms = until_ms;
-	timer_set(&s->engine->timers, &s->timer, until_ms);
+	set_look_timer(s, until_ms);
 }
 
 void dial_note_detail(struct session *s, const char *why)
@@ -384,29 +412,83 @@ void dial_next(struct session *s)
 
 /* ---- the queue ----------------------------------------------------------- */
 
-static void set_queue_timer(struct session *s)
+/* Of the client in the queue, which may wait for long: that it speaks, ends or dies. */
+static void watch_client(struct session *s)
 {
-	timer_set(&s->engine->timers, &s->timer,
-		  MIN(s->waiter.node.deadline_ms, s->engine->now_ms + QUEUE_LOOK_MS));
+	struct side *client = &s->sides[SIDE_CLIENT];
+
+	if (client->recv.in_kernel)
+		return;
+	client->recv.done = queue_on_client;
+	io_poll(s->engine->ring, &client->recv, client->fd, POLLIN | POLLRDHUP);
 }
 
-static void queue_on_timer(struct session *s)
+static bool has_said_something(struct session *s)
 {
-	const struct side *client = &s->sides[SIDE_CLIENT];
+	return !buf_queue_is_empty(&backend_side(s)->waiting);
+}
 
-	if (s->engine->now_ms >= s->waiter.node.deadline_ms)
-		session_close(s, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
-	else if (!client->recv.in_kernel && sock_is_gone(client->fd))
+/* In TLS it has to be read whether it says good-bye. */
+static void read_first_word(struct session *s)
+{
+	struct side *client = &s->sides[SIDE_CLIENT];
+	struct lane *up = &s->lanes[LANE_UP];
+	struct buf *buf;
+	int n;
+
+	buf = buf_get_or_piece(&s->engine->bufs, &greet_queue_of(s)->share);
+	n = buf ? sock_read(client->fd, buf->bytes, greet_queue_room(s, buf_room(buf))) : 0;
+	if (n <= 0) { /* there is no memory for it: it is looked at now and then */
+		if (buf)
+			buf_put(&s->engine->bufs, buf);
+		return;
+	}
+	buf->end = (uint32_t)n;
+	crypt_received(up, buf);
+	if (s->is_queued && up->state == LANE_OPEN && !has_said_something(s))
+		watch_client(s);
+}
+
+static void queue_look_at_client(struct session *s)
+{
+	struct side *client = &s->sides[SIDE_CLIENT];
+	char byte;
+	ssize_t n = recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		watch_client(s);
+	else if (n < 0 || sock_is_gone(client->fd))
 		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
-	else
-		set_queue_timer(s);
+	else if (client->tls && n == 0)
+		crypt_ended(&s->lanes[LANE_UP]);
+	else if (n == 0)
+		dial_on_client_end(s);
+	else if (client->tls && !has_said_something(s))
+		read_first_word(s);
+}
+
+static void queue_on_client(struct io_op *op, int res, unsigned flags)
+{
+	struct session *s = side_session(container_of(op, struct side, recv));
+
+	(void)res;
+	(void)flags;
+	op->done = lane_on_recv;
+	if (s->phase == SESSION_CLOSING)
+		session_op_returned(s);
+	else if (s->phase == SESSION_RELAYING)
+		lane_pull(&s->lanes[LANE_UP]);
+	else if (s->is_queued)
+		queue_look_at_client(s);
 }
 
 static void wait_in_queue(struct session *s)
 {
 	s->is_queued = true;
-	set_queue_timer(s);
-	if (s->lanes[LANE_UP].state != LANE_OPEN)
+	set_look_timer(s, s->waiter.node.deadline_ms);
+	if (s->lanes[LANE_UP].state == LANE_OPEN)
+		watch_client(s);
+	else
 		dial_on_client_end(s);
 }
 
@@ -441,7 +523,7 @@ void dial_leave_queue(struct session *s)
 
 void dial_on_client_end(struct session *s)
 {
-	if (s->is_queued && buf_queue_is_empty(&backend_side(s)->waiting))
+	if (s->is_queued && !has_said_something(s))
 		session_close(s, CLOSE_CLIENT_LEFT, BY_CLIENT);
 }
 

@@ -6,8 +6,10 @@
  *   PROXY header -> PostgreSQL's SSLRequest and its one-byte answer -> TLS handshake
  */
 #include <errno.h>
+#include <poll.h>
 
 #include "base/check.h"
+#include "net/sock.h"
 #include "proto/pgsql.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
@@ -18,8 +20,7 @@
 #include "tls/stream.h"
 
 static void dial_on_sent(struct io_op *op, int res, unsigned flags);
-static void dial_on_recv(struct io_op *op, int res, unsigned flags);
-static void after_postgres(struct session *s);
+static void dial_on_readable(struct io_op *op, int res, unsigned flags);
 
 static struct side *backend_side(struct session *s)
 {
@@ -58,8 +59,8 @@ static void receive(struct session *s)
 {
 	struct side *side = backend_side(s);
 
-	side->recv.done = dial_on_recv;
-	io_recv(s->engine->ring, &side->recv, side->fd, 0, true);
+	side->recv.done = dial_on_readable;
+	io_poll(s->engine->ring, &side->recv, side->fd, POLLIN | POLLRDHUP);
 }
 
 /* A send of the handshake may still be under way when the session begins to relay. */
@@ -126,54 +127,34 @@ static void tls_received(struct session *s, const void *bytes, size_t n)
 	tls_go_on(s);
 }
 
-static void receive_failed(struct session *s, int res)
+/* Its turn comes: see dial_work(). */
+static void dial_on_readable(struct io_op *op, int res, unsigned flags)
 {
-	if (res == -ENOBUFS) {
-		engine_free_slow_greeting(s->engine, s);
-		side_starve(backend_side(s)); /* until there is one, or the try's time is over */
-	} else if (res == -EINTR || res == -EAGAIN) {
-		receive(s);
-	} else {
-		dial_failed(s, res < 0 ? res : -ECONNRESET);
-	}
-}
+	struct session *s = side_session(container_of(op, struct side, recv));
 
-static void dial_on_recv(struct io_op *op, int res, unsigned flags)
-{
-	struct side *side = container_of(op, struct side, recv);
-	struct session *s = side_session(side);
-	struct buf *buf = side_received(side, res, flags);
-
-	if (dial_op_returned(s)) {
-		/* the try is over */
-	} else if (!buf) {
-		receive_failed(s, res);
-	} else {
-		tls_received(s, buf->bytes, (size_t)res);
-	}
-	if (buf)
-		buf_put(&s->engine->bufs, buf);
-}
-
-/* ---- buffers ------------------------------------------------------------- */
-
-/* If not, it has to wait for one: see dial_feed(). */
-static bool has_buffer(struct session *s)
-{
-	if (s->engine->bufs.free_n > 0)
-		return true;
-	side_starve(backend_side(s));
-	return false;
-}
-
-void dial_feed(struct session *s)
-{
-	if (backend_side(s)->tls)
-		receive(s);
-	else if (s->dial_answer == PGSQL_YES)
-		after_postgres(s);
+	(void)flags;
+	if (dial_op_returned(s))
+		return;
+	if (res < 0 && res != -EINTR && res != -EAGAIN)
+		dial_failed(s, res);
 	else
-		dial_preamble(s);
+		list_append(&s->engine->handshakes_begun, &s->handshake);
+}
+
+void dial_work(struct session *s)
+{
+	struct buf_pool *pool = &s->engine->bufs;
+	struct buf *buf = buf_get_or_piece(pool, &greet_queue_of(s)->share);
+	int n = buf ? sock_read(backend_side(s)->fd, buf->bytes, buf_room(buf)) : -ENOMEM;
+
+	if (n > 0)
+		tls_received(s, buf->bytes, (size_t)n);
+	else if (n == -EAGAIN || n == -EINTR)
+		receive(s);
+	else
+		dial_failed(s, n < 0 ? n : -ECONNRESET);
+	if (buf)
+		buf_put(pool, buf);
 }
 
 /* ---- PostgreSQL ---------------------------------------------------------- */
@@ -191,7 +172,7 @@ static void after_postgres(struct session *s)
 {
 	if (!pool_config(s->pool)->tls)
 		dial_done(s);
-	else if (has_buffer(s))
+	else
 		tls_start(s);
 }
 
@@ -219,7 +200,7 @@ static void postgres_start(struct session *s)
 
 	pgsql_write_ssl_request(request);
 	if (crypt_send(side, request, sizeof(request)) < 0) {
-		dial_failed(s, -ENOBUFS);
+		dial_failed(s, -ENOMEM);
 		return;
 	}
 	dial_push(s);
@@ -227,18 +208,8 @@ static void postgres_start(struct session *s)
 	io_read(s->engine->ring, &side->recv, side->fd, &s->dial_answer, 1);
 }
 
-/* Has the backend anything to hear before the client's first byte? */
-static bool has_preamble(const struct session *s)
-{
-	const struct pool_config *pool = pool_config(s->pool);
-
-	return pool->tls || pool->send_proxy != PROXY_OFF || s->is_cancel || wants_ssl_request(s);
-}
-
 void dial_preamble(struct session *s)
 {
-	if (has_preamble(s) && !has_buffer(s))
-		return;
 	if (pool_config(s->pool)->send_proxy != PROXY_OFF) {
 		int err = introduce_client(s);
 

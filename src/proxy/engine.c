@@ -18,11 +18,14 @@
 
 #define NS_PER_MS 1000000ull
 
-/* Of a turn; the worst kind, RSA-4096 in TLS 1.2, takes some milliseconds each. */
-#define HANDSHAKES_PER_TURN 8
+/*
+ * Of a turn, after which the relay goes on; one handshake is always done, and
+ * the worst kind, with a key of RSA 4096, takes some milliseconds.
+ */
+#define HANDSHAKES_NS_PER_TURN (1 * NS_PER_MS)
 
-/* How often it is looked whether handshake_rate lets another one begin. */
-#define HANDSHAKE_RATE_MS 5
+/* How often it is looked whether handshake_rate, or memory, lets another one begin. */
+#define GREET_QUEUES_MS 5
 
 /* With nothing to do a turn still ends once in a while. */
 #define IDLE_WAIT_MS 60000
@@ -66,10 +69,9 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 	};
 	list_init(&e->starved);
 	list_init(&e->reapable);
-	list_init(&e->handshakes);
-	for (size_t n = 0; n < HANDSHAKE_LINES; n++)
-		list_init(&e->handshake_lines[n]);
-	list_init(&e->half_said);
+	list_init(&e->handshakes_begun);
+	list_init(&e->handshakes_new);
+	list_init(&e->greet_queues_busy);
 	timers_init(&e->timers, e->now_ms);
 	io_op_init(&e->mail_op, engine_on_mail);
 	io_op_init(&e->mail_cancel, engine_on_mail_cancelled);
@@ -79,9 +81,12 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 	e->acceptors = calloc(MAX(options->sockets_n, 1), sizeof(*e->acceptors));
 	if (!e->acceptors)
 		goto fail;
+	e->greet_queues = greet_queues_create(options->proxy->listeners_n);
+	if (!e->greet_queues)
+		goto fail_acceptors;
 	err = slab_init(&e->sessions, sizeof(struct session), options->proxy->sessions_max);
 	if (err < 0)
-		goto fail_acceptors;
+		goto fail_greet_queues;
 	err = slab_init(&e->facts, sizeof(struct facts), options->proxy->sessions_max);
 	if (err < 0)
 		goto fail_sessions;
@@ -106,6 +111,8 @@ fail_facts:
 	slab_finish(&e->facts);
 fail_sessions:
 	slab_finish(&e->sessions);
+fail_greet_queues:
+	free(e->greet_queues);
 fail_acceptors:
 	free(e->acceptors);
 fail:
@@ -130,30 +137,24 @@ void engine_finish(struct engine *e)
 	slab_finish(&e->watches);
 	slab_finish(&e->facts);
 	slab_finish(&e->sessions);
+	free(e->greet_queues);
 	free(e->acceptors);
 	close(e->mail_fd);
 }
 
 /* ---- the loop ------------------------------------------------------------ */
 
-static bool somebody_is_in_line(const struct engine *e)
-{
-	for (size_t n = 0; n < HANDSHAKE_LINES; n++)
-		if (!list_is_empty(&e->handshake_lines[n]))
-			return true;
-	return false;
-}
-
 static uint64_t wait_allowed_ns(const struct engine *e)
 {
 	uint64_t next_ms = timers_next_ms(&e->timers);
 
-	if (!list_is_empty(&e->handshakes) || proxy_has_called(e->proxy, e->worker))
+	if (!list_is_empty(&e->handshakes_begun) || !list_is_empty(&e->handshakes_new) ||
+	    proxy_has_called(e->proxy, e->worker))
 		return 0;
 	if (!list_is_empty(&e->starved) && ring_buffers_available(e->ring) > 0)
 		return 0; /* what ended in this turn left buffers for the next */
-	if (somebody_is_in_line(e))
-		next_ms = MIN(next_ms, e->now_ms + HANDSHAKE_RATE_MS);
+	if (!list_is_empty(&e->greet_queues_busy))
+		next_ms = MIN(next_ms, e->now_ms + GREET_QUEUES_MS);
 	if (next_ms <= e->now_ms)
 		return 0;
 	return MIN(next_ms - e->now_ms, IDLE_WAIT_MS) * NS_PER_MS;
@@ -176,40 +177,28 @@ static void feed_starved(struct engine *e)
 	}
 }
 
-/* A buffer that was there when it asked may have gone to somebody else meanwhile. */
-static void help_first_starved(struct engine *e)
+/* One that has begun holds more memory than one that has not, and has waited before. */
+static struct session *next_handshake(struct engine *e)
 {
-	struct session *s = side_session(container_of(e->starved.next, struct side, starved));
+	struct list *node = list_take_first(&e->handshakes_begun);
 
-	if (!e->cut_short && (s->phase == SESSION_GREETING || s->phase == SESSION_DIALING))
-		engine_free_slow_greeting(e, s);
+	if (!node)
+		node = list_take_first(&e->handshakes_new);
+	return node ? container_of(node, struct session, handshake) : NULL;
 }
 
-/* A few in each turn: one may cost a millisecond, and the relay has to go on. */
+/* One may cost milliseconds, and the relay has to go on. */
 static void work_on_handshakes(struct engine *e)
 {
-	for (size_t n = 0; n < HANDSHAKE_LINES; n++)
-		greet_move_line(&e->handshake_lines[n]);
-	for (unsigned n = 0; n < HANDSHAKES_PER_TURN && !list_is_empty(&e->handshakes); n++) {
-		struct list *node = list_take_first(&e->handshakes);
+	struct session *s = next_handshake(e);
+	uint64_t until_ns = s ? clock_now_ns() + HANDSHAKES_NS_PER_TURN : 0;
 
-		greet_work(container_of(node, struct session, handshake));
-	}
-}
-
-void engine_free_slow_greeting(struct engine *e, const struct session *wants_one)
-{
-	if (ring_buffers_available(e->ring) > 0)
-		return; /* there will be one at the end of the turn */
-	list_for_each(node, &e->half_said) {
-		struct session *s = container_of(node, struct session, handshake);
-
-		if (s == wants_one)
-			continue;
-		s->detail = "cut short: buffers are short";
-		e->cut_short = s;
-		session_close(s, CLOSE_GREETING_TIMEOUT, BY_CLIENT);
-		return;
+	while (s) {
+		if (s->phase == SESSION_DIALING)
+			dial_work(s);
+		else
+			greet_work(s);
+		s = clock_now_ns() < until_ns ? next_handshake(e) : NULL;
 	}
 }
 
@@ -245,11 +234,11 @@ void engine_work(struct engine *e, uint64_t now_ms)
 	engine_answer_calls(e); /* before their timers */
 	push(e);
 	timers_run(&e->timers, e->now_ms);
+	if (!list_is_empty(&e->greet_queues_busy))
+		greet_queues_work(e);
 	work_on_handshakes(e);
 	if (!list_is_empty(&e->starved))
 		feed_starved(e);
-	if (!list_is_empty(&e->starved))
-		help_first_starved(e);
 	reap(e);
 }
 
@@ -294,10 +283,8 @@ int engine_run(struct engine *e)
 	return err < 0 ? err : engine_close_mail(e);
 }
 
-void engine_on_session_end(struct engine *e, const struct session *s)
+void engine_on_session_end(struct engine *e)
 {
-	if (e->cut_short == s)
-		e->cut_short = NULL;
 	atomic_fetch_sub(&e->proxy->peers[e->worker].sessions, 1);
 	files_on_session_end(e);
 	for (size_t n = 0; n < e->acceptors_n; n++)

@@ -103,7 +103,6 @@ bool files_make_room(struct engine *e)
 
 void files_wait(struct session *s)
 {
-	timer_stop(&s->engine->timers, &s->timer);
 	list_append(&s->engine->files.waiting, &s->sides[SIDE_BACKEND].starved);
 }
 

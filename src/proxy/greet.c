@@ -2,10 +2,12 @@
 #include "proxy/greet.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/check.h"
+#include "net/sock.h"
 #include "proxy/crypt.h"
 #include "proxy/dial.h"
 #include "proxy/engine.h"
@@ -19,7 +21,7 @@
 /* How long a client that was refused may take to read why. */
 #define LAST_WORDS_MS 1000
 
-static void greet_on_recv(struct io_op *op, int res, unsigned flags);
+static void greet_on_readable(struct io_op *op, int res, unsigned flags);
 
 static struct side *client_side(struct session *s)
 {
@@ -97,11 +99,8 @@ void greet_done(struct session *s, const struct pool_config *pool)
 	list_remove(&s->handshake);
 	timer_stop(&s->engine->timers, &s->timer);
 	client_side(s)->recv.done = lane_on_recv;
-	if (first && buf_filled(first) > 0)
+	if (first)
 		side_deliver(&s->sides[SIDE_BACKEND], first);
-	else if (first)
-		buf_put(&s->engine->bufs, first);
-	lane_pull(&s->lanes[LANE_UP]);
 	if (s->phase == SESSION_GREETING)
 		dial_start(s);
 }
@@ -136,22 +135,13 @@ static enum parse greet_once(struct session *s)
 	return PARSE_BAD;
 }
 
-/* Who has said a part and waits holds a buffer: see engine_free_slow_greeting(). */
-static void note_half_said(struct session *s)
-{
-	if (s->first && list_is_empty(&s->handshake))
-		list_append(&s->engine->half_said, &s->handshake);
-}
-
-/* No more than what fits behind it: the rest, which may be payload, can wait. */
 void greet_receive(struct session *s)
 {
 	struct side *client = client_side(s);
 
-	note_half_said(s);
-	client->recv.done = greet_on_recv;
-	io_recv_some(s->engine->ring, &client->recv, client->fd,
-		     (uint32_t)(BUF_BYTES - first_n(s)));
+	greet_queue_wait_for_client(s);
+	client->recv.done = greet_on_readable;
+	io_poll(s->engine->ring, &client->recv, client->fd, POLLIN | POLLRDHUP);
 }
 
 /* Works on what has come, until a step wants more or the greeting is over. */
@@ -175,83 +165,130 @@ void greet_run(struct session *s)
 			     "too many bytes before the first message was whole");
 }
 
-/* Puts what came behind what is there. */
-static void add_to_first(struct session *s, struct buf *buf)
-{
-	struct buf *first = s->first;
-	uint32_t n = buf_filled(buf);
+/* ---- reading ------------------------------------------------------------- */
 
-	if (!first) {
-		s->first = buf;
-		return;
-	}
-	CHECK(n <= BUF_BYTES - buf_filled(first));
-	if (n > BUF_BYTES - first->end) { /* over what was before it, a PROXY header */
-		memmove(first->bytes, first->bytes + first->start, buf_filled(first));
-		first->end -= first->start;
-		first->start = 0;
-	}
-	memcpy(first->bytes + first->end, buf->bytes + buf->start, n);
-	first->end += n;
-	buf_put(&s->engine->bufs, buf);
+static uint32_t greet_room(const struct session *s)
+{
+	return greet_queue_room(s, (uint32_t)(BUF_BYTES - first_n(s)));
 }
 
-static void greet_receive_failed(struct session *s, int res)
+bool greet_has_room(const struct session *s)
 {
-	if (res == -ENOBUFS) {
-		note_half_said(s);
-		engine_free_slow_greeting(s->engine, s);
-		side_starve(client_side(s)); /* until its buffer is back, at the end of the turn */
-	} else if (res == -EINTR || res == -EAGAIN) {
-		greet_receive(s);
-	} else if (s->greet_step == GREET_REFUSED) {
-		session_close(s, s->why, s->by);
-	} else if (res == -ENOMEM) {
+	return greet_room(s) > 0;
+}
+
+static void greet_read_failed(struct session *s, int res)
+{
+	if (res == -ENOMEM)
 		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
-	} else {
+	else if (res == -EINTR || res == -EAGAIN)
+		greet_receive(s);
+	else if (s->greet_step == GREET_REFUSED)
+		session_close(s, s->why, s->by);
+	else
 		session_close(s, res == 0 ? CLOSE_CLIENT_LEFT : CLOSE_CLIENT_RESET, BY_CLIENT);
+}
+
+/* Puts what was there before first into @buf. */
+static void take_over_first(struct session *s, struct buf *buf)
+{
+	if (s->first) {
+		buf->end = buf_filled(s->first);
+		memcpy(buf->bytes, s->first->bytes + s->first->start, buf->end);
+		buf_put(&s->engine->bufs, s->first);
 	}
+	s->first = buf;
+}
+
+/* Into a buffer of the pool, which is kept no longer than it takes to look at the bytes. */
+static int read_some(struct session *s, uint32_t max)
+{
+	struct buf *buf = buf_get_or_piece(&s->engine->bufs, &greet_queue_of(s)->share);
+	int n;
+
+	if (!buf)
+		return -ENOMEM;
+	take_over_first(s, buf);
+	n = sock_read(client_side(s)->fd, buf->bytes + buf->end, MIN(max, buf_room(buf)));
+	if (n > 0)
+		buf->end += (uint32_t)n;
+	else if (buf->end == 0)
+		greet_release_first(s);
+	return n;
+}
+
+bool greet_read(struct session *s)
+{
+	int n = read_some(s, MAX(greet_room(s), 1));
+
+	if (n > 0)
+		s->active_ms = s->engine->now_ms;
+	else
+		greet_read_failed(s, n);
+	return n > 0;
 }
 
 /* Encrypted: it is decrypted into what waits for the backend, and looked at there. */
-static void startup_received(struct session *s, struct buf *buf)
+static void startup_received(struct session *s)
 {
+	struct buf *buf = s->first;
+
+	s->first = NULL;
 	crypt_received(&s->lanes[LANE_UP], buf);
 	if (s->phase == SESSION_GREETING)
 		postgres_startup(s);
 }
 
-static void greet_on_recv(struct io_op *op, int res, unsigned flags)
+void greet_on_input(struct session *s)
 {
-	struct side *client = container_of(op, struct side, recv);
-	struct session *s = side_session(client);
-	struct buf *buf = side_received(client, res, flags);
-
-	if (s->phase == SESSION_CLOSING) {
-		session_op_returned(s);
+	if (!greet_has_room(s)) {
+		greet_queue_wait_for_memory(s);
 		return;
 	}
 	list_remove(&s->handshake);
-	s->active_ms = s->engine->now_ms;
-	if (!buf) {
-		greet_receive_failed(s, res);
-	} else if (s->greet_step == GREET_STARTUP) {
-		startup_received(s, buf);
-	} else {
-		add_to_first(s, buf);
+	if (s->greet_step == GREET_HANDSHAKE)
+		greet_wait_for_turn(s);
+	else if (!greet_read(s))
+		return;
+	else if (s->greet_step == GREET_STARTUP)
+		startup_received(s);
+	else
 		greet_run(s);
-	}
 }
 
-void greet_feed(struct session *s)
+static void greet_on_readable(struct io_op *op, int res, unsigned flags)
 {
-	greet_receive(s);
+	struct session *s = side_session(container_of(op, struct side, recv));
+
+	(void)flags;
+	if (s->phase == SESSION_CLOSING)
+		session_op_returned(s);
+	else if (res < 0)
+		greet_read_failed(s, res);
+	else
+		greet_on_input(s);
 }
+
+/* ---- time ---------------------------------------------------------------- */
+
+/* Whose fault it is that a greeting was not over in time. */
+static const char *const waited_for[] = {
+	[GREET_WAITS_FOR_CLIENT] = NULL,
+	[GREET_WAITS_FOR_RATE] = "waited for handshake_rate",
+	[GREET_WAITS_FOR_MEMORY] = "waited for memory: buffers are short",
+	[GREET_WAITS_FOR_TURN] = "waited for its turn: more handshakes than a worker can do",
+};
 
 void greet_on_deadline(struct session *s)
 {
-	session_close(s, CLOSE_GREETING_TIMEOUT, BY_CLIENT);
+	const char *ours = waited_for[s->greet_wait];
+
+	if (ours)
+		s->detail = ours;
+	session_close(s, CLOSE_GREETING_TIMEOUT, ours ? BY_RINGMAIN : BY_CLIENT);
 }
+
+/* ---- the beginning ------------------------------------------------------- */
 
 static void set_deadline(struct session *s, uint64_t allowed_ms)
 {

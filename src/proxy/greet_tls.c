@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/bucket.h"
 #include "base/check.h"
-#include "base/clock.h"
 #include "proto/hello.h"
 #include "proxy/crypt.h"
 #include "proxy/engine.h"
@@ -174,7 +172,7 @@ static void handshake_failed(struct session *s, enum tls_result result)
 		session_close(s, CLOSE_CLIENT_LEFT, BY_CLIENT);
 }
 
-/* Between two segments of a handshake a client holds no buffer. */
+/* Between two flights of a handshake nothing of it is held but in the library. */
 static void handshake_go_on(struct session *s)
 {
 	struct side *client = client_side(s);
@@ -204,52 +202,28 @@ void greet_work(struct session *s)
 {
 	CHECK(s->phase == SESSION_GREETING);
 	CHECK(s->greet_step == GREET_HANDSHAKE);
-	if (client_side(s)->tls || begin_handshake(s))
+	if (client_side(s)->tls ? greet_read(s) : !greet_queue_is_left(s) && begin_handshake(s))
 		handshake_go_on(s);
 }
 
-/* Takes one of the handshakes that handshake_rate allows; false when it has to wait. */
-static bool may_begin(struct session *s)
+void greet_wait_for_turn(struct session *s)
 {
-	unsigned per_second = s->listener->config->handshakes_per_s_max;
-	const struct bucket_rate rate = { .per_second = per_second, .burst = MAX(per_second, 1) };
+	struct engine *e = s->engine;
 
-	return per_second == 0 ||
-	       bucket_shared_take(&s->listener->handshakes, &rate, 1, clock_now_ns());
-}
-
-void greet_move_line(struct list *line)
-{
-	while (!list_is_empty(line)) {
-		struct session *s = container_of(line->next, struct session, handshake);
-
-		if (!may_begin(s))
-			return;
-		list_remove(&s->handshake);
-		list_append(&s->engine->handshakes, &s->handshake);
-	}
-}
-
-/* Where @s has to wait; NULL: nowhere, its listener lets it begin. */
-static struct list *line_for(struct session *s)
-{
-	struct list *line = &s->engine->handshake_lines[s->listener->index % HANDSHAKE_LINES];
-
-	if (s->listener->config->handshakes_per_s_max == 0)
-		return NULL;
-	return list_is_empty(line) && may_begin(s) ? NULL : line;
+	s->greet_wait = GREET_WAITS_FOR_TURN;
+	list_remove(&s->handshake);
+	list_append(client_side(s)->tls ? &e->handshakes_begun : &e->handshakes_new, &s->handshake);
 }
 
 /* Its turn comes: at once, or when handshake_rate allows one more to begin. */
 enum parse greet_handshake(struct session *s)
 {
-	struct list *line;
-
 	if (first_n(s) == 0)
 		return PARSE_MORE;
-	line = client_side(s)->tls ? NULL : line_for(s);
 	list_remove(&s->handshake);
-	list_append(line ? line : &s->engine->handshakes, &s->handshake);
+	greet_queue_keep(s);
+	if (!greet_queue_wait_for_rate(s))
+		greet_wait_for_turn(s);
 	return PARSE_DONE;
 }
 

@@ -67,7 +67,7 @@ static bool lane_wants_more(struct lane *lane)
 	struct session *s = lane_session(lane);
 	struct side *from = lane_from(lane);
 
-	return s->phase != SESSION_CLOSING && lane->state == LANE_OPEN && !lane->is_spliced &&
+	return s->phase == SESSION_RELAYING && lane->state == LANE_OPEN && !lane->is_spliced &&
 	       !from->recv.in_kernel && side_backlog(lane_to(lane)) < lane_high_water(lane);
 }
 

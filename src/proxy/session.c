@@ -168,11 +168,19 @@ void session_enter(struct session *s, enum session_phase next)
 	s->phase = next;
 }
 
+/* While it dialed nothing was received: what has come since is no silence. */
+static void note_unread_word(struct session *s)
+{
+	if (s->listener->config->first_byte_timeout_ms > 0 && !s->has_spoken)
+		s->has_spoken = sock_unread_bytes(s->sides[SIDE_CLIENT].fd) > 0;
+}
+
 void session_relay(struct session *s)
 {
 	session_enter(s, SESSION_RELAYING);
 	s->active_ms = s->connected_ms = s->engine->now_ms;
 	ack_look_start(s);
+	note_unread_word(s);
 	session_set_deadline(s);
 	postgres_start_watch(s);
 	side_become_ready(&s->sides[SIDE_BACKEND]);
@@ -479,5 +487,5 @@ void session_reap(struct session *s)
 	proxy_leave(e->proxy, s->listener);
 	session_enter(s, SESSION_FREE);
 	slab_put(&e->sessions, s);
-	engine_on_session_end(e, s);
+	engine_on_session_end(e);
 }

@@ -85,7 +85,7 @@ static void queue_bytes(struct buf_queue *q, struct buf_pool *pool, struct buf *
 	struct buf *last = q->tail;
 	uint32_t n = buf_filled(buf);
 
-	if (!last || last->is_lent || n > BUF_BYTES - last->end) {
+	if (!last || last->is_lent || n > buf_room(last)) {
 		buf_queue_append(q, buf);
 		return;
 	}
@@ -104,6 +104,39 @@ void side_note_payload(struct side *side)
 		s->has_spoken = true;
 }
 
+/* Gives one piece for both, or NULL where they do not fit, or there is no memory. */
+static struct buf *join(struct session *s, const struct buf *a, const struct buf *b)
+{
+	uint32_t n = buf_filled(a) + buf_filled(b);
+	struct buf *both = NULL;
+
+	if (n <= BUF_BYTES)
+		both = buf_piece(&s->engine->bufs, &greet_queue_of(s)->share, n);
+	if (!both)
+		return NULL;
+	memcpy(both->bytes, a->bytes + a->start, buf_filled(a));
+	memcpy(both->bytes + buf_filled(a), b->bytes + b->start, buf_filled(b));
+	both->end = n;
+	return both;
+}
+
+/* In one piece with what waits already, if that fits: a step of the greeting looks at it. */
+static void queue_waiting(struct side *side, struct buf *buf)
+{
+	struct session *s = side_session(side);
+	struct buf_pool *pool = &s->engine->bufs;
+	struct buf_queue *q = &side->waiting;
+	struct buf *both = q->head && q->head == q->tail ? join(s, q->head, buf) : NULL;
+
+	if (both) {
+		buf_queue_clear(q, pool);
+		buf_put(pool, buf);
+		buf_queue_append(q, both);
+	} else {
+		buf_queue_append(q, buf_shrink(pool, &greet_queue_of(s)->share, buf));
+	}
+}
+
 void side_deliver(struct side *side, struct buf *buf)
 {
 	struct session *s = side_session(side);
@@ -113,7 +146,7 @@ void side_deliver(struct side *side, struct buf *buf)
 		postgres_watch(s, buf);
 	side_note_payload(side);
 	if (!side->is_ready)
-		queue_bytes(&side->waiting, pool, buf);
+		queue_waiting(side, buf);
 	else if (side->tls)
 		crypt_write(side, buf);
 	else
@@ -217,13 +250,6 @@ void side_starve(struct side *side)
 
 void side_feed(struct side *side)
 {
-	struct session *s = side_session(side);
-
 	list_remove(&side->starved);
-	if (s->phase == SESSION_GREETING && s->greet_step != GREET_DONE)
-		greet_feed(s);
-	else if (s->phase == SESSION_DIALING && side->index == SIDE_BACKEND)
-		dial_feed(s);
-	else
-		lane_pull(side_source_of(side));
+	lane_pull(side_source_of(side));
 }

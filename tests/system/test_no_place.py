@@ -8,7 +8,7 @@ from kit import backend as servers
 from kit import tcp
 from kit.ini import ini
 from kit.ports import reserved_port
-from kit.waiting import wait_read
+from kit.waiting import wait_queued
 
 CHECKED = {"check": "tcp", "check_interval": "50ms", "check_fast_interval": "20ms"}
 LOST, BACK = "pool has no backend left", "pool has a backend again"
@@ -81,7 +81,7 @@ def test_all_full(ringmain, backend, connect, queue):
     waiting = [connect(rm.address()) for _ in range(queue)]
     for client in waiting:
         client.sendall(b"x")
-        wait_read(rm.address(), client)
+        wait_queued(rm, client, queue)
     knock(rm)
     rm.wait_sessions(20, reason="backends_full")
     rm.wait_line(msg=FULL, level="warn")

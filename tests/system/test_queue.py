@@ -8,7 +8,7 @@ import pytest
 from kit import backend as servers
 from kit import load, tcp
 from kit.wait import Stopwatch, wait_steady
-from kit.waiting import wait_read
+from kit.waiting import wait_queued
 
 QUEUE = {"queue": 100, "queue_timeout": "20s"}
 
@@ -34,18 +34,18 @@ def leave(client, sock):
     sock.close()
 
 
-def join(connect, rm, data):
-    """Gives a client that waits in the queue and has sent data."""
+def join(connect, rm, data, place=1):
+    """Gives a client that waits in the queue, in this place, and has sent data."""
     client = connect(rm.address())
     client.sendall(data)
-    wait_read(rm.address(), client)
+    wait_queued(rm, client, place)
     return client
 
 
 def test_first_come_first_served(full, connect):
     """Of both workers alike."""
     rm, server, client, sock = full()
-    waiting = [join(connect, rm, b"%02d" % number) for number in range(16)]
+    waiting = [join(connect, rm, b"%02d" % number, number + 1) for number in range(16)]
     for number, following in enumerate(waiting):
         leave(client, sock)
         client, sock = following, server.accept()
@@ -59,7 +59,7 @@ def test_never_more_than_its_limit(ringmain, manual, connect):
     rm = ringmain([f"{server.text} max_sessions=3"], pool=QUEUE)
     clients, socks = [], []
     for number in range(20):
-        clients.append(join(connect, rm, b"%02d" % number))
+        clients.append(join(connect, rm, b"%02d" % number, max(0, number - 2)))
         if number < 3:
             socks.append(server.accept())
     for number, client in enumerate(clients):
@@ -88,7 +88,7 @@ def test_timeout(full, connect):
 
 def test_full_queue_refuses_at_once(full, connect):
     rm, server, client, sock = full(queue=2)
-    waiting = [join(connect, rm, b"%d" % number) for number in range(2)]
+    waiting = [join(connect, rm, b"%d" % number, number + 1) for number in range(2)]
     assert tcp.knock(rm.address()) == (b"", "RST")
     rm.wait_sessions(1, reason="backends_full")
     for number, following in enumerate(waiting):

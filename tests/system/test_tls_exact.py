@@ -31,13 +31,16 @@ def chain(ringmain, pki):
     speaks_tls = {"tls": "yes", "tls_ca": pki["ca.crt"], "tls_name": tls.NAME}
     ends_tls = {"tls": "terminate", "certificate": pki["ecdsa.pem"]}
 
-    def begin(mode, backends):
-        behind = last = ringmain(backends, listener=ends_tls)
+    def begin(mode, backends, settings=None):
+        def hop(to, **options):
+            return ringmain([tcp.text_of(to.address())], settings=settings, **options)
+
+        behind = last = ringmain(backends, listener=ends_tls, settings=settings)
         if mode == "both":
-            behind = ringmain([tcp.text_of(last.address())], listener=ends_tls, pool=speaks_tls)
+            behind = hop(last, listener=ends_tls, pool=speaks_tls)
         elif mode == "passthrough":
-            behind = ringmain([tcp.text_of(last.address())], listener={"tls": "passthrough"})
-        return ringmain([tcp.text_of(behind.address())], pool=speaks_tls), last
+            behind = hop(last, listener={"tls": "passthrough"})
+        return hop(behind, pool=speaks_tls), last
 
     return begin
 
@@ -70,6 +73,17 @@ def test_every_byte_of_a_few_large_sessions(chain, mode):
     check(first.address(), backends, sessions=6, concurrency=6, bytes_max=32 << 20, pause=1, seed=33)
     for rm in (first, last):
         rm.wait_sessions(6, reason="done")
+
+
+@pytest.mark.parametrize("mode", ("terminate", "both"))
+def test_four_buffers_carry_every_byte(chain, mode):
+    """Nobody is thrown out, and nobody blamed, because they are few."""
+    backends = backend_addresses(2)
+    hops = chain(mode, backends, settings={"workers": 1, "buffer_memory": "68k"})
+    got = check(hops[0].address(), backends, sessions=200, concurrency=100, bytes_max=1 << 17, seed=34)
+    assert got["complete"] == 200
+    for rm in hops:
+        rm.wait_sessions(200, reason="done")
 
 
 # The same with another library at the far end

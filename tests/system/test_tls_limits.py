@@ -126,8 +126,8 @@ def test_thousands_of_silent_connections(listening, crowd, pki, words):
 
 
 def test_half_hellos_do_not_use_up_the_buffers(listening, crowd, pki):
-    """They hold more of them than there are; the slowest makes room."""
-    rm = listening(settings={"buffer_memory": "4M", "workers": 1})
+    """They have said more than there is memory for; the slowest makes room."""
+    rm = listening(settings={"buffer_memory": "68k", "workers": 1})
     crowd(rm, 500, HELLO[:300])
     context = tls.client_context(pki)
     for _ in range(5):
@@ -193,6 +193,33 @@ def test_handshake_rate_is_the_listeners_own(ringmain, backend, connect, pki):
             sock.sendall(HELLO)
             assert sock.recv(1) == b"\x16"
         assert watch.seconds() <= 1 * SCALE, name
+
+
+def test_each_of_many_listeners_has_a_line_of_its_own(ringmain, backend, connect, pki):
+    """Who waits at the first does not stand in the way at any other."""
+    text = "[global]\nworkers = 1\n"
+    for number in range(20):
+        text += (f"[listener l{number}]\nbind = 127.0.0.1:0\npool = out\ntls = terminate\n"
+                 f"certificate = {pki['ecdsa.pem']}\nhandshake_rate = {10 if number else 1}/s\n"
+                 f"handshake_timeout = {5 if number else 60}s\n")
+    rm = ringmain(text + f"[pool out]\nbackend = b1 {backend(servers.echo).text}\n")
+    for _ in range(20):
+        connect(rm.address("l0")).sendall(HELLO)
+    for number in range(1, 20):
+        late = [connect(rm.address(f"l{number}")) for _ in range(3 if number == 16 else 1)]
+        for sock in late:
+            sock.sendall(HELLO)
+        for sock in late:
+            assert sock.recv(1) == b"\x16"
+    assert not rm.sessions()
+
+
+def test_waiting_for_the_rate_is_not_the_clients_fault(listening, crowd):
+    rm = listening(handshake_rate="1/s", handshake_timeout="700ms", settings={"workers": 1})
+    for sock in crowd(rm, 5):
+        sock.sendall(HELLO)
+    for line in rm.wait_sessions(4, reason="greeting_timeout", by="ringmain"):
+        assert line["detail"] == "waited for handshake_rate"
 
 
 def test_clients_that_go_in_the_middle(listening, crowd, pki):

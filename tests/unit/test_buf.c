@@ -258,6 +258,63 @@ static void what_is_taken_is_the_takers(void **state)
 	buf_put(pool, b);
 }
 
+/* ---- pieces -------------------------------------------------------------- */
+
+static void a_piece_is_as_large_as_what_is_in_it(void **state)
+{
+	struct buf_pool *pool = *state;
+	struct buf_share share = { 0 };
+	struct buf *buf = filled(pool, 100, 'x');
+
+	buf->start = 40;
+	buf = buf_shrink(pool, &share, buf);
+	assert_int_equal(pool->free_n, COUNT);
+	assert_int_equal(buf_filled(buf), 60);
+	assert_int_equal(buf_room(buf), 0);
+	for (uint32_t n = 0; n < buf_filled(buf); n++)
+		assert_int_equal(buf->bytes[buf->start + n], 'x');
+	assert_in_range(share.bytes, 60, 200);
+	assert_int_equal(pool->pieces_bytes, share.bytes);
+	assert_ptr_equal(buf_shrink(pool, &share, buf), buf);
+	buf_put(pool, buf);
+	assert_int_equal(share.bytes, 0);
+	assert_int_equal(pool->pieces_bytes, 0);
+}
+
+static void a_piece_stands_in_for_a_buffer(void **state)
+{
+	struct buf_pool *pool = *state;
+	struct buf *bufs[COUNT + 1];
+
+	for (unsigned n = 0; n <= COUNT; n++)
+		bufs[n] = buf_get_or_piece(pool, &pool->spare);
+	assert_non_null(bufs[COUNT]);
+	assert_int_equal(buf_room(bufs[COUNT]), BUF_BYTES);
+	assert_int_equal(pool->pieces_bytes, 0); /* which are for those who do not relay */
+	for (unsigned n = 0; n <= COUNT; n++)
+		buf_put(pool, bufs[n]);
+	assert_int_equal(pool->free_n, COUNT);
+}
+
+/* However many grow, each time there is something left. */
+static void every_share_leaves_room_for_another(void **state)
+{
+	struct buf_pool *pool = *state;
+	struct buf_share shares[4] = { { 0 } };
+	struct buf *pieces[1024];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(shares); i++) {
+		assert_true(buf_piece_room(pool, &shares[i]) > BUF_PIECES_BYTES_MIN / 8);
+		while (buf_piece_room(pool, &shares[i]) >= 1000 && n < ARRAY_LEN(pieces))
+			pieces[n++] = buf_piece(pool, &shares[i], 1000);
+		assert_true(shares[i].bytes > BUF_PIECES_BYTES_MIN / 8 / 2);
+	}
+	assert_true(pool->pieces_bytes <= BUF_PIECES_BYTES_MIN);
+	while (n > 0)
+		buf_put(pool, pieces[--n]);
+}
+
 /* ---- crimes -------------------------------------------------------------- */
 
 typedef void crime_fn(struct buf_pool *pool);
@@ -373,6 +430,9 @@ int main(void)
 		cmocka_unit_test(bytes_leave_in_the_order_they_came),
 		cmocka_unit_test(an_emptied_queue_can_be_filled_again),
 		cmocka_unit_test(what_is_taken_is_the_takers),
+		cmocka_unit_test(a_piece_is_as_large_as_what_is_in_it),
+		cmocka_unit_test(a_piece_stands_in_for_a_buffer),
+		cmocka_unit_test(every_share_leaves_room_for_another),
 		cmocka_unit_test(crimes_end_the_program),
 	};
 

@@ -35,7 +35,7 @@ static struct cast shaking_hands(struct stage *st)
 	c.backend = stage_accept_at(st, 0);
 	assert_int_equal(c.s->phase, SESSION_DIALING);
 	assert_non_null(backend_of(c.s)->tls);
-	expect_request(&backend_of(c.s)->recv, FAKE_RECV);
+	expect_request(&backend_of(c.s)->recv, FAKE_POLL);
 	return c;
 }
 
@@ -74,11 +74,6 @@ static void give_buffers(struct stage *st, struct buf *taken[], unsigned n)
 		buf_put(&stage_engine(st)->bufs, taken[--n]);
 }
 
-static bool is_starved(struct session *s)
-{
-	return !list_is_empty(&backend_of(s)->starved);
-}
-
 /* ---- tests --------------------------------------------------------------- */
 
 static void a_handshake_with_a_backend_comes_before_the_relay(void **state)
@@ -96,38 +91,29 @@ static void a_handshake_with_a_backend_comes_before_the_relay(void **state)
 	tls_stream_destroy(served.tls);
 }
 
-static void a_handshake_that_finds_no_buffer_waits_for_one(void **state)
+/* Those who relay have them all. */
+static void a_handshake_needs_no_buffer(void **state)
 {
-	struct stage *st = encrypted(state, "connect_timeout = 1s");
-	struct cast c = shaking_hands(st);
+	struct stage *st = encrypted(state, "");
 	struct buf *taken[9];
+	unsigned n = take_buffers(st, taken);
+	struct cast c = shaking_hands(st);
 	struct served served;
-	unsigned n;
 
 	serve(&served, c.backend);
 	assert_int_equal(answer(&served), TLS_WANT_INPUT);
-	n = take_buffers(st, taken);
-	fake_complete(&backend_of(c.s)->recv, -ENOBUFS, 0);
-	for (int turn = 0; turn < 3; turn++) {
-		stage_pass(st, 100);
-		assert_true(is_starved(c.s));
-		assert_int_equal(c.s->phase, SESSION_DIALING);
-		expect_request(&backend_of(c.s)->recv, FAKE_NOTHING);
-	}
-	give_buffers(st, taken, n);
-	stage_turn(st);
-	assert_false(is_starved(c.s));
 	stage_run(st);
 	assert_int_equal(answer(&served), TLS_DONE);
 	stage_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	assert_int_equal(c.s->waiter.ask.tried_n, 0);
-	assert_int_equal(stage_engine(st)->counters->starvations, 1);
+	assert_int_equal(stage_engine(st)->counters->starvations, 0);
+	give_buffers(st, taken, n);
 	tls_stream_destroy(served.tls);
 }
 
 /* Whatever it is that the backend is to hear first. */
-static void who_has_something_to_say_waits_for_a_buffer_to_say_it_in(void **state)
+static void what_comes_first_needs_no_buffer(void **state)
 {
 	static const struct {
 		const char *pool_keys;
@@ -147,41 +133,13 @@ static void who_has_something_to_say_waits_for_a_buffer_to_say_it_in(void **stat
 		unsigned taken_n = take_buffers(st, taken);
 		char said[BUF_BYTES];
 
-		fake_perform(&backend_of(c.s)->send);
-		stage_turn(st);
-		assert_true(is_starved(c.s));
-		assert_int_equal(c.s->phase, SESSION_DIALING);
-		give_buffers(st, taken, taken_n);
-		stage_turn(st);
 		stage_run(st);
 		c.backend = stage_accept_at(st, 0);
 		assert_true(peer_recv(c.backend, said, sizeof(said)) > 0);
 		assert_int_equal(said[0], cases[n].first);
+		give_buffers(st, taken, taken_n);
 		assert_int_equal(stage_teardown(state), 0);
 	}
-}
-
-/* PostgreSQL has said yes, and there is no buffer for the ClientHello. */
-static void between_two_things_it_waits_too(void **state)
-{
-	struct stage *st = encrypted(state, "protocol = postgres");
-	struct cast c = stage_dialing(st);
-	struct buf *taken[9];
-	char said[BUF_BYTES];
-	unsigned n;
-
-	stage_run(st);
-	c.backend = stage_accept_at(st, 0);
-	assert_int_equal(peer_recv(c.backend, said, sizeof(said)), 8);
-	n = take_buffers(st, taken);
-	peer_send(c.backend, "S", 1);
-	fake_perform(&backend_of(c.s)->recv);
-	assert_true(is_starved(c.s));
-	give_buffers(st, taken, n);
-	stage_turn(st);
-	stage_run(st);
-	assert_true(peer_recv(c.backend, said, sizeof(said)) > 100);
-	assert_int_equal(said[0], 22);
 }
 
 /* It says nothing first. */
@@ -197,69 +155,67 @@ static void a_plain_backend_needs_no_buffer(void **state)
 	give_buffers(st, taken, n);
 }
 
-/* All were taken while it answered. */
-static void what_we_lack_in_a_handshake_is_not_held_against_the_backend(void **state)
-{
-	struct stage *st = encrypted(state, "");
-	struct cast c = shaking_hands(st);
-	struct buf *taken[9], *first;
-	struct served served;
-	unsigned n;
-
-	serve(&served, c.backend);
-	assert_int_equal(answer(&served), TLS_WANT_INPUT);
-	stage_turn(st);
-	first = buf_get(&stage_engine(st)->bufs);
-	n = take_buffers(st, taken);
-	buf_put(&stage_engine(st)->bufs, first); /* for what it receives */
-	fake_perform(&backend_of(c.s)->recv);
-	fake_run_cancels();
-	stage_turn(st);
-	assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
-	assert_int_equal(atomic_load(&stage_backend(st, 0)->connect_failures), 0);
-	assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 1);
-	give_buffers(st, taken, n);
-	tls_stream_destroy(served.tls);
-}
-
-static void it_waits_no_longer_than_its_try_may_take(void **state)
+/* The answer came in time, and we did not come to read it. */
+static void what_we_do_late_is_not_held_against_the_backend(void **state)
 {
 	struct stage *st = encrypted(state, "connect_timeout = 1s");
 	struct cast c = shaking_hands(st);
-	struct buf *taken[9];
-	unsigned n = take_buffers(st, taken);
+	struct served served;
 
-	fake_complete(&backend_of(c.s)->recv, -ENOBUFS, 0);
+	serve(&served, c.backend);
+	assert_int_equal(answer(&served), TLS_WANT_INPUT);
+	fake_perform(&backend_of(c.s)->recv);
+	assert_ptr_equal(stage_engine(st)->handshakes_begun.next, &c.s->handshake);
+	st->now_ms += 1000;
+	stage_engine(st)->now_ms = st->now_ms;
+	timers_run(&stage_engine(st)->timers, st->now_ms);
+	assert_true(list_is_empty(&stage_engine(st)->handshakes_begun));
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
+	assert_int_equal(atomic_load(&stage_backend(st, 0)->connect_failures), 0);
+	assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 1);
+	tls_stream_destroy(served.tls);
+}
+
+static void it_takes_no_longer_than_its_try_may(void **state)
+{
+	struct stage *st = encrypted(state, "connect_timeout = 1s");
+	struct cast c = shaking_hands(st);
+
 	stage_pass(st, 999);
-	assert_true(is_starved(c.s));
+	assert_int_equal(c.s->phase, SESSION_DIALING);
 	stage_pass(st, 1);
 	fake_run_cancels();
 	stage_turn(st);
 	assert_int_equal(stage_ended(st, CLOSE_CONNECT_TIMEOUT), 1);
-	assert_true(list_is_empty(&stage_engine(st)->starved));
-	give_buffers(st, taken, n);
 }
 
-static void a_session_that_closes_meanwhile_is_not_fed(void **state)
+/* While its answer waits to be read. */
+static void a_session_that_closes_meanwhile_is_not_worked_on(void **state)
 {
 	struct stage *st = encrypted(state, "");
 	struct cast c = shaking_hands(st);
+	struct served served;
 
-	fake_complete(&backend_of(c.s)->recv, -ENOBUFS, 0);
+	serve(&served, c.backend);
+	assert_int_equal(answer(&served), TLS_WANT_INPUT);
+	fake_perform(&backend_of(c.s)->recv);
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
-	assert_false(is_starved(c.s));
+	assert_true(list_is_empty(&stage_engine(st)->handshakes_begun));
 	stage_run(st);
 	assert_int_equal(stage_ended(st, CLOSE_SHUTDOWN), 1);
+	tls_stream_destroy(served.tls);
 }
 
-static void an_interrupted_receive_is_no_failure(void **state)
+static void an_interrupted_wait_is_no_failure(void **state)
 {
 	struct stage *st = encrypted(state, "");
 	struct cast c = shaking_hands(st);
 
 	fake_complete(&backend_of(c.s)->recv, -EINTR, 0);
+	stage_turn(st);
 	assert_int_equal(c.s->phase, SESSION_DIALING);
-	expect_request(&backend_of(c.s)->recv, FAKE_RECV);
+	expect_request(&backend_of(c.s)->recv, FAKE_POLL);
 }
 
 static void a_backend_that_hangs_up_in_the_handshake_has_failed(void **state)
@@ -294,14 +250,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		stage_test(a_handshake_with_a_backend_comes_before_the_relay),
-		stage_test(a_handshake_that_finds_no_buffer_waits_for_one),
-		stage_test(who_has_something_to_say_waits_for_a_buffer_to_say_it_in),
-		stage_test(between_two_things_it_waits_too),
+		stage_test(a_handshake_needs_no_buffer),
+		stage_test(what_comes_first_needs_no_buffer),
 		stage_test(a_plain_backend_needs_no_buffer),
-		stage_test(what_we_lack_in_a_handshake_is_not_held_against_the_backend),
-		stage_test(it_waits_no_longer_than_its_try_may_take),
-		stage_test(a_session_that_closes_meanwhile_is_not_fed),
-		stage_test(an_interrupted_receive_is_no_failure),
+		stage_test(what_we_do_late_is_not_held_against_the_backend),
+		stage_test(it_takes_no_longer_than_its_try_may),
+		stage_test(a_session_that_closes_meanwhile_is_not_worked_on),
+		stage_test(an_interrupted_wait_is_no_failure),
 		stage_test(a_backend_that_hangs_up_in_the_handshake_has_failed),
 	};
 

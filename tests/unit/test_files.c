@@ -165,6 +165,7 @@ static void who_waits_may_leave(void **state)
 	stage_pass(st, 3600000); /* it has all the time that it wants */
 	assert_int_equal(stage_sessions(st), 2);
 	stage_reset(st, two);
+	stage_pass(st, 500); /* it is looked at now and then */
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 1);
 	assert_true(list_is_empty(&stage_engine(st)->files.waiting));

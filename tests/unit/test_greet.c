@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #define LAST_WORDS_MS 1000 /* as in greet.c */
 
@@ -14,7 +15,7 @@ static struct cast greeting(struct stage *st)
 	struct cast c = stage_dialing(st);
 
 	assert_int_equal(c.s->phase, SESSION_GREETING);
-	expect_request(&client_of(c.s)->recv, FAKE_RECV);
+	expect_request(&client_of(c.s)->recv, FAKE_POLL);
 	return c;
 }
 
@@ -172,15 +173,15 @@ static void who_leaves_before_it_is_over_is_gone(void **state)
 	assert_int_equal(stage_accept_at(st, 0), -1);
 }
 
-static void an_interrupted_receive_is_asked_for_again(void **state)
+static void an_interrupted_wait_is_asked_for_again(void **state)
 {
 	struct stage *st = postgres(state);
 	struct cast c = greeting(st);
 
 	fake_complete(&client_of(c.s)->recv, -EINTR, 0);
-	expect_request(&client_of(c.s)->recv, FAKE_RECV);
-	fake_complete(&client_of(c.s)->recv, -EAGAIN, 0);
-	expect_request(&client_of(c.s)->recv, FAKE_RECV);
+	expect_request(&client_of(c.s)->recv, FAKE_POLL);
+	fake_complete(&client_of(c.s)->recv, POLLIN, 0); /* and there is nothing */
+	expect_request(&client_of(c.s)->recv, FAKE_POLL);
 }
 
 static void want_of_memory_is_not_the_clients_fault(void **state)
@@ -194,7 +195,7 @@ static void want_of_memory_is_not_the_clients_fault(void **state)
 	assert_non_null(strstr(stage_log(st), "reason=no_resources by=ringmain"));
 }
 
-/* ---- buffers ------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------- */
 
 static void a_silent_client_holds_no_buffer(void **state)
 {
@@ -205,69 +206,166 @@ static void a_silent_client_holds_no_buffer(void **state)
 	assert_int_equal(stage_engine(st)->bufs.free_n, stage_engine(st)->bufs.count);
 }
 
-/* With four buffers, and a fifth client: the first has had its time. */
-static void when_buffers_are_short_the_slowest_greeting_goes(void **state)
+static struct stage *with_buffers(void **state, const char *listener_keys, unsigned buffers)
 {
-	struct stage *st =
-		stage_with(state, &(struct stage_options){ .listener_keys = "protocol = postgres",
-							   .buffers = 4 });
-	struct cast casts[5];
+	return stage_with(state, &(struct stage_options){ .listener_keys = listener_keys,
+							  .buffers = buffers,
+							  .sessions_max = 2000 });
+}
 
-	for (int n = 0; n < 5; n++) {
+static const struct greet_queue *queue_of(struct stage *st)
+{
+	return &stage_engine(st)->greet_queues[0];
+}
+
+/* Many more than there are buffers, each with a part of a message: nobody has to go. */
+static void who_has_said_a_part_holds_no_buffer(void **state)
+{
+	struct stage *st = with_buffers(state, "protocol = postgres", 4);
+	struct cast casts[40];
+
+	for (size_t n = 0; n < ARRAY_LEN(casts); n++) {
 		casts[n] = greeting(st);
-		peer_send(casts[n].client, startup, 3);
-		stage_run(st);
+		peer_send(casts[n].client, startup, 1 + n % (STARTUP_BYTES - 1));
 	}
-	assert_int_equal(stage_ended(st, CLOSE_GREETING_TIMEOUT), 1);
-	expect_reset(casts[0].client);
-	for (int n = 1; n < 5; n++)
+	stage_run(st);
+	assert_int_equal(stage_engine(st)->bufs.free_n, 4);
+	assert_true(queue_of(st)->share.bytes > 0);
+	for (size_t n = 0; n < ARRAY_LEN(casts); n++) {
+		size_t said = 1 + n % (STARTUP_BYTES - 1);
+
 		expect_nothing(casts[n].client);
-	peer_send(casts[4].client, startup + 3, STARTUP_BYTES - 3);
-	stage_run(st);
-	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
-}
-
-/* Too few may have been offered to the kernel at that moment. */
-/* The last buffer was still there when it asked, and then somebody else had it. */
-static void who_waits_for_a_buffer_that_another_got_is_helped(void **state)
-{
-	struct stage *st =
-		stage_with(state, &(struct stage_options){ .listener_keys = "protocol = postgres",
-							   .buffers = 4 });
-	struct cast casts[4], late;
-
-	for (int n = 0; n < 3; n++) {
-		casts[n] = greeting(st);
-		peer_send(casts[n].client, startup, 3);
+		peer_send(casts[n].client, startup + said, STARTUP_BYTES - said);
 		stage_run(st);
+		expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
 	}
-	casts[3] = greeting(st);
-	late = greeting(st);
-	fake_complete(&client_of(late.s)->recv, -ENOBUFS, 0);
-	fake_receive(&client_of(casts[3].s)->recv, startup, 3, 0);
-	peer_send(late.client, startup, STARTUP_BYTES);
-	stage_run(st);
-	stage_pass(st, 1); /* the turn after the one in which the buffer came back */
-	stage_run(st);
-	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
-	assert_int_equal(stage_ended(st, CLOSE_GREETING_TIMEOUT), 1);
+	assert_int_equal(queue_of(st)->share.bytes, 0);
+	assert_int_equal(stage_sessions(st), ARRAY_LEN(casts));
 }
 
-static void while_there_are_buffers_no_greeting_is_cut_short(void **state)
+static void who_greets_needs_no_buffer(void **state)
+{
+	struct stage *st = with_buffers(state, "protocol = postgres", 4);
+	struct buf *taken[4];
+	struct cast c;
+
+	for (int n = 0; n < 4; n++)
+		taken[n] = buf_get(&stage_engine(st)->bufs);
+	c = greeting(st);
+	peer_send(c.client, startup, STARTUP_BYTES);
+	stage_run(st);
+	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
+	for (int n = 0; n < 4; n++)
+		buf_put(&stage_engine(st)->bufs, taken[n]);
+}
+
+/* Says the first @n bytes of a start-up packet of 10000. */
+static struct cast long_greeting(struct stage *st, size_t n)
+{
+	char packet[10000] = "\0\0\047\020\0\003\0\0user\0";
+	struct cast c = greeting(st);
+
+	for (size_t at = 13; at < sizeof(packet) - 1; at += 2)
+		packet[at] = 'x';
+	peer_send(c.client, packet, n);
+	return c;
+}
+
+/* The share of a listener is half of what there is; the first has had its time. */
+static void when_memory_is_short_the_slowest_greeting_goes(void **state)
+{
+	struct stage *st = with_buffers(state, "protocol = postgres", 4);
+	size_t most = BUF_PIECES_BYTES_MIN / 2;
+	struct cast casts[16];
+	unsigned gone = 0;
+
+	for (size_t n = 0; n < ARRAY_LEN(casts); n++) {
+		casts[n] = long_greeting(st, 9999);
+		stage_run(st);
+		stage_pass(st, 5);
+		stage_run(st);
+		assert_true(queue_of(st)->share.bytes <= most);
+	}
+	assert_int_equal(stage_engine(st)->bufs.free_n, 4);
+	for (; gone < ARRAY_LEN(casts) && peer_says(casts[gone].client) == -ECONNRESET; gone++)
+		continue;
+	assert_in_range(gone, 2, 5);
+	for (size_t n = gone; n < ARRAY_LEN(casts); n++)
+		expect_nothing(casts[n].client);
+	assert_int_equal(stage_ended(st, CLOSE_GREETING_TIMEOUT), gone);
+	assert_non_null(strstr(stage_log(st), "detail=\"cut short: buffers are short\""));
+	assert_true(list_is_empty(&stage_engine(st)->greet_queues_busy));
+}
+
+/* Who waits in the queue has said all and cannot be evicted: others wait unread meanwhile. */
+static void where_nobody_can_be_evicted_bytes_stay_in_their_sockets(void **state)
+{
+	struct stage *st = stage_with(
+		state, &(struct stage_options){ .listener_keys = "protocol = postgres\n"
+								 "handshake_timeout = 5s",
+						.pool_keys = "queue = 100",
+						.backend_keys = "max_sessions=1",
+						.buffers = 4 });
+	struct cast casts[20], *last = &casts[ARRAY_LEN(casts) - 1];
+	size_t most = BUF_PIECES_BYTES_MIN / 2;
+	unsigned queued = 0;
+
+	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
+		casts[n] = long_greeting(st, 10000);
+	stage_run(st);
+	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
+		queued += casts[n].s->is_queued;
+	assert_in_range(queued, 5, 15);
+	assert_true(queue_of(st)->share.bytes <= most);
+	assert_int_equal(last->s->greet_wait, GREET_WAITS_FOR_MEMORY);
+	assert_false(client_of(last->s)->recv.in_kernel);
+	for (size_t n = 1; n <= queued; n++)
+		stage_reset(st, casts[n].client);
+	stage_pass(st, 500);
+	stage_run(st);
+	stage_pass(st, 5);
+	stage_run(st);
+	assert_true(last->s->is_queued);
+	for (size_t n = queued + 1; n < ARRAY_LEN(casts); n++)
+		expect_nothing(casts[n].client);
+	assert_true(list_is_empty(&stage_engine(st)->greet_queues_busy));
+}
+
+static void who_waits_for_memory_too_long_is_not_to_blame(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast slow = greeting(st), next;
+	struct buf_share *share = &stage_engine(st)->greet_queues[0].share;
+	struct buf *taken = buf_piece(&stage_engine(st)->bufs, share, BUF_PIECES_BYTES_MIN);
+	struct cast c = greeting(st);
 
-	peer_send(slow.client, startup, 3);
+	peer_send(c.client, startup, STARTUP_BYTES);
 	stage_run(st);
-	next = greeting(st);
-	fake_complete(&client_of(next.s)->recv, -ENOBUFS, 0);
+	stage_pass(st, 4999);
 	stage_run(st);
-	expect_nothing(slow.client);
-	peer_send(next.client, startup, STARTUP_BYTES);
+	expect_nothing(c.client);
+	stage_pass(st, 1);
 	stage_run(st);
-	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
-	assert_int_equal(stage_ended(st, CLOSE_GREETING_TIMEOUT), 0);
+	expect_reset(c.client);
+	assert_non_null(strstr(stage_log(st), "reason=greeting_timeout by=ringmain "
+					      "detail=\"waited for memory: buffers are short\""));
+	buf_put(&stage_engine(st)->bufs, taken);
+}
+
+/* What waits on one listener leaves room for another. */
+static void a_share_leaves_room_for_others(void **state)
+{
+	struct stage *st = postgres(state);
+	struct buf_pool *pool = &stage_engine(st)->bufs;
+	struct buf_share *share = &stage_engine(st)->greet_queues[0].share, other = { 0 };
+	struct buf *taken[64];
+	unsigned n = 0;
+
+	while (buf_piece_room(pool, share) >= BUF_BYTES)
+		taken[n++] = buf_piece(pool, share, BUF_BYTES);
+	assert_true(n >= 4);
+	assert_true(buf_piece_room(pool, &other) > 4 * BUF_BYTES);
+	while (n > 0)
+		buf_put(pool, taken[--n]);
 }
 
 /* ---- handshakes ---------------------------------------------------------- */
@@ -279,10 +377,10 @@ static void a_session_that_closes_leaves_the_line_for_handshakes(void **state)
 	struct cast c = greeting(st);
 
 	c.s->greet_step = GREET_HANDSHAKE;
-	list_append(&stage_engine(st)->handshake_lines[0], &c.s->handshake);
+	list_append(&stage_engine(st)->greet_queues[0].line, &c.s->handshake);
 	session_close(c.s, CLOSE_GREETING_TIMEOUT, BY_CLIENT);
 	stage_turn(st);
-	assert_true(list_is_empty(&stage_engine(st)->handshake_lines[0]));
+	assert_true(list_is_empty(&queue_of(st)->line));
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 0);
 }
@@ -429,12 +527,15 @@ int main(void)
 		stage_test(who_does_not_leave_is_closed_after_a_while),
 		stage_test(a_greeting_has_to_be_over_in_time),
 		stage_test(who_leaves_before_it_is_over_is_gone),
-		stage_test(an_interrupted_receive_is_asked_for_again),
+		stage_test(an_interrupted_wait_is_asked_for_again),
 		stage_test(want_of_memory_is_not_the_clients_fault),
 		stage_test(a_silent_client_holds_no_buffer),
-		stage_test(when_buffers_are_short_the_slowest_greeting_goes),
-		stage_test(who_waits_for_a_buffer_that_another_got_is_helped),
-		stage_test(while_there_are_buffers_no_greeting_is_cut_short),
+		stage_test(who_has_said_a_part_holds_no_buffer),
+		stage_test(who_greets_needs_no_buffer),
+		stage_test(when_memory_is_short_the_slowest_greeting_goes),
+		stage_test(where_nobody_can_be_evicted_bytes_stay_in_their_sockets),
+		stage_test(who_waits_for_memory_too_long_is_not_to_blame),
+		stage_test(a_share_leaves_room_for_others),
 		stage_test(a_session_that_closes_leaves_the_line_for_handshakes),
 		stage_test(a_header_names_the_client_and_the_rest_goes_on),
 		stage_test(a_header_is_no_word_of_the_client),

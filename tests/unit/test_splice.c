@@ -101,10 +101,12 @@ static void unix_sockets_are_not_spliced(void **state)
 
 static void what_waits_is_sent_before_the_first_spliced_byte(void **state)
 {
-	struct stage *st = stage_of(state, "relay = splice");
+	const char early[] = "PROXY UNKNOWN\r\nearly ";
+	struct stage *st = stage_of(state, "relay = splice\n"
+					   "proxy = accept\nproxy_from = 127.0.0.0/8");
 	struct cast c = stage_dialing(st);
 
-	peer_send(c.client, "early ", 6);
+	peer_send(c.client, early, sizeof(early) - 1);
 	fake_perform(&client_of(c.s)->recv);
 	fake_perform(&backend_of(c.s)->send); /* the connect */
 	c.backend = stage_accept_at(st, 0);

@@ -1,10 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the kernel knows of a connection to ringmain: has it read what the client sent?"""
+"""Is a client in the queue? Nothing is read of it there: ringmain has to say so itself."""
 
+import os
+import signal
 import socket
 import struct
 
 from kit.wait import wait_until
+
+
+def wait_queued(relay, sock, count):
+    """Waits until sock was accepted and count sessions are in the queue of the only pool.
+
+    A stand-in for ringmain is not asked.
+    """
+    wait_until(lambda: _is_accepted(relay.address(), sock.getsockname()), "a client to be accepted")
+    if not os.environ.get("RINGMAIN_STANDIN"):
+        wait_until(lambda: _queued(relay) >= count, f"{count} sessions to be in the queue")
+
+
+def _queued(relay):
+    def lines():
+        return relay.lines(msg="counters_pool")
+
+    before = len(lines())
+    relay.process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: len(lines()) > before, "the counters")
+    return int(lines()[-1]["queued"])
 
 
 def _hex(address):
@@ -12,21 +34,8 @@ def _hex(address):
     return f"{struct.unpack('=I', socket.inet_aton(host))[0]:08X}:{port:04X}"
 
 
-def _is_read(relay, client):
+def _is_accepted(relay, client):
+    """An accepted socket has an inode. IPv4 only."""
     want = f" {_hex(relay)} {_hex(client)} "
     with open("/proc/self/net/tcp", encoding="ascii") as table:
-        for line in table:
-            if want in line:
-                words = line.split()
-                return words[9] != "0" and words[4].endswith(":00000000")
-    return False
-
-
-def wait_read(relay, sock):
-    """Waits until all that sock has sent was accepted and read. IPv4 only.
-
-    What a client says is read before a backend is chosen, in the same breath: then it waits in the
-    queue, if there is none for it.
-    """
-    client = sock.getsockname()
-    wait_until(lambda: _is_read(relay, client), "ringmain to read what a client sent")
+        return any(want in line and line.split()[9] != "0" for line in table)
