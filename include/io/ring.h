@@ -64,6 +64,9 @@ void ring_destroy(struct ring *ring);
  */
 MUST_CHECK int ring_wait(struct ring *ring, uint64_t timeout_ns);
 
+/* Hands over what is queued, before work that takes long. One system call, if there is anything. */
+void ring_submit(struct ring *ring);
+
 /* Calls the callbacks of all completions there are; gives their number. */
 unsigned ring_dispatch(struct ring *ring);
 

@@ -9,6 +9,7 @@ import dataclasses
 import time
 import typing
 
+import attacks
 from tls import Tls
 
 GIB = 1 << 30
@@ -24,9 +25,12 @@ class Case:
     ratio_goal: typing.Optional[float] = None  # ringmain's figure divided by HAProxy's
     figure_goal: typing.Optional[float] = None  # ringmain's figure itself
     has_tls: bool = False
+    is_attack: bool = False
 
     def is_for(self, relay):
         """Without a relay there is nothing to weigh, to count, or to end TLS."""
+        if self.is_attack:
+            return relay.can_be_attacked
         if not relay.is_process:
             return self.figure_goal is None and not self.has_tls
         return self.has_tls or not relay.needs_tls
@@ -141,6 +145,12 @@ def tls_bulk(task, n):
     return Case(f"tls-{task}-{n}", title, CPU_S, bulk(task, n, Tls()), 0.60, has_tls=True)
 
 
+def attack(key, title, what, figure="max_us", goal=None):
+    unit = {"max_us": "ms, longest", "p99_us": "ms, p99"}[figure]
+    measure = attacks.pings(what, figure)
+    return Case(f"attack-{key}", f"a ping during {title}", unit, measure, None, goal, is_attack=True)
+
+
 US, CPU_S, BYTES = "us/exchange", "CPU-s/GiB", "B/session"
 HANDSHAKE = "us/handshake"
 
@@ -183,4 +193,10 @@ CASES = [
         figure_goal=9000,
         has_tls=True,
     ),
+    attack("hellos", "2000 hellos a second, RSA 2048", attacks.HELLOS_A_SECOND, "p99_us", 10),
+    attack("rsa4096", "600 hellos, RSA 4096", attacks.LARGE_KEY),
+    attack("rate", "3000 hellos, handshake_rate", attacks.RATE, goal=100),
+    attack("half", "3000 half hellos", attacks.HALF, goal=100),
+    attack("queue", "2000 hellos in a queue", attacks.QUEUE, goal=100),
+    attack("syn", "2000 dials of a dead backend", attacks.DROPPED, goal=100),
 ]

@@ -16,7 +16,7 @@ import subprocess
 class Relay:
     """What a measurement asks of a relay. `plan` says what it has to do:
     port (to listen on, 127.0.0.1), backends (addresses), sessions (at most), streams (bulk), tls
-    (a Tls, or None: in clear) with pem (certificate and key)."""
+    (a Tls, or None: in clear) with pem (certificate and key), more (of ringmain's configuration)."""
 
     key = label = program = None
     version_flags = ("-v",)
@@ -26,6 +26,7 @@ class Relay:
     processes = 1
     settle_seconds = 0  # from listening to being ready
     needs_tls = False  # it can do nothing else
+    can_be_attacked = False  # write() knows plan["more"]
     cure = "scripts/install-deps.sh --for bench"
 
     def __init__(self):
@@ -57,6 +58,7 @@ class Ringmain(Relay):
     """`extra`: lines for the listener."""
 
     version_flags = ("-V",)
+    can_be_attacked = True
     cure = "make"
 
     def __init__(self, key, label, path, extra):
@@ -72,10 +74,10 @@ class Ringmain(Relay):
         config = directory / "ringmain.ini"
         backends = "".join(f"backend = b{i} {b}\n" for i, b in enumerate(plan["backends"]))
         config.write_text(
-            "[global]\nworkers = 1\nlog_level = warn\n\n"
+            f"[global]\nworkers = 1\nlog_level = warn\n{plan['more'].get('settings', '')}\n"
             f"[listener bench]\nbind = 127.0.0.1:{plan['port']}\npool = bench\n"
             f"{self.front(plan)}{self.extra}\n"
-            f"[pool bench]\n{backends}",
+            f"[pool bench]\n{backends}\n{plan['more'].get('sections', '')}",
             encoding="ascii",
         )
         return [self.path, "-c", config]

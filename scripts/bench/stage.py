@@ -74,7 +74,7 @@ class Stage:
             processes.stop(serve)
 
     @contextlib.contextmanager
-    def relayed(self, relay, *backend_args, sessions=2048, backends=1, streams=False, tls=None):
+    def relayed(self, relay, *backend_args, sessions=2048, backends=1, streams=False, tls=None, more=None):
         """A relay in front of `backends` backends, that ends TLS if told so; gives a Path."""
         with contextlib.ExitStack() as stack:
             addresses = [
@@ -90,6 +90,7 @@ class Stage:
             sessions = min(sessions, self.sessions_max)
             plan = {"port": port, "backends": addresses, "sessions": sessions, "streams": streams}
             plan |= {"tls": tls, "pem": tls and self.certificate(tls.certificate)}
+            plan["more"] = more or {}
             argv = relay.write(directory, plan)
             log = stack.enter_context(open(directory / "log", "wb"))
             process = processes.start(argv, self.relay_cpus, log)

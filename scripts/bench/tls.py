@@ -15,6 +15,7 @@ GROUPS = {"1.2": "X25519:P-256", "1.3": "X25519"}  # in 1.2 they bound the certi
 KEYS = {
     "ecdsa": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
     "rsa": ["-newkey", "rsa:2048"],
+    "rsa4096": ["-newkey", "rsa:4096"],
 }
 NAME = "bench.example.com"  # the one that tests/load asks for
 

@@ -383,7 +383,6 @@ static void offer_buffers(struct ring *ring)
 	unsigned mask = ring->offer_size - 1;
 	unsigned added = 0;
 
-	size_offer(ring);
 	while (ring->offered < ring->offer_wanted) {
 		struct buf *buf = buf_get_to_receive(ring->pool);
 
@@ -405,18 +404,30 @@ int ring_wait(struct ring *ring, uint64_t timeout_ns)
 		.tv_nsec = (long long)(timeout_ns % NS_PER_S),
 	};
 	struct compat_getevents_arg arg = { .ts = (uintptr_t)&ts };
-	unsigned queued, wait_nr;
+	unsigned wait_nr = timeout_ns > 0 && io_uring_cq_ready(&ring->uring) == 0, queued;
 	int ret;
 
 	if (ring->error < 0)
 		return ring->error;
 	queued = compat_sq_flush(&ring->uring);
-	wait_nr = timeout_ns > 0 && io_uring_cq_ready(&ring->uring) == 0;
+	size_offer(ring);
 	offer_buffers(ring);
 	ring->enters++;
 	ret = io_uring_enter2((unsigned)ring->uring.enter_ring_fd, queued, wait_nr,
 			      ring->enter_flags, (sigset_t *)&arg, sizeof(arg));
 	return ret >= 0 || is_passing(ret) ? 0 : ret;
+}
+
+void ring_submit(struct ring *ring)
+{
+	unsigned queued = compat_sq_flush(&ring->uring);
+
+	if (queued == 0)
+		return; /* else ring_wait() tells of errors, and takes what is left */
+	offer_buffers(ring);
+	ring->enters++;
+	(void)io_uring_enter2((unsigned)ring->uring.enter_ring_fd, queued, 0,
+			      ring->enter_flags & IORING_ENTER_REGISTERED_RING, NULL, 0);
 }
 
 static void complete(struct ring *ring, const struct io_uring_cqe *cqe)

@@ -187,12 +187,16 @@ static struct session *next_handshake(struct engine *e)
 	return node ? container_of(node, struct session, handshake) : NULL;
 }
 
-/* One may cost milliseconds, and the relay has to go on. */
+/* One may cost milliseconds, and the relay has no time to lose. */
 static void work_on_handshakes(struct engine *e)
 {
 	struct session *s = next_handshake(e);
-	uint64_t until_ns = s ? clock_now_ns() + HANDSHAKES_NS_PER_TURN : 0;
+	uint64_t until_ns;
 
+	if (!s)
+		return;
+	ring_submit(e->ring); /* what the relay sends goes out first */
+	until_ns = clock_now_ns() + HANDSHAKES_NS_PER_TURN;
 	while (s) {
 		if (s->phase == SESSION_DIALING)
 			dial_work(s);
