@@ -14,6 +14,7 @@
 
 #include "base/def.h"
 #include "tls/context.h"
+#include "tls/policy.h"
 
 /* Cheapest first for the server: this is the order of choice. */
 enum key_kind { KEY_ECDSA_P256, KEY_ED25519, KEY_ECDSA_P384, KEY_ECDSA_P521, KEY_RSA, KEY_KINDS };
@@ -38,6 +39,15 @@ const struct choice_entry *choice_find(const struct choice_entry *entries, size_
 
 /* Can this client verify such a key, at the best version that both allow? */
 bool choice_fits(enum key_kind kind, const struct tls_offer *offer, enum tls_version max);
+
+/* What of a client's offer can be of use here, for words when a handshake fails. */
+struct choice_fit {
+	uint16_t version; /* the best of those offered; 0: nothing is known */
+	bool version_fits, group_fits;
+};
+
+void choice_fit_of(struct choice_fit *ret_fit, const struct tls_offer *offer,
+		   const struct policy *policy);
 
 /*
  * Cuts @list, our protocols with commas between, down to the first that is

@@ -14,6 +14,7 @@
 #include "base/def.h"
 #include "tls/choice.h"
 #include "tls/context.h"
+#include "tls/peer_name.h"
 #include "tls/policy.h"
 
 struct WOLFSSL;
@@ -49,8 +50,8 @@ struct tls_client {
 	atomic_uint refs;
 	struct policy policy;
 	struct WOLFSSL_CTX *ctx;
-	char *verify_name; /* NULL: given with each session */
-	char *sni;         /* NULL: the name that is verified */
+	struct peer_name *verify; /* NULL: given with each session */
+	char *sni;                /* NULL: the name that is verified */
 	bool insecure;
 };
 
@@ -60,7 +61,7 @@ struct identity *server_choose(struct tls_server *s, const struct tls_offer *off
 /* Sets what every context needs to serve a struct tls_stream (in stream.c). */
 void stream_prepare(struct WOLFSSL_CTX *ctx);
 
-/* Reads the peer's name; believes what the library found (in stream.c). */
+/* Believes what the library found, and looks at what it does not (in stream.c). */
 int stream_on_verify(int is_good, struct WOLFSSL_X509_STORE_CTX *store);
 
 /* The name that this session's client asked for, during the handshake (in stream.c). */

@@ -150,6 +150,22 @@ const struct choice_entry *choice_find(const struct choice_entry *entries, size_
 	return find_name(entries, n, wildcard, offer, max);
 }
 
+void choice_fit_of(struct choice_fit *ret_fit, const struct tls_offer *offer,
+		   const struct policy *policy)
+{
+	struct choice_fit fit = { .group_fits = offer->groups.n == 0 };
+
+	for (size_t i = 0; i < offer->versions.n; i++) {
+		uint16_t version = offer->versions.at[i];
+
+		fit.version = MAX(fit.version, version);
+		fit.version_fits |= version >= policy->min && version <= policy->max;
+	}
+	for (size_t i = 0; i < policy->groups_n; i++) /* the library's numbers are IANA's */
+		fit.group_fits |= has(&offer->groups, (uint16_t)policy->groups[i]);
+	*ret_fit = fit;
+}
+
 /* ---- application protocols ----------------------------------------------- */
 
 static bool offers_alpn(const struct tls_offer *offer, const char *id, size_t n)

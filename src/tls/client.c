@@ -44,11 +44,28 @@ static bool prepare_certificate(struct tls_client *c, const struct tls_client_co
 	return is_good;
 }
 
-static bool copy_names(struct tls_client *c, const struct tls_client_config *config)
+static bool copy_verify_name(struct tls_client *c, const char *name, struct tls_problems *problems)
 {
-	if (config->verify_name && !(c->verify_name = strdup(config->verify_name)))
+	if (!name)
+		return true;
+	c->verify = malloc(sizeof(*c->verify));
+	if (!c->verify)
 		return false;
-	return !config->sni || (c->sni = strdup(config->sni));
+	if (peer_name_read(c->verify, name))
+		return true;
+	tls_problem_add(problems, TLS_ERROR, "name", name, "is too long for a host name");
+	return false;
+}
+
+/* Without a final dot (RFC 6066, 3). */
+static bool copy_sni(struct tls_client *c, const char *sni)
+{
+	size_t n = sni ? strlen(sni) : 0;
+
+	if (!sni)
+		return true;
+	c->sni = strndup(sni, n > 1 && sni[n - 1] == '.' ? n - 1 : n);
+	return c->sni != NULL;
 }
 
 int tls_client_create(const struct tls_client_config *config, struct tls_problems *problems,
@@ -68,7 +85,9 @@ int tls_client_create(const struct tls_client_config *config, struct tls_problem
 		goto fail;
 	stream_prepare(c->ctx);
 	wolfSSL_CTX_set_session_cache_mode(c->ctx, WOLFSSL_SESS_CACHE_OFF);
-	if (!policy_apply(&c->policy, c->ctx) || !copy_names(c, config))
+	if (!policy_apply(&c->policy, c->ctx) || !copy_sni(c, config->sni))
+		goto fail;
+	if (!copy_verify_name(c, config->verify_name, problems))
 		goto fail;
 	if (!prepare_trust(c, config, problems) || !prepare_certificate(c, config, problems))
 		goto fail;
@@ -91,7 +110,7 @@ void tls_client_unref(struct tls_client *c)
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	wolfSSL_CTX_free(c->ctx);
-	free(c->verify_name);
+	free(c->verify);
 	free(c->sni);
 	free(c);
 }

@@ -16,13 +16,13 @@
 #include "tls/choice.h"
 #include "tls/endpoint.h"
 #include "tls/memory.h"
+#include "tls/peer_name.h"
 #include "tls/reason.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/error-ssl.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -62,18 +62,18 @@ struct tls_stream {
 	void *owner;
 	const uint8_t *input; /* what is left of the span */
 	size_t input_left;
-	uint64_t records;         /* whole ones, since the handshake */
-	uint64_t data_records;    /* those that had data */
-	uint64_t control_before;  /* those that had none, before the call that is running */
-	char *name;               /* that was asked for; until the handshake is over */
-	char *alpn;               /* NULL: none */
-	char *peer;               /* NULL: no certificate */
-	char *reason;             /* NULL: nothing failed */
-	enum tls_result end;      /* TLS_DONE: reading goes on; else what every read answers */
-	uint16_t version_offered; /* the best of them, for words */
-	bool version_fits;        /* one of them is allowed here */
-	bool group_fits;          /* and one of its groups, if it named any */
-	uint16_t record_left;     /* of the body that is passing */
+	uint64_t records;            /* whole ones, since the handshake */
+	uint64_t data_records;       /* those that had data */
+	uint64_t control_before;     /* those that had none, before the call that is running */
+	char *name;                  /* that was asked for; until the handshake is over */
+	char *alpn;                  /* NULL: none */
+	char *peer;                  /* NULL: no certificate */
+	char *reason;                /* NULL: nothing failed */
+	enum tls_result end;         /* TLS_DONE: reading goes on; else what every read answers */
+	int refusal;                 /* our own, of the peer's certificate: a code of the library */
+	struct choice_fit offer;     /* for words, should it fail */
+	struct peer_address address; /* that the peer must prove */
+	uint16_t record_left;        /* of the body that is passing */
 	uint8_t header[HEADER_BYTES], header_bytes;
 	bool input_ended;
 	bool established;
@@ -146,17 +146,31 @@ void stream_prepare(struct WOLFSSL_CTX *ctx)
 	wolfSSL_CTX_SetIOSend(ctx, on_send);
 }
 
-int stream_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
+/* The name in the peer's certificate is kept for the log. */
+static bool keep_peer(struct tls_stream *s, const WOLFSSL_BUFFER_INFO *leaf)
 {
-	struct tls_stream *s = store->userCtx;
 	char name[TLS_PEER_NAME_BYTES];
 
-	if (!is_good || store->error_depth != 0 || store->totalCerts < 1 || s->peer)
-		return is_good;
-	certificate_common_name(store->certs[0].buffer, store->certs[0].length, name, sizeof(name));
+	if (s->peer)
+		return true;
+	certificate_common_name(leaf->buffer, leaf->length, name, sizeof(name));
 	s->peer = strdup(name);
 	s->lacks_memory |= !s->peer;
 	return s->peer != NULL;
+}
+
+int stream_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
+{
+	struct tls_stream *s = store->userCtx;
+	const WOLFSSL_BUFFER_INFO *leaf = store->certs;
+
+	if (!is_good || store->error_depth != 0 || store->totalCerts < 1)
+		return is_good;
+	if (s->address.bytes > 0 && !peer_address_fits(&s->address, leaf->buffer, leaf->length)) {
+		s->refusal = IPADDR_MISMATCH;
+		return false;
+	}
+	return keep_peer(s, leaf);
 }
 
 const char *stream_asked_name(WOLFSSL *ssl)
@@ -209,30 +223,6 @@ static bool use_alpn(struct tls_stream *s, const struct policy *policy,
 			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
 }
 
-static bool has_group(const struct policy *policy, uint16_t number)
-{
-	for (size_t i = 0; i < policy->groups_n; i++) {
-		if (policy->groups[i] == number) /* the library's numbers are IANA's */
-			return true;
-	}
-	return false;
-}
-
-/* For words, should it fail. */
-static void note_offer(struct tls_stream *s, const struct tls_offer *offer,
-		       const struct policy *policy)
-{
-	for (size_t i = 0; i < offer->versions.n; i++) {
-		uint16_t version = offer->versions.at[i];
-
-		s->version_offered = MAX(s->version_offered, version);
-		s->version_fits |= version >= policy->min && version <= policy->max;
-	}
-	s->group_fits = offer->groups.n == 0;
-	for (size_t i = 0; i < offer->groups.n; i++)
-		s->group_fits |= has_group(policy, offer->groups.at[i]);
-}
-
 /* A ticket that is too long is not ours; the library must not look at it. */
 static WOLFSSL_CTX *context_for(const struct identity *identity, const struct tls_offer *offer)
 {
@@ -257,7 +247,7 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 	if (offer && offer->name[0] != '\0')
 		s->name = strdup(offer->name);
 	if (offer)
-		note_offer(s, offer, &server->policy);
+		choice_fit_of(&s->offer, offer, &server->policy);
 	if ((offer && offer->name[0] != '\0' && !s->name) || !use_alpn(s, &server->policy, offer)) {
 		tls_stream_destroy(s);
 		return -ENOMEM;
@@ -266,32 +256,35 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 	return 0;
 }
 
-static bool is_address(const char *name)
-{
-	struct in6_addr bytes;
-
-	return inet_pton(AF_INET, name, &bytes) == 1 || inet_pton(AF_INET6, name, &bytes) == 1;
-}
-
-/* Tells the library what to verify and what to ask for. */
-static bool use_names(struct tls_stream *s, const char *verify)
+/* Tells the library what to verify and what to ask for; @verify may be NULL. */
+static bool use_names(struct tls_stream *s, const struct peer_name *verify)
 {
 	const char *sni = s->client->sni;
 
 	if (!sni)
-		sni = verify && !is_address(verify) ? verify : "";
+		sni = verify ? verify->host : "";
 	if (sni[0] != '\0' && wolfSSL_UseSNI(s->ssl, WOLFSSL_SNI_HOST_NAME, sni,
 					     (unsigned short)strlen(sni)) != WOLFSSL_SUCCESS)
 		return false;
-	return s->client->insecure || wolfSSL_check_domain_name(s->ssl, verify) == WOLFSSL_SUCCESS;
+	if (s->client->insecure)
+		return true;
+	s->address = verify->address; /* stream_on_verify() compares it */
+	return s->address.bytes > 0 ||
+	       wolfSSL_check_domain_name(s->ssl, verify->host) == WOLFSSL_SUCCESS;
 }
 
 int tls_stream_connect(struct tls_client *client, const char *name, tls_send_fn *send, void *owner,
 		       struct tls_stream **ret_stream)
 {
-	const char *verify = client->verify_name ? client->verify_name : name;
+	const struct peer_name *verify = client->verify;
+	struct peer_name given;
 	struct tls_stream *s;
 
+	if (!verify && name) {
+		if (!peer_name_read(&given, name))
+			return -EINVAL;
+		verify = &given;
+	}
 	if (!verify && !client->insecure)
 		return -EINVAL;
 	s = create(client->ctx, send, owner);
@@ -411,12 +404,12 @@ static enum tls_result fail(struct tls_stream *s, int code)
 		set_reason(s, "%s sent the alert: %s", peer, reason_of_alert(alert));
 	else if (s->established && code == DUPLICATE_MSG_E)
 		set_reason(s, "%s asks for a renegotiation", peer);
-	else if ((is_version_code(code) || !s->version_fits) && s->version_offered > 0)
-		set_reason(s, "client offers only %s", reason_of_version(s->version_offered));
-	else if (s->version_offered > 0 && !s->group_fits)
+	else if ((is_version_code(code) || !s->offer.version_fits) && s->offer.version > 0)
+		set_reason(s, "client offers only %s", reason_of_version(s->offer.version));
+	else if (s->offer.version > 0 && !s->offer.group_fits)
 		set_reason(s, "no key exchange group in common");
 	else
-		set_reason(s, "%s", reason_of_code(code));
+		set_reason(s, "%s", reason_of_code(s->refusal ? s->refusal : code));
 	s->end = TLS_FAILED;
 	return s->end;
 }
@@ -478,6 +471,8 @@ static enum tls_result establish(struct tls_stream *s)
 {
 	if (!keep_alpn(s))
 		return fail(s, MEMORY_E);
+	if (s->address.bytes > 0 && !s->peer) /* stream_on_verify() was not asked */
+		return fail(s, IPADDR_MISMATCH);
 	wolfSSL_FreeArrays(s->ssl);
 	free(s->name);
 	s->name = NULL;

@@ -74,8 +74,8 @@ def test_host_name_is_verified_and_asked_for(to, server, pki):
 @pytest.mark.parametrize("certificate, pool, detail", (
     ("stranger-backend.pem", {}, "unknown CA"),
     ("backend.pem", {"tls_name": "other.example.com"}, "certificate is for another name"),
-    ("backend.pem", {"tls_name": "127.0.0.2"}, "certificate is for another name"),
-    ("elsewhere.pem", {}, "certificate is for another name"),
+    ("backend.pem", {"tls_name": "127.0.0.2"}, "certificate is for another address"),
+    ("elsewhere.pem", {}, "certificate is for another address"),
     ("expired.pem", {"tls_name": "old.example.com"}, "certificate expired"),
     ("elsewhere.pem", {"tls_name": "elsewhere.example.com", "tls_crl": "more.crl"},
      "certificate revoked"),

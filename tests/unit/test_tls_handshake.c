@@ -292,7 +292,7 @@ static void a_server_is_verified(void **state)
 		{ "expired.pem", "old.example.com", NULL,
 		  "client sent the alert: certificate expired", "certificate expired" },
 		{ "address.pem", "127.0.0.2", NULL, "client sent the alert: bad certificate",
-		  "certificate is for another name" },
+		  "certificate is for another address" },
 	};
 
 	(void)state;
