@@ -345,6 +345,32 @@ static void when_all_are_full_the_client_is_told_so(void **state)
 	stage_relaying(st);
 }
 
+/* ---- the client meanwhile ------------------------------------------------ */
+
+/* With fewer buffers than clients, who all have said something. */
+static void what_a_client_says_meanwhile_stays_in_its_socket(void **state)
+{
+	struct stage *st = stage_with(
+		state, &(struct stage_options){ .pool_keys = "connect_timeout = 20s\n"
+							     "connect_total = 20s",
+						.listener_keys = "first_byte_timeout = 5s",
+						.buffers = 4 });
+	struct cast casts[10];
+
+	for (size_t n = 0; n < ARRAY_LEN(casts); n++) {
+		casts[n] = stage_dialing(st);
+		peer_send(casts[n].client, "early", 5);
+	}
+	stage_pass(st, 10000);
+	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
+		expect_request(&client_of(casts[n].s)->recv, FAKE_NOTHING);
+	assert_int_equal(stage_engine(st)->bufs.free_n, 4);
+	stage_run(st);
+	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
+		expect_text(stage_accept_at(st, 0), "early");
+	assert_int_equal(stage_ended(st, CLOSE_FIRST_BYTE_TIMEOUT), 0); /* it was no silence */
+}
+
 /* ---- the queue ----------------------------------------------------------- */
 
 static void who_waits_gets_the_next_free_place(void **state)
@@ -507,6 +533,7 @@ int main(void)
 		stage_test(the_last_failure_names_the_reason),
 		stage_test(when_none_is_ready_the_client_is_told_at_once),
 		stage_test(when_all_are_full_the_client_is_told_so),
+		stage_test(what_a_client_says_meanwhile_stays_in_its_socket),
 		stage_test(who_waits_gets_the_next_free_place),
 		stage_test(who_waits_too_long_is_sent_away),
 		stage_test(who_leaves_is_not_waited_for),
