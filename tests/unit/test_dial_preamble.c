@@ -142,6 +142,41 @@ static void what_comes_first_needs_no_buffer(void **state)
 	}
 }
 
+/* And what comes behind a header, which is said once. */
+static void nor_does_what_follows_a_header(void **state)
+{
+	static const struct {
+		const char *pool_keys;
+		char second;
+	} cases[] = {
+		{ "tls = yes\ntls_verify = no\nsend_proxy = v1", 22 },
+		{ "tls = yes\ntls_verify = no\nprotocol = postgres\nsend_proxy = v1", 0 },
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
+		struct stage *st =
+			stage_with(state, &(struct stage_options){ .pool_keys = cases[n].pool_keys,
+								   .buffers = 8 });
+		struct cast c = stage_dialing(st);
+		struct buf *taken[9];
+		unsigned taken_n = take_buffers(st, taken);
+		char said[BUF_BYTES];
+		const char *end;
+		long heard;
+
+		stage_run(st);
+		c.backend = stage_accept_at(st, 0);
+		heard = peer_recv(c.backend, said, sizeof(said));
+		end = heard > 0 ? memchr(said, '\n', (size_t)heard) : NULL;
+		assert_non_null(end);
+		assert_memory_equal(said, "PROXY ", 6);
+		assert_true(end + 1 < said + heard);
+		assert_int_equal(end[1], cases[n].second);
+		give_buffers(st, taken, taken_n);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
 /* It says nothing first. */
 static void a_plain_backend_needs_no_buffer(void **state)
 {
@@ -252,6 +287,7 @@ int main(void)
 		stage_test(a_handshake_with_a_backend_comes_before_the_relay),
 		stage_test(a_handshake_needs_no_buffer),
 		stage_test(what_comes_first_needs_no_buffer),
+		stage_test(nor_does_what_follows_a_header),
 		stage_test(a_plain_backend_needs_no_buffer),
 		stage_test(what_we_do_late_is_not_held_against_the_backend),
 		stage_test(it_takes_no_longer_than_its_try_may),
