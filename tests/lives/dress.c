@@ -147,11 +147,8 @@ static void add_balance(struct life *l, struct keys *pool)
 static unsigned draw_buffers(struct life *l)
 {
 	const unsigned numbers[] = { 4, 6, 40, 200 };
-	bool is_in_tls = l->ways[0].as_client || l->ways[1].as_server;
-	unsigned number = numbers[below(l, ARRAY_LEN(numbers))];
 
-	/* A handshake answers with more than a few buffers hold: TLS refuses to go on without. */
-	return l->is_gentle && is_in_tls ? MAX(number, 200) : number;
+	return numbers[below(l, ARRAY_LEN(numbers))];
 }
 
 static void make_all_tight(struct life *l)
