@@ -24,7 +24,7 @@ struct pem_file {
 	mode_t mode;
 };
 
-/* A stretch of the file, from -----BEGIN to the end of the line of -----END. */
+/* A stretch of the file, from -----BEGIN to the last dash of -----END. */
 struct pem_block {
 	const char *at;
 	size_t bytes;
@@ -32,7 +32,10 @@ struct pem_block {
 	size_t label_bytes;
 };
 
-/* Reads the file. False: an error about @key was added to @problems. */
+/*
+ * Reads the file, whatever ends its lines, and sees to it that no block is lost: each has its
+ * beginning and its end. False: an error about @key was added to @problems.
+ */
 MUST_CHECK bool pem_open(struct pem_file *file, const char *path, const char *key,
 			 struct tls_problems *problems);
 
@@ -41,6 +44,9 @@ void pem_close(struct pem_file *file);
 
 /* The next block from *at, which is 0 at first and moves on. False: no more. */
 MUST_CHECK bool pem_next(const struct pem_file *file, size_t *at, struct pem_block *ret_block);
+
+/* The line in which it begins, from 1. */
+size_t pem_line(const struct pem_file *file, const struct pem_block *block);
 
 /* Is the label this one? With "* PRIVATE KEY" any that ends so. */
 bool pem_is(const struct pem_block *block, const char *label);

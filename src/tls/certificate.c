@@ -34,6 +34,7 @@ struct loading {
 	const char *setting;
 	time_t now;
 	struct tls_problems *problems;
+	const struct pem_file *file; /* with the chain */
 	struct link links[CHAIN_MAX];
 	size_t links_n;
 };
@@ -192,6 +193,12 @@ static void read_leaf(struct loading *l, const struct DecodedCert *cert)
 
 /* ---- the chain ----------------------------------------------------------- */
 
+static void add_unreadable(struct loading *l, const struct pem_block *block, int code)
+{
+	add_problem(l, TLS_ERROR, l->files->chain, "certificate %zu (line %zu) cannot be read: %s",
+		    l->links_n + 1, pem_line(l->file, block), reason_of_code(code));
+}
+
 static bool read_link(struct loading *l, const struct pem_block *block, const uint8_t *der, int n)
 {
 	struct link *link = &l->links[l->links_n];
@@ -201,8 +208,7 @@ static bool read_link(struct loading *l, const struct pem_block *block, const ui
 	wc_InitDecodedCert(&cert, der, (word32)n, NULL);
 	code = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL);
 	if (code != 0) {
-		add_problem(l, TLS_ERROR, l->files->chain, "certificate %zu cannot be read: %s",
-			    l->links_n + 1, reason_of_code(code));
+		add_unreadable(l, block, code);
 		wc_FreeDecodedCert(&cert);
 		return false;
 	}
@@ -232,19 +238,19 @@ static bool decode_link(struct loading *l, const struct pem_block *block)
 	if (n > 0)
 		is_good = read_link(l, block, der, n);
 	else
-		add_problem(l, TLS_ERROR, l->files->chain, "certificate %zu cannot be read: %s",
-			    l->links_n + 1, reason_of_code(n));
+		add_unreadable(l, block, n);
 	free(der);
 	return is_good;
 }
 
 /* Also joins them, without what else is in the file, for the library. */
-static bool read_chain(struct loading *l, const struct pem_file *file)
+static bool read_chain(struct loading *l)
 {
+	const struct pem_file *file = l->file;
 	struct pem_block block;
 	size_t at = 0;
 
-	l->c->chain = malloc(file->bytes + 1);
+	l->c->chain = malloc(file->bytes + CHAIN_MAX); /* a newline behind each */
 	if (!l->c->chain)
 		return false;
 	while (pem_next(file, &at, &block)) {
@@ -259,6 +265,7 @@ static bool read_chain(struct loading *l, const struct pem_file *file)
 			return false;
 		memcpy(l->c->chain + l->c->chain_bytes, block.at, block.bytes);
 		l->c->chain_bytes += block.bytes;
+		l->c->chain[l->c->chain_bytes++] = '\n';
 	}
 	if (l->links_n == 0)
 		add_problem(l, TLS_ERROR, l->files->chain, "has no certificate");
@@ -415,7 +422,8 @@ bool certificate_load(struct certificate *c, const struct tls_files *files, cons
 	*c = (struct certificate){ 0 };
 	if (!pem_open(&file, files->chain, setting, problems))
 		return false;
-	has_chain = read_chain(&l, &file);
+	l.file = &file;
+	has_chain = read_chain(&l);
 	has_key = find_key(&l);
 	if (has_chain) {
 		check_order(&l);

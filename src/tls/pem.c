@@ -3,6 +3,7 @@
 #include "tls/pem.h"
 
 #include "base/file.h"
+#include "tls/pem_mark.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,6 +31,40 @@ static int read_all(int fd, size_t bytes, struct pem_file *file)
 	return 0;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/*
+ * Takes out what editors and other systems add: byte order marks, carriage
+ * returns (alone they end a line), blanks around lines. Lines keep their numbers.
+ */
+static void clean(struct pem_file *file)
+{
+	static const char order_mark[] = "\xef\xbb\xbf";
+	const char *end = file->text + file->bytes;
+	char *to = file->text, *line = to;
+
+	for (const char *from = file->text; from < end; from++) {
+		char c = *from;
+
+		if (from + 3 <= end && memcmp(from, order_mark, 3) == 0) {
+			from += 2;
+		} else if (c == '\n' || c == '\r') {
+			while (to > line && is_blank(to[-1]))
+				to--;
+			from += c == '\r' && from + 1 < end && from[1] == '\n';
+			*to++ = '\n';
+			line = to;
+		} else if (to > line || !is_blank(c)) {
+			*to++ = c;
+		}
+	}
+	*to = '\0';
+	file->bytes = (size_t)(to - file->text);
+}
+
 /* Returns NULL, or why it cannot be read. */
 static const char *read_file(const char *path, struct pem_file *file)
 {
@@ -48,14 +83,24 @@ static const char *read_file(const char *path, struct pem_file *file)
 bool pem_open(struct pem_file *file, const char *path, const char *key,
 	      struct tls_problems *problems)
 {
+	struct pem_fault fault = { 0 };
 	const char *why;
 
 	*file = (struct pem_file){ 0 };
 	why = read_file(path, file);
-	if (!why)
-		return true;
+	if (why) {
+		tls_problem_add(problems, TLS_ERROR, key, path, "cannot be read: %s", why);
+	} else if (memchr(file->text, '\0', file->bytes)) {
+		why = "is no PEM text (DER, or UTF-16?)";
+		tls_problem_add(problems, TLS_ERROR, key, path, "%s", why);
+	} else {
+		clean(file);
+		if (pem_marks_are_good(file->text, &fault))
+			return true;
+		tls_problem_add(problems, TLS_ERROR, key, path, "line %zu: %s", fault.line,
+				fault.text);
+	}
 	pem_close(file);
-	tls_problem_add(problems, TLS_ERROR, key, path, "cannot be read: %s", why);
 	return false;
 }
 
@@ -67,41 +112,26 @@ void pem_close(struct pem_file *file)
 	*file = (struct pem_file){ 0 };
 }
 
-/* Where @word stands at the start of a line, from @from on. */
-static const char *find_line(const struct pem_file *file, const char *from, const char *word)
-{
-	const char *end = file->text + file->bytes;
-	const char *at = from;
-
-	while ((at = memmem(at, (size_t)(end - at), word, strlen(word)))) {
-		if (at == file->text || at[-1] == '\n')
-			return at;
-		at++;
-	}
-	return NULL;
-}
-
 bool pem_next(const struct pem_file *file, size_t *at, struct pem_block *ret_block)
 {
-	static const char begin_mark[] = "-----BEGIN ", end_mark[] = "-----END ";
-	const char *begin = find_line(file, file->text + *at, begin_mark);
-	const char *label, *label_end, *end, *line_end;
+	struct pem_mark begin, end;
+	const char *from = file->text + *at;
 
-	if (!begin)
+	if (!pem_mark_next(file->text, from, &begin) || !pem_mark_next(file->text, begin.end, &end))
 		return false;
-	label = begin + strlen(begin_mark);
-	label_end = strstr(label, "-----");
-	end = find_line(file, label, end_mark);
-	if (!label_end || !end)
-		return false;
-	line_end = strchrnul(end, '\n');
-	if (*line_end == '\n')
-		line_end++;
-
-	*at = (size_t)(line_end - file->text);
-	*ret_block = (struct pem_block){ begin, (size_t)(line_end - begin), label,
-					 (size_t)(label_end - label) };
+	*at = (size_t)(end.end - file->text);
+	*ret_block = (struct pem_block){ begin.at, (size_t)(end.end - begin.at), begin.label,
+					 begin.label_bytes };
 	return true;
+}
+
+size_t pem_line(const struct pem_file *file, const struct pem_block *block)
+{
+	size_t line = 1;
+
+	for (const char *at = file->text; at < block->at; at++)
+		line += *at == '\n';
+	return line;
 }
 
 bool pem_is(const struct pem_block *block, const char *label)

@@ -58,8 +58,8 @@ static bool add_all(WOLFSSL_CTX *ctx, const struct reading *r, struct tls_proble
 			added++;
 		else if (!r->is_quiet)
 			tls_problem_add(problems, r->severity, r->setting, r->path,
-					"%s %zu is not used: %s", r->what, seen,
-					reason_of_code(code));
+					"%s %zu (line %zu) is not used: %s", r->what, seen,
+					pem_line(&file, &block), reason_of_code(code));
 	}
 	pem_close(&file);
 	if (added == 0)

@@ -5,6 +5,7 @@ The table says what a backend shows, who is trusted, and why it is refused, if i
 referee wherever it has an opinion.
 """
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -98,6 +99,52 @@ def test_backend_shows(case, forge, relayed, workdir):
     trusted = forge.bundle("ca.pem", *case.trusted)
     judge(relayed(forge.bundle("chain.pem", *chain, key=chain[0]),
                   {"tls_ca": trusted, "tls_name": case.verify}), case.detail)
+
+
+# How files are written
+
+BOM = b"\xef\xbb\xbf"
+JOINS = {
+    "no newline between": lambda a, b: a.rstrip() + b,
+    "byte order marks": lambda a, b: BOM + a + BOM + b,
+    "CR LF": lambda a, b: (a + b).replace(b"\n", b"\r\n"),
+    "CR": lambda a, b: (a + b).replace(b"\n", b"\r"),
+    "blanks": lambda a, b: (a + b).replace(b"\n", b" \n\t"),
+}
+
+
+@pytest.mark.parametrize("join", JOINS.values(), ids=(name.replace(" ", "_") for name in JOINS))
+def test_every_certificate_of_a_file_is_read(forge, relayed, join):
+    """Both of the authorities, and both of a chain with its key."""
+    forge.make("other-root", ext=CA)
+    forge.make("int", "root", CA)
+    for root, chain in (("other-root", ("leaf",)), ("root", ("leaf", "int"))):
+        forge.make("leaf", "int" if "int" in chain else root)
+        pool = {"tls_ca": forge.file("ca.pem", join(forge.pem("root"), forge.pem("other-root"))),
+                "tls_name": NAME}
+        judge(relayed(forge.bundle("chain.pem", *chain, key="leaf"), pool), None)
+
+
+@pytest.mark.parametrize("join", JOINS.values(), ids=(name.replace(" ", "_") for name in JOINS))
+def test_every_certificate_of_our_own_chain_is_sent(forge, ringmain, backend, join):
+    forge.make("int", "root", CA)
+    forge.make("leaf", "int")
+    chain = forge.file("own.pem", join(forge.pem("leaf"), forge.pem("int")))
+    rm = ringmain([backend(servers.echo)],
+                  listener={"tls": "terminate", "certificate": f"{chain} key={forge.dir}/leaf.key"})
+    context = tls.client_context({"ca.crt": forge.bundle("ca.pem", "root")})
+    with contextlib.closing(tls.connect(rm.address(), context, name=NAME)) as sock:
+        tcp.exchange(sock, b"hello")
+
+
+def test_spoiled_file_is_an_error_with_a_line(forge, make_ringmain):
+    text = forge.pem("root").replace(b"-----END", b"----END") + forge.pem("root")
+    line = text[:text.index(b"----END")].count(b"\n") + 1
+    config = "[listener in]\nbind = 127.0.0.1:0\npool = out\n[pool out]\nbackend = b 127.0.0.1:1\n" \
+             f"tls = yes\ntls_ca = {forge.file('ca.pem', text)}\n"
+    done = make_ringmain().check(config)
+    assert done.returncode == 1
+    assert f"ca.pem: line {line}: looks like the end of a block" in done.stderr
 
 
 # How a backend is written

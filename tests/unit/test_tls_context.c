@@ -82,7 +82,7 @@ static void what_is_wrong_with_a_file_is_said(void **state)
 	} cases[] = {
 		{ "missing.pem", TLS_ERROR, "cannot be read: No such file or directory" },
 		{ ".", TLS_ERROR, "cannot be read: Is a directory" },
-		{ "broken.pem", TLS_ERROR, "certificate 1 cannot be read: malformed" },
+		{ "broken.pem", TLS_ERROR, "certificate 1 (line 1) cannot be read: malformed" },
 		{ "locked.pem", TLS_ERROR,
 		  "private key is encrypted, and nobody is there to type its password" },
 		{ "mismatch.pem", TLS_ERROR, /* not seen by an old library */
