@@ -157,16 +157,42 @@ static struct odd_line read_odd_line(const struct line *line)
 	return s;
 }
 
-/* Our word for a key, whatever its section. */
-static const char *our_key(const char *key)
+/* A foreign key, whatever its section; one that has a word of ours, if there is such a one. */
+static const struct foreign *find_key(const char *key)
 {
 	static const enum foreign_place places[] = { FOREIGN_LISTENER, FOREIGN_POOL,
 						     FOREIGN_GLOBAL };
-	const char *ours = NULL;
+	const struct foreign *found = NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(places) && !ours; i++)
-		ours = foreign_ours(places[i], key);
-	return ours ? ours : key;
+	for (size_t i = 0; i < ARRAY_LEN(places) && !(found && found->ours); i++) {
+		const struct foreign *next = foreign_find(places[i], key);
+
+		if (!found || (next && next->ours))
+			found = next;
+	}
+	return found;
+}
+
+/* The same of a line's first word, or of two, as HAProxy has it: "timeout client 5s". */
+static const struct foreign *take_key(struct odd_line *s)
+{
+	const struct foreign *found = NULL;
+	char both[2 * KEY_BYTES];
+	int n = 0;
+
+	while (n < s->value_bytes && !is_blank(s->value[n]))
+		n++;
+	if (n < s->value_bytes && n < KEY_BYTES) {
+		snprintf(both, sizeof(both), "%s %.*s", s->key, n, s->value);
+		found = find_key(both);
+	}
+	if (!found)
+		return find_key(s->key);
+	while (is_blank(s->value[n]))
+		n++;
+	s->value += n;
+	s->value_bytes -= n;
+	return found;
 }
 
 static bool is_section(const char *key)
@@ -200,8 +226,8 @@ static void report_neither(struct reader *r, const struct line *line,
 			   const struct config_place *place)
 {
 	static const char what[] = "neither 'key = value' nor '[section]'";
-	const struct odd_line s = read_odd_line(line);
-	const struct foreign *section = find_section(&s);
+	struct odd_line s = read_odd_line(line);
+	const struct foreign *section = find_section(&s), *key = take_key(&s);
 	char text[FOREIGN_TEXT_BYTES];
 
 	if (section)
@@ -213,9 +239,11 @@ static void report_neither(struct reader *r, const struct line *line,
 		diag_error(r->diag, place, "%s; braces mean nothing here", what);
 	else if (line->at[0] == '/')
 		diag_error(r->diag, place, "%s; a comment begins with ';' or '#'", what);
+	else if (is_example(&s) && key && !key->ours)
+		diag_error(r->diag, place, "%s%s", what, foreign_format(key, text));
 	else if (is_example(&s))
-		diag_error(r->diag, place, "%s; did you mean '%s = %.*s'?", what, our_key(s.key),
-			   s.value_bytes, s.value);
+		diag_error(r->diag, place, "%s; did you mean '%s = %.*s'?", what,
+			   key ? key->ours : s.key, s.value_bytes, s.value);
 	else if (!r->has_lost_head || line->at[0] != '}')
 		diag_error(r->diag, place, "%s", what);
 	r->has_lost_head |= section || is_section(s.key);

@@ -89,6 +89,20 @@ static void what_is_no_line_is_named(void **state)
 		ROW("\n  bind: 80 ; x\n",
 		    "x.ini:2:3: error: neither 'key = value' nor '[section]'; did you mean "
 		    "'bind = 80'?\n"),
+		ROW("timeout client  5s\n",
+		    "x.ini:1:1: error: neither 'key = value' nor '[section]'; did you mean "
+		    "'idle_timeout = 5s'?\n"),
+		ROW("timeout check 5s\n",
+		    "x.ini:1:1: error: neither 'key = value' nor '[section]'; did you mean "
+		    "'check_timeout = 5s'?\n"),
+		ROW("timeout http-request 5s\nmode tcp\n",
+		    "x.ini:1:1: error: neither 'key = value' nor '[section]'; there is only "
+		    "TCP; see 'tls' and 'protocol'\n"
+		    "x.ini:2:1: error: neither 'key = value' nor '[section]'; there is only "
+		    "TCP; see 'tls' and 'protocol'\n"),
+		ROW("server s1 10.0.0.1:80\n",
+		    "x.ini:1:1: error: neither 'key = value' nor '[section]'; did you mean "
+		    "'backend = s1 10.0.0.1:80'?\n"),
 		ROW("bind: a = 80\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'\n"),
 		ROW("= b\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'\n"),
 		ROW("[a\n",
