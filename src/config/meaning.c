@@ -293,14 +293,15 @@ static void check_first_byte(const struct subject *s, struct diag *diag)
 	const struct {
 		const char *key;
 		uint64_t ms;
-	} before[] = { { "proxy_timeout", l->proxy_timeout_ms },
-		       { "handshake_timeout", l->handshake_timeout_ms } };
+		bool is_used; /* else it is said that it means nothing */
+	} before[] = { { "proxy_timeout", l->proxy_timeout_ms, accepts_proxy(l) },
+		       { "handshake_timeout", l->handshake_timeout_ms, greets(l) } };
 	char own[TEXT_NUMBER_BYTES], all[TEXT_NUMBER_BYTES];
 
 	for (size_t i = 0; i < ARRAY_LEN(before) && l->first_byte_timeout_ms > 0; i++) {
 		const struct config_place *place = find_given(s, before[i].key, diag);
 
-		if (!place || before[i].ms <= l->first_byte_timeout_ms)
+		if (!place || !before[i].is_used || before[i].ms <= l->first_byte_timeout_ms)
 			continue;
 		diag_warning(diag, place,
 			     "[listener %s] %s: longer (%s) than all the time for a first byte "

@@ -161,6 +161,12 @@ static void times_that_contradict_each_other_are_warned_of(void **state)
 		{ "protocol = postgres\nfirst_byte_timeout = 5s\nhandshake_timeout = 6s",
 		  "x.ini:6:21: warning: [listener l] handshake_timeout: longer (6s) than all "
 		  "the time for a first byte (first_byte_timeout = 5s)\n" },
+		{ "first_byte_timeout = 5s\nproxy_timeout = 6s", /* one warning, not two */
+		  "x.ini:5:17: warning: [listener l] proxy_timeout: means nothing without "
+		  "proxy = accept\n" },
+		{ "first_byte_timeout = 5s\nhandshake_timeout = 6s",
+		  "x.ini:5:21: warning: [listener l] handshake_timeout: means nothing without "
+		  "tls or protocol\n" },
 	};
 	static const char *const good[] = {
 		"idle_timeout = 1m", /* keepalive is nobody's wish */
