@@ -112,11 +112,19 @@ static void fill_engine_options(struct engine_options *all, struct proxy *proxy,
 
 static int open_mailboxes(struct proxy *proxy, struct engine_options *all)
 {
+	struct log_line line;
+
 	for (unsigned n = 0; n < proxy->workers_n; n++) {
 		int err = mail_open(&all[n].mail_fd, &proxy->peers[n].mail_fd);
 
-		if (err < 0)
-			return err;
+		if (err == 0)
+			continue;
+		if (log_begin(&line, LOG_ERROR, "the workers cannot start")) {
+			log_text(&line, "call", "pipe2");
+			log_errno(&line, "error", err);
+			log_end(&line);
+		}
+		return err;
 	}
 	return 0;
 }

@@ -68,7 +68,7 @@ CALLS = [
     ("mmap", errno.ENOMEM, "memory|ENOMEM"),
     ("eventfd", errno.EPERM, "call=eventfd error=EPERM"),
     ("signalfd", errno.EMFILE, "call=signalfd error=EMFILE"),
-    ("pipe2", errno.EMFILE, "Too many open files"),
+    ("pipe2", errno.EMFILE, "call=pipe2 error=EMFILE"),
 ]
 
 
