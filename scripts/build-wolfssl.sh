@@ -12,10 +12,11 @@
 # The source comes through apt, which checks its signatures, from the mirror that this system's
 # apt uses already; nothing in /etc/apt or /var/lib/apt is touched, and root is not needed. The
 # result is kept in ${XDG_CACHE_HOME:-~/.cache}/ringmain/wolfssl-VERSION-HASH, the hash being
-# that of everything below that shapes the build. With it there, no network is needed.
+# that of everything below and of the patches in wolfssl/ that shapes the build. With it there,
+# no network is needed.
 #
 # Debian packages this needs: gcc make binutils autoconf automake libtool dpkg-dev
-# debian-archive-keyring xz-utils util-linux
+# debian-archive-keyring xz-utils util-linux patch
 
 set -euo pipefail
 export LC_ALL=C
@@ -24,6 +25,7 @@ exec 3>&2 # what is said goes here, also while stderr goes to a log
 suite=trixie
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 cache=${XDG_CACHE_HOME:-${HOME:-/var/tmp/ringmain-$(id -u)}/.cache}/ringmain
+patches=("$(dirname "$(realpath "$0")")"/wolfssl/*.patch) # what only the library can mend
 recipe=1 # raise it when the steps below change what comes out
 
 # Wanted: TLS 1.2 and 1.3 with forward secrecy and AEAD, and nothing that a modern client does
@@ -48,10 +50,14 @@ flags=(
 # generator for each session, seeded and tested when it begins, costs a tenth of a handshake, and
 # getentropy(3) needs no file, so a session can begin while no descriptor is free; room for a
 # client that offers every suite and signature there is, as scanners do (its default refuses 150
-# suites); memory wiped by src/tls/library.c, with the C library's fast instructions.
+# suites); memory wiped by src/tls/library.c, with the C library's fast instructions. Of
+# certificates: chains with more in them than the path to a trusted CA; a thousand names; policies
+# may be critical (nobody here demands one, so there is nothing to refuse); issuers named by serial.
 defines="-DWOLFSSL_EXTRA_ALERTS -DWOLFSSL_ALWAYS_VERIFY_CB -DWOLFSSL_TLS13_MIDDLEBOX_COMPAT
 	-DWOLFSSL_GETRANDOM -DCUSTOM_RAND_GENERATE_BLOCK=getentropy
-	-DWOLFSSL_MAX_SUITE_SZ=1024 -DWOLFSSL_MAX_SIGALGO=128 -DWOLFSSL_NO_FORCE_ZERO"
+	-DWOLFSSL_MAX_SUITE_SZ=1024 -DWOLFSSL_MAX_SIGALGO=128 -DWOLFSSL_NO_FORCE_ZERO
+	-DWOLFSSL_ALT_CERT_CHAINS -DWOLFSSL_MAX_ALT_NAMES=1024 -DWOLFSSL_CERT_EXT
+	-DWOLFSSL_DUP_CERTPOL -DWOLFSSL_AKID_NAME"
 defines=${defines//[$'\n\t']/ }
 # Hardened like ringmain itself (see the Makefile).
 cflags="-O2 -g1 -fPIC -fstack-protector-strong -fstack-clash-protection
@@ -68,8 +74,10 @@ say() { echo "build-wolfssl: $*" >&3; }
 die() { say "$*"; exit 1; }
 
 flags_hash() {
-	printf '%s\n' "$recipe" "$suite" "$machine" "$cflags" "${flags[@]}" |
-		sha256sum | cut -c 1-12
+	{
+		printf '%s\n' "$recipe" "$suite" "$machine" "$cflags" "${flags[@]}"
+		cat "${patches[@]}"
+	} | sha256sum | cut -c 1-12
 }
 
 # The newest finished build of these flags, or nothing.
@@ -149,6 +157,11 @@ get_source() {
 	# apt compares every file with the signed index; dpkg-source applies Debian's patches.
 	(cd "$work" && own_apt source --download-only wolfssl >&2 &&
 		dpkg-source --no-check -x wolfssl_*.dsc source >&2)
+	local one
+	for one in "${patches[@]}"; do
+		patch -d "$work/source" -p1 --forward --quiet <"$one" >&2 ||
+			die "${one##*/} does not fit"
+	done
 }
 
 compile() {
@@ -184,7 +197,7 @@ build() {
 }
 
 build_locked() {
-	need apt-get dpkg-source autoreconf libtoolize gcc make nm objdump flock xz
+	need apt-get dpkg-source patch autoreconf libtoolize gcc make nm objdump flock xz
 	mkdir -p "$cache"
 	exec 9>"$cache/lock"
 	flock 9 # another make may be building the same

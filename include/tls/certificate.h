@@ -20,7 +20,7 @@
 #include "tls/pem.h"
 #include "tls/problem.h"
 
-#define CERTIFICATE_NAMES_MAX 256
+#define CERTIFICATE_NAMES_MAX 1024 /* as many as the library reads */
 #define CERTIFICATE_PRINT_BYTES 32 /* SHA-256 */
 
 struct certificate {
