@@ -151,6 +151,8 @@ static void finish(struct session *s)
 		close_told(s);
 		return;
 	}
+	if (s->phase != SESSION_DIALING)
+		return; /* there was no memory for it */
 	s->is_told = true;
 	timer_set(&e->timers, &s->timer, e->now_ms + LAST_WORDS_MS);
 }

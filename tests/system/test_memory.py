@@ -7,11 +7,12 @@ import pathlib
 import socket
 import ssl
 import struct
+import time
 
 import pytest
 
 from kit import backend as kit_backend
-from kit import proc, tcp, tls
+from kit import pgwire, proc, tcp, tls
 from kit.ringmain import VARIANT_DIR
 
 HERE = pathlib.Path(__file__).parent / "kit"
@@ -95,3 +96,37 @@ def test_nobody_is_blamed(ringmain, backend, pki, memory, one_of, sides):
     rm.stop()
     if in_front:
         assert rm.lines(msg="counters_tls")[0]["failed"] == "0", "a client was blamed"
+
+
+SESSIONS = 8
+
+
+def begin(address, context, stack):
+    """A client of a PostgreSQL server that has begun with TLS and says nothing yet."""
+    sock = tcp.connect(address)
+    sock.sendall(pgwire.SSL_REQUEST)
+    tcp.expect(sock, b"S")
+    stack.append(sock.close)
+    return tls.TlsSocket(sock, context)
+
+
+def test_no_memory_to_close_a_request_to_cancel(ringmain, backend, pki, memory, cleanup):
+    """TLS would say good-bye, and there is no memory for that: the session ends, once and for all."""
+    def take(peer):
+        peer.recv()
+        memory.fail(1)
+
+    rm = ringmain([backend(take)], settings={"workers": 1}, env=memory.env,
+                  listener={"protocol": "postgres", "tls": "terminate",
+                            "certificate": pki["ecdsa.pem"]})
+    context = tls.client_context()
+    for canceller in [begin(rm.address(), context, cleanup) for _ in range(SESSIONS)]:
+        canceller.sendall(pgwire.cancel((17, b"abcd")))
+        assert tcp.read_to_end(canceller).how == "RST"
+        memory.fail(0)
+    rm.wait_sessions(SESSIONS, reason="no_resources", by="ringmain")
+
+    for _ in range(SESSIONS):   # these get the others' places
+        begin(rm.address(), context, cleanup)
+    time.sleep(1.5)             # and outlive the second that those would have had to read a good-bye
+    begin(rm.address(), context, cleanup)
