@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "tls/reason.h"
+#include "tls/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -177,8 +178,28 @@ static void read_names(const struct DecodedCert *cert, struct certificate *c)
 		add_name(c, cert->subjectCN, (size_t)cert->subjectCNLen);
 }
 
+/* What clients will mind. */
+static void check_leaf(struct loading *l, const struct DecodedCert *cert)
+{
+	unsigned bits = x509_rsa_bits(cert);
+
+	if (bits > 0 && bits < X509_RSA_BITS_MIN)
+		add_problem(l, TLS_ERROR, l->files->chain,
+			    "RSA key has %u bits; nobody takes fewer than %d", bits,
+			    X509_RSA_BITS_MIN);
+	if (x509_is_must_staple(cert))
+		add_problem(l, TLS_WARNING, l->files->chain,
+			    "demands stapled OCSP responses (must-staple), which are not sent: "
+			    "clients that heed it will refuse it");
+	if (x509_is_old(cert))
+		add_problem(l, TLS_WARNING, l->files->chain,
+			    "is of X.509 version 1, without extensions: many clients refuse it, as "
+			    "it has no subjectAltName");
+}
+
 static void read_leaf(struct loading *l, const struct DecodedCert *cert)
 {
+	check_leaf(l, cert);
 	if (!read_kind(cert, &l->c->kind))
 		add_problem(l, TLS_ERROR, l->files->chain,
 			    "key is of an unknown kind (RSA, ECDSA on P-256, P-384 or P-521, "

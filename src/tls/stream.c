@@ -18,6 +18,7 @@
 #include "tls/memory.h"
 #include "tls/peer_name.h"
 #include "tls/reason.h"
+#include "tls/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -144,6 +145,7 @@ void stream_prepare(struct WOLFSSL_CTX *ctx)
 {
 	wolfSSL_CTX_SetIORecv(ctx, on_receive);
 	wolfSSL_CTX_SetIOSend(ctx, on_send);
+	wolfSSL_CTX_SetMinRsaKey_Sz(ctx, X509_RSA_BITS_MIN); /* of peers and of CAs, too */
 }
 
 /* The name in the peer's certificate is kept for the log. */
@@ -166,11 +168,10 @@ int stream_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
 
 	if (!is_good || store->error_depth != 0 || store->totalCerts < 1)
 		return is_good;
-	if (s->address.bytes > 0 && !peer_address_fits(&s->address, leaf->buffer, leaf->length)) {
+	s->refusal = x509_chain_fault(leaf, (size_t)store->totalCerts, s->server);
+	if (s->address.bytes > 0 && !peer_address_fits(&s->address, leaf->buffer, leaf->length))
 		s->refusal = IPADDR_MISMATCH;
-		return false;
-	}
-	return keep_peer(s, leaf);
+	return s->refusal == 0 && keep_peer(s, leaf);
 }
 
 const char *stream_asked_name(WOLFSSL *ssl)

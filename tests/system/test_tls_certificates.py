@@ -12,12 +12,14 @@ import pytest
 
 from kit import backend as servers
 from kit import proc, tcp, tls
-from kit.forge import CA, LEAF, Forge
+from kit.forge import CA, DB, LEAF, Forge
 from kit.ringmain import Ringmain
 
 NAME = "db.example.com"
 OTHER_NAME = "certificate is for another name"
 OTHER_ADDRESS = "certificate is for another address"
+OUTDATED = "certificate is signed with an outdated hash"
+SHA1 = ("-sha1",)
 KEY_ID = "subjectKeyIdentifier=hash\n"
 UNKNOWN = "unknown CA"
 SIGNATURE = "certificate's signature is wrong"
@@ -34,8 +36,8 @@ def forge(module_dir):
 @pytest.fixture
 def relayed(ringmain, start):
     """relayed(pem, pool) gives a ringmain whose pool speaks TLS to a backend that shows the PEM."""
-    def begin(pem, pool, address=("127.0.0.1", 0), names=None):
-        context = tls.server_context(pem)
+    def begin(pem, pool, address=("127.0.0.1", 0), names=None, is_weak=False):
+        context = tls.server_context(pem, ciphers="DEFAULT:@SECLEVEL=0" if is_weak else None)
         if names is not None:
             context.sni_callback = lambda sock, name, _: names.append(name)
         far = start(servers.Backend, tls.served(context, servers.echo), address)
@@ -63,6 +65,7 @@ class Case:
     verify: str = NAME              # tls_name
     trusted: tuple = ("root",)
     openssl: bool = None            # what the referee says; None: the same as we
+    is_weak: bool = False           # openssl serves it only if it is told not to mind
     own_only: bool = False          # the packaged library cannot do it
 
 
@@ -88,6 +91,11 @@ def by_serial(issuer):
 def odd_issuer(forge):
     forge.make("odd", ext=CA, subject="/O=o+OU=p/CN=Odd")
     return leaf(issuer="odd")(forge)
+
+
+def version_1(forge):
+    """Without extensions, so the common name is the name."""
+    return [forge.make("leaf", "root", None, subject=f"/CN={NAME}")]
 
 
 def critical_issuer(forge):
@@ -173,11 +181,13 @@ CASES = [
     Case("chain of three", chain("int-b", "int-a", int_a=("root", CA), int_b=("int-a", CA))),
     Case("chain with its root", chain("int", "root", int=("root", CA))),
     Case("cross-signed root", cross_signed(), trusted=("new",), own_only=True),
-    Case("expired cross-signed root", cross_signed(lambda forge: forge.expired()), trusted=("new",), own_only=True),
+    Case("expired cross-signed root", cross_signed(lambda forge: forge.expired()), trusted=("new",),
+         own_only=True),
     Case("both of its roots", cross_signed(), trusted=("new", "old"), own_only=True),
     Case("only its old root", cross_signed(), trusted=("old",)),
     Case("unrelated CA behind", chain("int", "alien", int=("root", CA), alien=(None, CA)), own_only=True),
-    Case("unrelated CA between", chain("alien", "int", int=("root", CA), alien=(None, CA), issuer="int"), own_only=True),
+    Case("unrelated CA between", chain("alien", "int", int=("root", CA), alien=(None, CA), issuer="int"),
+         own_only=True),
     Case("unrelated leaf behind", chain("int", "alien", int=("root", CA), alien=(None, LEAF)), own_only=True),
     Case("out of order", chain("int-a", "int-b", int_a=("root", CA), int_b=("int-a", CA), issuer="int-b"),
          own_only=True),
@@ -196,6 +206,15 @@ CASES = [
          "certificate breaks a CA's name constraint"),
     Case("missing intermediate", missing_intermediate, UNKNOWN),
     Case("intermediate of nobody", chain("int", "alien", alien=(None, CA), int=("alien", CA)), UNKNOWN),
+
+    Case("X.509 version 1", version_1),
+    Case("RSA of 1024 bits", leaf(kind="rsa1024"), "RSA key too short", openssl=True, is_weak=True),
+    Case("SHA-1 under the leaf", leaf(args=SHA1), OUTDATED, openssl=True, is_weak=True),
+    Case("SHA-1 under the intermediate", chain("int", int=("root", CA, {"args": SHA1})), OUTDATED,
+         openssl=True, is_weak=True),
+    Case("SHA-1 under the root alone", chain("old", old=(None, CA, {"args": SHA1})), trusted=("old",), is_weak=True),
+    Case("SHA-1 under what is not on the path",
+         chain("int", "alien", int=("root", CA), alien=("root", CA, {"args": SHA1})), is_weak=True, own_only=True),
 ]
 
 
@@ -219,7 +238,51 @@ def test_backend_shows(case, forge, relayed, is_packaged):
     assert referee(forge, case, chain) == expected, "openssl is of another opinion"
     trusted = forge.bundle("ca.pem", *case.trusted)
     judge(relayed(forge.bundle("chain.pem", *chain, key=chain[0]),
-                  {"tls_ca": trusted, "tls_name": case.verify}), case.detail)
+                  {"tls_ca": trusted, "tls_name": case.verify}, is_weak=case.is_weak), case.detail)
+
+
+# Clients
+
+@pytest.mark.parametrize("version", (tls.V12, tls.V13), ids=("1.2", "1.3"))
+@pytest.mark.parametrize("options, detail", (
+    ({"ext": LEAF + "keyUsage=digitalSignature\n"}, None),
+    ({"ext": LEAF + "keyUsage=keyEncipherment\n"}, "certificate is not meant for signing"),
+    ({"args": SHA1}, OUTDATED),
+    ({"kind": "rsa1024"}, "RSA key too short"),
+    ({"ext": None}, "certificate is of an old version of X.509"),
+), ids=("good", "keyEncipherment", "SHA-1", "RSA_1024", "version_1"))
+def test_client_shows(forge, ringmain, backend, options, detail, version):
+    forge.make("client", "root", **options)
+    root = forge.bundle("ca.pem", "root")
+    forge.make("own", "root")
+    rm = ringmain([backend(servers.echo)],
+                  listener={"tls": "terminate", "certificate": forge.bundle("own.pem", "own", key="own"),
+                            "client_verify": "require", "client_ca": root, "tls_min": "1.2"})
+    context = tls.client_context({"ca.crt": root}, low=version, high=version, ciphers="DEFAULT:@SECLEVEL=0",
+                                 cert=forge.bundle("client.pem", "client", key="client"))
+    try:
+        with contextlib.closing(tls.connect(rm.address(), context, name=NAME)) as sock:
+            tcp.exchange(sock, b"hello")
+            assert detail is None
+    except OSError:
+        line = rm.wait_sessions(1)[0]
+        assert (line["reason"], line["detail"]) == ("client_tls_error", detail)
+
+
+# Our own
+
+@pytest.mark.parametrize("options, text, status", (
+    ({"ext": DB + "tlsfeature=status_request\n"}, "warning: [listener in] certificate: {}: demands stapled OCSP", 0),
+    ({"ext": None}, "warning: [listener in] certificate: {}: is of X.509 version 1", 0),
+    ({"kind": "rsa1024"}, "error: [listener in] certificate: {}: RSA key has 1024 bits", 1),
+), ids=("must-staple", "version_1", "RSA_1024"))
+def test_own_certificate_is_warned_of(forge, make_ringmain, options, text, status):
+    forge.make("own", "root", **options)
+    pem = forge.bundle("own.pem", "own", key="own")
+    done = make_ringmain().check("[listener in]\nbind = 127.0.0.1:0\npool = out\ntls = terminate\n"
+                                 f"certificate = {pem}\n[pool out]\nbackend = b 127.0.0.1:1\n", "-t")
+    assert text.format(pem) in done.stderr
+    assert done.returncode == status
 
 
 # How files are written

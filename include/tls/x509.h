@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TLS_X509_H
+#define TLS_X509_H
+
+/*
+ * What the library does not say of a certificate that it has decoded, and
+ * what it does not mind. For this floor.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define X509_RSA_BITS_MIN 2048
+
+struct DecodedCert;
+struct WOLFSSL_BUFFER_INFO;
+
+/* Does it ask servers to staple OCSP responses (TLS feature, RFC 7633)? */
+bool x509_is_must_staple(const struct DecodedCert *cert);
+
+/* Bits of its RSA key; 0: the key is none, or cannot be read. */
+unsigned x509_rsa_bits(const struct DecodedCert *cert);
+
+/* Of X.509 before version 3: without extensions, and so without a SAN. */
+bool x509_is_old(const struct DecodedCert *cert);
+
+/*
+ * Why a chain that the library takes is refused all the same, as one of its codes; 0: it is
+ * good. The path from the first certificate on must not rest on SHA-1, the signature of one
+ * that signs itself apart; a client's must be meant for signing.
+ */
+int x509_chain_fault(const struct WOLFSSL_BUFFER_INFO *certs, size_t n, bool is_client);
+
+#endif
