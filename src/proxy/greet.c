@@ -308,6 +308,10 @@ void greet_next(struct session *s)
 
 static void expect_introduction(struct session *s)
 {
+	if (s->client.len == 0) { /* it has gone already */
+		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
+		return;
+	}
 	if (!introduce_is_trusted(s)) {
 		s->detail = "not in proxy_from";
 		session_close(s, CLOSE_REFUSED, BY_RINGMAIN);

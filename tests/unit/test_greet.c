@@ -458,6 +458,17 @@ static void who_is_not_trusted_is_not_listened_to(void **state)
 	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
 }
 
+/* Nobody knows any more who it was. */
+static void who_has_gone_before_it_was_accepted_is_not_refused(void **state)
+{
+	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8");
+
+	stage_reset(st, stage_client(st));
+	stage_run(st);
+	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
+	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 0);
+}
+
 /* Needs CAP_NET_ADMIN; whoever has it not sends a reset. */
 static bool may_be_silent(void)
 {
@@ -541,6 +552,7 @@ int main(void)
 		stage_test(a_header_is_no_word_of_the_client),
 		stage_test(without_a_header_nobody_gets_in),
 		stage_test(who_is_not_trusted_is_not_listened_to),
+		stage_test(who_has_gone_before_it_was_accepted_is_not_refused),
 		stage_test(who_is_over_a_limit_behind_a_proxy_may_be_dropped),
 		stage_test(who_is_over_a_limit_behind_a_proxy_is_reset),
 		stage_test(who_is_denied_behind_a_proxy_is_reset),
