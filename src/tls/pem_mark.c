@@ -118,7 +118,8 @@ static bool check_mark(const char *text, const struct pem_mark *open, const stru
 		     memcmp(open->label, mark->label, mark->label_bytes) != 0))
 		return found(fault, text, mark->at, "%.*s behind %.*s", n, mark->at,
 			     (int)(open->end - open->at), open->at);
-	if (!ends_line && (mark->is_begin || strncmp(mark->end, begin_word, strlen(begin_word))))
+	if (!ends_line &&
+	    (mark->is_begin || strncmp(mark->end, begin_word, strlen(begin_word)) != 0))
 		return found(fault, text, mark->at, "there is more behind %.*s", n, mark->at);
 	if (is_foreign(mark))
 		return found(fault, text, mark->at,

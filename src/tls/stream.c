@@ -269,6 +269,7 @@ static bool use_names(struct tls_stream *s, const struct peer_name *verify)
 		return false;
 	if (s->client->insecure)
 		return true;
+	CHECK(verify);
 	s->address = verify->address; /* stream_on_verify() compares it */
 	return s->address.bytes > 0 ||
 	       wolfSSL_check_domain_name(s->ssl, verify->host) == WOLFSSL_SUCCESS;

@@ -231,8 +231,8 @@ def is_packaged(module_dir):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "_"))
 def test_backend_shows(case, forge, relayed, is_packaged):
-    if case.own_only and is_packaged:
-        pytest.skip("only with ringmain's own build of wolfSSL")
+    if is_packaged and (case.own_only or case.detail not in (None, OTHER_NAME, OTHER_ADDRESS, OUTDATED)):
+        pytest.skip("only with ringmain's own build of wolfSSL; the packaged one has other words")
     chain = case.make(forge)
     expected = case.detail is None if case.openssl is None else case.openssl
     assert referee(forge, case, chain) == expected, "openssl is of another opinion"
