@@ -3,9 +3,9 @@
 #define BALANCE_LIMITS_H
 
 /*
- * How many sessions may there be, and how fast may they come: from one source
- * (a block of addresses) and on one listener. Counted for the whole process;
- * everything here is thread-safe. Time is an argument.
+ * How many sessions may there be, and how fast may they come, from one source
+ * (a block of addresses)? Counted for the whole process; everything here is
+ * thread-safe. Time is an argument.
  *
  * Sources live in a table of fixed size (memory: see table.h; 100 000 sources
  * are 5.1 MiB). One with a session stays in it, so its count is never
@@ -15,7 +15,6 @@
  * with at least as many sources as sessions that does not happen.
  */
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "balance/table.h"
@@ -32,8 +31,6 @@ enum limits_answer {
 };
 
 extern const char *const limits_answer_names[LIMITS_ANSWERS];
-
-/* ---- sources ---- */
 
 struct limits_config {
 	uint32_t sources_max;
@@ -66,23 +63,5 @@ MUST_CHECK enum limits_answer limits_enter(struct limits *limits, const struct a
 void limits_leave(struct limits *limits, uint32_t number);
 
 void limits_stats(struct limits *limits, struct limits_stats *ret_stats);
-
-/* ---- a listener ---- */
-
-/* Zeroes are an open gate with nobody inside. */
-struct limits_gate {
-	unsigned sessions_max; /* 0: no limit */
-	struct bucket_rate sessions;
-	CACHE_ALIGNED atomic_uint inside;
-	struct bucket_shared bucket;
-};
-
-/*
- * May one more session begin? If not, *ret_wait_ns says when to ask again:
- * after so long for a rate, UINT64_MAX (when somebody has left) for a number.
- */
-MUST_CHECK enum limits_answer limits_gate_enter(struct limits_gate *gate, uint64_t now_ns,
-						uint64_t *ret_wait_ns);
-void limits_gate_leave(struct limits_gate *gate);
 
 #endif

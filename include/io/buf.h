@@ -126,8 +126,6 @@ static inline bool buf_queue_is_empty(const struct buf_queue *q)
 
 /* Takes @buf, which holds at least one byte. */
 void buf_queue_append(struct buf_queue *q, struct buf *buf);
-/* Takes @buf to the front, before bytes that wait already. */
-void buf_queue_prepend(struct buf_queue *q, struct buf *buf);
 /* Gives the first buffer, which is now the caller's, or NULL. */
 struct buf *buf_queue_take(struct buf_queue *q);
 /* Drops the first @n bytes, which were sent; gives emptied buffers back to @pool. */

@@ -15,7 +15,6 @@
 
 /* io_uring_enter(2), kernel 6.15: do not count waiting as I/O wait. */
 #define COMPAT_ENTER_NO_IOWAIT (1u << 7)
-#define COMPAT_FEAT_MIN_TIMEOUT (1u << 15)
 #define COMPAT_FEAT_NO_IOWAIT (1u << 17)
 
 /* struct io_uring_getevents_arg as kernel 6.12 reads it; older ones want 0 in min_wait_usec. */

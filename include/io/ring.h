@@ -30,7 +30,6 @@ struct ring_features {
 	bool defer_taskrun;    /* completions are worked on when the loop asks for them */
 	bool accept_multishot; /* one accept request for many connections */
 	bool recv_credit;      /* one receive request for so many bytes (kernel 6.17) */
-	bool min_wait;         /* wait a moment for several completions (kernel 6.12) */
 	bool no_iowait;        /* waiting is not shown as waiting for a disk (kernel 6.15) */
 };
 
@@ -97,8 +96,6 @@ void io_connect(struct ring *ring, struct io_op *op, int fd, const struct addr *
  * there yet, so do not even look before the socket becomes readable.
  */
 void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool wait);
-/* Waits for bytes and receives once, @max of them or a buffer full, whichever is less. */
-void io_recv_some(struct ring *ring, struct io_op *op, int fd, uint32_t max);
 
 /* What one send takes its bytes from, at most. */
 #define IO_PARTS_MAX 16

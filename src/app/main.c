@@ -54,7 +54,6 @@ static struct ring_features without(struct ring_features found, const struct rin
 	found.defer_taskrun &= !less->defer_taskrun;
 	found.accept_multishot &= !less->accept_multishot;
 	found.recv_credit &= !less->recv_credit;
-	found.min_wait &= !less->min_wait;
 	found.no_iowait &= !less->no_iowait;
 	return found;
 }
@@ -86,7 +85,6 @@ static void log_ready(const struct proxy *proxy, const struct capacity *c,
 	log_flag(&line, "defer_taskrun", f->defer_taskrun);
 	log_flag(&line, "accept_multishot", f->accept_multishot);
 	log_flag(&line, "recv_credit", f->recv_credit);
-	log_flag(&line, "min_wait", f->min_wait);
 	log_flag(&line, "no_iowait", f->no_iowait);
 	if (proxy_digest(proxy, &digest)) {
 		snprintf(digest_text, sizeof(digest_text), "%016" PRIx64, digest);

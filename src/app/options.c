@@ -43,7 +43,6 @@ static bool *feature_named(struct ring_features *features, const char *name)
 		{ "defer_taskrun", &features->defer_taskrun },
 		{ "accept_multishot", &features->accept_multishot },
 		{ "recv_credit", &features->recv_credit },
-		{ "min_wait", &features->min_wait },
 		{ "no_iowait", &features->no_iowait },
 	};
 
@@ -63,7 +62,7 @@ static bool read_without(struct options *o, char *list)
 		if (!feature) {
 			fprintf(stderr,
 				"ringmain: --without: unknown feature '%s' (defer_taskrun, "
-				"accept_multishot, recv_credit, min_wait, no_iowait)\n",
+				"accept_multishot, recv_credit, no_iowait)\n",
 				w);
 			return false;
 		}
@@ -157,7 +156,7 @@ void options_print_help(void)
 	       "\n"
 	       "For tests:\n"
 	       "      --without LIST   do as if the kernel could not: defer_taskrun,\n"
-	       "                       accept_multishot, recv_credit, min_wait, no_iowait\n"
+	       "                       accept_multishot, recv_credit, no_iowait\n"
 	       "      --ring-entries N size of each worker's ring, a power of two\n"
 	       "\n"
 	       "SIGUSR1 logs the counters.\n"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "balance/limits.h"
 
-#include "base/check.h"
-
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -103,38 +101,4 @@ void limits_stats(struct limits *limits, struct limits_stats *ret_stats)
 	for (size_t i = 0; i < LIMITS_ANSWERS; i++)
 		ret_stats->answers[i] = limits->answers[i];
 	pthread_mutex_unlock(&limits->lock);
-}
-
-static bool count_in(struct limits_gate *gate)
-{
-	unsigned inside = atomic_load_explicit(&gate->inside, memory_order_relaxed);
-
-	do {
-		if (gate->sessions_max > 0 && inside >= gate->sessions_max)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&gate->inside, &inside, inside + 1, memory_order_relaxed, memory_order_relaxed));
-	return true;
-}
-
-enum limits_answer limits_gate_enter(struct limits_gate *gate, uint64_t now_ns,
-				     uint64_t *ret_wait_ns)
-{
-	*ret_wait_ns = UINT64_MAX;
-	if (!count_in(gate))
-		return LIMITS_SESSIONS;
-	if (!bucket_shared_take(&gate->bucket, &gate->sessions, 1, now_ns)) {
-		limits_gate_leave(gate);
-		*ret_wait_ns = bucket_shared_wait_ns(&gate->bucket, &gate->sessions, 1, now_ns);
-		return LIMITS_RATE;
-	}
-	*ret_wait_ns = 0;
-	return LIMITS_FINE;
-}
-
-void limits_gate_leave(struct limits_gate *gate)
-{
-	unsigned before = atomic_fetch_sub_explicit(&gate->inside, 1, memory_order_relaxed);
-
-	CHECK(before > 0);
 }

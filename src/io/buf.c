@@ -220,17 +220,6 @@ void buf_queue_append(struct buf_queue *q, struct buf *buf)
 	q->bytes += buf_filled(buf);
 }
 
-void buf_queue_prepend(struct buf_queue *q, struct buf *buf)
-{
-	CHECK(buf_filled(buf) > 0);
-	CHECK(!buf->next);
-	buf->next = q->head;
-	q->head = buf;
-	if (!q->tail)
-		q->tail = buf;
-	q->bytes += buf_filled(buf);
-}
-
 static struct buf *buf_queue_unlink(struct buf_queue *q)
 {
 	struct buf *buf = q->head;

@@ -119,7 +119,6 @@ int ring_probe(struct ring_features *ret_features)
 	if (err < 0)
 		return err;
 
-	found.min_wait = kernel & COMPAT_FEAT_MIN_TIMEOUT;
 	found.no_iowait = kernel & COMPAT_FEAT_NO_IOWAIT;
 	found.recv_credit = probe_credit(&found);
 	*ret_features = found;

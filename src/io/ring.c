@@ -513,30 +513,13 @@ void io_connect(struct ring *ring, struct io_op *op, int fd, const struct addr *
 	finish_sqe(sqe, op);
 }
 
-/* @max: 0 is a buffer full. */
-static struct io_uring_sqe *prepare_recv(struct ring *ring, struct io_op *op, int fd, uint32_t max)
+void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool wait)
 {
 	struct io_uring_sqe *sqe = next_sqe(ring, op);
 
-	io_uring_prep_recv(sqe, fd, NULL, max, 0);
+	io_uring_prep_recv(sqe, fd, NULL, 0, 0); /* a buffer full */
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUF_GROUP;
-	return sqe;
-}
-
-void io_recv_some(struct ring *ring, struct io_op *op, int fd, uint32_t max)
-{
-	struct io_uring_sqe *sqe = prepare_recv(ring, op, fd, max);
-
-	CHECK(max > 0);
-	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-	finish_sqe(sqe, op);
-}
-
-void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool wait)
-{
-	struct io_uring_sqe *sqe = prepare_recv(ring, op, fd, 0);
-
 	if (credit > 0 && ring->features.recv_credit) {
 		sqe->ioprio |= IORING_RECV_MULTISHOT;
 		compat_sqe_set_optlen(sqe, credit);

@@ -409,12 +409,6 @@ void io_recv(struct ring *ring, struct io_op *op, int fd, uint32_t credit, bool 
 					.wait = wait });
 }
 
-void io_recv_some(struct ring *ring, struct io_op *op, int fd, uint32_t max)
-{
-	request(&(struct fake_request){
-		.ring = ring, .op = op, .kind = FAKE_RECV, .fd = fd, .n = max, .wait = true });
-}
-
 void io_send(struct ring *ring, struct io_op *op, int fd, const struct iovec *parts, unsigned n)
 {
 	struct fake_request r = {

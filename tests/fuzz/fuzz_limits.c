@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Limits of sources and the gate of a listener. The first four bytes: how many
- * sources, sessions of each, and new ones a second there may be, and how large
- * the blocks are; then each byte is a step, of time or of a client.
+ * Limits of sources. The first four bytes: how many sources, sessions of each,
+ * and new ones a second there may be, and how large the blocks are; then each
+ * byte is a step, of time or of a client.
  */
 
 #include "fuzz/fuzz.h"
@@ -25,15 +25,12 @@ struct held {
 struct world {
 	struct limits_config config;
 	struct limits *limits;
-	struct limits_gate gate;
 	uint64_t now_ns;
 	struct held held[SESSIONS_MAX];
 	unsigned held_n;
 	unsigned by_source[SOURCES]; /* sessions */
 	uint64_t admitted[SOURCES];
 	uint64_t asked, answers[LIMITS_ANSWERS];
-	unsigned inside;
-	uint64_t passed; /* the gate */
 };
 
 static struct addr address_of(unsigned source)
@@ -111,38 +108,6 @@ static void leave(struct world *w, unsigned which)
 	*h = w->held[--w->held_n];
 }
 
-static void pass_gate(struct world *w)
-{
-	uint64_t wait_ns;
-	enum limits_answer answer = limits_gate_enter(&w->gate, w->now_ns, &wait_ns);
-
-	CHECK(answer == LIMITS_FINE || answer == LIMITS_SESSIONS || answer == LIMITS_RATE);
-	CHECK((answer == LIMITS_SESSIONS) ==
-	      (w->gate.sessions_max > 0 && w->inside >= w->gate.sessions_max));
-	CHECK((answer == LIMITS_FINE) == (wait_ns == 0));
-	if (answer == LIMITS_RATE) { /* it says the truth about when */
-		w->now_ns += wait_ns;
-		CHECK(wait_ns <= NS_PER_S);
-		answer = limits_gate_enter(&w->gate, w->now_ns, &wait_ns);
-		CHECK(answer == LIMITS_FINE);
-	}
-	if (answer != LIMITS_FINE)
-		return;
-	w->inside++;
-	w->passed++;
-	if (w->gate.sessions.per_second > 0)
-		CHECK(w->passed <= w->gate.sessions.burst +
-					   w->gate.sessions.per_second * w->now_ns / NS_PER_S + 1);
-}
-
-static void leave_gate(struct world *w)
-{
-	if (w->inside == 0)
-		return;
-	w->inside--;
-	limits_gate_leave(&w->gate);
-}
-
 static void step(struct world *w, uint8_t byte)
 {
 	switch (byte >> 5) {
@@ -155,14 +120,8 @@ static void step(struct world *w, uint8_t byte)
 	case 4:
 		leave(w, byte & 31);
 		break;
-	case 5:
-		w->now_ns += (uint64_t)(byte & 31) * (NS_PER_S / 16);
-		break;
-	case 6:
-		pass_gate(w);
-		break;
 	default:
-		leave_gate(w);
+		w->now_ns += (uint64_t)(byte & 31) * (NS_PER_S / 16);
 	}
 }
 
@@ -179,11 +138,8 @@ static void check_end(struct world *w)
 	CHECK(stats.sources <= w->config.sources_max);
 	while (w->held_n > 0)
 		leave(w, 0);
-	while (w->inside > 0)
-		leave_gate(w);
 	CHECK(limits_enter(w->limits, &addr, w->now_ns + 1000 * NS_PER_S, &number) == LIMITS_FINE);
 	limits_leave(w->limits, number);
-	CHECK(atomic_load(&w->gate.inside) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -199,8 +155,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.sessions_max = data[1] % 8,
 		.sessions = { .per_second = data[2] % 16, .burst = 1 + (data[2] >> 4) },
 	};
-	w.gate.sessions_max = data[1] >> 4;
-	w.gate.sessions = w.config.sessions;
 	w.limits = limits_create(&w.config, 1);
 	CHECK(w.limits);
 	for (size_t n = 4; n < size; n++)

@@ -92,7 +92,7 @@ def test_every_byte_with_so_many_workers(ringmain, workers):
     rm.wait_sessions(600)
 
 
-FEATURES = ("defer_taskrun", "accept_multishot", "recv_credit", "min_wait", "no_iowait")
+FEATURES = ("defer_taskrun", "accept_multishot", "recv_credit", "no_iowait")
 
 
 @pytest.mark.parametrize("relay", ("copy", "auto"))

@@ -231,7 +231,6 @@ static inline int run_with_every_feature(int (*run)(const char *without))
 	without(defer_taskrun);
 	without(accept_multishot);
 	without(recv_credit);
-	without(min_wait);
 	without(no_iowait);
 	return failed;
 }

@@ -205,9 +205,9 @@ static void bytes_leave_in_the_order_they_came(void **state)
 	struct buf_pool *pool = *state;
 	struct buf_queue q = { 0 };
 
+	buf_queue_append(&q, filled(pool, 2, 'a'));
 	buf_queue_append(&q, filled(pool, 3, 'b'));
 	buf_queue_append(&q, filled(pool, 2, 'c'));
-	buf_queue_prepend(&q, filled(pool, 2, 'a'));
 	assert_string_equal(text_of(&q), "aabbbcc");
 	buf_queue_sent(&q, pool, 1);
 	assert_string_equal(text_of(&q), "abbbcc");
@@ -227,7 +227,7 @@ static void an_emptied_queue_can_be_filled_again(void **state)
 	struct buf_pool *pool = *state;
 	struct buf_queue q = { 0 };
 
-	buf_queue_prepend(&q, filled(pool, 1, 'x'));
+	buf_queue_append(&q, filled(pool, 1, 'x'));
 	buf_queue_sent(&q, pool, 0);
 	buf_queue_append(&q, filled(pool, 1, 'y'));
 	assert_string_equal(text_of(&q), "xy");

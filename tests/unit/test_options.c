@@ -93,11 +93,10 @@ static void features_can_be_switched_off(void **state)
 	struct options o;
 
 	(void)state;
-	assert_true(read_line(&o, "--without recv_credit,min_wait --without no_iowait"));
+	assert_true(read_line(&o, "--without recv_credit,defer_taskrun --without no_iowait"));
 	assert_true(o.without.recv_credit);
-	assert_true(o.without.min_wait);
+	assert_true(o.without.defer_taskrun);
 	assert_true(o.without.no_iowait);
-	assert_false(o.without.defer_taskrun);
 	assert_false(o.without.accept_multishot);
 	assert_true(read_line(&o, "--without defer_taskrun,accept_multishot"));
 	assert_true(o.without.defer_taskrun);

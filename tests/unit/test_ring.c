@@ -83,23 +83,6 @@ static void a_receive_tells_that_more_is_there(void **state)
 	close_ends(e);
 }
 
-static void a_receive_of_some_leaves_the_rest(void **state)
-{
-	const uint32_t most[] = { 1, 3, 2 * BUF_RECEIVE_BYTES };
-	struct stage *st = *state;
-	struct ends e = tcp();
-	struct asked a;
-
-	assert_int_equal(send(e.peers, "abbbcc", 6, 0), 6);
-	for (size_t n = 0; n < ARRAY_LEN(most); n++) {
-		io_recv_some(st->ring, &ask(st, &a)->op, e.ours, most[n]);
-		wait_for(st, &a.op);
-		assert_int_equal(a.res, n < 2 ? most[n] : 2);
-		assert_int_equal(a.bytes[0], 'a' + (int)n);
-	}
-	close_ends(e);
-}
-
 static void a_receive_with_credit_goes_on_until_it_is_used(void **state)
 {
 	struct stage *st = *state;
@@ -516,7 +499,6 @@ static int run_with(const char *without)
 		ring_test(a_completion_ends_a_wait),
 		ring_test(bytes_come_in_a_buffer_and_the_end_without),
 		ring_test(a_receive_tells_that_more_is_there),
-		ring_test(a_receive_of_some_leaves_the_rest),
 		ring_test(a_receive_with_credit_goes_on_until_it_is_used),
 		ring_test(without_the_feature_credit_means_nothing),
 		ring_test(without_buffers_a_receive_says_so),
