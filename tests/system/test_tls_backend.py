@@ -172,7 +172,7 @@ def test_no_byte_of_the_client_reaches_a_backend_that_is_not_believed(to, backen
 
     context = tls.server_context(pki["stranger-backend.pem"])
     rm = to([backend(tls.served(context, listen))])
-    with tcp.connect(rm.address()) as sock:
+    with tcp.connect_to_be_refused(rm.address()) as sock:
         sock.sendall(b"a secret")
         assert tcp.read_to_end(sock).how == "RST"
     rm.wait_sessions(1, reason="backend_tls_error")

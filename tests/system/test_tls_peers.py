@@ -165,10 +165,11 @@ def test_redis(ringmain, request, pki, ends_tls, speaks_tls, front, back):
     assert "errors: 0, replies: 20000" in said
 
 
-def test_redis_that_wants_a_certificate_and_gets_none(ringmain, tls_redis, speaks_tls, connect):
+def test_redis_that_wants_a_certificate_and_gets_none(ringmain, tls_redis, speaks_tls, cleanup):
     """TLS 1.3: the refusal comes behind the handshake, as an alert that a reset may overtake."""
     rm = ringmain([tls_redis], pool=speaks_tls)
-    client = connect(rm.address())
+    client = tcp.connect_to_be_refused(rm.address())
+    cleanup.append(client.close)
     client.sendall(b"PING\r\n")
     tcp.expect_end(client, b"", "RST")
     line = rm.wait_sessions(1, by="backend")[0]

@@ -35,6 +35,18 @@ def text_of(address):
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def connect_to_be_refused(address, tries=10):
+    """As connect(), to one that ends the session at once: on a busy machine its reset may come before
+    connect(2) has returned, which then fails. That happens now and then, not always."""
+    for left in reversed(range(tries)):
+        try:
+            return connect(address)
+        except ConnectionResetError:
+            if left == 0:
+                raise
+    return None
+
+
 def connect(address, *, rcvbuf=None, sndbuf=None, source=None, timeout=TIMEOUT_S):
     """Gives a connected socket; address is (host, port) or the path of a unix socket."""
     sock = socket.socket(family_of(address))
