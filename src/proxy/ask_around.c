@@ -132,11 +132,18 @@ void ask_around_tell(struct session *s)
 
 /* ---- all of them --------------------------------------------------------- */
 
+static const char *detail_of(const struct session *s)
+{
+	if (!s->asks_around)
+		return "cancel request";
+	return s->dial_error == 0 ? "cancel request, sent to all backends of its source"
+				  : "cancel request, not heard by all backends of its source";
+}
+
 static void close_told(struct session *s)
 {
 	s->lanes[LANE_DOWN].is_clean = true; /* nothing more is to be said */
-	s->detail = s->asks_around ? "cancel request, sent to all backends of its source"
-				   : "cancel request";
+	s->detail = detail_of(s);
 	session_close(s, CLOSE_DONE, BY_BACKEND);
 }
 
@@ -178,12 +185,17 @@ void ask_around_go_on(struct session *s)
 	}
 }
 
+/*
+ * Half of the time is for waiting and half for the backend: else all who wait
+ * would connect in the last moments, one after the other, and be heard by nobody.
+ */
 void ask_around_wait(struct session *s)
 {
+	uint64_t turn_until_ms = s->dialing_ms + pool_config(s->pool)->connect_total_ms / 2;
 	struct engine *e = s->engine;
 
-	if (e->now_ms < all_until_ms(s)) {
-		timer_set(&e->timers, &s->timer, MIN(e->now_ms + TURN_PAUSE_MS, all_until_ms(s)));
+	if (e->now_ms < turn_until_ms) {
+		timer_set(&e->timers, &s->timer, MIN(e->now_ms + TURN_PAUSE_MS, turn_until_ms));
 		return;
 	}
 	s->detail = "too many cancel requests at once";
