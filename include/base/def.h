@@ -25,17 +25,16 @@
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE_BYTES)))
 
 /* 1 when ThreadSanitizer watches, or AddressSanitizer: gcc says so in one way, clang in another. */
-#if defined(__SANITIZE_THREAD__)
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 #define WITH_TSAN 1
-#elif defined(__has_feature)
-#define WITH_TSAN __has_feature(thread_sanitizer)
 #else
 #define WITH_TSAN 0
 #endif
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define WITH_ASAN 1
-#elif defined(__has_feature)
-#define WITH_ASAN __has_feature(address_sanitizer)
 #else
 #define WITH_ASAN 0
 #endif

@@ -37,14 +37,15 @@ void member_admit(struct pool *pool, unsigned index)
 	struct candidate *c = &pool->candidates[index];
 	const struct member *m = &pool->members[index];
 	bool may = m->is_ready && m->tier < pool->tiers_open && !candidate_is_full(c);
-	void (*tell)(struct balancer * b, unsigned index);
+	const struct balancer_ops *ops = pool->balancer->ops;
 
 	if (may == c->is_in)
 		return;
 	c->is_in = may;
-	tell = may ? pool->balancer->ops->join : pool->balancer->ops->leave;
-	if (tell)
-		tell(pool->balancer, index);
+	if (may && ops->join)
+		ops->join(pool->balancer, index);
+	else if (!may && ops->leave)
+		ops->leave(pool->balancer, index);
 	if (may && pool->queue.stats.waiting > 0)
 		pool->has_call = true;
 }

@@ -79,8 +79,7 @@ def test_who_is_denied_goes_nowhere(make_ringmain, backend, ringmain):
     assert "[pool out]: 127.0.0.9 gets no backend: no listener that leads here lets it in" in said
     assert route(asked, config, "127.0.0.8") == ["b1"]
     rm = ringmain(config)
-    with tcp.connect(rm.address(), source=("127.0.0.9", 0)) as sock:
-        assert tcp.read_to_end(sock) == (b"", "RST")
+    assert tcp.knock(rm.address(), source=("127.0.0.9", 0)) == (b"", "RST")
     with tcp.connect(rm.address(), source=("127.0.0.8", 0)) as sock:
         assert tcp.read_to_end(sock).data == b"1"
 

@@ -6,7 +6,7 @@ import pytest
 from kit import backend as servers
 from kit import tcp, tls
 from kit.tls import V12, V13
-from kit.wait import SCALE, Stopwatch
+from kit.wait import SCALE, Stopwatch, wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
 
@@ -144,9 +144,7 @@ def test_client_certificate(to, server, pki, version):
     assert strict.seen[0].peer_name() == "alice"
     works(to([strict], tls_certificate=pki["alice.crt"], tls_key=pki["alice.key"]))
     rm = to([strict])
-    with tcp.connect(rm.address()) as sock:
-        sock.sendall(b"hello")
-        assert tcp.read_to_end(sock) == (b"", "RST")
+    assert tcp.knock(rm.address()) == (b"", "RST")
     line = rm.wait_sessions(1)[0]       # a reset may overtake the alert
     assert line["reason"] == "backend_reset" or line["detail"].startswith("server sent the alert: ")
 
@@ -175,7 +173,7 @@ def test_no_byte_of_the_client_reaches_a_backend_that_is_not_believed(to, backen
     with tcp.connect_to_be_refused(rm.address()) as sock:
         sock.sendall(b"a secret")
         assert tcp.read_to_end(sock).how == "RST"
-    rm.wait_sessions(1, reason="backend_tls_error")
+    wait_until(lambda: rm.sessions(reason="backend_tls_error"), "the session's line")
     assert not any(heard)
 
 

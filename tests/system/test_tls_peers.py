@@ -7,6 +7,7 @@ from kit import backend as servers
 from kit import proc, servers as real, tcp, terminators, tls
 from kit.checker import backend_addresses, check
 from kit.ringmain import to_address
+from kit.wait import wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
 
@@ -172,6 +173,6 @@ def test_redis_that_wants_a_certificate_and_gets_none(ringmain, tls_redis, speak
     cleanup.append(client.close)
     client.sendall(b"PING\r\n")
     tcp.expect_end(client, b"", "RST")
-    line = rm.wait_sessions(1, by="backend")[0]
+    line = wait_until(lambda: rm.sessions(by="backend"), "the session's line")[0]
     assert line["reason"] == "backend_reset" or \
         line["detail"] == "server sent the alert: certificate required"

@@ -136,9 +136,7 @@ static void who_dies_with_a_closed_window_is_found_at_the_next_probe(void **stat
  * A window that was taken back while bytes were under way: they are sent again
  * as seldom as a probe would be, and the answer takes none of them.
  */
-#define TAKEN_BACK(sent, ack)                                                  \
-	UNDER_WAY(sent, ack), .is_window_closed = true, .has_timed_out = true, \
-			      .has_backed_off = true
+#define TAKEN_BACK(sent, ack) UNDER_WAY(sent, ack), .is_window_closed = true, AGAIN
 
 static void a_window_that_was_taken_back_is_answered_for(void **state)
 {

@@ -98,10 +98,10 @@ def read_to_end(sock):
         parts.append(part)
 
 
-def knock(address):
+def knock(address, **options):
     """Connects and reads to the end; gives Ending. A reset may be faster than connect()."""
     try:
-        with connect(address) as sock:
+        with connect(address, **options) as sock:
             return read_to_end(sock)
     except ConnectionResetError:
         return Ending(b"", "RST")
