@@ -45,8 +45,7 @@ struct pool_counters {
 struct counters {
 	CACHE_ALIGNED _Atomic uint64_t bytes_copied;
 	_Atomic uint64_t bytes_spliced, splices_started;
-	_Atomic uint64_t
-		starvations; /* how often somebody waited for a buffer, and there was none */
+	_Atomic uint64_t starvations; /* waits for a buffer when there was none */
 	_Atomic uint64_t handed_over; /* new connections, to another worker */
 	_Atomic uint64_t accept_pauses;
 	struct listener_counters *listeners; /* by index */

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "tls/library.h"
 
@@ -78,6 +79,7 @@ static void *worker_main(void *arg)
 /* Those that could be created are workers->n afterwards. */
 static int create_threads(struct workers *workers, const struct engine_options *options, unsigned n)
 {
+	CHECK(workers->all);
 	for (; workers->n < n; workers->n++) {
 		struct worker *w = &workers->all[workers->n];
 		int err;

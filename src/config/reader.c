@@ -180,6 +180,8 @@ static const struct foreign *take_key(struct odd_line *s)
 	char both[2 * KEY_BYTES];
 	int n = 0;
 
+	if (!s->value)
+		return find_key(s->key);
 	while (n < s->value_bytes && !is_blank(s->value[n]))
 		n++;
 	if (n < s->value_bytes && n < KEY_BYTES) {

@@ -77,7 +77,10 @@ static const char *read_file(const char *path, struct pem_file *file)
 	file->mode = st.st_mode;
 	err = st.st_size > PEM_FILE_BYTES_MAX ? -EFBIG : read_all(fd, (size_t)st.st_size, file);
 	close(fd);
-	return err < 0 ? strerrordesc_np(-err) : NULL;
+	if (err == 0)
+		return NULL;
+	why = strerrordesc_np(-err);
+	return why ? why : "unknown error";
 }
 
 bool pem_open(struct pem_file *file, const char *path, const char *key,
