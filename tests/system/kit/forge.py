@@ -34,14 +34,28 @@ class Forge:
             else ("-signkey", f"{name}.key")
         if not any(arg in args for arg in ("-days", "-not_after")):
             args = (*args, "-days", "30")
+        if not ext and self.has("req", "-x509v1"):
+            return self._make_version_1(name, issuer)
         extensions = ("-extfile", f"{name}.ext") if ext else ()
         self.openssl("x509", "-req", "-in", f"{name}.csr", *signer, *extensions, *args,
                      "-out", f"{name}.crt")
         return name
 
+    def _make_version_1(self, name, issuer):
+        """OpenSSL 3.0 leaves the version at 1 where there are no extensions, 3.5 has to be asked."""
+        (self.dir / "plain.cnf").write_text("[req]\ndistinguished_name = dn\n[dn]\n")
+        signer = ("-CA", f"{issuer}.crt", "-CAkey", f"{issuer}.key") if issuer \
+            else ("-key", f"{name}.key")
+        self.openssl("req", "-x509v1", "-config", "plain.cnf", "-in", f"{name}.csr", *signer,
+                     "-days", "30", "-out", f"{name}.crt")
+        return name
+
+    def has(self, command, option):
+        return option in proc.run([proc.need("openssl", "openssl"), command, "-help"]).stderr
+
     def expired(self):
         """What to give as args; OpenSSL 3.5 refuses an end before the start, 3.0 knows no start but now."""
-        if "-not_before" in proc.run([proc.need("openssl", "openssl"), "x509", "-help"]).stderr:
+        if self.has("x509", "-not_before"):
             return ("-not_before", "20200101000000Z", "-not_after", "20210101000000Z")
         return ("-days", "-1")
 
