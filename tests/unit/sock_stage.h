@@ -31,7 +31,7 @@
 static char dir[] = "/tmp/test_sock.XXXXXX";
 static char path[sizeof(dir) + 8];
 static const struct sock_options no_options;
-static struct sock_file own_file; /* of the last unix socket that listened */
+static _Thread_local struct sock_file own_file; /* of the last unix socket that listened */
 
 static inline int make_dir(void **state)
 {
