@@ -17,6 +17,19 @@ FEW = ((24, 1), (40, 1), (64, 1), (380, 1), (390, 1), (1024, 1), (24, 2), (48, 4
 pytestmark = pytest.mark.haproxy_cannot("refuses to start, or refuses clients")
 
 
+def ready_to(what, socks, timeout):
+    """Which are; select(2) knows no descriptor above 1023."""
+    poller, by_fd = select.poll(), {sock.fileno(): sock for sock in socks}
+    for number in by_fd:
+        poller.register(number, what)
+    return [by_fd[number] for number, _ in poller.poll(timeout * 1000)]
+
+
+def readable(socks):
+    """How many have something to read."""
+    return len(ready_to(select.POLLIN, socks, 0))
+
+
 @pytest.fixture(autouse=True)
 def many_files():
     """This process holds both ends of all of them."""
@@ -44,7 +57,7 @@ def serve_all(clients, word=b"x", at_once=1):
     """Each gets its echo and makes room for others, so many that have it stay meanwhile."""
     waiting, inside, served = set(clients), [], 0
     while waiting:
-        ready, _, _ = select.select(waiting, [], [], tcp.TIMEOUT_S)
+        ready = ready_to(select.POLLIN, waiting, tcp.TIMEOUT_S)
         assert ready, f"{len(waiting)} of {len(clients)} clients are never served"
         for client in ready:
             tcp.expect(client, word)    # a reset is an error here
@@ -71,7 +84,7 @@ def test_more_clients_than_files(ringmain, backend, cleanup, limit, workers):
     clients = knock(rm.address(), 2 * room + 8, cleanup)
     for client in clients:
         client.sendall(b"x")
-    wait_until(lambda: len(select.select(clients, [], [], 0)[0]) >= room, f"{room} at once")
+    wait_until(lambda: readable(clients) >= room, f"{room} at once")
     serve_all(clients, at_once=room)
     nobody_was_turned_away(rm, len(clients))
 
@@ -148,7 +161,7 @@ def test_pipes_leave_the_promised_sessions_their_files(ringmain, manual, cleanup
 def _fill(sock, lump):
     """Until nothing has gone for a while; what it carries is not looked at."""
     try:
-        while select.select([], [sock], [], 0.02)[1]:
+        while ready_to(select.POLLOUT, [sock], 0.02):
             sock.send(lump)
     except (BlockingIOError, socket.timeout):
         pass
