@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The law of the floors (src/README.md), read from the include lines of src/ and include/: a file
-# includes headers of its own floor and of lower ones; proto and tls do not know each other; each
-# library is fenced to one floor; who may log and who may exit. Prints FILE:LINE: the rule.
+# The law of the floors (src/README.md), read from src/ and include/: a file includes headers of its
+# own floor and of lower ones; floors of one height do not know each other; each library is fenced
+# to one floor; who may log and who may exit; no modules that need each other in a circle. Prints
+# FILE:LINE: the rule.
 #
 # usage: check-floors.sh [DIRECTORY]
 set -u
@@ -11,20 +12,55 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd) || exit 2
 cd "${1:-.}" || exit 2
 
+# The floors: name, height, and what it may do besides. A floor includes headers of its own and of
+# lower ones; floors of one height do not know each other. "log": write lines of the log above
+# debug. "exit": end the process.
+floors='
+base      0
+net       1
+io        2
+proto     3
+tls       3
+config    4
+balance   5
+proxy     6   log
+app       7   log exit
+'
+
+# Library headers by their beginning, and the one floor that may include them.
+libraries='
+liburing   io
+wolfssl/   tls
+ini.h      config
+xxhash.h   base
+'
+
+# Folders in which modules still need each other in circles. No folder is to come back here.
+circles='
+base
+config
+balance
+tls
+proxy
+'
+
 # shellcheck disable=SC2016 # awk's own dollars
 rules='
 BEGIN {
-	split("base=0 net=1 io=2 proto=3 tls=3 config=4 balance=5 proxy=6 app=7", rows, " ")
-	for (i in rows) {
-		split(rows[i], row, "=")
+	n = split(floors, rows, "\n")
+	for (i = 1; i <= n; i++) {
+		split(rows[i], row, " ")
+		if (row[1] == "")
+			continue
 		level[row[1]] = row[2]
+		may_log[row[1]] = rows[i] ~ / log( |$)/
+		may_exit[row[1]] = rows[i] ~ / exit( |$)/
 	}
-	# Library headers by their beginning, and the one floor that may include them.
-	split("liburing=io wolfssl/=tls ini.h=config xxhash.h=base", rows, " ")
-	for (i in rows) {
-		split(rows[i], row, "=")
-		fence[row[1]] = row[2]
-	}
+	n = split(libraries, rows, "\n")
+	for (i = 1; i <= n; i++)
+		if (split(rows[i], row, " ") == 2)
+			fence[row[1]] = row[2]
+	gsub("\n", " ", circles)
 }
 
 FNR == 1 {
@@ -37,7 +73,10 @@ FNR == 1 {
 	is_log = FILENAME ~ /\/base\/log[a-z_]*\.[ch]$/
 }
 
-{ text = code($0) }
+{
+	text = code($0)
+	scan_symbols(text)
+}
 
 !known { next }
 
@@ -56,12 +95,12 @@ FNR == 1 {
 	next
 }
 
-level[floor] <= 5 && !is_log && text ~ /(^|[^a-z_])(log_(begin|say) *\(.*|v?syslog *\()/ &&
+!may_log[floor] && !is_log && text ~ /(^|[^a-z_])(log_(begin|say) *\(.*|v?syslog *\()/ &&
 text !~ /LOG_DEBUG/ {
-	breach("floors 0-5 do not log above debug: return enough for one good line")
+	breach("floor " floor " does not log above debug: return enough for one good line")
 }
 
-level[floor] <= 6 && text ~ /(^|[^a-z0-9_])(_exit|_Exit|exit|quick_exit) *\(/ {
+!may_exit[floor] && text ~ /(^|[^a-z0-9_])(_exit|_Exit|exit|quick_exit) *\(/ {
 	breach("only floor app may end the process")
 }
 
@@ -70,6 +109,7 @@ function include_own(name,    to) {
 		breach("no \"..\" in an include: the only include path is include/")
 		return
 	}
+	scan_include(name)
 	# A private header lies beside its source.
 	if (name !~ /\//)
 		return
@@ -84,6 +124,8 @@ function include_own(name,    to) {
 }
 
 END {
+	scan_end()
+	say_circles(circles)
 	printf "floors: %d files, %d breaches\n", files, breaches
 	exit breaches > 0
 }
@@ -95,4 +137,5 @@ if [ $# -eq 0 ]; then
 	echo "floors: no files"
 	exit 0
 fi
-exec awk "$(cat "$here/c-code.awk")$rules" "$@"
+exec awk -v "floors=$floors" -v "libraries=$libraries" -v "circles=$circles" \
+	"$(cat "$here/c-code.awk" "$here/c-symbols.awk" "$here/c-circles.awk")$rules" "$@"

@@ -46,9 +46,9 @@ FLOOR_BREACHES = [
     ("src/net/sock.c", '#include "../base/def.h"', 'no ".."'),
     ("src/net/sock.c", '#include "nowhere/x.h"', "is on no floor"),
     ("src/cellar/rat.c", "int rat;", 'unknown floor "cellar"'),
-    ("src/net/sock.c", 'void f(void) { log_say(LOG_INFO, "hello"); }', "do not log above debug"),
-    ("src/io/ring.c", "if (log_begin(&line, level, text))", "do not log above debug"),
-    ("src/tls/context.c", 'syslog(3, "x");', "do not log above debug"),
+    ("src/net/sock.c", 'void f(void) { log_say(LOG_INFO, "hello"); }', "does not log above debug"),
+    ("src/io/ring.c", "if (log_begin(&line, level, text))", "does not log above debug"),
+    ("src/tls/context.c", 'syslog(3, "x");', "does not log above debug"),
     ("src/proxy/engine.c", "\texit(1);", "only floor app may end the process"),
     ("src/base/log.c", "\t_exit(1);", "only floor app may end the process"),
 ]
@@ -76,6 +76,76 @@ FLOOR_GOOD = [
 def test_check_floors_lets_pass(tmp_path, path, text):
     code, out = check("check-floors.sh", tmp_path, path, SPDX + text + "\n")
     assert (code, out) == (0, "floors: 1 files, 0 breaches\n")
+
+
+def write_tree(tree, files):
+    """Sources of a few words, by their paths."""
+    for path, text in files.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(f"{SPDX}\n{text}\n", encoding="utf-8")
+
+
+CIRCLES = {
+    "two that include each other": (
+        {"include/io/one.h": '#include "io/two.h"', "include/io/two.h": '#include "io/one.h"'},
+        ["include/io/one.h:3: io/one and io/two need each other: io/one includes io/two.h, "
+         "and io/two includes io/one.h (include/io/two.h:3)"]),
+    "two that call each other, whatever they include": (
+        {"include/io/both.h": "void one(void);\nvoid two(void);",
+         "src/io/one.c": '#include "io/both.h"\nvoid one(void)\n{\n\ttwo();\n}',
+         "src/io/two.c": '#include "io/both.h"\nvoid two(void)\n{\n\tone();\n}'},
+        ["src/io/one.c:6: io/one and io/two need each other: io/one calls two(), "
+         "and io/two calls one() (src/io/two.c:6)"]),
+    "one that is called and one that names a table": (
+        {"src/io/one.c": 'const struct ops one_ops = {\n\t.go = two_go,\n};',
+         "src/io/two.c": 'void two_go(int a,\n\t    int b)\n{\n\tuse(&one_ops);\n}'},
+        ["io/one calls two_go(), and io/two uses one_ops (src/io/two.c:6)"]),
+    "three in a round": (
+        {"include/io/a.h": '#include "io/b.h"', "include/io/b.h": "void b(void);",
+         "src/io/b.c": "void b(void)\n{\n\tc();\n}",
+         "src/io/c.c": '#include "io/a.h"\nvoid c(void)\n{\n}'},
+        ["include/io/a.h:3: a circle of modules: io/a includes io/b.h, which calls c() of io/c "
+         "(src/io/b.c:5), which includes io/a.h (src/io/c.c:3); one of these ties has to go"]),
+    "pairs in a larger circle": (
+        {"src/io/a.c": '#include "io/b.h"', "src/io/b.c": '#include "io/a.h"\n#include "io/c.h"',
+         "src/io/c.c": '#include "io/b.h"'},
+        ["io/a and io/b need each other", "io/b and io/c need each other",
+         "3 modules need each other in a circle: io/a, io/b, io/c"]),
+    "a private header beside its source": (
+        {"src/io/one.c": '#include "inside.h"\nvoid one(void)\n{\n}',
+         "src/io/inside.h": "static inline void inside(void)\n{\n\tone();\n}"},
+        ["io/inside and io/one need each other"]),
+}
+
+
+@pytest.mark.parametrize("files, says", CIRCLES.values(), ids=CIRCLES.keys())
+def test_check_floors_finds_circles(tmp_path, files, says):
+    write_tree(tmp_path, files)
+    code, out = run("check-floors.sh", tmp_path)
+    assert code == 1
+    for words in says:
+        assert words in out
+
+
+NO_CIRCLES = {
+    "down only": {"include/io/a.h": '#include "io/b.h"', "src/io/a.c": "void a(void)\n{\n\tb();\n}",
+                  "include/io/b.h": "void b(void);", "src/io/b.c": "void b(void)\n{\n}"},
+    "a module's own files": {"include/io/a.h": '#include "own.h"', "src/io/own.h": "int own;",
+                             "src/io/a.c": '#include "io/a.h"\n#include "own.h"'},
+    "a function of the same name that is static": {
+        "src/io/a.c": "void look(void)\n{\n\tb();\n}",
+        "src/io/b.c": "static void look(void)\n{\n}\nvoid b(void)\n{\n\tlook();\n}"},
+    "names of types and members, words in comments": {
+        "src/io/a.c": "void look(void)\n{\n\tb();\n}",
+        "src/io/b.c": "void b(void)\n{\n\tstruct look at;\n\tat.look = x->look; /* look() */\n}"},
+}
+
+
+@pytest.mark.parametrize("files", NO_CIRCLES.values(), ids=NO_CIRCLES.keys())
+def test_check_floors_knows_what_is_no_circle(tmp_path, files):
+    write_tree(tmp_path, files)
+    code, out = run("check-floors.sh", tmp_path)
+    assert (code, out) == (0, f"floors: {len(files)} files, 0 breaches\n")
 
 
 def function(name, parameters, body):
