@@ -23,8 +23,9 @@ proto     3
 tls       3
 config    4
 balance   5
-proxy     6   log
-app       7   log exit
+state     6   log
+proxy     7   log
+app       8   log exit
 '
 
 # Library headers by their beginning, and the one floor that may include them.

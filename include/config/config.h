@@ -45,10 +45,6 @@ struct config_place {
 	unsigned width;   /* in bytes, to underline */
 };
 
-struct tls_client;
-struct tls_server;
-struct tls_tickets;
-
 enum relay_mode { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE, RELAY_MODES };
 enum balance_kind {
 	BALANCE_ROUNDROBIN,
@@ -180,7 +176,6 @@ struct pool_config {
 	bool tls_verify; /* off: whoever answers is believed */
 	char *tls_ca, *tls_crl, *tls_name, *tls_sni, *tls_alpn;
 	char *tls_certificate, *tls_key; /* ours, if they ask for one */
-	struct tls_client *tls_client;   /* made of the above; the configuration's reference */
 	enum protocol protocol;          /* postgres: TLS begins with an SSLRequest */
 	bool has_direct_tls;             /* postgres: it begins at once, as from version 17 on */
 
@@ -271,7 +266,6 @@ struct listener_config {
 	enum tls_floor tls_min, tls_max;
 	char *client_ca, *client_crl;
 	unsigned client_verify;        /* enum tls_verify of tls/context.h */
-	struct tls_server *tls_server; /* made of the above; the configuration's reference */
 	uint64_t handshake_timeout_ms; /* for all that comes before the backend is chosen */
 	unsigned handshakes_per_s_max; /* in all workers; 0: no limit */
 
@@ -317,9 +311,8 @@ struct config {
 	size_t listeners_n;
 	struct pool_config *pools;
 	size_t pools_n;
-	struct tls_tickets *tickets; /* NULL: nobody terminates TLS */
-	bool has_lost_section;       /* a head could not be read: a pool may be missing for that */
-	char **files;                /* that it was read from; config_place.file points here */
+	bool has_lost_section; /* a head could not be read: a pool may be missing for that */
+	char **files;          /* that it was read from; config_place.file points here */
 	size_t files_n;
 };
 

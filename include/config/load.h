@@ -9,7 +9,7 @@
  *	struct diag diag;
  *
  *	diag_init(&diag);
- *	config = config_load(path, &diag);
+ *	config = config_load(path, &diag, NULL, NULL);
  *	diag_write(&diag, stderr);
  *	diag_finish(&diag);
  */
@@ -21,13 +21,21 @@
 #include "config/diag.h"
 
 /*
+ * What else there is to check, after all the rest and even if that found
+ * mistakes: all of them are told at once. Borrows @config, reports to @diag.
+ */
+typedef void config_check_fn(const struct config *config, struct diag *diag, void *owner);
+
+/*
  * Reads the file @path, or all *.ini in the directory @path in the order of
  * their bytes (names that begin with a dot excepted). Resolves host names,
  * which blocks, and looks at this machine's addresses. Gives the
  * configuration, to be released with config_destroy(), or NULL. There may be
- * warnings in @diag, which the caller has initialised, either way.
+ * warnings in @diag, which the caller has initialised, either way. Calls
+ * @more, unless it is NULL, with @owner.
  */
-MUST_CHECK struct config *config_load(const char *path, struct diag *diag);
+MUST_CHECK struct config *config_load(const char *path, struct diag *diag, config_check_fn *more,
+				      void *owner);
 
 /*
  * The same from memory, as if it were a file of that @name, asking neither

@@ -25,6 +25,9 @@ struct alarm;
 struct cancels;
 struct counters;
 struct session;
+struct tls_client;
+struct tls_contexts;
+struct tls_server;
 
 /* What all workers are told to do; each includes those before it. */
 enum worker_order {
@@ -37,7 +40,8 @@ enum worker_order {
 struct listener {
 	const struct listener_config *config;
 	size_t index;
-	struct limits *limits; /* of its clients' sources, or NULL */
+	struct tls_server *tls; /* borrowed; NULL: it does not terminate TLS */
+	struct limits *limits;  /* of its clients' sources, or NULL */
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full;                          /* the first hit of its limit was logged */
 	struct bucket_shared new_sessions, handshakes; /* how fast they may begin */
@@ -52,6 +56,7 @@ struct worker_peer {
 
 struct proxy {
 	const struct config *config;
+	const struct tls_contexts *tls; /* made of it */
 	struct listener *listeners;
 	size_t listeners_n;
 	struct pool **pools;
@@ -72,14 +77,17 @@ struct proxy {
 	atomic_uint workers_short; /* of files: see files.h */
 };
 
-/* Keeps @config. Returns NULL without memory. */
-MUST_CHECK struct proxy *proxy_create(const struct config *config, unsigned workers_n,
-				      unsigned sessions_max);
+/* Keeps @config and what was made of it, @tls. Returns NULL without memory. */
+MUST_CHECK struct proxy *proxy_create(const struct config *config, const struct tls_contexts *tls,
+				      unsigned workers_n, unsigned sessions_max);
 /* No session may be left. Accepts NULL. */
 void proxy_destroy(struct proxy *proxy);
 
 /* The run-time pool of a pool of the configuration. */
 struct pool *proxy_pool(const struct proxy *proxy, const struct pool_config *config);
+
+/* What its TLS sessions are made from; NULL: it speaks to its backends in clear. */
+struct tls_client *proxy_tls_client(const struct proxy *proxy, const struct pool_config *config);
 
 /* Its stick table, or NULL. */
 struct stick *proxy_stick(const struct proxy *proxy, const struct pool_config *config);

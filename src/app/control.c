@@ -15,6 +15,7 @@
 #include "base/timer.h"
 #include "proxy/checker.h"
 #include "proxy/counters.h"
+#include "state/tls_contexts.h"
 #include "tls/problem.h"
 #include "tls/tickets.h"
 
@@ -120,7 +121,7 @@ static void on_tickets(struct timer *timer)
 	struct control *c = container_of(timer, struct control, tickets);
 	struct tls_problems problems = { 0 };
 
-	if (tls_tickets_rotate(c->proxy->config->tickets, &problems) < 0)
+	if (tls_tickets_rotate(c->proxy->tls->tickets, &problems) < 0)
 		log_say(LOG_ERROR, "ticket_keys: %s: the keys stay as they were",
 			problems.n > 0 ? problems.at[0].text : "cannot be read");
 	tls_problems_finish(&problems);
@@ -315,7 +316,7 @@ struct control *control_create(struct proxy *proxy, struct sockets *sockets,
 	timer_init(&c->drain, on_drain_timeout);
 	timer_init(&c->stuck, on_stuck);
 	timer_init(&c->tickets, on_tickets);
-	if (proxy->config->tickets)
+	if (proxy->tls->tickets)
 		timer_set(&c->timers, &c->tickets, c->now_ms + TLS_TICKET_LIFE_S * 1000ull);
 	io_op_init(&c->signal_op, on_signal);
 	io_op_init(&c->ended_op, on_ended);

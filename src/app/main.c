@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "config/dump.h"
 #include "config/load.h"
+#include "state/tls_contexts.h"
 #include "tls/library.h"
 
 /* Requests between two turns, and completions: enough for every session to move at once. */
@@ -35,16 +36,24 @@
 /* Of a worker's buffers, lent to the kernel at a time, at most. */
 #define BUFFERS_OFFERED 256
 
-static struct config *load(const char *path)
-{
+/* A configuration and what was made of it. */
+struct loaded {
 	struct config *config;
+	struct tls_contexts *tls;
+};
+
+static bool load(const char *path, struct loaded *l)
+{
 	struct diag diag;
 
+	*l = (struct loaded){ 0 };
 	diag_init(&diag);
-	config = config_load(path, &diag);
+	l->config = config_load(path, &diag, tls_contexts_check, &l->tls);
 	diag_write(&diag, stderr);
 	diag_finish(&diag);
-	return config;
+	if (!l->config)
+		tls_contexts_destroy(l->tls);
+	return l->config;
 }
 
 /* ---- run ----------------------------------------------------------------- */
@@ -191,7 +200,7 @@ static int prepare_and_run(struct proxy *proxy, struct sockets *sockets,
 	return err;
 }
 
-static int serve(const struct config *config, const struct ring_options *ring)
+static int serve(const struct loaded *l, const struct ring_options *ring)
 {
 	struct capacity capacity;
 	struct sockets sockets;
@@ -199,11 +208,11 @@ static int serve(const struct config *config, const struct ring_options *ring)
 	struct proxy *proxy;
 	int err;
 
-	err = capacity_find(config, &capacity);
+	err = capacity_find(l->config, &capacity);
 	if (err < 0)
 		return err;
 	options.buffers_offered = buffers_offered(capacity.buffers_per_worker);
-	proxy = proxy_create(config, capacity.workers, capacity.sessions_max);
+	proxy = proxy_create(l->config, l->tls, capacity.workers, capacity.sessions_max);
 	if (!proxy)
 		return -ENOMEM;
 	err = sockets_open(&sockets, proxy);
@@ -225,15 +234,16 @@ static int start_log(void)
 	return err;
 }
 
-static int run(const struct config *config, const struct options *options)
+static int run(const struct loaded *l, const struct options *options)
 {
+	const struct global_config *global = &l->config->global;
 	struct ring_options ring = {
 		.entries = options->ring_entries ? options->ring_entries : RING_ENTRIES,
 	};
 	struct ring_features found;
 	int err;
 
-	log_configure(config->global.log_level, config->global.log_format, STDERR_FILENO);
+	log_configure(global->log_level, global->log_format, STDERR_FILENO);
 	err = ring_probe(&found);
 	if (err < 0)
 		return refusal_explain(err);
@@ -243,7 +253,7 @@ static int run(const struct config *config, const struct options *options)
 	if (err == 0)
 		err = start_log();
 	if (err == 0)
-		err = serve(config, &ring);
+		err = serve(l, &ring);
 	return end_with(err);
 }
 
@@ -282,7 +292,7 @@ static bool fill_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	struct options options;
-	struct config *config;
+	struct loaded loaded;
 	int status = EXIT_SUCCESS;
 
 	if (!fill_standard_descriptors()) {
@@ -308,16 +318,16 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ringmain: the TLS library does not start\n");
 		return EXIT_FAILURE;
 	}
-	config = load(options.config_path);
-	if (!config)
+	if (!load(options.config_path, &loaded))
 		return EXIT_FAILURE;
 	if (options.action == ACTION_DUMP)
-		config_dump(config, stdout);
+		config_dump(loaded.config, stdout);
 	else if (options.action == ACTION_ROUTE || options.action == ACTION_DIGEST)
-		status = explain(config, &options);
+		status = explain(loaded.config, &options);
 	else if (options.action == ACTION_RUN)
-		status = run(config, &options);
-	config_destroy(config);
+		status = run(&loaded, &options);
+	tls_contexts_destroy(loaded.tls);
+	config_destroy(loaded.config);
 	tls_library_stop();
 	return status;
 }

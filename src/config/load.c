@@ -10,11 +10,8 @@
 #include "config/overlap.h"
 #include "config/parse.h"
 #include "config/resolve.h"
-#include "config/security.h"
 #include "config/setting.h"
 #include "config/validate.h"
-#include "tls/context.h"
-#include "tls/tickets.h"
 
 struct loader {
 	struct config *config;
@@ -22,6 +19,8 @@ struct loader {
 	struct source *sources; /* one for each of config->files */
 	bool is_directory;      /* they were found in one; otherwise somebody named the file */
 	struct parser parser;
+	config_check_fn *more; /* of the caller, or NULL */
+	void *owner;
 };
 
 /* ---- files ---- */
@@ -176,8 +175,8 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 	config_resolve(config, l->diag, ask);
 	config_check_overlaps(config, l->diag, ask);
 	config_validate(config, l->diag, ask);
-	if (ask)
-		config_load_security(config, l->diag);
+	if (l->more)
+		l->more(config, l->diag, l->owner);
 	finish_sources(l);
 	if (!diag_has_errors(l->diag))
 		return config;
@@ -185,9 +184,9 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 	return NULL;
 }
 
-struct config *config_load(const char *path, struct diag *diag)
+struct config *config_load(const char *path, struct diag *diag, config_check_fn *more, void *owner)
 {
-	struct loader l = { .config = create(diag), .diag = diag };
+	struct loader l = { .config = create(diag), .diag = diag, .more = more, .owner = owner };
 
 	if (!l.config)
 		return NULL;
@@ -224,18 +223,15 @@ void config_destroy(struct config *config)
 		struct listener_config *listener = &config->listeners[i];
 
 		directive_release(SECTION_LISTENER, listener);
-		tls_server_unref(listener->tls_server);
 		free(listener->given);
 	}
 	for (size_t i = 0; i < config->pools_n; i++) {
 		directive_release(SECTION_POOL, &config->pools[i]);
-		tls_client_unref(config->pools[i].tls_client);
 		free(config->pools[i].given);
 	}
 	for (size_t i = 0; i < config->files_n; i++)
 		free(config->files[i]);
 	directive_release(SECTION_GLOBAL, &config->global);
-	tls_tickets_unref(config->tickets);
 	free(config->listeners);
 	free(config->pools);
 	free(config->files);

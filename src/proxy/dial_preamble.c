@@ -106,7 +106,8 @@ static void tls_start(struct session *s)
 	int err;
 
 	tlsrec_init(&side->gate);
-	err = tls_stream_connect(config->tls_client, name, crypt_send, side, &side->tls);
+	err = tls_stream_connect(proxy_tls_client(s->engine->proxy, config), name, crypt_send, side,
+				 &side->tls);
 	if (err < 0)
 		dial_failed(s, err);
 	else

@@ -87,8 +87,7 @@ static int open_stream(struct session *s, const struct hello *hello)
 
 	tlsrec_init(&client->gate);
 	client->is_ready = false;
-	return tls_stream_accept(s->listener->config->tls_server, &offer, crypt_send, client,
-				 &client->tls);
+	return tls_stream_accept(s->listener->tls, &offer, crypt_send, client, &client->tls);
 }
 
 /* False when the session is over. */
@@ -254,7 +253,7 @@ static const char *hello_objection(const struct session *s, const struct hello *
 		return "no server name (SNI)";
 	if (!s->route)
 		return "no route for this name";
-	if (config->tls == TLS_MODE_TERMINATE && !tls_server_knows(config->tls_server, hello->name))
+	if (config->tls == TLS_MODE_TERMINATE && !tls_server_knows(s->listener->tls, hello->name))
 		return "no certificate has this name";
 	*ret_alert = TLSREC_NO_APPLICATION_PROTOCOL;
 	if (s->is_direct_postgres && !hello_offers_alpn(hello, ALPN_POSTGRES))

@@ -15,6 +15,7 @@
 #include "proxy/engine.h"
 #include "proxy/mail.h"
 #include "proxy/session.h"
+#include "state/tls_contexts.h"
 
 /* A worker keeps a new session unless another one has fewer by more than this part of its own. */
 #define UNEVEN_PART 16
@@ -22,6 +23,11 @@
 struct pool *proxy_pool(const struct proxy *proxy, const struct pool_config *config)
 {
 	return proxy->pools[config - proxy->config->pools];
+}
+
+struct tls_client *proxy_tls_client(const struct proxy *proxy, const struct pool_config *config)
+{
+	return proxy->tls->clients[config - proxy->config->pools];
 }
 
 static bool anybody_speaks_postgres(const struct config *config)
@@ -128,6 +134,7 @@ static bool create_parts(struct proxy *proxy)
 		proxy->listeners[proxy->listeners_n].index = proxy->listeners_n;
 		proxy->listeners[proxy->listeners_n].config =
 			&config->listeners[proxy->listeners_n];
+		proxy->listeners[proxy->listeners_n].tls = proxy->tls->servers[proxy->listeners_n];
 		if (!create_limits(&proxy->listeners[proxy->listeners_n]))
 			return false;
 	}
@@ -144,13 +151,15 @@ static void *zeroed(size_t n, size_t bytes)
 	return p;
 }
 
-struct proxy *proxy_create(const struct config *config, unsigned workers_n, unsigned sessions_max)
+struct proxy *proxy_create(const struct config *config, const struct tls_contexts *tls,
+			   unsigned workers_n, unsigned sessions_max)
 {
 	struct proxy *proxy = zeroed(1, sizeof(*proxy));
 
 	if (!proxy)
 		return NULL;
 	proxy->config = config;
+	proxy->tls = tls;
 	proxy->workers_n = workers_n;
 	proxy->sessions_max = sessions_max;
 	proxy->started_ms = clock_now_ms();

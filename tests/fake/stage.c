@@ -16,8 +16,8 @@
 
 #include "base/check.h"
 #include "config/load.h"
-#include "config/security.h"
 #include "net/sock.h"
+#include "state/tls_contexts.h"
 
 #define BACKLOG 4096
 
@@ -130,7 +130,7 @@ static void load(struct stage *st, const struct stage_options *o, const struct a
 	diag_init(&diag);
 	st->config = config_load_text("stage.ini", config, bytes, &diag);
 	if (st->config)
-		config_load_security(st->config, &diag);
+		st->tls = tls_contexts_create(st->config, &diag);
 	diag_write(&diag, stderr);
 	diag_finish(&diag);
 	free(config);
@@ -182,7 +182,8 @@ struct stage *stage_create(const struct stage_options *o)
 	for (; st->servers_n < MAX(o->backends, 1); st->servers_n++)
 		st->servers[st->servers_n] = open_listener(o->is_unix, &backends[st->servers_n]);
 	load(st, o, backends);
-	st->proxy = proxy_create(st->config, workers, o->sessions_max ? o->sessions_max : 64);
+	st->proxy =
+		proxy_create(st->config, st->tls, workers, o->sessions_max ? o->sessions_max : 64);
 	CHECK(st->proxy);
 	for (unsigned n = 0; n < workers; n++)
 		start_engine(st, o, n == 0 ? listener_fd : dup(listener_fd));
@@ -267,6 +268,7 @@ const char *stage_destroy(struct stage *st)
 		for (unsigned n = 0; n < st->workers_n; n++)
 			engine_finish(&st->engines[n]);
 		proxy_destroy(st->proxy);
+		tls_contexts_destroy(st->tls);
 		config_destroy(st->config);
 	}
 	close_all(st);

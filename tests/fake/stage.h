@@ -41,6 +41,7 @@ struct stage_options {
 
 struct stage {
 	struct config *config;
+	struct tls_contexts *tls;
 	struct proxy *proxy;
 	struct engine engines[STAGE_WORKERS_MAX];
 	unsigned workers_n;

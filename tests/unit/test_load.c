@@ -63,7 +63,7 @@ static void write_file(const char *name, const char *text)
 static void load(struct stage *st, const char *path)
 {
 	stage_reset(st);
-	st->config = config_load(path, &st->diag);
+	st->config = config_load(path, &st->diag, NULL, NULL);
 	assert_int_equal(st->config == NULL, diag_has_errors(&st->diag));
 }
 

@@ -218,7 +218,7 @@ static void a_source_that_this_machine_does_not_have_is_named(void **state)
 	      "source = 127.0.0.1 203.0.113.77\n",
 	      to);
 	assert_int_equal(fclose(to), 0);
-	st->config = config_load(path, &st->diag);
+	st->config = config_load(path, &st->diag, NULL, NULL);
 	unlink(path);
 	assert_non_null(st->config);
 	assert_int_equal(st->diag.warnings_n, 1);

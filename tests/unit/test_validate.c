@@ -190,7 +190,7 @@ static void load_from_file(struct stage *st, const char *text)
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
 	stage_reset(st);
-	st->config = config_load(path, &st->diag);
+	st->config = config_load(path, &st->diag, NULL, NULL);
 	unlink(path);
 }
 

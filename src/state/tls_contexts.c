@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "config/security.h"
+#include "state/tls_contexts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -90,7 +90,8 @@ static const char *alpn_of(const char *wanted, enum protocol protocol)
 
 /* ---- listeners ---- */
 
-static void create_server(struct config *config, struct listener_config *l, struct diag *diag)
+static void create_server(const struct listener_config *l, struct tls_tickets *tickets,
+			  struct diag *diag, struct tls_server **ret_server)
 {
 	char title[TITLE_BYTES];
 	const struct owner owner = { diag, SECTION_LISTENER, title, &l->place, l->given, l };
@@ -109,25 +110,26 @@ static void create_server(struct config *config, struct listener_config *l, stru
 		.client_verify = (enum tls_verify)l->client_verify,
 		.client_ca = l->client_ca,
 		.client_crl = l->client_crl,
-		.tickets = config->tickets,
+		.tickets = tickets,
 	};
 
 	snprintf(title, sizeof(title), "[listener %s]", l->name);
 	for (size_t i = 0; files && i < l->certificates_n; i++)
 		files[i] = (struct tls_files){ l->certificates[i].chain, l->certificates[i].key };
-	if (!files || tls_server_create(&wanted, &problems, &l->tls_server) == -ENOMEM)
+	if (!files || tls_server_create(&wanted, &problems, ret_server) == -ENOMEM)
 		diag_no_memory(diag);
 	report(&owner, &problems);
 	free(files);
 }
 
-static void create_servers(struct config *config, struct diag *diag)
+static void create_servers(struct tls_contexts *contexts, const struct config *config,
+			   struct diag *diag)
 {
 	for (size_t i = 0; i < config->listeners_n; i++) {
-		struct listener_config *l = &config->listeners[i];
+		const struct listener_config *l = &config->listeners[i];
 
 		if (l->tls == TLS_MODE_TERMINATE && l->certificates_n > 0)
-			create_server(config, l, diag);
+			create_server(l, contexts->tickets, diag, &contexts->servers[i]);
 	}
 }
 
@@ -139,21 +141,23 @@ static bool anybody_terminates(const struct config *config)
 	return false;
 }
 
-static void create_tickets(struct config *config, struct diag *diag)
+static struct tls_tickets *create_tickets(const struct config *config, struct diag *diag)
 {
 	const struct global_config *g = &config->global;
 	const struct owner owner = { diag, SECTION_GLOBAL, "[global]", &g->place, g->given, NULL };
 	struct tls_problems problems = { 0 };
+	struct tls_tickets *tickets = tls_tickets_create(g->ticket_keys, &problems);
 
-	config->tickets = tls_tickets_create(g->ticket_keys, &problems);
-	if (!config->tickets && problems.n == 0)
+	if (!tickets && problems.n == 0)
 		diag_no_memory(diag);
 	report(&owner, &problems);
+	return tickets;
 }
 
 /* ---- pools ---- */
 
-static void create_client(struct pool_config *p, struct diag *diag)
+static void create_client(const struct pool_config *p, struct diag *diag,
+			  struct tls_client **ret_client)
 {
 	char title[TITLE_BYTES];
 	const struct owner owner = { diag, SECTION_POOL, title, &p->place, p->given, NULL };
@@ -169,7 +173,7 @@ static void create_client(struct pool_config *p, struct diag *diag)
 	};
 
 	snprintf(title, sizeof(title), "[pool %s]", p->name);
-	if (tls_client_create(&wanted, &problems, &p->tls_client) == -ENOMEM)
+	if (tls_client_create(&wanted, &problems, ret_client) == -ENOMEM)
 		diag_no_memory(diag);
 	report(&owner, &problems);
 }
@@ -190,14 +194,56 @@ static void warn_if_slow(const struct config *config, struct diag *diag)
 		diag_warning(diag, NULL, "%s: %s", tls_library_version(), tls_library_cost());
 }
 
-void config_load_security(struct config *config, struct diag *diag)
+static void fill(struct tls_contexts *contexts, const struct config *config, struct diag *diag)
 {
 	if (anybody_terminates(config)) {
-		create_tickets(config, diag);
-		create_servers(config, diag);
+		contexts->tickets = create_tickets(config, diag);
+		create_servers(contexts, config, diag);
 	}
 	warn_if_slow(config, diag);
 	for (size_t i = 0; i < config->pools_n; i++)
 		if (config->pools[i].tls)
-			create_client(&config->pools[i], diag);
+			create_client(&config->pools[i], diag, &contexts->clients[i]);
+}
+
+struct tls_contexts *tls_contexts_create(const struct config *config, struct diag *diag)
+{
+	struct tls_contexts *contexts = calloc(1, sizeof(*contexts));
+
+	if (!contexts)
+		goto fail;
+	contexts->servers = calloc(config->listeners_n + 1, sizeof(struct tls_server *));
+	contexts->clients = calloc(config->pools_n + 1, sizeof(struct tls_client *));
+	if (!contexts->servers || !contexts->clients)
+		goto fail;
+	contexts->servers_n = config->listeners_n;
+	contexts->clients_n = config->pools_n;
+	fill(contexts, config, diag);
+	return contexts;
+
+fail:
+	diag_no_memory(diag);
+	tls_contexts_destroy(contexts);
+	return NULL;
+}
+
+void tls_contexts_destroy(struct tls_contexts *contexts)
+{
+	if (!contexts)
+		return;
+	for (size_t i = 0; i < contexts->servers_n; i++)
+		tls_server_unref(contexts->servers[i]);
+	for (size_t i = 0; i < contexts->clients_n; i++)
+		tls_client_unref(contexts->clients[i]);
+	tls_tickets_unref(contexts->tickets);
+	free(contexts->servers);
+	free(contexts->clients);
+	free(contexts);
+}
+
+void tls_contexts_check(const struct config *config, struct diag *diag, void *owner)
+{
+	struct tls_contexts **contexts = owner;
+
+	*contexts = tls_contexts_create(config, diag);
 }

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STATE_TLS_CONTEXTS_H
+#define STATE_TLS_CONTEXTS_H
+
+/*
+ * What TLS sessions are made from, built from what a configuration wishes:
+ * certificates, keys and trust, loaded once and shared by all workers. A
+ * listener or pool is found by its slot, its index in the configuration.
+ */
+
+#include <stddef.h>
+
+#include "base/def.h"
+#include "config/config.h"
+#include "config/diag.h"
+
+struct tls_client;
+struct tls_server;
+struct tls_tickets;
+
+struct tls_contexts {
+	struct tls_server **servers; /* of each listener; NULL: it does not terminate TLS */
+	size_t servers_n;
+	struct tls_client **clients; /* of each pool; NULL: its backends are spoken to in clear */
+	size_t clients_n;
+	struct tls_tickets *tickets; /* NULL: nobody terminates TLS */
+};
+
+/*
+ * Loads all that @config names. What is wrong with it is reported to @diag, at
+ * the lines that name it; @config may itself have mistakes, which were
+ * reported before. Keeps nothing of either. Gives what could be made, to be
+ * used only if @diag has no errors, and released with destroy; NULL without memory.
+ */
+MUST_CHECK struct tls_contexts *tls_contexts_create(const struct config *config, struct diag *diag);
+/* Sessions hold what they were made from. Accepts NULL. */
+void tls_contexts_destroy(struct tls_contexts *contexts);
+
+/* A check for config_load(): creates them in @owner, a struct tls_contexts *. */
+void tls_contexts_check(const struct config *config, struct diag *diag, void *owner);
+
+#endif
