@@ -9,6 +9,8 @@
  * Neither is ever used on input from outside.
  */
 
+#include <stdint.h>
+
 #include "base/def.h"
 
 #define CHECK(cond) (likely(cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__, __func__))
@@ -20,9 +22,15 @@
 #endif
 
 /*
- * Writes out what is queued for the log, says on stderr which promise was
+ * Calls the function of check_set_flush(), says on stderr which promise was
  * broken, and aborts; all within two seconds, also when nobody reads.
  */
 NORETURN void check_failed(const char *cond, const char *file, int line, const char *func);
+
+/*
+ * Who writes out what the log has queued, within @patience_ms, in whatever
+ * state the process is. Before there are threads; the log does this.
+ */
+void check_set_flush(void (*flush)(uint64_t patience_ms));
 
 #endif

@@ -8,13 +8,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/log.h"
-
 /* So long the log and the standard error may take; the process holds its clients meanwhile. */
 #define LAST_WORDS_MS 1000
 
 /* A pipe takes this much at once when poll(2) says that it takes something. */
 #define MESSAGE_BYTES 512
+
+static void (*flush_log)(uint64_t patience_ms);
+
+void check_set_flush(void (*flush)(uint64_t patience_ms))
+{
+	flush_log = flush;
+}
 
 static void say(const char *text, size_t n)
 {
@@ -44,7 +49,8 @@ void check_failed(const char *cond, const char *file, int line, const char *func
 	int n = snprintf(text, sizeof(text), "%s:%d: %s: broken: %s\n", file, line, func, cond);
 
 	be_the_only_one();
-	log_flush(LAST_WORDS_MS);
+	if (flush_log)
+		flush_log(LAST_WORDS_MS);
 	if (n >= (int)sizeof(text))
 		n = sizeof(text) - 1;
 	if (n > 0)

@@ -221,6 +221,7 @@ static size_t write_notice(uint64_t n, char ret_text[LOG_NOTICE_BYTES])
 
 int log_start(void)
 {
+	check_set_flush(log_flush);
 	return log_queue_start(write_notice);
 }
 

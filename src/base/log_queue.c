@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/log_queue.h"
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "base/def.h"
 
