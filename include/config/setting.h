@@ -10,7 +10,8 @@
 #include <stddef.h>
 
 #include "base/def.h"
-#include "config/directive.h"
+#include "config/diag.h"
+#include "config/directive_type.h"
 
 struct setting {
 	const struct directive *directive;
@@ -27,6 +28,9 @@ struct setting {
  */
 void setting_error(const struct setting *s, const char *suggestion, const char *format, ...)
 	PRINTF_LIKE(3, 4);
+
+/* Gives the field of @d in @to its default, where it has one. */
+void setting_default(const struct directive *d, void *to, struct diag *diag);
 
 /* Is s->text fit to be a name? Keeps it, or reports that it is not and returns false. */
 MUST_CHECK bool setting_name(const struct setting *s, char ret_name[CONFIG_NAME_BYTES]);

@@ -7,7 +7,7 @@
  * beside them; the others fill several fields of one struct.
  */
 
-#include "config/directive.h"
+#include "config/directive_type.h"
 
 extern const struct directive_type type_number;    /* unsigned */
 extern const struct directive_type type_duration;  /* uint64_t, milliseconds */

@@ -8,12 +8,6 @@
 #include "config/value.h"
 #include "tls/context.h"
 
-const char *const config_section_names[CONFIG_SECTIONS] = {
-	[SECTION_GLOBAL] = "global",
-	[SECTION_LISTENER] = "listener",
-	[SECTION_POOL] = "pool",
-};
-
 /* Of enum stranger, in the words that fit each place. */
 static const char *const pool_or_reject[STRANGERS] = { "pool", "reject" };
 static const char *const default_or_reject[STRANGERS] = { "default", "reject" };
@@ -341,21 +335,11 @@ void directive_release(enum config_section section, void *from)
 	}
 }
 
-void directive_set_default(const struct directive *d, void *to, struct diag *diag)
-{
-	const struct setting s = {
-		.directive = d, .title = d->key, .text = d->fallback, .diag = diag
-	};
-
-	if (d->fallback)
-		d->type->set(&s, to);
-}
-
 void directive_set_defaults(enum config_section section, void *to, struct diag *diag)
 {
 	for (size_t i = 0; i < directives_n; i++) {
 		if (directives[i].section == section)
-			directive_set_default(&directives[i], to, diag);
+			setting_default(&directives[i], to, diag);
 	}
 }
 
@@ -366,21 +350,4 @@ const struct config_place *directive_place(const struct config_place *given,
 
 	CHECK(d);
 	return &given[d - directives];
-}
-
-const char *directive_allowed(const struct directive *d, char text[DIRECTIVE_ALLOWED_BYTES])
-{
-	FILE *to;
-
-	if (d->type->form) {
-		snprintf(text, DIRECTIVE_ALLOWED_BYTES, "%s", d->type->form);
-		return text;
-	}
-	text[0] = '\0';
-	to = fmemopen(text, DIRECTIVE_ALLOWED_BYTES, "w");
-	if (to) {
-		d->type->allow(d, to);
-		fclose(to);
-	}
-	return text;
 }

@@ -187,6 +187,7 @@ const struct directive_type type_bind = {
 	.print = print_bind,
 	.count = count_binds,
 	.release = release_binds,
+	.options_place = FOREIGN_BIND,
 };
 
 /* ---- pool ---- */
@@ -354,4 +355,5 @@ const struct directive_type type_backend = {
 	.print = print_backend,
 	.count = count_backends,
 	.release = release_backends,
+	.options_place = FOREIGN_BACKEND,
 };

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "config/directive.h"
+#include "config/setting.h"
 
 /* ---- what is needed ---- */
 
@@ -220,7 +221,7 @@ static bool is_default(const struct directive *d, const void *section, struct di
 
 	if (!d->fallback)
 		return false;
-	directive_set_default(d, &fresh, diag);
+	setting_default(d, &fresh, diag);
 	return print_to(now, sizeof(now), d, section) && print_to(then, sizeof(then), d, &fresh) &&
 	       strcmp(now, then) == 0;
 }

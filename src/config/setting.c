@@ -41,6 +41,16 @@ void setting_error(const struct setting *s, const char *suggestion, const char *
 		   suggestion ? suggestion : "", suggestion ? "'?" : "");
 }
 
+void setting_default(const struct directive *d, void *to, struct diag *diag)
+{
+	const struct setting s = {
+		.directive = d, .title = d->key, .text = d->fallback, .diag = diag
+	};
+
+	if (d->fallback)
+		d->type->set(&s, to);
+}
+
 static bool is_name_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

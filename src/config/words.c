@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "config/foreign.h"
-#include "config/value.h"
 
 #define BLANKS " \t"
 #define TITLE_BYTES 256
@@ -122,11 +121,9 @@ struct option_set {
 
 static const struct foreign *find_foreign(const struct setting *word, const char *key)
 {
-	const struct directive_type *type = word->directive->type;
+	enum foreign_place place = word->directive->type->options_place;
 
-	if (type == &type_bind)
-		return foreign_find(FOREIGN_BIND, key);
-	return type == &type_backend ? foreign_find(FOREIGN_BACKEND, key) : NULL;
+	return place ? foreign_find(place, key) : NULL;
 }
 
 static const struct directive *find_key(const struct option_set *set, const char *key)
@@ -262,7 +259,7 @@ void words_set_options(const struct words *words, size_t first, const struct dir
 
 	CHECK(options_n <= ARRAY_LEN(set.is_set));
 	for (size_t i = 0; i < options_n; i++)
-		directive_set_default(&options[i], to, words->whole->diag);
+		setting_default(&options[i], to, words->whole->diag);
 	for (size_t i = first; i < words->n; i++)
 		set_once(words, i, &set);
 }
