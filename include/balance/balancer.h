@@ -4,7 +4,7 @@
 
 /*
  * What a balancer is to its pool. The pool decides who may be picked at all
- * (ready, weight above zero, a place free, its tier serving) and tells the
+ * (ready, weight above zero, a slot free, its tier serving) and tells the
  * balancer who joins, who leaves and whose load or weight changed. A pick
  * looks at all backends, of which there are POOL_BACKENDS_MAX at most, and
  * allocates nothing. All calls but create() and destroy() come under the
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "balance/pool.h"
+#include "balance/ask.h"
 #include "base/def.h"
 #include "config/config.h"
 
@@ -29,17 +29,17 @@
  * One backend as balancers see it, and all of it that a pick looks at: small,
  * so that those of a thousand stay in a processor's nearest cache.
  */
-struct candidate {
+struct backend_load {
 	uint32_t weight; /* effective, 1 .. BALANCER_WEIGHT_MAX while it is in */
 	uint32_t sessions;
-	uint32_t places; /* effective sessions_max; UINT32_MAX: no limit */
-	bool is_in;      /* may be picked: between join() and leave() */
+	uint32_t slots; /* effective sessions_max; UINT32_MAX: no limit */
+	bool is_in;     /* may be picked: between join() and leave() */
 };
 
 /* Embedded in each balancer's own state; filled in by the pool after create(). */
 struct balancer {
 	const struct balancer_ops *ops;
-	const struct candidate *candidates; /* the pool's, by index */
+	const struct backend_load *loads; /* the pool's, by index */
 	size_t n;
 	uint64_t random; /* state of balancer_random() */
 };
@@ -57,7 +57,7 @@ struct balancer_ops {
 	void (*destroy)(struct balancer *b);
 
 	/*
-	 * candidates[index] has its new values when these are called; but who
+	 * loads[index] has its new values when these are called; but who
 	 * leaves still has the weight it was in with.
 	 */
 	void (*join)(struct balancer *b, unsigned index);  /* may be NULL */
@@ -69,7 +69,7 @@ struct balancer_ops {
 
 	/*
 	 * Gives the index of one that is in and that @ask has not tried, or -1.
-	 * If it is given, the pool takes a place there: either leave() follows,
+	 * If it is given, the pool takes a slot there: either leave() follows,
 	 * or on_load() does, at once.
 	 */
 	int (*pick)(struct balancer *b, const struct pool_ask *ask);
@@ -87,14 +87,6 @@ extern const struct balancer_ops leastconn_ops;
 extern const struct balancer_ops random_ops;
 extern const struct balancer_ops maglev_ops;
 extern const struct balancer_ops first_ops;
-
-static inline bool ask_has_tried(const struct pool_ask *ask, unsigned index)
-{
-	for (unsigned i = 0; i < ask->tried_n; i++)
-		if (ask->tried[i] == index)
-			return true;
-	return false;
-}
 
 /* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): a step of a counter, mixed. */
 static inline uint64_t balancer_random(struct balancer *b)

@@ -8,14 +8,13 @@
  * holds the pool's lock for its few dozen nanoseconds, once for each session.
  * No I/O here; time, where it matters, is an argument.
  *
- *	struct pool_ask ask = { .key = hash_of_client };
- *	enum pool_answer why;
+ *	struct pool_waiter waiter = { .ask.key = hash_of_client };
  *
- *	b = pool_pick(pool, &ask, &why);      takes a place at b
+ *	pool_pick_or_wait(pool, &waiter, now_ms);     takes a slot at waiter.backend
  *	... connect fails: ...
- *	pool_on_connect(pool, b, health_result_of(err), now_ms);
- *	pool_release(pool, b);                gives the place back
- *	ask.tried[ask.tried_n++] = b->index;  and never gets b again
+ *	pool_on_connect(pool, waiter.backend, health_result_of(err), now_ms);
+ *	pool_release(pool, waiter.backend);           gives the slot back
+ *	waiter.ask.tried[waiter.ask.tried_n++] = ...  and never gets that one again
  *
  * Who may be picked: ready, of a weight above 0, below its max_sessions, not
  * tried by this session, and of an open tier. Tiers open in order until
@@ -33,21 +32,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "balance/ask.h"
 #include "balance/backend.h"
 #include "balance/health.h"
 #include "balance/queue.h"
 #include "base/def.h"
 #include "config/config.h"
 
-#define POOL_TRIES_MAX 8 /* different backends that one session may try */
-/* Of one pool: a pick that looks at all of them holds the lock for less than a microsecond. */
-#define POOL_BACKENDS_MAX 1024
-#define POOL_WEIGHT_MAX 256
-#define POOL_TIERS_MAX 8 /* tiers 0 to 7 */
 #define POOL_NEVER UINT64_MAX
 
 /*
- * Places that one backend has at a time for those who need none of its
+ * Slots that one backend has at a time for those who need none of its
  * max_sessions: see pool_take_beyond(). A PostgreSQL server starts a process
  * for each request to cancel, which ends within milliseconds: with so many at
  * a time some hundreds in a second are served.
@@ -56,65 +51,47 @@
 
 struct pool;
 
-struct pool_ask {
-	uint64_t key; /* hash of what keeps a client on its backend; unused by most balancers */
-	uint16_t tried[POOL_TRIES_MAX];
-	uint8_t tried_n;
-};
-
-enum pool_answer {
-	POOL_PICKED,
-	POOL_NONE_READY, /* every backend is down, draining, of weight 0 or tried already */
-	POOL_ALL_FULL,   /* some are ready, each has its max_sessions */
-	POOL_WAITING,    /* see pool_pick_or_wait() */
-	POOL_ANSWERS,
-};
-
 /* Builds the run-time pool of @config, which it keeps. Returns NULL without memory. */
 MUST_CHECK struct pool *pool_create(const struct pool_config *config);
 /* No session may be left. Accepts NULL. */
 void pool_destroy(struct pool *pool);
 
-/*
- * Chooses a backend and takes a place at it, to be given back by
- * pool_release(). Returns NULL and the reason in *ret_why when there is none.
- */
-MUST_CHECK struct backend *pool_pick(struct pool *pool, const struct pool_ask *ask,
-				     enum pool_answer *ret_why);
 void pool_release(struct pool *pool, struct backend *backend);
 
 /*
- * One that waits for a place when every backend is full, first come, first
+ * One that waits for a slot when every backend is full, first come, first
  * served over all workers. Embed it in the session and set @ask; the rest
  * belongs to the pool.
  */
 struct pool_waiter {
 	struct queue_node node;
 	struct pool_ask ask;
-	struct backend *backend; /* whose place it has, once it was picked or called */
+	struct backend *backend; /* whose slot it has, once it was picked or called */
 };
 
 /*
- * Like pool_pick(), but if all are full the waiter joins the pool's queue:
+ * Chooses a backend and takes a slot there, to be given back by
+ * pool_release(). If all are full the waiter joins the pool's queue:
  * POOL_WAITING, and the pool keeps @waiter until pool_call() gives it or
- * pool_leave() takes it out. POOL_ALL_FULL now means that the queue is full,
- * too. Nobody overtakes those who wait already.
+ * pool_leave() takes it out. POOL_ALL_FULL says that the queue is full, too.
+ * Nobody overtakes those who wait already.
  */
 MUST_CHECK enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter,
 					      uint64_t now_ms);
+void pool_release(struct pool *pool, struct backend *backend);
 
 /*
- * Has a place become free that somebody waits for? Cheap, without the lock.
+ * Has a slot become free that somebody waits for? Cheap, without the lock.
  * Ask after every call that may free one (release, state, weight, reports of
  * health, tick), and if so call pool_call() until it gives NULL.
  */
 bool pool_has_call(const struct pool *pool);
-/* Gives the next waiter, out of the queue, with a place taken at its ->backend; or NULL. */
+/* Gives the next waiter, out of the queue, with a slot taken at its ->backend; or NULL. */
 MUST_CHECK struct pool_waiter *pool_call(struct pool *pool, uint64_t now_ms);
 /*
  * @waiter does not wait any longer: its client has gone, or its deadline
  * (node.deadline_ms, which its owner watches) has passed. False when it was
- * called meanwhile: then it has a place at ->backend, to use or to release,
+ * called meanwhile: then it has a slot at ->backend, to use or to release,
  * and whoever called pool_call() has it in hand: it must live until that word
  * has come to its owner.
  */
@@ -122,7 +99,7 @@ MUST_CHECK bool pool_leave(struct pool *pool, struct pool_waiter *waiter);
 void pool_queue_stats(struct pool *pool, struct queue_stats *ret_stats);
 
 /*
- * Takes a place at just this backend, for a client that is to go back to
+ * Takes a slot at just this backend, for a client that is to go back to
  * where it was. False when it may not have it: not ready, or full.
  */
 MUST_CHECK bool pool_take(struct pool *pool, struct backend *backend);
@@ -130,7 +107,7 @@ MUST_CHECK bool pool_take(struct pool *pool, struct backend *backend);
 /*
  * The same whatever its state and load, for who can do nothing elsewhere and
  * is gone in a moment: a request to cancel what a session there is doing.
- * False while POOL_BEYOND_MAX have such places there.
+ * False while POOL_BEYOND_MAX have such slots there.
  */
 MUST_CHECK bool pool_take_beyond(struct pool *pool, struct backend *backend);
 void pool_release_beyond(struct pool *pool, struct backend *backend);
@@ -170,13 +147,6 @@ uint64_t pool_first_check_ms(struct pool *pool);
  */
 uint64_t pool_tick(struct pool *pool, uint64_t now_ms, struct backend **ret_returned);
 
-/* Where a key goes and why, without taking a place. */
-struct pool_route {
-	uint32_t slot, slots; /* of the table; 0 of 0 where the balancer does not hash */
-	int home;             /* index of the slot's owner, -1 when it has none */
-	int chosen;           /* index of who would get it now, or -1 */
-	unsigned steps;       /* from home to there */
-};
 /* False when the pool's balancer does not hash. */
 MUST_CHECK bool pool_route(struct pool *pool, const struct pool_ask *ask,
 			   struct pool_route *ret_route);
@@ -199,8 +169,4 @@ unsigned pool_ready(struct pool *pool);
 const struct pool_config *pool_config(const struct pool *pool);
 size_t pool_backends(const struct pool *pool);
 struct backend *pool_backend(struct pool *pool, size_t index);
-/* As configured or set since. */
-unsigned pool_weight(struct pool *pool, const struct backend *backend);
-unsigned pool_tier_of(const struct backend_config *backend);
-
 #endif

@@ -3,7 +3,7 @@
 #define BALANCE_QUEUE_H
 
 /*
- * Sessions that wait for a place, first come, first served: at most so many,
+ * Sessions that wait for a slot, first come, first served: at most so many,
  * each until its deadline. Nodes are embedded in what waits; nothing is
  * allocated, no clock is looked at, and there is no lock: the pool has one.
  */

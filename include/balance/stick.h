@@ -12,7 +12,7 @@
  *	index = stick_find(stick, key, now_ms);
  *	b = index >= 0 ? pool_backend(pool, index) : NULL;
  *	if (!b || !pool_take(pool, b))
- *		b = pool_pick(pool, &ask, &why);
+ *		why = pool_pick_or_wait(pool, &waiter, now_ms);
  *	... connected: ...
  *	s->stuck = stick_hold(stick, key, b->index, now_ms);
  *	... closed: ...

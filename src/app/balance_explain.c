@@ -29,7 +29,7 @@ static void print_one(const struct backend_config *b, FILE *to)
 
 static bool is_meant(const struct backend_config *b, bool has_weight, unsigned tier)
 {
-	return (b->weight > 0) == has_weight && (!has_weight || pool_tier_of(b) == tier);
+	return (b->weight > 0) == has_weight && (!has_weight || b->tier == tier);
 }
 
 static unsigned count(const struct pool_config *pool, bool has_weight, unsigned tier)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "app/balance_explain.h"
-#include "balance/maglev.h"
+#include "balance/maglev_table.h"
 #include "balance/pool.h"
 #include "base/check.h"
 #include "config/access.h"
@@ -16,13 +16,6 @@
 #include "proto/hello.h"
 #include "proxy/client_key.h"
 #include "proxy/route.h"
-
-/* What the config floor says of the balance floor, which it cannot see. */
-static_assert(CONFIG_TRIES_MAX == POOL_TRIES_MAX, "a session may try as many as are remembered");
-static_assert(CONFIG_BACKENDS_MAX == POOL_BACKENDS_MAX, "a pool takes all that are configured");
-static_assert(CONFIG_TIERS_MAX == POOL_TIERS_MAX, "and all tiers");
-static_assert(CONFIG_HASH_SLOTS_SMALL == MAGLEV_SLOTS_SMALL, "tables have these sizes");
-static_assert(CONFIG_HASH_SLOTS_LARGE == MAGLEV_SLOTS_LARGE, "tables have these sizes");
 
 /* Who would be next, when those before have failed: more than that nobody reads. */
 #define NEXT_MAX 3u

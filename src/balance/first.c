@@ -24,7 +24,7 @@ static void first_destroy(struct balancer *b)
 static int first_pick(struct balancer *b, const struct pool_ask *ask)
 {
 	for (unsigned i = 0; i < b->n; i++)
-		if (b->candidates[i].is_in && !ask_has_tried(ask, i))
+		if (b->loads[i].is_in && !ask_has_tried(ask, i))
 			return (int)i;
 	return -1;
 }

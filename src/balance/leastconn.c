@@ -12,13 +12,13 @@
 #include <stdlib.h>
 
 /* Sessions for each unit of weight, in fixed point. */
-#define LOAD_SHIFT 30
-#define NO_LOAD UINT64_MAX /* of who is not in */
+#define SCORE_SHIFT 30
+#define NO_SCORE UINT64_MAX /* of who is not in */
 
 struct leastconn {
 	struct balancer balancer;
 	unsigned last; /* who was picked last */
-	uint64_t loads[];
+	uint64_t scores[];
 };
 
 static struct leastconn *leastconn_of(struct balancer *b)
@@ -28,14 +28,14 @@ static struct leastconn *leastconn_of(struct balancer *b)
 
 static struct balancer *leastconn_create(const struct pool_config *config, const unsigned *weights)
 {
-	struct leastconn *lc = calloc(1, sizeof(*lc) + config->backends_n * sizeof(lc->loads[0]));
+	struct leastconn *lc = calloc(1, sizeof(*lc) + config->backends_n * sizeof(lc->scores[0]));
 
 	(void)weights;
 	if (!lc)
 		return NULL;
 	lc->last = config->backends_n > 0 ? (unsigned)config->backends_n - 1 : 0;
 	for (size_t i = 0; i < config->backends_n; i++)
-		lc->loads[i] = NO_LOAD;
+		lc->scores[i] = NO_SCORE;
 	return &lc->balancer;
 }
 
@@ -46,9 +46,9 @@ static void leastconn_destroy(struct balancer *b)
 
 static void leastconn_on_load(struct balancer *b, unsigned index)
 {
-	const struct candidate *c = &b->candidates[index];
+	const struct backend_load *l = &b->loads[index];
 
-	leastconn_of(b)->loads[index] = (((uint64_t)c->sessions + 1) << LOAD_SHIFT) / c->weight;
+	leastconn_of(b)->scores[index] = (((uint64_t)l->sessions + 1) << SCORE_SHIFT) / l->weight;
 }
 
 static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t before)
@@ -59,17 +59,17 @@ static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t bef
 
 static void leastconn_leave(struct balancer *b, unsigned index)
 {
-	leastconn_of(b)->loads[index] = NO_LOAD;
+	leastconn_of(b)->scores[index] = NO_SCORE;
 }
 
 /* The first of the least from @from to before @to, if it is less than that of @best; or @best. */
 static int least(const struct leastconn *lc, size_t from, size_t to, int best)
 {
-	uint64_t load = best < 0 ? NO_LOAD : lc->loads[best];
+	uint64_t score = best < 0 ? NO_SCORE : lc->scores[best];
 
 	for (size_t i = from; i < to; i++) {
-		best = lc->loads[i] < load ? (int)i : best;
-		load = MIN(lc->loads[i], load);
+		best = lc->scores[i] < score ? (int)i : best;
+		score = MIN(lc->scores[i], score);
 	}
 	return best;
 }
@@ -81,13 +81,13 @@ static int leastconn_pick(struct balancer *b, const struct pool_ask *ask)
 	int best;
 
 	for (unsigned i = 0; i < ask->tried_n; i++) {
-		tried[i] = lc->loads[ask->tried[i]];
-		lc->loads[ask->tried[i]] = NO_LOAD;
+		tried[i] = lc->scores[ask->tried[i]];
+		lc->scores[ask->tried[i]] = NO_SCORE;
 	}
 	best = least(lc, lc->last + 1, b->n, -1);
 	best = least(lc, 0, MIN(lc->last + 1, b->n), best);
 	for (unsigned i = 0; i < ask->tried_n; i++)
-		lc->loads[ask->tried[i]] = tried[i];
+		lc->scores[ask->tried[i]] = tried[i];
 	if (best >= 0)
 		lc->last = (unsigned)best;
 	return best;

@@ -21,7 +21,7 @@
 
 #include "balance/balancer.h"
 
-#include "balance/maglev.h"
+#include "balance/maglev_table.h"
 #include "base/hash.h"
 
 #include <errno.h>
@@ -89,7 +89,7 @@ static int build_tier(struct maglev *m, const struct pool_config *config, unsign
 	for (size_t i = 0; i < config->backends_n; i++) {
 		const struct backend_config *b = &config->backends[i];
 
-		if (pool_tier_of(b) == tier)
+		if (b->tier == tier)
 			names[n++] = (struct maglev_name){ b->name, (uint16_t)i, m->weights[i] };
 	}
 	*ret_slots = n > 0 ? malloc(m->slots_n * sizeof(**ret_slots)) : NULL;
@@ -133,7 +133,7 @@ static void maglev_join(struct balancer *b, unsigned index)
 {
 	struct maglev *m = maglev_of(b);
 
-	m->counted[index] = b->candidates[index].sessions;
+	m->counted[index] = b->loads[index].sessions;
 	m->sessions_in += m->counted[index];
 	m->weight_in += m->weights[index];
 }
@@ -150,8 +150,8 @@ static void maglev_on_load(struct balancer *b, unsigned index)
 {
 	struct maglev *m = maglev_of(b);
 
-	m->sessions_in += (uint64_t)b->candidates[index].sessions - m->counted[index];
-	m->counted[index] = b->candidates[index].sessions;
+	m->sessions_in += (uint64_t)b->loads[index].sessions - m->counted[index];
+	m->counted[index] = b->loads[index].sessions;
 }
 
 /* Of two numbers, the same on machines of either byte order. */
@@ -175,13 +175,12 @@ static bool is_within_bound(const struct maglev *m, unsigned index)
 	if (m->bound_percent == 0)
 		return true;
 	/* sessions + 1 <= ceil(x)  is  sessions < x */
-	return (unsigned __int128)m->balancer.candidates[index].sessions * 100 * m->weight_in <
-	       bound;
+	return (unsigned __int128)m->balancer.loads[index].sessions * 100 * m->weight_in < bound;
 }
 
 static bool may_have(const struct maglev *m, unsigned index, const struct pool_ask *ask)
 {
-	return m->balancer.candidates[index].is_in && !ask_has_tried(ask, index);
+	return m->balancer.loads[index].is_in && !ask_has_tried(ask, index);
 }
 
 /* Who owns @slot in the first tier where that one may be had and is not too loaded; or -1. */

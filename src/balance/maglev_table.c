@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance/maglev.h"
+#include "balance/maglev_table.h"
 
-#include "balance/tournament.h"
+#include "base/check.h"
 #include "base/hash.h"
 
 #include <errno.h>
@@ -22,12 +22,18 @@ struct walk {
 	uint32_t turns;
 };
 
+/* When somebody's turn comes, and, as its lowest bits, whose it is. */
+#define INDEX_BITS 16
+#define NO_TURN (~(unsigned __int128)0)
+
 struct builder {
 	uint16_t *slots;
 	uint32_t slots_n;
 	uint64_t *taken; /* a bit for each slot: small enough for the cache */
 	struct walk *walks;
-	struct tournament turns;
+	/* A tree, below [i] are [2i] and [2i + 1]: each the earlier of the two below it. */
+	unsigned __int128 *turns;
+	uint32_t leaves; /* the last so many of them, one for each backend */
 };
 
 static int by_name(const void *a, const void *b)
@@ -58,14 +64,19 @@ static uint32_t take_slot(struct builder *m, struct walk *walk)
 static void await_turn(struct builder *m, uint32_t i, unsigned weight)
 {
 	uint64_t when = (2ull * m->walks[i].turns++ + 1) * ROUND / (2 * weight);
+	uint32_t at = m->leaves + i;
 
-	tournament_put(&m->turns, i, when);
+	m->turns[at] = (unsigned __int128)when << INDEX_BITS | i;
+	while (at > 1) {
+		at /= 2;
+		m->turns[at] = MIN(m->turns[2 * at], m->turns[2 * at + 1]);
+	}
 }
 
 static void fill(struct builder *m, const struct maglev_name *names)
 {
 	for (uint32_t left = m->slots_n; left > 0; left--) {
-		uint32_t i = tournament_first(&m->turns);
+		uint32_t i = (uint32_t)m->turns[1] & ((1u << INDEX_BITS) - 1);
 
 		m->slots[take_slot(m, &m->walks[i])] = names[i].index;
 		await_turn(m, i, names[i].weight);
@@ -74,10 +85,17 @@ static void fill(struct builder *m, const struct maglev_name *names)
 
 static int prepare(struct builder *m, const struct maglev_name *names, size_t n)
 {
+	CHECK(n < 1u << INDEX_BITS);
+	m->leaves = 1;
+	while (m->leaves < n)
+		m->leaves *= 2;
+	m->turns = malloc(2ul * m->leaves * sizeof(*m->turns));
 	m->taken = calloc(m->slots_n / 64 + 1, sizeof(*m->taken));
 	m->walks = calloc(n + 1, sizeof(*m->walks));
-	if (!m->taken || !m->walks || tournament_init(&m->turns, (uint32_t)n) < 0)
+	if (!m->taken || !m->walks || !m->turns)
 		return -ENOMEM;
+	for (uint32_t at = 0; at < 2 * m->leaves; at++)
+		m->turns[at] = NO_TURN;
 	for (uint32_t i = 0; i < n; i++) {
 		m->walks[i] = (struct walk){
 			.at = (uint32_t)(hash_text(names[i].name, SEED_START) % m->slots_n),
@@ -98,10 +116,10 @@ int maglev_build(uint16_t *slots, uint32_t slots_n, struct maglev_name *names, s
 	qsort(names, n, sizeof(*names), by_name);
 	memset(slots, 0xff, slots_n * sizeof(*slots));
 	err = prepare(&m, names, n);
-	if (err == 0 && tournament_first(&m.turns) != TOURNAMENT_NOBODY)
+	if (err == 0 && m.turns[1] != NO_TURN)
 		fill(&m, names);
 	free(m.taken);
 	free(m.walks);
-	tournament_finish(&m.turns);
+	free(m.turns);
 	return err;
 }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Waiting for a place.
+ * Waiting for a slot.
  *
  * Between two calls nobody in the queue could be served: whenever a backend
  * joins the balancer, has_call is set, and stays so until every waiter that
- * can have a place has one. So a newcomer may take what pool_choose() gives
+ * can have a slot has one. So who is new may take what pool_choose() gives
  * it, unless has_call is set: then those who were first are about to be asked,
  * and it stands behind them.
  */
 
 #include "balance/pool.h"
 
-#include "pool_inside.h"
+#include "pool_choose.h"
 
-/* So many waiters are asked for one that can use the place that is free; mostly the first can. */
+/* So many waiters are asked for one that can use the slot that is free; mostly the first can. */
 #define ASK_MAX 64
 
 enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
@@ -81,13 +81,13 @@ struct pool_waiter *pool_call(struct pool *pool, uint64_t now_ms)
 
 bool pool_leave(struct pool *pool, struct pool_waiter *waiter)
 {
-	bool has_place;
+	bool has_slot;
 
 	pthread_mutex_lock(&pool->lock);
-	has_place = waiter->backend;
+	has_slot = waiter->backend;
 	queue_leave(&pool->queue, &waiter->node);
 	pthread_mutex_unlock(&pool->lock);
-	return !has_place;
+	return !has_slot;
 }
 
 void pool_queue_stats(struct pool *pool, struct queue_stats *ret_stats)

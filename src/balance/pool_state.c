@@ -4,148 +4,16 @@
 
 #include "balance/pool.h"
 
-#include "pool_inside.h"
+#include "pool_backends.h"
+#include "pool_balancer.h"
 
 #include "base/check.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 /* A ramp takes this many steps, or as many as it takes to have them this far apart. */
 #define RAMP_STEPS 128
 #define RAMP_STEP_MS 100
-
-const char *const backend_state_names[BACKEND_STATES] = {
-	[BACKEND_READY] = "ready", [BACKEND_DRAIN] = "drain",     [BACKEND_DOWN] = "down",
-	[BACKEND_MAINT] = "maint", [BACKEND_EJECTED] = "ejected",
-};
-
-void member_set_places(struct pool *pool, unsigned index)
-{
-	uint64_t max = pool->backends[index].config->sessions_max;
-	unsigned part = pool->members[index].part;
-
-	if (max == 0)
-		max = UINT32_MAX;
-	else
-		max = (max * part + POOL_PART_ALL - 1) / POOL_PART_ALL;
-	pool->candidates[index].places = (uint32_t)max;
-}
-
-void member_admit(struct pool *pool, unsigned index)
-{
-	struct candidate *c = &pool->candidates[index];
-	const struct member *m = &pool->members[index];
-	bool may = m->is_ready && m->tier < pool->tiers_open && !candidate_is_full(c);
-	const struct balancer_ops *ops = pool->balancer->ops;
-
-	if (may == c->is_in)
-		return;
-	c->is_in = may;
-	if (may && ops->join)
-		ops->join(pool->balancer, index);
-	else if (!may && ops->leave)
-		ops->leave(pool->balancer, index);
-	if (may && pool->queue.stats.waiting > 0)
-		pool->has_call = true;
-}
-
-void member_set_sessions(struct pool *pool, unsigned index, unsigned sessions)
-{
-	struct candidate *c = &pool->candidates[index];
-
-	c->sessions = sessions;
-	atomic_store_explicit(&pool->backends[index].sessions, sessions, memory_order_relaxed);
-	if (c->is_in == candidate_is_full(c))
-		member_admit(pool, index); /* it has become full, or is so no longer */
-	if (c->is_in && pool->balancer->ops->on_load)
-		pool->balancer->ops->on_load(pool->balancer, index);
-}
-
-void pool_open_tiers(struct pool *pool)
-{
-	unsigned wanted = MAX(pool->config->tier_ready_min, 1);
-	unsigned ready = 0, open = 0;
-
-	while (open < POOL_TIERS_MAX && ready < wanted)
-		ready += pool->ready_in[open++];
-	if (open == pool->tiers_open)
-		return;
-	pool->tiers_open = open;
-	for (unsigned i = 0; i < pool->n; i++)
-		member_admit(pool, i);
-}
-
-static void set_effective_weight(struct pool *pool, unsigned index)
-{
-	struct candidate *c = &pool->candidates[index];
-	const struct member *m = &pool->members[index];
-	uint32_t before = c->weight;
-
-	c->weight = m->weight * m->part;
-	if (c->is_in && c->weight > 0 && c->weight != before && pool->balancer->ops->on_weight)
-		pool->balancer->ops->on_weight(pool->balancer, index, before);
-}
-
-static void set_part(struct pool *pool, unsigned index, unsigned part)
-{
-	struct member *m = &pool->members[index];
-
-	pool->ramping_n -= m->part < POOL_PART_ALL;
-	m->part = part;
-	pool->ramping_n += m->part < POOL_PART_ALL;
-	member_set_places(pool, index);
-	set_effective_weight(pool, index);
-}
-
-static void start_ramp(struct pool *pool, unsigned index)
-{
-	if (pool->config->slow_start_ms == 0 || pool->balancer->ops->is_static)
-		return;
-	pool->members[index].has_ramp_start = false;
-	set_part(pool, index, POOL_PART_MIN);
-}
-
-static void set_ready(struct pool *pool, unsigned index, bool is_ready)
-{
-	struct member *m = &pool->members[index];
-
-	if (m->is_ready == is_ready)
-		return;
-	m->is_ready = is_ready;
-	pool->ready_n += is_ready ? 1 : -1u;
-	pool->ready_in[m->tier] += is_ready ? 1 : -1u;
-}
-
-static void show_state(struct pool *pool, unsigned index, enum backend_state state)
-{
-	atomic_store_explicit(&pool->backends[index].state, state, memory_order_relaxed);
-}
-
-/* Who leaves does so with the weight it was in with, who joins has its new one. */
-void member_review(struct pool *pool, unsigned index)
-{
-	struct member *m = &pool->members[index];
-	enum backend_state state = health_state(&m->health);
-	bool is_back = state == BACKEND_READY && m->was_out;
-
-	show_state(pool, index, state);
-	set_ready(pool, index, state == BACKEND_READY && m->weight > 0);
-	if (!m->is_ready)
-		member_admit(pool, index);
-
-	if (is_back)
-		start_ramp(pool, index);
-	else if (state != BACKEND_READY)
-		set_part(pool, index, POOL_PART_ALL);
-	if (state == BACKEND_READY)
-		m->was_ready = true;
-	m->was_out = m->was_ready && state != BACKEND_READY &&
-		     (m->was_out || state != BACKEND_DRAIN);
-	set_effective_weight(pool, index);
-	member_admit(pool, index);
-	pool_open_tiers(pool);
-}
 
 static void set_ejected(struct pool *pool, struct health *health, bool is_ejected)
 {
@@ -155,7 +23,7 @@ static void set_ejected(struct pool *pool, struct health *health, bool is_ejecte
 
 void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state)
 {
-	struct health *health = &pool->members[backend->index].health;
+	struct health *health = &pool->status[backend->index].health;
 
 	CHECK(state < BACKEND_STATES);
 	CHECK(state != BACKEND_EJECTED);
@@ -167,37 +35,8 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 		health->failures_in_row = 0;
 		set_ejected(pool, health, false);
 	}
-	member_review(pool, backend->index);
+	backend_review(pool, backend->index);
 	pthread_mutex_unlock(&pool->lock);
-}
-
-/* Puts a balancer that was built for other weights in the place of the old one, which it gives. */
-static struct balancer *swap_balancer(struct pool *pool, struct balancer *b)
-{
-	struct balancer *old = pool->balancer;
-
-	b->random = old->random;
-	pool->balancer = b;
-	for (unsigned i = 0; i < pool->n; i++)
-		if (pool->candidates[i].is_in)
-			b->ops->join(b, i);
-	return old;
-}
-
-/* Builds a balancer for the present weights, but @weight for @index. */
-static struct balancer *rebuild(struct pool *pool, unsigned index, unsigned weight)
-{
-	unsigned *weights = calloc(pool->n + 1, sizeof(*weights));
-	struct balancer *b;
-
-	if (!weights)
-		return NULL;
-	for (size_t i = 0; i < pool->n; i++)
-		weights[i] = pool->members[i].weight;
-	weights[index] = weight;
-	b = pool_build_balancer(pool, weights);
-	free(weights);
-	return b;
 }
 
 int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight)
@@ -209,17 +48,17 @@ int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight)
 	CHECK(weight <= POOL_WEIGHT_MAX);
 	pthread_mutex_lock(&pool->building);
 	if (pool->balancer->ops->fits && !pool->balancer->ops->fits(pool->balancer, i, weight)) {
-		other = rebuild(pool, i, weight);
+		other = pool_build_balancer(pool, i, weight);
 		if (!other)
 			err = -ENOMEM;
 	}
 	if (err == 0) {
 		pthread_mutex_lock(&pool->lock);
 		if (other)
-			other = swap_balancer(pool, other);
-		pool->weighted_n += (weight > 0) - (pool->members[i].weight > 0);
-		pool->members[i].weight = weight;
-		member_review(pool, i);
+			other = pool_swap_balancer(pool, other);
+		pool->weighted_n += (weight > 0) - (pool->status[i].weight > 0);
+		pool->status[i].weight = weight;
+		backend_review(pool, i);
 		pthread_mutex_unlock(&pool->lock);
 	}
 	pthread_mutex_unlock(&pool->building);
@@ -248,7 +87,7 @@ static void count_result(struct backend *backend, enum health_result result)
 enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 				   enum health_result result, uint64_t now_ms)
 {
-	struct health *health = &pool->members[backend->index].health;
+	struct health *health = &pool->status[backend->index].health;
 	enum health_change change;
 
 	pthread_mutex_lock(&pool->lock);
@@ -264,7 +103,7 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 		atomic_store(&backend->blamed_failures, health->blamed_failures);
 		atomic_store(&backend->blamed_connects, health->blamed_connects);
 		pool->ejected_n++;
-		member_review(pool, backend->index);
+		backend_review(pool, backend->index);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return change;
@@ -273,14 +112,14 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 enum health_change pool_on_check(struct pool *pool, struct backend *backend, bool passed,
 				 uint64_t *ret_delay_ms)
 {
-	struct health *health = &pool->members[backend->index].health;
+	struct health *health = &pool->status[backend->index].health;
 	enum health_change change;
 
 	pthread_mutex_lock(&pool->lock);
 	change = health_on_check(health, &pool->config->check, passed);
 	*ret_delay_ms = health_check_delay_ms(health, &pool->config->check, draw(pool));
 	if (change != HEALTH_SAME)
-		member_review(pool, backend->index);
+		backend_review(pool, backend->index);
 	pthread_mutex_unlock(&pool->lock);
 	return change;
 }
@@ -309,28 +148,28 @@ static unsigned ramp_part(const struct pool *pool, uint64_t since_ms)
 /* Takes a step that is due; gives when the next one is. */
 static uint64_t ramp(struct pool *pool, unsigned index, uint64_t now_ms)
 {
-	struct member *m = &pool->members[index];
+	struct backend_status *s = &pool->status[index];
 	uint64_t step_ms = MAX(pool->config->slow_start_ms / RAMP_STEPS, RAMP_STEP_MS);
 
-	if (m->part == POOL_PART_ALL)
+	if (s->part == POOL_PART_ALL)
 		return POOL_NEVER;
-	if (!m->has_ramp_start) {
-		m->has_ramp_start = true;
-		m->ramp_start_ms = now_ms;
-	} else if (now_ms < m->ramp_next_ms) {
-		return m->ramp_next_ms;
+	if (!s->has_ramp_start) {
+		s->has_ramp_start = true;
+		s->ramp_start_ms = now_ms;
+	} else if (now_ms < s->ramp_next_ms) {
+		return s->ramp_next_ms;
 	}
-	m->ramp_next_ms = MIN(now_ms + step_ms, m->ramp_start_ms + pool->config->slow_start_ms);
-	set_part(pool, index, ramp_part(pool, now_ms - m->ramp_start_ms));
-	member_admit(pool, index); /* it may have places again */
-	return m->part == POOL_PART_ALL ? POOL_NEVER : m->ramp_next_ms;
+	s->ramp_next_ms = MIN(now_ms + step_ms, s->ramp_start_ms + pool->config->slow_start_ms);
+	backend_set_part(pool, index, ramp_part(pool, now_ms - s->ramp_start_ms));
+	backend_admit(pool, index); /* it may have slots again */
+	return s->part == POOL_PART_ALL ? POOL_NEVER : s->ramp_next_ms;
 }
 
 /* Ends the ejection of @index when it is over; gives when it is to be looked at again. */
 static uint64_t end_ejection(struct pool *pool, unsigned index, uint64_t now_ms,
 			     struct backend **ret_returned)
 {
-	struct health *health = &pool->members[index].health;
+	struct health *health = &pool->status[index].health;
 
 	if (!health->is_ejected)
 		return POOL_NEVER;
@@ -338,7 +177,7 @@ static uint64_t end_ejection(struct pool *pool, unsigned index, uint64_t now_ms,
 		return MAX(health->eject_end_ms, now_ms);
 	pool->ejected_n--;
 	*ret_returned = &pool->backends[index];
-	member_review(pool, index);
+	backend_review(pool, index);
 	return POOL_NEVER;
 }
 

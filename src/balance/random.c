@@ -47,7 +47,7 @@ static void set_weight(struct random *r, unsigned index, uint32_t weight)
 
 static void random_join(struct balancer *b, unsigned index)
 {
-	set_weight(random_of(b), index, b->candidates[index].weight);
+	set_weight(random_of(b), index, b->loads[index].weight);
 }
 
 static void random_leave(struct balancer *b, unsigned index)
@@ -73,7 +73,8 @@ static unsigned draw(struct random *r)
 }
 
 /* Of equal ones @a, who was drawn first: so idle ones are picked by their weight. */
-static const struct candidate *less_loaded(const struct candidate *a, const struct candidate *b)
+static const struct backend_load *less_loaded(const struct backend_load *a,
+					      const struct backend_load *b)
 {
 	uint64_t load_a = (uint64_t)a->sessions * b->weight;
 	uint64_t load_b = (uint64_t)b->sessions * a->weight;
@@ -83,7 +84,7 @@ static const struct candidate *less_loaded(const struct candidate *a, const stru
 
 static int draw_better_of_two(struct random *r)
 {
-	const struct candidate *all = r->balancer.candidates;
+	const struct backend_load *all = r->balancer.loads;
 	unsigned one, other;
 	uint32_t weight;
 
@@ -108,7 +109,7 @@ static int random_pick(struct balancer *b, const struct pool_ask *ask)
 		random_leave(b, ask->tried[i]);
 	index = draw_better_of_two(r);
 	for (unsigned i = 0; i < ask->tried_n; i++)
-		if (b->candidates[ask->tried[i]].is_in)
+		if (b->loads[ask->tried[i]].is_in)
 			random_join(b, ask->tried[i]);
 	return index;
 }

@@ -141,7 +141,7 @@ static void roundrobin_join(struct balancer *b, unsigned index)
 {
 	struct roundrobin *rr = roundrobin_of(b);
 	struct turn *turn = &rr->turns[index];
-	uint32_t weight = b->candidates[index].weight;
+	uint32_t weight = b->loads[index].weight;
 
 	if (has_window(rr, index) && turn->weight == weight)
 		return;
@@ -234,8 +234,7 @@ static int first_untried(struct roundrobin *rr, const struct pool_ask *ask, bool
 		unsigned who = ask->tried[i];
 
 		tried[i] = rr->windows[who];
-		*ret_tried_is_due |= rr->balancer.candidates[who].is_in &&
-				     tried[i].opens <= rr->now;
+		*ret_tried_is_due |= rr->balancer.loads[who].is_in && tried[i].opens <= rr->now;
 		rr->windows[who] = no_window;
 	}
 	index = first_window(rr);
@@ -279,7 +278,7 @@ static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
 		begin_time_again(rr);
 	while ((index = first_untried(rr, ask, &tried_is_due)) >= 0) {
 		advance_to(rr, (unsigned)index, tried_is_due);
-		if (b->candidates[index].is_in)
+		if (b->loads[index].is_in)
 			break;
 		drop(rr, (unsigned)index);
 	}

@@ -11,7 +11,7 @@
 #include "fuzz/fuzz.h"
 #include "unit/health_defaults.h"
 
-#include "balance/pool.h"
+#include "unit/pool_pick.h"
 #include "base/check.h"
 
 #include <stdio.h>
@@ -26,6 +26,7 @@ struct life {
 	const uint8_t *bytes, *end;
 	struct pool_config config;
 	struct backend_config backends[BACKENDS_MAX];
+	unsigned weights[BACKENDS_MAX]; /* as configured or set since */
 	struct pool *pool;
 	struct backend *held[HELD_MAX];
 	unsigned held_n;
@@ -64,6 +65,7 @@ static void read_config(struct life *l)
 
 		snprintf(b->name, sizeof(b->name), "n%zu", i * 7 % 41);
 		b->weight = kind & 15 ? kind & 15 : (unsigned)take(l) + (kind & 1);
+		l->weights[i] = b->weight;
 		b->sessions_max = kind & 16 ? 1 + (kind >> 6) : 0;
 		b->tier = kind & 32 ? kind >> 6 : 0;
 	}
@@ -81,7 +83,7 @@ static bool is_ready(struct life *l, unsigned i)
 {
 	struct backend *b = pool_backend(l->pool, i);
 
-	return b->state == BACKEND_READY && pool_weight(l->pool, b) > 0;
+	return b->state == BACKEND_READY && l->weights[b->index] > 0;
 }
 
 static bool is_full(struct life *l, unsigned i)
@@ -154,10 +156,10 @@ static bool is_within_bound(struct life *l, unsigned i)
 		if (!may_be_picked(l, &anybody, k, true))
 			continue;
 		sessions += other->sessions;
-		weight += pool_weight(l->pool, other);
+		weight += l->weights[other->index];
 	}
 	return b->sessions * 100 * weight <
-	       sessions * l->config.hash_balance_percent * pool_weight(l->pool, b);
+	       sessions * l->config.hash_balance_percent * l->weights[b->index];
 }
 
 /* Nobody is lifted above the bound while another one is below it. */
@@ -181,8 +183,8 @@ static void check_best(struct life *l, const struct pool_ask *ask, const struct 
 		if (l->config.balance == BALANCE_FIRST)
 			CHECK(b->index <= i);
 		if (l->config.balance == BALANCE_LEASTCONN)
-			CHECK((uint64_t)(b->sessions + 1) * pool_weight(l->pool, other) <=
-			      (uint64_t)(other->sessions + 1) * pool_weight(l->pool, b));
+			CHECK((uint64_t)(b->sessions + 1) * l->weights[other->index] <=
+			      (uint64_t)(other->sessions + 1) * l->weights[b->index]);
 	}
 }
 
@@ -312,8 +314,8 @@ static void check_ejected(struct life *l)
 	for (unsigned i = 0; i < l->config.backends_n; i++) {
 		struct backend *b = pool_backend(l->pool, i);
 
-		with_weight += pool_weight(l->pool, b) > 0;
-		ejected += b->state == BACKEND_EJECTED && pool_weight(l->pool, b) > 0;
+		with_weight += l->weights[b->index] > 0;
+		ejected += b->state == BACKEND_EJECTED && l->weights[b->index] > 0;
 	}
 	CHECK(ejected * 2 <= with_weight);
 }
@@ -340,7 +342,8 @@ static void step(struct life *l)
 		pool_set_state(l->pool, b, (enum backend_state)(what / 8 % BACKEND_EJECTED));
 		break;
 	case 4:
-		CHECK(pool_set_weight(l->pool, b, weights[what / 8 % 6]) == 0);
+		l->weights[b->index] = weights[what / 8 % 6];
+		CHECK(pool_set_weight(l->pool, b, l->weights[b->index]) == 0);
 		break;
 	case 5:
 		change = pool_on_connect(l->pool, b, what / 8 % HEALTH_RESULTS, l->now_ms);

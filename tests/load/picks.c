@@ -13,8 +13,8 @@
  * fail, beside what plain Maglev is known to do.
  */
 
-#include "balance/maglev.h"
-#include "balance/pool.h"
+#include "balance/maglev_table.h"
+#include "unit/pool_pick.h"
 #include "base/hash.h"
 #include "kit/kit.h"
 

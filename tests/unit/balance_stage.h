@@ -12,7 +12,7 @@
  * teardown; sessions must be released by then.
  */
 
-#include "balance/pool.h"
+#include "unit/pool_pick.h"
 #include "base/def.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "balance_stage.h"
 
-#include "balance/maglev.h"
+#include "balance/maglev_table.h"
 #include "base/hash.h"
 
 #include <math.h>

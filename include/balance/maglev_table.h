@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_MAGLEV_H
-#define BALANCE_MAGLEV_H
+#ifndef BALANCE_MAGLEV_TABLE_H
+#define BALANCE_MAGLEV_TABLE_H
 
 /*
  * The lookup table of Maglev hashing (Eisenbud and others, Maglev: a fast and
@@ -17,10 +17,11 @@
 #include <stdint.h>
 
 #include "base/def.h"
+#include "config/config.h"
 
 /* Both are prime. At least a hundred slots for each backend keep shares within 1 %. */
-#define MAGLEV_SLOTS_SMALL 65537u
-#define MAGLEV_SLOTS_LARGE 655373u
+#define MAGLEV_SLOTS_SMALL CONFIG_HASH_SLOTS_SMALL
+#define MAGLEV_SLOTS_LARGE CONFIG_HASH_SLOTS_LARGE
 #define MAGLEV_EMPTY UINT16_MAX
 
 struct maglev_name {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_POOL_INSIDE_H
-#define BALANCE_POOL_INSIDE_H
+#ifndef BALANCE_POOL_BACKENDS_H
+#define BALANCE_POOL_BACKENDS_H
 
 /*
- * The inside of a pool, for pool.c (picks) and pool_state.c (what changes who
- * may be picked) alone.
+ * The inside of a pool, and who of its backends may be picked: for pool*.c
+ * alone.
  */
 
+#include "balance/backend.h"
 #include "balance/balancer.h"
 #include "balance/health.h"
-#include "balance/pool.h"
+#include "balance/queue.h"
 
 #include <pthread.h>
 
@@ -17,7 +18,7 @@
 #define POOL_PART_ALL BALANCER_WEIGHT_UNIT
 #define POOL_PART_MIN 26
 
-struct member {
+struct backend_status {
 	struct health health;
 	unsigned weight; /* as configured or set since */
 	unsigned tier;
@@ -44,8 +45,8 @@ struct pool {
 	pthread_mutex_t building; /* taken before the lock: one change of weights at a time */
 	pthread_mutex_t lock;
 	struct balancer *balancer;
-	struct candidate *candidates;
-	struct member *members;
+	struct backend_load *loads;
+	struct backend_status *status;
 	unsigned weighted_n; /* members with weight */
 	unsigned ready_n;    /* members that are ready, of all tiers and of each */
 	unsigned ready_in[POOL_TIERS_MAX];
@@ -58,25 +59,21 @@ struct pool {
 	atomic_bool has_call; /* somebody joined the balancer since all waiters were asked */
 };
 
-static inline bool candidate_is_full(const struct candidate *c)
+static inline bool backend_is_full(const struct backend_load *l)
 {
-	return c->sessions >= c->places;
+	return l->sessions >= l->slots;
 }
 
 /* The lock is held in all of these. */
 /* How many sessions may it have, by its max_sessions and its slow start? */
-void member_set_places(struct pool *pool, unsigned index);
+void backend_set_slots(struct pool *pool, unsigned index);
 /* Lets the balancer know whether @index may be picked. */
-void member_admit(struct pool *pool, unsigned index);
-void member_set_sessions(struct pool *pool, unsigned index, unsigned sessions);
+void backend_admit(struct pool *pool, unsigned index);
+void backend_set_sessions(struct pool *pool, unsigned index, unsigned sessions);
+/* Of its weight and its max_sessions: POOL_PART_MIN .. POOL_PART_ALL. */
+void backend_set_part(struct pool *pool, unsigned index, unsigned part);
 /* Looks again at everything that follows from health and weight. */
-void member_review(struct pool *pool, unsigned index);
-/* Gives a balancer with nobody in yet, or NULL without memory. */
-struct balancer *pool_build_balancer(const struct pool *pool, const unsigned *weights);
-/* Why nobody of the open tiers could be picked, if nobody could. */
-enum pool_answer pool_explain(const struct pool *pool, const struct pool_ask *ask);
-/* Takes a place for @ask. Gives its index, or -1 and the reason. */
-int pool_choose(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why);
+void backend_review(struct pool *pool, unsigned index);
 /* Opens as many tiers as are needed. */
 void pool_open_tiers(struct pool *pool);
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "pool_backends.h"
+
+const char *const backend_state_names[BACKEND_STATES] = {
+	[BACKEND_READY] = "ready", [BACKEND_DRAIN] = "drain",     [BACKEND_DOWN] = "down",
+	[BACKEND_MAINT] = "maint", [BACKEND_EJECTED] = "ejected",
+};
+
+void backend_set_slots(struct pool *pool, unsigned index)
+{
+	uint64_t max = pool->backends[index].config->sessions_max;
+	unsigned part = pool->status[index].part;
+
+	if (max == 0)
+		max = UINT32_MAX;
+	else
+		max = (max * part + POOL_PART_ALL - 1) / POOL_PART_ALL;
+	pool->loads[index].slots = (uint32_t)max;
+}
+
+void backend_admit(struct pool *pool, unsigned index)
+{
+	struct backend_load *l = &pool->loads[index];
+	const struct backend_status *s = &pool->status[index];
+	bool may = s->is_ready && s->tier < pool->tiers_open && !backend_is_full(l);
+	const struct balancer_ops *ops = pool->balancer->ops;
+
+	if (may == l->is_in)
+		return;
+	l->is_in = may;
+	if (may && ops->join)
+		ops->join(pool->balancer, index);
+	else if (!may && ops->leave)
+		ops->leave(pool->balancer, index);
+	if (may && pool->queue.stats.waiting > 0)
+		pool->has_call = true;
+}
+
+void backend_set_sessions(struct pool *pool, unsigned index, unsigned sessions)
+{
+	struct backend_load *l = &pool->loads[index];
+
+	l->sessions = sessions;
+	atomic_store_explicit(&pool->backends[index].sessions, sessions, memory_order_relaxed);
+	if (l->is_in == backend_is_full(l))
+		backend_admit(pool, index); /* it has become full, or is so no longer */
+	if (l->is_in && pool->balancer->ops->on_load)
+		pool->balancer->ops->on_load(pool->balancer, index);
+}
+
+void pool_open_tiers(struct pool *pool)
+{
+	unsigned wanted = MAX(pool->config->tier_ready_min, 1);
+	unsigned ready = 0, open = 0;
+
+	while (open < POOL_TIERS_MAX && ready < wanted)
+		ready += pool->ready_in[open++];
+	if (open == pool->tiers_open)
+		return;
+	pool->tiers_open = open;
+	for (unsigned i = 0; i < pool->n; i++)
+		backend_admit(pool, i);
+}
+
+static void set_effective_weight(struct pool *pool, unsigned index)
+{
+	struct backend_load *l = &pool->loads[index];
+	const struct backend_status *s = &pool->status[index];
+	uint32_t before = l->weight;
+
+	l->weight = s->weight * s->part;
+	if (l->is_in && l->weight > 0 && l->weight != before && pool->balancer->ops->on_weight)
+		pool->balancer->ops->on_weight(pool->balancer, index, before);
+}
+
+void backend_set_part(struct pool *pool, unsigned index, unsigned part)
+{
+	struct backend_status *s = &pool->status[index];
+
+	pool->ramping_n -= s->part < POOL_PART_ALL;
+	s->part = part;
+	pool->ramping_n += s->part < POOL_PART_ALL;
+	backend_set_slots(pool, index);
+	set_effective_weight(pool, index);
+}
+
+static void start_ramp(struct pool *pool, unsigned index)
+{
+	if (pool->config->slow_start_ms == 0 || pool->balancer->ops->is_static)
+		return;
+	pool->status[index].has_ramp_start = false;
+	backend_set_part(pool, index, POOL_PART_MIN);
+}
+
+static void set_ready(struct pool *pool, unsigned index, bool is_ready)
+{
+	struct backend_status *s = &pool->status[index];
+
+	if (s->is_ready == is_ready)
+		return;
+	s->is_ready = is_ready;
+	pool->ready_n += is_ready ? 1 : -1u;
+	pool->ready_in[s->tier] += is_ready ? 1 : -1u;
+}
+
+static void show_state(struct pool *pool, unsigned index, enum backend_state state)
+{
+	atomic_store_explicit(&pool->backends[index].state, state, memory_order_relaxed);
+}
+
+/* Who leaves does so with the weight it was in with, who joins has its new one. */
+void backend_review(struct pool *pool, unsigned index)
+{
+	struct backend_status *s = &pool->status[index];
+	enum backend_state state = health_state(&s->health);
+	bool is_back = state == BACKEND_READY && s->was_out;
+
+	show_state(pool, index, state);
+	set_ready(pool, index, state == BACKEND_READY && s->weight > 0);
+	if (!s->is_ready)
+		backend_admit(pool, index);
+
+	if (is_back)
+		start_ramp(pool, index);
+	else if (state != BACKEND_READY)
+		backend_set_part(pool, index, POOL_PART_ALL);
+	if (state == BACKEND_READY)
+		s->was_ready = true;
+	s->was_out = s->was_ready && state != BACKEND_READY &&
+		     (s->was_out || state != BACKEND_DRAIN);
+	set_effective_weight(pool, index);
+	backend_admit(pool, index);
+	pool_open_tiers(pool);
+}
