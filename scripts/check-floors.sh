@@ -20,12 +20,12 @@ base      0
 net       1
 io        2
 proto     3
-tls       3
-config    4
-balance   5
-state     6   log
-proxy     7   log
-app       8   log exit
+tls       4
+config    5
+balance   6
+state     7   log
+proxy     8   log
+app       9   log exit
 '
 
 # Library headers by their beginning, and the one floor that may include them.
@@ -38,7 +38,6 @@ xxhash.h   base
 
 # Folders in which modules still need each other in circles. No folder is to come back here.
 circles='
-tls
 proxy
 '
 

@@ -5,7 +5,7 @@
 /*
  * A client's first TLS message, the ClientHello (RFC 8446, 4.1.2; RFC 5246,
  * 7.4.1.2), read from raw bytes: for routing by name without decrypting, for
- * the choice of a certificate, and as a strict gate in front of the TLS
+ * the choice of a certificate, and as a strict filter in front of the TLS
  * library, which then sees no hello that is not well-formed. Numbers are
  * IANA's, as on the wire.
  */
@@ -86,9 +86,6 @@ MUST_CHECK bool hello_set_name(struct hello *hello, const char *name, size_t n);
 
 /* Does the client offer this ALPN id? */
 bool hello_offers_alpn(const struct hello *hello, const char *id);
-
-/* Is @number in the list? */
-bool hello_has(const struct hello_numbers *numbers, uint16_t number);
 
 /* In words for a log line: "HTTP on a TLS port". */
 const char *hello_fault_text(enum hello_fault fault);

@@ -5,7 +5,7 @@
 /*
  * TLS between a side's socket and its lanes:
  *
- *   received: socket -> gate -> decrypt -> the lane's destination
+ *   received: socket -> decrypt -> the lane's destination
  *   write:    payload -> encrypt -> side.out -> socket
  *
  * The end of TLS is the end of the stream: close_notify is passed on like a

@@ -28,7 +28,6 @@
 #include "net/ack_watch.h"
 #include "net/addr.h"
 #include "net/pipe.h"
-#include "proto/tlsrec.h"
 
 struct engine;
 struct facts;
@@ -102,7 +101,6 @@ struct side {
 	struct buf_queue out; /* waits to be sent to this socket; the head may be with the kernel */
 	struct buf_queue waiting; /* payload that came before the side was ready for it */
 	struct tls_stream *tls;   /* NULL: plain */
-	struct tlsrec gate;       /* in front of it */
 };
 
 enum lane_state {

@@ -15,13 +15,15 @@
 #include <time.h>
 
 #include "base/def.h"
-#include "tls/choice.h"
 #include "tls/context.h"
 #include "tls/pem.h"
 #include "tls/problem.h"
 
 #define CERTIFICATE_NAMES_MAX 1024 /* as many as the library reads */
 #define CERTIFICATE_PRINT_BYTES 32 /* SHA-256 */
+
+/* Cheapest first for the server: this is the order of choice. */
+enum key_kind { KEY_ECDSA_P256, KEY_ED25519, KEY_ECDSA_P384, KEY_ECDSA_P521, KEY_RSA, KEY_KINDS };
 
 struct certificate {
 	char *chain; /* PEM, certificates only */

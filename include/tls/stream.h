@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "base/def.h"
-#include "tls/context.h"
+#include "tls/offer.h"
 
 /* Plaintext in one record; a write of this size or less makes one record. */
 #define TLS_RECORD_BYTES 16384
@@ -30,13 +30,11 @@
  */
 #define TLS_OVERHEAD_BYTES 1024
 #define TLS_READ_BYTES_MAX 65536 /* work in one call */
-#define TLS_PEER_NAME_BYTES 256  /* RFC 5280: a common name has 64 characters, in UTF-8 */
 
 enum tls_result {
 	TLS_DONE,       /* it went on; ask again */
 	TLS_WANT_INPUT, /* all input is used up, its memory is free again */
 	TLS_CLOSED,     /* the peer said close_notify: a clean end of data, like a FIN */
-	TLS_TRUNCATED,  /* its connection ended without: an abort */
 	TLS_FAILED,     /* see tls_stream_reason(); an alert was sent where TLS has one */
 };
 
@@ -47,6 +45,8 @@ enum tls_result {
  */
 typedef int tls_send_fn(void *owner, const void *bytes, size_t n);
 
+struct tls_client;
+struct tls_server;
 struct tls_stream;
 
 /*
@@ -70,14 +70,12 @@ MUST_CHECK int tls_stream_connect(struct tls_client *client, const char *name, t
 void tls_stream_destroy(struct tls_stream *s);
 
 /*
- * Gives ciphertext, which the stream keeps a pointer to until it answers
- * TLS_WANT_INPUT (or has ended, or is destroyed). The span before must have
- * been used up.
+ * Gives ciphertext that came at @now_ms of a clock that does not jump. The
+ * stream keeps a pointer to it until it answers TLS_WANT_INPUT (or has ended,
+ * or is destroyed). The span before must have been used up. Records that no
+ * honest peer sends do not reach the library (see proto/record_filter.h).
  */
-void tls_stream_give(struct tls_stream *s, const void *bytes, size_t n);
-
-/* The peer's connection ended: what was given is still read, then comes TLS_TRUNCATED. */
-void tls_stream_give_end(struct tls_stream *s);
+void tls_stream_give(struct tls_stream *s, const void *bytes, size_t n, uint64_t now_ms);
 
 /* Bytes of the given span that are not used up yet. */
 size_t tls_stream_input_left(const struct tls_stream *s);
@@ -103,9 +101,6 @@ MUST_CHECK enum tls_result tls_stream_write(struct tls_stream *s, const void *pl
 
 /* Sends close_notify, once; reading may go on. The half-close of TLS. */
 MUST_CHECK enum tls_result tls_stream_close(struct tls_stream *s);
-
-/* Records so far that carried no application data (KeyUpdate, tickets, empty ones). */
-uint64_t tls_stream_control_records(const struct tls_stream *s);
 
 /*
  * It failed, and not by the peer's doing: memory has run out, or @send had no

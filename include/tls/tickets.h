@@ -3,26 +3,28 @@
 #define TLS_TICKETS_H
 
 /*
- * The keys that session tickets are sealed with (RFC 8446, 4.6.1; RFC 5077),
+ * The keys that session tickets are encrypted with (RFC 8446, 4.6.1; RFC 5077),
  * one set for the whole process: shared by all workers and listeners, kept
  * across a reload, and through a key file shared by several nodes. A ticket
- * opens only under the listener's policy, the certificate and the name that
- * it was issued for; whatever does not open is a full handshake.
+ * is good only under the listener's policy, the certificate and the name that
+ * it was issued for; whatever cannot be decrypted is a full handshake.
  *
  * The key file has one key a line, 96 hexadecimal digits (openssl rand -hex
- * 48), at most TLS_TICKET_KEYS_MAX. The first seals, all of them open. To
+ * 48), at most TLS_TICKET_KEYS_MAX. The first encrypts, all of them decrypt. To
  * change keys on several nodes: add the new one as the last line everywhere,
  * then move it to the top everywhere, then remove the oldest.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/def.h"
 #include "tls/problem.h"
 
 #define TLS_TICKET_KEYS_MAX 8
 
-/* A ticket is good for this long, and never longer than the key that sealed it lives. */
+/* A ticket is good for this long, and never longer than the key that encrypted it lives. */
 #define TLS_TICKET_LIFE_S 3600
 
 struct tls_tickets;
@@ -36,10 +38,17 @@ struct tls_tickets *tls_tickets_ref(struct tls_tickets *t);
 void tls_tickets_unref(struct tls_tickets *t);
 
 /*
- * Random keys: a new one seals from now on, the one before it still opens.
+ * Random keys: a new one encrypts from now on, the one before it still decrypts.
  * Call it every TLS_TICKET_LIFE_S, from one thread; workers go on meanwhile.
  * With a key file: reads it again; -EINVAL and no change when it is bad.
  */
 MUST_CHECK int tls_tickets_rotate(struct tls_tickets *t, struct tls_problems *problems);
+
+/* For this floor: copies of the key that encrypts, and of the one of @name; false: none. */
+struct ticket_key;
+
+void tls_tickets_first_key(struct tls_tickets *t, struct ticket_key *ret_key);
+MUST_CHECK bool tls_tickets_find_key(struct tls_tickets *t, const uint8_t *name,
+				     struct ticket_key *ret_key, bool *ret_is_first);
 
 #endif

@@ -10,13 +10,11 @@
 #include "proto/hello.h"
 
 #include "base/check.h"
+#include "proto/tlsrec.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define RECORD_HEADER_BYTES 5
-#define RECORD_HANDSHAKE 22
-#define RECORD_BYTES_MAX 16384
 #define MESSAGE_HEADER_BYTES 4
 #define CLIENT_HELLO 1
 #define RANDOM_BYTES 32
@@ -43,6 +41,7 @@ struct cursor {
 
 /* Where the message lies in the records. */
 struct walk {
+	struct tlsrec record;
 	size_t at; /* the next byte on the wire */
 	size_t records;
 	size_t have; /* bytes of the message so far, its header included */
@@ -83,43 +82,41 @@ static enum hello_fault no_handshake_fault(const uint8_t *bytes, size_t n)
 	return HELLO_NOT_TLS;
 }
 
-static size_t record_length(const uint8_t *header)
-{
-	return (size_t)header[3] << 8 | header[4];
-}
-
 /* Judges as much of a record's header as has arrived. */
-static enum hello_fault header_fault(const uint8_t *header, size_t n, bool is_first)
+static enum hello_fault header_fault(const struct tlsrec *record, bool is_first)
 {
-	if (n >= 1 && header[0] != RECORD_HANDSHAKE)
+	const uint8_t *header = record->header;
+	size_t n = record->header_bytes;
+
+	if (header[0] != TLSREC_HANDSHAKE)
 		return is_first ? no_handshake_fault(header, n) : HELLO_NOT_HELLO;
 	if (n >= 2 && header[1] != 3)
 		return HELLO_RECORD_VERSION;
-	if (n < RECORD_HEADER_BYTES)
+	if (n < TLSREC_HEADER_BYTES)
 		return HELLO_FINE;
-	if (record_length(header) == 0)
+	if (tlsrec_body_bytes(record) == 0)
 		return HELLO_RECORD_EMPTY;
-	if (record_length(header) > RECORD_BYTES_MAX)
+	if (tlsrec_body_bytes(record) > TLSREC_PLAIN_BYTES_MAX)
 		return HELLO_RECORD_LENGTH;
 	return HELLO_FINE;
 }
 
-/* Takes what has arrived of a record's body; @length is what it will have. */
-static enum hello_fault walk_body(struct walk *w, const uint8_t *body, size_t n, size_t length)
+/* Takes what has arrived of a record's body. */
+static enum hello_fault take_body(struct walk *w, const uint8_t *body, size_t n)
 {
 	for (size_t i = 0; i < n && w->have + i < MESSAGE_HEADER_BYTES; i++)
 		w->header[w->have + i] = body[i];
-	if (w->have + n >= 1 && w->header[0] != CLIENT_HELLO)
-		return HELLO_NOT_HELLO;
-	if (w->have + n >= MESSAGE_HEADER_BYTES) {
-		w->size = MESSAGE_HEADER_BYTES +
-			  ((size_t)w->header[1] << 16 | (size_t)w->header[2] << 8 | w->header[3]);
-		if (w->size > HELLO_BYTES_MAX - RECORD_HEADER_BYTES)
-			return HELLO_TOO_LONG;
-		if (w->have + length > w->size)
-			return HELLO_TRAILING;
-	}
 	w->have += n;
+	if (w->header[0] != CLIENT_HELLO)
+		return HELLO_NOT_HELLO;
+	if (w->have < MESSAGE_HEADER_BYTES)
+		return HELLO_FINE;
+	w->size = MESSAGE_HEADER_BYTES +
+		  ((size_t)w->header[1] << 16 | (size_t)w->header[2] << 8 | w->header[3]);
+	if (w->size > HELLO_BYTES_MAX - TLSREC_HEADER_BYTES)
+		return HELLO_TOO_LONG;
+	if (w->have + w->record.left > w->size)
+		return HELLO_TRAILING;
 	return HELLO_FINE;
 }
 
@@ -128,55 +125,70 @@ static bool walk_is_done(const struct walk *w)
 	return w->size > 0 && w->have == w->size;
 }
 
-/* One record. DONE: it is whole, go on with the next one if the message is not. */
-static enum parse walk_record(struct walk *w, const uint8_t *bytes, size_t n, struct hello *hello)
+/* May another record follow? */
+static enum hello_fault next_record_fault(const struct walk *w)
 {
-	const uint8_t *header = bytes + w->at;
-	size_t have = n - w->at, length;
-	enum hello_fault fault;
-
+	if (walk_is_done(w))
+		return HELLO_FINE;
 	if (w->records == HELLO_RECORDS_MAX)
-		return bad(hello, HELLO_RECORDS);
-	if (w->at + RECORD_HEADER_BYTES + 1 > HELLO_BYTES_MAX)
-		return bad(hello, HELLO_TOO_LONG);
-	fault = header_fault(header, have, w->at == 0);
-	if (fault != HELLO_FINE)
-		return bad(hello, fault);
-	if (have < RECORD_HEADER_BYTES)
-		return PARSE_MORE;
-	length = record_length(header);
-	have = MIN(have - RECORD_HEADER_BYTES, length);
+		return HELLO_RECORDS;
+	return w->at + TLSREC_HEADER_BYTES + 1 > HELLO_BYTES_MAX ? HELLO_TOO_LONG : HELLO_FINE;
+}
 
-	fault = walk_body(w, header + RECORD_HEADER_BYTES, have, length);
-	if (fault != HELLO_FINE)
-		return bad(hello, fault);
-	w->at += RECORD_HEADER_BYTES + length;
-	if (w->at > HELLO_BYTES_MAX)
-		return bad(hello, HELLO_TOO_LONG);
+static enum hello_fault walk_header(struct walk *w)
+{
+	enum hello_fault fault = header_fault(&w->record, w->records == 0);
+
+	if (fault == HELLO_FINE && w->at + w->record.left > HELLO_BYTES_MAX)
+		return HELLO_TOO_LONG;
+	return fault;
+}
+
+/* Up to the next end of a header or of a body. */
+static enum hello_fault walk_on(struct walk *w, const uint8_t *bytes, size_t n)
+{
+	bool is_body = tlsrec_is_in_body(&w->record);
+	enum hello_fault fault;
+	enum tlsrec_passed passed;
+	size_t took = tlsrec_walk(&w->record, bytes, n, &passed);
+
+	w->at += took;
+	if (!is_body)
+		return walk_header(w);
+	fault = take_body(w, bytes, took);
+	if (fault != HELLO_FINE || passed != TLSREC_RECORD)
+		return fault;
 	w->records++;
-	return have < length ? PARSE_MORE : PARSE_DONE;
+	return next_record_fault(w);
 }
 
 static enum parse walk_records(struct walk *w, const uint8_t *bytes, size_t n, struct hello *hello)
 {
-	enum parse result = PARSE_DONE;
+	while (!walk_is_done(w)) {
+		enum hello_fault fault;
 
-	while (result == PARSE_DONE && !walk_is_done(w))
-		result = walk_record(w, bytes, n, hello);
-	return result;
+		if (w->at == n)
+			return PARSE_MORE;
+		fault = walk_on(w, bytes + w->at, n - w->at);
+		if (fault != HELLO_FINE)
+			return bad(hello, fault);
+	}
+	return PARSE_DONE;
 }
 
 /* Copies the message out of its records. */
 static void join(uint8_t *message, const uint8_t *bytes, size_t n)
 {
-	size_t at = 0, have = 0;
+	struct tlsrec record = { 0 };
+	enum tlsrec_passed passed;
+	size_t have = 0, took;
 
-	while (at < n) {
-		size_t length = record_length(bytes + at);
-
-		memcpy(message + have, bytes + at + RECORD_HEADER_BYTES, length);
-		have += length;
-		at += RECORD_HEADER_BYTES + length;
+	for (size_t at = 0; at < n; at += took) {
+		took = tlsrec_walk(&record, bytes + at, n - at, &passed);
+		if (passed != TLSREC_RECORD)
+			continue;
+		memcpy(message + have, bytes + at, took);
+		have += took;
 	}
 }
 
@@ -424,7 +436,7 @@ static enum hello_fault read_message(struct cursor c, struct hello *hello)
 enum parse hello_read(const uint8_t *bytes, size_t n, struct hello *ret_hello)
 {
 	uint8_t joined[HELLO_BYTES_MAX];
-	const uint8_t *message = bytes + RECORD_HEADER_BYTES;
+	const uint8_t *message = bytes + TLSREC_HEADER_BYTES;
 	struct walk walk = { 0 };
 	enum parse result;
 
@@ -458,24 +470,7 @@ bool hello_offers_alpn(const struct hello *hello, const char *id)
 	return false;
 }
 
-bool hello_has(const struct hello_numbers *numbers, uint16_t number)
-{
-	for (size_t i = 0; i < numbers->n; i++) {
-		if (numbers->at[i] == number)
-			return true;
-	}
-	return false;
-}
-
-/* Alerts of RFC 8446, 6; 0 where the peer would not understand one. */
-enum {
-	UNEXPECTED_MESSAGE = 10,
-	RECORD_OVERFLOW = 22,
-	ILLEGAL_PARAMETER = 47,
-	DECODE_ERROR = 50,
-	PROTOCOL_VERSION = 70,
-};
-
+/* With the alert; 0 where the peer would not understand one. */
 static const struct {
 	const char *text;
 	uint8_t alert;
@@ -483,25 +478,27 @@ static const struct {
 	[HELLO_FINE] = { "nothing wrong", 0 },
 	[HELLO_NOT_TLS] = { "not TLS", 0 },
 	[HELLO_HTTP] = { "HTTP on a TLS port", 0 },
-	[HELLO_SSL2] = { "SSL 2 or not TLS", PROTOCOL_VERSION },
-	[HELLO_NOT_HELLO] = { "TLS does not begin with a ClientHello", UNEXPECTED_MESSAGE },
-	[HELLO_RECORD_VERSION] = { "unknown major version of TLS", PROTOCOL_VERSION },
-	[HELLO_RECORD_EMPTY] = { "empty TLS record", UNEXPECTED_MESSAGE },
-	[HELLO_RECORD_LENGTH] = { "TLS record of more than 16384 bytes", RECORD_OVERFLOW },
-	[HELLO_RECORDS] = { "ClientHello in too many records", UNEXPECTED_MESSAGE },
-	[HELLO_TOO_LONG] = { "ClientHello of more than 16 kB", DECODE_ERROR },
-	[HELLO_TRAILING] = { "bytes behind the ClientHello in its record", UNEXPECTED_MESSAGE },
-	[HELLO_LENGTHS] = { "lengths in the ClientHello do not add up", DECODE_ERROR },
-	[HELLO_SESSION_ID] = { "session id of more than 32 bytes", DECODE_ERROR },
-	[HELLO_COMPRESSION] = { "client insists on compression", ILLEGAL_PARAMETER },
-	[HELLO_EXTENSIONS] = { "too many extensions in the ClientHello", DECODE_ERROR },
+	[HELLO_SSL2] = { "SSL 2 or not TLS", TLSREC_PROTOCOL_VERSION },
+	[HELLO_NOT_HELLO] = { "TLS does not begin with a ClientHello", TLSREC_UNEXPECTED_MESSAGE },
+	[HELLO_RECORD_VERSION] = { "unknown major version of TLS", TLSREC_PROTOCOL_VERSION },
+	[HELLO_RECORD_EMPTY] = { "empty TLS record", TLSREC_UNEXPECTED_MESSAGE },
+	[HELLO_RECORD_LENGTH] = { "TLS record of more than 16384 bytes", TLSREC_RECORD_OVERFLOW },
+	[HELLO_RECORDS] = { "ClientHello in too many records", TLSREC_UNEXPECTED_MESSAGE },
+	[HELLO_TOO_LONG] = { "ClientHello of more than 16 kB", TLSREC_DECODE_ERROR },
+	[HELLO_TRAILING] = { "bytes behind the ClientHello in its record",
+			     TLSREC_UNEXPECTED_MESSAGE },
+	[HELLO_LENGTHS] = { "lengths in the ClientHello do not add up", TLSREC_DECODE_ERROR },
+	[HELLO_SESSION_ID] = { "session id of more than 32 bytes", TLSREC_DECODE_ERROR },
+	[HELLO_COMPRESSION] = { "client insists on compression", TLSREC_ILLEGAL_PARAMETER },
+	[HELLO_EXTENSIONS] = { "too many extensions in the ClientHello", TLSREC_DECODE_ERROR },
 	[HELLO_EXTENSION_TWICE] = { "an extension stands twice in the ClientHello",
-				    ILLEGAL_PARAMETER },
-	[HELLO_NAME] = { "server name (SNI) is not a host name", ILLEGAL_PARAMETER },
-	[HELLO_ALPN] = { "malformed ALPN list", DECODE_ERROR },
-	[HELLO_SHARES] = { "too many key shares", ILLEGAL_PARAMETER },
-	[HELLO_SHARE_TWICE] = { "two key shares for one group", ILLEGAL_PARAMETER },
-	[HELLO_PSK_NOT_LAST] = { "pre_shared_key is not the last extension", ILLEGAL_PARAMETER },
+				    TLSREC_ILLEGAL_PARAMETER },
+	[HELLO_NAME] = { "server name (SNI) is not a host name", TLSREC_ILLEGAL_PARAMETER },
+	[HELLO_ALPN] = { "malformed ALPN list", TLSREC_DECODE_ERROR },
+	[HELLO_SHARES] = { "too many key shares", TLSREC_ILLEGAL_PARAMETER },
+	[HELLO_SHARE_TWICE] = { "two key shares for one group", TLSREC_ILLEGAL_PARAMETER },
+	[HELLO_PSK_NOT_LAST] = { "pre_shared_key is not the last extension",
+				 TLSREC_ILLEGAL_PARAMETER },
 };
 
 static_assert(ARRAY_LEN(faults) == HELLO_FAULTS, "every fault needs a row");

@@ -76,18 +76,6 @@ static void crypt_failed(struct side *side, const char *why)
 
 /* ---- in ------------------------------------------------------------------ */
 
-static bool flood_is_on(struct side *from)
-{
-	uint64_t now_ms = side_session(from)->engine->now_ms;
-	enum tlsrec_fault fault =
-		tlsrec_count_control(&from->gate, tls_stream_control_records(from->tls), now_ms);
-
-	if (fault == TLSREC_FINE)
-		return false;
-	crypt_failed(from, tlsrec_fault_text(fault));
-	return true;
-}
-
 /* One call into the library. */
 static enum tls_result decrypt_some(struct lane *lane)
 {
@@ -119,13 +107,11 @@ void crypt_decrypt(struct lane *lane)
 		result = decrypt_some(lane);
 	while (result == TLS_DONE && s->phase != SESSION_CLOSING && lane->state == LANE_OPEN);
 
-	if (s->phase == SESSION_CLOSING || flood_is_on(from))
+	if (s->phase == SESSION_CLOSING)
 		return;
 	(void)side_push(from); /* reading may answer: an alert, a KeyUpdate */
 	if (result == TLS_CLOSED)
 		lane_end(lane);
-	else if (result == TLS_TRUNCATED)
-		lane_side_died(from, -ECONNABORTED, true);
 	else if (result == TLS_FAILED)
 		crypt_failed(from, tls_stream_reason(from->tls));
 }
@@ -134,20 +120,13 @@ void crypt_received(struct lane *lane, struct buf *buf)
 {
 	struct session *s = lane_session(lane);
 	struct side *from = lane_from(lane);
-	const uint8_t *bytes = (const uint8_t *)buf->bytes + buf->start;
-	enum tlsrec_fault fault;
 
 	if (lane->state != LANE_OPEN) { /* after close_notify nothing counts */
 		buf_put(&s->engine->bufs, buf);
 		return;
 	}
-	fault = tlsrec_pass(&from->gate, bytes, buf_filled(buf), s->engine->now_ms);
-	if (fault != TLSREC_FINE) {
-		crypt_failed(from, tlsrec_fault_text(fault));
-	} else {
-		tls_stream_give(from->tls, bytes, buf_filled(buf));
-		crypt_decrypt(lane);
-	}
+	tls_stream_give(from->tls, buf->bytes + buf->start, buf_filled(buf), s->engine->now_ms);
+	crypt_decrypt(lane);
 	buf_put(&s->engine->bufs, buf);
 }
 

@@ -67,10 +67,7 @@ static void receive(struct session *s)
 static void tls_done(struct session *s)
 {
 	struct side *side = backend_side(s);
-	struct tls_facts facts;
 
-	tls_stream_facts(side->tls, &facts);
-	tlsrec_establish(&side->gate, facts.is_tls13);
 	dial_done(s);
 	if (s->phase != SESSION_RELAYING)
 		return;
@@ -105,7 +102,6 @@ static void tls_start(struct session *s)
 	const char *name = config->tls_name || spec->is_unix ? NULL : spec->host;
 	int err;
 
-	tlsrec_init(&side->gate);
 	err = tls_stream_connect(proxy_tls_client(s->engine->proxy, config), name, crypt_send, side,
 				 &side->tls);
 	if (err < 0)
@@ -116,15 +112,7 @@ static void tls_start(struct session *s)
 
 static void tls_received(struct session *s, const void *bytes, size_t n)
 {
-	struct side *side = backend_side(s);
-	enum tlsrec_fault fault = tlsrec_pass(&side->gate, bytes, n, s->engine->now_ms);
-
-	if (fault != TLSREC_FINE) {
-		dial_note_detail(s, tlsrec_fault_text(fault));
-		dial_failed(s, -EPROTO);
-		return;
-	}
-	tls_stream_give(side->tls, bytes, n);
+	tls_stream_give(backend_side(s)->tls, bytes, n, s->engine->now_ms);
 	tls_go_on(s);
 }
 

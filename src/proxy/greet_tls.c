@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "proto/hello.h"
+#include "proto/tlsrec.h"
 #include "proxy/crypt.h"
 #include "proxy/engine.h"
 #include "proxy/facts.h"
@@ -14,6 +15,7 @@
 #include "proxy/postgres.h"
 #include "proxy/route.h"
 #include "proxy/side.h"
+#include "tls/server.h"
 #include "tls/stream.h"
 
 /* What PostgreSQL's direct TLS must offer (its manual, "SSL Session Encryption"). */
@@ -85,7 +87,6 @@ static int open_stream(struct session *s, const struct hello *hello)
 		.ticket_bytes = hello->ticket_bytes,
 	};
 
-	tlsrec_init(&client->gate);
 	client->is_ready = false;
 	return tls_stream_accept(s->listener->tls, &offer, crypt_send, client, &client->tls);
 }
@@ -125,7 +126,6 @@ static void note_handshake(struct session *s)
 
 	tls_stream_facts(client_side(s)->tls, &tls);
 	count_handshake(session_counters(s), &tls);
-	tlsrec_establish(&client_side(s)->gate, tls.is_tls13);
 	if (!facts)
 		return;
 	facts->version = tls.version;
@@ -175,16 +175,9 @@ static void handshake_failed(struct session *s, enum tls_result result)
 static void handshake_go_on(struct session *s)
 {
 	struct side *client = client_side(s);
-	enum tlsrec_fault fault =
-		tlsrec_pass(&client->gate, first_bytes(s), first_n(s), s->engine->now_ms);
 	enum tls_result result;
 
-	if (fault != TLSREC_FINE) {
-		refuse_with_alert(s, CLOSE_CLIENT_TLS, tlsrec_fault_alert(fault),
-				  tlsrec_fault_text(fault));
-		return;
-	}
-	tls_stream_give(client->tls, first_bytes(s), first_n(s));
+	tls_stream_give(client->tls, first_bytes(s), first_n(s), s->engine->now_ms);
 	result = tls_stream_handshake(client->tls);
 	(void)side_push(client);
 	if (result == TLS_DONE) {

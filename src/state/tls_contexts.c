@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "config/directive.h"
-#include "tls/context.h"
+#include "tls/client.h"
 #include "tls/library.h"
 #include "tls/problem.h"
+#include "tls/server.h"
 #include "tls/tickets.h"
 
 #define KEY_BYTES 32

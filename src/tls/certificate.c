@@ -3,7 +3,7 @@
 #include "tls/certificate.h"
 
 #include "base/check.h"
-#include "tls/reason.h"
+#include "tls/error_text.h"
 #include "tls/x509.h"
 
 #include <wolfssl/options.h>
@@ -217,7 +217,7 @@ static void read_leaf(struct loading *l, const struct DecodedCert *cert)
 static void add_unreadable(struct loading *l, const struct pem_block *block, int code)
 {
 	add_problem(l, TLS_ERROR, l->files->chain, "certificate %zu (line %zu) cannot be read: %s",
-		    l->links_n + 1, pem_line(l->file, block), reason_of_code(code));
+		    l->links_n + 1, pem_line(l->file, block), error_text_of_code(code));
 }
 
 static bool read_link(struct loading *l, const struct pem_block *block, const uint8_t *der, int n)
@@ -412,7 +412,7 @@ static void check_pair(struct loading *l)
 		return;
 	if (code != WOLFSSL_SUCCESS) {
 		add_problem(l, TLS_ERROR, path, "certificate and key cannot be used: %s",
-			    reason_of_code(code));
+			    error_text_of_code(code));
 		return;
 	}
 	for (size_t i = 1; i < l->links_n; i++) {

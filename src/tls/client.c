@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/context.h"
+#include "tls/client.h"
 
+#include "tls/ca_store.h"
 #include "tls/certificate.h"
 #include "tls/endpoint.h"
-#include "tls/trust.h"
+#include "tls/handshake.h"
+#include "tls/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -23,10 +25,10 @@ static bool prepare_trust(struct tls_client *c, const struct tls_client_config *
 		wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_NONE, NULL);
 		return true;
 	}
-	wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_PEER, stream_on_verify);
-	if (!trust_load(c->ctx, config->ca, "ca", problems))
+	wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_PEER, handshake_on_verify);
+	if (!ca_store_load(c->ctx, config->ca, "ca", problems))
 		return false;
-	return !config->crl || trust_revoke(c->ctx, config->crl, "crl", problems);
+	return !config->crl || ca_store_load_crls(c->ctx, config->crl, "crl", problems);
 }
 
 static bool prepare_certificate(struct tls_client *c, const struct tls_client_config *config,
@@ -83,7 +85,7 @@ int tls_client_create(const struct tls_client_config *config, struct tls_problem
 	c->ctx = wolfSSL_CTX_new(policy_method(&c->policy, false));
 	if (!c->ctx)
 		goto fail;
-	stream_prepare(c->ctx);
+	wolfSSL_CTX_SetMinRsaKey_Sz(c->ctx, X509_RSA_BITS_MIN); /* of CAs, too */
 	wolfSSL_CTX_set_session_cache_mode(c->ctx, WOLFSSL_SESS_CACHE_OFF);
 	if (!policy_apply(&c->policy, c->ctx) || !copy_sni(c, config->sni))
 		goto fail;

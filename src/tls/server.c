@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/context.h"
+#include "tls/server.h"
 
 #include "base/check.h"
+#include "tls/ca_store.h"
 #include "tls/certificate.h"
 #include "tls/endpoint.h"
-#include "tls/seal.h"
-#include "tls/trust.h"
+#include "tls/handshake.h"
+#include "tls/ticket_crypt.h"
+#include "tls/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -19,45 +21,48 @@
 
 /* ---- tickets ------------------------------------------------------------- */
 
-static void make_bond(const struct identity *identity, const char *name, struct seal_bond *bond)
+static void make_ticket_aad(const struct identity *identity, const struct handshake *h,
+			    struct ticket_aad *aad)
 {
-	size_t n = MIN(strlen(name), sizeof(bond->at) - BOND_BYTES);
+	const char *name = h->name ? h->name : "";
+	size_t n = MIN(strlen(name), sizeof(aad->at) - TICKET_DIGEST_BYTES);
 
-	memcpy(bond->at, identity->bond, BOND_BYTES);
-	memcpy(bond->at + BOND_BYTES, name, n);
-	bond->bytes = BOND_BYTES + n;
+	memcpy(aad->at, identity->ticket_digest, TICKET_DIGEST_BYTES);
+	memcpy(aad->at + TICKET_DIGEST_BYTES, name, n);
+	aad->bytes = TICKET_DIGEST_BYTES + n;
 }
 
 /*
- * The library's call to seal or open a ticket; @context is the identity. The
- * ticket opens only for the name it was issued under (RFC 8446, 4.2.11 and
+ * The library's call to encrypt or decrypt a ticket; @context is the identity.
+ * The ticket is good only for the name it was issued under (RFC 8446, 4.2.11 and
  * the attack that CVE-2025-23419 stands for).
  */
 /* lint: not our signature */
 static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
 		     unsigned char iv[WOLFSSL_TICKET_IV_SZ],
-		     unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int is_sealing, unsigned char *text,
-		     int bytes, int *ret_bytes, void *context)
+		     unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int is_encrypting,
+		     unsigned char *text, int bytes, int *ret_bytes, void *context)
 {
 	const struct identity *identity = context;
 	struct tls_tickets *tickets = identity->server->tickets;
-	struct seal seal = { name, iv, mac, text, (size_t)bytes };
-	struct seal_bond bond;
-	enum seal_result opened;
+	struct ticket_parts ticket = { name, iv, mac, text, (size_t)bytes };
+	struct handshake *h = handshake_of(ssl);
+	struct ticket_aad aad;
+	enum ticket_verdict verdict;
 
 	*ret_bytes = bytes;
 	if (!tickets)
-		return is_sealing ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
-	make_bond(identity, stream_asked_name(ssl), &bond);
-	if (is_sealing)
-		return seal_close(tickets, &seal, &bond) ? WOLFSSL_TICKET_RET_OK
-							 : WOLFSSL_TICKET_RET_FATAL;
-	opened = seal_open(tickets, &seal, &bond);
-	if (opened == SEAL_REFUSED)
+		return is_encrypting ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
+	make_ticket_aad(identity, h, &aad);
+	if (is_encrypting)
+		return ticket_encrypt(tickets, &ticket, &aad) ? WOLFSSL_TICKET_RET_OK
+							      : WOLFSSL_TICKET_RET_FATAL;
+	verdict = ticket_decrypt(tickets, &ticket, &aad);
+	if (verdict == TICKET_REFUSED)
 		return WOLFSSL_TICKET_RET_REJECT;
-	stream_on_ticket_opened(ssl);
+	h->has_good_ticket = true;
 	/* TLS 1.3 gives a new ticket each time, and takes _CREATE for a refusal. */
-	if (opened == SEAL_OPENED_OLD && wolfSSL_GetVersion(ssl) != WOLFSSL_TLSV1_3)
+	if (verdict == TICKET_GOOD_OLD_KEY && wolfSSL_GetVersion(ssl) != WOLFSSL_TLSV1_3)
 		return WOLFSSL_TICKET_RET_CREATE;
 	return WOLFSSL_TICKET_RET_OK;
 }
@@ -84,7 +89,7 @@ static bool prepare_tickets(struct identity *identity)
 }
 
 /* A digest of all that a resumed session takes for granted. */
-static bool make_policy_bond(struct identity *identity, const struct certificate *c)
+static bool make_ticket_digest(struct identity *identity, const struct certificate *c)
 {
 	const struct tls_server *s = identity->server;
 	const uint32_t numbers[] = { s->policy.min, s->policy.max, s->client_verify };
@@ -99,7 +104,7 @@ static bool make_policy_bond(struct identity *identity, const struct certificate
 				  (word32)strlen(s->policy.ciphers) + 1) == 0 &&
 		  wc_Sha256Update(&sha, (const byte *)s->policy.alpn,
 				  (word32)strlen(s->policy.alpn) + 1) == 0 &&
-		  wc_Sha256Final(&sha, identity->bond) == 0;
+		  wc_Sha256Final(&sha, identity->ticket_digest) == 0;
 	wc_Sha256Free(&sha);
 	return is_good;
 }
@@ -115,10 +120,11 @@ static bool prepare_verify(WOLFSSL_CTX *ctx, const struct tls_server_config *con
 		return true;
 	if (config->client_verify == TLS_VERIFY_REQUIRE)
 		mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-	wolfSSL_CTX_set_verify(ctx, mode, stream_on_verify);
-	if (!trust_load(ctx, config->client_ca, "client_ca", problems))
+	wolfSSL_CTX_set_verify(ctx, mode, handshake_on_verify);
+	if (!ca_store_load(ctx, config->client_ca, "client_ca", problems))
 		return false;
-	return !config->client_crl || trust_revoke(ctx, config->client_crl, "client_crl", problems);
+	return !config->client_crl ||
+	       ca_store_load_crls(ctx, config->client_crl, "client_crl", problems);
 }
 
 /* The same in all contexts, so its problems are said only once. */
@@ -130,7 +136,7 @@ static bool prepare_verifies(struct tls_server *s, const struct tls_server_confi
 	bool is_good;
 
 	is_good = prepare_verify(identity->ctx, config, s->identities_n == 0 ? problems : &again) &&
-		  prepare_verify(identity->deaf_ctx, config, &again);
+		  prepare_verify(identity->no_tickets_ctx, config, &again);
 	tls_problems_finish(&again);
 	return is_good;
 }
@@ -153,7 +159,7 @@ static WOLFSSL_CTX *make_context(const struct policy *policy, const struct certi
 
 	if (!ctx)
 		return NULL;
-	stream_prepare(ctx);
+	wolfSSL_CTX_SetMinRsaKey_Sz(ctx, X509_RSA_BITS_MIN); /* of peers and of CAs, too */
 	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
 	if (policy_apply(policy, ctx) && certificate_use(c, ctx))
 		return ctx;
@@ -161,19 +167,19 @@ static WOLFSSL_CTX *make_context(const struct policy *policy, const struct certi
 	return NULL;
 }
 
-static bool make_deaf_context(struct identity *identity, const struct certificate *c)
+static bool make_no_tickets_context(struct identity *identity, const struct certificate *c)
 {
-	identity->deaf_ctx = make_context(&identity->server->policy, c);
-	return identity->deaf_ctx &&
-	       wolfSSL_CTX_set_TicketEncCb(identity->deaf_ctx, NULL) == WOLFSSL_SUCCESS;
+	identity->no_tickets_ctx = make_context(&identity->server->policy, c);
+	return identity->no_tickets_ctx &&
+	       wolfSSL_CTX_set_TicketEncCb(identity->no_tickets_ctx, NULL) == WOLFSSL_SUCCESS;
 }
 
 static bool make_contexts(struct identity *identity, const struct certificate *c)
 {
 	identity->ctx = make_context(&identity->server->policy, c);
-	if (!identity->ctx || !make_deaf_context(identity, c))
+	if (!identity->ctx || !make_no_tickets_context(identity, c))
 		return false;
-	return prepare_tickets(identity) && make_policy_bond(identity, c);
+	return prepare_tickets(identity) && make_ticket_digest(identity, c);
 }
 
 static void add_identity(struct tls_server *s, const struct tls_server_config *config,
@@ -202,7 +208,7 @@ static void free_identity(struct identity *identity)
 		free(identity->names[i]);
 	free(identity->names);
 	wolfSSL_CTX_free(identity->ctx);
-	wolfSSL_CTX_free(identity->deaf_ctx);
+	wolfSSL_CTX_free(identity->no_tickets_ctx);
 }
 
 /* ---- names --------------------------------------------------------------- */
@@ -221,31 +227,31 @@ static bool list_names(struct tls_server *s)
 
 		for (size_t k = 0; k < identity->names_n; k++)
 			s->names[s->names_n++] =
-				(struct choice_entry){ identity->names[k], i, identity->kind };
+				(struct certificate_name){ identity->names[k], i, identity->kind };
 	}
-	choice_sort(s->names, s->names_n);
+	certificate_sort(s->names, s->names_n);
 	return true;
 }
 
 /* The first certificate, or another for its first name that fits this client better. */
 static struct identity *choose_default(struct tls_server *s, const struct tls_offer *offer)
 {
-	const struct choice_entry *entry = NULL;
+	const struct certificate_name *entry = NULL;
 	struct tls_offer other = *offer;
 
 	if (s->identities[0].names_n > 0) {
 		other.name = s->identities[0].names[0];
-		entry = choice_find(s->names, s->names_n, &other, s->policy.max);
+		entry = certificate_select(s->names, s->names_n, &other, s->policy.max);
 	}
 	return &s->identities[entry ? entry->certificate : 0];
 }
 
-struct identity *server_choose(struct tls_server *s, const struct tls_offer *offer)
+struct identity *tls_server_choose(struct tls_server *s, const struct tls_offer *offer)
 {
-	const struct choice_entry *entry = NULL;
+	const struct certificate_name *entry = NULL;
 
 	if (offer->name[0] != '\0')
-		entry = choice_find(s->names, s->names_n, offer, s->policy.max);
+		entry = certificate_select(s->names, s->names_n, offer, s->policy.max);
 	if (entry)
 		return &s->identities[entry->certificate];
 	if (offer->name[0] != '\0' && s->unknown_sni == TLS_UNKNOWN_REJECT)
@@ -258,12 +264,7 @@ bool tls_server_knows(const struct tls_server *s, const char *name)
 	const struct tls_offer offer = { .name = name };
 
 	return name[0] == '\0' || s->unknown_sni == TLS_UNKNOWN_DEFAULT ||
-	       choice_find(s->names, s->names_n, &offer, s->policy.max);
-}
-
-const char *tls_server_name(const struct tls_server *s, size_t i)
-{
-	return i < s->names_n ? s->names[i].name : NULL;
+	       certificate_select(s->names, s->names_n, &offer, s->policy.max);
 }
 
 /* ---- the server ---------------------------------------------------------- */

@@ -12,13 +12,13 @@
 
 #include "base/check.h"
 #include "base/def.h"
-#include "tls/certificate.h"
-#include "tls/choice.h"
+#include "proto/record_filter.h"
+#include "tls/client.h"
 #include "tls/endpoint.h"
+#include "tls/error_text.h"
+#include "tls/handshake.h"
 #include "tls/memory.h"
-#include "tls/peer_name.h"
-#include "tls/reason.h"
-#include "tls/x509.h"
+#include "tls/server.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -31,8 +31,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER_BYTES 5
-#define RECORD_ALERT 21
 #define ALERT_BYTES 2
 
 /*
@@ -49,12 +47,6 @@ enum {
 #endif
 };
 
-/*
- * Records without data that one call deals with; each may cost an answer and
- * two key derivations. An honest peer never sends so many in a row.
- */
-#define CONTROL_IN_A_ROW_MAX 16
-
 struct tls_stream {
 	WOLFSSL *ssl;
 	struct tls_server *server; /* one of these two */
@@ -63,68 +55,53 @@ struct tls_stream {
 	void *owner;
 	const uint8_t *input; /* what is left of the span */
 	size_t input_left;
-	uint64_t records;            /* whole ones, since the handshake */
-	uint64_t data_records;       /* those that had data */
-	uint64_t control_before;     /* those that had none, before the call that is running */
-	char *name;                  /* that was asked for; until the handshake is over */
-	char *alpn;                  /* NULL: none */
-	char *peer;                  /* NULL: no certificate */
-	char *reason;                /* NULL: nothing failed */
-	enum tls_result end;         /* TLS_DONE: reading goes on; else what every read answers */
-	int refusal;                 /* our own, of the peer's certificate: a code of the library */
-	struct choice_fit offer;     /* for words, should it fail */
-	struct peer_address address; /* that the peer must prove */
-	uint16_t record_left;        /* of the body that is passing */
-	uint8_t header[HEADER_BYTES], header_bytes;
-	bool input_ended;
+	uint64_t now_ms; /* when it came */
+	struct tlsrec record;
+	struct record_filter filter;
+	enum record_fault fault; /* RECORD_FINE: the filter has refused nothing */
+	uint64_t records;        /* whole ones, since the handshake */
+	uint64_t data_records;   /* those that had data */
+	char *alpn;              /* NULL: none */
+	char *reason;            /* NULL: nothing failed */
+	enum tls_result end;     /* TLS_DONE: reading goes on; else what every read answers */
+	struct offer_fit offer;  /* for words, should it fail */
+	struct handshake handshake;
 	bool established;
-	bool closed; /* close_notify was sent */
-	bool flooded;
-	bool ticket_opened; /* the client's; the library may still have refused it */
-	bool lacks_memory;  /* or did, in this call or in this handshake */
+	bool closed;       /* close_notify was sent */
+	bool lacks_memory; /* or did, in this call or in this handshake */
 };
 
 /* ---- between the library and the buffers --------------------------------- */
 
-static void count_records(struct tls_stream *s, const uint8_t *bytes, size_t n)
+/* Up to the next end of a header or body; false: this record must not come here. */
+static bool pass_some(struct tls_stream *s, size_t *at, size_t n)
 {
-	while (n > 0) {
-		size_t took;
+	enum tlsrec_passed passed;
 
-		if (s->header_bytes < HEADER_BYTES) {
-			took = MIN(n, (size_t)(HEADER_BYTES - s->header_bytes));
-			memcpy(s->header + s->header_bytes, bytes, took);
-			s->header_bytes += (uint8_t)took;
-			if (s->header_bytes == HEADER_BYTES)
-				s->record_left = (uint16_t)(s->header[3] << 8 | s->header[4]);
-		} else {
-			took = MIN(n, s->record_left);
-			s->record_left -= (uint16_t)took;
-		}
-		if (s->header_bytes == HEADER_BYTES && s->record_left == 0) {
-			s->header_bytes = 0;
-			s->records++;
-		}
-		bytes += took;
-		n -= took;
-	}
+	*at += tlsrec_walk(&s->record, s->input + *at, n - *at, &passed);
+	if (passed == TLSREC_RECORD)
+		s->records++;
+	if (passed != TLSREC_HEADER)
+		return true;
+	s->fault = record_filter_judge(&s->filter, s->record.header, s->now_ms);
+	if (s->fault == RECORD_FINE && s->established)
+		s->fault = record_filter_count(&s->filter, s->records - s->data_records, s->now_ms);
+	return s->fault == RECORD_FINE;
 }
 
 static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
 {
-	struct tls_stream *s = context;
-	size_t n = MIN((size_t)size, s->input_left);
+	struct tls_stream *s = container_of(context, struct tls_stream, handshake);
+	size_t n = MIN((size_t)size, s->input_left), at = 0;
 
 	(void)ssl;
-	if (n == 0)
-		return s->input_ended ? WOLFSSL_CBIO_ERR_CONN_CLOSE : WOLFSSL_CBIO_ERR_WANT_READ;
-	if (s->established &&
-	    tls_stream_control_records(s) > s->control_before + CONTROL_IN_A_ROW_MAX) {
-		s->flooded = true;
-		return WOLFSSL_CBIO_ERR_WANT_READ;
+	while (at < n && s->fault == RECORD_FINE) {
+		if (!pass_some(s, &at, n))
+			break;
 	}
+	if (n == 0 || s->fault != RECORD_FINE)
+		return WOLFSSL_CBIO_ERR_WANT_READ;
 	memcpy(out, s->input, n);
-	count_records(s, s->input, n);
 	s->input += n;
 	s->input_left -= n;
 	return (int)n;
@@ -139,53 +116,6 @@ static int on_send(WOLFSSL *ssl, char *bytes, int n, void *context)
 		return n;
 	s->lacks_memory = true;
 	return WOLFSSL_CBIO_ERR_GENERAL;
-}
-
-void stream_prepare(struct WOLFSSL_CTX *ctx)
-{
-	wolfSSL_CTX_SetIORecv(ctx, on_receive);
-	wolfSSL_CTX_SetIOSend(ctx, on_send);
-	wolfSSL_CTX_SetMinRsaKey_Sz(ctx, X509_RSA_BITS_MIN); /* of peers and of CAs, too */
-}
-
-/* The name in the peer's certificate is kept for the log. */
-static bool keep_peer(struct tls_stream *s, const WOLFSSL_BUFFER_INFO *leaf)
-{
-	char name[TLS_PEER_NAME_BYTES];
-
-	if (s->peer)
-		return true;
-	certificate_common_name(leaf->buffer, leaf->length, name, sizeof(name));
-	s->peer = strdup(name);
-	s->lacks_memory |= !s->peer;
-	return s->peer != NULL;
-}
-
-int stream_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
-{
-	struct tls_stream *s = store->userCtx;
-	const WOLFSSL_BUFFER_INFO *leaf = store->certs;
-
-	if (!is_good || store->error_depth != 0 || store->totalCerts < 1)
-		return is_good;
-	s->refusal = x509_chain_fault(leaf, (size_t)store->totalCerts, s->server);
-	if (s->address.bytes > 0 && !peer_address_fits(&s->address, leaf->buffer, leaf->length))
-		s->refusal = IPADDR_MISMATCH;
-	return s->refusal == 0 && keep_peer(s, leaf);
-}
-
-const char *stream_asked_name(WOLFSSL *ssl)
-{
-	const struct tls_stream *s = wolfSSL_GetIOReadCtx(ssl);
-
-	return s->name ? s->name : "";
-}
-
-void stream_on_ticket_opened(WOLFSSL *ssl)
-{
-	struct tls_stream *s = wolfSSL_GetIOReadCtx(ssl);
-
-	s->ticket_opened = true;
 }
 
 /* ---- beginning and end --------------------------------------------------- */
@@ -203,9 +133,10 @@ static struct tls_stream *create(WOLFSSL_CTX *ctx, tls_send_fn *send, void *owne
 		free(s);
 		return NULL;
 	}
-	wolfSSL_SetIOReadCtx(s->ssl, s);
+	wolfSSL_SSLSetIORecv(s->ssl, on_receive);
+	wolfSSL_SSLSetIOSend(s->ssl, on_send);
 	wolfSSL_SetIOWriteCtx(s->ssl, s);
-	wolfSSL_SetCertCbCtx(s->ssl, s);
+	handshake_attach(&s->handshake, s->ssl);
 	return s;
 }
 
@@ -219,7 +150,7 @@ static bool use_alpn(struct tls_stream *s, const struct policy *policy,
 		return true;
 	memcpy(list, policy->alpn, sizeof(list));
 	if (offer)
-		choice_of_alpn(list, offer);
+		offer_choose_alpn(list, offer);
 	return wolfSSL_UseALPN(s->ssl, list, (unsigned)strlen(list),
 			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
 }
@@ -229,14 +160,22 @@ static WOLFSSL_CTX *context_for(const struct identity *identity, const struct tl
 {
 	bool is_too_long = offer && offer->ticket_bytes > TICKET_BYTES_MAX;
 
-	return is_too_long ? identity->deaf_ctx : identity->ctx;
+	return is_too_long ? identity->no_tickets_ctx : identity->ctx;
+}
+
+static bool keep_name(struct tls_stream *s, const struct tls_offer *offer)
+{
+	if (offer->name[0] == '\0')
+		return true;
+	s->handshake.name = strdup(offer->name);
+	return s->handshake.name != NULL;
 }
 
 int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, tls_send_fn *send,
 		      void *owner, struct tls_stream **ret_stream)
 {
 	static const struct tls_offer nothing = { .name = "" };
-	struct identity *identity = server_choose(server, offer ? offer : &nothing);
+	struct identity *identity = tls_server_choose(server, offer ? offer : &nothing);
 	struct tls_stream *s;
 
 	if (!identity)
@@ -245,11 +184,10 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 	if (!s)
 		return -ENOMEM;
 	s->server = tls_server_ref(server);
-	if (offer && offer->name[0] != '\0')
-		s->name = strdup(offer->name);
+	s->handshake.peer_is_client = true;
 	if (offer)
-		choice_fit_of(&s->offer, offer, &server->policy);
-	if ((offer && offer->name[0] != '\0' && !s->name) || !use_alpn(s, &server->policy, offer)) {
+		offer_fit_of(&s->offer, offer, &server->policy);
+	if ((offer && !keep_name(s, offer)) || !use_alpn(s, &server->policy, offer)) {
 		tls_stream_destroy(s);
 		return -ENOMEM;
 	}
@@ -270,8 +208,8 @@ static bool use_names(struct tls_stream *s, const struct peer_name *verify)
 	if (s->client->insecure)
 		return true;
 	CHECK(verify);
-	s->address = verify->address; /* stream_on_verify() compares it */
-	return s->address.bytes > 0 ||
+	s->handshake.address = verify->address; /* handshake_on_verify() compares it */
+	return verify->address.bytes > 0 ||
 	       wolfSSL_check_domain_name(s->ssl, verify->host) == WOLFSSL_SUCCESS;
 }
 
@@ -308,26 +246,20 @@ void tls_stream_destroy(struct tls_stream *s)
 	wolfSSL_free(s->ssl);
 	tls_server_unref(s->server);
 	tls_client_unref(s->client);
-	free(s->name);
+	handshake_finish(&s->handshake);
 	free(s->alpn);
-	free(s->peer);
 	free(s->reason);
 	free(s);
 }
 
 /* ---- input --------------------------------------------------------------- */
 
-void tls_stream_give(struct tls_stream *s, const void *bytes, size_t n)
+void tls_stream_give(struct tls_stream *s, const void *bytes, size_t n, uint64_t now_ms)
 {
 	CHECK(s->input_left == 0);
-	CHECK(!s->input_ended);
 	s->input = bytes;
 	s->input_left = n;
-}
-
-void tls_stream_give_end(struct tls_stream *s)
-{
-	s->input_ended = true;
+	s->now_ms = now_ms;
 }
 
 size_t tls_stream_input_left(const struct tls_stream *s)
@@ -358,10 +290,10 @@ static void set_reason(struct tls_stream *s, const char *format, ...)
  */
 static int alert_in_clear(const struct tls_stream *s)
 {
-	bool is_alert = s->header_bytes == HEADER_BYTES && s->header[0] == RECORD_ALERT &&
-			s->header[3] == 0 && s->header[4] == ALERT_BYTES;
+	bool is_alert = s->record.header[0] == TLSREC_ALERT &&
+			tlsrec_body_bytes(&s->record) == ALERT_BYTES;
 
-	if (s->established || !is_alert || s->record_left < ALERT_BYTES ||
+	if (s->established || !is_alert || s->record.left < ALERT_BYTES ||
 	    s->input_left < ALERT_BYTES)
 		return -1;
 	return s->input[1];
@@ -376,6 +308,26 @@ static int alert_received(const struct tls_stream *s)
 		return history.last_rx.code;
 	return alert_in_clear(s);
 }
+
+#ifdef RINGMAIN_WOLFSSL_OWN
+/* The library's own, in no public header. */
+int SendAlert(WOLFSSL *ssl, int severity, int type);
+
+static void send_alert(struct tls_stream *s, enum tlsrec_alert alert)
+{
+	(void)SendAlert(s->ssl, alert_fatal, alert);
+}
+#else
+/* Only before there are keys can it be had without the library. */
+static void send_alert(struct tls_stream *s, enum tlsrec_alert alert)
+{
+	uint8_t record[TLSREC_ALERT_BYTES];
+
+	tlsrec_write_alert(record, alert);
+	if (!s->established)
+		(void)s->send(s->owner, record, sizeof(record));
+}
+#endif
 
 static const char *peer_word(const struct tls_stream *s)
 {
@@ -399,19 +351,20 @@ static enum tls_result fail(struct tls_stream *s, int code)
 	const char *peer = peer_word(s);
 	int alert = alert_received(s);
 
-	s->lacks_memory |= memory_ran_out() || code == MEMORY_E;
-	if (s->flooded)
-		set_reason(s, "%s sends too many TLS records without data", peer);
+	s->lacks_memory |= memory_ran_out() || code == MEMORY_E || s->handshake.lacks_memory;
+	if (s->fault != RECORD_FINE)
+		set_reason(s, "%s", record_fault_text(s->fault));
 	else if (alert > 0)
-		set_reason(s, "%s sent the alert: %s", peer, reason_of_alert(alert));
+		set_reason(s, "%s sent the alert: %s", peer, error_text_of_alert(alert));
 	else if (s->established && code == DUPLICATE_MSG_E)
 		set_reason(s, "%s asks for a renegotiation", peer);
 	else if ((is_version_code(code) || !s->offer.version_fits) && s->offer.version > 0)
-		set_reason(s, "client offers only %s", reason_of_version(s->offer.version));
+		set_reason(s, "client offers only %s", error_text_of_version(s->offer.version));
 	else if (s->offer.version > 0 && !s->offer.group_fits)
 		set_reason(s, "no key exchange group in common");
 	else
-		set_reason(s, "%s", reason_of_code(s->refusal ? s->refusal : code));
+		set_reason(s, "%s",
+			   error_text_of_code(s->handshake.refusal ? s->handshake.refusal : code));
 	s->end = TLS_FAILED;
 	return s->end;
 }
@@ -422,21 +375,16 @@ static enum tls_result judge(struct tls_stream *s, int ret)
 	int code = wolfSSL_get_error(s->ssl, ret);
 
 	s->lacks_memory |= memory_ran_out();
-	if (s->flooded)
+	if (s->fault != RECORD_FINE) {
+		if (!s->closed)
+			send_alert(s, record_fault_alert(s->fault));
 		return fail(s, 0);
+	}
 	switch (code) {
 	case WOLFSSL_ERROR_WANT_READ:
 		return TLS_WANT_INPUT;
 	case WOLFSSL_ERROR_ZERO_RETURN:
 		s->end = TLS_CLOSED;
-		return s->end;
-	case SOCKET_PEER_CLOSED_E:
-	case SOCKET_ERROR_E:
-	case WOLFSSL_ERROR_SYSCALL:
-		if (!s->input_ended || s->input_left > 0)
-			return fail(s, code);
-		set_reason(s, "connection ended without close_notify");
-		s->end = TLS_TRUNCATED;
 		return s->end;
 	default:
 		return fail(s, code);
@@ -473,12 +421,13 @@ static enum tls_result establish(struct tls_stream *s)
 {
 	if (!keep_alpn(s))
 		return fail(s, MEMORY_E);
-	if (s->address.bytes > 0 && !s->peer) /* stream_on_verify() was not asked */
+	if (s->handshake.address.bytes > 0 && !s->handshake.peer) /* nobody has compared it */
 		return fail(s, IPADDR_MISMATCH);
 	wolfSSL_FreeArrays(s->ssl);
-	free(s->name);
-	s->name = NULL;
+	free(s->handshake.name);
+	s->handshake.name = NULL;
 	s->established = true;
+	record_filter_establish(&s->filter, wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3);
 	s->records = 0;
 	return TLS_DONE;
 }
@@ -497,18 +446,12 @@ enum tls_result tls_stream_handshake(struct tls_stream *s)
 
 /* ---- data ---------------------------------------------------------------- */
 
-uint64_t tls_stream_control_records(const struct tls_stream *s)
-{
-	return s->records - s->data_records;
-}
-
 /* One record's plaintext, or what is left of it. */
 static int read_some(struct tls_stream *s, uint8_t *plain, size_t size)
 {
 	bool is_new = wolfSSL_pending(s->ssl) == 0;
 	int n;
 
-	s->control_before = tls_stream_control_records(s);
 	begin_call(s);
 	n = wolfSSL_read(s->ssl, plain, (int)size);
 	if (n > 0 && is_new)
@@ -533,8 +476,7 @@ enum tls_result tls_stream_read(struct tls_stream *s, void *plain, size_t size, 
 			result = judge(s, got);
 	}
 	*ret_n = n;
-	if (result == TLS_DONE && s->input_left == 0 && !s->input_ended &&
-	    wolfSSL_pending(s->ssl) == 0)
+	if (result == TLS_DONE && s->input_left == 0 && wolfSSL_pending(s->ssl) == 0)
 		return TLS_WANT_INPUT;
 	return result;
 }
@@ -545,7 +487,7 @@ enum tls_result tls_stream_write(struct tls_stream *s, const void *plain, size_t
 
 	CHECK(s->established && !s->closed);
 	CHECK(n <= INT_MAX);
-	if (s->end == TLS_FAILED || s->end == TLS_TRUNCATED)
+	if (s->end == TLS_FAILED)
 		return TLS_FAILED;
 	if (n == 0)
 		return TLS_DONE;
@@ -562,7 +504,7 @@ enum tls_result tls_stream_close(struct tls_stream *s)
 
 	CHECK(s->established && !s->closed);
 	s->closed = true;
-	if (s->end == TLS_FAILED || s->end == TLS_TRUNCATED)
+	if (s->end == TLS_FAILED)
 		return TLS_FAILED;
 	begin_call(s);
 	ret = wolfSSL_shutdown(s->ssl);
@@ -583,9 +525,9 @@ void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
 		.openssl = policy_cipher_openssl(cipher),
 		.group = group ? group : "",
 		.alpn = s->alpn ? s->alpn : "",
-		.peer = s->peer ? s->peer : "",
-		.has_peer = s->peer,
+		.peer = s->handshake.peer ? s->handshake.peer : "",
+		.has_peer = s->handshake.peer,
 		.is_tls13 = wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3,
-		.resumed = s->ticket_opened && wolfSSL_session_reused(s->ssl) != 0,
+		.resumed = s->handshake.has_good_ticket && wolfSSL_session_reused(s->ssl) != 0,
 	};
 }

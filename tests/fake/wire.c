@@ -115,10 +115,10 @@ static long give(struct wire *w)
 {
 	long got = w->in_at < w->in_n ? 1 : fill(w);
 
+	if (got == 0)
+		return -ECONNRESET; /* without close_notify */
 	if (got > 0)
-		tls_stream_give(w->tls, w->in + w->in_at, w->in_n - w->in_at);
-	else if (got == 0)
-		tls_stream_give_end(w->tls);
+		tls_stream_give(w->tls, w->in + w->in_at, w->in_n - w->in_at, 0);
 	w->in_at = w->in_n;
 	return got < 0 ? got : 1;
 }
@@ -134,8 +134,6 @@ static long decrypt(struct wire *w, void *ret_bytes, size_t size)
 			return (long)n;
 		if (result == TLS_CLOSED)
 			return 0;
-		if (result == TLS_TRUNCATED)
-			return -ECONNRESET;
 		if (result == TLS_FAILED)
 			return -EPROTO;
 		if (result == TLS_WANT_INPUT) {

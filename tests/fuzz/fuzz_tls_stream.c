@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * A TLS stream over memory, and in front of it the gate for records. The first
- * byte says what to do with the others:
+ * A TLS stream over memory. The first byte says what to do with the others:
  *
  *   0x03  who reads them: 0 a server, 1 a client, 2 and 3 a server that has
  *         finished its handshake with an honest client; with 3 they are not
@@ -15,7 +14,6 @@
 #include "fuzz/fuzz.h"
 
 #include "base/check.h"
-#include "proto/tlsrec.h"
 #include "tls/library.h"
 #include "tls/kit.h"
 
@@ -66,7 +64,7 @@ static enum tls_result drain(struct kit_side *side)
 		result = tls_stream_read(side->stream, plain, sizeof(plain), &n);
 		CHECK(n <= sizeof(plain));
 	} while (result == TLS_DONE);
-	if (result != TLS_FAILED && result != TLS_TRUNCATED)
+	if (result != TLS_FAILED)
 		CHECK(tls_stream_write(side->stream, "answer", 6) != TLS_WANT_INPUT);
 	return result;
 }
@@ -91,23 +89,14 @@ static void feed_all(struct kit_side *side, bool established, const uint8_t *dat
 		     size_t chunk)
 {
 	enum tls_result result = TLS_WANT_INPUT;
-	struct tlsrec gate;
 
-	tlsrec_init(&gate);
 	while (size > 0 && result == TLS_WANT_INPUT) {
 		size_t n = MIN(size, chunk);
 
-		/* The gate only has to survive: what it refuses the stream gets too. */
-		(void)!tlsrec_pass(&gate, data, n, size);
-		tls_stream_give(side->stream, data, n);
+		tls_stream_give(side->stream, data, n, 0);
 		result = feed(side, &established);
 		data += n;
 		size -= n;
-	}
-	if (result == TLS_WANT_INPUT) {
-		tls_stream_give_end(side->stream);
-		result = feed(side, &established);
-		CHECK(result != TLS_WANT_INPUT);
 	}
 	CHECK(strlen(tls_stream_reason(side->stream)) > 0);
 }

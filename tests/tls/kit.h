@@ -8,7 +8,9 @@
  */
 
 #include "base/def.h"
+#include "tls/client.h"
 #include "tls/library.h"
+#include "tls/server.h"
 #include "tls/stream.h"
 
 #include <stdio.h>
@@ -71,7 +73,8 @@ struct kit_side {
 	uint8_t *inbox;
 	size_t inbox_n;
 	uint8_t *span;
-	size_t sent; /* by it, in all */
+	size_t sent;     /* by it, in all */
+	uint64_t now_ms; /* of its clock */
 	struct kit_side *peer;
 };
 
@@ -116,7 +119,7 @@ static inline bool kit_give(struct kit_pair *p, struct kit_side *side)
 	memcpy(side->span, side->inbox, n);
 	side->inbox_n -= n;
 	memmove(side->inbox, side->inbox + n, side->inbox_n);
-	tls_stream_give(side->stream, side->span, n);
+	tls_stream_give(side->stream, side->span, n, side->now_ms);
 	return true;
 }
 

@@ -54,7 +54,7 @@ static bool peer_give(struct peer *p)
 		return true;
 	p->end = peer_recv(p->fd, p->came, sizeof(p->came));
 	if (p->end > 0)
-		tls_stream_give(p->stream, p->came, (size_t)p->end);
+		tls_stream_give(p->stream, p->came, (size_t)p->end, 0);
 	return p->end > 0;
 }
 

@@ -54,7 +54,7 @@ static enum tls_result answer(struct served *served)
 	long n = peer_recv(served->fd, served->bytes, sizeof(served->bytes));
 
 	assert_true(n > 0);
-	tls_stream_give(served->tls, served->bytes, (size_t)n);
+	tls_stream_give(served->tls, served->bytes, (size_t)n, 0);
 	return tls_stream_handshake(served->tls);
 }
 

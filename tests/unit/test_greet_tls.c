@@ -53,7 +53,7 @@ static enum tls_result answer(struct visitor *v)
 	long n = peer_recv(v->fd, v->bytes, sizeof(v->bytes));
 
 	assert_true(n > 0);
-	tls_stream_give(v->tls, v->bytes, (size_t)n);
+	tls_stream_give(v->tls, v->bytes, (size_t)n, 0);
 	return tls_stream_handshake(v->tls);
 }
 

@@ -379,6 +379,7 @@ static enum tls_result update_keys(unsigned n, size_t *ret_answer_bytes)
 	wolfSSL_SetIOReadCtx(ssl, &p.client);
 	wolfSSL_SetIOWriteCtx(ssl, &p.client);
 	handshake(ssl, &p);
+	p.server.now_ms = 2000; /* what the handshake had counts no more */
 	for (unsigned i = 0; i < n; i++)
 		assert_int_equal(wolfSSL_update_keys(ssl), WOLFSSL_SUCCESS);
 	assert_int_equal(wolfSSL_write(ssl, "hello", 5), 5);
@@ -387,13 +388,12 @@ static enum tls_result update_keys(unsigned n, size_t *ret_answer_bytes)
 	*ret_answer_bytes = p.server.sent - before;
 	if (result == TLS_WANT_INPUT) {
 		assert_int_equal(got, 5);
-		assert_int_equal(tls_stream_control_records(p.server.stream), n);
 		/* The other direction has new keys too. */
 		assert_int_equal(tls_stream_write(p.server.stream, "world", 5), TLS_DONE);
 		assert_int_equal(wolfSSL_read(ssl, text, sizeof(text)), 5);
 	} else {
 		assert_string_equal(tls_stream_reason(p.server.stream),
-				    "client sends too many TLS records without data");
+				    "too many TLS records without data");
 	}
 	wolfSSL_free(ssl);
 	kit_part(&p);
@@ -409,7 +409,7 @@ static void key_updates_are_answered(void **state)
 	(void)state;
 	assert_int_equal(update_keys(1, &answer), TLS_WANT_INPUT);
 	assert_int_equal(answer, 27);
-	assert_int_equal(update_keys(16, &answer), TLS_WANT_INPUT);
+	assert_int_equal(update_keys(32, &answer), TLS_WANT_INPUT);
 	assert_true(answer <= TLS_OVERHEAD_BYTES);
 }
 
@@ -418,7 +418,7 @@ static void a_flood_of_key_updates_ends_the_session(void **state)
 	size_t answer;
 
 	(void)state;
-	assert_int_equal(update_keys(17, &answer), TLS_FAILED);
+	assert_int_equal(update_keys(33, &answer), TLS_FAILED);
 	assert_true(answer <= TLS_OVERHEAD_BYTES);
 	assert_int_equal(update_keys(1000, &answer), TLS_FAILED);
 	assert_true(answer <= TLS_OVERHEAD_BYTES);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_REASON_H
-#define TLS_REASON_H
+#ifndef TLS_ERROR_TEXT_H
+#define TLS_ERROR_TEXT_H
 
 /*
  * The library's codes and the protocol's alerts in words that an operator can
@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 /* "unknown CA" for one of the library's error codes. */
-const char *reason_of_code(int code);
+const char *error_text_of_code(int code);
 
 /* "certificate expired" for an alert that the peer sent. */
-const char *reason_of_alert(int alert);
+const char *error_text_of_alert(int alert);
 
 /* "TLS 1.0" for a version's number on the wire. */
-const char *reason_of_version(uint16_t version);
+const char *error_text_of_version(uint16_t version);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/trust.h"
+#include "tls/ca_store.h"
 
 #include "tls/pem.h"
-#include "tls/reason.h"
+#include "tls/error_text.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -59,7 +59,7 @@ static bool add_all(WOLFSSL_CTX *ctx, const struct reading *r, struct tls_proble
 		else if (!r->is_quiet)
 			tls_problem_add(problems, r->severity, r->setting, r->path,
 					"%s %zu (line %zu) is not used: %s", r->what, seen,
-					pem_line(&file, &block), reason_of_code(code));
+					pem_line(&file, &block), error_text_of_code(code));
 	}
 	pem_close(&file);
 	if (added == 0)
@@ -68,8 +68,8 @@ static bool add_all(WOLFSSL_CTX *ctx, const struct reading *r, struct tls_proble
 	return problems->errors_n == errors;
 }
 
-bool trust_load(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
-		struct tls_problems *problems)
+bool ca_store_load(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+		   struct tls_problems *problems)
 {
 	const struct reading reading = {
 		.path = path ? path : SYSTEM_BUNDLE,
@@ -84,8 +84,8 @@ bool trust_load(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
 	return add_all(ctx, &reading, problems);
 }
 
-bool trust_revoke(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
-		  struct tls_problems *problems)
+bool ca_store_load_crls(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+			struct tls_problems *problems)
 {
 	const struct reading reading = {
 		.path = path,

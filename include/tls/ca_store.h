@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_TRUST_H
-#define TLS_TRUST_H
+#ifndef TLS_CA_STORE_H
+#define TLS_CA_STORE_H
 
 /*
  * Whose certificates a context believes: certification authorities and their
@@ -18,11 +18,11 @@ struct WOLFSSL_CTX;
  * Trusts every certificate in @path, or with NULL the system's. @setting is
  * the key in the INI file. False: there are errors in @problems.
  */
-MUST_CHECK bool trust_load(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
-			   struct tls_problems *problems);
+MUST_CHECK bool ca_store_load(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+			      struct tls_problems *problems);
 
 /* From now on peers are checked against the lists in @path: every CA needs one. */
-MUST_CHECK bool trust_revoke(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
-			     struct tls_problems *problems);
+MUST_CHECK bool ca_store_load_crls(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+				   struct tls_problems *problems);
 
 #endif

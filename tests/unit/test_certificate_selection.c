@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/choice.h"
+#include "tls/certificate_selection.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,12 +62,12 @@ static void a_key_fits_what_a_client_can_verify(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		if (choice_fits(cases[i].kind, &cases[i].offer, cases[i].max) != cases[i].fits)
+		if (certificate_fits(cases[i].kind, &cases[i].offer, cases[i].max) != cases[i].fits)
 			fail_msg("case %zu", i);
 	}
 }
 
-static struct choice_entry entries[] = {
+static struct certificate_name entries[] = {
 	{ "db.example.com", 0, KEY_RSA },        { "db.example.com", 1, KEY_ED25519 },
 	{ "db.example.com", 2, KEY_ECDSA_P256 }, { "*.example.com", 3, KEY_ECDSA_P256 },
 	{ "*.example.com", 4, KEY_RSA },         { "*.deep.example.com", 5, KEY_RSA },
@@ -82,8 +82,8 @@ static int find(const char *name, const uint16_t *schemes, size_t n)
 					 .versions = LIST(v13),
 					 .suites = LIST(all_suites),
 					 .signatures = { schemes, n } };
-	const struct choice_entry *entry =
-		choice_find(entries, ARRAY_LEN(entries), &offer, TLS_1_3);
+	const struct certificate_name *entry =
+		certificate_select(entries, ARRAY_LEN(entries), &offer, TLS_1_3);
 
 	return entry ? (int)entry->certificate : -1;
 }
@@ -113,7 +113,7 @@ static void the_name_decides_and_then_the_key(void **state)
 	};
 
 	(void)state;
-	choice_sort(entries, ARRAY_LEN(entries));
+	certificate_sort(entries, ARRAY_LEN(entries));
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_int_equal(find(cases[i].name, cases[i].schemes.at, cases[i].schemes.n),
 				 cases[i].certificate);
@@ -128,7 +128,7 @@ static void a_name_of_any_length_is_survived(void **state)
 	name[1] = '.';
 	name[sizeof(name) - 1] = '\0';
 	assert_int_equal(find(name, all_schemes, 1), -1);
-	assert_null(choice_find(entries, 0, &(struct tls_offer){ .name = "a.b" }, TLS_1_3));
+	assert_null(certificate_select(entries, 0, &(struct tls_offer){ .name = "a.b" }, TLS_1_3));
 }
 
 int main(void)
@@ -139,5 +139,5 @@ int main(void)
 		cmocka_unit_test(a_name_of_any_length_is_survived),
 	};
 
-	return cmocka_run_group_tests_name("choice", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("certificate_selection", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/reason.h"
+#include "tls/error_text.h"
 
 #include "base/def.h"
 
@@ -87,7 +87,7 @@ static const struct {
 	{ MEMORY_ERROR, "out of memory" },
 };
 
-const char *reason_of_code(int code)
+const char *error_text_of_code(int code)
 {
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
 		if (codes[i].code == code)
@@ -127,7 +127,7 @@ static const struct {
 	{ 120, "no application protocol" },
 };
 
-const char *reason_of_alert(int alert)
+const char *error_text_of_alert(int alert)
 {
 	for (size_t i = 0; i < ARRAY_LEN(alerts); i++) {
 		if (alerts[i].alert == alert)
@@ -136,7 +136,7 @@ const char *reason_of_alert(int alert)
 	return "unknown alert";
 }
 
-const char *reason_of_version(uint16_t version)
+const char *error_text_of_version(uint16_t version)
 {
 	static const char *const names[] = { "SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2",
 					     "TLS 1.3" };

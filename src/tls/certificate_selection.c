@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/choice.h"
+#include "tls/certificate_selection.h"
+
+#include "base/def.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -55,42 +57,24 @@ static_assert(ARRAY_LEN(needs) == KEY_KINDS, "every kind of key needs a row");
 static const uint16_t ecdsa_suites[] = { 0xc02b, 0xc02c, 0xcca9 };
 static const uint16_t rsa_suites[] = { 0xc02f, 0xc030, 0xcca8 };
 
-static bool has(const struct tls_numbers *numbers, uint16_t number)
-{
-	for (size_t i = 0; i < numbers->n; i++) {
-		if (numbers->at[i] == number)
-			return true;
-	}
-	return false;
-}
-
-static bool has_any(const struct tls_numbers *numbers, const uint16_t *wanted, size_t n)
-{
-	for (size_t i = 0; i < n && wanted[i] != 0; i++) {
-		if (has(numbers, wanted[i]))
-			return true;
-	}
-	return false;
-}
-
-bool choice_fits(enum key_kind kind, const struct tls_offer *offer, enum tls_version max)
+bool certificate_fits(enum key_kind kind, const struct tls_offer *offer, enum tls_version max)
 {
 	const uint16_t *suites = kind == KEY_RSA ? rsa_suites : ecdsa_suites;
 
-	if (max == TLS_1_3 && has(&offer->versions, TLS_1_3))
-		return has_any(&offer->signatures, needs[kind].tls13, SCHEMES_MAX);
-	if (!has_any(&offer->suites, suites, ARRAY_LEN(ecdsa_suites)))
+	if (max == TLS_1_3 && offer_has(&offer->versions, TLS_1_3))
+		return offer_has_any(&offer->signatures, needs[kind].tls13, SCHEMES_MAX);
+	if (!offer_has_any(&offer->suites, suites, ARRAY_LEN(ecdsa_suites)))
 		return false;
-	if (!has_any(&offer->signatures, needs[kind].tls12, SCHEMES_MAX))
+	if (!offer_has_any(&offer->signatures, needs[kind].tls12, SCHEMES_MAX))
 		return false;
 	/* A client that names no groups takes any (RFC 8422, 4). */
 	return needs[kind].curve == 0 || offer->groups.n == 0 ||
-	       has(&offer->groups, needs[kind].curve);
+	       offer_has(&offer->groups, needs[kind].curve);
 }
 
 static int compare(const void *left, const void *right)
 {
-	const struct choice_entry *a = left, *b = right;
+	const struct certificate_name *a = left, *b = right;
 	int order = strcmp(a->name, b->name);
 
 	if (order == 0)
@@ -100,14 +84,14 @@ static int compare(const void *left, const void *right)
 	return order;
 }
 
-void choice_sort(struct choice_entry *entries, size_t n)
+void certificate_sort(struct certificate_name *entries, size_t n)
 {
 	if (n > 0)
 		qsort(entries, n, sizeof(*entries), compare);
 }
 
 /* The place of the first entry whose name is not before @name. */
-static size_t lower_bound(const struct choice_entry *entries, size_t n, const char *name)
+static size_t lower_bound(const struct certificate_name *entries, size_t n, const char *name)
 {
 	size_t from = 0, to = n;
 
@@ -122,23 +106,24 @@ static size_t lower_bound(const struct choice_entry *entries, size_t n, const ch
 	return from;
 }
 
-static const struct choice_entry *find_name(const struct choice_entry *entries, size_t n,
-					    const char *name, const struct tls_offer *offer,
-					    enum tls_version max)
+static const struct certificate_name *find_name(const struct certificate_name *entries, size_t n,
+						const char *name, const struct tls_offer *offer,
+						enum tls_version max)
 {
 	size_t first = lower_bound(entries, n, name);
 
 	for (size_t i = first; i < n && strcmp(entries[i].name, name) == 0; i++) {
-		if (choice_fits(entries[i].kind, offer, max))
+		if (certificate_fits(entries[i].kind, offer, max))
 			return &entries[i];
 	}
 	return first < n && strcmp(entries[first].name, name) == 0 ? &entries[first] : NULL;
 }
 
-const struct choice_entry *choice_find(const struct choice_entry *entries, size_t n,
-				       const struct tls_offer *offer, enum tls_version max)
+const struct certificate_name *certificate_select(const struct certificate_name *entries, size_t n,
+						  const struct tls_offer *offer,
+						  enum tls_version max)
 {
-	const struct choice_entry *entry = find_name(entries, n, offer->name, offer, max);
+	const struct certificate_name *entry = find_name(entries, n, offer->name, offer, max);
 	const char *parent = strchr(offer->name, '.');
 	char wildcard[256];
 
@@ -148,45 +133,4 @@ const struct choice_entry *choice_find(const struct choice_entry *entries, size_
 	wildcard[0] = '*';
 	memcpy(wildcard + 1, parent, strlen(parent) + 1);
 	return find_name(entries, n, wildcard, offer, max);
-}
-
-void choice_fit_of(struct choice_fit *ret_fit, const struct tls_offer *offer,
-		   const struct policy *policy)
-{
-	struct choice_fit fit = { .group_fits = offer->groups.n == 0 };
-
-	for (size_t i = 0; i < offer->versions.n; i++) {
-		uint16_t version = offer->versions.at[i];
-
-		fit.version = MAX(fit.version, version);
-		fit.version_fits |= version >= policy->min && version <= policy->max;
-	}
-	for (size_t i = 0; i < policy->groups_n; i++) /* the library's numbers are IANA's */
-		fit.group_fits |= has(&offer->groups, (uint16_t)policy->groups[i]);
-	*ret_fit = fit;
-}
-
-/* ---- application protocols ----------------------------------------------- */
-
-static bool offers_alpn(const struct tls_offer *offer, const char *id, size_t n)
-{
-	for (size_t i = 0; i < offer->alpn_bytes; i += 1 + (size_t)offer->alpn[i]) {
-		if (offer->alpn[i] == n && memcmp(offer->alpn + i + 1, id, n) == 0)
-			return true;
-	}
-	return false;
-}
-
-void choice_of_alpn(char *list, const struct tls_offer *offer)
-{
-	size_t n;
-
-	for (const char *id = list; *id; id += n + (id[n] == ',')) {
-		n = strcspn(id, ",");
-		if (offers_alpn(offer, id, n)) {
-			memmove(list, id, n);
-			list[n] = '\0';
-			return;
-		}
-	}
 }

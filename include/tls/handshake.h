@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TLS_HANDSHAKE_H
+#define TLS_HANDSHAKE_H
+
+/*
+ * What the library's callbacks must know of one handshake, and what they find
+ * out in it. The library knows it as the session's reading context, and as
+ * the context of its check of certificates. For this floor.
+ */
+
+#include <stdbool.h>
+
+#include "base/def.h"
+#include "tls/peer_name.h"
+
+struct WOLFSSL;
+struct WOLFSSL_X509_STORE_CTX;
+
+struct handshake {
+	char *name; /* that the client asked for, or NULL; ours, until the handshake is over */
+	char *peer; /* common name in the peer's certificate, ours; NULL: it has shown none */
+	struct peer_address address; /* that the peer must prove */
+	int refusal;                 /* our own, of its certificate: a code of the library */
+	bool peer_is_client;
+	bool has_good_ticket; /* the client's; the library may still have refused it */
+	bool lacks_memory;
+};
+
+/* Makes it known to the library. It must not move while @ssl lives. */
+void handshake_attach(struct handshake *h, struct WOLFSSL *ssl);
+struct handshake *handshake_of(struct WOLFSSL *ssl);
+void handshake_finish(struct handshake *h);
+
+/* The library's callback: believes what it found, and looks at what it does not. */
+int handshake_on_verify(int is_good, struct WOLFSSL_X509_STORE_CTX *store);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "tls/handshake.h"
+
+#include "tls/certificate.h"
+#include "tls/x509.h"
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/error-ssl.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+void handshake_attach(struct handshake *h, struct WOLFSSL *ssl)
+{
+	wolfSSL_SetIOReadCtx(ssl, h);
+	wolfSSL_SetCertCbCtx(ssl, h);
+}
+
+struct handshake *handshake_of(struct WOLFSSL *ssl)
+{
+	return wolfSSL_GetIOReadCtx(ssl);
+}
+
+void handshake_finish(struct handshake *h)
+{
+	free(h->name);
+	free(h->peer);
+	h->name = h->peer = NULL;
+}
+
+/* The name in the peer's certificate is kept for the log. */
+static bool keep_peer(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
+{
+	char name[TLS_PEER_NAME_BYTES];
+
+	if (h->peer)
+		return true;
+	certificate_common_name(leaf->buffer, leaf->length, name, sizeof(name));
+	h->peer = strdup(name);
+	h->lacks_memory |= !h->peer;
+	return h->peer != NULL;
+}
+
+int handshake_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
+{
+	struct handshake *h = store->userCtx;
+	const WOLFSSL_BUFFER_INFO *leaf = store->certs;
+
+	if (!is_good || store->error_depth != 0 || store->totalCerts < 1)
+		return is_good;
+	h->refusal = x509_chain_fault(leaf, (size_t)store->totalCerts, h->peer_is_client);
+	if (h->address.bytes > 0 && !peer_address_fits(&h->address, leaf->buffer, leaf->length))
+		h->refusal = IPADDR_MISMATCH;
+	return h->refusal == 0 && keep_peer(h, leaf);
+}
