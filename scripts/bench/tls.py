@@ -2,9 +2,14 @@
 """TLS of a case: all that could differ from relay to relay is the same."""
 
 import dataclasses
-import subprocess
+import pathlib
+import sys
 
 from processes import Trouble
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tests/system"))
+
+from kit import certificates    # noqa: E402
 
 SUITES = {
     "1.2": "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
@@ -12,11 +17,7 @@ SUITES = {
 }
 GROUPS = {"1.2": "X25519:P-256", "1.3": "X25519"}  # in 1.2 they bound the certificate's curve, too
 
-KEYS = {
-    "ecdsa": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
-    "rsa": ["-newkey", "rsa:2048"],
-    "rsa4096": ["-newkey", "rsa:4096"],
-}
+KINDS = {"ecdsa": "ec", "rsa": "rsa2048", "rsa4096": "rsa4096"}
 NAME = "bench.example.com"  # the one that tests/load asks for
 
 
@@ -48,15 +49,8 @@ class Tls:
 
 def make_certificate(directory, kind):
     """Gives the path of a PEM file with a fresh certificate and its key."""
-    key, certificate, both = (directory / f"{kind}.{end}" for end in ("key", "crt", "pem"))
-    argv = ["openssl", "req", "-x509", *KEYS[kind], "-nodes", "-days", "30", "-keyout", key]
-    argv += ["-out", certificate, "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
     try:
-        ran = subprocess.run(argv, capture_output=True, text=True, check=False)
-    except OSError as error:
+        made = certificates.Certificates(directory)
+        return made.dir / f"{made.make(kind, ext=certificates.leaf(f'DNS:{NAME}'), kind=KINDS[kind])}.pem"
+    except (OSError, RuntimeError) as error:
         raise Trouble(str(error)) from None
-    if ran.returncode:
-        raise Trouble(f"openssl req: {ran.stderr.strip()}")
-    both.touch(mode=0o600)
-    both.write_bytes(certificate.read_bytes() + key.read_bytes())
-    return both

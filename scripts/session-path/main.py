@@ -12,7 +12,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/system"))
 
-from kit import backend, pgwire, pki, tcp, tls                 # noqa: E402
+from kit import backend, certificates, pgwire, tcp, tls        # noqa: E402
 from kit.ringmain import Ringmain, usable                      # noqa: E402
 from kit.wait import wait_until                                # noqa: E402
 
@@ -132,7 +132,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "pki").mkdir()
-        keys = pki.Pki(folder / "pki")
+        keys = certificates.common(folder / "certificates")
         for name, handler, text, session in (("plain", echo, PLAIN, plain_session),
                                              ("postgres", postgres, POSTGRES, postgres_session)):
             server = backend.Backend(handler)

@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "tls/certificate.h"
-#include "tls/kit.h"
+#include "tls/certificates.h"
 
 #include <sys/mman.h>
 

@@ -14,7 +14,8 @@
 #include "fake/stage.h"
 #include "proto/pgsql.h"
 #include "proto/proxyhdr.h"
-#include "tls/kit.h"
+#include "tls/certificates.h"
+#include "tls/pair.h"
 
 #include <errno.h>
 #include <string.h>

@@ -15,7 +15,8 @@
 
 #include "base/check.h"
 #include "tls/library.h"
-#include "tls/kit.h"
+#include "tls/certificates.h"
+#include "tls/pair.h"
 
 static struct tls_server *server;
 static struct tls_client *clients[2];

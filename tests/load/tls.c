@@ -9,7 +9,8 @@
  */
 
 #include "tls/library.h"
-#include "tls/kit.h"
+#include "tls/certificates.h"
+#include "tls/pair.h"
 
 #include <malloc.h>
 #include <stdint.h>

@@ -11,11 +11,10 @@ import pytest
 
 sys.dont_write_bytecode = True
 
-from kit import tcp                                     # noqa: E402
+from kit import certificates, proc, tcp                 # noqa: E402
 from kit.backend import LOOPBACK, Backend, Blackhole, Manual    # noqa: E402
 from kit.ini import ini                                 # noqa: E402
 from kit.netns import Netns                             # noqa: E402
-from kit.pki import Pki                                 # noqa: E402
 from kit.ringmain import BINARY, Ringmain               # noqa: E402
 from kit.standin import HAProxy                         # noqa: E402
 
@@ -84,9 +83,10 @@ def module_dir():
 
 @pytest.fixture(scope="session")
 def pki():
-    """The certificates of this run (kit.pki)."""
+    """The certificates that tests share (kit.certificates)."""
+    proc.need("openssl", "openssl")
     with _directory() as path:
-        yield Pki(path)
+        yield certificates.common(path)
 
 
 @pytest.fixture

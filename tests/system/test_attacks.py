@@ -9,6 +9,7 @@ import pytest
 
 from kit import backend as servers
 from kit import proc, proxyhdr, tcp, tls
+from kit.certificates import NAME, Certificates, leaf
 from kit.wait import SCALE, Stopwatch, wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("other memory")
@@ -54,15 +55,9 @@ def many_files():
 @pytest.fixture(scope="module")
 def large_key(module_dir):
     """A certificate whose signatures take milliseconds."""
-    path = f"{module_dir}/rsa4096"
-    proc.run([proc.need("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:4096", "-nodes",
-              "-days", "30", "-keyout", f"{path}.key", "-out", f"{path}.crt", "-subj", "/CN=large",
-              "-addext", f"subjectAltName=DNS:{tls.NAME}"])
-    with open(f"{path}.pem", "w", encoding="ascii") as both:
-        for end in ("crt", "key"):
-            with open(f"{path}.{end}", encoding="ascii") as part:
-                both.write(part.read())
-    return both.name
+    proc.need("openssl", "openssl")
+    made = Certificates(module_dir)
+    return made[f"{made.make('large', ext=leaf(f'DNS:{NAME}'), kind='rsa4096')}.pem"]
 
 
 class Pinger:

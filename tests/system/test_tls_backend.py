@@ -5,6 +5,7 @@ import pytest
 
 from kit import backend as servers
 from kit import tcp, tls
+from kit.certificates import leaf
 from kit.tls import V12, V13
 from kit.wait import SCALE, Stopwatch, wait_until
 
@@ -58,7 +59,7 @@ def test_name_is_the_backends_own(to, server):
 
 
 def test_host_name_is_verified_and_asked_for(to, server, pki):
-    pki.make("localhost", "DNS:localhost")
+    pki.make("localhost", "ca", leaf("DNS:localhost"))
     names = []
     context = tls.server_context(pki["localhost.pem"])
     context.sni_callback = lambda sock, name, _: names.append(name)

@@ -12,7 +12,7 @@ import pytest
 
 from kit import backend as servers
 from kit import proc, tcp, tls
-from kit.forge import CA, DB, LEAF, Forge
+from kit.certificates import CA, DB, LEAF, Certificates, expired
 from kit.ringmain import Ringmain
 
 NAME = "db.example.com"
@@ -28,7 +28,8 @@ SAN = "subjectAltName=DNS:db.example.com\n"
 
 @pytest.fixture(scope="module")
 def forge(module_dir):
-    made = Forge(f"{module_dir}/forge")
+    proc.need("openssl", "openssl")
+    made = Certificates(f"{module_dir}/forge")
     made.make("root", ext=CA + "subjectKeyIdentifier=hash\n")
     return made
 
@@ -60,7 +61,7 @@ def judge(rm, detail):
 class Case:
     """What the backend shows, leaf first, and what becomes of it."""
     name: str
-    make: object                    # of a Forge: what is missing, and gives the chain's names
+    make: object                    # of Certificates: what is missing, and gives the chain's names
     detail: str = None              # why it is refused
     verify: str = NAME              # tls_name
     trusted: tuple = ("root",)
@@ -114,19 +115,19 @@ def chain(*names, **certificates):
     return make
 
 
-def cross_signed(args=lambda forge: ()):
+def cross_signed(args=tuple):
     """An intermediate of "new", and "new" as "old", which nobody trusts any more, has signed it."""
     def make(forge):
         forge.make("old", ext=CA)
         forge.make("new", ext=CA + KEY_ID)
-        forge.make("crossed", "old", CA + KEY_ID, key="new", subject="/CN=new", args=args(forge))
+        forge.make("crossed", "old", CA + KEY_ID, key="new", subject="/CN=new", args=args())
         forge.make("int", "new", CA + KEY_ID)
         return [forge.make("leaf", "int", LEAF + SAN), "int", "crossed"]
     return make
 
 
 def expired_intermediate(forge):
-    forge.make("int", "root", CA, args=forge.expired())
+    forge.make("int", "root", CA, args=expired())
     return [forge.make("leaf", "int", LEAF + SAN), "int"]
 
 
@@ -181,7 +182,7 @@ CASES = [
     Case("chain of three", chain("int-b", "int-a", int_a=("root", CA), int_b=("int-a", CA))),
     Case("chain with its root", chain("int", "root", int=("root", CA))),
     Case("cross-signed root", cross_signed(), trusted=("new",), own_only=True),
-    Case("expired cross-signed root", cross_signed(lambda forge: forge.expired()), trusted=("new",),
+    Case("expired cross-signed root", cross_signed(expired), trusted=("new",),
          own_only=True),
     Case("both of its roots", cross_signed(), trusted=("new", "old"), own_only=True),
     Case("only its old root", cross_signed(), trusted=("old",)),

@@ -4,10 +4,11 @@
 
 /*
  * For cmocka tests of the TLS floor: a server and a client as a test wishes
- * them, joined. Behind the include of <cmocka.h>.
+ * them, joined (pair.h), with the certificates of certificates.h. Behind the include of <cmocka.h>.
  */
 
-#include "tls/kit.h"
+#include "tls/certificates.h"
+#include "tls/pair.h"
 
 /* What a test wants different from the usual; zero is the usual. */
 struct wish {

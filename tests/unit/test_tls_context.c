@@ -17,7 +17,8 @@
 
 #include <cmocka.h>
 
-#include "tls/kit.h"
+#include "tls/certificates.h"
+#include "tls/pair.h"
 
 /* Loads a server and compares the one problem that there must be; @text NULL: none. */
 static void expect_problem(const struct tls_server_config *config, enum tls_severity severity,
@@ -325,22 +326,6 @@ static void too_many_problems_are_counted(void **state)
 	tls_problems_finish(&problems);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	if (kit_make_certificates("") != 0)
-		return -1;
-	return tls_library_start();
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tls_library_stop();
-	kit_remove_certificates();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,5 +344,5 @@ int main(void)
 		cmocka_unit_test(too_many_problems_are_counted),
 	};
 
-	return cmocka_run_group_tests_name("tls_context", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("tls_context", tests, kit_set_up, kit_tear_down);
 }

@@ -221,22 +221,6 @@ static void what_a_peer_breaks_is_not_want_of_memory(void **state)
 	kit_part(&p);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	if (tls_library_start() < 0)
-		return -1;
-	return kit_make_certificates("");
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	kit_remove_certificates();
-	tls_library_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,5 +229,5 @@ int main(void)
 		cmocka_unit_test(what_a_peer_breaks_is_not_want_of_memory),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, kit_set_up, kit_tear_down);
 }

@@ -266,22 +266,6 @@ static void a_client_needs_a_name_to_verify(void **state)
 	tls_client_unref(client);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	if (kit_make_certificates("") != 0)
-		return -1;
-	return tls_library_start();
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tls_library_stop();
-	kit_remove_certificates();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,5 +281,5 @@ int main(void)
 		cmocka_unit_test(a_client_needs_a_name_to_verify),
 	};
 
-	return cmocka_run_group_tests_name("tls_stream", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("tls_stream", tests, kit_set_up, kit_tear_down);
 }

@@ -3,7 +3,8 @@
 #include "tls/tickets.h"
 
 #include "base/def.h"
-#include "tls/kit.h"
+#include "tls/certificates.h"
+#include "tls/pair.h"
 #include "tls/library.h"
 #include "tls/stream.h"
 
@@ -424,22 +425,6 @@ static void a_flood_of_key_updates_ends_the_session(void **state)
 	assert_true(answer <= TLS_OVERHEAD_BYTES);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	if (kit_make_certificates("") != 0)
-		return -1;
-	return tls_library_start();
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tls_library_stop();
-	kit_remove_certificates();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,5 +441,5 @@ int main(void)
 		cmocka_unit_test(a_flood_of_key_updates_ends_the_session),
 	};
 
-	return cmocka_run_group_tests_name("tls_tickets", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("tls_tickets", tests, kit_set_up, kit_tear_down);
 }

@@ -11,7 +11,7 @@ import threading
 import warnings
 
 from kit import tcp
-from kit.pki import NAME
+from kit.certificates import NAME
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 

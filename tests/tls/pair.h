@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TESTS_TLS_KIT_H
-#define TESTS_TLS_KIT_H
+#ifndef TESTS_TLS_PAIR_H
+#define TESTS_TLS_PAIR_H
 
-/*
- * For tests of the TLS floor: certificates made with the openssl command in a
- * directory of their own, and a client and a server joined in memory.
- */
+/* For tests of the TLS floor: a client and a server joined in memory. */
 
 #include "base/def.h"
 #include "tls/client.h"
@@ -13,59 +10,14 @@
 #include "tls/server.h"
 #include "tls/stream.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define KIT_PATH_BYTES 256
-
-/* ---- certificates -------------------------------------------------------- */
-
-static char kit_dir[64] = "/tmp/ringmain-tls-XXXXXX";
-
-/*
- * Makes what tests/tls/certificates.sh lists, with @which "one" only its
- * first. Returns 0, or another number when the openssl command is missing or
- * fails.
- */
-static inline int kit_make_certificates(const char *which)
-{
-	char command[256];
-
-	if (!mkdtemp(kit_dir))
-		return -1;
-	snprintf(command, sizeof(command), "tests/tls/certificates.sh %s %s", kit_dir, which);
-	return system(command);
-}
-
-static inline void kit_remove_certificates(void)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -rf %s", kit_dir);
-	if (system(command) != 0)
-		fprintf(stderr, "%s was left behind\n", kit_dir);
-}
-
-/* The path of a file there; a few are valid at a time. */
-static inline const char *kit_path(const char *name)
-{
-	static char paths[16][KIT_PATH_BYTES];
-	static unsigned next;
-	char *path = paths[next++ % ARRAY_LEN(paths)];
-
-	snprintf(path, KIT_PATH_BYTES, "%s/%s", kit_dir, name);
-	return path;
-}
 
 /* With WOLFSSL=system: it lacks checks, and alerts, that some tests look for. */
 static inline bool kit_library_is_packaged(void)
 {
 	return tls_library_cost() != NULL;
 }
-
-/* ---- two streams joined in memory ---------------------------------------- */
 
 /* What has been sent to a stream and what it has been given of that. */
 struct kit_side {

@@ -400,22 +400,6 @@ static void verified_clients_speak_tls_13(void **state)
 	expect_failure(&w, "no TLS version in common", "server sent the alert: protocol version");
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	if (kit_make_certificates("") != 0)
-		return -1;
-	return tls_library_start();
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tls_library_stop();
-	kit_remove_certificates();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,5 +422,6 @@ int main(void)
 		cmocka_unit_test(verified_clients_speak_tls_13),
 	};
 
-	return cmocka_run_group_tests_name("tls_handshake", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("tls_stream_handshake", tests, kit_set_up,
+					   kit_tear_down);
 }
