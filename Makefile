@@ -204,14 +204,17 @@ $(call prog,$(unit_src)): $(out)/tests/unit/%: $(out)/tests/unit/%.o $(lib)
 	$(Q)$(link) -o $@ $< $(filter %.o,$(filter-out $<,$^)) $(lib) $(mocka_libs) $(libs)
 
 .PHONY: system soak
-system: ## system tests with real servers (T=expression as for pytest -k)
+system: ## system tests with real servers (T=expression as for pytest -k, JOBS=n at a time)
 	@$(MAKE) program load
-	@$(pytest) $(if $(T),-k "$(T)")
+	@$(pytest) $(side_by_side) $(if $(T),-k "$(T)")
 soak: ## 20000 random lives, and the system tests that take minutes
 	@$(MAKE) program load
 	@LIVES=20000 UNIT_TIMEOUT_S=3600 $(MAKE) unit T=lives
 	@$(pytest) -m soak $(if $(T),-k "$(T)")
 pytest = RINGMAIN=$${RINGMAIN:-$(binary)} $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/system
+# They wait more than they compute: two for each processor side by side, if xdist is there.
+JOBS ?= $(shell n=$$(nproc); echo $$((n < 4 ? 2 * n : 8)))
+side_by_side = $(shell $(PYTHON) -c 'import xdist' 2>&- && echo ' -n' $(JOBS) --dist loadgroup)
 
 .PHONY: load
 load: $(call prog,$(load_src)) ; @:
@@ -241,7 +244,7 @@ threads-unit: $(call prog,$(threads_src))
 	@scripts/run-units.sh $^
 threads-system:
 	@$(MAKE) program load
-	@$(pytest) -m threads
+	@$(pytest) $(side_by_side) -m threads
 
 # ---- fuzzing ----------------------------------------------------------------
 

@@ -20,7 +20,8 @@ group_packages() {
 	run) echo redis-server redis-tools ;;
 	unit) echo libcmocka-dev openssl ;;
 	system)
-		echo libssl-dev python3 python3-pytest iproute2 procps openssl curl socat
+		echo libssl-dev python3 python3-pytest python3-pytest-xdist iproute2 procps
+		echo openssl curl socat
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client nftables
 		echo haproxy nginx libnginx-mod-stream hitch gnutls-bin sslscan tshark

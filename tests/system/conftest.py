@@ -17,12 +17,40 @@ from kit.ini import ini                                 # noqa: E402
 from kit.netns import Netns                             # noqa: E402
 from kit.ringmain import BINARY, Ringmain               # noqa: E402
 from kit.standin import HAProxy                         # noqa: E402
+from kit.turns import turn                              # noqa: E402
 
 STANDIN = os.environ.get("RINGMAIN_STANDIN", "")
 LOG_TAIL_CHARS = 2500
 
 
+def pytest_itemcollected(item):
+    """Side by side (xdist): tests that share servers of their file stay together in one process."""
+    if item.config.pluginmanager.hasplugin("xdist") and _shares(item):
+        item.add_marker(pytest.mark.xdist_group(item.location[0]))
+
+
+def _shares(item):
+    fixtures = item._fixtureinfo.name2fixturedefs       # pylint: disable=protected-access
+    return any(one.scope == "module" for found in fixtures.values() for one in found)
+
+
+def _is_alone(item):
+    return item.get_closest_marker("alone") is not None
+
+
+def _rank(item):
+    """What takes long begins first; who must be alone comes when the others are through."""
+    return 2 if _is_alone(item) else 0 if _shares(item) else 1
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    with turn(_is_alone(item)):
+        yield
+
+
 def pytest_collection_modifyitems(items):
+    items.sort(key=_rank)
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))

@@ -12,7 +12,7 @@ from kit import proc, proxyhdr, tcp, tls
 from kit.certificates import NAME, Certificates, leaf
 from kit.wait import SCALE, Stopwatch, wait_until
 
-pytestmark = pytest.mark.haproxy_cannot("other memory")
+pytestmark = [pytest.mark.haproxy_cannot("other memory"), pytest.mark.alone]
 
 ATTACKERS = 400
 BUFFERS = {"240": "4M", "6000": "100M"}

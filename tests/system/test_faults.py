@@ -42,6 +42,7 @@ def crowd(address, number):
     return clients
 
 
+@pytest.mark.alone
 @pytest.mark.haproxy_cannot("refuses to start")
 def test_no_descriptors_left(ringmain, backend, connect):
     """F1. A hundred clients where there is suddenly room for twenty: no spinning, a quiet log, recovery."""
@@ -130,6 +131,7 @@ def warm_up(address):
             sending.result()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("relay", RELAYS)
 def test_slow_readers_hold_little_memory_and_nobody_up(ringmain, backend, connect, relay):
     """F5. 40 clients do not read the 10 MB that are coming for them."""

@@ -245,6 +245,7 @@ def test_run_demo_shows_both_servers_and_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.alone
 def test_bench_measures_tls_with_every_relay(tmp_path):
     """Very shortly: it says what failed, and a handshake that is not resumed has."""
     for tool in ("haproxy", "nginx", "hitch"):

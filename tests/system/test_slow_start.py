@@ -97,6 +97,7 @@ def test_nobody_begins_slowly_at_the_start(ringmain, backend, connect):
     assert hold(connect, rm, 40) == 20
 
 
+@pytest.mark.alone
 def test_its_share_grows_until_it_is_whole(returned):
     """Never less than before, and seen on its way."""
     rm = returned(balance="roundrobin", slow_start=f"{int(4000 * SCALE)}ms")
@@ -125,6 +126,7 @@ def let_in(rm):
     return sock
 
 
+@pytest.mark.alone
 def test_a_short_ramp_is_over_in_its_time(ringmain, backend):
     """It begins when the backend is back, not when somebody looks. One of two places at first."""
     peer = backend(answer(b"1"))

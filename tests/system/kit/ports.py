@@ -25,7 +25,7 @@ def free_port(host="127.0.0.1"):
     os.makedirs(LOCK_DIR, mode=0o700, exist_ok=True)
     for _ in range(ATTEMPTS_MAX):
         port = FIRST_PORT + random.SystemRandom().randrange(PORTS)
-        if _can_bind(host, port) and _lock(port):
+        if _lock(port) and _can_bind(host, port):
             return port
     raise RuntimeError("no free port found")
 

@@ -109,6 +109,7 @@ def test_handshake_that_stops_half_way_ends_in_time(listening, connect):
 
 # Many of them
 
+@pytest.mark.alone
 @pytest.mark.parametrize("words", (b"", HELLO[:1], HELLO[:300]), ids=("silent", "one-byte", "half"))
 def test_thousands_of_silent_connections(listening, crowd, pki, words):
     """An honest client gets in as fast as ever; in the end the others go, and cost nothing more."""
@@ -135,6 +136,7 @@ def test_half_hellos_do_not_use_up_the_buffers(listening, crowd, pki):
     assert rm.sessions(reason="greeting_timeout")[0]["detail"] == "cut short: buffers are short"
 
 
+@pytest.mark.alone
 def test_a_rush_of_handshakes_does_not_stall_a_session(listening, crowd, pki):
     """Its echoes go on while five hundred hellos wait for their turn."""
     rm = listening(settings={"workers": 1})
@@ -162,6 +164,7 @@ def test_a_rush_of_handshakes_does_not_stall_a_session(listening, crowd, pki):
     session.close()
 
 
+@pytest.mark.alone
 def test_handshake_rate(listening, crowd):
     """Ten a second: the others wait, and none is sent away."""
     rm = listening(handshake_rate="10/s", settings={"workers": 2})
@@ -175,6 +178,7 @@ def test_handshake_rate(listening, crowd):
     assert not rm.sessions()
 
 
+@pytest.mark.alone
 def test_handshake_rate_is_the_listeners_own(ringmain, backend, connect, pki):
     """Who waits there does not stand in the way here."""
     server = backend(servers.echo)

@@ -63,7 +63,8 @@ def served(address, context, number):
     return sum(life.result() for life in lives)
 
 
-CHECKED = {"check": "tcp", "check_interval": "50ms", "eject_after": 3, "eject_max_percent": 100}
+CHECKED = {"check": "tcp", "check_interval": "50ms", "eject_after": 3, "eject_max_percent": 100,
+           "connect_timeout": "60s", "connect_total": "60s"}    # a busy machine is not what is tested
 TLS_SIDES = {"client": (True, False), "backend": (False, True), "both": (True, True)}
 
 
@@ -88,7 +89,8 @@ def test_nobody_is_blamed(ringmain, backend, pki, memory, one_of, sides):
     assert served(rm.address(), context, 50) == 50, "it has not recovered"
 
     wanting = [line for line in lines if line["reason"] == "no_resources"]
-    others = [line for line in lines if line["reason"] not in ("no_resources", "done")]
+    others = [(line["reason"], line["by"], line.get("detail")) for line in lines
+              if line["reason"] not in ("no_resources", "done")]
     assert wanting and {line["by"] for line in wanting} == {"ringmain"}
     assert not others, others[:5]
     assert good <= 300 - len(wanting)
