@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.haproxy_cannot("another program"),
               pytest.mark.skipif(not pathlib.Path("/usr/include/wolfssl/ssl.h").exists(),
                                  reason="needs libwolfssl-dev")]
 
-TLS_UNITS = ("tls_library", "tls_context", "tls_stream", "tls_stream_handshake", "tls_tickets")
+TLS_UNITS = ("tls_library", "tls_context", "tls_stream", "tls_handshake", "tls_tickets")
 
 
 def make(*args):

@@ -422,6 +422,5 @@ int main(void)
 		cmocka_unit_test(verified_clients_speak_tls_13),
 	};
 
-	return cmocka_run_group_tests_name("tls_stream_handshake", tests, kit_set_up,
-					   kit_tear_down);
+	return cmocka_run_group_tests_name("tls_handshake", tests, kit_set_up, kit_tear_down);
 }
