@@ -272,7 +272,7 @@ $(call prog,$(faked)): $(call obj,$(fake_src))
 # ---- quality ----------------------------------------------------------------
 
 .PHONY: lint
-lint: ## floors, style, format, docs, cppcheck, clang-tidy, shellcheck
+lint: ## floors, what is unused, style, format, docs, cppcheck, clang-tidy, shellcheck
 	@scripts/lint.sh
 
 # For clang-tidy: how the program is compiled, without warnings and sanitizers.

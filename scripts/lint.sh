@@ -11,7 +11,7 @@ set -uo pipefail
 
 cd "$(dirname "$0")/.." || exit 2
 
-checks=(floors style docs shell format cppcheck tidy)
+checks=(floors unused style docs shell format cppcheck tidy)
 jobs=$(nproc)
 
 shopt -s nullglob
@@ -26,6 +26,7 @@ need() {
 }
 
 check_floors() { scripts/check-floors.sh; }
+check_unused() { scripts/check-unused.sh; }
 check_style() { scripts/check-style.sh; }
 
 check_docs() {

@@ -30,8 +30,6 @@ enum limits_answer {
 	LIMITS_ANSWERS,
 };
 
-extern const char *const limits_answer_names[LIMITS_ANSWERS];
-
 struct limits_config {
 	uint32_t sources_max;
 	unsigned bits4, bits6;       /* of an address that make a source: 32 and 64, 24 and 48 */
@@ -40,13 +38,6 @@ struct limits_config {
 };
 
 struct limits;
-
-struct limits_stats {
-	uint32_t sources; /* known now */
-	uint32_t evicted; /* forgotten to make room, ever */
-	uint64_t answers[LIMITS_ANSWERS];
-	size_t memory_bytes;
-};
 
 /* Gives NULL without memory. @seed should be a secret, see table.h. */
 MUST_CHECK struct limits *limits_create(const struct limits_config *config, uint64_t seed);
@@ -61,7 +52,5 @@ void limits_destroy(struct limits *limits);
 MUST_CHECK enum limits_answer limits_enter(struct limits *limits, const struct addr *source,
 					   uint64_t now_ns, uint32_t *ret_number);
 void limits_leave(struct limits *limits, uint32_t number);
-
-void limits_stats(struct limits *limits, struct limits_stats *ret_stats);
 
 #endif

@@ -26,13 +26,6 @@
 
 struct stick;
 
-struct stick_stats {
-	uint32_t clients; /* remembered */
-	uint32_t evicted; /* forgotten before their time, to make room */
-	uint32_t refused; /* not remembered: all others have sessions */
-	size_t memory_bytes;
-};
-
 /* Gives NULL without memory. @seed should be a secret, see table.h. */
 MUST_CHECK struct stick *stick_create(uint32_t clients_max, uint64_t ttl_ms, uint64_t seed);
 void stick_destroy(struct stick *stick);
@@ -50,7 +43,5 @@ int stick_find(struct stick *stick, struct table_key key, uint64_t now_ms);
 MUST_CHECK uint32_t stick_hold(struct stick *stick, struct table_key key, unsigned backend,
 			       uint64_t now_ms);
 void stick_release(struct stick *stick, uint32_t number, uint64_t now_ms);
-
-void stick_stats(struct stick *stick, struct stick_stats *ret_stats);
 
 #endif

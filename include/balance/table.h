@@ -42,7 +42,6 @@ struct table {
 	uint32_t used;    /* in the table now */
 	uint32_t touched; /* entries ever used: those above have no memory yet */
 	uint32_t free;    /* first of those given back */
-	uint32_t evicted; /* that had to make room, ever */
 	uint64_t seed;
 };
 
@@ -50,7 +49,6 @@ struct table {
 MUST_CHECK int table_init(struct table *table, uint32_t max, uint64_t seed);
 /* Accepts a table of zeroes. */
 void table_finish(struct table *table);
-size_t table_memory_bytes(const struct table *table);
 
 /* Finds an entry, or NULL. Says nothing about who uses it: see table_touch(). */
 struct table_entry *table_find(struct table *table, struct table_key key);

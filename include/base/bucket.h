@@ -50,7 +50,4 @@ uint64_t bucket_wait_ns(const struct bucket *bucket, const struct bucket_rate *r
 uint64_t bucket_shared_wait_ns(struct bucket_shared *bucket, const struct bucket_rate *rate,
 			       uint64_t tokens, uint64_t now_ns);
 
-/* Would one of zeroes do as well? */
-bool bucket_is_full(const struct bucket *bucket, uint64_t now_ns);
-
 #endif

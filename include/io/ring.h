@@ -69,12 +69,8 @@ void ring_submit(struct ring *ring);
 /* Calls the callbacks of all completions there are; gives their number. */
 unsigned ring_dispatch(struct ring *ring);
 
-const struct ring_features *ring_features(const struct ring *ring);
 /* Buffers that a receive could still get: offered, or free in the pool. */
 unsigned ring_buffers_available(const struct ring *ring);
-/* Times it entered the kernel, and completions that had to be kept aside for want of room. */
-uint64_t ring_enters(const struct ring *ring);
-uint64_t ring_overflows(const struct ring *ring);
 
 /*
  * Accepts one connection, or with @many (if the kernel can) as many as come

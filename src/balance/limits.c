@@ -8,14 +8,6 @@ struct limits {
 	struct limits_config config;
 	pthread_mutex_t lock;
 	struct table table; /* held: sessions; value: struct bucket */
-	uint64_t answers[LIMITS_ANSWERS];
-};
-
-const char *const limits_answer_names[LIMITS_ANSWERS] = {
-	[LIMITS_FINE] = "fine",
-	[LIMITS_SESSIONS] = "sessions",
-	[LIMITS_RATE] = "rate",
-	[LIMITS_CROWDED] = "crowded",
 };
 
 struct limits *limits_create(const struct limits_config *config, uint64_t seed)
@@ -76,7 +68,6 @@ enum limits_answer limits_enter(struct limits *limits, const struct addr *source
 	} else if (entry) {
 		table_touch(&limits->table, entry);
 	}
-	limits->answers[answer]++;
 	pthread_mutex_unlock(&limits->lock);
 	return answer;
 }
@@ -87,18 +78,5 @@ void limits_leave(struct limits *limits, uint32_t number)
 		return;
 	pthread_mutex_lock(&limits->lock);
 	table_release(&limits->table, table_at(&limits->table, number));
-	pthread_mutex_unlock(&limits->lock);
-}
-
-void limits_stats(struct limits *limits, struct limits_stats *ret_stats)
-{
-	pthread_mutex_lock(&limits->lock);
-	*ret_stats = (struct limits_stats){
-		.sources = limits->table.used,
-		.evicted = limits->table.evicted,
-		.memory_bytes = table_memory_bytes(&limits->table),
-	};
-	for (size_t i = 0; i < LIMITS_ANSWERS; i++)
-		ret_stats->answers[i] = limits->answers[i];
 	pthread_mutex_unlock(&limits->lock);
 }

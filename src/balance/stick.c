@@ -10,7 +10,6 @@ struct stick {
 	pthread_mutex_t lock;
 	struct table table; /* value: index of the backend; used_ms: end of the last session */
 	uint64_t ttl_ms;
-	uint32_t refused;
 };
 
 struct stick *stick_create(uint32_t clients_max, uint64_t ttl_ms, uint64_t seed)
@@ -75,8 +74,6 @@ uint32_t stick_hold(struct stick *stick, struct table_key key, unsigned backend,
 		entry->used_ms = now_ms;
 		table_hold(&stick->table, entry);
 		number = table_index(&stick->table, entry);
-	} else {
-		stick->refused++;
 	}
 	pthread_mutex_unlock(&stick->lock);
 	return number;
@@ -92,17 +89,5 @@ void stick_release(struct stick *stick, uint32_t number, uint64_t now_ms)
 	entry = table_at(&stick->table, number);
 	entry->used_ms = now_ms;
 	table_release(&stick->table, entry);
-	pthread_mutex_unlock(&stick->lock);
-}
-
-void stick_stats(struct stick *stick, struct stick_stats *ret_stats)
-{
-	pthread_mutex_lock(&stick->lock);
-	*ret_stats = (struct stick_stats){
-		.clients = stick->table.used,
-		.evicted = stick->table.evicted,
-		.refused = stick->refused,
-		.memory_bytes = table_memory_bytes(&stick->table),
-	};
 	pthread_mutex_unlock(&stick->lock);
 }

@@ -32,12 +32,6 @@ void table_finish(struct table *table)
 	*table = (struct table){ 0 };
 }
 
-size_t table_memory_bytes(const struct table *table)
-{
-	return (table->max + 1ul) * sizeof(*table->entries) +
-	       table->heads_n * sizeof(*table->heads);
-}
-
 static uint32_t *head_of(struct table *table, struct table_key key)
 {
 	return &table->heads[hash_bytes(&key, sizeof(key), table->seed) & (table->heads_n - 1)];
@@ -121,7 +115,6 @@ static struct table_entry *make_room(struct table *table)
 		if (oldest == table->max)
 			return NULL;
 		table_remove(table, &table->entries[oldest]);
-		table->evicted++;
 	}
 	entry = &table->entries[table->free];
 	table->free = entry->next;

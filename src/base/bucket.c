@@ -73,8 +73,3 @@ uint64_t bucket_shared_wait_ns(struct bucket_shared *bucket, const struct bucket
 
 	return bucket_wait_ns(&copy, rate, tokens, now_ns);
 }
-
-bool bucket_is_full(const struct bucket *bucket, uint64_t now_ns)
-{
-	return bucket->full_ns <= now_ns;
-}

@@ -61,7 +61,6 @@ struct ring {
 	unsigned short_turns;  /* of them, those that took all */
 	unsigned offer_turns;
 	unsigned enter_flags;
-	uint64_t enters;
 	int error;                /* -errno: the kernel takes no more requests */
 	struct message *messages; /* by slot of the submission queue, read when it is submitted */
 };
@@ -196,24 +195,9 @@ void ring_destroy(struct ring *ring)
 	free(ring);
 }
 
-const struct ring_features *ring_features(const struct ring *ring)
-{
-	return &ring->features;
-}
-
 unsigned ring_buffers_available(const struct ring *ring)
 {
 	return ring->offered + buf_pool_to_receive(ring->pool);
-}
-
-uint64_t ring_enters(const struct ring *ring)
-{
-	return ring->enters;
-}
-
-uint64_t ring_overflows(const struct ring *ring)
-{
-	return *ring->uring.cq.koverflow;
 }
 
 /* Errors of io_uring_enter(2) after which the ring goes on. */
@@ -412,7 +396,6 @@ int ring_wait(struct ring *ring, uint64_t timeout_ns)
 	queued = compat_sq_flush(&ring->uring);
 	size_offer(ring);
 	offer_buffers(ring);
-	ring->enters++;
 	ret = io_uring_enter2((unsigned)ring->uring.enter_ring_fd, queued, wait_nr,
 			      ring->enter_flags, (sigset_t *)&arg, sizeof(arg));
 	return ret >= 0 || is_passing(ret) ? 0 : ret;
@@ -425,7 +408,6 @@ void ring_submit(struct ring *ring)
 	if (queued == 0)
 		return; /* else ring_wait() tells of errors, and takes what is left */
 	offer_buffers(ring);
-	ring->enters++;
 	(void)io_uring_enter2((unsigned)ring->uring.enter_ring_fd, queued, 0,
 			      ring->enter_flags & IORING_ENTER_REGISTERED_RING, NULL, 0);
 }

@@ -30,7 +30,7 @@ struct world {
 	unsigned held_n;
 	unsigned by_source[SOURCES]; /* sessions */
 	uint64_t admitted[SOURCES];
-	uint64_t asked, answers[LIMITS_ANSWERS];
+	uint64_t asked;
 };
 
 static struct addr address_of(unsigned source)
@@ -89,7 +89,6 @@ static void enter(struct world *w, unsigned source)
 	answer = limits_enter(w->limits, &addr, w->now_ns, &h->number);
 	check_answer(w, block, answer);
 	CHECK((answer == LIMITS_FINE) == (h->number != TABLE_NONE));
-	w->answers[answer]++;
 	if (answer != LIMITS_FINE)
 		return;
 	h->source = block;
@@ -129,13 +128,8 @@ static void step(struct world *w, uint8_t byte)
 static void check_end(struct world *w)
 {
 	struct addr addr = address_of(0);
-	struct limits_stats stats;
 	uint32_t number;
 
-	limits_stats(w->limits, &stats);
-	for (unsigned n = 0; n < LIMITS_ANSWERS; n++)
-		CHECK(stats.answers[n] == w->answers[n]);
-	CHECK(stats.sources <= w->config.sources_max);
 	while (w->held_n > 0)
 		leave(w, 0);
 	CHECK(limits_enter(w->limits, &addr, w->now_ns + 1000 * NS_PER_S, &number) == LIMITS_FINE);

@@ -147,6 +147,37 @@ def test_check_floors_knows_what_is_no_circle(tmp_path, files):
     assert (code, out) == (0, f"floors: {len(files)} files, 0 breaches\n")
 
 
+UNUSED = {
+    "include/io/one.h": "int one_used(void);\nint one_tested(int a,\n\t       int b);\n"
+                        "static inline int one_inline(void)\n{\n\treturn 1;\n}",
+    "src/io/one.c": "const char *const one_names[] = {\n\t[A] = names,\n};\n\n"
+                    "int one_tested(int a,\n\t       int b)\n{\n\treturn one_tested(b, a);\n}\n\n"
+                    "/* one_tested(1, 2) is not a call. */\nint one_used(void)\n{\n\treturn 1;\n}\n\n"
+                    "static void hidden(void)\n{\n}",
+    "src/io/two.c": "#define CALL() one_used()\nstatic int one_tested(void)\n{\n\treturn 1;\n}\n"
+                    "static int (*at)(void) = one_tested;",
+}
+
+
+def test_check_unused_finds_what_only_tests_need(tmp_path):
+    write_tree(tmp_path, UNUSED)
+    code, out = run("check-unused.sh", tmp_path)
+    assert code == 1
+    assert out.splitlines() == [
+        "include/io/one.h:6: nothing but tests uses one_inline()",
+        "src/io/one.c:3: nothing but tests uses one_names",
+        "src/io/one.c:7: nothing but tests uses one_tested()",
+        "unused: 4 public functions and tables, 3 breaches"]
+
+
+def test_check_unused_lets_pass_what_is_used(tmp_path):
+    write_tree(tmp_path, {**UNUSED, "src/app/all.c":
+                          "static void all(void)\n{\n\tone_inline();\n\tone_tested(1, 2);\n"
+                          "\tputs(one_names[0]);\n}"})
+    assert run("check-unused.sh", tmp_path) == (
+        0, "unused: 4 public functions and tables, 0 breaches\n")
+
+
 def function(name, parameters, body):
     return f"{SPDX}\nint {name}({parameters})\n{{\n{body}}}\n"
 

@@ -24,7 +24,7 @@ static void clients_are_accepted_one_at_a_time_or_as_they_come(void **state)
 	struct stage *st = *state;
 
 	for (int many = 0; many < 2; many++) {
-		bool goes_on = many && ring_features(st->ring)->accept_multishot;
+		bool goes_on = many && features.accept_multishot;
 		struct asked a, cancel;
 		struct addr addr;
 		int fd = listener(&addr);
