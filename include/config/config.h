@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "net/addr.h"
+#include "net/sock.h"
 #include "net/sock_file.h"
 
 #define CONFIG_NAME_BYTES 64            /* of a listener, pool or backend, with its NUL */
@@ -242,10 +243,7 @@ struct listener_config {
 	uint64_t idle_timeout_ms;       /* 0: never */
 	uint64_t half_close_timeout_ms; /* inactivity once one side has ended; 0: never */
 	uint64_t close_timeout_ms;      /* to deliver what is left before a reset is passed on */
-	bool keepalive;
-	uint64_t keepalive_idle_ms;
-	uint64_t keepalive_interval_ms;
-	unsigned keepalive_count;
+	struct sock_keepalive keepalive;
 	uint64_t user_timeout_ms; /* nothing is answered for so long: dead; 0: the kernel's */
 	struct config_place *given;
 

@@ -9,10 +9,19 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/def.h"
 #include "net/addr.h"
 #include "net/sock_file.h"
+
+/* When a peer that says nothing is asked whether it is there. Zero: the kernel's own. */
+struct sock_keepalive {
+	bool is_on;
+	uint64_t idle_ms;     /* before the first probe; whole seconds count */
+	uint64_t interval_ms; /* between two; the same */
+	unsigned count;       /* unanswered ones after which it is dead */
+};
 
 /*
  * What both sides of a session want of TCP. Zero means: leave the kernel's.
@@ -20,11 +29,8 @@
  * ack_watch.h), and overrides the number of keepalive probes.
  */
 struct sock_options {
-	unsigned keepalive_idle_s;
-	unsigned keepalive_interval_s;
-	unsigned keepalive_count;
+	struct sock_keepalive keepalive;
 	unsigned segment_bytes; /* no larger ones (TCP_MAXSEG): see sock_paced_segment() */
-	bool keepalive;
 	bool nodelay;
 	/*
 	 * Whoever closes the socket resets the connection (SO_LINGER 0), be it the

@@ -23,7 +23,4 @@ struct report {
  */
 void report_change(struct pool *pool, struct backend *backend, const struct report *report);
 
-/* "connection refused": of a connect's negative errno. */
-const char *report_reason(int err);
-
 #endif

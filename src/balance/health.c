@@ -2,8 +2,8 @@
 #include "balance/health.h"
 
 #include "base/check.h"
+#include "net/sock_error.h"
 
-#include <errno.h>
 #include <string.h>
 
 const char *const health_change_names[HEALTH_CHANGES] = {
@@ -68,23 +68,11 @@ uint64_t health_first_delay_ms(const struct check_config *config, uint32_t rando
 
 enum health_result health_result_of(int err)
 {
-	switch (-err) {
-	case 0:
+	enum sock_fault fault = sock_fault_of(err);
+
+	if (fault == SOCK_FAULT_NONE)
 		return HEALTH_FINE;
-	case ECONNREFUSED:
-	case ECONNRESET:
-	case ECONNABORTED:
-	case EPIPE:
-	case ETIMEDOUT:
-	case EHOSTUNREACH:
-	case EHOSTDOWN:
-	case ENETUNREACH:
-	case EPROTO: /* it does not speak TLS, or not such that we could agree */
-	case ENOENT: /* no unix socket of that name: its server is not there */
-		return HEALTH_FAILED;
-	default:
-		return HEALTH_LOCAL;
-	}
+	return fault == SOCK_FAULT_LOCAL ? HEALTH_LOCAL : HEALTH_FAILED;
 }
 
 /* The slice that holds @now_ms, emptied when it was last used for another time. */

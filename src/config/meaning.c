@@ -11,7 +11,7 @@
 
 static bool has_keepalive(const void *section)
 {
-	return ((const struct listener_config *)section)->keepalive;
+	return ((const struct listener_config *)section)->keepalive.is_on;
 }
 
 static bool accepts_proxy(const void *section)
@@ -267,10 +267,10 @@ static void check_keepalive(const struct subject *s, struct diag *diag)
 	static const char *const keys[] = { "keepalive_idle", "keepalive_interval",
 					    "keepalive_count" };
 	const struct listener_config *l = s->fields;
-	uint64_t takes_ms = l->keepalive_idle_ms + l->keepalive_count * l->keepalive_interval_ms;
+	uint64_t takes_ms = l->keepalive.idle_ms + l->keepalive.count * l->keepalive.interval_ms;
 	char takes[TEXT_NUMBER_BYTES], idle[TEXT_NUMBER_BYTES];
 
-	if (!l->keepalive || l->idle_timeout_ms == 0 || takes_ms < l->idle_timeout_ms)
+	if (!l->keepalive.is_on || l->idle_timeout_ms == 0 || takes_ms < l->idle_timeout_ms)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const struct config_place *place = find_given(s, keys[i], diag);

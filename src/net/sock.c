@@ -30,14 +30,15 @@ static int set_linger(int fd, bool resets)
 int sock_set_options(int fd, const struct addr *addr, const struct sock_options *opts,
 		     const char **ret_step)
 {
-	const bool on = opts->keepalive;
+	const struct sock_keepalive *keepalive = &opts->keepalive;
+	const bool on = keepalive->is_on;
 	const struct setting settings[] = {
 		{ SOL_SOCKET, SO_KEEPALIVE, on, "setsockopt SO_KEEPALIVE" },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, on ? (int)opts->keepalive_idle_s : 0,
+		{ IPPROTO_TCP, TCP_KEEPIDLE, on ? (int)(keepalive->idle_ms / 1000) : 0,
 		  "setsockopt TCP_KEEPIDLE" },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, on ? (int)opts->keepalive_interval_s : 0,
+		{ IPPROTO_TCP, TCP_KEEPINTVL, on ? (int)(keepalive->interval_ms / 1000) : 0,
 		  "setsockopt TCP_KEEPINTVL" },
-		{ IPPROTO_TCP, TCP_KEEPCNT, on ? (int)opts->keepalive_count : 0,
+		{ IPPROTO_TCP, TCP_KEEPCNT, on ? (int)keepalive->count : 0,
 		  "setsockopt TCP_KEEPCNT" },
 		{ IPPROTO_TCP, TCP_MAXSEG, (int)opts->segment_bytes, "setsockopt TCP_MAXSEG" },
 		{ IPPROTO_TCP, TCP_NODELAY, opts->nodelay, "setsockopt TCP_NODELAY" },

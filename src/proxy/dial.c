@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "net/sock_error.h"
 #include "proxy/alarm.h"
 #include "proxy/ask_around.h"
 #include "proxy/choose.h"
@@ -74,14 +75,14 @@ void dial_release(struct session *s)
 
 static enum close_reason reason_of(int err)
 {
-	if (health_result_of(err) == HEALTH_LOCAL)
+	switch (sock_fault_of(err)) {
+	case SOCK_FAULT_LOCAL:
 		return CLOSE_NO_RESOURCES;
-	switch (-err) {
-	case ECONNREFUSED:
+	case SOCK_FAULT_REFUSED:
 		return CLOSE_CONNECT_REFUSED;
-	case ETIMEDOUT:
+	case SOCK_FAULT_TIMEOUT:
 		return CLOSE_CONNECT_TIMEOUT;
-	case EPROTO:
+	case SOCK_FAULT_TLS:
 		return CLOSE_BACKEND_TLS;
 	default:
 		return CLOSE_CONNECT_FAILED;
@@ -214,13 +215,7 @@ static const struct sock_options first_options = { .nodelay = true, .resets = tr
 
 void dial_settle(struct session *s)
 {
-	const struct listener_config *config = s->listener->config;
-	const struct sock_options options = {
-		.keepalive = config->keepalive,
-		.keepalive_idle_s = (unsigned)(config->keepalive_idle_ms / 1000),
-		.keepalive_interval_s = (unsigned)(config->keepalive_interval_ms / 1000),
-		.keepalive_count = config->keepalive_count,
-	};
+	const struct sock_options options = { .keepalive = s->listener->config->keepalive };
 	const char *step;
 
 	/* Without them a dead backend is noticed later, by the idle timer: no reason to end. */

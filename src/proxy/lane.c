@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "net/sock_error.h"
 #include "proxy/ack_look.h"
 #include "proxy/ask_around.h"
 #include "proxy/crypt.h"
@@ -382,12 +383,13 @@ static void lane_break(struct lane *lane)
 static enum close_reason reason_of(const struct side *side, int err)
 {
 	bool is_client = side->index == SIDE_CLIENT;
-	bool is_lost = err == -ETIMEDOUT || err == -EHOSTUNREACH || err == -ENETUNREACH ||
-		       err == -EHOSTDOWN || err == -ENETDOWN;
+	enum sock_fault fault = sock_fault_of(err);
+	bool is_lost = fault == SOCK_FAULT_TIMEOUT || fault == SOCK_FAULT_UNREACHABLE ||
+		       err == -ENETDOWN;
 
 	if (err == -ENOMEM || err == -ENOBUFS)
 		return CLOSE_NO_RESOURCES; /* of our own */
-	if (err == -EPROTO)
+	if (fault == SOCK_FAULT_TLS)
 		return is_client ? CLOSE_CLIENT_TLS : CLOSE_BACKEND_TLS;
 	if (err == -ECONNABORTED)
 		return is_client ? CLOSE_CLIENT_TRUNCATED : CLOSE_BACKEND_TRUNCATED;

@@ -1,36 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "proxy/report.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/def.h"
 #include "base/log.h"
-
-static const struct {
-	int err;
-	const char *text;
-} reasons[] = {
-	{ ECONNREFUSED, "connection refused" },
-	{ ETIMEDOUT, "timed out" },
-	{ ECONNRESET, "connection reset" },
-	{ EPIPE, "connection reset" },
-	{ ECONNABORTED, "connection reset" },
-	{ EHOSTUNREACH, "host unreachable" },
-	{ EHOSTDOWN, "host is down" },
-	{ ENETUNREACH, "network unreachable" },
-	{ EPROTO, "TLS failed" },
-	{ ENOENT, "no such socket" },
-	{ EAGAIN, "its backlog is full" },
-};
-
-const char *report_reason(int err)
-{
-	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
-		if (reasons[i].err == -err)
-			return reasons[i].text;
-	return strerrordesc_np(-err);
-}
+#include "net/sock_error.h"
 
 /* When it went this way: by its checks, or by its sessions. */
 static atomic_uint_fast64_t *since(struct backend *backend, enum health_change change)
@@ -44,7 +19,7 @@ static void tell_failure(struct log_line *line, const struct report *report)
 {
 	if (report->err == 0)
 		return;
-	log_text(line, "reason", report_reason(report->err));
+	log_text(line, "reason", sock_fault_words(report->err));
 	if (report->detail)
 		log_text(line, "detail", report->detail);
 }

@@ -113,7 +113,7 @@ static void a_good_configuration_is_kept_as_written(void **state)
 	assert_int_equal(l->relay, RELAY_COPY);
 	assert_int_equal(l->idle_timeout_ms, 90000);
 	assert_int_equal(l->half_close_timeout_ms, 60000);
-	assert_true(l->keepalive);
+	assert_true(l->keepalive.is_on);
 
 	assert_int_equal(p->backends_n, 2);
 	assert_int_equal(p->backends[0].weight, 1);

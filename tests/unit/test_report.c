@@ -63,14 +63,6 @@ static void who_was_never_up_comes_back_from_nowhere(void **state)
 	assert_null(strstr(log, "down_for_ms"));
 }
 
-static void reasons_are_in_words(void **state)
-{
-	(void)state;
-	assert_string_equal(report_reason(-ENOENT), "no such socket");
-	assert_string_equal(report_reason(-EHOSTUNREACH), "host unreachable");
-	assert_string_equal(report_reason(-EACCES), "Permission denied");
-}
-
 /* By the pool itself: sessions fail, three in a row are enough. */
 static void sessions_that_fail_are_counted(void **state)
 {
@@ -96,7 +88,6 @@ int main(void)
 		stage_test(every_change_says_why_and_for_how_long),
 		stage_test(a_share_of_failures_is_told_with_its_whole),
 		stage_test(who_was_never_up_comes_back_from_nowhere),
-		cmocka_unit_test(reasons_are_in_words),
 		stage_test(sessions_that_fail_are_counted),
 	};
 

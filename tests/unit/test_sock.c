@@ -29,10 +29,7 @@ static void options_reach_both_sides(void **state)
 	struct sock_listen want = {
 		.addr = parsed("127.0.0.1:0"),
 		.backlog = 1,
-		.options = { .keepalive = true,
-			     .keepalive_idle_s = 61,
-			     .keepalive_interval_s = 11,
-			     .keepalive_count = 7,
+		.options = { .keepalive = { true, 61000, 11000, 7 },
 			     .nodelay = true,
 			     .resets = true },
 	};
@@ -108,7 +105,7 @@ static void a_low_port_is_never_that_of_a_connection_with_itself(void **state)
 
 static void an_option_out_of_range_names_its_step(void **state)
 {
-	const struct sock_options bad = { .keepalive = true, .keepalive_count = 1000 };
+	const struct sock_options bad = { .keepalive = { .is_on = true, .count = 1000 } };
 	struct addr addr = parsed("127.0.0.1:1");
 	unsigned before = count_fds();
 	const char *step = "";
