@@ -36,7 +36,7 @@ struct directive {
 	const char *const *words; /* of a choice, by value */
 	size_t words_n;
 	const char *bare, *bare_value; /* of an option: a word that alone says KEY=BARE_VALUE */
-	bool required, repeatable, reloadable;
+	bool required, repeatable;
 	const char *help;
 };
 

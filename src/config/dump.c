@@ -41,8 +41,7 @@ void config_dump(const struct config *config, FILE *to)
 static void print_marks(const struct directive *d, FILE *to)
 {
 	const char *const marks[] = { d->required ? "required" : NULL,
-				      d->repeatable ? "repeatable" : NULL,
-				      d->reloadable ? "reloadable" : NULL };
+				      d->repeatable ? "repeatable" : NULL };
 	const char *between = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
