@@ -3,7 +3,7 @@
 #define BALANCE_HEALTH_H
 
 /*
- * Is one backend well? A pure state machine over three witnesses: what the
+ * Is one backend healthy? A pure state machine over three inputs: what the
  * operator says of it, what its active checks say (rise and fall), and how
  * sessions fare that connect to it (ejection). It asks nobody and looks at no
  * clock: answers, time and random numbers are arguments. The pool holds one
@@ -49,7 +49,7 @@ extern const char *const health_change_names[HEALTH_CHANGES];
 #define HEALTH_SLICES 10 /* that a window is counted in */
 
 struct health {
-	enum backend_state wanted; /* by the operator: ready, drain, maint or down */
+	enum backend_state admin_state; /* by the operator: ready, drain, maint or down */
 
 	bool is_up;      /* as its checks say */
 	bool is_settled; /* a check has answered */
@@ -77,7 +77,7 @@ struct health_group {
 
 void health_init(struct health *health, const struct check_config *config);
 
-/* What all witnesses together say. The operator's word comes first, then its checks. */
+/* What all of these together say. The operator comes first, then its checks. */
 enum backend_state health_state(const struct health *health);
 
 /* An active check passed or failed. A timeout of the check is a failure. */

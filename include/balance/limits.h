@@ -7,7 +7,7 @@
  * (a block of addresses)? Counted for the whole process; everything here is
  * thread-safe. Time is an argument.
  *
- * Sources live in a table of fixed size (memory: see table.h; 100 000 sources
+ * Sources live in a table of fixed size (memory: see lru_table.h; 100 000 sources
  * are 5.1 MiB). One with a session stays in it, so its count is never
  * forgotten. Of the others the one not seen for longest makes room: that is
  * the one whose bucket has had most time to fill up, so that a fresh start
@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#include "balance/table.h"
+#include "balance/lru_table.h"
 #include "base/bucket.h"
 #include "base/def.h"
 #include "net/addr.h"
@@ -39,7 +39,7 @@ struct limits_config {
 
 struct limits;
 
-/* Gives NULL without memory. @seed should be a secret, see table.h. */
+/* Gives NULL without memory. @seed should be a secret, see lru_table.h. */
 MUST_CHECK struct limits *limits_create(const struct limits_config *config, uint64_t seed);
 /* Accepts NULL. */
 void limits_destroy(struct limits *limits);

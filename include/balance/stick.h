@@ -7,7 +7,7 @@
  * An entry is held by each session of its client, and does not expire while
  * there is one; its time runs from the end of the last. At most so many
  * clients are remembered: those that have sessions, and then those whose
- * sessions ended last. Memory: see table.h. Thread-safe.
+ * sessions ended last. Memory: see lru_table.h. Thread-safe.
  *
  *	index = stick_find(stick, key, now_ms);
  *	b = index >= 0 ? pool_backend(pool, index) : NULL;
@@ -21,26 +21,26 @@
 
 #include <stdint.h>
 
-#include "balance/table.h"
+#include "balance/lru_table.h"
 #include "base/def.h"
 
 struct stick;
 
-/* Gives NULL without memory. @seed should be a secret, see table.h. */
+/* Gives NULL without memory. @seed should be a secret, see lru_table.h. */
 MUST_CHECK struct stick *stick_create(uint32_t clients_max, uint64_t ttl_ms, uint64_t seed);
 void stick_destroy(struct stick *stick);
 
-/* The key of a name (SNI) or any other bytes. That of an address: table_key_from_addr(). */
-struct table_key stick_key(const struct stick *stick, const void *bytes, size_t n);
+/* The key of a name (SNI) or any other bytes. That of an address: lru_key_from_addr(). */
+struct lru_key stick_key(const struct stick *stick, const void *bytes, size_t n);
 
 /* The index of the backend the client is or was on last; -1 when none is known. */
-int stick_find(struct stick *stick, struct table_key key, uint64_t now_ms);
+int stick_find(struct stick *stick, struct lru_key key, uint64_t now_ms);
 
 /*
  * A session of the client goes on with this backend. Gives a number for
- * stick_release(); TABLE_NONE, which it accepts too, when there is no room.
+ * stick_release(); LRU_NONE, which it accepts too, when there is no room.
  */
-MUST_CHECK uint32_t stick_hold(struct stick *stick, struct table_key key, unsigned backend,
+MUST_CHECK uint32_t stick_hold(struct stick *stick, struct lru_key key, unsigned backend,
 			       uint64_t now_ms);
 void stick_release(struct stick *stick, uint32_t number, uint64_t now_ms);
 

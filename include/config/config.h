@@ -7,7 +7,7 @@
  * validate.c, then never changed. Whoever runs sessions keeps pointers into
  * it for as long as the configuration lives. Names of keys and fields are the
  * same, but for units, which are in the field names. Every field but names,
- * places and links is one row of the table in directive.c.
+ * locations and links is one row of the table in directive.c.
  */
 
 #include <stdbool.h>
@@ -39,7 +39,7 @@
 #define CONFIG_WORKER_BUFFERS_MAX 65535u /* the kernel counts them with 16 bits */
 
 /* Where something was written, for messages long after it was read. */
-struct config_place {
+struct config_location {
 	const char *file; /* owned by the configuration */
 	unsigned line;    /* from 1; 0: it is a default, or the file as a whole */
 	unsigned column;  /* in bytes, from 1; 0: the line as a whole */
@@ -82,7 +82,7 @@ enum client_key {
 enum over_limit { OVER_LIMIT_CLOSE, OVER_LIMIT_DROP, OVER_LIMITS }; /* drop: without a word */
 
 /* What happens to a connection that a rule does not expect. */
-enum stranger { STRANGER_POOL, STRANGER_REJECT, STRANGERS };
+enum unmatched { UNMATCHED_POOL, UNMATCHED_REJECT, UNMATCHEDS };
 
 /* As they are written in the file. */
 extern const char *const relay_mode_names[RELAY_MODES];
@@ -105,11 +105,11 @@ struct key_config {
 struct backend_config {
 	char name[CONFIG_NAME_BYTES];
 	struct addr_spec spec;
-	struct addr addr;          /* the first that spec resolves to */
-	unsigned weight;           /* 0: gets nothing new */
-	unsigned sessions_max;     /* 0: no limit */
-	struct config_place place; /* of its name */
-	struct config_place addr_place;
+	struct addr addr;                /* the first that spec resolves to */
+	unsigned weight;                 /* 0: gets nothing new */
+	unsigned sessions_max;           /* 0: no limit */
+	struct config_location location; /* of its name */
+	struct config_location addr_location;
 	unsigned tier; /* 0 serves first; a backup has a higher one */
 };
 
@@ -140,21 +140,21 @@ struct eject_config {
 	unsigned ejected_max_percent; /* of the pool's backends may be out, down ones counted in */
 };
 
-struct source_config {
+struct local_addr_config {
 	struct addr addr;
-	struct config_place place;
+	struct config_location location;
 };
 
 struct pool_config {
 	char name[CONFIG_NAME_BYTES];
-	struct config_place place;
+	struct config_location location;
 	struct backend_config *backends;
 	size_t backends_n;
 	enum balance_kind balance;
-	uint64_t connect_timeout_ms; /* for one try */
-	uint64_t connect_total_ms;   /* for all tries of a session */
-	unsigned connect_tries_max;  /* each at another backend */
-	struct config_place *given;  /* by row of directive.c: line 0 where it is a default */
+	uint64_t connect_timeout_ms;    /* for one try */
+	uint64_t connect_total_ms;      /* for all tries of a session */
+	unsigned connect_tries_max;     /* each at another backend */
+	struct config_location *set_at; /* by row of directive.c: line 0 where it is a default */
 
 	unsigned tier_ready_min; /* tiers open until so many backends are ready; 0: 1 */
 	uint64_t slow_start_ms; /* in which one that was down gets back to its weight; 0: at once */
@@ -184,8 +184,8 @@ struct pool_config {
 	bool has_proxy_tlvs; /* v2: ALPN, authority, TLS facts, unique id, checksum */
 
 	/* Addresses of ours to connect from, in turns; none: the kernel picks. Ports are 0. */
-	struct source_config *sources;
-	size_t sources_n;
+	struct local_addr_config *local_addrs;
+	size_t local_addrs_n;
 	bool is_transparent; /* connect from the client's own address (IP_TRANSPARENT) */
 
 	unsigned queue_max;        /* sessions that wait when every backend is full; 0: none */
@@ -198,13 +198,13 @@ struct route_config {
 	char pattern[256]; /* a name in lower case, "*.example.com", or an ALPN id */
 	char pool_name[CONFIG_NAME_BYTES];
 	const struct pool_config *pool;
-	struct config_place place;
+	struct config_location location;
 };
 
 /* A user or a group, by name or number. */
 struct account_config {
 	char *name; /* NULL: not given */
-	struct config_place place;
+	struct config_location location;
 };
 
 struct bind_config {
@@ -215,12 +215,12 @@ struct bind_config {
 	/* Of a unix socket's file. */
 	struct account_config owner, group;
 	struct sock_access access; /* the mode; config_resolve() adds owner and group */
-	struct config_place place;
+	struct config_location location;
 };
 
 struct certificate_config {
 	char *chain, *key; /* file names; key NULL: it is in the chain's file */
-	struct config_place place;
+	struct config_location location;
 };
 
 struct access_rule {
@@ -231,11 +231,11 @@ struct access_rule {
 
 struct listener_config {
 	char name[CONFIG_NAME_BYTES];
-	struct config_place place;
+	struct config_location location;
 	struct bind_config *binds;
 	size_t binds_n;
 	char pool_name[CONFIG_NAME_BYTES];
-	struct config_place pool_place;
+	struct config_location pool_location;
 	const struct pool_config *pool; /* the one of that name */
 	unsigned backlog;
 	unsigned sessions_max; /* 0: only the global limit */
@@ -245,21 +245,21 @@ struct listener_config {
 	uint64_t close_timeout_ms;      /* to deliver what is left before a reset is passed on */
 	struct sock_keepalive keepalive;
 	uint64_t user_timeout_ms; /* nothing is answered for so long: dead; 0: the kernel's */
-	struct config_place *given;
+	struct config_location *set_at;
 
 	/* What the first bytes are, and what they decide. */
 	enum protocol protocol;
 	enum tls_mode tls;
-	enum stranger no_sni;    /* passthrough: a ClientHello without a name */
-	enum stranger not_tls;   /* passthrough: the first bytes are no ClientHello */
-	enum stranger plaintext; /* postgres: a client that does not ask for TLS */
+	enum unmatched no_sni;    /* passthrough: a ClientHello without a name */
+	enum unmatched not_tls;   /* passthrough: the first bytes are no ClientHello */
+	enum unmatched plaintext; /* postgres: a client that does not ask for TLS */
 	struct route_config *routes;
 	size_t routes_n;
 
 	/* Of `terminate`. */
 	struct certificate_config *certificates;
 	size_t certificates_n;
-	enum stranger unknown_sni; /* a name that no certificate has; STRANGER_POOL: the first */
+	enum unmatched unknown_sni; /* a name that no certificate has; UNMATCHED_POOL: the first */
 	char *alpn, *ciphers, *groups;
 	enum tls_floor tls_min, tls_max;
 	char *client_ca, *client_crl;
@@ -298,9 +298,9 @@ struct global_config {
 	uint64_t drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
-	char *ticket_keys;         /* file name; NULL: random keys */
-	struct config_place place; /* of the section; line 0 when there is none */
-	struct config_place *given;
+	char *ticket_keys;               /* file name; NULL: random keys */
+	struct config_location location; /* of the section; line 0 when there is none */
+	struct config_location *set_at;
 };
 
 struct config {
@@ -310,7 +310,7 @@ struct config {
 	struct pool_config *pools;
 	size_t pools_n;
 	bool has_lost_section; /* a head could not be read: a pool may be missing for that */
-	char **files;          /* that it was read from; config_place.file points here */
+	char **files;          /* that it was read from; config_location.file points here */
 	size_t files_n;
 };
 

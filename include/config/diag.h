@@ -23,21 +23,21 @@
 
 #include "base/def.h"
 #include "config/config.h"
-#include "config/source.h"
+#include "config/config_file.h"
 
 #define DIAG_ERRORS_MAX 50 /* that are kept and printed */
 #define DIAG_WARNINGS_MAX 20
 
 struct diag {
 	struct diag_entry {
-		size_t file; /* its place among the sources */
+		size_t file; /* its index among the files */
 		unsigned line, column;
 		char *text; /* ready to print */
 	} entries[DIAG_ERRORS_MAX + DIAG_WARNINGS_MAX];
 	size_t entries_n;
 	size_t errors_n, warnings_n; /* also those that were not kept */
-	const struct source *sources;
-	size_t sources_n;
+	const struct config_file *files;
+	size_t files_n;
 	bool is_out_of_memory;
 };
 
@@ -46,16 +46,16 @@ void diag_init(struct diag *diag);
 void diag_finish(struct diag *diag);
 
 /*
- * Borrows the files that places point into, in the order in which their
+ * Borrows the files that locations point into, in the order in which their
  * mistakes shall be printed, until the next call of this or diag_finish().
  */
-void diag_set_sources(struct diag *diag, const struct source *sources, size_t n);
+void diag_set_files(struct diag *diag, const struct config_file *files, size_t n);
 
-/* A mistake at @place, which may be NULL: nowhere in particular. Borrows everything. */
-void diag_error(struct diag *diag, const struct config_place *place, const char *format, ...)
+/* A mistake at @location, which may be NULL: nowhere in particular. Borrows everything. */
+void diag_error(struct diag *diag, const struct config_location *location, const char *format, ...)
 	PRINTF_LIKE(3, 4);
-void diag_warning(struct diag *diag, const struct config_place *place, const char *format, ...)
-	PRINTF_LIKE(3, 4);
+void diag_warning(struct diag *diag, const struct config_location *location, const char *format,
+		  ...) PRINTF_LIKE(3, 4);
 /* Memory ran out: an error that needs none. */
 void diag_no_memory(struct diag *diag);
 

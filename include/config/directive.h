@@ -10,7 +10,7 @@
  * To add a directive: a field in config.h, a row in directive.c, an entry in
  * etc/ringmain.ini.5 and a test. A value that is not a number, a duration, a
  * size, a word or a name needs a type of its own: a file like endpoint.c with
- * a struct directive_type in it, declared in value.h; words.h takes values of
+ * a struct directive_type in it, declared in value.h; tokens.h takes values of
  * several words to pieces.
  */
 
@@ -33,10 +33,10 @@ void directive_set_defaults(enum config_section section, void *to, struct diag *
 void directive_release(enum config_section section, void *from);
 
 /*
- * Where @key was written; @given is the array in a section's struct. The line
+ * Where @key was written; @set_at is the array in a section's struct. The line
  * is 0 where it is a default. CHECKs that there is such a key.
  */
-const struct config_place *directive_place(const struct config_place *given,
-					   enum config_section section, const char *key);
+const struct config_location *directive_location(const struct config_location *set_at,
+						 enum config_section section, const char *key);
 
 #endif

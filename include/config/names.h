@@ -16,7 +16,7 @@
 
 struct named {
 	const char *name;
-	const struct config_place *place;
+	const struct config_location *location;
 	size_t index; /* in the order of the file */
 };
 

@@ -11,7 +11,7 @@
 #include "config/diag.h"
 #include "config/directive.h"
 #include "config/reader.h"
-#include "config/source.h"
+#include "config/config_file.h"
 
 #define PARSER_TITLE_BYTES (2 * CONFIG_NAME_BYTES + 64)
 
@@ -20,19 +20,19 @@ struct parser {
 	struct diag *diag;
 	struct reader reader;
 	enum config_section kind;
-	void *section;              /* NULL: there is none yet, or one whose keys mean nothing */
-	struct config_place *given; /* of the section */
-	bool has_head;              /* this file had a section's head */
+	void *section; /* NULL: there is none yet, or one whose keys mean nothing */
+	struct config_location *set_at; /* of the section */
+	bool has_head;                  /* this file had a section's head */
 	char title[PARSER_TITLE_BYTES]; /* "[pool pg]" */
 };
 
 /* Keeps both as long as @parser is used. */
 void parser_init(struct parser *parser, struct config *config, struct diag *diag);
 
-/* Adds what @source says to the configuration; reports its mistakes. */
-void parser_read(struct parser *parser, const struct source *source);
+/* Adds what @file says to the configuration; reports its mistakes. */
+void parser_read(struct parser *parser, const struct config_file *file);
 
 /* Room to remember where each directive was given; NULL, reported, when memory is short. */
-MUST_CHECK struct config_place *parser_new_given(struct diag *diag);
+MUST_CHECK struct config_location *parser_new_set_at(struct diag *diag);
 
 #endif

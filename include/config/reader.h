@@ -21,22 +21,22 @@
 
 #include "base/def.h"
 #include "config/diag.h"
-#include "config/source.h"
+#include "config/config_file.h"
 
 struct reader {
-	const struct source *source;
+	const struct config_file *file;
 	struct diag *diag;
 	unsigned line;      /* that was read last */
 	bool is_head;       /* it is the head of a section */
 	bool has_lost_head; /* since it was cleared a head could not be read, and was reported */
-	char text[SOURCE_LINE_BYTES_MAX + 1]; /* it, without comment and blanks around it */
+	char text[CONFIG_LINE_BYTES_MAX + 1]; /* it, without comment and blanks around it */
 	char *value; /* within text: of the pair, or between the brackets */
-	struct config_place key_place;
-	struct config_place value_place;
+	struct config_location key_location;
+	struct config_location value_location;
 };
 
 /* Keeps both as long as @reader is used. */
-void reader_init(struct reader *reader, const struct source *source, struct diag *diag);
+void reader_init(struct reader *reader, const struct config_file *file, struct diag *diag);
 
 /* An ini_reader for ini_parse_stream(); @reader is a struct reader. */
 char *reader_next(char *line, int bytes, void *reader);

@@ -15,8 +15,9 @@
 #include "config/directive.h"
 
 /* Reports which required directives are missing. Borrows all; @title is "[pool pg]". */
-void section_report_missing(const struct config_place *given, enum config_section section,
-			    const char *title, const struct config_place *place, struct diag *diag);
+void section_report_missing(const struct config_location *set_at, enum config_section section,
+			    const char *title, const struct config_location *location,
+			    struct diag *diag);
 
 /* @ask allows to look at this machine's addresses and limits. */
 void section_check_listener(const struct listener_config *listener,

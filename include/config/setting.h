@@ -17,7 +17,7 @@ struct setting {
 	const struct directive *directive;
 	const char *title; /* "[pool pg] balance" */
 	const char *text;  /* the value, without blanks around it */
-	struct config_place place;
+	struct config_location location;
 	struct diag *diag;
 };
 

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/def.h"
-#include "base/tally.h"
+#include "base/label_counter.h"
 #include "proxy/admission.h"
 #include "proxy/session.h"
 
@@ -31,8 +31,8 @@ struct listener_counters {
 	_Atomic uint64_t handshakes, handshakes_resumed;
 	_Atomic uint64_t handshakes_tls12, handshakes_tls13;
 	_Atomic uint64_t handshakes_failed; /* refused or broken off, by ringmain or the client */
-	struct tally ciphers;               /* of handshakes */
-	struct tally details;               /* of ends, by enum close_reason */
+	struct label_counter ciphers;       /* of handshakes */
+	struct label_counter details;       /* of ends, by enum close_reason */
 };
 
 /* Tries to connect to a pool's backends. */

@@ -144,7 +144,7 @@ struct session {
 	const struct pool_config *route; /* that the greeting found */
 	uint64_t stick_key;              /* of its client; 0: not looked up */
 	uint32_t source;                 /* counted by the listener's limits: see admission.h */
-	uint32_t stuck;                  /* held in the pool's stick table, or TABLE_NONE */
+	uint32_t stuck;                  /* held in the pool's stick table, or LRU_NONE */
 	uint16_t introduced_left;        /* of our PROXY header, still to be sent */
 	uint16_t origin_turn;            /* see origin.h */
 	uint8_t greet_step : 4;

@@ -95,8 +95,8 @@ static void log_failed(const struct bind_config *bind, const char *name, const s
 	log_errno(&line, "error", err);
 	if (hint)
 		log_text(&line, "hint", hint);
-	log_text(&line, "file", bind->place.file ? bind->place.file : "");
-	log_u64(&line, "line", bind->place.line);
+	log_text(&line, "file", bind->location.file ? bind->location.file : "");
+	log_u64(&line, "line", bind->location.line);
 	log_end(&line);
 }
 

@@ -13,16 +13,16 @@ const char *const health_change_names[HEALTH_CHANGES] = {
 
 void health_init(struct health *health, const struct check_config *config)
 {
-	*health = (struct health){ .wanted = BACKEND_READY, .is_up = !config->starts_down };
+	*health = (struct health){ .admin_state = BACKEND_READY, .is_up = !config->starts_down };
 }
 
 enum backend_state health_state(const struct health *health)
 {
-	if (health->wanted == BACKEND_MAINT || health->wanted == BACKEND_DOWN)
-		return health->wanted;
+	if (health->admin_state == BACKEND_MAINT || health->admin_state == BACKEND_DOWN)
+		return health->admin_state;
 	if (!health->is_up)
 		return BACKEND_DOWN;
-	if (health->wanted == BACKEND_DRAIN)
+	if (health->admin_state == BACKEND_DRAIN)
 		return BACKEND_DRAIN;
 	return health->is_ejected ? BACKEND_EJECTED : BACKEND_READY;
 }

@@ -7,7 +7,7 @@
 struct limits {
 	struct limits_config config;
 	pthread_mutex_t lock;
-	struct table table; /* held: sessions; value: struct bucket */
+	struct lru_table table; /* held: sessions; value: struct bucket */
 };
 
 struct limits *limits_create(const struct limits_config *config, uint64_t seed)
@@ -17,7 +17,7 @@ struct limits *limits_create(const struct limits_config *config, uint64_t seed)
 	if (!limits)
 		return NULL;
 	limits->config = *config;
-	if (table_init(&limits->table, config->sources_max, seed) < 0) {
+	if (lru_init(&limits->table, config->sources_max, seed) < 0) {
 		free(limits);
 		return NULL;
 	}
@@ -30,13 +30,12 @@ void limits_destroy(struct limits *limits)
 	if (!limits)
 		return;
 	pthread_mutex_destroy(&limits->lock);
-	table_finish(&limits->table);
+	lru_finish(&limits->table);
 	free(limits);
 }
 
 /* May the source of @entry have one more now? Its bucket pays for those only who get in. */
-static enum limits_answer ask_entry(struct limits *limits, struct table_entry *entry,
-				    uint64_t now_ns)
+static enum limits_answer ask_entry(struct limits *limits, struct lru_entry *entry, uint64_t now_ns)
 {
 	struct bucket bucket = { .full_ns = entry->value };
 
@@ -52,21 +51,21 @@ enum limits_answer limits_enter(struct limits *limits, const struct addr *source
 				uint32_t *ret_number)
 {
 	enum limits_answer answer = LIMITS_CROWDED;
-	struct table_entry *entry;
-	struct table_key key;
+	struct lru_entry *entry;
+	struct lru_key key;
 
-	*ret_number = TABLE_NONE;
-	if (!table_key_from_addr(source, limits->config.bits4, limits->config.bits6, &key))
+	*ret_number = LRU_NONE;
+	if (!lru_key_from_addr(source, limits->config.bits4, limits->config.bits6, &key))
 		return LIMITS_FINE;
 	pthread_mutex_lock(&limits->lock);
-	entry = table_get(&limits->table, key);
+	entry = lru_get(&limits->table, key);
 	if (entry)
 		answer = ask_entry(limits, entry, now_ns);
 	if (entry && answer == LIMITS_FINE) {
-		table_hold(&limits->table, entry);
-		*ret_number = table_index(&limits->table, entry);
+		lru_hold(&limits->table, entry);
+		*ret_number = lru_index(&limits->table, entry);
 	} else if (entry) {
-		table_touch(&limits->table, entry);
+		lru_touch(&limits->table, entry);
 	}
 	pthread_mutex_unlock(&limits->lock);
 	return answer;
@@ -74,9 +73,9 @@ enum limits_answer limits_enter(struct limits *limits, const struct addr *source
 
 void limits_leave(struct limits *limits, uint32_t number)
 {
-	if (number == TABLE_NONE)
+	if (number == LRU_NONE)
 		return;
 	pthread_mutex_lock(&limits->lock);
-	table_release(&limits->table, table_at(&limits->table, number));
+	lru_release(&limits->table, lru_at(&limits->table, number));
 	pthread_mutex_unlock(&limits->lock);
 }

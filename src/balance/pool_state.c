@@ -28,7 +28,7 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 	CHECK(state < BACKEND_STATES);
 	CHECK(state != BACKEND_EJECTED);
 	pthread_mutex_lock(&pool->lock);
-	health->wanted = state;
+	health->admin_state = state;
 	if (state == BACKEND_READY) {
 		health->is_up = true;
 		health->streak = 0;

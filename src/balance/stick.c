@@ -8,7 +8,7 @@
 
 struct stick {
 	pthread_mutex_t lock;
-	struct table table; /* value: index of the backend; used_ms: end of the last session */
+	struct lru_table table; /* value: index of the backend; used_ms: end of the last session */
 	uint64_t ttl_ms;
 };
 
@@ -18,7 +18,7 @@ struct stick *stick_create(uint32_t clients_max, uint64_t ttl_ms, uint64_t seed)
 
 	if (!stick)
 		return NULL;
-	if (table_init(&stick->table, clients_max, seed) < 0) {
+	if (lru_init(&stick->table, clients_max, seed) < 0) {
 		free(stick);
 		return NULL;
 	}
@@ -32,48 +32,48 @@ void stick_destroy(struct stick *stick)
 	if (!stick)
 		return;
 	pthread_mutex_destroy(&stick->lock);
-	table_finish(&stick->table);
+	lru_finish(&stick->table);
 	free(stick);
 }
 
-struct table_key stick_key(const struct stick *stick, const void *bytes, size_t n)
+struct lru_key stick_key(const struct stick *stick, const void *bytes, size_t n)
 {
-	return table_key_from_bytes(&stick->table, bytes, n);
+	return lru_key_from_bytes(&stick->table, bytes, n);
 }
 
-static bool is_expired(const struct stick *stick, const struct table_entry *entry, uint64_t now_ms)
+static bool is_expired(const struct stick *stick, const struct lru_entry *entry, uint64_t now_ms)
 {
 	return entry->held == 0 && now_ms >= entry->used_ms &&
 	       now_ms - entry->used_ms >= stick->ttl_ms;
 }
 
-int stick_find(struct stick *stick, struct table_key key, uint64_t now_ms)
+int stick_find(struct stick *stick, struct lru_key key, uint64_t now_ms)
 {
-	struct table_entry *entry;
+	struct lru_entry *entry;
 	int backend = -1;
 
 	pthread_mutex_lock(&stick->lock);
-	entry = table_find(&stick->table, key);
+	entry = lru_find(&stick->table, key);
 	if (entry && is_expired(stick, entry, now_ms))
-		table_remove(&stick->table, entry);
+		lru_remove(&stick->table, entry);
 	else if (entry)
 		backend = (int)entry->value;
 	pthread_mutex_unlock(&stick->lock);
 	return backend;
 }
 
-uint32_t stick_hold(struct stick *stick, struct table_key key, unsigned backend, uint64_t now_ms)
+uint32_t stick_hold(struct stick *stick, struct lru_key key, unsigned backend, uint64_t now_ms)
 {
-	struct table_entry *entry;
-	uint32_t number = TABLE_NONE;
+	struct lru_entry *entry;
+	uint32_t number = LRU_NONE;
 
 	pthread_mutex_lock(&stick->lock);
-	entry = table_get(&stick->table, key);
+	entry = lru_get(&stick->table, key);
 	if (entry) {
 		entry->value = backend;
 		entry->used_ms = now_ms;
-		table_hold(&stick->table, entry);
-		number = table_index(&stick->table, entry);
+		lru_hold(&stick->table, entry);
+		number = lru_index(&stick->table, entry);
 	}
 	pthread_mutex_unlock(&stick->lock);
 	return number;
@@ -81,13 +81,13 @@ uint32_t stick_hold(struct stick *stick, struct table_key key, unsigned backend,
 
 void stick_release(struct stick *stick, uint32_t number, uint64_t now_ms)
 {
-	struct table_entry *entry;
+	struct lru_entry *entry;
 
-	if (number == TABLE_NONE)
+	if (number == LRU_NONE)
 		return;
 	pthread_mutex_lock(&stick->lock);
-	entry = table_at(&stick->table, number);
+	entry = lru_at(&stick->table, number);
 	entry->used_ms = now_ms;
-	table_release(&stick->table, entry);
+	lru_release(&stick->table, entry);
 	pthread_mutex_unlock(&stick->lock);
 }

@@ -21,10 +21,10 @@ void diag_finish(struct diag *diag)
 	diag_init(diag);
 }
 
-void diag_set_sources(struct diag *diag, const struct source *sources, size_t n)
+void diag_set_files(struct diag *diag, const struct config_file *files, size_t n)
 {
-	diag->sources = sources;
-	diag->sources_n = n;
+	diag->files = files;
+	diag->files_n = n;
 }
 
 /* Is the character at @at, of which @left bytes are there, one of UTF-8's control characters? */
@@ -87,42 +87,44 @@ static void write_caret(FILE *to, const struct excerpt *e, size_t caret, size_t 
 	putc('\n', to);
 }
 
-static void write_excerpt(FILE *to, const struct source *source, const struct config_place *place)
+static void write_excerpt(FILE *to, const struct config_file *file,
+			  const struct config_location *location)
 {
-	size_t bytes, caret = place->column ? place->column - 1 : 0;
-	const char *line = source_line(source, place->line, &bytes);
+	size_t bytes, caret = location->column ? location->column - 1 : 0;
+	const char *line = config_file_line(file, location->line, &bytes);
 	struct excerpt e = excerpt_of(line, bytes, caret);
 
-	fprintf(to, "%5u | %s", place->line, e.begin ? "..." : "");
+	fprintf(to, "%5u | %s", location->line, e.begin ? "..." : "");
 	write_clean(to, line + e.begin, e.end - e.begin);
 	fputs(e.end < bytes ? "...\n" : "\n", to);
-	if (place->column)
-		write_caret(to, &e, caret, place->width);
+	if (location->column)
+		write_caret(to, &e, caret, location->width);
 }
 
-static const struct source *source_of(const struct diag *diag, const struct config_place *place)
+static const struct config_file *file_of(const struct diag *diag,
+					 const struct config_location *location)
 {
-	for (size_t i = 0; i < diag->sources_n; i++) {
-		if (diag->sources[i].name == place->file)
-			return &diag->sources[i];
+	for (size_t i = 0; i < diag->files_n; i++) {
+		if (diag->files[i].name == location->file)
+			return &diag->files[i];
 	}
 	return NULL;
 }
 
-static void write_place(FILE *to, const struct config_place *place)
+static void write_location(FILE *to, const struct config_location *location)
 {
-	if (!place->file)
+	if (!location->file)
 		return;
-	write_clean(to, place->file, strlen(place->file));
-	if (place->line)
-		fprintf(to, ":%u", place->line);
-	if (place->line && place->column)
-		fprintf(to, ":%u", place->column);
+	write_clean(to, location->file, strlen(location->file));
+	if (location->line)
+		fprintf(to, ":%u", location->line);
+	if (location->line && location->column)
+		fprintf(to, ":%u", location->column);
 	fputs(": ", to);
 }
 
 /* Gives the finished message, or NULL when memory is short. */
-static char *render(const struct source *source, const struct config_place *place,
+static char *render(const struct config_file *file, const struct config_location *location,
 		    const char *severity, const char *message)
 {
 	char *text = NULL;
@@ -131,59 +133,60 @@ static char *render(const struct source *source, const struct config_place *plac
 
 	if (!to)
 		return NULL;
-	write_place(to, place);
+	write_location(to, location);
 	fprintf(to, "%s: ", severity);
 	write_clean(to, message, strlen(message));
 	putc('\n', to);
-	if (source && place->line)
-		write_excerpt(to, source, place);
+	if (file && location->line)
+		write_excerpt(to, file, location);
 	if (fclose(to) == 0)
 		return text;
 	free(text);
 	return NULL;
 }
 
-static void add(struct diag *diag, const struct config_place *place, const char *severity,
+static void add(struct diag *diag, const struct config_location *location, const char *severity,
 		const char *format, va_list args)
 {
-	static const struct config_place nowhere;
+	static const struct config_location nowhere;
 	struct diag_entry *entry = &diag->entries[diag->entries_n];
 	char message[MESSAGE_BYTES];
-	const struct source *source;
+	const struct config_file *file;
 
-	if (!place)
-		place = &nowhere;
-	source = source_of(diag, place);
+	if (!location)
+		location = &nowhere;
+	file = file_of(diag, location);
 	vsnprintf(message, sizeof(message), format, args);
-	*entry = (struct diag_entry){ .line = place->line, .column = place->column };
-	if (source)
-		entry->file = (size_t)(source - diag->sources);
-	entry->text = render(source, place, severity, message);
+	*entry = (struct diag_entry){ .line = location->line, .column = location->column };
+	if (file)
+		entry->file = (size_t)(file - diag->files);
+	entry->text = render(file, location, severity, message);
 	if (entry->text)
 		diag->entries_n++;
 	else
 		diag->is_out_of_memory = true;
 }
 
-void diag_error(struct diag *diag, const struct config_place *place, const char *format, ...)
+void diag_error(struct diag *diag, const struct config_location *location, const char *format, ...)
 {
 	va_list args;
 
 	if (diag_has_room(diag)) {
 		va_start(args, format);
-		add(diag, place, "error", format, args);
+		add(diag, location, "error", format, args);
 		va_end(args);
 	}
 	diag->errors_n++;
 }
 
-void diag_warning(struct diag *diag, const struct config_place *place, const char *format, ...)
+void diag_warning(struct diag *diag, const struct config_location *location, const char *format,
+		  ...)
 {
 	va_list args;
 
 	if (diag->warnings_n < DIAG_WARNINGS_MAX) {
 		va_start(args, format);
-		add(diag, place, "warning", format, args);
+		add(diag, location, "warning", format, args);
 		va_end(args);
 	}
 	diag->warnings_n++;
@@ -213,7 +216,7 @@ static bool comes_before(const struct diag_entry *a, const struct diag_entry *b)
 	return a->column < b->column;
 }
 
-/* Keeps the order of those at one place, and there are few: sort by insertion. */
+/* Keeps the order of those at one location, and there are few: sort by insertion. */
 static void sort(struct diag *diag)
 {
 	for (size_t i = 1; i < diag->entries_n; i++) {

@@ -8,10 +8,10 @@
 #include "config/value.h"
 #include "tls/context.h"
 
-/* Of enum stranger, in the words that fit each place. */
-static const char *const pool_or_reject[STRANGERS] = { "pool", "reject" };
-static const char *const default_or_reject[STRANGERS] = { "default", "reject" };
-static const char *const allow_or_reject[STRANGERS] = { "allow", "reject" };
+/* Of enum unmatched, in the words that fit each place. */
+static const char *const pool_or_reject[UNMATCHEDS] = { "pool", "reject" };
+static const char *const default_or_reject[UNMATCHEDS] = { "default", "reject" };
+static const char *const allow_or_reject[UNMATCHEDS] = { "allow", "reject" };
 
 static const char *const verify_names[] = {
 	[TLS_VERIFY_NONE] = "none",
@@ -227,7 +227,7 @@ const struct directive directives[] = {
 	{ IN_POOL(queue_timeout_ms), .key = "queue_timeout", .type = &type_duration,
 	  .fallback = "30s", .min = 10 * MS, .max = 1 * HOUR,
 	  .help = "For how long one may" },
-	{ IN_POOL(sources), .key = "source", .type = &type_source, .repeatable = true,
+	{ IN_POOL(local_addrs), .key = "source", .type = &type_local_addr, .repeatable = true,
 	  .help = "Addresses to connect from, in turns; without: as the kernel likes" },
 	{ IN_POOL(is_transparent), .key = "transparent", .type = &type_flag, .fallback = "no",
 	  .help = "Connect from the client's own address (IP_TRANSPARENT)" },
@@ -330,11 +330,11 @@ void directive_set_defaults(enum config_section section, void *to, struct diag *
 	}
 }
 
-const struct config_place *directive_place(const struct config_place *given,
-					   enum config_section section, const char *key)
+const struct config_location *directive_location(const struct config_location *set_at,
+						 enum config_section section, const char *key)
 {
 	const struct directive *d = directive_find(section, key);
 
 	CHECK(d);
-	return &given[d - directives];
+	return &set_at[d - directives];
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "config/setting.h"
-#include "config/words.h"
+#include "config/tokens.h"
 
 const char *spec_format(const struct addr_spec *spec, char text[SPEC_TEXT_BYTES])
 {
@@ -66,7 +66,7 @@ static void set_account(const struct setting *s, void *bind)
 		setting_error(s, NULL, "the value is missing");
 		return;
 	}
-	account->place = s->place;
+	account->location = s->location;
 	account->name = strdup(s->text);
 	if (!account->name)
 		diag_no_memory(s->diag);
@@ -106,18 +106,18 @@ static bool read_bind(const struct setting *s, struct bind_config *bind)
 {
 	char text[SPEC_TEXT_BYTES];
 	struct setting address;
-	struct words words;
+	struct tokens tokens;
 	const char *why;
 
-	if (!words_split(s, &words) || !words_are_of_one(&words))
+	if (!tokens_split(s, &tokens) || !tokens_are_of_one(&tokens))
 		return false;
-	address = words_setting(&words, 0);
-	bind->place = address.place;
+	address = tokens_setting(&tokens, 0);
+	bind->location = address.location;
 	if (!addr_spec_parse(address.text, &bind->spec, &why)) {
 		setting_error(&address, suggest_addr(address.text, text), "%s", why);
 		return false;
 	}
-	words_set_options(&words, 1, bind_options, ARRAY_LEN(bind_options), bind);
+	tokens_set_options(&tokens, 1, bind_options, ARRAY_LEN(bind_options), bind);
 	why = why_not_together(bind);
 	if (why)
 		setting_error(s, NULL, "%s", why);
@@ -197,7 +197,7 @@ static void set_pool(const struct setting *s, void *section)
 	struct listener_config *listener = section;
 
 	if (setting_name(s, listener->pool_name))
-		listener->pool_place = s->place;
+		listener->pool_location = s->location;
 }
 
 static void print_pool(const struct directive *d, const void *section, size_t index, FILE *to)
@@ -270,9 +270,9 @@ static bool read_spec(const struct setting *word, struct addr_spec *ret_spec)
 }
 
 /* An address alone or in front of the name: whoever comes from elsewhere is used to that. */
-static bool report_order(const struct setting *s, const struct words *words)
+static bool report_order(const struct setting *s, const struct tokens *tokens)
 {
-	const char *first = words->text + words->at[0];
+	const char *first = tokens->text + tokens->at[0];
 	char text[SPEC_TEXT_BYTES + CONFIG_NAME_BYTES];
 	struct addr_spec spec;
 	const char *why;
@@ -280,8 +280,8 @@ static bool report_order(const struct setting *s, const struct words *words)
 	if (!addr_spec_parse(first, &spec, &why))
 		return false;
 	snprintf(text, sizeof(text), "%.60s %.200s",
-		 words->n > 1 && !strchr(words->text + words->at[1], '=')
-			 ? words->text + words->at[1]
+		 tokens->n > 1 && !strchr(tokens->text + tokens->at[1], '=')
+			 ? tokens->text + tokens->at[1]
 			 : "NAME",
 		 first);
 	setting_error(s, text, "a name of its own comes before the address");
@@ -290,23 +290,23 @@ static bool report_order(const struct setting *s, const struct words *words)
 
 static bool read_backend(const struct setting *s, struct backend_config *ret_backend)
 {
-	struct words words;
+	struct tokens tokens;
 	struct setting name, address;
 	bool is_good;
 
-	if (!words_split(s, &words) || !words_are_of_one(&words) || report_order(s, &words))
+	if (!tokens_split(s, &tokens) || !tokens_are_of_one(&tokens) || report_order(s, &tokens))
 		return false;
-	if (words.n < 2) {
+	if (tokens.n < 2) {
 		setting_error(s, NULL, "a name and an address are needed");
 		return false;
 	}
-	name = words_setting(&words, 0);
-	address = words_setting(&words, 1);
-	ret_backend->place = name.place;
-	ret_backend->addr_place = address.place;
+	name = tokens_setting(&tokens, 0);
+	address = tokens_setting(&tokens, 1);
+	ret_backend->location = name.location;
+	ret_backend->addr_location = address.location;
 	is_good = setting_name(&name, ret_backend->name);
 	is_good &= read_spec(&address, &ret_backend->spec);
-	words_set_options(&words, 2, backend_options, ARRAY_LEN(backend_options), ret_backend);
+	tokens_set_options(&tokens, 2, backend_options, ARRAY_LEN(backend_options), ret_backend);
 	return is_good;
 }
 
@@ -331,7 +331,7 @@ static void print_backend(const struct directive *d, const void *section, size_t
 
 	(void)d;
 	fprintf(to, "%s %s", b->name, spec_format(&b->spec, text));
-	words_print_options(backend_options, ARRAY_LEN(backend_options), b, to);
+	tokens_print_options(backend_options, ARRAY_LEN(backend_options), b, to);
 }
 
 static size_t count_backends(const void *section)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "config/overlap.h"
+#include "config/bind_conflicts.h"
 #include "config/parse.h"
 #include "config/resolve.h"
 #include "config/setting.h"
@@ -16,8 +16,8 @@
 struct loader {
 	struct config *config;
 	struct diag *diag;
-	struct source *sources; /* one for each of config->files */
-	bool is_directory;      /* they were found in one; otherwise somebody named the file */
+	struct config_file *files; /* one for each of config->files */
+	bool is_directory;         /* they were found in one; otherwise somebody named the file */
 	struct parser parser;
 	config_check_fn *more; /* of the caller, or NULL */
 	void *owner;
@@ -67,17 +67,17 @@ static char *join(const char *directory, const char *name)
 
 static void find_directory(struct config *config, const char *path, struct diag *diag)
 {
-	const struct config_place place = { .file = path };
+	const struct config_location location = { .file = path };
 	struct dirent **entries;
 	bool is_good = true;
 	int n = scandir(path, &entries, is_ini_file, compare_entries);
 
 	if (n < 0) {
-		diag_error(diag, &place, "cannot be read: %s", strerrordesc_np(errno));
+		diag_error(diag, &location, "cannot be read: %s", strerrordesc_np(errno));
 		return;
 	}
 	if (n == 0)
-		diag_error(diag, &place, "there is no *.ini in this directory");
+		diag_error(diag, &location, "there is no *.ini in this directory");
 	for (int i = 0; i < n; i++) {
 		is_good = is_good && add_file(config, join(path, entries[i]->d_name), diag);
 		free(entries[i]);
@@ -96,18 +96,18 @@ static void find_files(struct loader *l, const char *path)
 		(void)add_file(l->config, strdup(path), l->diag);
 }
 
-static bool make_sources(struct loader *l)
+static bool make_files(struct loader *l)
 {
 	struct config *config = l->config;
 
-	l->sources = calloc(config->files_n + 1, sizeof(*l->sources));
-	if (!l->sources) {
+	l->files = calloc(config->files_n + 1, sizeof(*l->files));
+	if (!l->files) {
 		diag_no_memory(l->diag);
 		return false;
 	}
 	for (size_t i = 0; i < config->files_n; i++)
-		l->sources[i].name = config->files[i];
-	diag_set_sources(l->diag, l->sources, config->files_n);
+		l->files[i].name = config->files[i];
+	diag_set_files(l->diag, l->files, config->files_n);
 	return true;
 }
 
@@ -115,23 +115,23 @@ static void read_files(struct loader *l)
 {
 	for (size_t i = 0; i < l->config->files_n; i++) {
 		const char *path = l->config->files[i];
-		const char *why = source_from_file(&l->sources[i], path, !l->is_directory);
-		const struct config_place place = { .file = path };
+		const char *why = config_file_read(&l->files[i], path, !l->is_directory);
+		const struct config_location location = { .file = path };
 
 		l->config->has_lost_section |= why != NULL;
 		if (why)
-			diag_error(l->diag, &place, "cannot be read: %s", why);
+			diag_error(l->diag, &location, "cannot be read: %s", why);
 		else
-			parser_read(&l->parser, &l->sources[i]);
+			parser_read(&l->parser, &l->files[i]);
 	}
 }
 
-static void finish_sources(struct loader *l)
+static void finish_files(struct loader *l)
 {
-	for (size_t i = 0; l->sources && i < l->config->files_n; i++)
-		source_finish(&l->sources[i]);
-	free(l->sources);
-	diag_set_sources(l->diag, NULL, 0);
+	for (size_t i = 0; l->files && i < l->config->files_n; i++)
+		config_file_finish(&l->files[i]);
+	free(l->files);
+	diag_set_files(l->diag, NULL, 0);
 }
 
 /* ---- the whole ---- */
@@ -144,8 +144,8 @@ static struct config *create(struct diag *diag)
 		diag_no_memory(diag);
 		return NULL;
 	}
-	config->global.given = parser_new_given(diag);
-	if (!config->global.given) {
+	config->global.set_at = parser_new_set_at(diag);
+	if (!config->global.set_at) {
 		free(config);
 		return NULL;
 	}
@@ -155,16 +155,16 @@ static struct config *create(struct diag *diag)
 
 static void check_not_empty(const struct config *config, const char *name, struct diag *diag)
 {
-	const struct config_place place = { .file = name };
+	const struct config_location location = { .file = name };
 
 	/* A listener may be missing because its line is wrong. */
 	if (config->listeners_n > 0 || diag_has_errors(diag))
 		return;
-	if (config->pools_n == 0 && config->global.place.line == 0)
-		diag_error(diag, &place,
+	if (config->pools_n == 0 && config->global.location.line == 0)
+		diag_error(diag, &location,
 			   "there is no section in it ([listener NAME], [pool NAME])");
 	else
-		diag_error(diag, &place, "there is no [listener NAME]: nothing to do");
+		diag_error(diag, &location, "there is no [listener NAME]: nothing to do");
 }
 
 static struct config *check(struct loader *l, const char *name, bool ask)
@@ -173,11 +173,11 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 
 	check_not_empty(config, name, l->diag);
 	config_resolve(config, l->diag, ask);
-	config_check_overlaps(config, l->diag, ask);
+	config_check_bind_conflicts(config, l->diag, ask);
 	config_validate(config, l->diag, ask);
 	if (l->more)
 		l->more(config, l->diag, l->owner);
-	finish_sources(l);
+	finish_files(l);
 	if (!diag_has_errors(l->diag))
 		return config;
 	config_destroy(config);
@@ -192,7 +192,7 @@ struct config *config_load(const char *path, struct diag *diag, config_check_fn 
 		return NULL;
 	parser_init(&l.parser, l.config, diag);
 	find_files(&l, path);
-	if (make_sources(&l))
+	if (make_files(&l))
 		read_files(&l);
 	return check(&l, path, true);
 }
@@ -204,11 +204,11 @@ struct config *config_load_text(const char *name, const char *text, size_t bytes
 	if (!l.config)
 		return NULL;
 	parser_init(&l.parser, l.config, diag);
-	if (add_file(l.config, strdup(name), diag) && make_sources(&l)) {
+	if (add_file(l.config, strdup(name), diag) && make_files(&l)) {
 		const char *kept = l.config->files[0];
 
-		if (source_from_text(&l.sources[0], kept, text, bytes))
-			parser_read(&l.parser, &l.sources[0]);
+		if (config_file_copy(&l.files[0], kept, text, bytes))
+			parser_read(&l.parser, &l.files[0]);
 		else
 			diag_no_memory(diag);
 	}
@@ -223,11 +223,11 @@ void config_destroy(struct config *config)
 		struct listener_config *listener = &config->listeners[i];
 
 		directive_release(SECTION_LISTENER, listener);
-		free(listener->given);
+		free(listener->set_at);
 	}
 	for (size_t i = 0; i < config->pools_n; i++) {
 		directive_release(SECTION_POOL, &config->pools[i]);
-		free(config->pools[i].given);
+		free(config->pools[i].set_at);
 	}
 	for (size_t i = 0; i < config->files_n; i++)
 		free(config->files[i]);
@@ -235,6 +235,6 @@ void config_destroy(struct config *config)
 	free(config->listeners);
 	free(config->pools);
 	free(config->files);
-	free(config->global.given);
+	free(config->global.set_at);
 	free(config);
 }

@@ -63,8 +63,8 @@ void names_report_twice(const struct names *names, const char *before, const cha
 		if (strcmp(first->name, at->name) != 0)
 			first = at;
 		else if (at->name[0] != '\0')
-			diag_error(diag, at->place, "%s%s%s given twice; first at %s:%u", before,
-				   at->name, after, first->place->file, first->place->line);
+			diag_error(diag, at->location, "%s%s%s given twice; first at %s:%u", before,
+				   at->name, after, first->location->file, first->location->line);
 	}
 }
 

@@ -10,24 +10,24 @@
 #include <strings.h>
 
 #include "config/setting.h"
-#include "config/words.h"
+#include "config/tokens.h"
 
 /* Calls @read for each word of a value. */
 static void for_each_word(const struct setting *s, void *section,
 			  void (*read)(const struct setting *word, void *section))
 {
-	struct words words;
+	struct tokens tokens;
 
-	if (!words_split(s, &words) || !words_are_a_list(&words))
+	if (!tokens_split(s, &tokens) || !tokens_are_a_list(&tokens))
 		return;
-	for (size_t i = 0; i < words.n; i++) {
-		struct setting word = words_setting(&words, i);
+	for (size_t i = 0; i < tokens.n; i++) {
+		struct setting word = tokens_setting(&tokens, i);
 
 		read(&word, section);
 	}
 }
 
-/* ---- source ---- */
+/* ---- source: addresses of ours ---- */
 
 /* The forms of addr_parse(), without the port. */
 static bool read_host(const char *text, struct addr *ret_addr)
@@ -40,44 +40,44 @@ static bool read_host(const char *text, struct addr *ret_addr)
 	       addr_parse(with_port, ret_addr) && !addr_is_unix(ret_addr) && !addr_is_any(ret_addr);
 }
 
-static void read_source(const struct setting *word, void *section)
+static void read_local_addr(const struct setting *word, void *section)
 {
 	struct pool_config *pool = section;
-	struct source_config source = { .place = word->place }, *sources;
+	struct local_addr_config local = { .location = word->location }, *addrs;
 
-	if (!read_host(word->text, &source.addr)) {
+	if (!read_host(word->text, &local.addr)) {
 		setting_error(word, NULL, "'%.60s' is not an address%s", word->text,
 			      word->text[0] != '/' && strpbrk(word->text, "/:")
 				      ? ", without a port or a prefix"
 				      : "");
 		return;
 	}
-	if (addr_needs_zone(&source.addr)) {
+	if (addr_needs_zone(&local.addr)) {
 		setting_error(word, NULL,
 			      "'%.60s' is link-local and needs its interface, as in fe80::1%%eth0",
 			      word->text);
 		return;
 	}
-	sources = setting_grow(word->diag, pool->sources, pool->sources_n, sizeof(*sources));
-	if (!sources)
+	addrs = setting_grow(word->diag, pool->local_addrs, pool->local_addrs_n, sizeof(*addrs));
+	if (!addrs)
 		return;
-	sources[pool->sources_n++] = source;
-	pool->sources = sources;
+	addrs[pool->local_addrs_n++] = local;
+	pool->local_addrs = addrs;
 }
 
-static void set_source(const struct setting *s, void *section)
+static void set_local_addr(const struct setting *s, void *section)
 {
-	for_each_word(s, section, read_source);
+	for_each_word(s, section, read_local_addr);
 }
 
 /* "10.0.0.1:0" or "[::1]:0", without what is around the host. */
-static void print_source(const struct directive *d, const void *section, size_t index, FILE *to)
+static void print_local_addr(const struct directive *d, const void *section, size_t index, FILE *to)
 {
 	const struct pool_config *pool = section;
 	char text[ADDR_TEXT_BYTES], *host = text;
 
 	(void)d;
-	(void)addr_format(&pool->sources[index].addr, text);
+	(void)addr_format(&pool->local_addrs[index].addr, text);
 	if (text[0] == '[') {
 		host++;
 		host[strcspn(host, "]")] = '\0';
@@ -87,27 +87,27 @@ static void print_source(const struct directive *d, const void *section, size_t 
 	fputs(host, to);
 }
 
-static size_t count_sources(const void *section)
+static size_t count_local_addrs(const void *section)
 {
-	return ((const struct pool_config *)section)->sources_n;
+	return ((const struct pool_config *)section)->local_addrs_n;
 }
 
-static void release_sources(const struct directive *d, void *section)
+static void release_local_addrs(const struct directive *d, void *section)
 {
 	struct pool_config *pool = section;
 
 	(void)d;
-	free(pool->sources);
-	pool->sources = NULL;
-	pool->sources_n = 0;
+	free(pool->local_addrs);
+	pool->local_addrs = NULL;
+	pool->local_addrs_n = 0;
 }
 
-const struct directive_type type_source = {
+const struct directive_type type_local_addr = {
 	.form = "ADDRESS",
-	.set = set_source,
-	.print = print_source,
-	.count = count_sources,
-	.release = release_sources,
+	.set = set_local_addr,
+	.print = print_local_addr,
+	.count = count_local_addrs,
+	.release = release_local_addrs,
 };
 
 /* ---- blocks of addresses ---- */

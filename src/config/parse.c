@@ -13,13 +13,13 @@
 
 /* ---- heads of sections ---- */
 
-struct config_place *parser_new_given(struct diag *diag)
+struct config_location *parser_new_set_at(struct diag *diag)
 {
-	struct config_place *given = calloc(directives_n, sizeof(*given));
+	struct config_location *set_at = calloc(directives_n, sizeof(*set_at));
 
-	if (!given)
+	if (!set_at)
 		diag_no_memory(diag);
-	return given;
+	return set_at;
 }
 
 static void open_global(struct parser *p, const struct setting *name)
@@ -27,14 +27,15 @@ static void open_global(struct parser *p, const struct setting *name)
 	struct global_config *global = &p->config->global;
 
 	if (name->text[0] != '\0')
-		diag_error(p->diag, &name->place, "[global]: this section has no name");
-	if (global->place.line != 0)
-		diag_error(p->diag, &p->reader.value_place, "[global] given twice; first at %s:%u",
-			   global->place.file, global->place.line);
+		diag_error(p->diag, &name->location, "[global]: this section has no name");
+	if (global->location.line != 0)
+		diag_error(p->diag, &p->reader.value_location,
+			   "[global] given twice; first at %s:%u", global->location.file,
+			   global->location.line);
 	else
-		global->place = p->reader.value_place;
+		global->location = p->reader.value_location;
 	p->section = global;
-	p->given = global->given;
+	p->set_at = global->set_at;
 }
 
 static void open_listener(struct parser *p, const struct setting *name)
@@ -47,18 +48,18 @@ static void open_listener(struct parser *p, const struct setting *name)
 		return;
 	config->listeners = listener;
 	listener += config->listeners_n;
-	listener->given = parser_new_given(p->diag);
-	if (!listener->given)
+	listener->set_at = parser_new_set_at(p->diag);
+	if (!listener->set_at)
 		return;
 	config->listeners_n++;
-	listener->place = p->reader.value_place;
+	listener->location = p->reader.value_location;
 	if (!setting_name(name, listener->name)) {
 		listener->name[0] = '\0';
 		config->has_lost_section = true;
 	}
 	directive_set_defaults(SECTION_LISTENER, listener, p->diag);
 	p->section = listener;
-	p->given = listener->given;
+	p->set_at = listener->set_at;
 }
 
 /* What no operator has had a reason to change: no directives. */
@@ -81,11 +82,11 @@ static void open_pool(struct parser *p, const struct setting *name)
 		return;
 	config->pools = pool;
 	pool += config->pools_n;
-	pool->given = parser_new_given(p->diag);
-	if (!pool->given)
+	pool->set_at = parser_new_set_at(p->diag);
+	if (!pool->set_at)
 		return;
 	config->pools_n++;
-	pool->place = p->reader.value_place;
+	pool->location = p->reader.value_location;
 	if (!setting_name(name, pool->name)) {
 		pool->name[0] = '\0';
 		config->has_lost_section = true;
@@ -93,7 +94,7 @@ static void open_pool(struct parser *p, const struct setting *name)
 	directive_set_defaults(SECTION_POOL, pool, p->diag);
 	set_fixed(pool);
 	p->section = pool;
-	p->given = pool->given;
+	p->set_at = pool->set_at;
 }
 
 /* "listener:web" or "pool.app", where a blank is meant. */
@@ -121,7 +122,7 @@ static void report_section(struct parser *p, const char *kind)
 		snprintf(text, sizeof(text), "; a blank comes before the name");
 	else
 		near = text_nearest(kind, config_section_names, CONFIG_SECTIONS);
-	diag_error(p->diag, &p->reader.value_place,
+	diag_error(p->diag, &p->reader.value_location,
 		   "unknown section '%.60s' (global, listener NAME, pool NAME)%s%s%s%s", kind, text,
 		   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
@@ -155,9 +156,9 @@ static void read_head(struct parser *p)
 
 	snprintf(p->title, sizeof(p->title), "[%.*s]", PARSER_TITLE_BYTES / 2, kind);
 	name.text = kind + name_at;
-	name.place = p->reader.value_place;
-	name.place.column += (unsigned)name_at;
-	name.place.width -= (unsigned)name_at;
+	name.location = p->reader.value_location;
+	name.location.column += (unsigned)name_at;
+	name.location.width -= (unsigned)name_at;
 	kind[kind_bytes] = '\0';
 	p->section = NULL;
 	p->has_head = true;
@@ -201,8 +202,8 @@ static void excuse(struct parser *p, const char *key)
 {
 	const struct directive *d = key ? directive_find(p->kind, key) : NULL;
 
-	if (d && p->given[d - directives].line == 0)
-		p->given[d - directives] = p->reader.key_place;
+	if (d && p->set_at[d - directives].line == 0)
+		p->set_at[d - directives] = p->reader.key_location;
 }
 
 static void report_misplaced(struct parser *p, const char *key, enum config_section kind,
@@ -210,7 +211,7 @@ static void report_misplaced(struct parser *p, const char *key, enum config_sect
 {
 	const bool has_name = kind != SECTION_GLOBAL;
 
-	diag_error(p->diag, &p->reader.key_place, "%s %.60s: this belongs in %s[%s%s]%s%s%s",
+	diag_error(p->diag, &p->reader.key_location, "%s %.60s: this belongs in %s[%s%s]%s%s%s",
 		   p->title, key, has_name ? "a " : "", config_section_names[kind],
 		   has_name ? " NAME" : "", ours ? ", where it is '" : "", ours ? ours : "",
 		   ours ? "'" : "");
@@ -241,28 +242,29 @@ static void report_unknown(struct parser *p, const char *key)
 			return;
 		}
 	}
-	diag_error(p->diag, &p->reader.key_place, "%s %.60s: unknown directive%s%s%s%s", p->title,
-		   key, text, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	diag_error(p->diag, &p->reader.key_location, "%s %.60s: unknown directive%s%s%s%s",
+		   p->title, key, text, near ? "; did you mean '" : "", near ? near : "",
+		   near ? "'?" : "");
 }
 
 static void set_value(struct parser *p, const struct directive *d)
 {
-	struct config_place *given = &p->given[d - directives];
+	struct config_location *set_at = &p->set_at[d - directives];
 	char title[PARSER_TITLE_BYTES + 64];
 	const struct setting s = { .directive = d,
 				   .title = title,
 				   .text = p->reader.value,
-				   .place = p->reader.value_place,
+				   .location = p->reader.value_location,
 				   .diag = p->diag };
 
 	snprintf(title, sizeof(title), "%s %s", p->title, d->key);
-	if (given->line != 0 && !d->repeatable) {
-		diag_error(p->diag, &p->reader.key_place, "%s: given twice; first at %s:%u", title,
-			   given->file, given->line);
+	if (set_at->line != 0 && !d->repeatable) {
+		diag_error(p->diag, &p->reader.key_location, "%s: given twice; first at %s:%u",
+			   title, set_at->file, set_at->line);
 		return;
 	}
-	if (given->line == 0)
-		*given = s.place;
+	if (set_at->line == 0)
+		*set_at = s.location;
 	if (s.text[0] == '\0')
 		setting_error(&s, NULL, "no value");
 	else
@@ -295,7 +297,7 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 	lose_section(p);
 	if (!p->has_head)
 		diag_error(
-			p->diag, &p->reader.key_place,
+			p->diag, &p->reader.key_location,
 			"%.60s: before the first section ([global], [listener NAME], [pool NAME])",
 			key);
 	if (!p->section)
@@ -313,11 +315,11 @@ void parser_init(struct parser *p, struct config *config, struct diag *diag)
 	*p = (struct parser){ .config = config, .diag = diag };
 }
 
-void parser_read(struct parser *p, const struct source *source)
+void parser_read(struct parser *p, const struct config_file *file)
 {
 	p->section = NULL;
 	p->has_head = false;
-	reader_init(&p->reader, source, p->diag);
+	reader_init(&p->reader, file, p->diag);
 	/* What it calls an error was reported by the reader, in better words. */
 	(void)ini_parse_stream(reader_next, &p->reader, on_pair, p);
 	lose_section(p);

@@ -13,9 +13,9 @@
 #define KEY_BYTES 64
 #define EXAMPLE_BYTES 100 /* of a value that is shown as it should be written */
 
-void reader_init(struct reader *reader, const struct source *source, struct diag *diag)
+void reader_init(struct reader *reader, const struct config_file *file, struct diag *diag)
 {
-	reader->source = source;
+	reader->file = file;
 	reader->diag = diag;
 	reader->line = 0;
 	reader->has_lost_head = false;
@@ -31,11 +31,11 @@ struct line {
 	const char *begin, *at, *end;
 };
 
-static struct config_place place_of(const struct reader *r, const struct line *line,
-				    const char *from, const char *to)
+static struct config_location location_of(const struct reader *r, const struct line *line,
+					  const char *from, const char *to)
 {
-	return (struct config_place){
-		.file = r->source->name,
+	return (struct config_location){
+		.file = r->file->name,
 		.line = r->line,
 		.column = (unsigned)(from - line->begin) + 1,
 		.width = (unsigned)(to - from),
@@ -73,22 +73,22 @@ static bool is_text(const struct reader *r, const struct line *line)
 {
 	size_t bytes = (size_t)(line->end - line->begin);
 	const char *control;
-	struct config_place place;
+	struct config_location location;
 
-	if (bytes > SOURCE_LINE_BYTES_MAX) {
-		place = place_of(r, line, line->begin + SOURCE_LINE_BYTES_MAX, line->end);
-		diag_error(r->diag, &place, "the line is too long: %zu bytes (at most %u)", bytes,
-			   SOURCE_LINE_BYTES_MAX);
+	if (bytes > CONFIG_LINE_BYTES_MAX) {
+		location = location_of(r, line, line->begin + CONFIG_LINE_BYTES_MAX, line->end);
+		diag_error(r->diag, &location, "the line is too long: %zu bytes (at most %u)",
+			   bytes, CONFIG_LINE_BYTES_MAX);
 		return false;
 	}
 	control = find_control(line);
 	if (!control)
 		return true;
-	place = place_of(r, line, control, control + 1);
+	location = location_of(r, line, control, control + 1);
 	if (*control == '\0')
-		diag_error(r->diag, &place, "a NUL byte: this is no text");
+		diag_error(r->diag, &location, "a NUL byte: this is no text");
 	else
-		diag_error(r->diag, &place, "a control character (byte 0x%02x): this is no text",
+		diag_error(r->diag, &location, "a control character (byte 0x%02x): this is no text",
 			   (unsigned char)*control);
 	return false;
 }
@@ -103,25 +103,25 @@ static void keep_value(struct reader *r, const struct line *whole, const char *f
 	bytes = (size_t)(value.end - value.at);
 	r->value = r->text + (value.at - whole->at);
 	r->value[bytes] = '\0';
-	r->value_place = place_of(r, whole, value.at, value.end);
+	r->value_location = location_of(r, whole, value.at, value.end);
 }
 
 /* "[listener pg]", which becomes "section = listener pg". */
 static bool read_head(struct reader *r, const struct line *line)
 {
 	const char *close = memchr(line->at, ']', (size_t)(line->end - line->at));
-	struct config_place place;
+	struct config_location location;
 
 	r->is_head = true;
-	r->key_place = place_of(r, line, line->at, line->end);
+	r->key_location = location_of(r, line, line->at, line->end);
 	if (!close) {
-		place = place_of(r, line, line->end, line->end);
-		diag_error(r->diag, &place, "a ']' is missing at the end of the section's head");
+		location = location_of(r, line, line->end, line->end);
+		diag_error(r->diag, &location, "a ']' is missing at the end of the section's head");
 		return false;
 	}
 	if (close + 1 < line->end) {
-		place = place_of(r, line, close + 1, line->end);
-		diag_error(r->diag, &place, "unexpected text after ']'");
+		location = location_of(r, line, close + 1, line->end);
+		diag_error(r->diag, &location, "unexpected text after ']'");
 		return false;
 	}
 	keep_value(r, line, line->at + 1, close);
@@ -225,7 +225,7 @@ static bool is_example(const struct odd_line *s)
 
 /* Neither a head nor a pair: says what comes closest, if anything does. */
 static void report_neither(struct reader *r, const struct line *line,
-			   const struct config_place *place)
+			   const struct config_location *location)
 {
 	static const char what[] = "neither 'key = value' nor '[section]'";
 	struct odd_line s = read_odd_line(line);
@@ -233,21 +233,21 @@ static void report_neither(struct reader *r, const struct line *line,
 	char text[FOREIGN_TEXT_BYTES];
 
 	if (section)
-		diag_error(r->diag, place, "%s%s", what, foreign_format(section, text));
+		diag_error(r->diag, location, "%s%s", what, foreign_format(section, text));
 	else if (is_section(s.key))
-		diag_error(r->diag, place, "%s; did you mean '[%s%s%.*s]'?", what, s.key,
+		diag_error(r->diag, location, "%s; did you mean '[%s%s%.*s]'?", what, s.key,
 			   s.value ? " " : "", s.value ? s.value_bytes : 0, s.value ? s.value : "");
 	else if (s.has_brace && line->at[0] != '}')
-		diag_error(r->diag, place, "%s; braces mean nothing here", what);
+		diag_error(r->diag, location, "%s; braces mean nothing here", what);
 	else if (line->at[0] == '/')
-		diag_error(r->diag, place, "%s; a comment begins with ';' or '#'", what);
+		diag_error(r->diag, location, "%s; a comment begins with ';' or '#'", what);
 	else if (is_example(&s) && key && !key->ours)
-		diag_error(r->diag, place, "%s%s", what, foreign_format(key, text));
+		diag_error(r->diag, location, "%s%s", what, foreign_format(key, text));
 	else if (is_example(&s))
-		diag_error(r->diag, place, "%s; did you mean '%s = %.*s'?", what,
+		diag_error(r->diag, location, "%s; did you mean '%s = %.*s'?", what,
 			   key ? key->ours : s.key, s.value_bytes, s.value);
 	else if (!r->has_lost_head || line->at[0] != '}')
-		diag_error(r->diag, place, "%s", what);
+		diag_error(r->diag, location, "%s", what);
 	r->has_lost_head |= section || is_section(s.key);
 }
 
@@ -256,17 +256,17 @@ static bool read_pair(struct reader *r, const struct line *line)
 {
 	const char *equals = memchr(line->at, '=', (size_t)(line->end - line->at));
 	struct line key = { .begin = line->begin, .at = line->at, .end = equals };
-	struct config_place place;
+	struct config_location location;
 
 	r->is_head = false;
 	if (equals)
 		trim(&key);
 	if (!equals || key.at == key.end || memchr(key.at, ':', (size_t)(key.end - key.at))) {
-		place = place_of(r, line, line->at, line->end);
-		report_neither(r, line, &place);
+		location = location_of(r, line, line->at, line->end);
+		report_neither(r, line, &location);
 		return false;
 	}
-	r->key_place = place_of(r, line, key.at, key.end);
+	r->key_location = location_of(r, line, key.at, key.end);
 	keep_value(r, line, equals + 1, line->end);
 	return true;
 }
@@ -278,7 +278,7 @@ static bool read_line(struct reader *r)
 	size_t bytes;
 
 	r->line++;
-	line.begin = line.at = source_line(r->source, r->line, &bytes);
+	line.begin = line.at = config_file_line(r->file, r->line, &bytes);
 	line.end = line.begin + bytes;
 	if (r->line == 1 && bytes >= 3 && memcmp(line.begin, BYTE_ORDER_MARK, 3) == 0)
 		line.at += 3;
@@ -312,14 +312,14 @@ char *reader_next(char *line, int bytes, void *reader)
 	struct reader *r = reader;
 	size_t room = (size_t)bytes;
 
-	if (r->line == r->source->lines_n)
+	if (r->line == r->file->lines_n)
 		return NULL;
 	if (!read_line(r))
 		snprintf(line, room, "\n");
 	else if (r->is_head)
 		snprintf(line, room, "section = %.*s\n", bytes / 2, r->value);
 	else
-		snprintf(line, room, "%.*s = %.*s\n", MIN((int)r->key_place.width, bytes / 4),
+		snprintf(line, room, "%.*s = %.*s\n", MIN((int)r->key_location.width, bytes / 4),
 			 r->text, bytes / 2, r->value);
 	return line;
 }

@@ -13,10 +13,10 @@ static bool needs_asking(const struct addr_spec *spec)
 	return spec->is_name || (spec->host[0] == '\0' && !spec->is_unix);
 }
 
-static void report(struct diag *diag, const struct config_place *place, const char *title,
+static void report(struct diag *diag, const struct config_location *location, const char *title,
 		   const struct addr_spec *spec, const char *why)
 {
-	diag_error(diag, place, "%s: host '%s' has no address: %s", title, spec->host, why);
+	diag_error(diag, location, "%s: host '%s' has no address: %s", title, spec->host, why);
 }
 
 /* ---- owners of unix sockets' files ---- */
@@ -30,7 +30,7 @@ static bool is_id(const char *text, uint64_t *ret_id)
 static void report_account(const struct listener_config *listener, const char *key,
 			   const struct account_config *account, struct diag *diag)
 {
-	diag_error(diag, &account->place,
+	diag_error(diag, &account->location,
 		   "[listener %s] bind: %s: this machine has no %s '%.60s' (a name or a number)",
 		   listener->name, key, strcmp(key, "owner") == 0 ? "user" : "group",
 		   account->name);
@@ -69,14 +69,14 @@ static void resolve_group(const struct listener_config *listener, struct bind_co
 /* ---- addresses ---- */
 
 /* Without a zone the kernel does not know which link is meant, and refuses. */
-static bool check_zone(const struct addr *addr, const struct config_place *place, const char *title,
-		       struct diag *diag)
+static bool check_zone(const struct addr *addr, const struct config_location *location,
+		       const char *title, struct diag *diag)
 {
 	char text[ADDR_TEXT_BYTES];
 
 	if (!addr_needs_zone(addr))
 		return true;
-	diag_error(diag, place,
+	diag_error(diag, location,
 		   "%s: %s is link-local and needs its interface, as in [fe80::1%%eth0]:80", title,
 		   addr_format(addr, text));
 	return false;
@@ -92,11 +92,11 @@ static void resolve_bind(const struct listener_config *listener, struct bind_con
 
 	snprintf(title, sizeof(title), "[listener %s] bind", listener->name);
 	if (n == 0) {
-		report(diag, &bind->place, title, &bind->spec, why);
+		report(diag, &bind->location, title, &bind->spec, why);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (!check_zone(&addrs[i], &bind->place, title, diag))
+		if (!check_zone(&addrs[i], &bind->location, title, diag))
 			return;
 	}
 	bind->addrs = malloc(n * sizeof(*addrs));
@@ -117,11 +117,11 @@ static void resolve_backend(const struct pool_config *pool, struct backend_confi
 
 	snprintf(title, sizeof(title), "[pool %s] backend: %s", pool->name, backend->name);
 	if (n == 0) {
-		report(diag, &backend->addr_place, title, &backend->spec, why);
-	} else if (!check_zone(&backend->addr, &backend->addr_place, title, diag)) {
+		report(diag, &backend->addr_location, title, &backend->spec, why);
+	} else if (!check_zone(&backend->addr, &backend->addr_location, title, diag)) {
 		backend->addr.len = 0;
 	} else if (addr_is_any(&backend->addr)) {
-		diag_error(diag, &backend->addr_place, "%s: a backend needs one host, not any",
+		diag_error(diag, &backend->addr_location, "%s: a backend needs one host, not any",
 			   title);
 		backend->addr.len = 0;
 	}

@@ -13,7 +13,7 @@ static void check_session_limits(const struct listener_config *listener,
 {
 	if (global->sessions_max == 0 || listener->sessions_max <= global->sessions_max)
 		return;
-	diag_warning(diag, directive_place(listener->given, SECTION_LISTENER, "max_sessions"),
+	diag_warning(diag, directive_location(listener->set_at, SECTION_LISTENER, "max_sessions"),
 		     "[listener %s] max_sessions: never reached: [global] max_sessions is %u",
 		     listener->name, global->sessions_max);
 }
@@ -36,12 +36,12 @@ static uint64_t read_somaxconn(void)
 /* Only where it was asked for: the default is the kernel's own, and less is no surprise. */
 static void check_backlog(const struct listener_config *listener, struct diag *diag)
 {
-	const struct config_place *place =
-		directive_place(listener->given, SECTION_LISTENER, "backlog");
-	uint64_t somaxconn = place->line ? read_somaxconn() : 0;
+	const struct config_location *location =
+		directive_location(listener->set_at, SECTION_LISTENER, "backlog");
+	uint64_t somaxconn = location->line ? read_somaxconn() : 0;
 
 	if (somaxconn > 0 && listener->backlog > somaxconn)
-		diag_warning(diag, place,
+		diag_warning(diag, location,
 			     "[listener %s] backlog: the kernel cuts it down to %llu "
 			     "(net.core.somaxconn)",
 			     listener->name, (unsigned long long)somaxconn);
@@ -51,7 +51,7 @@ static void check_backlog(const struct listener_config *listener, struct diag *d
 
 static bool was_given(const struct listener_config *listener, const char *key)
 {
-	return directive_place(listener->given, SECTION_LISTENER, key)->line > 0;
+	return directive_location(listener->set_at, SECTION_LISTENER, key)->line > 0;
 }
 
 static bool is_for_unix_only(const struct listener_config *listener)
@@ -78,14 +78,15 @@ static void check_proxy(const struct listener_config *listener, struct diag *dia
 		return;
 	if (!was_given(listener, "proxy_from") && !is_for_unix_only(listener))
 		diag_error(
-			diag, directive_place(listener->given, SECTION_LISTENER, "proxy"),
+			diag, directive_location(listener->set_at, SECTION_LISTENER, "proxy"),
 			"[listener %s] proxy: accept: needs proxy_from: whose word is it that is "
 			"accepted?",
 			listener->name);
 	for (size_t i = 0; i < listener->proxy_from_n; i++) {
 		if (!is_everybody(&listener->proxy_from[i]))
 			continue;
-		diag_warning(diag, directive_place(listener->given, SECTION_LISTENER, "proxy_from"),
+		diag_warning(diag,
+			     directive_location(listener->set_at, SECTION_LISTENER, "proxy_from"),
 			     "[listener %s] proxy_from: everybody may pretend to be anybody",
 			     listener->name);
 		return;
@@ -107,7 +108,7 @@ static void check_routes_of(const struct listener_config *listener, enum route_k
 		const struct route_config *r = &listener->routes[i];
 
 		if (r->kind == kind)
-			names.list[n++] = (struct named){ r->pattern, &r->place, i };
+			names.list[n++] = (struct named){ r->pattern, &r->location, i };
 	}
 	names.n = n;
 	names_sort(&names);
@@ -146,18 +147,18 @@ static void check_shadows(const struct listener_config *listener, struct diag *d
 		const struct route_config *wider = find_wider(listener, i);
 
 		if (wider)
-			diag_warning(diag, &route->place,
+			diag_warning(diag, &route->location,
 				     "[listener %s] route: 'sni %s' is never reached: 'sni %s' at "
 				     "%s:%u comes first",
 				     listener->name, route->pattern, wider->pattern,
-				     wider->place.file, wider->place.line);
+				     wider->location.file, wider->location.line);
 	}
 }
 
 static void check_routes(const struct listener_config *listener, struct diag *diag)
 {
 	if (listener->routes_n > 0 && listener->tls == TLS_MODE_OFF)
-		diag_error(diag, &listener->routes[0].place,
+		diag_error(diag, &listener->routes[0].location,
 			   "[listener %s] route: without TLS there is no name to route by (tls = "
 			   "passthrough or terminate)",
 			   listener->name);
@@ -172,12 +173,12 @@ static void check_needs(const struct listener_config *listener, struct diag *dia
 {
 	if (listener->name[0] != '\0' && !was_given(listener, "pool") &&
 	    !was_given(listener, "route"))
-		diag_error(diag, &listener->place,
+		diag_error(diag, &listener->location,
 			   "[listener %s]: neither 'pool' nor 'route' in this section: where do "
 			   "sessions go?",
 			   listener->name);
 	if (listener->tls == TLS_MODE_TERMINATE && !was_given(listener, "certificate"))
-		diag_error(diag, directive_place(listener->given, SECTION_LISTENER, "tls"),
+		diag_error(diag, directive_location(listener->set_at, SECTION_LISTENER, "tls"),
 			   "[listener %s] tls: terminate: needs a certificate", listener->name);
 }
 
@@ -188,8 +189,8 @@ void section_check_listener(const struct listener_config *listener,
 
 	snprintf(title, sizeof(title), "[listener %s]", listener->name);
 	if (listener->name[0] != '\0')
-		section_report_missing(listener->given, SECTION_LISTENER, title, &listener->place,
-				       diag);
+		section_report_missing(listener->set_at, SECTION_LISTENER, title,
+				       &listener->location, diag);
 	check_needs(listener, diag);
 	check_session_limits(listener, global, diag);
 	check_proxy(listener, diag);

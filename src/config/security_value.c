@@ -9,7 +9,7 @@
 
 #include "config/setting.h"
 #include "config/value.h"
-#include "config/words.h"
+#include "config/tokens.h"
 
 /* ---- texts, files ---- */
 
@@ -85,24 +85,24 @@ static void set_certificate(const struct setting *s, void *section)
 {
 	struct listener_config *listener = section;
 	struct certificate_config *all;
-	struct words words;
+	struct tokens tokens;
 
 	if (s->text[0] == '\0') {
 		setting_error(s, NULL, "the value is missing");
 		return;
 	}
-	if (!words_split(s, &words))
+	if (!tokens_split(s, &tokens))
 		return;
 	all = setting_grow(s->diag, listener->certificates, listener->certificates_n, sizeof(*all));
 	if (!all)
 		return;
 	listener->certificates = all;
 	all += listener->certificates_n++;
-	all->place = s->place;
-	all->chain = strdup(words.text + words.at[0]);
+	all->location = s->location;
+	all->chain = strdup(tokens.text + tokens.at[0]);
 	if (!all->chain)
 		diag_no_memory(s->diag);
-	words_set_options(&words, 1, certificate_options, ARRAY_LEN(certificate_options), all);
+	tokens_set_options(&tokens, 1, certificate_options, ARRAY_LEN(certificate_options), all);
 }
 
 static void print_certificate(const struct directive *d, const void *section, size_t index,
@@ -182,17 +182,17 @@ static bool read_kind(const struct setting *word, struct route_config *route)
 }
 
 /* Three or four words of a route, or a name and a pool, as they should stand. */
-static const char *suggest_route(const struct words *words, char text[ROUTE_TEXT_BYTES])
+static const char *suggest_route(const struct tokens *tokens, char text[ROUTE_TEXT_BYTES])
 {
-	const char *last = words->text + words->at[words->n - 1];
-	const char *first = words->text + words->at[0];
+	const char *last = tokens->text + tokens->at[tokens->n - 1];
+	const char *first = tokens->text + tokens->at[0];
 	const char *kind = "sni", *pattern = first;
 
-	if (words->n < 2 || words->n > 4)
+	if (tokens->n < 2 || tokens->n > 4)
 		return NULL;
 	if (strcmp(first, "sni") == 0 || strcmp(first, "alpn") == 0) {
 		kind = first;
-		pattern = words->text + words->at[1];
+		pattern = tokens->text + tokens->at[1];
 	}
 	if (pattern == last || strchr(pattern, '>'))
 		return NULL;
@@ -204,18 +204,18 @@ static bool read_route(const struct setting *s, struct route_config *route)
 {
 	struct setting kind, pattern, pool;
 	char text[ROUTE_TEXT_BYTES];
-	struct words words;
+	struct tokens tokens;
 
-	if (!words_split(s, &words) || !words_are_of_one(&words))
+	if (!tokens_split(s, &tokens) || !tokens_are_of_one(&tokens))
 		return false;
-	if (words.n != 4 || strcmp(words.text + words.at[2], "->") != 0) {
-		setting_error(s, suggest_route(&words, text), "this is not a route");
+	if (tokens.n != 4 || strcmp(tokens.text + tokens.at[2], "->") != 0) {
+		setting_error(s, suggest_route(&tokens, text), "this is not a route");
 		return false;
 	}
-	kind = words_setting(&words, 0);
-	pattern = words_setting(&words, 1);
-	pool = words_setting(&words, 3);
-	route->place = pool.place;
+	kind = tokens_setting(&tokens, 0);
+	pattern = tokens_setting(&tokens, 1);
+	pool = tokens_setting(&tokens, 3);
+	route->location = pool.location;
 	return read_kind(&kind, route) && read_pattern(&pattern, route) &&
 	       setting_name(&pool, route->pool_name);
 }

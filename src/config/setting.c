@@ -36,7 +36,7 @@ void setting_error(const struct setting *s, const char *suggestion, const char *
 	va_end(args);
 	if (!suggestion)
 		suggestion = tidy(s->text, tidied);
-	diag_error(s->diag, &s->place, "%s: %s (%s)%s%s%s", s->title, what,
+	diag_error(s->diag, &s->location, "%s: %s (%s)%s%s%s", s->title, what,
 		   directive_allowed(s->directive, allowed), suggestion ? "; did you mean '" : "",
 		   suggestion ? suggestion : "", suggestion ? "'?" : "");
 }
@@ -76,7 +76,7 @@ static void report_no_name(const struct setting *s)
 	char text[TIDY_BYTES];
 	const char *like = suggest_name(s->text, text);
 
-	diag_error(s->diag, &s->place,
+	diag_error(s->diag, &s->location,
 		   "%s: '%.60s' is not a name (letters, digits, '_', '.', '-')%s%s%s", s->title,
 		   s->text, like ? "; did you mean '" : "", like ? like : "", like ? "'?" : "");
 }
@@ -86,7 +86,7 @@ bool setting_name(const struct setting *s, char ret_name[CONFIG_NAME_BYTES])
 	size_t n = 0;
 
 	if (s->text[0] == '\0') {
-		diag_error(s->diag, &s->place, "%s: a name is missing", s->title);
+		diag_error(s->diag, &s->location, "%s: a name is missing", s->title);
 		return false;
 	}
 	while (is_name_letter(s->text[n]))
@@ -96,7 +96,7 @@ bool setting_name(const struct setting *s, char ret_name[CONFIG_NAME_BYTES])
 		return false;
 	}
 	if (n >= CONFIG_NAME_BYTES) {
-		diag_error(s->diag, &s->place, "%s: the name has %zu characters (at most %d)",
+		diag_error(s->diag, &s->location, "%s: the name has %zu characters (at most %d)",
 			   s->title, n, CONFIG_NAME_BYTES - 1);
 		return false;
 	}

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "config/directive.h"
-#include "config/meaning.h"
+#include "config/ineffective.h"
 #include "config/names.h"
 #include "config/section.h"
 
@@ -29,21 +29,21 @@ unsigned config_workers(const struct global_config *global)
 
 static void check_buffer_memory(const struct global_config *global, struct diag *diag)
 {
-	const struct config_place *place =
-		directive_place(global->given, SECTION_GLOBAL, "buffer_memory");
+	const struct config_location *location =
+		directive_location(global->set_at, SECTION_GLOBAL, "buffer_memory");
 	const uint64_t workers = config_workers(global);
 	const uint64_t least = workers * CONFIG_WORKER_BUFFERS_MIN * CONFIG_BUFFER_BYTES;
 	const uint64_t most = workers * CONFIG_WORKER_BUFFERS_MAX * CONFIG_BUFFER_BYTES;
 	char text[TEXT_NUMBER_BYTES];
 
 	if (global->buffer_memory_bytes < least)
-		diag_error(diag, place,
+		diag_error(diag, location,
 			   "[global] buffer_memory: too little for %u workers (at least %s, %u "
 			   "buffers of %u bytes for each)",
 			   (unsigned)workers, text_from_bytes(least, text),
 			   CONFIG_WORKER_BUFFERS_MIN, CONFIG_BUFFER_BYTES);
 	if (global->buffer_memory_bytes > most)
-		diag_warning(diag, place,
+		diag_warning(diag, location,
 			     "[global] buffer_memory: more than %u workers can use (%u buffers of "
 			     "%u bytes for each)",
 			     (unsigned)workers, CONFIG_WORKER_BUFFERS_MAX, CONFIG_BUFFER_BYTES);
@@ -54,7 +54,7 @@ static void check_buffer_memory(const struct global_config *global, struct diag 
 /* Where a listener names a pool. */
 struct pool_link {
 	const char *key, *name;
-	const struct config_place *place;
+	const struct config_location *location;
 };
 
 struct linker {
@@ -69,7 +69,7 @@ static void report_unknown_pool(const struct listener_config *listener, const st
 
 	if (diag_has_room(diag))
 		near = names_nearest(pools, link->name);
-	diag_error(diag, link->place, "[listener %s] %s: there is no [pool %s]%s%s%s",
+	diag_error(diag, link->location, "[listener %s] %s: there is no [pool %s]%s%s%s",
 		   listener->name, link->key, link->name, near ? "; did you mean '" : "",
 		   near ? near : "", near ? "'?" : "");
 }
@@ -96,24 +96,24 @@ static const struct pool_config *find_pool(const struct config *config,
 
 /* Two sections that are good by themselves, and do not go together. */
 static void check_pair(const struct listener_config *listener, const struct pool_config *pool,
-		       const struct config_place *place, struct diag *diag)
+		       const struct config_location *location, struct diag *diag)
 {
 	const bool wants_name =
 		pool->stick.kind == CLIENT_KEY_SNI ||
 		(pool->balance == BALANCE_MAGLEV && pool->hash.kind == CLIENT_KEY_SNI);
 
 	if (wants_name && listener->tls == TLS_MODE_OFF)
-		diag_warning(diag, place,
+		diag_warning(diag, location,
 			     "[listener %s]: without tls no client has a name, and [pool %s] knows "
 			     "them by it: it will take the source",
 			     listener->name, pool->name);
 	if (pool->tls && listener->tls == TLS_MODE_PASSTHROUGH)
-		diag_warning(diag, place,
+		diag_warning(diag, location,
 			     "[listener %s]: passes TLS through to [pool %s], which puts TLS "
 			     "around it once more",
 			     listener->name, pool->name);
 	if (pool->tls && listener->protocol == PROTOCOL_POSTGRES && pool->protocol == PROTOCOL_ANY)
-		diag_warning(diag, place,
+		diag_warning(diag, location,
 			     "[listener %s]: speaks PostgreSQL, but [pool %s] begins TLS without "
 			     "an SSLRequest (protocol = postgres)",
 			     listener->name, pool->name);
@@ -122,18 +122,18 @@ static void check_pair(const struct listener_config *listener, const struct pool
 static void link_listener(const struct config *config, struct listener_config *listener,
 			  const struct names *pools, struct linker *l)
 {
-	const struct pool_link own = { "pool", listener->pool_name, &listener->pool_place };
+	const struct pool_link own = { "pool", listener->pool_name, &listener->pool_location };
 
 	listener->pool = find_pool(config, listener, pools, &own, l);
 	if (listener->pool)
-		check_pair(listener, listener->pool, own.place, l->diag);
+		check_pair(listener, listener->pool, own.location, l->diag);
 	for (size_t i = 0; i < listener->routes_n; i++) {
 		struct route_config *route = &listener->routes[i];
-		const struct pool_link link = { "route", route->pool_name, &route->place };
+		const struct pool_link link = { "route", route->pool_name, &route->location };
 
 		route->pool = find_pool(config, listener, pools, &link, l);
 		if (route->pool)
-			check_pair(listener, route->pool, link.place, l->diag);
+			check_pair(listener, route->pool, link.location, l->diag);
 	}
 }
 
@@ -142,7 +142,7 @@ static void report_unused(const struct config *config, const bool *is_used, stru
 {
 	for (size_t i = 0; i < config->pools_n && !diag_has_errors(diag); i++) {
 		if (!is_used[i])
-			diag_warning(diag, &config->pools[i].place,
+			diag_warning(diag, &config->pools[i].location,
 				     "[pool %s]: no listener uses it", config->pools[i].name);
 	}
 }
@@ -171,7 +171,8 @@ static void check_listener_names(const struct config *config, struct diag *diag)
 	for (size_t i = 0; i < config->listeners_n; i++) {
 		const struct listener_config *l = &config->listeners[i];
 
-		names.list[i] = (struct named){ .name = l->name, .place = &l->place, .index = i };
+		names.list[i] =
+			(struct named){ .name = l->name, .location = &l->location, .index = i };
 	}
 	names_sort(&names);
 	names_report_twice(&names, "[listener ", "]", diag);
@@ -187,7 +188,8 @@ static void check_pool_names(struct config *config, struct diag *diag)
 	for (size_t i = 0; i < config->pools_n; i++) {
 		const struct pool_config *p = &config->pools[i];
 
-		names.list[i] = (struct named){ .name = p->name, .place = &p->place, .index = i };
+		names.list[i] =
+			(struct named){ .name = p->name, .location = &p->location, .index = i };
 	}
 	names_sort(&names);
 	names_report_twice(&names, "[pool ", "]", diag);
@@ -203,7 +205,7 @@ void config_validate(struct config *config, struct diag *diag, bool ask)
 		section_check_listener(&config->listeners[i], &config->global, diag, ask);
 	for (size_t i = 0; i < config->pools_n; i++)
 		section_check_pool(&config->pools[i], diag, ask);
-	config_check_meaning(config, diag);
+	config_check_ineffective(config, diag);
 	check_listener_names(config, diag);
 	check_pool_names(config, diag);
 }

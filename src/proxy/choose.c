@@ -47,7 +47,7 @@ static struct stick *stick_of(const struct session *s)
 	return proxy_stick(s->engine->proxy, pool_config(s->pool));
 }
 
-static struct table_key key_of(const struct session *s)
+static struct lru_key key_of(const struct session *s)
 {
 	return stick_key(stick_of(s), &s->stick_key, sizeof(s->stick_key));
 }
@@ -74,9 +74,9 @@ void choose_hold(struct session *s)
 
 void choose_release(struct session *s)
 {
-	if (s->stuck != TABLE_NONE)
+	if (s->stuck != LRU_NONE)
 		stick_release(stick_of(s), s->stuck, s->engine->now_ms);
-	s->stuck = TABLE_NONE;
+	s->stuck = LRU_NONE;
 }
 
 /* ---- all ----------------------------------------------------------------- */

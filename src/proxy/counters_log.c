@@ -38,8 +38,8 @@ static void add_numbers(struct listener_counters *to, const struct listener_coun
 
 static void add_words(struct listener_counters *to, const struct listener_counters *from)
 {
-	tally_merge(&to->ciphers, &from->ciphers);
-	tally_merge(&to->details, &from->details);
+	label_counter_merge(&to->ciphers, &from->ciphers);
+	label_counter_merge(&to->details, &from->details);
 }
 
 static uint64_t total_of(const _Atomic uint64_t *counters, size_t n)
@@ -142,11 +142,11 @@ static void log_tls(const char *name, const struct listener_counters *c)
 	log_end(&line);
 }
 
-static void log_ciphers(const char *name, const struct tally *ciphers)
+static void log_ciphers(const char *name, const struct label_counter *ciphers)
 {
 	struct log_line line;
 
-	for (unsigned i = 0; i < tally_rows(ciphers); i++) {
+	for (unsigned i = 0; i < label_counter_rows(ciphers); i++) {
 		if (!log_begin(&line, LOG_INFO, "counters_cipher"))
 			return;
 		log_text(&line, "listener", name);
@@ -156,11 +156,11 @@ static void log_ciphers(const char *name, const struct tally *ciphers)
 	}
 }
 
-static void log_details(const char *name, const struct tally *details)
+static void log_details(const char *name, const struct label_counter *details)
 {
 	struct log_line line;
 
-	for (unsigned i = 0; i < tally_rows(details); i++) {
+	for (unsigned i = 0; i < label_counter_rows(details); i++) {
 		if (!log_begin(&line, LOG_INFO, "counters_detail"))
 			return;
 		log_text(&line, "listener", name);

@@ -130,7 +130,7 @@ static void note_result(struct session *s, int err)
 /* Has the address that was connected from run out of ports, and is there another one? */
 static bool has_another_origin(struct session *s)
 {
-	size_t origins = MIN(pool_config(s->pool)->sources_n, ORIGINS_TRIED_MAX);
+	size_t origins = MIN(pool_config(s->pool)->local_addrs_n, ORIGINS_TRIED_MAX);
 
 	if (s->dial_error == -EADDRNOTAVAIL && ++s->origins_failed < origins)
 		return true;

@@ -116,7 +116,7 @@ static void count_handshake(struct listener_counters *c, const struct tls_facts 
 	if (tls->resumed)
 		counters_add(&c->handshakes_resumed, 1);
 	counters_add(tls->is_tls13 ? &c->handshakes_tls13 : &c->handshakes_tls12, 1);
-	tally_add(&c->ciphers, 0, tls->cipher, 1);
+	label_counter_add(&c->ciphers, 0, tls->cipher, 1);
 }
 
 static void note_handshake(struct session *s)
@@ -226,8 +226,8 @@ static void hello_refused(struct session *s, enum hello_fault fault)
 	const struct listener_config *config = s->listener->config;
 	bool is_not_tls = hello_fault_alert(fault) == 0 || fault == HELLO_SSL2;
 
-	if (is_not_tls && config->tls == TLS_MODE_PASSTHROUGH && config->not_tls == STRANGER_POOL &&
-	    config->pool)
+	if (is_not_tls && config->tls == TLS_MODE_PASSTHROUGH &&
+	    config->not_tls == UNMATCHED_POOL && config->pool)
 		greet_done(s, config->pool);
 	else
 		refuse_with_alert(s, CLOSE_CLIENT_TLS, hello_fault_alert(fault),
@@ -242,7 +242,7 @@ static const char *hello_objection(const struct session *s, const struct hello *
 
 	*ret_alert = TLSREC_UNRECOGNIZED_NAME;
 	if (!hello->name[0] && config->tls == TLS_MODE_PASSTHROUGH &&
-	    config->no_sni == STRANGER_REJECT)
+	    config->no_sni == UNMATCHED_REJECT)
 		return "no server name (SNI)";
 	if (!s->route)
 		return "no route for this name";

@@ -13,14 +13,14 @@ static const struct addr *find(const struct pool_config *pool, const struct addr
 {
 	size_t fit = 0;
 
-	for (size_t i = 0; i < pool->sources_n; i++)
-		fit += is_for(&pool->sources[i].addr, backend);
+	for (size_t i = 0; i < pool->local_addrs_n; i++)
+		fit += is_for(&pool->local_addrs[i].addr, backend);
 	if (fit == 0)
 		return NULL;
 	n %= fit;
-	for (size_t i = 0; i < pool->sources_n; i++) {
-		if (is_for(&pool->sources[i].addr, backend) && n-- == 0)
-			return &pool->sources[i].addr;
+	for (size_t i = 0; i < pool->local_addrs_n; i++) {
+		if (is_for(&pool->local_addrs[i].addr, backend) && n-- == 0)
+			return &pool->local_addrs[i].addr;
 	}
 	return NULL;
 }

@@ -36,7 +36,7 @@ static void start_in_clear(struct session *s)
 {
 	const struct listener_config *config = s->listener->config;
 
-	if (config->tls != TLS_MODE_OFF && config->plaintext == STRANGER_REJECT)
+	if (config->tls != TLS_MODE_OFF && config->plaintext == UNMATCHED_REJECT)
 		refuse(s, "28000", "this server wants TLS: use sslmode=require");
 	else if (!config->pool)
 		refuse(s, "08P01", "no pool for clients without a server name");

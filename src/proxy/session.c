@@ -122,7 +122,7 @@ static void session_init(struct session *s, struct engine *e, const struct newco
 	s->engine = e;
 	s->listener = newcomer->listener;
 	s->source = newcomer->source;
-	s->stuck = TABLE_NONE;
+	s->stuck = LRU_NONE;
 	s->id = ++e->sessions_begun * e->proxy->workers_n + e->worker;
 	s->started_ms = s->active_ms = e->now_ms;
 	list_init(&s->reap);
@@ -464,7 +464,7 @@ static void count_end_of(const struct session *s)
 {
 	counters_add(&session_counters(s)->ended[s->why], 1);
 	if (s->detail)
-		tally_add(&session_counters(s)->details, s->why, s->detail, 1);
+		label_counter_add(&session_counters(s)->details, s->why, s->detail, 1);
 }
 
 void session_reap(struct session *s)

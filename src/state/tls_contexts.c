@@ -22,7 +22,7 @@ struct owner {
 	struct diag *diag;
 	enum config_section section;
 	const char *title; /* "[listener web]" */
-	const struct config_place *place, *given;
+	const struct config_location *location, *set_at;
 	const struct listener_config *listener; /* NULL: another section */
 };
 
@@ -33,26 +33,28 @@ static void name_key(const struct owner *o, const char *key, char ret_key[KEY_BY
 }
 
 /* Of several certificates the line of this one. */
-static const struct config_place *place_of_file(const struct listener_config *l, const char *file)
+static const struct config_location *place_of_file(const struct listener_config *l,
+						   const char *file)
 {
 	for (size_t i = 0; l && file && i < l->certificates_n; i++) {
 		const struct certificate_config *c = &l->certificates[i];
 
 		if (strcmp(c->chain, file) == 0 || (c->key && strcmp(c->key, file) == 0))
-			return &c->place;
+			return &c->location;
 	}
 	return NULL;
 }
 
-static const struct config_place *place_of(const struct owner *o, const char *key, const char *file)
+static const struct config_location *location_of(const struct owner *o, const char *key,
+						 const char *file)
 {
-	const struct config_place *place = NULL;
+	const struct config_location *location = NULL;
 
 	if (strcmp(key, "certificate") == 0)
-		place = place_of_file(o->listener, file);
-	if (!place && directive_find(o->section, key))
-		place = directive_place(o->given, o->section, key);
-	return place && place->line ? place : o->place;
+		location = place_of_file(o->listener, file);
+	if (!location && directive_find(o->section, key))
+		location = directive_location(o->set_at, o->section, key);
+	return location && location->line ? location : o->location;
 }
 
 static void report(const struct owner *o, struct tls_problems *problems)
@@ -61,11 +63,11 @@ static void report(const struct owner *o, struct tls_problems *problems)
 
 	for (size_t i = 0; i < problems->n; i++) {
 		const struct tls_problem *p = &problems->at[i];
-		void (*say)(struct diag *, const struct config_place *, const char *, ...) =
+		void (*say)(struct diag *, const struct config_location *, const char *, ...) =
 			p->severity == TLS_ERROR ? diag_error : diag_warning;
 
 		name_key(o, p->key, key);
-		say(o->diag, place_of(o, key, p->file), "%s %s: %s%s%s", o->title, key, p->file,
+		say(o->diag, location_of(o, key, p->file), "%s %s: %s%s%s", o->title, key, p->file,
 		    p->file[0] ? ": " : "", p->text);
 	}
 	tls_problems_finish(problems);
@@ -95,7 +97,7 @@ static void create_server(const struct listener_config *l, struct tls_tickets *t
 			  struct diag *diag, struct tls_server **ret_server)
 {
 	char title[TITLE_BYTES];
-	const struct owner owner = { diag, SECTION_LISTENER, title, &l->place, l->given, l };
+	const struct owner owner = { diag, SECTION_LISTENER, title, &l->location, l->set_at, l };
 	struct tls_files *files = calloc(l->certificates_n + 1, sizeof(*files));
 	struct tls_problems problems = { 0 };
 	const struct tls_server_config wanted = {
@@ -106,8 +108,8 @@ static void create_server(const struct listener_config *l, struct tls_tickets *t
 			    .alpn = alpn_of(l->alpn, l->protocol) },
 		.certificates = files,
 		.certificates_n = l->certificates_n,
-		.unknown_sni = l->unknown_sni == STRANGER_REJECT ? TLS_UNKNOWN_REJECT
-								 : TLS_UNKNOWN_DEFAULT,
+		.unknown_sni = l->unknown_sni == UNMATCHED_REJECT ? TLS_UNKNOWN_REJECT
+								  : TLS_UNKNOWN_DEFAULT,
 		.client_verify = (enum tls_verify)l->client_verify,
 		.client_ca = l->client_ca,
 		.client_crl = l->client_crl,
@@ -145,7 +147,9 @@ static bool anybody_terminates(const struct config *config)
 static struct tls_tickets *create_tickets(const struct config *config, struct diag *diag)
 {
 	const struct global_config *g = &config->global;
-	const struct owner owner = { diag, SECTION_GLOBAL, "[global]", &g->place, g->given, NULL };
+	const struct owner owner = {
+		diag, SECTION_GLOBAL, "[global]", &g->location, g->set_at, NULL
+	};
 	struct tls_problems problems = { 0 };
 	struct tls_tickets *tickets = tls_tickets_create(g->ticket_keys, &problems);
 
@@ -161,7 +165,7 @@ static void create_client(const struct pool_config *p, struct diag *diag,
 			  struct tls_client **ret_client)
 {
 	char title[TITLE_BYTES];
-	const struct owner owner = { diag, SECTION_POOL, title, &p->place, p->given, NULL };
+	const struct owner owner = { diag, SECTION_POOL, title, &p->location, p->set_at, NULL };
 	struct tls_problems problems = { 0 };
 	const struct tls_client_config wanted = {
 		.policy = { .alpn = alpn_of(p->tls_alpn, p->protocol) },

@@ -15,7 +15,7 @@
 #include <strings.h>
 
 #define WORD_BYTES 256
-#define WORDS_MAX 32
+#define TOKENS_MAX 32
 
 /*
  * All that ringmain knows: forward secrecy and authenticated encryption.

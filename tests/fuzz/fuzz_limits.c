@@ -88,7 +88,7 @@ static void enter(struct world *w, unsigned source)
 		return;
 	answer = limits_enter(w->limits, &addr, w->now_ns, &h->number);
 	check_answer(w, block, answer);
-	CHECK((answer == LIMITS_FINE) == (h->number != TABLE_NONE));
+	CHECK((answer == LIMITS_FINE) == (h->number != LRU_NONE));
 	if (answer != LIMITS_FINE)
 		return;
 	h->source = block;

@@ -203,7 +203,7 @@ void life_begin(struct life *l, void **state)
 static void expect_not_stuck(struct life *l, const struct addr *source)
 {
 	struct stick *stick = l->st->proxy->sticks[0];
-	struct table_key key;
+	struct lru_key key;
 	uint64_t number;
 
 	if (!client_key_of_addr(source, &l->st->config->pools[0].stick, &number))

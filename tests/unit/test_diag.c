@@ -7,15 +7,15 @@
 static const char *say(struct stage *st, const char *text, unsigned line, unsigned column,
 		       unsigned width)
 {
-	struct source source;
-	struct config_place place = { .line = line, .column = column, .width = width };
+	struct config_file file;
+	struct config_location location = { .line = line, .column = column, .width = width };
 
-	assert_true(source_from_text(&source, "a.ini", text, strlen(text)));
-	place.file = source.name;
+	assert_true(config_file_copy(&file, "a.ini", text, strlen(text)));
+	location.file = file.name;
 	stage_reset(st);
-	diag_set_sources(&st->diag, &source, 1);
-	diag_error(&st->diag, &place, "wrong");
-	source_finish(&source);
+	diag_set_files(&st->diag, &file, 1);
+	diag_error(&st->diag, &location, "wrong");
+	config_file_finish(&file);
 	return stage_said(st);
 }
 
@@ -73,7 +73,7 @@ static void of_a_long_line_the_part_around_the_caret_is_shown(void **state)
 static void what_a_terminal_would_obey_is_replaced(void **state)
 {
 	struct stage *st = *state;
-	const struct config_place place = { .file = "\x1b[2J.ini" };
+	const struct config_location location = { .file = "\x1b[2J.ini" };
 
 	assert_string_equal(say(st,
 				"a\x1b[2Jb\x7f\xc2\x9b"
@@ -82,21 +82,21 @@ static void what_a_terminal_would_obey_is_replaced(void **state)
 			    "a.ini:1:1: error: wrong\n    1 | a?[2Jb??\x9b"
 			    "c\n      | ^\n");
 	stage_reset(st);
-	diag_error(&st->diag, &place, "'\a%s'", "\x1b]0;x");
+	diag_error(&st->diag, &location, "'\a%s'", "\x1b]0;x");
 	assert_string_equal(stage_said(st), "?[2J.ini: error: '??]0;x'\n");
 }
 
 static void mistakes_come_in_the_order_of_files_and_lines(void **state)
 {
 	struct stage *st = *state;
-	const struct source sources[] = { { .name = "b.ini" }, { .name = "a.ini" } };
-	const struct config_place places[] = {
-		{ .file = sources[1].name },
-		{ .file = sources[0].name, .line = 0, .column = 7 },
-		{ .file = sources[0].name },
+	const struct config_file files[] = { { .name = "b.ini" }, { .name = "a.ini" } };
+	const struct config_location places[] = {
+		{ .file = files[1].name },
+		{ .file = files[0].name, .line = 0, .column = 7 },
+		{ .file = files[0].name },
 	};
 
-	diag_set_sources(&st->diag, sources, ARRAY_LEN(sources));
+	diag_set_files(&st->diag, files, ARRAY_LEN(files));
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		diag_error(&st->diag, &places[i], "%zu", i);
 	diag_error(&st->diag, &places[2], "3");

@@ -120,7 +120,7 @@ static void what_the_operator_says_comes_first(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct health h = { .wanted = cases[i].wanted,
+		struct health h = { .admin_state = cases[i].wanted,
 				    .is_up = cases[i].is_up,
 				    .is_ejected = cases[i].is_ejected };
 
@@ -289,7 +289,7 @@ static void down_and_draining_are_not_ejected_too(void **state)
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(connect_at(&h, HEALTH_FAILED, 0), HEALTH_SAME);
 	h = settled(true);
-	h.wanted = BACKEND_DRAIN;
+	h.admin_state = BACKEND_DRAIN;
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(connect_at(&h, HEALTH_FAILED, 0), HEALTH_SAME);
 }

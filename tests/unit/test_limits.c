@@ -109,7 +109,7 @@ static void unix_sockets_are_not_limited(void **state)
 	(void)state;
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(enter(l, "unix:/run/x", 0), LIMITS_FINE);
-	limits_leave(l, TABLE_NONE);
+	limits_leave(l, LRU_NONE);
 	limits_destroy(l);
 }
 

@@ -122,8 +122,8 @@ static void a_good_configuration_is_kept_as_written(void **state)
 	assert_int_equal(p->backends[1].weight, 2);
 	assert_int_equal(p->backends[1].sessions_max, 7);
 	assert_int_equal(p->backends[1].addr.len, 0);
-	assert_int_equal(p->backends[1].place.line, 11);
-	assert_string_equal(p->backends[1].place.file, "x.ini");
+	assert_int_equal(p->backends[1].location.line, 11);
+	assert_string_equal(p->backends[1].location.file, "x.ini");
 }
 
 static void names_take_the_whole_length(void **state)

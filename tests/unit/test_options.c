@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define WORDS_MAX 8
+#define TOKENS_MAX 8
 
 static char said[4096]; /* on stderr, by the last read() */
 
@@ -23,14 +23,14 @@ static char said[4096]; /* on stderr, by the last read() */
 static bool read_line(struct options *o, const char *line)
 {
 	static char copy[256]; /* the options point into it */
-	char name[] = "ringmain", *argv[WORDS_MAX + 2] = { name }, *rest = NULL;
+	char name[] = "ringmain", *argv[TOKENS_MAX + 2] = { name }, *rest = NULL;
 	int argc = 1, to = memfd_create("stderr", MFD_CLOEXEC), before = dup(STDERR_FILENO);
 	ssize_t n;
 	bool good;
 
 	snprintf(copy, sizeof(copy), "%s", line);
 	for (char *w = strtok_r(copy, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) {
-		assert_true(argc <= WORDS_MAX);
+		assert_true(argc <= TOKENS_MAX);
 		argv[argc++] = w;
 	}
 	optind = 0; /* getopt(3): from the beginning */

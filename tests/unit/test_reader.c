@@ -11,16 +11,16 @@ static void read_all(struct stage *st, const char *text, size_t bytes, char *see
 {
 	FILE *to = fmemopen(seen, room, "w");
 	struct reader reader;
-	struct source source;
+	struct config_file file;
 	char line[INIH_BYTES];
 
 	assert_non_null(to);
 	stage_reset(st);
-	assert_true(source_from_text(&source, "x.ini", text, bytes));
-	diag_set_sources(&st->diag, &source, 1);
-	reader_init(&reader, &source, &st->diag);
+	assert_true(config_file_copy(&file, "x.ini", text, bytes));
+	diag_set_files(&st->diag, &file, 1);
+	reader_init(&reader, &file, &st->diag);
 	while (reader_next(line, sizeof(line), &reader)) {
-		const struct config_place *at = &reader.value_place;
+		const struct config_location *at = &reader.value_location;
 
 		assert_true(strchr(line, '\n') == line + strlen(line) - 1);
 		if (line[0] == '\n')
@@ -29,9 +29,9 @@ static void read_all(struct stage *st, const char *text, size_t bytes, char *see
 			fprintf(to, "%u:%u [%s]\n", at->line, at->column, reader.value);
 		else
 			fprintf(to, "%u:%u %.*s=%s\n", at->line, at->column,
-				(int)reader.key_place.width, reader.text, reader.value);
+				(int)reader.key_location.width, reader.text, reader.value);
 	}
-	source_finish(&source);
+	config_file_finish(&file);
 	fputc('\0', to);
 	fclose(to);
 }
@@ -133,16 +133,16 @@ static void what_is_no_line_is_named(void **state)
 static void a_line_may_be_long_but_not_longer(void **state)
 {
 	struct stage *st = *state;
-	static char text[SOURCE_LINE_BYTES_MAX + 2], seen[2 * sizeof(text)];
+	static char text[CONFIG_LINE_BYTES_MAX + 2], seen[2 * sizeof(text)];
 
 	memset(text, 'x', sizeof(text));
 	text[0] = 'k';
 	text[1] = '=';
-	read_all(st, text, SOURCE_LINE_BYTES_MAX, seen, sizeof(seen));
+	read_all(st, text, CONFIG_LINE_BYTES_MAX, seen, sizeof(seen));
 	stage_expect(st, "");
-	assert_int_equal(strlen(seen), strlen("1:3 ") + SOURCE_LINE_BYTES_MAX + strlen("\n"));
+	assert_int_equal(strlen(seen), strlen("1:3 ") + CONFIG_LINE_BYTES_MAX + strlen("\n"));
 
-	read_all(st, text, SOURCE_LINE_BYTES_MAX + 1, seen, sizeof(seen));
+	read_all(st, text, CONFIG_LINE_BYTES_MAX + 1, seen, sizeof(seen));
 	assert_string_equal(seen, "");
 	stage_expect(st, "x.ini:1:4097: error: the line is too long: 4097 bytes (at most 4096)\n");
 }

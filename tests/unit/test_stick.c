@@ -10,9 +10,9 @@
 
 #define MINUTE 60000u
 
-static struct table_key key_of(uint64_t n)
+static struct lru_key key_of(uint64_t n)
 {
-	return (struct table_key){ n, n };
+	return (struct lru_key){ n, n };
 }
 
 static void a_client_comes_back_to_where_it_was(void **state)
@@ -85,7 +85,7 @@ static void without_room_a_session_goes_on_unremembered(void **state)
 	uint32_t none = stick_hold(s, key_of(2), 3, 0);
 
 	(void)state;
-	assert_int_equal(none, TABLE_NONE);
+	assert_int_equal(none, LRU_NONE);
 	stick_release(s, none, 1);
 	stick_release(s, one, 1);
 	stick_destroy(s);

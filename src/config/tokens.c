@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "config/words.h"
+#include "config/tokens.h"
 
 #include <string.h>
 
@@ -11,9 +11,9 @@
 #define KEY_BYTES 64
 #define SUGGESTION_BYTES 128
 
-bool words_split(const struct setting *s, struct words *ret_words)
+bool tokens_split(const struct setting *s, struct tokens *ret_tokens)
 {
-	struct words *w = ret_words;
+	struct tokens *w = ret_tokens;
 	size_t bytes = strlen(s->text), at = 0;
 
 	CHECK(bytes < sizeof(w->text));
@@ -21,8 +21,8 @@ bool words_split(const struct setting *s, struct words *ret_words)
 	w->whole = s;
 	w->n = 0;
 	while (at < bytes) {
-		if (w->n == WORDS_MAX) {
-			setting_error(s, NULL, "more than %d words", WORDS_MAX);
+		if (w->n == TOKENS_MAX) {
+			setting_error(s, NULL, "more than %d words", TOKENS_MAX);
 			return false;
 		}
 		w->at[w->n++] = at;
@@ -35,14 +35,14 @@ bool words_split(const struct setting *s, struct words *ret_words)
 	return true;
 }
 
-struct setting words_setting(const struct words *words, size_t i)
+struct setting tokens_setting(const struct tokens *tokens, size_t i)
 {
-	struct setting s = *words->whole;
+	struct setting s = *tokens->whole;
 
-	CHECK(i < words->n);
-	s.text = words->text + words->at[i];
-	s.place.column += (unsigned)words->at[i];
-	s.place.width = (unsigned)strlen(s.text);
+	CHECK(i < tokens->n);
+	s.text = tokens->text + tokens->at[i];
+	s.location.column += (unsigned)tokens->at[i];
+	s.location.width = (unsigned)strlen(s.text);
 	return s;
 }
 
@@ -56,10 +56,10 @@ static bool is_list_word(const char *word)
 	return word[0] != '/' && strncmp(word, "unix:", 5) != 0 && strchr(word, ',');
 }
 
-static bool has_list_word(const struct words *words)
+static bool has_list_word(const struct tokens *tokens)
 {
-	for (size_t i = 0; i < words->n; i++) {
-		if (is_list_word(words->text + words->at[i]))
+	for (size_t i = 0; i < tokens->n; i++) {
+		if (is_list_word(tokens->text + tokens->at[i]))
 			return true;
 	}
 	return false;
@@ -85,22 +85,22 @@ static const char *without_commas(const char *from, char text[SUGGESTION_BYTES])
 	return n > 0 ? text : NULL;
 }
 
-bool words_are_a_list(const struct words *words)
+bool tokens_are_a_list(const struct tokens *tokens)
 {
 	char text[SUGGESTION_BYTES];
 
-	if (!has_list_word(words))
+	if (!has_list_word(tokens))
 		return true;
-	setting_error(words->whole, without_commas(words->whole->text, text),
+	setting_error(tokens->whole, without_commas(tokens->whole->text, text),
 		      "separate them by blanks, without commas");
 	return false;
 }
 
-bool words_are_of_one(const struct words *words)
+bool tokens_are_of_one(const struct tokens *tokens)
 {
-	const struct setting *s = words->whole;
+	const struct setting *s = tokens->whole;
 
-	if (!has_list_word(words))
+	if (!has_list_word(tokens))
 		return true;
 	setting_error(s, NULL,
 		      "separate words by blanks, without commas; each %s has a line of its own",
@@ -115,7 +115,7 @@ struct option_set {
 	const struct directive *options;
 	size_t n;
 	void *to;
-	bool is_set[WORDS_MAX];
+	bool is_set[TOKENS_MAX];
 	bool was_unexpected; /* one that follows it would be told of, too */
 };
 
@@ -137,7 +137,7 @@ static const struct directive *find_key(const struct option_set *set, const char
 
 static const char *nearest_key(const struct option_set *set, const char *key)
 {
-	const char *keys[2 * WORDS_MAX];
+	const char *keys[2 * TOKENS_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < set->n; i++) {
@@ -155,17 +155,17 @@ static void report_unknown(const struct setting *word, const struct option_set *
 	char text[FOREIGN_TEXT_BYTES];
 
 	if (foreign)
-		diag_error(word->diag, &word->place, "%s: unknown option '%s'%s", word->title, key,
-			   foreign_format(foreign, text));
+		diag_error(word->diag, &word->location, "%s: unknown option '%s'%s", word->title,
+			   key, foreign_format(foreign, text));
 	else
 		setting_error(word, nearest_key(set, key), "unknown option '%s'", key);
 }
 
 /* "weight:2" or "weight 2", where "weight=2" is meant. */
-static const char *suggest_option(const struct words *words, size_t i, const struct option_set *set,
-				  char text[SUGGESTION_BYTES])
+static const char *suggest_option(const struct tokens *tokens, size_t i,
+				  const struct option_set *set, char text[SUGGESTION_BYTES])
 {
-	const char *word = words->text + words->at[i], *value = NULL;
+	const char *word = tokens->text + tokens->at[i], *value = NULL;
 	size_t key_bytes = strcspn(word, ":");
 	char key[KEY_BYTES];
 
@@ -174,15 +174,15 @@ static const char *suggest_option(const struct words *words, size_t i, const str
 		return nearest_key(set, word);
 	if (word[key_bytes] == ':')
 		value = word + key_bytes + 1;
-	else if (i + 1 < words->n)
-		value = words->text + words->at[i + 1];
+	else if (i + 1 < tokens->n)
+		value = tokens->text + tokens->at[i + 1];
 	snprintf(text, SUGGESTION_BYTES, "%s=%.60s", key, value ? value : "");
 	return text;
 }
 
-static void report_unexpected(const struct words *words, size_t i, struct option_set *set)
+static void report_unexpected(const struct tokens *tokens, size_t i, struct option_set *set)
 {
-	const struct setting word = words_setting(words, i);
+	const struct setting word = tokens_setting(tokens, i);
 	char text[SUGGESTION_BYTES];
 
 	if (set->was_unexpected)
@@ -191,7 +191,7 @@ static void report_unexpected(const struct words *words, size_t i, struct option
 	if (find_foreign(&word, word.text))
 		report_unknown(&word, set, word.text);
 	else
-		setting_error(&word, suggest_option(words, i, set, text), "unexpected '%.60s'",
+		setting_error(&word, suggest_option(tokens, i, set, text), "unexpected '%.60s'",
 			      word.text);
 }
 
@@ -217,20 +217,20 @@ static void set_option(const struct setting *word, const struct directive *optio
 	s.text = option->bare_value;
 	if (word->text[key_bytes] != '\0') {
 		s.text = word->text + key_bytes + 1;
-		s.place.column += (unsigned)key_bytes + 1;
-		s.place.width = (unsigned)strlen(s.text);
+		s.location.column += (unsigned)key_bytes + 1;
+		s.location.width = (unsigned)strlen(s.text);
 	}
 	option->type->set(&s, to);
 }
 
-static void set_once(const struct words *words, size_t i, struct option_set *set)
+static void set_once(const struct tokens *tokens, size_t i, struct option_set *set)
 {
-	const struct setting word = words_setting(words, i);
+	const struct setting word = tokens_setting(tokens, i);
 	const struct directive *option = find_bare(set, word.text);
 	char key[KEY_BYTES];
 
 	if (!option && !strchr(word.text, '=')) {
-		report_unexpected(words, i, set);
+		report_unexpected(tokens, i, set);
 		return;
 	}
 	snprintf(key, sizeof(key), "%.*s", (int)MIN(strcspn(word.text, "="), sizeof(key) - 1),
@@ -252,20 +252,20 @@ static void set_once(const struct words *words, size_t i, struct option_set *set
 	set->is_set[option - set->options] = true;
 }
 
-void words_set_options(const struct words *words, size_t first, const struct directive *options,
-		       size_t options_n, void *to)
+void tokens_set_options(const struct tokens *tokens, size_t first, const struct directive *options,
+			size_t options_n, void *to)
 {
 	struct option_set set = { .options = options, .n = options_n, .to = to };
 
 	CHECK(options_n <= ARRAY_LEN(set.is_set));
 	for (size_t i = 0; i < options_n; i++)
-		setting_default(&options[i], to, words->whole->diag);
-	for (size_t i = first; i < words->n; i++)
-		set_once(words, i, &set);
+		setting_default(&options[i], to, tokens->whole->diag);
+	for (size_t i = first; i < tokens->n; i++)
+		set_once(tokens, i, &set);
 }
 
-void words_print_options(const struct directive *options, size_t options_n, const void *from,
-			 FILE *to)
+void tokens_print_options(const struct directive *options, size_t options_n, const void *from,
+			  FILE *to)
 {
 	for (size_t i = 0; i < options_n; i++) {
 		fprintf(to, " %s=", options[i].key);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance/table.h"
+#include "balance/lru_table.h"
 
 #include <setjmp.h>
 #include <malloc.h>
@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-static struct table_key key_of(uint64_t n)
+static struct lru_key key_of(uint64_t n)
 {
-	return (struct table_key){ n, ~n };
+	return (struct lru_key){ n, ~n };
 }
 
 static struct addr addr_of(const char *text)
@@ -24,71 +24,71 @@ static struct addr addr_of(const char *text)
 
 static void the_least_recently_used_makes_room(void **state)
 {
-	struct table t;
+	struct lru_table t;
 
 	(void)state;
-	assert_int_equal(table_init(&t, 3, 1), 0);
+	assert_int_equal(lru_init(&t, 3, 1), 0);
 	for (uint64_t n = 1; n <= 3; n++)
-		table_get(&t, key_of(n))->value = n;
-	table_touch(&t, table_find(&t, key_of(1)));
-	assert_non_null(table_get(&t, key_of(4)));
-	assert_null(table_find(&t, key_of(2)));
-	assert_int_equal(table_find(&t, key_of(1))->value, 1);
-	assert_int_equal(table_find(&t, key_of(4))->value, 0);
+		lru_get(&t, key_of(n))->value = n;
+	lru_touch(&t, lru_find(&t, key_of(1)));
+	assert_non_null(lru_get(&t, key_of(4)));
+	assert_null(lru_find(&t, key_of(2)));
+	assert_int_equal(lru_find(&t, key_of(1))->value, 1);
+	assert_int_equal(lru_find(&t, key_of(4))->value, 0);
 	assert_int_equal(t.used, 3);
-	table_finish(&t);
+	lru_finish(&t);
 }
 
 static void the_held_stay_whatever_comes(void **state)
 {
-	struct table t;
+	struct lru_table t;
 
 	(void)state;
-	assert_int_equal(table_init(&t, 100, 1), 0);
+	assert_int_equal(lru_init(&t, 100, 1), 0);
 	for (uint64_t n = 0; n < 50; n++) {
-		struct table_entry *e = table_get(&t, key_of(n));
+		struct lru_entry *e = lru_get(&t, key_of(n));
 
 		e->value = n;
-		table_hold(&t, e);
+		lru_hold(&t, e);
 	}
 	for (uint64_t n = 1000; n < 100000; n++)
-		assert_non_null(table_get(&t, key_of(n)));
+		assert_non_null(lru_get(&t, key_of(n)));
 	for (uint64_t n = 0; n < 50; n++)
-		assert_int_equal(table_find(&t, key_of(n))->value, n);
+		assert_int_equal(lru_find(&t, key_of(n))->value, n);
 	assert_int_equal(t.used, 100);
-	table_finish(&t);
+	lru_finish(&t);
 }
 
 static void there_is_no_room_when_all_are_held(void **state)
 {
-	struct table t;
-	struct table_entry *e;
+	struct lru_table t;
+	struct lru_entry *e;
 
 	(void)state;
-	assert_int_equal(table_init(&t, 2, 1), 0);
+	assert_int_equal(lru_init(&t, 2, 1), 0);
 	for (uint64_t n = 0; n < 2; n++)
-		table_hold(&t, table_get(&t, key_of(n)));
-	assert_null(table_get(&t, key_of(2)));
-	assert_non_null(table_get(&t, key_of(1)));
-	e = table_find(&t, key_of(1));
-	table_hold(&t, e);
-	table_release(&t, e);
-	assert_null(table_get(&t, key_of(2)));
-	table_release(&t, e);
-	assert_non_null(table_get(&t, key_of(2)));
-	assert_null(table_find(&t, key_of(1)));
-	table_finish(&t);
+		lru_hold(&t, lru_get(&t, key_of(n)));
+	assert_null(lru_get(&t, key_of(2)));
+	assert_non_null(lru_get(&t, key_of(1)));
+	e = lru_find(&t, key_of(1));
+	lru_hold(&t, e);
+	lru_release(&t, e);
+	assert_null(lru_get(&t, key_of(2)));
+	lru_release(&t, e);
+	assert_non_null(lru_get(&t, key_of(2)));
+	assert_null(lru_find(&t, key_of(1)));
+	lru_finish(&t);
 }
 
 static void a_table_of_none_has_no_room(void **state)
 {
-	struct table t;
+	struct lru_table t;
 
 	(void)state;
-	assert_int_equal(table_init(&t, 0, 1), 0);
-	assert_null(table_get(&t, key_of(1)));
-	assert_null(table_find(&t, key_of(1)));
-	table_finish(&t);
+	assert_int_equal(lru_init(&t, 0, 1), 0);
+	assert_null(lru_get(&t, key_of(1)));
+	assert_null(lru_find(&t, key_of(1)));
+	lru_finish(&t);
 }
 
 #define KEYS 64
@@ -115,9 +115,9 @@ static struct row *oldest_unheld(struct model *m)
 	return oldest;
 }
 
-static void get(struct table *t, struct model *m, unsigned k, uint64_t value)
+static void get(struct lru_table *t, struct model *m, unsigned k, uint64_t value)
 {
-	struct table_entry *e = table_get(t, key_of(k));
+	struct lru_entry *e = lru_get(t, key_of(k));
 	struct row *oldest = oldest_unheld(m);
 
 	assert_int_equal(e != NULL, m->rows[k].is_in || m->in < ROOM || oldest);
@@ -131,23 +131,23 @@ static void get(struct table *t, struct model *m, unsigned k, uint64_t value)
 	m->rows[k] = (struct row){ .is_in = true, .used = ++m->now, .value = value };
 }
 
-static void use(struct table *t, struct model *m, unsigned k, unsigned what)
+static void use(struct lru_table *t, struct model *m, unsigned k, unsigned what)
 {
-	struct table_entry *e = table_find(t, key_of(k));
+	struct lru_entry *e = lru_find(t, key_of(k));
 	struct row *r = &m->rows[k];
 
 	if (what < 2) {
-		table_touch(t, e);
+		lru_touch(t, e);
 		r->used = r->held ? r->used : ++m->now;
 	} else if (what < 4) {
-		table_hold(t, e);
+		lru_hold(t, e);
 		r->held++;
 	} else if (what < 7 && r->held) {
-		table_release(t, e);
+		lru_release(t, e);
 		r->used = ++m->now;
 		r->held--;
 	} else if (what == 7 && !r->held) {
-		table_remove(t, e);
+		lru_remove(t, e);
 		r->is_in = false;
 		m->in--;
 	}
@@ -157,14 +157,14 @@ static void any_life_agrees_with_a_plain_search(void **state)
 {
 	struct model m = { 0 };
 	uint32_t random = 9;
-	struct table t;
+	struct lru_table t;
 
 	(void)state;
-	assert_int_equal(table_init(&t, ROOM, 1), 0);
+	assert_int_equal(lru_init(&t, ROOM, 1), 0);
 	for (unsigned i = 0; i < 100000; i++) {
 		random = random * 1664525 + 1013904223;
 		unsigned k = (random >> 8) % KEYS, what = random >> 28;
-		struct table_entry *e = table_find(&t, key_of(k));
+		struct lru_entry *e = lru_find(&t, key_of(k));
 
 		assert_int_equal(e != NULL, m.rows[k].is_in);
 		if (e)
@@ -175,23 +175,23 @@ static void any_life_agrees_with_a_plain_search(void **state)
 			use(&t, &m, k, what - 8);
 		assert_int_equal(t.used, m.in);
 	}
-	table_finish(&t);
+	lru_finish(&t);
 }
 
 static void a_hundred_thousand_take_five_megabytes(void **state)
 {
-	struct table t;
+	struct lru_table t;
 
 	(void)state;
-	assert_int_equal(table_init(&t, 100000, 1), 0);
+	assert_int_equal(lru_init(&t, 100000, 1), 0);
 	/* As ringmain.ini(5) says. */
 	assert_in_range(malloc_usable_size(t.entries) + malloc_usable_size(t.heads), 5000000,
 			5347737);
 	for (uint64_t n = 0; n < 100000; n++)
-		assert_non_null(table_get(&t, key_of(n)));
+		assert_non_null(lru_get(&t, key_of(n)));
 	for (uint64_t n = 0; n < 100000; n++)
-		assert_non_null(table_find(&t, key_of(n)));
-	table_finish(&t);
+		assert_non_null(lru_find(&t, key_of(n)));
+	lru_finish(&t);
 }
 
 static void addresses_of_one_block_have_one_key(void **state)
@@ -219,10 +219,10 @@ static void addresses_of_one_block_have_one_key(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct addr a = addr_of(cases[i].a), b = addr_of(cases[i].b);
-		struct table_key ka, kb;
+		struct lru_key ka, kb;
 
-		assert_true(table_key_from_addr(&a, cases[i].bits4, cases[i].bits6, &ka));
-		assert_true(table_key_from_addr(&b, cases[i].bits4, cases[i].bits6, &kb));
+		assert_true(lru_key_from_addr(&a, cases[i].bits4, cases[i].bits6, &ka));
+		assert_true(lru_key_from_addr(&b, cases[i].bits4, cases[i].bits6, &kb));
 		assert_int_equal(memcmp(&ka, &kb, sizeof(ka)) == 0, cases[i].is_same);
 	}
 }
@@ -230,25 +230,25 @@ static void addresses_of_one_block_have_one_key(void **state)
 static void unix_sockets_have_no_key(void **state)
 {
 	struct addr addr = addr_of("unix:/tmp/x");
-	struct table_key key;
+	struct lru_key key;
 
 	(void)state;
-	assert_false(table_key_from_addr(&addr, 32, 64, &key));
+	assert_false(lru_key_from_addr(&addr, 32, 64, &key));
 }
 
 static void bytes_have_keys_of_both_hashes(void **state)
 {
-	struct table t;
-	struct table_key a, b;
+	struct lru_table t;
+	struct lru_key a, b;
 
 	(void)state;
-	assert_int_equal(table_init(&t, 1, 77), 0);
-	a = table_key_from_bytes(&t, "db1.example.com", 15);
-	b = table_key_from_bytes(&t, "db2.example.com", 15);
+	assert_int_equal(lru_init(&t, 1, 77), 0);
+	a = lru_key_from_bytes(&t, "db1.example.com", 15);
+	b = lru_key_from_bytes(&t, "db2.example.com", 15);
 	assert_true(a.a != b.a);
 	assert_true(a.b != b.b);
 	assert_true(a.a != a.b);
-	table_finish(&t);
+	lru_finish(&t);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "config/overlap.h"
+#include "config/bind_conflicts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -152,10 +152,10 @@ static void report_twice(const struct bound *a, const struct bound *b, struct di
 	const struct bound *later = a->index < b->index ? b : a;
 	char text[SPEC_TEXT_BYTES];
 
-	diag_error(diag, &later->bind->place,
+	diag_error(diag, &later->bind->location,
 		   "[listener %s] bind: this address is bound twice; first as %s at %s:%u",
 		   later->listener->name, spec_format(&first->bind->spec, text),
-		   first->bind->place.file, first->bind->place.line);
+		   first->bind->location.file, first->bind->location.line);
 }
 
 /* Of the ports of one host, in order, the one that reaches farthest is the one to bump into. */
@@ -209,11 +209,11 @@ static void check_within_any(const struct bounds *bounds, struct diag *diag)
 
 		if (!any || at->bind == reported)
 			continue;
-		diag_warning(diag, &at->bind->place,
+		diag_warning(diag, &at->bind->location,
 			     "[listener %s] bind: means nothing beside %s at %s:%u, which has this "
 			     "address, too",
 			     at->listener->name, spec_format(&any->bind->spec, text),
-			     any->bind->place.file, any->bind->place.line);
+			     any->bind->location.file, any->bind->location.line);
 		reported = at->bind;
 	}
 }
@@ -270,15 +270,15 @@ static void check_pool(const struct bounds *bounds, const struct pool_config *po
 			continue;
 		own = find_own(bounds, backend, ask);
 		if (own)
-			diag_error(diag, &backend->addr_place,
+			diag_error(diag, &backend->addr_location,
 				   "[pool %s] backend: %s is [listener %s] itself, bound at %s:%u: "
 				   "it would connect to itself",
 				   pool->name, backend->name, own->listener->name,
-				   own->bind->place.file, own->bind->place.line);
+				   own->bind->location.file, own->bind->location.line);
 	}
 }
 
-void config_check_overlaps(const struct config *config, struct diag *diag, bool ask)
+void config_check_bind_conflicts(const struct config *config, struct diag *diag, bool ask)
 {
 	struct bounds bounds;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef CONFIG_SOURCE_H
-#define CONFIG_SOURCE_H
+#ifndef CONFIG_CONFIG_FILE_H
+#define CONFIG_CONFIG_FILE_H
 
 /*
  * The text of one configuration file, in memory as long as it is being
@@ -13,10 +13,10 @@
 
 #include "base/def.h"
 
-#define SOURCE_BYTES_MAX (64u << 20) /* a file beyond is none that somebody wrote */
-#define SOURCE_LINE_BYTES_MAX 4096u  /* of a line that means something to the reader */
+#define CONFIG_FILE_BYTES_MAX (64u << 20) /* a file beyond is none that somebody wrote */
+#define CONFIG_LINE_BYTES_MAX 4096u       /* of a line that means something to the reader */
 
-struct source {
+struct config_file {
 	const char *name; /* as messages call it; the caller's */
 	char *text;
 	size_t bytes;
@@ -25,7 +25,7 @@ struct source {
 };
 
 /* Keeps a copy of @text, and @name. False when memory is short. */
-MUST_CHECK bool source_from_text(struct source *source, const char *name, const char *text,
+MUST_CHECK bool config_file_copy(struct config_file *file, const char *name, const char *text,
 				 size_t bytes);
 
 /*
@@ -34,11 +34,12 @@ MUST_CHECK bool source_from_text(struct source *source, const char *name, const 
  * regular file, unless it @may_be_pipe, which is then read to its end, however
  * long that takes.
  */
-MUST_CHECK const char *source_from_file(struct source *source, const char *path, bool may_be_pipe);
+MUST_CHECK const char *config_file_read(struct config_file *file, const char *path,
+					bool may_be_pipe);
 
-void source_finish(struct source *source);
+void config_file_finish(struct config_file *file);
 
 /* Line @line, counted from 1, without LF or CRLF: where it begins, and in *ret_bytes its length. */
-const char *source_line(const struct source *source, size_t line, size_t *ret_bytes);
+const char *config_file_line(const struct config_file *file, size_t line, size_t *ret_bytes);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "base/tally.h"
+#include "base/label_counter.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-static struct tally tally, other;
+static struct label_counter tally, other;
 
 static int begin(void **state)
 {
@@ -20,10 +20,10 @@ static int begin(void **state)
 	return 0;
 }
 
-static void expect_row(const struct tally *t, unsigned i, unsigned kind, const char *word,
+static void expect_row(const struct label_counter *t, unsigned i, unsigned kind, const char *word,
 		       uint64_t n)
 {
-	assert_true(i < tally_rows(t));
+	assert_true(i < label_counter_rows(t));
 	assert_int_equal(t->rows[i].kind, kind);
 	assert_string_equal(t->rows[i].word, word);
 	assert_int_equal(t->rows[i].n, n);
@@ -32,13 +32,13 @@ static void expect_row(const struct tally *t, unsigned i, unsigned kind, const c
 static void words_are_counted_in_the_order_they_came_up(void **state)
 {
 	(void)state;
-	assert_int_equal(tally_rows(&tally), 0);
-	tally_add(&tally, 1, "b", 1);
-	tally_add(&tally, 1, "a", 2);
-	tally_add(&tally, 1, "b", 3);
-	tally_add(&tally, 2, "b", 5);
-	tally_add(&tally, 1, "", 1);
-	assert_int_equal(tally_rows(&tally), 4);
+	assert_int_equal(label_counter_rows(&tally), 0);
+	label_counter_add(&tally, 1, "b", 1);
+	label_counter_add(&tally, 1, "a", 2);
+	label_counter_add(&tally, 1, "b", 3);
+	label_counter_add(&tally, 2, "b", 5);
+	label_counter_add(&tally, 1, "", 1);
+	assert_int_equal(label_counter_rows(&tally), 4);
 	expect_row(&tally, 0, 1, "b", 4);
 	expect_row(&tally, 1, 1, "a", 2);
 	expect_row(&tally, 2, 2, "b", 5);
@@ -47,15 +47,15 @@ static void words_are_counted_in_the_order_they_came_up(void **state)
 
 static void a_word_that_is_too_long_is_cut_and_found_again(void **state)
 {
-	char word[2 * TALLY_WORD_BYTES];
+	char word[2 * LABEL_COUNTER_WORD_BYTES];
 
 	(void)state;
 	memset(word, 'x', sizeof(word));
 	word[sizeof(word) - 1] = '\0';
-	tally_add(&tally, 0, word, 1);
-	tally_add(&tally, 0, word, 1);
-	word[TALLY_WORD_BYTES - 1] = '\0';
-	assert_int_equal(tally_rows(&tally), 1);
+	label_counter_add(&tally, 0, word, 1);
+	label_counter_add(&tally, 0, word, 1);
+	word[LABEL_COUNTER_WORD_BYTES - 1] = '\0';
+	assert_int_equal(label_counter_rows(&tally), 1);
 	expect_row(&tally, 0, 0, word, 2);
 }
 
@@ -64,26 +64,27 @@ static void what_finds_no_row_is_counted_together(void **state)
 	char word[16];
 
 	(void)state;
-	for (unsigned i = 0; i < 2 * TALLY_ROWS_MAX; i++) {
+	for (unsigned i = 0; i < 2 * LABEL_COUNTER_ROWS_MAX; i++) {
 		snprintf(word, sizeof(word), "%u", i);
-		tally_add(&tally, 0, word, 1);
+		label_counter_add(&tally, 0, word, 1);
 	}
-	assert_int_equal(tally_rows(&tally), TALLY_ROWS_MAX);
-	expect_row(&tally, TALLY_ROWS_MAX - 2, 0, "126", 1);
-	expect_row(&tally, TALLY_ROWS_MAX - 1, 0, TALLY_REST, TALLY_ROWS_MAX + 1);
-	tally_add(&tally, 0, "7", 1);
+	assert_int_equal(label_counter_rows(&tally), LABEL_COUNTER_ROWS_MAX);
+	expect_row(&tally, LABEL_COUNTER_ROWS_MAX - 2, 0, "126", 1);
+	expect_row(&tally, LABEL_COUNTER_ROWS_MAX - 1, 0, LABEL_COUNTER_REST,
+		   LABEL_COUNTER_ROWS_MAX + 1);
+	label_counter_add(&tally, 0, "7", 1);
 	expect_row(&tally, 7, 0, "7", 2);
 }
 
 static void tallies_add_up(void **state)
 {
 	(void)state;
-	tally_add(&tally, 1, "a", 1);
-	tally_add(&other, 2, "a", 10);
-	tally_add(&other, 1, "a", 100);
-	tally_merge(&tally, &other);
-	tally_merge(&tally, &other);
-	assert_int_equal(tally_rows(&tally), 2);
+	label_counter_add(&tally, 1, "a", 1);
+	label_counter_add(&other, 2, "a", 10);
+	label_counter_add(&other, 1, "a", 100);
+	label_counter_merge(&tally, &other);
+	label_counter_merge(&tally, &other);
+	assert_int_equal(label_counter_rows(&tally), 2);
 	expect_row(&tally, 0, 1, "a", 201);
 	expect_row(&tally, 1, 2, "a", 20);
 }
@@ -95,7 +96,7 @@ static void *count_words(void *arg)
 	(void)arg;
 	for (unsigned i = 0; i < 200000; i++) {
 		snprintf(word, sizeof(word), "%u", i / 2000);
-		tally_add(&tally, 0, word, 1);
+		label_counter_add(&tally, 0, word, 1);
 	}
 	return NULL;
 }
@@ -110,7 +111,7 @@ static void it_may_be_read_while_it_grows(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, count_words, NULL), 0);
 	while (now < 200000) {
 		now = 0;
-		for (unsigned i = 0; i < tally_rows(&tally); i++) {
+		for (unsigned i = 0; i < label_counter_rows(&tally); i++) {
 			assert_int_equal(strtoul(tally.rows[i].word, NULL, 10), i);
 			now += tally.rows[i].n;
 		}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef CONFIG_OVERLAP_H
-#define CONFIG_OVERLAP_H
+#ifndef CONFIG_BIND_CONFLICTS_H
+#define CONFIG_BIND_CONFLICTS_H
 
 /*
  * Which addresses does this process listen on itself? An address bound twice
@@ -17,6 +17,6 @@
  * Reports both, after config_resolve(). @ask allows to look for a backend's
  * address among this machine's, for listeners that are bound to any.
  */
-void config_check_overlaps(const struct config *config, struct diag *diag, bool ask);
+void config_check_bind_conflicts(const struct config *config, struct diag *diag, bool ask);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_TABLE_H
-#define BALANCE_TABLE_H
+#ifndef BALANCE_LRU_TABLE_H
+#define BALANCE_LRU_TABLE_H
 
 /*
  * What is known of many clients, in a fixed amount of memory: at most so many
@@ -20,22 +20,22 @@
 #include "base/def.h"
 #include "net/addr.h"
 
-#define TABLE_NONE UINT32_MAX
+#define LRU_NONE UINT32_MAX
 
-struct table_key {
+struct lru_key {
 	uint64_t a, b;
 };
 
-struct table_entry {
-	struct table_key key;
+struct lru_entry {
+	struct lru_key key;
 	uint32_t next;           /* of those with the same hash */
 	uint32_t older, newer;   /* among those that nobody holds */
 	uint32_t held;           /* by so many */
 	uint64_t value, used_ms; /* its user's */
 };
 
-struct table {
-	struct table_entry *entries; /* one more than max: the ends of the list of the unheld */
+struct lru_table {
+	struct lru_entry *entries; /* one more than max: the ends of the list of the unheld */
 	uint32_t *heads;
 	uint32_t heads_n; /* a power of two */
 	uint32_t max;
@@ -46,40 +46,40 @@ struct table {
 };
 
 /* Returns 0 or -ENOMEM. */
-MUST_CHECK int table_init(struct table *table, uint32_t max, uint64_t seed);
+MUST_CHECK int lru_init(struct lru_table *table, uint32_t max, uint64_t seed);
 /* Accepts a table of zeroes. */
-void table_finish(struct table *table);
+void lru_finish(struct lru_table *table);
 
-/* Finds an entry, or NULL. Says nothing about who uses it: see table_touch(). */
-struct table_entry *table_find(struct table *table, struct table_key key);
+/* Finds an entry, or NULL. Says nothing about who uses it: see lru_touch(). */
+struct lru_entry *lru_find(struct lru_table *table, struct lru_key key);
 
 /*
  * Finds or makes an entry; a new one has a value of 0 and is the newest.
  * NULL when there is none and every other one is held.
  */
-MUST_CHECK struct table_entry *table_get(struct table *table, struct table_key key);
+MUST_CHECK struct lru_entry *lru_get(struct lru_table *table, struct lru_key key);
 
 /* Makes it the one used last, among the unheld. */
-void table_touch(struct table *table, struct table_entry *entry);
+void lru_touch(struct lru_table *table, struct lru_entry *entry);
 
 /* From the first hold to the last release it stays in. */
-void table_hold(struct table *table, struct table_entry *entry);
-void table_release(struct table *table, struct table_entry *entry);
+void lru_hold(struct lru_table *table, struct lru_entry *entry);
+void lru_release(struct lru_table *table, struct lru_entry *entry);
 
 /* Nobody may hold it. */
-void table_remove(struct table *table, struct table_entry *entry);
+void lru_remove(struct lru_table *table, struct lru_entry *entry);
 
 /* An entry's number, for who cannot keep a pointer, and back. */
-uint32_t table_index(const struct table *table, const struct table_entry *entry);
-struct table_entry *table_at(struct table *table, uint32_t index);
+uint32_t lru_index(const struct lru_table *table, const struct lru_entry *entry);
+struct lru_entry *lru_at(struct lru_table *table, uint32_t index);
 
 /*
  * The block of addresses that @addr is in: so many bits of an IPv4 address or
  * of an IPv6 one. False for unix sockets, which have no address.
  */
-MUST_CHECK bool table_key_from_addr(const struct addr *addr, unsigned bits4, unsigned bits6,
-				    struct table_key *ret_key);
+MUST_CHECK bool lru_key_from_addr(const struct addr *addr, unsigned bits4, unsigned bits6,
+				  struct lru_key *ret_key);
 /* Of any bytes, by two hashes of them. */
-struct table_key table_key_from_bytes(const struct table *table, const void *bytes, size_t n);
+struct lru_key lru_key_from_bytes(const struct lru_table *table, const void *bytes, size_t n);
 
 #endif

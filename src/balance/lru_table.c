@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance/table.h"
+#include "balance/lru_table.h"
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -8,16 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-int table_init(struct table *table, uint32_t max, uint64_t seed)
+int lru_init(struct lru_table *table, uint32_t max, uint64_t seed)
 {
-	*table = (struct table){ .max = max, .seed = seed, .free = TABLE_NONE, .heads_n = 1 };
-	CHECK(max < TABLE_NONE / 4);
+	*table = (struct lru_table){ .max = max, .seed = seed, .free = LRU_NONE, .heads_n = 1 };
+	CHECK(max < LRU_NONE / 4);
 	while (table->heads_n < max)
 		table->heads_n *= 2;
 	table->entries = calloc(max + 1ul, sizeof(*table->entries));
 	table->heads = malloc(table->heads_n * sizeof(*table->heads));
 	if (!table->entries || !table->heads) {
-		table_finish(table);
+		lru_finish(table);
 		return -ENOMEM;
 	}
 	memset(table->heads, 0xff, table->heads_n * sizeof(*table->heads));
@@ -25,33 +25,33 @@ int table_init(struct table *table, uint32_t max, uint64_t seed)
 	return 0;
 }
 
-void table_finish(struct table *table)
+void lru_finish(struct lru_table *table)
 {
 	free(table->entries);
 	free(table->heads);
-	*table = (struct table){ 0 };
+	*table = (struct lru_table){ 0 };
 }
 
-static uint32_t *head_of(struct table *table, struct table_key key)
+static uint32_t *head_of(struct lru_table *table, struct lru_key key)
 {
 	return &table->heads[hash_bytes(&key, sizeof(key), table->seed) & (table->heads_n - 1)];
 }
 
-uint32_t table_index(const struct table *table, const struct table_entry *entry)
+uint32_t lru_index(const struct lru_table *table, const struct lru_entry *entry)
 {
 	return (uint32_t)(entry - table->entries);
 }
 
-struct table_entry *table_at(struct table *table, uint32_t index)
+struct lru_entry *lru_at(struct lru_table *table, uint32_t index)
 {
 	CHECK(index < table->touched);
 	return &table->entries[index];
 }
 
-struct table_entry *table_find(struct table *table, struct table_key key)
+struct lru_entry *lru_find(struct lru_table *table, struct lru_key key)
 {
-	for (uint32_t i = *head_of(table, key); i != TABLE_NONE; i = table->entries[i].next) {
-		struct table_entry *entry = &table->entries[i];
+	for (uint32_t i = *head_of(table, key); i != LRU_NONE; i = table->entries[i].next) {
+		struct lru_entry *entry = &table->entries[i];
 
 		if (entry->key.a == key.a && entry->key.b == key.b)
 			return entry;
@@ -60,16 +60,16 @@ struct table_entry *table_find(struct table *table, struct table_key key)
 }
 
 /* The list of the unheld is a ring through entries[max], which lies between newest and oldest. */
-static void list_take_out(struct table *table, struct table_entry *entry)
+static void list_take_out(struct lru_table *table, struct lru_entry *entry)
 {
 	table->entries[entry->older].newer = entry->newer;
 	table->entries[entry->newer].older = entry->older;
 }
 
-static void list_add_newest(struct table *table, struct table_entry *entry)
+static void list_add_newest(struct lru_table *table, struct lru_entry *entry)
 {
-	struct table_entry *ends = &table->entries[table->max];
-	uint32_t i = table_index(table, entry);
+	struct lru_entry *ends = &table->entries[table->max];
+	uint32_t i = lru_index(table, entry);
 
 	entry->older = ends->older;
 	entry->newer = table->max;
@@ -77,7 +77,7 @@ static void list_add_newest(struct table *table, struct table_entry *entry)
 	ends->older = i;
 }
 
-void table_touch(struct table *table, struct table_entry *entry)
+void lru_touch(struct lru_table *table, struct lru_entry *entry)
 {
 	if (entry->held > 0)
 		return;
@@ -85,14 +85,14 @@ void table_touch(struct table *table, struct table_entry *entry)
 	list_add_newest(table, entry);
 }
 
-void table_remove(struct table *table, struct table_entry *entry)
+void lru_remove(struct lru_table *table, struct lru_entry *entry)
 {
 	uint32_t *link = head_of(table, entry->key);
-	uint32_t i = table_index(table, entry);
+	uint32_t i = lru_index(table, entry);
 
 	CHECK(entry->held == 0);
 	while (*link != i) {
-		DCHECK(*link != TABLE_NONE);
+		DCHECK(*link != LRU_NONE);
 		link = &table->entries[*link].next;
 	}
 	*link = entry->next;
@@ -103,27 +103,27 @@ void table_remove(struct table *table, struct table_entry *entry)
 }
 
 /* One that is not in the table, or NULL when all are held. */
-static struct table_entry *make_room(struct table *table)
+static struct lru_entry *make_room(struct lru_table *table)
 {
-	struct table_entry *entry;
+	struct lru_entry *entry;
 	uint32_t oldest;
 
-	if (table->free == TABLE_NONE && table->touched < table->max)
+	if (table->free == LRU_NONE && table->touched < table->max)
 		return &table->entries[table->touched++];
-	if (table->free == TABLE_NONE) {
+	if (table->free == LRU_NONE) {
 		oldest = table->entries[table->max].newer;
 		if (oldest == table->max)
 			return NULL;
-		table_remove(table, &table->entries[oldest]);
+		lru_remove(table, &table->entries[oldest]);
 	}
 	entry = &table->entries[table->free];
 	table->free = entry->next;
 	return entry;
 }
 
-struct table_entry *table_get(struct table *table, struct table_key key)
+struct lru_entry *lru_get(struct lru_table *table, struct lru_key key)
 {
-	struct table_entry *entry = table_find(table, key);
+	struct lru_entry *entry = lru_find(table, key);
 	uint32_t *head;
 
 	if (entry)
@@ -132,28 +132,28 @@ struct table_entry *table_get(struct table *table, struct table_key key)
 	if (!entry)
 		return NULL;
 	head = head_of(table, key);
-	*entry = (struct table_entry){ .key = key, .next = *head };
-	*head = table_index(table, entry);
+	*entry = (struct lru_entry){ .key = key, .next = *head };
+	*head = lru_index(table, entry);
 	list_add_newest(table, entry);
 	table->used++;
 	return entry;
 }
 
-void table_hold(struct table *table, struct table_entry *entry)
+void lru_hold(struct lru_table *table, struct lru_entry *entry)
 {
 	if (entry->held++ == 0)
 		list_take_out(table, entry);
 }
 
-void table_release(struct table *table, struct table_entry *entry)
+void lru_release(struct lru_table *table, struct lru_entry *entry)
 {
 	CHECK(entry->held > 0);
 	if (--entry->held == 0)
 		list_add_newest(table, entry);
 }
 
-bool table_key_from_addr(const struct addr *addr, unsigned bits4, unsigned bits6,
-			 struct table_key *ret_key)
+bool lru_key_from_addr(const struct addr *addr, unsigned bits4, unsigned bits6,
+		       struct lru_key *ret_key)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	uint8_t bytes[16];
@@ -172,8 +172,8 @@ bool table_key_from_addr(const struct addr *addr, unsigned bits4, unsigned bits6
 	return true;
 }
 
-struct table_key table_key_from_bytes(const struct table *table, const void *bytes, size_t n)
+struct lru_key lru_key_from_bytes(const struct lru_table *table, const void *bytes, size_t n)
 {
-	return (struct table_key){ hash_bytes(bytes, n, table->seed),
-				   hash_bytes(bytes, n, ~table->seed) };
+	return (struct lru_key){ hash_bytes(bytes, n, table->seed),
+				 hash_bytes(bytes, n, ~table->seed) };
 }

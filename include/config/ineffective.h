@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef CONFIG_MEANING_H
-#define CONFIG_MEANING_H
+#ifndef CONFIG_INEFFECTIVE_H
+#define CONFIG_INEFFECTIVE_H
 
 /* Directives that mean nothing without, or beside, another one: one of the two is not meant. */
 
@@ -8,6 +8,6 @@
 #include "config/diag.h"
 
 /* Warns of those that were given a value other than their default. */
-void config_check_meaning(const struct config *config, struct diag *diag);
+void config_check_ineffective(const struct config *config, struct diag *diag);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "config/meaning.h"
+#include "config/ineffective.h"
 
 #include <string.h>
 
@@ -190,7 +190,7 @@ struct subject {
 	enum config_section section;
 	const void *fields;
 	const char *name;
-	const struct config_place *given;
+	const struct config_location *set_at;
 };
 
 static bool print_to(char *text, size_t room, const struct directive *d, const void *section)
@@ -227,26 +227,26 @@ static bool is_default(const struct directive *d, const void *section, struct di
 }
 
 /* Where it was given a good value other than its default; NULL: nowhere. */
-static const struct config_place *find_given(const struct subject *s, const char *key,
-					     struct diag *diag)
+static const struct config_location *find_given(const struct subject *s, const char *key,
+						struct diag *diag)
 {
 	const struct directive *d = directive_find(s->section, key);
-	const struct config_place *place;
+	const struct config_location *location;
 
 	CHECK(d);
-	place = &s->given[d - directives];
-	if (!place->line || is_missing(d, s->fields) || is_default(d, s->fields, diag))
+	location = &s->set_at[d - directives];
+	if (!location->line || is_missing(d, s->fields) || is_default(d, s->fields, diag))
 		return NULL;
-	return place;
+	return location;
 }
 
 static void check_need(const struct need *need, const struct subject *s, struct diag *diag)
 {
 	for (size_t i = 0; i < ARRAY_LEN(need->keys) && need->keys[i]; i++) {
-		const struct config_place *place = find_given(s, need->keys[i], diag);
+		const struct config_location *location = find_given(s, need->keys[i], diag);
 
-		if (place)
-			diag_warning(diag, place, "[%s %s] %s: means nothing %s",
+		if (location)
+			diag_warning(diag, location, "[%s %s] %s: means nothing %s",
 				     config_section_names[s->section], s->name, need->keys[i],
 				     need->missing);
 	}
@@ -273,11 +273,11 @@ static void check_keepalive(const struct subject *s, struct diag *diag)
 	if (!l->keepalive.is_on || l->idle_timeout_ms == 0 || takes_ms < l->idle_timeout_ms)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const struct config_place *place = find_given(s, keys[i], diag);
+		const struct config_location *location = find_given(s, keys[i], diag);
 
-		if (!place)
+		if (!location)
 			continue;
-		diag_warning(diag, place,
+		diag_warning(diag, location,
 			     "[listener %s] %s: keepalive can end nothing: it takes %s "
 			     "(keepalive_idle + keepalive_count * keepalive_interval), and "
 			     "idle_timeout = %s is over by then",
@@ -300,11 +300,11 @@ static void check_first_byte(const struct subject *s, struct diag *diag)
 	char own[TEXT_NUMBER_BYTES], all[TEXT_NUMBER_BYTES];
 
 	for (size_t i = 0; i < ARRAY_LEN(before) && l->first_byte_timeout_ms > 0; i++) {
-		const struct config_place *place = find_given(s, before[i].key, diag);
+		const struct config_location *location = find_given(s, before[i].key, diag);
 
-		if (!place || !before[i].is_used || before[i].ms <= l->first_byte_timeout_ms)
+		if (!location || !before[i].is_used || before[i].ms <= l->first_byte_timeout_ms)
 			continue;
-		diag_warning(diag, place,
+		diag_warning(diag, location,
 			     "[listener %s] %s: longer (%s) than all the time for a first byte "
 			     "(first_byte_timeout = %s)",
 			     s->name, before[i].key, text_from_ms(before[i].ms, own),
@@ -312,12 +312,12 @@ static void check_first_byte(const struct subject *s, struct diag *diag)
 	}
 }
 
-void config_check_meaning(const struct config *config, struct diag *diag)
+void config_check_ineffective(const struct config *config, struct diag *diag)
 {
 	for (size_t i = 0; i < config->listeners_n; i++) {
 		const struct listener_config *l = &config->listeners[i];
 
-		const struct subject s = { SECTION_LISTENER, l, l->name, l->given };
+		const struct subject s = { SECTION_LISTENER, l, l->name, l->set_at };
 
 		check_subject(&s, diag);
 		check_keepalive(&s, diag);
@@ -326,6 +326,6 @@ void config_check_meaning(const struct config *config, struct diag *diag)
 	for (size_t i = 0; i < config->pools_n; i++) {
 		const struct pool_config *p = &config->pools[i];
 
-		check_subject(&(struct subject){ SECTION_POOL, p, p->name, p->given }, diag);
+		check_subject(&(struct subject){ SECTION_POOL, p, p->name, p->set_at }, diag);
 	}
 }
