@@ -55,7 +55,7 @@ directives_of_manual() {
 }
 
 reasons_of_program() {
-	sed -n 's/^\t\[CLOSE_[A-Z_]*\] = "\(.*\)",$/\1/p' src/proxy/session.c | grep -vx none
+	sed -n 's/^\t\[CLOSE_[A-Z_]*\] = "\(.*\)",$/\1/p' src/state/reason.c | grep -vx none
 }
 
 reasons_of_manual() {

@@ -22,10 +22,18 @@ io        2
 proto     3
 tls       4
 config    5
+protocol  6
 balance   6
 state     7   log
-proxy     8   log
-app       9   log exit
+opening   8
+session   8   log
+relay     9   log
+preread  10   log
+dial     10   log
+check    10   log
+worker   11   log
+control  12   log
+app      13   log exit
 '
 
 # Library headers by their beginning, and the one floor that may include them.
@@ -38,7 +46,6 @@ xxhash.h   base
 
 # Folders in which modules still need each other in circles. No folder is to come back here.
 circles='
-proxy
 '
 
 # shellcheck disable=SC2016 # awk's own dollars

@@ -25,7 +25,7 @@ MUST_CHECK int route_explain(const struct config *config, const char *text, FILE
 /*
  * Writes a line for each pool that hashes, sorted: its name, the number of
  * slots and the digest, which is the same on all nodes that agree on every
- * key. A last line, '*', has the number of them and proxy_digest(), if there
+ * key. A last line, '*', has the number of them and runtime_digest(), if there
  * are any. Returns 0 or -ENOMEM.
  */
 MUST_CHECK int route_digest(const struct config *config, FILE *to);

@@ -67,6 +67,9 @@ struct pool_waiter {
 	struct queue_node node;
 	struct pool_ask ask;
 	struct backend *backend; /* whose slot it has, once it was picked or called */
+	/* Its owner's: who is to be told that it was called. */
+	unsigned worker;
+	struct pool_waiter *served_next;
 };
 
 /*

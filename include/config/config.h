@@ -59,7 +59,7 @@ enum balance_kind {
 enum tls_mode { TLS_MODE_OFF, TLS_MODE_PASSTHROUGH, TLS_MODE_TERMINATE, TLS_MODES };
 /* Index into what is written: auto, 1.2, 1.3. */
 enum tls_floor { TLS_FLOOR_AUTO, TLS_FLOOR_12, TLS_FLOOR_13, TLS_FLOORS };
-enum protocol { PROTOCOL_ANY, PROTOCOL_POSTGRES, PROTOCOLS };
+enum protocol_kind { PROTOCOL_ANY, PROTOCOL_POSTGRES, PROTOCOLS };
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_VERSIONS };
 enum route_kind { ROUTE_SNI, ROUTE_ALPN, ROUTE_KINDS };
 /* In front of everything else: no header, or always one. Never guessed. */
@@ -147,6 +147,7 @@ struct local_addr_config {
 
 struct pool_config {
 	char name[CONFIG_NAME_BYTES];
+	size_t slot; /* in the tables of those who serve it; each pool has its own */
 	struct config_location location;
 	struct backend_config *backends;
 	size_t backends_n;
@@ -177,7 +178,7 @@ struct pool_config {
 	bool tls_verify; /* off: whoever answers is believed */
 	char *tls_ca, *tls_crl, *tls_name, *tls_sni, *tls_alpn;
 	char *tls_certificate, *tls_key; /* ours, if they ask for one */
-	enum protocol protocol;          /* postgres: TLS begins with an SSLRequest */
+	enum protocol_kind protocol;     /* postgres: TLS begins with an SSLRequest */
 	bool has_direct_tls;             /* postgres: it begins at once, as from version 17 on */
 
 	enum proxy_version send_proxy;
@@ -248,7 +249,7 @@ struct listener_config {
 	struct config_location *set_at;
 
 	/* What the first bytes are, and what they decide. */
-	enum protocol protocol;
+	enum protocol_kind protocol;
 	enum tls_mode tls;
 	enum unmatched no_sni;    /* passthrough: a ClientHello without a name */
 	enum unmatched not_tls;   /* passthrough: the first bytes are no ClientHello */

@@ -18,7 +18,7 @@ from kit.wait import wait_until                                # noqa: E402
 
 SESSIONS = 8        # of which the average is taken
 PAIR = struct.Struct("=QQ")
-FOUNDATION = ("app", "base", "net", "io", "proto", "tls", "config", "balance")
+FOUNDATION = ("app", "base", "net", "io", "proto", "tls", "config", "protocol", "balance")
 
 PLAIN = """[global]
 workers = 1
@@ -95,32 +95,60 @@ def trace(binary, text, session, path):
     return list(PAIR.iter_unpack(data[:len(data) // PAIR.size * PAIR.size]))
 
 
-def files_of(binary, addresses):
-    """{address: folder/file without its ending}"""
+def places_of(binary, addresses):
+    """{address: (folder/file without its ending, is it in a header?)}"""
     ordered = sorted(addresses)
     ran = subprocess.run(["addr2line", "-e", str(binary)], text=True, capture_output=True, check=True,
                          input="".join(f"{a:#x}\n" for a in ordered))
     found = {}
     for address, line in zip(ordered, ran.stdout.splitlines()):
         parts = pathlib.PurePath(line.split(":")[0]).parts
-        found[address] = "/".join(parts[-2:]).rsplit(".", 1)[0]
+        module, ending = "/".join(parts[-2:]).rsplit(".", 1)
+        found[address] = module, ending == "h"
     return found
 
 
-def report(name, pairs, files, show):
-    calls = collections.Counter((files[a], files[b]) for a, b in pairs)
-    inside = {(a, b): n for (a, b), n in calls.items()
-              if a != b and not {a.split("/")[0], b.split("/")[0]} & set(FOUNDATION)}
-    passed = {f for pair in inside for f in pair}
-    everything = {f for pair in calls for f in pair}
-    both_ways = sorted({tuple(sorted(p)) for p in inside if (p[1], p[0]) in inside})
-    print(f"{name:10} {len(everything):3} files, of which the middle {len(passed):3}; "
-          f"calls between those {sum(inside.values()) / SESSIONS:6.1f}; "
+def heights():
+    """{floor: height}, of the table in check-floors.sh."""
+    text = (ROOT / "scripts/check-floors.sh").read_text()
+    rows = text.split("\nfloors='\n")[1].split("'")[0].splitlines()
+    return {row.split()[0]: int(row.split()[1]) for row in rows}
+
+
+def is_of_middle(module):
+    return module.split("/")[0] not in FOUNDATION
+
+
+def goes_up(pair, height):
+    """Only what is below can have called by a pointer: the handlers of the session's phase."""
+    return height[pair[0].split("/")[0]] < height[pair[1].split("/")[0]]
+
+
+def report(name, pairs, places, show):
+    height = heights()
+    calls, accesses = collections.Counter(), 0
+    for a, b in pairs:
+        if places[a][0] == places[b][0] or not is_of_middle(places[a][0]) or \
+                not is_of_middle(places[b][0]):
+            continue
+        if places[b][1]:
+            accesses += 1   # a line in a header: where a part's session is, for example
+        else:
+            calls[places[a][0], places[b][0]] += 1
+    up = sum(n for pair, n in calls.items() if goes_up(pair, height))
+    both_ways = sorted(pair for pair in calls
+                       if pair[::-1] in calls and not goes_up(pair, height) and
+                       not goes_up(pair[::-1], height) and pair < pair[::-1])
+    everything = {places[address][0] for pair in pairs for address in pair}
+    passed = {module for pair in calls for module in pair}
+    print(f"{name:10} {len(everything):3} files, of which the middle {len(passed):3}; calls between "
+          f"those {sum(calls.values()) / SESSIONS:.1f}, of which to the handlers of its phase "
+          f"{up / SESSIONS:.1f}; accessors in headers {accesses / SESSIONS:.1f}; "
           f"pairs that call each other {len(both_ways)}")
     for pair in both_ways:
         print(f"           both ways: {pair[0]} {pair[1]}")
     if show:
-        for (a, b), n in sorted(inside.items(), key=lambda item: -item[1]):
+        for (a, b), n in sorted(calls.items(), key=lambda item: -item[1]):
             print(f"           {n / SESSIONS:6.1f}  {a} -> {b}")
 
 
@@ -139,7 +167,7 @@ def main():
             text = text.format(port=server.address[1], certificate=keys["ecdsa.pem"])
             pairs = trace(args.binary, text, session, folder / f"{name}.trace")
             server.close()
-            report(name, pairs, files_of(args.binary, {a for p in pairs for a in p}), args.calls)
+            report(name, pairs, places_of(args.binary, {a for p in pairs for a in p}), args.calls)
 
 
 main()

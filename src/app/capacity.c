@@ -8,7 +8,7 @@
 #include "app/cpu_quota.h"
 #include "base/log.h"
 #include "io/buf.h"
-#include "proxy/proxy.h"
+#include "state/runtime.h"
 
 /* Two sockets for a session. */
 #define FILES_PER_SESSION 2

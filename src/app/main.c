@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #include "app/capacity.h"
-#include "app/control.h"
+#include "control/control.h"
 #include "app/options.h"
 #include "app/refusal.h"
 #include "app/route_explain.h"
-#include "app/sockets.h"
-#include "app/worker.h"
+#include "control/sockets.h"
+#include "state/peers.h"
+#include "worker/workers.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/dump.h"
@@ -77,7 +78,7 @@ static unsigned buffers_offered(unsigned buffers)
 	return n;
 }
 
-static void log_ready(const struct proxy *proxy, const struct capacity *c,
+static void log_ready(const struct runtime *runtime, const struct capacity *c,
 		      const struct ring_features *f)
 {
 	char digest_text[2 * sizeof(uint64_t) + 1];
@@ -95,19 +96,19 @@ static void log_ready(const struct proxy *proxy, const struct capacity *c,
 	log_flag(&line, "accept_multishot", f->accept_multishot);
 	log_flag(&line, "recv_credit", f->recv_credit);
 	log_flag(&line, "no_iowait", f->no_iowait);
-	if (proxy_digest(proxy, &digest)) {
+	if (runtime_digest(runtime, &digest)) {
 		snprintf(digest_text, sizeof(digest_text), "%016" PRIx64, digest);
 		log_text(&line, "digest", digest_text);
 	}
 	log_end(&line);
 }
 
-static void fill_engine_options(struct engine_options *all, struct proxy *proxy,
+static void fill_engine_options(struct engine_options *all, struct runtime *runtime,
 				const struct sockets *sockets, const struct capacity *capacity,
 				const struct ring_options *ring)
 {
-	for (unsigned n = 0; n < proxy->workers_n; n++) {
-		all[n].proxy = proxy;
+	for (unsigned n = 0; n < runtime->workers_n; n++) {
+		all[n].runtime = runtime;
 		all[n].worker = n;
 		all[n].ring = *ring;
 		all[n].buffers = capacity->buffers_per_worker;
@@ -117,12 +118,12 @@ static void fill_engine_options(struct engine_options *all, struct proxy *proxy,
 	}
 }
 
-static int open_mailboxes(struct proxy *proxy, struct engine_options *all)
+static int open_inboxes(struct runtime *runtime, struct engine_options *all)
 {
 	struct log_line line;
 
-	for (unsigned n = 0; n < proxy->workers_n; n++) {
-		int err = mail_open(&all[n].mail_fd, &proxy->peers[n].mail_fd);
+	for (unsigned n = 0; n < runtime->workers_n; n++) {
+		int err = inbox_open(&all[n].inbox_fd, &runtime->peers[n].inbox_fd);
 
 		if (err == 0)
 			continue;
@@ -152,51 +153,51 @@ static int end_with(int err)
  * moment to do so; then the process goes as it is, and the kernel closes what
  * is left of it.
  */
-static NORETURN void end_at_once(struct proxy *proxy, struct sockets *sockets,
+static NORETURN void end_at_once(struct runtime *runtime, struct sockets *sockets,
 				 struct workers *workers, int err)
 {
-	proxy_abandon(proxy);
+	peers_abandon(runtime);
 	(void)!workers_join(workers, clock_now_ms() + LAST_MOMENT_MS);
 	sockets_finish(sockets);
 	_exit(end_with(err));
 }
 
-static int run_workers(struct proxy *proxy, struct sockets *sockets,
+static int run_workers(struct runtime *runtime, struct sockets *sockets,
 		       const struct engine_options *all, struct control *control,
 		       const struct capacity *capacity)
 {
 	struct workers workers;
-	int err = workers_start(&workers, all, proxy->workers_n);
+	int err = workers_start(&workers, all, runtime->workers_n);
 
 	if (err < 0)
 		return err;
-	log_ready(proxy, capacity, &all[0].ring.features);
+	log_ready(runtime, capacity, &all[0].ring.features);
 	err = control_run(control, &workers);
 	if (err == 0)
 		err = workers_join(&workers, clock_now_ms() + LAST_MOMENT_MS);
 	if (err < 0)
-		end_at_once(proxy, sockets, &workers, err);
+		end_at_once(runtime, sockets, &workers, err);
 	return 0;
 }
 
-static int prepare_and_run(struct proxy *proxy, struct sockets *sockets,
+static int prepare_and_run(struct runtime *runtime, struct sockets *sockets,
 			   const struct capacity *capacity, const struct ring_options *ring)
 {
 	static struct engine_options all[WORKERS_MAX];
 	struct control *control;
 	int err;
 
-	fill_engine_options(all, proxy, sockets, capacity, ring);
-	err = open_mailboxes(proxy, all);
+	fill_engine_options(all, runtime, sockets, capacity, ring);
+	err = open_inboxes(runtime, all);
 	if (err < 0)
 		return err;
-	control = control_create(proxy, sockets, &ring->features, &err);
+	control = control_create(runtime, sockets, &ring->features, &err);
 	if (!control)
 		return err;
-	err = run_workers(proxy, sockets, all, control, capacity);
+	err = run_workers(runtime, sockets, all, control, capacity);
 	control_destroy(control);
-	for (unsigned n = 0; n < proxy->workers_n; n++)
-		close(proxy->peers[n].mail_fd);
+	for (unsigned n = 0; n < runtime->workers_n; n++)
+		close(runtime->peers[n].inbox_fd);
 	return err;
 }
 
@@ -205,23 +206,23 @@ static int serve(const struct loaded *l, const struct ring_options *ring)
 	struct capacity capacity;
 	struct sockets sockets;
 	struct ring_options options = *ring;
-	struct proxy *proxy;
+	struct runtime *runtime;
 	int err;
 
 	err = capacity_find(l->config, &capacity);
 	if (err < 0)
 		return err;
 	options.buffers_offered = buffers_offered(capacity.buffers_per_worker);
-	proxy = proxy_create(l->config, l->tls, capacity.workers, capacity.sessions_max);
-	if (!proxy)
+	runtime = runtime_create(l->config, l->tls, capacity.workers, capacity.sessions_max);
+	if (!runtime)
 		return -ENOMEM;
-	err = sockets_open(&sockets, proxy);
+	err = sockets_open(&sockets, runtime);
 	if (err < 0)
 		goto done;
-	err = prepare_and_run(proxy, &sockets, &capacity, &options);
+	err = prepare_and_run(runtime, &sockets, &capacity, &options);
 	sockets_finish(&sockets);
 done:
-	proxy_destroy(proxy);
+	runtime_destroy(runtime);
 	return err;
 }
 

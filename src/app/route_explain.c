@@ -14,8 +14,8 @@
 #include "config/access.h"
 #include "config/directive.h"
 #include "proto/hello.h"
-#include "proxy/client_key.h"
-#include "proxy/route.h"
+#include "dial/client_key.h"
+#include "preread/route.h"
 
 /* Who would be next, when those before have failed: more than that nobody reads. */
 #define NEXT_MAX 3u

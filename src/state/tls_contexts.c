@@ -86,7 +86,7 @@ static enum tls_version version_of(enum tls_floor floor)
 }
 
 /* PostgreSQL's direct TLS wants to see its id agreed on (its manual, "SSL Session Encryption"). */
-static const char *alpn_of(const char *wanted, enum protocol protocol)
+static const char *alpn_of(const char *wanted, enum protocol_kind protocol)
 {
 	return !wanted && protocol == PROTOCOL_POSTGRES ? "postgresql" : wanted;
 }

@@ -141,12 +141,12 @@ static void start_engine(struct stage *st, const struct stage_options *o, int li
 {
 	unsigned worker = st->workers_n++;
 	const struct acceptor_socket socket = {
-		.listener = &st->proxy->listeners[0],
+		.listener = &st->runtime->listeners[0],
 		.fd = listener_fd,
 		.is_tcp = !o->is_unix,
 	};
 	struct engine_options options = {
-		.proxy = st->proxy,
+		.runtime = st->runtime,
 		.worker = worker,
 		.ring = { .features = { .accept_multishot = true,
 					.recv_credit = !o->without_credit } },
@@ -157,12 +157,12 @@ static void start_engine(struct stage *st, const struct stage_options *o, int li
 	};
 	const char *step;
 
-	CHECK(mail_open(&options.mail_fd, &st->mail_fds[worker]) == 0);
-	st->proxy->peers[worker].mail_fd = st->mail_fds[worker];
+	CHECK(inbox_open(&options.inbox_fd, &st->inbox_fds[worker]) == 0);
+	st->runtime->peers[worker].inbox_fd = st->inbox_fds[worker];
 	CHECK(engine_init(&st->engines[worker], &options, &step) == 0);
 	engine_start(&st->engines[worker], &options);
 	st->is_up[worker] = true;
-	st->now_ms = st->engines[worker].now_ms;
+	st->now_ms = st->engines[worker].host.loop.now_ms;
 }
 
 struct stage *stage_create(const struct stage_options *o)
@@ -182,9 +182,9 @@ struct stage *stage_create(const struct stage_options *o)
 	for (; st->servers_n < MAX(o->backends, 1); st->servers_n++)
 		st->servers[st->servers_n] = open_listener(o->is_unix, &backends[st->servers_n]);
 	load(st, o, backends);
-	st->proxy =
-		proxy_create(st->config, st->tls, workers, o->sessions_max ? o->sessions_max : 64);
-	CHECK(st->proxy);
+	st->runtime = runtime_create(st->config, st->tls, workers,
+				     o->sessions_max ? o->sessions_max : 64);
+	CHECK(st->runtime);
 	for (unsigned n = 0; n < workers; n++)
 		start_engine(st, o, n == 0 ? listener_fd : dup(listener_fd));
 	return st;
@@ -194,24 +194,24 @@ struct stage *stage_create(const struct stage_options *o)
 
 static const char *left_over_in(const struct stage *st, const struct engine *e)
 {
-	if (e->sessions.used > 0)
+	if (e->host.sessions.used > 0)
 		return "sessions";
-	if (e->bufs.free_n != e->bufs.count)
+	if (e->host.loop.bufs.free_n != e->host.loop.bufs.count)
 		return "buffers";
-	if (e->pipes.free_n != e->pipes.open_n)
+	if (e->host.pipes.free_n != e->host.pipes.open_n)
 		return "pipes";
-	if (!list_is_empty(&e->starved))
+	if (!list_is_empty(&e->host.waiting_for_buffer))
 		return "starved sides";
-	if (e->timers.armed > 0)
+	if (e->host.loop.timers.armed > 0)
 		return "timers";
-	if (atomic_load(&st->proxy->peers[e->worker].sessions) > 0)
+	if (atomic_load(&st->runtime->peers[e->host.worker].sessions) > 0)
 		return "the worker's count of sessions";
 	return NULL;
 }
 
 static const char *left_over(const struct stage *st)
 {
-	struct pool *pool = st->proxy->pools[0];
+	struct pool *pool = st->runtime->pools[0];
 	const char *what = NULL;
 
 	for (unsigned n = 0; n < st->workers_n && !what; n++)
@@ -219,9 +219,9 @@ static const char *left_over(const struct stage *st)
 	for (size_t n = 0; n < pool_backends(pool) && !what; n++)
 		if (atomic_load(&pool_backend(pool, n)->sessions) > 0)
 			what = "places at a backend";
-	if (!what && atomic_load(&st->proxy->sessions) > 0)
+	if (!what && atomic_load(&st->runtime->sessions) > 0)
 		what = "places of the process";
-	if (!what && atomic_load(&st->proxy->listeners[0].sessions) > 0)
+	if (!what && atomic_load(&st->runtime->listeners[0].sessions) > 0)
 		what = "places of the listener";
 	if (!what && fake_requests() > 0)
 		what = "requests";
@@ -237,9 +237,7 @@ static void end_engines(struct stage *st)
 		struct engine *e = &st->engines[n];
 
 		CHECK(engine_is_over(e));
-		if (e->mail_op.in_kernel)
-			io_cancel(e->ring, &e->mail_cancel, &e->mail_op);
-		e->is_mail_closed = true;
+		loop_reader_stop(&e->inbox);
 		fake_run_cancels();
 	}
 }
@@ -252,7 +250,7 @@ static void close_all(struct stage *st)
 		if (st->servers[n] >= 0)
 			close(st->servers[n]);
 	for (unsigned n = 0; n < st->workers_n; n++)
-		close(st->mail_fds[n]);
+		close(st->inbox_fds[n]);
 	log_configure(LOG_ERROR, LOG_LOGFMT, STDERR_FILENO);
 	close(st->log_fd);
 	(void)stage_log(NULL);
@@ -267,7 +265,7 @@ const char *stage_destroy(struct stage *st)
 	if (!what) {
 		for (unsigned n = 0; n < st->workers_n; n++)
 			engine_finish(&st->engines[n]);
-		proxy_destroy(st->proxy);
+		runtime_destroy(st->runtime);
 		tls_contexts_destroy(st->tls);
 		config_destroy(st->config);
 	}
@@ -283,7 +281,7 @@ const char *stage_destroy(struct stage *st)
 void stage_turn(struct stage *st)
 {
 	for (unsigned n = 0; n < st->workers_n; n++)
-		engine_work(&st->engines[n], st->now_ms);
+		loop_work(&st->engines[n].host.loop, st->now_ms);
 }
 
 void stage_run(struct stage *st)
@@ -347,8 +345,8 @@ void stage_stop_server(struct stage *st, unsigned backend)
 
 static struct session *newest_of(struct engine *e, struct session *best)
 {
-	for (uint32_t n = 0; n < e->sessions.touched; n++) {
-		struct session *s = slab_at(&e->sessions, n);
+	for (uint32_t n = 0; n < e->host.sessions.touched; n++) {
+		struct session *s = slab_at(&e->host.sessions, n);
 
 		if (s && (!best || s->id > best->id))
 			best = s;
@@ -370,13 +368,13 @@ unsigned stage_sessions(const struct stage *st)
 	unsigned n = 0;
 
 	for (unsigned w = 0; w < st->workers_n; w++)
-		n += st->engines[w].sessions.used;
+		n += st->engines[w].host.sessions.used;
 	return n;
 }
 
 struct backend *stage_backend(struct stage *st, unsigned n)
 {
-	return pool_backend(st->proxy->pools[0], n);
+	return pool_backend(st->runtime->pools[0], n);
 }
 
 uint64_t stage_ended(const struct stage *st, enum close_reason why)
@@ -384,7 +382,7 @@ uint64_t stage_ended(const struct stage *st, enum close_reason why)
 	uint64_t n = 0;
 
 	for (unsigned w = 0; w < st->workers_n; w++)
-		n += st->engines[w].counters->listeners[0].ended[why];
+		n += st->engines[w].host.counters->listeners[0].ended[why];
 	return n;
 }
 
@@ -392,10 +390,10 @@ struct cast stage_dialing(struct stage *st)
 {
 	struct cast c = { .client = stage_client(st), .backend = -1 };
 	struct io_op *accept = &stage_engine(st)->acceptors[0].accept;
-	uint64_t begun = stage_engine(st)->sessions_begun;
+	uint64_t begun = stage_engine(st)->host.sessions_begun;
 
 	CHECK(fake_perform(accept));
-	CHECK(stage_engine(st)->sessions_begun == begun + 1);
+	CHECK(stage_engine(st)->host.sessions_begun == begun + 1);
 	c.s = stage_newest(st);
 	return c;
 }

@@ -19,7 +19,8 @@
 #include <stdint.h>
 
 #include "fake_ring.h"
-#include "proxy/engine.h"
+#include "session/exit.h"
+#include "worker/engine.h"
 
 #define STAGE_BACKENDS_MAX 8
 #define STAGE_WORKERS_MAX 4
@@ -42,14 +43,14 @@ struct stage_options {
 struct stage {
 	struct config *config;
 	struct tls_contexts *tls;
-	struct proxy *proxy;
+	struct runtime *runtime;
 	struct engine engines[STAGE_WORKERS_MAX];
 	unsigned workers_n;
 	bool is_up[STAGE_WORKERS_MAX];
 	struct addr addr;                /* of the listener */
 	int servers[STAGE_BACKENDS_MAX]; /* the backends' listening sockets; -1: closed */
 	unsigned servers_n;
-	int mail_fds[STAGE_WORKERS_MAX]; /* the ends that are written to */
+	int inbox_fds[STAGE_WORKERS_MAX]; /* the ends that are written to */
 	uint64_t now_ms;
 	unsigned fds_before;
 	int log_fd;

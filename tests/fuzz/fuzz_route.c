@@ -9,7 +9,7 @@
 #include "fuzz/fuzz.h"
 
 #include "base/check.h"
-#include "proxy/route.h"
+#include "preread/route.h"
 
 #include <stdio.h>
 #include <string.h>

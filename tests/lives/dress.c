@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "proxy/cancels.h"
-#include "proxy/client_key.h"
+#include "state/cancel_keys.h"
+#include "dial/client_key.h"
 #include "tls/wish.h"
 
 static struct tls_server *server;
@@ -202,7 +202,7 @@ void life_begin(struct life *l, void **state)
 /* Long afterwards nobody is remembered; who is still held would be. */
 static void expect_not_stuck(struct life *l, const struct addr *source)
 {
-	struct stick *stick = l->st->proxy->sticks[0];
+	struct stick *stick = l->st->runtime->sticky[0];
 	struct lru_key key;
 	uint64_t number;
 
@@ -215,7 +215,7 @@ static void expect_not_stuck(struct life *l, const struct addr *source)
 /* A source has all of its places again. */
 static void expect_all_places(struct life *l, const struct addr *source)
 {
-	struct limits *limits = l->st->proxy->listeners[0].limits;
+	struct limits *limits = l->st->runtime->listeners[0].limits;
 	uint64_t now_ns = (l->st->now_ms + 1000000) * 1000000;
 	uint32_t number[4];
 
@@ -227,11 +227,12 @@ static void expect_all_places(struct life *l, const struct addr *source)
 
 static void expect_no_key(struct life *l, const struct pgsql_key *key)
 {
-	struct cancels *cancels = l->st->proxy->cancels;
+	struct cancel_keys *cancels = l->st->runtime->cancel_keys;
 	struct backend *backend;
 	struct pool *pool;
 
-	assert_false(cancels_find(cancels, cancels_hash(cancels, key), NULL, &pool, &backend));
+	assert_false(
+		cancel_keys_find(cancels, cancel_keys_hash(cancels, key), NULL, &pool, &backend));
 }
 
 void life_expect_nothing_held(struct life *l)
@@ -242,7 +243,7 @@ void life_expect_nothing_held(struct life *l)
 	struct addr loopback;
 
 	addr_from_sockaddr(&loopback, (struct sockaddr *)&in, sizeof(in));
-	pool_queue_stats(l->st->proxy->pools[0], &queue);
+	pool_queue_stats(l->st->runtime->pools[0], &queue);
 	assert_int_equal(queue.waiting, 0);
 	for (unsigned n = 0; n <= l->peers_n; n++) {
 		struct addr source = n == 0 ? loopback : claimed_source(n);

@@ -4,15 +4,11 @@
 #include <poll.h>
 #include <sys/resource.h>
 
-#include "proxy/lane.h"
-
-/* Only a lane cancels receives that it asks for again. */
 static void receive_fails(struct life *l, struct io_op *op)
 {
 	const int gentle[] = { -EINTR, -EAGAIN, -ENOBUFS, -ECANCELED };
 	const int rough[] = { -ECONNRESET, -ETIMEDOUT, -EPIPE };
-	unsigned kinds = ARRAY_LEN(gentle) - (op->done != lane_on_recv);
-	int err = gentle[below(l, kinds)];
+	int err = gentle[below(l, ARRAY_LEN(gentle))];
 
 	if (!l->is_gentle && one_in(l, 20))
 		err = rough[below(l, ARRAY_LEN(rough))];
@@ -82,9 +78,9 @@ void a_request_completes(struct life *l)
 
 void a_mailbox_fills(struct life *l)
 {
-	const struct mail nothing = { .kind = MAIL_ORDER };
+	const struct message nothing = { .kind = MESSAGE_ORDER };
 
-	while (mail_send(l->st->mail_fds[below(l, l->st->workers_n)], &nothing) == 0)
+	while (inbox_send(l->st->inbox_fds[below(l, l->st->workers_n)], &nothing) == 0)
 		continue;
 }
 

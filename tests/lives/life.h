@@ -8,7 +8,7 @@
  */
 
 #include "fake/wire.h"
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
 #define PEERS_MAX 64
 

@@ -36,11 +36,11 @@ def check(script, tree, path, text):
 FLOOR_BREACHES = [
     # file, line that breaks the law, part of the message
     ("src/base/hash.c", '#include "net/addr.h"', "floor base (0) must not know net (1)"),
-    ("src/balance/pool.c", '#include "proxy/session.h"', "must not know proxy"),
-    ("include/proxy/side.h", '#include "app/options.h"', "must not know app"),
+    ("src/balance/pool.c", '#include "relay/lane.h"', "must not know relay"),
+    ("include/session/side.h", '#include "app/options.h"', "must not know app"),
     ("src/proto/hello.c", '#include "tls/context.h"', "floor proto (3) must not know tls (4)"),
-    ("src/proxy/engine.c", "#include <liburing.h>", "liburing may be included on floor io only"),
-    ("src/proxy/side.c", "#include <wolfssl/ssl.h>", "on floor tls only"),
+    ("src/session/engine.c", "#include <liburing.h>", "liburing may be included on floor io only"),
+    ("src/session/side.c", "#include <wolfssl/ssl.h>", "on floor tls only"),
     ("include/app/options.h", "#\tinclude <ini.h>", "on floor config only"),
     ("src/net/sock.c", '#include "../base/def.h"', 'no ".."'),
     ("src/net/sock.c", '#include "nowhere/x.h"', "is on no floor"),
@@ -48,7 +48,7 @@ FLOOR_BREACHES = [
     ("src/net/sock.c", 'void f(void) { log_say(LOG_INFO, "hello"); }', "does not log above debug"),
     ("src/io/ring.c", "if (log_begin(&line, level, text))", "does not log above debug"),
     ("src/tls/context.c", 'syslog(3, "x");', "does not log above debug"),
-    ("src/proxy/engine.c", "\texit(1);", "only floor app may end the process"),
+    ("src/session/engine.c", "\texit(1);", "only floor app may end the process"),
     ("src/base/log.c", "\t_exit(1);", "only floor app may end the process"),
 ]
 
@@ -63,8 +63,8 @@ def test_check_floors_finds(tmp_path, path, line, rule):
 
 
 FLOOR_GOOD = [
-    ("src/app/main.c", '#include "proxy/engine.h"\n#include <stdlib.h>\nvoid f(void) { exit(0); }'),
-    ("src/proxy/side.c", '#include "tls/stream.h"\n#include "proto/hello.h"'),
+    ("src/app/main.c", '#include "worker/engine.h"\n#include <stdlib.h>\nvoid f(void) { exit(0); }'),
+    ("src/session/side.c", '#include "tls/stream.h"\n#include "proto/hello.h"'),
     ("src/io/ring.c", '#include "io/ring.h"\n#include <liburing.h>\n#include "private.h"'),
     ("src/net/sock.c", 'void f(void) { log_say(LOG_DEBUG, "x"); on_exit(1); s.exit_code(2); }'),
     ("src/net/sock.c", '/*\n * exit(1) and log_say(LOG_INFO) in words\n */\nchar s[] = "exit(1)";'),

@@ -133,7 +133,7 @@ def test_half_hellos_do_not_use_up_the_buffers(listening, crowd, pki):
     context = tls.client_context(pki)
     for _ in range(5):
         visit(rm, context)
-    assert rm.sessions(reason="greeting_timeout")[0]["detail"] == "cut short: buffers are short"
+    assert rm.sessions(reason="greeting_timeout")[0]["detail"] == "evicted: buffers are short"
 
 
 @pytest.mark.alone

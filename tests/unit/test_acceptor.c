@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
 #include "balance/limits.h"
 
@@ -20,7 +20,7 @@ static struct io_op *accept_of(struct stage *st)
 
 static unsigned pauses(struct stage *st)
 {
-	return (unsigned)stage_engine(st)->counters->accept_pauses;
+	return (unsigned)stage_engine(st)->host.counters->accept_pauses;
 }
 
 static bool is_waiting_in_backlog(struct stage *st)
@@ -75,7 +75,7 @@ static void one_is_accepted_beyond_the_limit_and_the_rest_wait(void **state)
 		clients[n] = stage_client(st);
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 1);
-	assert_true(acceptor_of(st)->parked_fd >= 0);
+	assert_true(acceptor_of(st)->held_fd >= 0);
 	expect_request(accept_of(st), FAKE_NOTHING);
 	assert_true(is_waiting_in_backlog(st));
 	for (int n = 0; n < 3; n++)
@@ -95,20 +95,20 @@ static void the_limit_of_the_process_is_as_exact(void **state)
 		stage_client(st);
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 3);
-	assert_int_equal(atomic_load(&st->proxy->sessions), 3);
+	assert_int_equal(atomic_load(&st->runtime->sessions), 3);
 }
 
 /* It is asked again and again whether there is room: another worker may have made it. */
 static void who_is_parked_is_served_when_others_make_room(void **state)
 {
 	struct stage *st = stage_of(state, "max_sessions = 1");
-	struct listener *l = &st->proxy->listeners[0];
+	struct listener *l = &st->runtime->listeners[0];
 
-	assert_true(proxy_admit(st->proxy, l)); /* by another worker */
+	assert_true(runtime_acquire_slot(st->runtime, l)); /* by another worker */
 	stage_client(st);
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 0);
-	proxy_leave(st->proxy, l);
+	runtime_release_slot(st->runtime, l);
 	stage_pass(st, 100);
 	assert_int_equal(stage_sessions(st), 1);
 }
@@ -143,7 +143,7 @@ static void who_waits_for_room_uses_up_no_rate(void **state)
 	stage_run(st);
 	for (int n = 0; n < 5; n++)
 		stage_pass(st, 100);
-	assert_true(acceptor_of(st)->parked_fd >= 0);
+	assert_true(acceptor_of(st)->held_fd >= 0);
 	stage_reset(st, client);
 	stage_run_until(st, stage_ended(st, CLOSE_CLIENT_RESET) == 1);
 	assert_int_equal(stage_sessions(st), 1);
@@ -153,7 +153,7 @@ static void who_waits_for_room_uses_up_no_rate(void **state)
 static void a_parked_one_that_is_sent_away_leaves_its_source(void **state)
 {
 	struct stage *st = stage_of(state, "max_sessions = 1\nmax_sessions_per_source = 2");
-	struct listener *l = &st->proxy->listeners[0];
+	struct listener *l = &st->runtime->listeners[0];
 	struct addr client = st->addr;
 	uint32_t source;
 
@@ -200,7 +200,7 @@ static void with_little_room_they_are_accepted_one_by_one(void **state)
 static void a_request_for_many_ends_before_the_limit(void **state)
 {
 	struct stage *st = stage_with_room(state, ROOM_FOR_MANY + BACKLOG + 3);
-	struct listener *l = &st->proxy->listeners[0];
+	struct listener *l = &st->runtime->listeners[0];
 	int clients[10];
 
 	for (int n = 0; n < 5; n++)
@@ -212,7 +212,7 @@ static void a_request_for_many_ends_before_the_limit(void **state)
 	assert_int_equal(pauses(st), 0);
 
 	/* Others take all but two of the places that are left. */
-	atomic_fetch_add(&st->proxy->sessions, ROOM_FOR_MANY + BACKLOG - 4);
+	atomic_fetch_add(&st->runtime->sessions, ROOM_FOR_MANY + BACKLOG - 4);
 	atomic_fetch_add(&l->sessions, ROOM_FOR_MANY + BACKLOG - 4);
 	for (int n = 5; n < 10; n++)
 		clients[n] = stage_client(st);
@@ -220,7 +220,7 @@ static void a_request_for_many_ends_before_the_limit(void **state)
 	assert_int_equal(stage_sessions(st), 7);
 	for (int n = 0; n < 10; n++)
 		expect_nothing(clients[n]);
-	atomic_fetch_sub(&st->proxy->sessions, ROOM_FOR_MANY + BACKLOG - 4);
+	atomic_fetch_sub(&st->runtime->sessions, ROOM_FOR_MANY + BACKLOG - 4);
 	atomic_fetch_sub(&l->sessions, ROOM_FOR_MANY + BACKLOG - 4);
 }
 
@@ -252,7 +252,7 @@ static void a_socket_that_does_not_wait_any_more_is_asked_now_and_then(void **st
 	stage_client(st);
 	stage_pass(st, 10);
 	stage_run(st);
-	assert_int_equal(st->engines[1].sessions.used, 1);
+	assert_int_equal(st->engines[1].host.sessions.used, 1);
 	assert_null(strstr(stage_log(st), "cannot accept"));
 }
 
@@ -338,8 +338,8 @@ static void few_sessions_are_spread_evenly(void **state)
 
 	connect_to_first(st, 32);
 	for (unsigned n = 0; n < 4; n++)
-		assert_int_equal(st->engines[n].sessions.used, 8);
-	assert_int_equal(stage_engine(st)->counters->handed_over, 24);
+		assert_int_equal(st->engines[n].host.sessions.used, 8);
+	assert_int_equal(stage_engine(st)->host.counters->handed_over, 24);
 }
 
 static void a_session_that_was_handed_over_works(void **state)
@@ -351,7 +351,7 @@ static void a_session_that_was_handed_over_works(void **state)
 	client = stage_client(st);
 	assert_true(fake_perform(accept_of(st)));
 	stage_run(st);
-	assert_int_equal(st->engines[1].sessions.used, 1);
+	assert_int_equal(st->engines[1].host.sessions.used, 1);
 	(void)stage_accept_at(st, 0);
 	peer = stage_accept_at(st, 0);
 	expect_served(st, client, peer);
@@ -360,18 +360,18 @@ static void a_session_that_was_handed_over_works(void **state)
 static void a_worker_whose_mailbox_is_full_is_left_alone(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
-	const struct mail mail = { .kind = MAIL_CALLED };
+	const struct message mail = { .kind = MESSAGE_SERVED };
 
-	while (mail_send(st->mail_fds[1], &mail) == 0)
+	while (inbox_send(st->inbox_fds[1], &mail) == 0)
 		continue;
 	for (unsigned n = 0; n < 4; n++) {
 		stage_client(st);
 		assert_true(fake_perform(accept_of(st)));
 	}
-	assert_int_equal(st->engines[0].sessions.used, 4);
-	assert_int_equal(atomic_load(&st->proxy->peers[0].sessions), 4);
-	assert_int_equal(atomic_load(&st->proxy->peers[1].sessions), 0);
-	assert_int_equal(stage_engine(st)->counters->handed_over, 0);
+	assert_int_equal(st->engines[0].host.sessions.used, 4);
+	assert_int_equal(atomic_load(&st->runtime->peers[0].sessions), 4);
+	assert_int_equal(atomic_load(&st->runtime->peers[1].sessions), 0);
+	assert_int_equal(stage_engine(st)->host.counters->handed_over, 0);
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -447,7 +447,7 @@ static void a_drain_with_no_room_sends_the_parked_one_away(void **state)
 	clients[0] = stage_client(st);
 	clients[1] = stage_client(st);
 	stage_run(st);
-	assert_true(acceptor_of(st)->parked_fd >= 0);
+	assert_true(acceptor_of(st)->held_fd >= 0);
 	engine_drain(stage_engine(st));
 	stage_run(st);
 	assert_true(acceptor_is_closed(acceptor_of(st)));
@@ -479,8 +479,8 @@ static void nobody_is_adopted_after_a_stop(void **state)
 	assert_true(fake_perform(accept_of(st))); /* a letter to worker 1 is on its way */
 	engine_stop(&st->engines[1], CLOSE_SHUTDOWN);
 	stage_run(st);
-	assert_int_equal(st->engines[1].sessions.used, 0);
-	assert_int_equal(atomic_load(&st->proxy->peers[1].sessions), 0);
+	assert_int_equal(st->engines[1].host.sessions.used, 0);
+	assert_int_equal(atomic_load(&st->runtime->peers[1].sessions), 0);
 	expect_reset(client);
 }
 

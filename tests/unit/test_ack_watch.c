@@ -196,7 +196,7 @@ static void an_ack_at_the_look_itself_counts(void **state)
 
 /* ---- what the kernel says ------------------------------------------------ */
 
-static struct ack_facts facts_of(int fd)
+static struct ack_facts conn_info_of(int fd)
 {
 	struct ack_facts facts;
 
@@ -223,7 +223,7 @@ static void a_connection_at_rest_owes_nothing(void **state)
 	(void)state;
 	make_pair(&addr, pair);
 	assert_int_equal(send(pair[0], "x", 1, 0), 1);
-	for (facts = facts_of(pair[0]); facts.has_unacked; facts = facts_of(pair[0]))
+	for (facts = conn_info_of(pair[0]); facts.has_unacked; facts = conn_info_of(pair[0]))
 		assert_true(clock_now_ms() < before_ms + WAIT_MS);
 	assert_false(facts.has_unsent);
 	assert_false(facts.has_probed);
@@ -243,7 +243,7 @@ static void a_closed_window_is_seen(void **state)
 	(void)state;
 	make_pair(&addr, pair);
 	fill(pair[0]);
-	for (facts = facts_of(pair[0]); !facts.has_backed_off; facts = facts_of(pair[0])) {
+	for (facts = conn_info_of(pair[0]); !facts.has_backed_off; facts = conn_info_of(pair[0])) {
 		assert_true(clock_now_ms() < give_up_ms);
 		assert_int_equal(ack_watch_look(&watch, &facts, PATIENCE_MS), ACK_PENDING);
 	}
@@ -265,7 +265,7 @@ static void after_a_reset_nothing_is_owed(void **state)
 	sock_close_abort(pair[1]);
 	do {
 		assert_true(clock_now_ms() < give_up_ms);
-		facts = facts_of(pair[0]);
+		facts = conn_info_of(pair[0]);
 	} while (ack_watch_look(&watch, &facts, PATIENCE_MS) != ACK_ALL);
 	close(pair[0]);
 }

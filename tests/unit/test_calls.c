@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
 /* A session was called out of a pool's queue, and no letter told its worker. */
 
@@ -20,9 +20,9 @@ static unsigned places(struct stage *st)
 /* Letters of an order that is obeyed already: what they wake is all that they do. */
 static void fill_mailbox(struct stage *st)
 {
-	const struct mail nothing = { .kind = MAIL_ORDER };
+	const struct message nothing = { .kind = MESSAGE_ORDER };
 
-	while (mail_send(st->mail_fds[0], &nothing) == 0)
+	while (inbox_send(st->inbox_fds[0], &nothing) == 0)
 		continue;
 }
 
@@ -33,11 +33,11 @@ static struct session *called(struct stage *st, const struct cast *ending)
 
 	stage_reset(st, ending->client);
 	fake_perform(&client_of(ending->s)->recv);
-	for (int n = 0; n < 100 && !atomic_load(&st->proxy->peers[0].called); n++) {
+	for (int n = 0; n < 100 && !atomic_load(&st->runtime->peers[0].served); n++) {
 		fake_run_cancels();
 		stage_turn(st);
 	}
-	assert_ptr_equal(atomic_load(&st->proxy->peers[0].called), waiting);
+	assert_ptr_equal(atomic_load(&st->runtime->peers[0].served), &waiting->waiter);
 	return waiting;
 }
 
@@ -62,7 +62,7 @@ static void a_call_is_answered_though_the_mailbox_was_full(void **state)
 static void a_call_is_answered_though_there_was_no_letter(void **state)
 {
 	struct stage *st = full_at_one(state);
-	int unread[2], box = st->proxy->peers[0].mail_fd;
+	int unread[2], box = st->runtime->peers[0].inbox_fd;
 	struct cast a, b;
 	int third;
 
@@ -71,13 +71,13 @@ static void a_call_is_answered_though_there_was_no_letter(void **state)
 	third = stage_client(st);
 	peer_send(third, "patient", 7);
 	stage_run(st);
-	assert_int_equal(mail_open(&unread[0], &unread[1]), 0);
+	assert_int_equal(inbox_open(&unread[0], &unread[1]), 0);
 	close(unread[0]);
-	st->proxy->peers[0].mail_fd = unread[1];
+	st->runtime->peers[0].inbox_fd = unread[1];
 	called(st, &b);
-	assert_int_equal(engine_turn(stage_engine(st)), 0);
+	assert_int_equal(loop_turn(&stage_engine(st)->host.loop), 0);
 	assert_int_equal(fake_waited_ns(), 0);
-	st->proxy->peers[0].mail_fd = box;
+	st->runtime->peers[0].inbox_fd = box;
 	close(unread[1]);
 	stage_run(st);
 	expect_text(stage_accept_at(st, (unsigned)!a.s->backend->index), "patient");

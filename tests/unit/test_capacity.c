@@ -17,7 +17,7 @@
 
 #include "app/cpu_quota.h"
 #include "io/buf.h"
-#include "proxy/proxy.h"
+#include "state/runtime.h"
 
 /* ---- the machine --------------------------------------------------------- */
 

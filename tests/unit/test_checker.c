@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "proxy/checker.h"
+#include "check/checker.h"
 
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
 #define CHECKED                                                           \
 	"check = tcp\ncheck_interval = 1s\ncheck_fast_interval = 200ms\n" \
 	"check_timeout = 500ms\ncheck_fall = 2\ncheck_rise = 2\n"
 
-/* A main thread: a ring, timers and the time, which a test lets pass. */
+/* A main thread: its loop, whose time a test lets pass. */
 struct control {
 	struct stage *st;
-	struct timers timers;
-	uint64_t now_ms;
+	struct loop loop;
 	struct checker *checker;
 };
 
@@ -22,10 +21,10 @@ static void start(void **state, const struct stage_options *options)
 	struct control *c = &control;
 
 	c->st = stage_with(state, options);
-	c->now_ms = c->st->now_ms;
-	timers_init(&c->timers, c->now_ms);
-	c->checker =
-		checker_create(c->st->proxy, stage_engine(c->st)->ring, &c->timers, &c->now_ms);
+	c->loop = (struct loop){ .ring = stage_engine(c->st)->host.loop.ring,
+				 .now_ms = c->st->now_ms };
+	timers_init(&c->loop.timers, c->loop.now_ms);
+	c->checker = checker_create(c->st->runtime, &c->loop);
 	assert_non_null(c->checker);
 }
 
@@ -46,8 +45,8 @@ static struct io_op *under_way(void)
 static void pass(uint64_t ms)
 {
 	for (; ms > 0; ms--) {
-		control.now_ms++;
-		timers_run(&control.timers, control.now_ms);
+		control.loop.now_ms++;
+		timers_run(&control.loop.timers, control.loop.now_ms);
 	}
 }
 
@@ -77,7 +76,7 @@ static void finish(void)
 	fake_run_cancels();
 	assert_true(checker_is_idle(control.checker));
 	checker_destroy(control.checker);
-	assert_int_equal(control.timers.armed, 0);
+	assert_int_equal(control.loop.timers.armed, 0);
 }
 
 /* ---- how often ----------------------------------------------------------- */
@@ -265,9 +264,9 @@ static void one_that_was_ejected_returns(void **state)
 	start(state, &(struct stage_options){ .backends = 2,
 					      .pool_keys = "eject_after = 1\neject_time = 5s\n"
 							   "eject_max_percent = 50" });
-	pool = control.st->proxy->pools[0];
+	pool = control.st->runtime->pools[0];
 	assert_int_equal(pool_on_connect(pool, stage_backend(control.st, 0), HEALTH_FAILED,
-					 control.now_ms),
+					 control.loop.now_ms),
 			 HEALTH_EJECTED);
 	pass(4500);
 	expect_state(BACKEND_EJECTED);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
+
+#include "state/counters_log.h"
 
 #include <stdio.h>
 
 static const char *logged(struct stage *st)
 {
 	(void)stage_log(st);
-	counters_log(st->proxy);
+	counters_log(st->runtime);
 	return stage_log(st);
 }
 
@@ -100,8 +102,8 @@ static void workers_count_for_themselves_and_are_added_up(void **state)
 		stage_run(st);
 	}
 	for (unsigned w = 0; w < 2; w++) {
-		assert_int_equal(st->engines[w].counters->listeners[0].begun, 5);
-		assert_ptr_equal(st->engines[w].counters, &st->proxy->counters[w]);
+		assert_int_equal(st->engines[w].host.counters->listeners[0].begun, 5);
+		assert_ptr_equal(st->engines[w].host.counters, &st->runtime->counters[w]);
 	}
 	expect_words(line_of(logged(st), "counters", ""), "begun=10 ended=0 open=10");
 }
@@ -117,11 +119,11 @@ static void who_waits_for_a_buffer_that_there_is_not_is_counted(void **state)
 	stage_run(st);
 	expect_words(line_of(logged(st), "counters", ""), "buffers_short=0");
 	for (int n = 0; n < 40; n++)
-		taken[n] = buf_get(&stage_engine(st)->bufs);
+		taken[n] = buf_get(&stage_engine(st)->host.loop.bufs);
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
 	stage_turn(st);
 	for (int n = 0; n < 40; n++)
-		buf_put(&stage_engine(st)->bufs, taken[n]);
+		buf_put(&stage_engine(st)->host.loop.bufs, taken[n]);
 	stage_run(st);
 	expect_words(line_of(logged(st), "counters", ""), "buffers_short=1");
 }
@@ -142,7 +144,7 @@ static void who_is_turned_away_is_counted_by_reason(void **state)
 
 /* ---- words --------------------------------------------------------------- */
 
-static void greet_with(struct stage *st, const char *bytes, size_t n)
+static void preread_with(struct stage *st, const char *bytes, size_t n)
 {
 	int client = stage_client(st);
 
@@ -157,10 +159,10 @@ static void each_detail_of_the_log_has_its_count(void **state)
 	struct stage *st = stage_of(state, "protocol = postgres\nplaintext = reject");
 	const char *log;
 
-	greet_with(st, "\0\0\0\4....", 8);
-	greet_with(st, "GET / HTTP/1.1\r\n\r\n", 18);
-	greet_with(st, "GET / HTTP/1.1\r\n\r\n", 18);
-	greet_with(st, "\26\3\1\2\0\1", 6);
+	preread_with(st, "\0\0\0\4....", 8);
+	preread_with(st, "GET / HTTP/1.1\r\n\r\n", 18);
+	preread_with(st, "GET / HTTP/1.1\r\n\r\n", 18);
+	preread_with(st, "\26\3\1\2\0\1", 6);
 	log = logged(st);
 	expect_words(line_of(log, "counters_listener", ""), "refused=4");
 	expect_words(line_of(log, "counters_detail", "detail=\"TLS on a listener without TLS\""),

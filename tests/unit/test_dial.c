@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
 #include "net/sock.h"
 
@@ -315,8 +315,8 @@ static void when_none_is_ready_the_client_is_told_at_once(void **state)
 	struct stage *st = in_order(state, 2, "");
 	int client = stage_client(st);
 
-	pool_set_state(st->proxy->pools[0], stage_backend(st, 0), BACKEND_DRAIN);
-	pool_set_state(st->proxy->pools[0], stage_backend(st, 1), BACKEND_DOWN);
+	pool_set_state(st->runtime->pools[0], stage_backend(st, 0), BACKEND_DRAIN);
+	pool_set_state(st->runtime->pools[0], stage_backend(st, 1), BACKEND_DOWN);
 	stage_run(st);
 	assert_int_equal(stage_ended(st, CLOSE_NO_BACKEND), 1);
 	expect_reset(client);
@@ -364,7 +364,7 @@ static void what_a_client_says_meanwhile_stays_in_its_socket(void **state)
 	stage_pass(st, 10000);
 	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
 		expect_request(&client_of(casts[n].s)->recv, FAKE_NOTHING);
-	assert_int_equal(stage_engine(st)->bufs.free_n, 4);
+	assert_int_equal(stage_engine(st)->host.loop.bufs.free_n, 4);
 	stage_run(st);
 	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
 		expect_text(stage_accept_at(st, 0), "early");
@@ -474,7 +474,7 @@ static void a_call_that_comes_too_late_gives_the_place_back(void **state)
 		fake_run_cancels();
 		stage_turn(st);
 	}
-	assert_ptr_equal(atomic_load(&st->proxy->peers[0].called), waiting);
+	assert_ptr_equal(atomic_load(&st->runtime->peers[0].served), &waiting->waiter);
 	session_close(waiting, CLOSE_SHUTDOWN, BY_RINGMAIN);
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 1);

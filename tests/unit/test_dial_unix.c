@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
 #include <stdio.h>
 

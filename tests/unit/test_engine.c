@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
+
+#include "state/peers.h"
 
 #include "base/clock.h"
 
@@ -13,9 +15,9 @@ static bool is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-static void send_letter(struct stage *st, unsigned worker, enum mail_kind kind)
+static void send_letter(struct stage *st, unsigned worker, enum message_kind kind)
 {
-	assert_int_equal(mail_send(st->mail_fds[worker], &(struct mail){ .kind = kind }), 0);
+	assert_int_equal(inbox_send(st->inbox_fds[worker], &(struct message){ .kind = kind }), 0);
 }
 
 /* ---- creation ------------------------------------------------------------ */
@@ -25,11 +27,11 @@ static void what_it_took_is_given_back_when_it_cannot_begin(void **state)
 	struct stage *st = stage_of(state, NULL);
 	const struct acceptor_socket sockets[2] = { { .fd = dup(0) }, { .fd = dup(0) } };
 	struct engine_options options = {
-		.proxy = st->proxy,
+		.runtime = st->runtime,
 		.buffers = 8,
 		.sockets = sockets,
 		.sockets_n = 2,
-		.mail_fd = dup(0),
+		.inbox_fd = dup(0),
 	};
 	const char *step = NULL;
 	struct engine e;
@@ -37,7 +39,7 @@ static void what_it_took_is_given_back_when_it_cannot_begin(void **state)
 	fake_fail_create(-EPERM);
 	assert_int_equal(engine_init(&e, &options, &step), -EPERM);
 	assert_string_equal(step, "fake");
-	assert_false(is_open(options.mail_fd));
+	assert_false(is_open(options.inbox_fd));
 	assert_false(is_open(sockets[0].fd));
 	assert_false(is_open(sockets[1].fd));
 }
@@ -46,7 +48,7 @@ static void what_it_took_is_given_back_when_it_cannot_begin(void **state)
 
 static uint64_t waited_ms(struct stage *st)
 {
-	assert_int_equal(engine_turn(stage_engine(st)), 0);
+	assert_int_equal(loop_turn(&stage_engine(st)->host.loop), 0);
 	return (fake_waited_ns() + MS - 1) / MS;
 }
 
@@ -57,9 +59,11 @@ static void a_turn_waits_until_the_next_timer_and_no_longer(void **state)
 
 	assert_in_range(waited_ms(st), 1000, 60000); /* nothing to wait for */
 	c = stage_relaying(st);
-	timer_set(&stage_engine(st)->timers, &c.s->timer, stage_engine(st)->now_ms + 70);
+	timer_set(&stage_engine(st)->host.loop.timers, &c.s->timer,
+		  stage_engine(st)->host.loop.now_ms + 70);
 	assert_in_range(waited_ms(st), 1, 70);
-	timer_set(&stage_engine(st)->timers, &c.s->timer, stage_engine(st)->now_ms);
+	timer_set(&stage_engine(st)->host.loop.timers, &c.s->timer,
+		  stage_engine(st)->host.loop.now_ms);
 	assert_int_equal(waited_ms(st), 0);
 }
 
@@ -73,7 +77,7 @@ static void a_turn_does_not_wait_while_the_starved_can_be_fed(void **state)
 	stage_run(st);
 	fake_receive(&client_of(a.s)->recv, "a", 1, 0);
 	for (int n = 1; n < 4; n++)
-		taken[n] = buf_get(&stage_engine(st)->bufs);
+		taken[n] = buf_get(&stage_engine(st)->host.loop.bufs);
 	fake_complete(&client_of(b.s)->recv, -ENOBUFS, 0);
 	stage_turn(st);
 	session_close(a.s, CLOSE_IDLE, BY_RINGMAIN);
@@ -81,9 +85,9 @@ static void a_turn_does_not_wait_while_the_starved_can_be_fed(void **state)
 	assert_true(waited_ms(st) > 0); /* a is reaped at the end of this turn */
 	assert_int_equal(stage_sessions(st), 1);
 	assert_int_equal(waited_ms(st), 0);
-	assert_true(list_is_empty(&stage_engine(st)->starved));
+	assert_true(list_is_empty(&stage_engine(st)->host.waiting_for_buffer));
 	for (int n = 1; n < 4; n++)
-		buf_put(&stage_engine(st)->bufs, taken[n]);
+		buf_put(&stage_engine(st)->host.loop.bufs, taken[n]);
 }
 
 static void the_time_of_a_turn_is_taken_after_the_wait(void **state)
@@ -91,8 +95,8 @@ static void the_time_of_a_turn_is_taken_after_the_wait(void **state)
 	struct stage *st = stage_of(state, NULL);
 	uint64_t before_ms = clock_now_ms();
 
-	assert_int_equal(engine_turn(stage_engine(st)), 0);
-	assert_in_range(stage_engine(st)->now_ms, before_ms, clock_now_ms());
+	assert_int_equal(loop_turn(&stage_engine(st)->host.loop), 0);
+	assert_in_range(stage_engine(st)->host.loop.now_ms, before_ms, clock_now_ms());
 }
 
 static void a_broken_ring_ends_the_loop(void **state)
@@ -100,7 +104,7 @@ static void a_broken_ring_ends_the_loop(void **state)
 	struct stage *st = stage_of(state, NULL);
 
 	fake_fail_wait(-EBADF);
-	assert_int_equal(engine_turn(stage_engine(st)), -EBADF);
+	assert_int_equal(loop_turn(&stage_engine(st)->host.loop), -EBADF);
 	assert_int_equal(engine_run(stage_engine(st)), -EBADF);
 	fake_fail_wait(0);
 }
@@ -110,7 +114,7 @@ static void a_session_without_a_future_is_over_in_its_first_turn(void **state)
 	struct stage *st = stage_of(state, NULL);
 	int client = stage_client(st);
 
-	pool_set_state(st->proxy->pools[0], stage_backend(st, 0), BACKEND_DOWN);
+	pool_set_state(st->runtime->pools[0], stage_backend(st, 0), BACKEND_DOWN);
 	assert_true(fake_perform(&stage_engine(st)->acceptors[0].accept));
 	fake_run_cancels();
 	stage_turn(st);
@@ -123,10 +127,10 @@ static void the_loop_ends_with_the_order_to_stop(void **state)
 	struct stage *st = stage_of(state, NULL);
 	struct cast c = stage_relaying(st);
 
-	proxy_order(st->proxy, ORDER_STOP);
+	peers_order(st->runtime, ORDER_STOP);
 	assert_int_equal(engine_run(stage_engine(st)), 0);
 	expect_reset(c.client);
-	assert_false(stage_engine(st)->mail_op.in_kernel);
+	assert_false(stage_engine(st)->inbox.read.in_kernel);
 }
 
 static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
@@ -134,7 +138,7 @@ static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
 	struct stage *st = stage_of(state, NULL);
 	struct cast c = stage_relaying(st);
 
-	proxy_order(st->proxy, ORDER_DRAIN);
+	peers_order(st->runtime, ORDER_DRAIN);
 	peer_send(c.client, "last", 4);
 	shutdown(c.client, SHUT_WR);
 	shutdown(c.backend, SHUT_WR);
@@ -151,12 +155,12 @@ static void an_order_is_obeyed_once_and_includes_those_before_it(void **state)
 	struct stage *st = stage_of(state, NULL);
 	struct cast c = stage_relaying(st);
 
-	proxy_order(st->proxy, ORDER_DRAIN);
-	proxy_order(st->proxy, ORDER_DRAIN_TIMEOUT);
-	assert_true(fake_perform(&stage_engine(st)->mail_op));
-	assert_true(stage_engine(st)->is_draining);
-	assert_true(stage_engine(st)->is_stopping);
-	proxy_order(st->proxy, ORDER_STOP);
+	peers_order(st->runtime, ORDER_DRAIN);
+	peers_order(st->runtime, ORDER_DRAIN_TIMEOUT);
+	assert_true(fake_perform(&stage_engine(st)->inbox.read));
+	assert_true(stage_engine(st)->host.is_draining);
+	assert_true(stage_engine(st)->host.is_stopping);
+	peers_order(st->runtime, ORDER_STOP);
 	stage_run(st);
 	assert_int_equal(stage_ended(st, CLOSE_DRAIN_TIMEOUT), 1);
 	expect_reset(c.client);
@@ -166,13 +170,13 @@ static void an_order_is_obeyed_once_and_includes_those_before_it(void **state)
 static void an_order_that_finds_the_mailbox_full_is_obeyed(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
-	const struct mail mail = { .kind = MAIL_CALLED };
+	const struct message mail = { .kind = MESSAGE_SERVED };
 	struct cast c = stage_relaying(st);
 
 	for (unsigned n = 0; n < 2; n++)
-		while (mail_send(st->mail_fds[n], &mail) == 0)
+		while (inbox_send(st->inbox_fds[n], &mail) == 0)
 			continue;
-	proxy_order(st->proxy, ORDER_STOP);
+	peers_order(st->runtime, ORDER_STOP);
 	stage_run(st);
 	expect_reset(c.client);
 	assert_true(engine_is_over(&st->engines[0]));
@@ -183,12 +187,12 @@ static void more_letters_than_are_read_at_once_are_all_read(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
 
-	for (int n = 0; n < 10 * ENGINE_MAIL_MAX; n++)
-		send_letter(st, 0, MAIL_CALLED);
-	proxy_order(st->proxy, ORDER_DRAIN);
+	for (int n = 0; n < 10 * ENGINE_MESSAGES_MAX; n++)
+		send_letter(st, 0, MESSAGE_SERVED);
+	peers_order(st->runtime, ORDER_DRAIN);
 	stage_run(st);
-	assert_true(stage_engine(st)->is_draining);
-	assert_false(fake_perform(&stage_engine(st)->mail_op)); /* it waits for the next */
+	assert_true(stage_engine(st)->host.is_draining);
+	assert_false(fake_perform(&stage_engine(st)->inbox.read)); /* it waits for the next */
 }
 
 /* ---- draining ------------------------------------------------------------ */
@@ -219,7 +223,8 @@ static void no_worker_ends_before_all_drain(void **state)
 	stage_run(st);
 	assert_false(engine_is_over(&st->engines[0]));
 	engine_drain(&st->engines[1]);
-	assert_true(fake_perform(&st->engines[0].mail_op)); /* and the last one wakes the others */
+	assert_true(
+		fake_perform(&st->engines[0].inbox.read)); /* and the last one wakes the others */
 	stage_run(st);
 	assert_true(engine_is_over(&st->engines[0]));
 	assert_true(engine_is_over(&st->engines[1]));
@@ -238,10 +243,10 @@ static void a_socket_on_its_way_is_waited_for(void **state)
 	engine_drain(&st->engines[1]);
 	fake_run_cancels();
 	stage_turn(st);
-	assert_int_equal(st->engines[1].sessions.used, 0);
+	assert_int_equal(st->engines[1].host.sessions.used, 0);
 	assert_false(engine_is_over(&st->engines[1])); /* its letter is not opened yet */
 	stage_run(st);
-	assert_int_equal(st->engines[1].sessions.used, 1);
+	assert_int_equal(st->engines[1].host.sessions.used, 1);
 	for (int n = 0; n < 2; n++)
 		expect_nothing(clients[n]);
 }
@@ -302,7 +307,7 @@ static struct cast doomed(struct stage *st)
 
 	fake_receive(&client_of(c.s)->recv, "up", 2, IO_MORE);
 	fake_complete(&client_of(c.s)->recv, -ECONNRESET, 0);
-	assert_true(session_is_doomed(c.s));
+	assert_true(session_is_ending(c.s));
 	return c;
 }
 
@@ -326,7 +331,7 @@ static struct cast starving(struct stage *st)
 	struct cast c = stage_relaying(st);
 
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
-	assert_false(list_is_empty(&stage_engine(st)->starved));
+	assert_false(list_is_empty(&stage_engine(st)->host.waiting_for_buffer));
 	return c;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
-#include "proxy/lane.h"
+#include "relay/lane.h"
 
 #include <poll.h>
 
@@ -133,7 +133,7 @@ static void without_credit_it_is_one_receive_at_a_time(void **state)
 
 static unsigned held(struct stage *st)
 {
-	return stage_engine(st)->bufs.count - stage_engine(st)->bufs.free_n;
+	return stage_engine(st)->host.loop.bufs.count - stage_engine(st)->host.loop.bufs.free_n;
 }
 
 /* Receives in pieces of @n bytes, while nothing can be sent, as long as the lane wants more. */
@@ -246,7 +246,7 @@ static void receive_full(struct stage *st, struct cast c, int n)
 
 	while (n-- > 0)
 		fake_receive(&client_of(c.s)->recv, bytes, sizeof(bytes), n > 0 ? IO_MORE : 0);
-	engine_work(stage_engine(st), st->now_ms);
+	loop_work(&stage_engine(st)->host.loop, st->now_ms);
 }
 
 /* Gives how much is being sent. */
@@ -313,7 +313,7 @@ static void one_buffer_at_a_time_makes_no_lane_deeper(void **state)
 static void any_number_of_streams_is_sent_in_one_turn(void **state)
 {
 	static const char bytes[BUF_RECEIVE_BYTES];
-	struct cast casts[ENGINE_PUSHES_MAX + 8];
+	struct cast casts[HOST_PUSHES_MAX + 8];
 	struct stage *st =
 		stage_with(state, &(struct stage_options){ .listener_keys = "relay = copy",
 							   .buffers = 1000,
@@ -323,7 +323,7 @@ static void any_number_of_streams_is_sent_in_one_turn(void **state)
 		casts[i] = stage_relaying(st);
 	for (size_t i = 0; i < ARRAY_LEN(casts); i++)
 		fake_receive(&client_of(casts[i].s)->recv, bytes, sizeof(bytes), 0);
-	engine_work(stage_engine(st), st->now_ms);
+	loop_work(&stage_engine(st)->host.loop, st->now_ms);
 	for (size_t i = 0; i < ARRAY_LEN(casts); i++)
 		assert_int_equal(send_all(casts[i]), sizeof(bytes));
 }
@@ -337,7 +337,7 @@ static void a_session_that_ends_in_the_same_turn_sends_nothing_more(void **state
 	fake_receive(&client_of(c.s)->recv, bytes, sizeof(bytes), 0);
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
 	fake_run_cancels();
-	engine_work(stage_engine(st), st->now_ms);
+	loop_work(&stage_engine(st)->host.loop, st->now_ms);
 	assert_int_equal(stage_sessions(st), 0);
 	assert_int_equal(held(st), 0);
 }
@@ -368,22 +368,22 @@ static void the_starved_are_fed_in_the_order_they_came(void **state)
 	for (int n = 0; n < 6; n++)
 		casts[n] = stage_relaying(st);
 	for (int n = 0; n < 40; n++)
-		taken[n] = buf_get(&stage_engine(st)->bufs);
+		taken[n] = buf_get(&stage_engine(st)->host.loop.bufs);
 	for (int n = 0; n < 6; n++)
 		fake_complete(&client_of(casts[n].s)->recv, -ENOBUFS, 0);
 	stage_turn(st);
 	for (int n = 0; n < 6; n++)
-		assert_false(list_is_empty(&client_of(casts[n].s)->starved));
+		assert_false(list_is_empty(&client_of(casts[n].s)->waiting));
 
-	buf_put(&stage_engine(st)->bufs, taken[0]);
-	buf_put(&stage_engine(st)->bufs, taken[1]);
+	buf_put(&stage_engine(st)->host.loop.bufs, taken[0]);
+	buf_put(&stage_engine(st)->host.loop.bufs, taken[1]);
 	stage_turn(st);
 	for (int n = 0; n < 6; n++)
-		assert_int_equal(list_is_empty(&client_of(casts[n].s)->starved), n < 2);
+		assert_int_equal(list_is_empty(&client_of(casts[n].s)->waiting), n < 2);
 	for (int n = 2; n < 40; n++)
-		buf_put(&stage_engine(st)->bufs, taken[n]);
+		buf_put(&stage_engine(st)->host.loop.bufs, taken[n]);
 	stage_turn(st);
-	assert_true(list_is_empty(&stage_engine(st)->starved));
+	assert_true(list_is_empty(&stage_engine(st)->host.waiting_for_buffer));
 }
 
 static void who_is_closed_while_starving_leaves_the_line(void **state)

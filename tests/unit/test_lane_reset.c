@@ -3,10 +3,10 @@
  * Resets: nothing that arrived before one is lost, the other side sees a
  * reset and not an end, and whose stream had ended cleanly is not reset.
  */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
 #include "net/sock.h"
-#include "proxy/lane.h"
+#include "relay/lane.h"
 
 #include <poll.h>
 
@@ -224,7 +224,7 @@ static void play_flushing(struct scene *sc)
 	assert_int_equal(lane->state, LANE_FLUSHING);
 	stage_reset(sc->st, sc->dying);
 	stage_pass(sc->st, QUIET_LOOK_MS);
-	assert_true(session_is_doomed(sc->s));
+	assert_true(session_is_ending(sc->s));
 	expect_last(sc, 0);
 }
 
@@ -305,7 +305,7 @@ static void a_unix_client_that_goes_on_speaking_sees_a_reset(void **state)
 	stage_close(st, sc.dying);
 	stage_pass(st, QUIET_LOOK_MS);
 	stage_run(st);
-	assert_true(session_is_doomed(sc.s));
+	assert_true(session_is_ending(sc.s));
 	peer_send(sc.living, "more", 4);
 	expect_last(&sc, -ECONNRESET);
 }

@@ -50,7 +50,7 @@ static void time_passes(struct life *l)
 
 static struct session *any_session(struct life *l)
 {
-	struct slab *slab = &l->st->engines[below(l, l->st->workers_n)].sessions;
+	struct slab *slab = &l->st->engines[below(l, l->st->workers_n)].host.sessions;
 
 	return slab->touched > 0 ? slab_at(slab, below(l, slab->touched)) : NULL;
 }
@@ -72,7 +72,7 @@ static void an_order_comes(struct life *l)
 		l->is_stopped = true;
 		break;
 	case 2:
-		pool_set_state(l->st->proxy->pools[0],
+		pool_set_state(l->st->runtime->pools[0],
 			       stage_backend(l->st, below(l, l->st->servers_n)),
 			       one_in(l, 2) ? BACKEND_READY : BACKEND_DRAIN);
 		break;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
-#include "proxy/report.h"
+#include "state/report.h"
 
 static const char *told(struct stage *st, const struct report *report)
 {
 	(void)stage_log(st);
-	report_change(st->proxy->pools[0], stage_backend(st, 0), report);
+	report_change(st->runtime->pools[0], stage_backend(st, 0), report);
 	return stage_log(st);
 }
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
+
+#include "session/admission.h"
+#include "session/exit.h"
+#include "worker/life.h"
 
 #include <sys/ioctl.h>
 
@@ -35,7 +39,7 @@ static void sessions_have_numbers_of_their_own(void **state)
 	struct cast a = stage_relaying(st), b = stage_relaying(st);
 
 	assert_int_not_equal(a.s->id, b.s->id);
-	assert_int_equal(stage_engine(st)->counters->listeners[0].begun, 2);
+	assert_int_equal(stage_engine(st)->host.counters->listeners[0].begun, 2);
 }
 
 static void without_a_slot_the_socket_is_closed(void **state)
@@ -47,10 +51,10 @@ static void without_a_slot_the_socket_is_closed(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	stage_keep(st, pair[1]);
 	/* As if other workers' sessions had ended since it was admitted. */
-	atomic_fetch_add(&stage_engine(st)->proxy->sessions, 1);
+	atomic_fetch_add(&stage_engine(st)->host.runtime->sessions, 1);
 	atomic_fetch_add(&c.s->listener->sessions, 1);
-	assert_false(session_start(stage_engine(st),
-				   &(struct newcomer){ .listener = c.s->listener,
+	assert_false(session_begin(&stage_engine(st)->host,
+				   &(struct accepted){ .listener = c.s->listener,
 						       .fd = pair[0],
 						       .source = ADMISSION_NO_SOURCE }));
 	expect_end(pair[1]);
@@ -66,7 +70,7 @@ static struct holdings holdings(struct stage *st)
 {
 	return (struct holdings){
 		.fds = stage_fds(st),
-		.buffers = stage_engine(st)->bufs.free_n,
+		.buffers = stage_engine(st)->host.loop.bufs.free_n,
 		.slots = stage_sessions(st),
 	};
 }
@@ -175,12 +179,12 @@ static void data_after_the_close_gives_its_buffers_back(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
 	struct cast c = stage_relaying(st);
-	unsigned buffers = stage_engine(st)->bufs.free_n;
+	unsigned buffers = stage_engine(st)->host.loop.bufs.free_n;
 
 	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
 	for (int n = 0; n < 100; n++) {
 		fake_receive(&client_of(c.s)->recv, "late", 4, IO_MORE);
-		assert_int_equal(stage_engine(st)->bufs.free_n, buffers);
+		assert_int_equal(stage_engine(st)->host.loop.bufs.free_n, buffers);
 	}
 	expect_request(&backend_of(c.s)->send, FAKE_NOTHING);
 	stage_run(st);
@@ -259,7 +263,7 @@ static unsigned turns_in(struct stage *st, uint64_t ms)
 	unsigned turns = 0;
 
 	while (st->now_ms < until_ms) {
-		uint64_t next_ms = timers_next_ms(&stage_engine(st)->timers);
+		uint64_t next_ms = timers_next_ms(&stage_engine(st)->host.loop.timers);
 
 		if (next_ms > st->now_ms)
 			st->now_ms = MIN(next_ms, until_ms);
@@ -469,7 +473,7 @@ static struct cast with_a_slow_client(struct stage *st)
 	assert_int_equal(stream_send(c.backend, 1, 0, MUCH), MUCH);
 	while (backend_of(c.s)->recv.in_kernel)
 		assert_true(fake_perform(&backend_of(c.s)->recv));
-	engine_work(stage_engine(st), st->now_ms);
+	loop_work(&stage_engine(st)->host.loop, st->now_ms);
 	expect_request(&client_of(c.s)->send, FAKE_SEND);
 	assert_true(client_of(c.s)->out.bytes < MUCH / 2);
 	return c;
@@ -488,7 +492,7 @@ static void what_came_before_a_reset_is_delivered_first(void **state)
 	arrived += (uint64_t)waiting;
 	stage_reset(st, c.backend);
 	stage_pass(st, QUIET_LOOK_MS);
-	assert_true(session_is_doomed(c.s));
+	assert_true(session_is_ending(c.s));
 	stage_run_until(st, stage_sessions(st) == 0);
 	assert_int_equal(stage_ended(st, CLOSE_BACKEND_RESET), 1);
 	assert_true(stream_recv(c.client, 1, &came, SIZE_MAX, &end));
@@ -520,9 +524,9 @@ static void every_reason_and_phase_has_a_name(void **state)
 {
 	(void)state;
 	for (int a = 0; a < CLOSE_REASONS; a++) {
-		assert_non_null(session_reasons[a]);
+		assert_non_null(close_reason_names[a]);
 		for (int b = 0; b < a; b++)
-			assert_string_not_equal(session_reasons[a], session_reasons[b]);
+			assert_string_not_equal(close_reason_names[a], close_reason_names[b]);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/proxy_stage.h"
+#include "unit/runtime_stage.h"
 
-#include "proxy/lane.h"
+#include "relay/splice.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -21,7 +21,7 @@ static bool is_blocking(int fd)
 
 static unsigned pipes_lent(struct stage *st)
 {
-	return stage_engine(st)->pipes.open_n - stage_engine(st)->pipes.free_n;
+	return stage_engine(st)->host.pipes.open_n - stage_engine(st)->host.pipes.free_n;
 }
 
 /* Sends @n bytes of stream @seed, from @at, through the session and checks them at the end. */
@@ -50,8 +50,8 @@ static void auto_splices_what_streams(void **state)
 	stream_through(st, c.backend, c.client, 100000, MUCH);
 	assert_true(down_of(c.s)->is_spliced);
 	assert_false(up_of(c.s)->is_spliced);
-	assert_int_equal(stage_engine(st)->counters->splices_started, 1);
-	assert_true(stage_engine(st)->counters->bytes_spliced > MUCH / 2);
+	assert_int_equal(stage_engine(st)->host.counters->splices_started, 1);
+	assert_true(stage_engine(st)->host.counters->bytes_spliced > MUCH / 2);
 	assert_int_equal(down_of(c.s)->bytes, 100000 + MUCH);
 }
 
@@ -60,9 +60,9 @@ static void auto_does_not_splice_what_trickles(void **state)
 	struct stage *st = stage_of(state, "relay = auto");
 	struct cast c = stage_relaying(st);
 
-	for (uint64_t at = 0; at < LANE_STREAM_BYTES * 4; at += 4000)
+	for (uint64_t at = 0; at < SPLICE_STREAM_BYTES * 4; at += 4000)
 		stream_through(st, c.client, c.backend, at, 4000);
-	assert_int_equal(stage_engine(st)->counters->splices_started, 0);
+	assert_int_equal(stage_engine(st)->host.counters->splices_started, 0);
 }
 
 static void copy_never_splices(void **state)
@@ -71,8 +71,8 @@ static void copy_never_splices(void **state)
 	struct cast c = stage_relaying(st);
 
 	stream_through(st, c.client, c.backend, 0, MUCH);
-	assert_int_equal(stage_engine(st)->counters->splices_started, 0);
-	assert_int_equal(stage_engine(st)->counters->bytes_copied, MUCH);
+	assert_int_equal(stage_engine(st)->host.counters->splices_started, 0);
+	assert_int_equal(stage_engine(st)->host.counters->bytes_copied, MUCH);
 }
 
 static void splice_splices_at_once(void **state)
@@ -96,7 +96,7 @@ static void unix_sockets_are_not_spliced(void **state)
 	struct cast c = stage_relaying(st);
 
 	stream_through(st, c.client, c.backend, 0, MUCH);
-	assert_int_equal(stage_engine(st)->counters->splices_started, 0);
+	assert_int_equal(stage_engine(st)->host.counters->splices_started, 0);
 }
 
 static void what_waits_is_sent_before_the_first_spliced_byte(void **state)
@@ -219,7 +219,7 @@ static void a_pipe_is_borrowed_only_while_bytes_are_in_it(void **state)
 	assert_int_equal(pipes_lent(st), 0);
 	stream_through(st, c.backend, c.client, 0, MUCH);
 	assert_int_equal(pipes_lent(st), 0);
-	assert_int_equal(stage_engine(st)->pipes.open_n, 1);
+	assert_int_equal(stage_engine(st)->host.pipes.open_n, 1);
 }
 
 static void a_stream_that_has_ended_borrows_none(void **state)
@@ -244,7 +244,7 @@ static void many_streams_share_few_pipes(void **state)
 		casts[n] = stage_relaying(st);
 	for (int n = 0; n < 20; n++)
 		stream_through(st, casts[n].client, casts[n].backend, 0, 100000);
-	assert_int_equal(stage_engine(st)->pipes.open_n, 1);
+	assert_int_equal(stage_engine(st)->host.pipes.open_n, 1);
 }
 
 /* The client takes nothing until sockets and pipe are full. */
@@ -319,9 +319,9 @@ static void without_a_pipe_the_lane_copies(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_false(down_of(c.s)->is_spliced);
 	assert_true(is_blocking(client_of(c.s)->fd));
-	assert_int_equal(stage_engine(st)->counters->bytes_copied, MUCH);
+	assert_int_equal(stage_engine(st)->host.counters->bytes_copied, MUCH);
 	stream_through(st, c.backend, c.client, MUCH, MUCH); /* and tries again */
-	assert_true(stage_engine(st)->counters->bytes_spliced > MUCH / 2);
+	assert_true(stage_engine(st)->host.counters->bytes_spliced > MUCH / 2);
 }
 
 /* Its own limit is as good as the process's: a lane copies until a pipe is free. */
@@ -331,20 +331,20 @@ static void over_the_budget_a_lane_copies(void **state)
 	struct cast slow = stage_relaying(st), c;
 	uint64_t copied;
 
-	stage_engine(st)->pipes.max = 1;
+	stage_engine(st)->host.pipes.max = 1;
 	fill(st, slow);
 	assert_int_equal(pipes_lent(st), 1);
 	c = stage_relaying(st);
-	copied = stage_engine(st)->counters->bytes_copied;
+	copied = stage_engine(st)->host.counters->bytes_copied;
 	stream_through(st, c.backend, c.client, 0, MUCH);
-	assert_int_equal(stage_engine(st)->counters->bytes_copied - copied, MUCH);
+	assert_int_equal(stage_engine(st)->host.counters->bytes_copied - copied, MUCH);
 	assert_true(is_blocking(client_of(c.s)->fd));
-	assert_int_equal(stage_engine(st)->pipes.open_n, 1);
+	assert_int_equal(stage_engine(st)->host.pipes.open_n, 1);
 	session_close(slow.s, CLOSE_IDLE, BY_RINGMAIN);
 	stage_run(st);
 	stream_through(st, c.backend, c.client, MUCH, MUCH);
 	assert_true(down_of(c.s)->is_spliced);
-	assert_int_equal(stage_engine(st)->pipes.open_n, 1);
+	assert_int_equal(stage_engine(st)->host.pipes.open_n, 1);
 }
 
 static void without_a_budget_all_is_copied(void **state)
@@ -355,7 +355,7 @@ static void without_a_budget_all_is_copied(void **state)
 	struct cast c = stage_relaying(st);
 
 	stream_through(st, c.backend, c.client, 0, MUCH);
-	assert_int_equal(stage_engine(st)->counters->bytes_copied, MUCH);
+	assert_int_equal(stage_engine(st)->host.counters->bytes_copied, MUCH);
 }
 
 /* ---- ends ---------------------------------------------------------------- */
@@ -401,9 +401,9 @@ static void one_stream_does_not_take_the_whole_turn(void **state)
 	uint64_t before;
 
 	assert_true(stream_send(c.backend, 5, 0, MUCH) > 0);
-	before = stage_engine(st)->counters->bytes_spliced;
+	before = stage_engine(st)->host.counters->bytes_spliced;
 	fake_perform(&backend_of(c.s)->recv);
-	assert_true(stage_engine(st)->counters->bytes_spliced - before < 2 * TURN_BYTES);
+	assert_true(stage_engine(st)->host.counters->bytes_spliced - before < 2 * TURN_BYTES);
 }
 
 int main(void)

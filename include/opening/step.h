@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef OPENING_STEP_H
+#define OPENING_STEP_H
+
+/* What the steps of an opening have in common: see opening.h. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/proxyhdr.h"
+#include "protocol/protocol.h"
+#include "protocol/step.h"
+#include "tls/stream.h"
+
+/* One backend's. All that it points to is its owner's, and lives during the call. */
+struct opening {
+	/* What is to be said. */
+	const struct proxyhdr *header;   /* NULL: no PROXY header */
+	const struct protocol *protocol; /* whose request for TLS goes first, or NULL */
+	struct tls_client *tls;          /* NULL: no TLS of our own */
+	const char *tls_name;            /* as tls_stream_connect() wants it */
+
+	/* Where it goes, and what stays. */
+	tls_send_fn *send;
+	void *owner;
+	struct tls_stream **stream;
+	uint64_t now_ms;
+
+	/* Of STEP_REFUSE: -EPROTO where the backend is to blame, or another -errno. */
+	int err;
+	const char *detail; /* or NULL; lives as long as the stream */
+};
+
+struct opening_step {
+	const char *name;
+	size_t (*wants)(const struct opening *opening); /* bytes at a time, at most */
+	bool is_costly;
+	bool (*is_wanted)(const struct opening *opening);
+	enum step_verdict (*begin)(struct opening *opening);
+	enum step_verdict (*received)(struct opening *opening, const uint8_t *bytes, size_t n);
+};
+
+extern const struct opening_step opening_proxy_header;
+extern const struct opening_step opening_tls_request;
+extern const struct opening_step opening_tls_connect;
+
+static inline enum step_verdict opening_fail(struct opening *opening, int err, const char *detail)
+{
+	opening->err = err;
+	opening->detail = detail;
+	return STEP_REFUSE;
+}
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STATE_REPORT_H
+#define STATE_REPORT_H
+
+/* What is told of a backend when its state changes: that, why, and for how long it was away. */
+
+#include <stdint.h>
+
+#include "balance/pool.h"
+#include "base/def.h"
+
+struct report {
+	enum health_change change;
+	int err;            /* the last failure, a negative errno; 0: it was none */
+	const char *detail; /* what more is known of that, or NULL */
+	unsigned answers;   /* of checks, so many in a row */
+	uint64_t now_ms;
+};
+
+/*
+ * Says so in the log, once for all workers. Its checks' changes come from one
+ * thread, that of its ejections from any.
+ */
+void report_change(struct pool *pool, struct backend *backend, const struct report *report);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef WORKER_ACCEPTOR_H
+#define WORKER_ACCEPTOR_H
+
+/*
+ * One listening socket of one worker. Accepts while there is room, pauses
+ * when there is none or the kernel has no descriptor to give, and hands a
+ * new socket over to another worker that has fewer sessions.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "base/log.h"
+#include "base/timer.h"
+#include "io/op.h"
+
+struct host;
+struct listener;
+struct message;
+
+struct acceptor_socket {
+	struct listener *listener;
+	int fd;
+	bool is_tcp;
+};
+
+struct acceptor {
+	struct host *host;
+	struct listener *listener;
+	int fd; /* -1: closed */
+	bool is_tcp;
+	bool is_closing;
+	int held_fd; /* accepted, but there was no room for it; -1: none */
+	uint32_t held_source;
+	struct io_op accept;
+	struct io_op cancel;
+	struct timer retry;
+	unsigned pause_ms; /* grows while the trouble lasts */
+	struct log_rate trouble;
+};
+
+void acceptor_open(struct acceptor *a, struct host *host, const struct acceptor_socket *socket);
+
+/* Goes on, if it paused for want of room. */
+void acceptor_resume(struct acceptor *a);
+
+/*
+ * Accepts no more. What waits in the backlog already becomes sessions, then
+ * the socket is closed; with ops in the kernel that takes another turn.
+ */
+void acceptor_close(struct acceptor *a);
+bool acceptor_is_closed(const struct acceptor *a);
+
+/* Takes a socket that another worker accepted, with its slot. */
+void acceptor_adopt(struct host *host, const struct message *message);
+
+#endif

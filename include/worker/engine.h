@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef WORKER_ENGINE_H
+#define WORKER_ENGINE_H
+
+/*
+ * One worker's loop, and all that it owns:
+ *
+ *   completions -> served by queues -> pushes -> timers -> handshakes -> buffers -> ends ...
+ *
+ * One thread creates, runs and destroys an engine. Other threads reach it by
+ * its inbox only.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "io/loop_reader.h"
+#include "session/host.h"
+#include "state/inbox.h"
+#include "state/reason.h"
+#include "worker/acceptor.h"
+
+#define ENGINE_MESSAGES_MAX 64 /* read at a time */
+
+struct engine_options {
+	struct runtime *runtime;
+	unsigned worker;
+	struct ring_options ring;
+	unsigned buffers;
+	unsigned pipes;
+	const struct acceptor_socket *sockets; /* to accept on; the engine takes them */
+	size_t sockets_n;
+	int inbox_fd; /* read end of its inbox; the engine takes it */
+};
+
+struct engine {
+	struct host host;
+	struct acceptor *acceptors;
+	size_t acceptors_n;
+	int inbox_fd;
+	struct loop_reader inbox;
+	struct message messages[ENGINE_MESSAGES_MAX];
+	enum worker_order obeyed; /* the last one */
+};
+
+/* On failure gives back everything it took, and in *ret_step the call that failed. */
+MUST_CHECK int engine_init(struct engine *engine, const struct engine_options *options,
+			   const char **ret_step);
+/* Begins to accept and to read its inbox; @options as they were. */
+void engine_start(struct engine *engine, const struct engine_options *options);
+/* It has ended its run, or was never started: then the listening sockets stay the caller's. */
+void engine_finish(struct engine *engine);
+
+/* Runs until it is drained or stopped and the last session has ended. 0 or -errno of the ring. */
+MUST_CHECK int engine_run(struct engine *engine);
+bool engine_is_over(const struct engine *engine);
+
+/* Accept nothing more; or that, and end every session. */
+void engine_drain(struct engine *engine);
+void engine_stop(struct engine *engine, enum close_reason why);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/control.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "check/checker.h"
+#include "io/loop_reader.h"
+#include "state/counters_log.h"
+#include "state/peers.h"
+#include "state/tls_contexts.h"
+#include "tls/problem.h"
+#include "tls/tickets.h"
+
+/* Checks of all backends at once fit; more wait in the ring's queue for a turn. */
+#define CONTROL_RING_ENTRIES 256
+
+/* Told to end every session, workers that work need some milliseconds, on a bad day a second. */
+#define STUCK_MS 5000
+
+enum control_state { CONTROL_RUNNING, CONTROL_DRAINING, CONTROL_STOPPING };
+
+struct control {
+	struct runtime *runtime;
+	struct sockets *sockets;
+	struct checker *checker;
+	struct loop loop;
+	enum control_state state;
+	struct timer tickets; /* for new keys of TLS session tickets */
+	struct timer drain;   /* set while draining has an end */
+	struct timer stuck;   /* set when everything should end at once */
+	const struct workers *workers;
+	unsigned ended; /* of them */
+	int error;      /* -errno: the process cannot go on */
+	int signal_fd;
+	struct loop_reader signals, ends;
+	struct signalfd_siginfo signal;
+	eventfd_t ended_now;
+};
+
+static void our_signals(sigset_t *ret_set)
+{
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGINT);
+	sigaddset(ret_set, SIGHUP);
+	sigaddset(ret_set, SIGUSR1);
+}
+
+int control_init(void)
+{
+	sigset_t set;
+
+	our_signals(&set);
+	/* Of a peer, or of a log that may grow no more (ulimit -f): the calls say so, too. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+		return -errno;
+	return -pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* ---- what signals mean --------------------------------------------------- */
+
+static void start_draining(struct control *c)
+{
+	uint64_t timeout_ms = c->runtime->config->global.drain_timeout_ms;
+	struct log_line line;
+
+	c->state = CONTROL_DRAINING;
+	if (timeout_ms > 0)
+		timer_set(&c->loop.timers, &c->drain, c->loop.now_ms + timeout_ms);
+	if (log_begin(&line, LOG_INFO, "draining")) {
+		log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
+		log_u64(&line, "drain_timeout_ms", timeout_ms);
+		log_end(&line);
+	}
+	sockets_remove_files(c->sockets);
+	peers_order(c->runtime, ORDER_DRAIN);
+}
+
+static void stop_now(struct control *c, enum worker_order order)
+{
+	struct log_line line;
+
+	c->state = CONTROL_STOPPING;
+	timer_stop(&c->loop.timers, &c->drain);
+	if (log_begin(&line, LOG_INFO, "ending all sessions")) {
+		log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
+		log_text(&line, "why", order == ORDER_STOP ? "second signal" : "drain_timeout");
+		log_end(&line);
+	}
+	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
+	peers_order(c->runtime, order);
+}
+
+static void on_stuck(struct timer *timer)
+{
+	container_of(timer, struct control, stuck)->error = -ETIMEDOUT;
+}
+
+static void on_drain_timeout(struct timer *timer)
+{
+	stop_now(container_of(timer, struct control, drain), ORDER_DRAIN_TIMEOUT);
+}
+
+static void on_tickets(struct timer *timer)
+{
+	struct control *c = container_of(timer, struct control, tickets);
+	struct tls_problems problems = { 0 };
+
+	if (tls_tickets_rotate(c->runtime->tls->tickets, &problems) < 0)
+		log_say(LOG_ERROR, "ticket_keys: %s: the keys stay as they were",
+			problems.n > 0 ? problems.at[0].text : "cannot be read");
+	tls_problems_finish(&problems);
+	timer_set(&c->loop.timers, &c->tickets, c->loop.now_ms + TLS_TICKET_LIFE_S * 1000ull);
+}
+
+static void obey(struct control *c, int signo)
+{
+	if (signo == SIGHUP)
+		log_say(LOG_WARN, "SIGHUP: there is no reload yet, nothing has changed; restart to "
+				  "read the configuration again");
+	else if (signo == SIGUSR1)
+		counters_log(c->runtime);
+	else if (c->state == CONTROL_RUNNING)
+		start_draining(c);
+	else if (c->state == CONTROL_DRAINING)
+		stop_now(c, ORDER_STOP);
+}
+
+/* ---- the loop ------------------------------------------------------------ */
+
+static bool is_over(const struct control *c)
+{
+	return c->ended >= c->runtime->workers_n;
+}
+
+/* Of a read that would fail for ever. */
+static void note_error(struct control *c, int err)
+{
+	if (err < 0 && err != -ECANCELED && err != -EINTR && err != -EAGAIN && c->error == 0)
+		c->error = err;
+}
+
+static void on_signal(struct loop_reader *reader, int res)
+{
+	struct control *c = container_of(reader, struct control, signals);
+
+	note_error(c, res);
+	if (res == sizeof(c->signal))
+		obey(c, (int)c->signal.ssi_signo);
+}
+
+static void on_ended(struct loop_reader *reader, int res)
+{
+	struct control *c = container_of(reader, struct control, ends);
+
+	note_error(c, res);
+	if (res == sizeof(c->ended_now))
+		c->ended += (unsigned)c->ended_now;
+	if (c->error == 0)
+		c->error = workers_error(c->workers);
+	if (is_over(c))
+		loop_reader_stop(&c->ends);
+}
+
+static void start_reading(struct control *c)
+{
+	c->signals = (struct loop_reader){
+		.loop = &c->loop,
+		.fd = c->signal_fd,
+		.bytes = &c->signal,
+		.room = sizeof(c->signal),
+		.arrived = on_signal,
+	};
+	c->ends = (struct loop_reader){
+		.loop = &c->loop,
+		.fd = c->workers->ended_fd,
+		.bytes = &c->ended_now,
+		.room = sizeof(c->ended_now),
+		.arrived = on_ended,
+	};
+	loop_reader_start(&c->signals);
+	loop_reader_start(&c->ends);
+}
+
+static int turn(struct control *c)
+{
+	int err = loop_turn(&c->loop);
+
+	return err < 0 ? err : c->error;
+}
+
+static int run_until_over(struct control *c)
+{
+	int err = 0;
+
+	start_reading(c);
+	while (err == 0 && !is_over(c))
+		err = turn(c);
+	if (err < 0)
+		return err;
+	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
+	checker_stop(c->checker);
+	loop_reader_stop(&c->signals);
+	while (err == 0 && (!checker_is_idle(c->checker) || !loop_reader_is_idle(&c->signals)))
+		err = turn(c);
+	return err;
+}
+
+/* It has buffers because a ring wants some; nothing is received here. */
+static const struct loop_hooks no_hooks = { 0 };
+
+static int open_loop(struct control *c, const struct ring_features *features, const char **ret_step)
+{
+	const struct loop_options options = {
+		.ring = {
+			.entries = CONTROL_RING_ENTRIES,
+			.completions = CONTROL_RING_ENTRIES * 4,
+			.buffers_offered = BUF_COUNT_MIN / 2,
+			.features = *features,
+		},
+		.buffers = BUF_COUNT_MIN,
+		.hooks = &no_hooks,
+	};
+
+	return loop_init(&c->loop, &options, ret_step);
+}
+
+static int open_signals(struct control *c, const char **ret_step)
+{
+	sigset_t set;
+
+	*ret_step = "signalfd";
+	our_signals(&set);
+	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return c->signal_fd < 0 ? -errno : 0;
+}
+
+static int open_parts(struct control *c, const struct ring_features *features,
+		      const char **ret_step)
+{
+	int err = open_signals(c, ret_step);
+
+	if (err < 0)
+		return err;
+	err = open_loop(c, features, ret_step);
+	if (err < 0)
+		goto fail;
+	*ret_step = "memory";
+	c->checker = checker_create(c->runtime, &c->loop);
+	if (c->checker)
+		return 0;
+	err = -ENOMEM;
+	loop_finish(&c->loop);
+fail:
+	close(c->signal_fd);
+	return err;
+}
+
+static void log_failed(const char *step, int err)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_ERROR, "the main thread cannot start"))
+		return;
+	log_text(&line, "call", step);
+	log_errno(&line, "error", err);
+	log_end(&line);
+}
+
+static void init_timers(struct control *c)
+{
+	timer_init(&c->drain, on_drain_timeout);
+	timer_init(&c->stuck, on_stuck);
+	timer_init(&c->tickets, on_tickets);
+	if (c->runtime->tls->tickets)
+		timer_set(&c->loop.timers, &c->tickets,
+			  c->loop.now_ms + TLS_TICKET_LIFE_S * 1000ull);
+}
+
+struct control *control_create(struct runtime *runtime, struct sockets *sockets,
+			       const struct ring_features *features, int *ret_err)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	const char *step = "memory";
+	int err = -ENOMEM;
+
+	if (!c)
+		goto fail;
+	c->runtime = runtime;
+	c->sockets = sockets;
+	err = open_parts(c, features, &step);
+	if (err < 0)
+		goto fail;
+	init_timers(c);
+	return c;
+fail:
+	log_failed(step, err);
+	free(c);
+	*ret_err = err;
+	return NULL;
+}
+
+int control_run(struct control *c, const struct workers *workers)
+{
+	int err;
+
+	c->workers = workers;
+	err = run_until_over(c);
+	if (err == 0)
+		counters_log(c->runtime); /* the workers have ended: to the last session */
+	return err;
+}
+
+void control_destroy(struct control *c)
+{
+	if (!c)
+		return;
+	checker_destroy(c->checker);
+	loop_finish(&c->loop);
+	close(c->signal_fd);
+	free(c);
+}

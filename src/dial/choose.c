@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dial/choose.h"
+
+#include "balance/stick.h"
+#include "dial/client_key.h"
+#include "session/host.h"
+
+void choose_prepare(struct session *s)
+{
+	const struct pool_config *config = pool_config(s->pool);
+
+	if (config->balance == BALANCE_MAGLEV && !client_key(s, &config->hash, &s->waiter.ask.key))
+		s->waiter.ask.key = s->id; /* nothing is known of it: anywhere */
+}
+
+static bool has_tries_left(const struct session *s)
+{
+	const struct pool_config *config = pool_config(s->pool);
+
+	return s->waiter.ask.tried_n < MIN(config->connect_tries_max, POOL_TRIES_MAX) &&
+	       s->host->loop.now_ms < s->dialing_ms + config->connect_total_ms;
+}
+
+static enum pool_answer take(struct session *s, struct backend *backend)
+{
+	if (!pool_take(s->pool, backend))
+		return POOL_NONE_READY;
+	s->backend = backend;
+	return POOL_PICKED;
+}
+
+/* Once: if that one fails, no other will do. POOL_ALL_FULL: later, perhaps. */
+static enum pool_answer take_pinned(struct session *s)
+{
+	if (s->waiter.ask.tried_n > 0)
+		return POOL_NONE_READY;
+	if (!pool_take_beyond(s->pool, s->pinned))
+		return POOL_ALL_FULL;
+	s->backend = s->pinned;
+	return POOL_PICKED;
+}
+
+/* ---- the stick table ----------------------------------------------------- */
+
+static struct stick *stick_of(const struct session *s)
+{
+	return runtime_sticky(s->host->runtime, s->pool);
+}
+
+static struct lru_key key_of(const struct session *s)
+{
+	return stick_key(stick_of(s), &s->sticky_key, sizeof(s->sticky_key));
+}
+
+/* Where the client was before, if it was somewhere and may go there again. */
+static bool take_sticky(struct session *s)
+{
+	struct backend *backend;
+	int index;
+
+	if (!stick_of(s) || s->waiter.ask.tried_n > 0 ||
+	    !client_key(s, &pool_config(s->pool)->stick, &s->sticky_key))
+		return false;
+	index = stick_find(stick_of(s), key_of(s), s->host->loop.now_ms);
+	backend = index >= 0 ? pool_backend(s->pool, (size_t)index) : NULL;
+	return backend && take(s, backend) == POOL_PICKED;
+}
+
+void choose_hold(struct session *s)
+{
+	if (stick_of(s) && s->sticky_key != 0)
+		s->sticky =
+			stick_hold(stick_of(s), key_of(s), s->backend->index, s->host->loop.now_ms);
+}
+
+void choose_release(struct session *s)
+{
+	if (s->sticky != LRU_NONE)
+		stick_release(stick_of(s), s->sticky, s->host->loop.now_ms);
+	s->sticky = LRU_NONE;
+}
+
+/* ---- all ----------------------------------------------------------------- */
+
+enum pool_answer choose_backend(struct session *s)
+{
+	enum pool_answer answer;
+
+	if (s->pinned)
+		return take_pinned(s);
+	if (!has_tries_left(s))
+		return POOL_NONE_READY;
+	if (take_sticky(s))
+		return POOL_PICKED;
+	answer = pool_pick_or_wait(s->pool, &s->waiter, s->host->loop.now_ms);
+	if (answer == POOL_PICKED)
+		s->backend = s->waiter.backend;
+	return answer;
+}

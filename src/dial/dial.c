@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One try is: choose -> socket -> connect -> opening -> the session relays. A
+ * try that fails gives back everything, waits for the kernel where it must,
+ * and makes room for the next.
+ */
+#include "dial/dial.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+#include "dial/attempt.h"
+#include "dial/cancel_fanout.h"
+#include "dial/choose.h"
+#include "dial/queued.h"
+#include "net/sock.h"
+#include "relay/tls_io.h"
+#include "session/conn_info.h"
+#include "session/early.h"
+#include "session/exit.h"
+#include "session/fd_reserve.h"
+#include "session/host.h"
+#include "session/side.h"
+#include "state/peers.h"
+#include "state/report.h"
+
+/* Addresses to connect from (source) that are tried for one backend. */
+#define LOCAL_ADDRS_TRIED_MAX 16
+
+/*
+ * While a session dials, or stands in the queue, what its client says stays in
+ * the client's socket. So often it is looked whether the client is still there.
+ */
+#define CLIENT_LOOK_MS 500
+
+/*
+ * How soon a unix socket with a full backlog is asked again: a quarter of the
+ * time that it has lasted, within these bounds.
+ */
+#define BACKLOG_PAUSE_MIN_MS 2
+#define BACKLOG_PAUSE_MAX_MS 50
+
+/* So often a request to cancel that waits for its turn at a backend looks whether it has come. */
+#define CANCEL_PAUSE_MS 10
+
+/* How long its client may take to read that it is over. */
+#define CANCEL_FLUSH_MS 1000
+
+static void dial_connect(struct session *s);
+static void dial_next(struct session *s);
+
+static struct side *backend_side(struct session *s)
+{
+	return &s->sides[SIDE_BACKEND];
+}
+
+static void set_timer(struct session *s, uint64_t due_ms)
+{
+	timer_set(&s->host->loop.timers, &s->timer, due_ms);
+}
+
+static uint64_t now_of(const struct session *s)
+{
+	return s->host->loop.now_ms;
+}
+
+static void set_look_timer(struct session *s, uint64_t until_ms)
+{
+	set_timer(s, MIN(until_ms, now_of(s) + CLIENT_LOOK_MS));
+}
+
+/* ---- the slot at a backend ----------------------------------------------- */
+
+/* To whoever waits for one. */
+static void give_back(struct session *s, struct backend *backend)
+{
+	if (backend == s->pinned)
+		pool_release_beyond(s->pool, backend);
+	else
+		pool_release(s->pool, backend);
+	peers_serve_queue(s->host->runtime, s->pool, now_of(s));
+}
+
+void dial_release(struct session *s)
+{
+	if (s->backend)
+		give_back(s, s->backend);
+	s->backend = NULL;
+}
+
+/* ---- the end of a try ---------------------------------------------------- */
+
+static void note_result(struct session *s, int err)
+{
+	struct pool_counters *c = session_pool_counters(s);
+	struct report report = {
+		.err = err,
+		.detail = err == -EPROTO ? s->detail : NULL,
+		.now_ms = now_of(s),
+	};
+
+	report.change = pool_on_connect(s->pool, s->backend, health_result_of(err), report.now_ms);
+	counters_add(err < 0 ? &c->failed[reason_of_connect(err)] : &c->connected, 1);
+	if (report.change != HEALTH_SAME)
+		report_change(s->pool, s->backend, &report);
+}
+
+/* Has the address that was connected from run out of ports, and is there another one? */
+static bool has_another_local_addr(struct session *s)
+{
+	size_t addrs = MIN(pool_config(s->pool)->local_addrs_n, LOCAL_ADDRS_TRIED_MAX);
+
+	if (s->dial_error == -EADDRNOTAVAIL && ++s->local_addrs_failed < addrs)
+		return true;
+	s->local_addrs_failed = 0;
+	return false;
+}
+
+static void close_cancelled(struct session *s)
+{
+	s->lanes[LANE_DOWN].is_clean = true; /* nothing more is to be said */
+	s->detail = cancel_fanout_detail(s);
+	session_close(s, CLOSE_DONE, BY_BACKEND);
+}
+
+/* The client hears that it is over; in TLS that is a message, which is sent first. */
+static void finish_cancel(struct session *s)
+{
+	struct side *client = &s->sides[SIDE_CLIENT];
+
+	s->waiter.ask.tried_n = 0; /* no try has failed */
+	if (client->tls && tls_io_close(client) != TLS_IO_MORE) {
+		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
+		return;
+	}
+	if (!client->tls || !side_push(client)) {
+		close_cancelled(s);
+		return;
+	}
+	s->protocol->is_told = true;
+	set_timer(s, now_of(s) + CANCEL_FLUSH_MS);
+}
+
+/* This backend will not do: never again for this session, and on to the next. */
+static void abandon_try(struct session *s)
+{
+	struct side *side = backend_side(s);
+
+	side_cancel(side);
+	if (side_has_ops(side))
+		return;
+	s->is_abandoning = false;
+	side_abandon(side);
+	if (has_another_local_addr(s)) {
+		dial_connect(s);
+		return;
+	}
+	note_result(s, s->dial_error);
+	s->waiter.ask.tried[s->waiter.ask.tried_n++] = (uint16_t)s->backend->index;
+	dial_release(s);
+	if (cancel_fanout_is_on(s) && !cancel_fanout_goes_on(s))
+		finish_cancel(s);
+	else
+		dial_next(s);
+}
+
+/* It is over with this backend, for 0 after all went well. */
+static void end_try(struct session *s, int err)
+{
+	CHECK(!s->is_abandoning);
+	s->is_abandoning = true;
+	s->dial_error = err;
+	list_remove(&s->turn);
+	timer_stop(&s->host->loop.timers, &s->timer);
+	abandon_try(s);
+}
+
+static void dial_failed(struct session *s, int err)
+{
+	enum close_reason why = reason_of_connect(err);
+
+	CHECK(s->phase == SESSION_DIALING);
+	if (s->is_abandoning)
+		return;
+	if (why == CLOSE_NO_RESOURCES || why == CLOSE_CONNECT_FAILED)
+		conn_info_note_detail(s, strerrorname_np(-err));
+	end_try(s, err);
+}
+
+/* At the beginning of each handler of the backend's ops: true when the try is over. */
+static bool is_over(struct session *s)
+{
+	bool was_abandoning = s->is_abandoning;
+
+	if (was_abandoning)
+		abandon_try(s);
+	return was_abandoning;
+}
+
+/* ---- one try ------------------------------------------------------------- */
+
+static void tell_cancel(struct session *s)
+{
+	int err = cancel_fanout_tell(s);
+
+	if (err < 0) {
+		dial_failed(s, err);
+		return;
+	}
+	if (!s->protocol->is_fanout) { /* nobody waits behind this one, which may be busy */
+		s->try_until_ms = cancel_fanout_until_ms(s);
+		set_look_timer(s, s->try_until_ms);
+	}
+	(void)side_push(backend_side(s));
+	s->protocol->is_sent = true;
+	side_wait_readable(backend_side(s));
+}
+
+static void dial_done(struct session *s)
+{
+	if (cancel_fanout_is_on(s)) {
+		tell_cancel(s);
+		return;
+	}
+	timer_stop(&s->host->loop.timers, &s->timer);
+	note_result(s, 0);
+	s->dial_error = 0;
+	s->detail = NULL;
+	choose_hold(s);
+	session_enter(s, SESSION_RELAYING);
+}
+
+static void act(struct session *s, enum step_verdict verdict, const struct opening *opening)
+{
+	(void)side_push(backend_side(s));
+	if (verdict == STEP_READY) {
+		dial_done(s);
+	} else if (verdict == STEP_REFUSE) {
+		if (opening->detail)
+			conn_info_note_detail(s, opening->detail);
+		dial_failed(s, opening->err);
+	} else {
+		side_wait_readable(backend_side(s));
+	}
+}
+
+/* The buffer outlives what is made of it: of TLS some may be left for the relay. */
+static void read_opening(struct session *s)
+{
+	struct buf_pool *pool = &s->host->loop.bufs;
+	struct buf *buf = buf_get_or_piece(pool, early_share(s));
+	int n = -ENOMEM;
+
+	if (buf)
+		n = sock_read(backend_side(s)->fd, buf->bytes,
+			      (uint32_t)MIN(attempt_wants(s), buf_room(buf)));
+	if (n > 0) {
+		struct opening opening;
+		enum step_verdict verdict = attempt_received(s, buf->bytes, (size_t)n, &opening);
+
+		act(s, verdict, &opening);
+	} else if (n == -EAGAIN || n == -EINTR) {
+		side_wait_readable(backend_side(s));
+	} else {
+		dial_failed(s, n < 0 ? n : -ECONNRESET);
+	}
+	if (buf)
+		buf_put(pool, buf);
+}
+
+/* PostgreSQL has nothing to say to it, TLS may have; and hangs up once it has passed it on. */
+static void look_for_hang_up(struct session *s)
+{
+	struct side *side = backend_side(s);
+	char unheard[4096];
+	ssize_t n = recv(side->fd, unheard, sizeof(unheard), MSG_DONTWAIT);
+
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		side_wait_readable(side);
+	else
+		end_try(s, n < 0 ? -errno : 0);
+}
+
+static void connect_now(struct session *s)
+{
+	s->is_backlog_full = false;
+	side_connect(backend_side(s), &s->backend->config->addr);
+	set_look_timer(s, s->try_until_ms);
+}
+
+/* The kernel tells nobody when there is room in a unix socket's backlog. */
+static void connect_later(struct session *s)
+{
+	uint64_t pause_ms = (now_of(s) - s->dialing_ms) / 4;
+
+	pause_ms = MIN(MAX(pause_ms, BACKLOG_PAUSE_MIN_MS), BACKLOG_PAUSE_MAX_MS);
+	set_timer(s, MIN(now_of(s) + pause_ms, s->try_until_ms));
+}
+
+static void wait_for_fd(struct session *s)
+{
+	fd_reserve_wait(s);
+	s->is_backlog_full = false;
+	s->try_until_ms = TIMER_NEVER;
+	set_look_timer(s, s->try_until_ms);
+}
+
+static void dial_connect(struct session *s)
+{
+	const struct pool_config *pool = pool_config(s->pool);
+	int fd, err;
+
+	do
+		err = attempt_open(s, &fd);
+	while (fd_is_want(err) && fd_reserve_make_room(s->host));
+	if (fd_is_want(err)) {
+		wait_for_fd(s);
+		return;
+	}
+	if (err < 0) {
+		dial_failed(s, err);
+		return;
+	}
+	if (cancel_fanout_is_on(s))
+		s->protocol->is_sent = false;
+	s->try_until_ms =
+		MIN(now_of(s) + pool->connect_timeout_ms, s->dialing_ms + pool->connect_total_ms);
+	side_open(backend_side(s), fd, !addr_is_unix(&s->backend->config->addr));
+	connect_now(s);
+}
+
+static void dial_on_connected(struct side *side, int err)
+{
+	struct session *s = side_session(side);
+	enum step_verdict verdict;
+	struct opening opening;
+
+	if (is_over(s))
+		return;
+	s->is_backlog_full = err == -EAGAIN && !side->is_tcp;
+	if (s->is_backlog_full) {
+		connect_later(s);
+		return;
+	}
+	if (err == 0 && sock_is_self_connected(side->fd, &s->backend->config->addr))
+		err = -ECONNREFUSED; /* by nobody who listens there */
+	if (err < 0) {
+		dial_failed(s, err);
+		return;
+	}
+	verdict = attempt_begin(s, &opening);
+	act(s, verdict, &opening);
+}
+
+/* ---- all tries ----------------------------------------------------------- */
+
+static void give_up(struct session *s, enum pool_answer answer)
+{
+	if (s->dial_error < 0)
+		session_close(s, reason_of_connect(s->dial_error), BY_RINGMAIN);
+	else if (answer == POOL_ALL_FULL)
+		session_close(s, CLOSE_BACKENDS_FULL, BY_RINGMAIN);
+	else
+		session_close(s, CLOSE_NO_BACKEND, BY_RINGMAIN);
+}
+
+/*
+ * The one backend that a request to cancel wants has as many as it may. Half
+ * of the time is for waiting and half for the backend: else all who wait would
+ * connect in the last moments, one after the other, and be heard by nobody.
+ */
+static void wait_to_cancel(struct session *s)
+{
+	uint64_t until_ms = s->dialing_ms + pool_config(s->pool)->connect_total_ms / 2;
+
+	if (now_of(s) < until_ms) {
+		set_timer(s, MIN(now_of(s) + CANCEL_PAUSE_MS, until_ms));
+		return;
+	}
+	s->detail = "too many cancel requests at once";
+	session_close(s, CLOSE_BACKENDS_FULL, BY_RINGMAIN);
+}
+
+static void wait_in_queue(struct session *s)
+{
+	s->is_queued = true;
+	set_look_timer(s, s->waiter.node.deadline_ms);
+	queued_watch_client(s);
+}
+
+static void dial_next(struct session *s)
+{
+	enum pool_answer answer = choose_backend(s);
+
+	if (!s->pinned && (answer == POOL_ALL_FULL || answer == POOL_WAITING))
+		pool_alert_note_full(runtime_alert(s->host->runtime, s->pool), now_of(s));
+	if (s->backend)
+		dial_connect(s);
+	else if (answer == POOL_WAITING)
+		wait_in_queue(s);
+	else if (answer == POOL_ALL_FULL && s->pinned)
+		wait_to_cancel(s);
+	else
+		give_up(s, answer);
+}
+
+static void dial_entered(struct session *s)
+{
+	s->dialing_ms = now_of(s);
+	if (cancel_fanout_is_on(s))
+		cancel_fanout_begin(s);
+	if (!s->pool) {
+		s->detail = "a cancel request of no session";
+		session_close(s, CLOSE_REFUSED, BY_RINGMAIN);
+		return;
+	}
+	choose_prepare(s);
+	dial_next(s);
+}
+
+void dial_served(struct session *s)
+{
+	struct backend *backend = s->waiter.backend;
+
+	CHECK(s->is_queued);
+	s->is_queued = false;
+	if (s->phase == SESSION_CLOSING) {
+		give_back(s, backend);
+		session_handlers(s)->returned(s);
+		return;
+	}
+	s->dialing_ms = now_of(s); /* the time in the queue had its own limit */
+	s->backend = backend;
+	dial_connect(s);
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+/* What was late: the backend, or we, who have its answer and did not come to read it? */
+static void try_timed_out(struct session *s)
+{
+	bool is_ours = !list_is_empty(&s->turn);
+
+	if (s->is_backlog_full)
+		conn_info_note_detail(s, "the backlog is full");
+	dial_failed(s, is_ours ? -ENOBUFS : -ETIMEDOUT);
+}
+
+static void look_at_client(struct session *s, uint64_t until_ms)
+{
+	if (sock_is_gone(s->sides[SIDE_CLIENT].fd))
+		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
+	else if (s->is_backlog_full && !s->is_queued)
+		connect_now(s);
+	else
+		set_look_timer(s, until_ms);
+}
+
+static void dial_timed_out(struct session *s)
+{
+	uint64_t until_ms = s->is_queued ? s->waiter.node.deadline_ms : s->try_until_ms;
+
+	if (cancel_fanout_is_on(s) && s->protocol->is_told)
+		close_cancelled(s);
+	else if (!s->is_queued && !s->backend) /* a request to cancel waits for its turn */
+		dial_next(s);
+	else if (now_of(s) < until_ms)
+		look_at_client(s, until_ms);
+	else if (s->is_queued)
+		session_close(s, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
+	else
+		try_timed_out(s);
+}
+
+/* ---- what the ops have come to ------------------------------------------- */
+
+static void backend_is_readable(struct session *s, int err)
+{
+	if (is_over(s))
+		return;
+	if (err < 0 && err != -EINTR && err != -EAGAIN)
+		dial_failed(s, err);
+	else if (cancel_fanout_is_on(s) && s->protocol->is_sent)
+		look_for_hang_up(s);
+	else if (opening_is_costly(s->step))
+		session_wait_for_turn(s, true);
+	else
+		read_opening(s);
+}
+
+static void dial_on_readable(struct side *side, int err)
+{
+	struct session *s = side_session(side);
+
+	if (side->index == SIDE_BACKEND)
+		backend_is_readable(s, err);
+	else if (s->is_queued)
+		queued_look_at_client(s);
+}
+
+static void client_was_sent(struct side *client, int res)
+{
+	struct session *s = side_session(client);
+
+	if (res < 0 && res != -EINTR)
+		session_peer_failed(client, res);
+	else if (!side_push(client) && s->protocol && s->protocol->is_told)
+		close_cancelled(s);
+}
+
+static void dial_on_sent(struct side *side, int res)
+{
+	struct session *s = side_session(side);
+
+	if (side->index == SIDE_CLIENT)
+		client_was_sent(side, res);
+	else if (is_over(s))
+		return;
+	else if (res < 0 && res != -EINTR)
+		dial_failed(s, res);
+	else
+		(void)side_push(side);
+}
+
+static void dial_returned(struct session *s)
+{
+	if (s->is_abandoning)
+		abandon_try(s);
+}
+
+/* There may be a file again for the socket that could not be opened. */
+static void dial_resumed(struct side *side)
+{
+	struct session *s = side_session(side);
+
+	s->dialing_ms = now_of(s); /* nor is this the backends' time */
+	dial_connect(s);
+}
+
+const struct phase_handlers dial_handlers = {
+	.entered = dial_entered,
+	.timed_out = dial_timed_out,
+	.turn_came = read_opening,
+	.readable = dial_on_readable,
+	.connected = dial_on_connected,
+	.sent = dial_on_sent,
+	.returned = dial_returned,
+	.resumed = dial_resumed,
+};

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The runner of the steps: it reads what the client sends, gives it to the
+ * step whose turn it is, and does what that answers.
+ */
+#include "preread/preread.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+#include "net/sock.h"
+#include "preread/step.h"
+#include "preread/waiting.h"
+#include "relay/lane.h"
+#include "session/early.h"
+#include "session/exit.h"
+#include "session/side.h"
+#include "state/cancel_keys.h"
+#include "tls/stream.h"
+
+/* How long a client that was refused may take to read why. */
+#define ERROR_FLUSH_MS 1000
+
+static const struct preread_step *const steps[] = {
+	&preread_proxy_header, &preread_plaintext,  &preread_client_hello,
+	&preread_tls_accept,   &preread_inside_tls,
+};
+
+/* Instead of a step: the error is being sent, and what still comes is dropped. */
+#define STEP_REFUSED 15
+
+static struct side *client_side(struct session *s)
+{
+	return &s->sides[SIDE_CLIENT];
+}
+
+static bool is_refused(const struct session *s)
+{
+	return s->step == STEP_REFUSED;
+}
+
+/* NULL: there is none left. */
+static const struct preread_step *step_of(const struct session *s)
+{
+	return s->step < ARRAY_LEN(steps) ? steps[s->step] : NULL;
+}
+
+/* ---- steps --------------------------------------------------------------- */
+
+static void set_deadline(struct session *s)
+{
+	const struct listener_config *config = s->listener->config;
+	uint64_t allowed_ms = step_of(s) == &preread_proxy_header ? config->proxy_timeout_ms
+								  : config->handshake_timeout_ms;
+
+	timer_set(&s->host->loop.timers, &s->timer, s->host->loop.now_ms + allowed_ms);
+}
+
+/* The next one that this listener wants, from @first on. */
+static void go_to_step(struct session *s, unsigned first)
+{
+	unsigned n = first;
+
+	while (n < ARRAY_LEN(steps) && !steps[n]->is_wanted(s->listener))
+		n++;
+	s->step = n & 0xf;
+}
+
+/* All is known: to a backend of its pool. */
+static void finish(struct session *s)
+{
+	const struct pool_config *own = s->listener->config->pool;
+
+	if (!s->pool && own)
+		s->pool = runtime_pool(s->host->runtime, own);
+	list_remove(&s->turn);
+	timer_stop(&s->host->loop.timers, &s->timer);
+	early_keep(s);
+	session_enter(s, SESSION_DIALING);
+}
+
+static void wait_for_client(struct session *s)
+{
+	waiting_for_client(s);
+	side_wait_readable(client_side(s));
+}
+
+static const struct {
+	enum close_reason why;
+	enum close_by by;
+} refusals[] = {
+	[STEP_AGAINST_RULES] = { CLOSE_REFUSED, BY_RINGMAIN },
+	[STEP_MALFORMED] = { CLOSE_BAD_PREREAD, BY_CLIENT },
+	[STEP_TLS_FAILED] = { CLOSE_CLIENT_TLS, BY_CLIENT },
+	[STEP_PEER_LEFT] = { CLOSE_CLIENT_LEFT, BY_CLIENT },
+	[STEP_NO_MEMORY] = { CLOSE_NO_RESOURCES, BY_RINGMAIN },
+};
+
+/* If there is something to say, it is sent before the connection ends, and not with a reset. */
+static void refuse(struct session *s, const struct step_answer *answer)
+{
+	enum close_reason why = refusals[answer->refusal].why;
+	enum close_by by = refusals[answer->refusal].by;
+
+	s->detail = answer->detail;
+	if (why == CLOSE_NO_RESOURCES || why == CLOSE_CLIENT_LEFT || !side_push(client_side(s))) {
+		session_close(s, why, by);
+		return;
+	}
+	session_note_end(s, why, by);
+	early_drop(s);
+	s->step = STEP_REFUSED;
+	timer_set(&s->host->loop.timers, &s->timer, s->host->loop.now_ms + ERROR_FLUSH_MS);
+	if (!client_side(s)->recv.in_kernel)
+		wait_for_client(s);
+}
+
+static void note_cancel(struct session *s, const struct step_answer *answer)
+{
+	const struct cancel_keys *keys = s->host->runtime->cancel_keys;
+
+	s->protocol->is_cancel = true;
+	s->protocol->cancel_hash = cancel_keys_hash(keys, &answer->cancel_key);
+	s->protocol->cancel_bytes = (uint16_t)answer->cancel_bytes;
+}
+
+static void say(struct session *s, const struct step_answer *answer)
+{
+	struct side *client = client_side(s);
+
+	if (answer->say_bytes > 0 && side_append(client, answer->say, answer->say_bytes) == 0)
+		(void)side_push(client);
+}
+
+static void go_on_after(struct session *s)
+{
+	bool was_introduced = step_of(s) == &preread_proxy_header;
+
+	go_to_step(s, s->step + 1u);
+	if (was_introduced && step_of(s))
+		set_deadline(s);
+}
+
+/* Acts on what a step said. True when the next one can look at what has come. */
+static bool act(struct session *s, enum step_verdict verdict, const struct step_answer *answer)
+{
+	if (answer->used > 0)
+		early_used(s, answer->used);
+	say(s, answer);
+	switch (verdict) {
+	case STEP_MORE:
+		return answer->used > 0;
+	case STEP_NEXT:
+		go_on_after(s);
+		return true;
+	case STEP_READY:
+		if (answer->is_cancel)
+			note_cancel(s, answer);
+		finish(s);
+		return false;
+	case STEP_REFUSE:
+		refuse(s, answer);
+		return false;
+	}
+	return false;
+}
+
+/* To its turn: at once, or when handshake_rate allows one more to begin. */
+static void wait_for_turn(struct session *s)
+{
+	list_remove(&s->turn);
+	early_keep(s);
+	if (!waiting_for_rate(s))
+		waiting_for_turn(s);
+}
+
+static void refuse_too_long(struct session *s)
+{
+	struct step_answer answer = { 0 };
+
+	preread_refuse(&answer, STEP_MALFORMED,
+		       "too many bytes before the first message was whole");
+	refuse(s, &answer);
+}
+
+/* Works on what has come, until a step wants more or there is none left. */
+static void run(struct session *s)
+{
+	bool goes_on = true;
+
+	while (goes_on && step_of(s) && !step_of(s)->is_costly && early_n(s) > 0) {
+		const struct preread_input in = {
+			.bytes = early_bytes(s),
+			.n = early_n(s),
+			.is_cut = s->early.head->next,
+		};
+		struct step_answer answer = { 0 };
+		enum step_verdict verdict = step_of(s)->read(s, &in, &answer);
+
+		goes_on = act(s, verdict, &answer);
+	}
+	if (s->phase != SESSION_PREREAD || is_refused(s))
+		return;
+	if (!step_of(s))
+		finish(s);
+	else if (step_of(s)->is_costly && early_n(s) > 0)
+		wait_for_turn(s);
+	else if (early_n(s) == BUF_BYTES)
+		refuse_too_long(s);
+	else if (!client_side(s)->recv.in_kernel)
+		wait_for_client(s);
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static void read_failed(struct session *s, int res)
+{
+	if (res == -ENOMEM)
+		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
+	else if (res == -EINTR || res == -EAGAIN)
+		wait_for_client(s);
+	else if (is_refused(s))
+		session_close(s, s->why, s->by);
+	else
+		session_close(s, res == 0 ? CLOSE_CLIENT_LEFT : CLOSE_CLIENT_RESET, BY_CLIENT);
+}
+
+/* Gives a buffer with what has come of TLS, or NULL: nothing, and that was seen to. */
+static struct buf *read_ciphertext(struct session *s)
+{
+	struct buf_pool *pool = &s->host->loop.bufs;
+	struct buf *buf = buf_get_or_piece(pool, early_share(s));
+	int n = buf ? sock_read(client_side(s)->fd, buf->bytes, buf_room(buf)) : -ENOMEM;
+
+	if (n > 0) {
+		s->active_ms = s->host->loop.now_ms;
+		buf->end = (uint32_t)n;
+		return buf;
+	}
+	if (buf)
+		buf_put(pool, buf);
+	read_failed(s, n);
+	return NULL;
+}
+
+static void read_inside_tls(struct session *s)
+{
+	struct buf *buf = read_ciphertext(s);
+
+	if (!buf)
+		return;
+	lane_decrypt(&s->lanes[LANE_UP], buf->bytes, buf_filled(buf));
+	buf_put(&s->host->loop.bufs, buf);
+	if (s->phase == SESSION_PREREAD)
+		run(s);
+}
+
+static void read_in_clear(struct session *s)
+{
+	int n = early_read(s, MAX(early_room(s, (uint32_t)(BUF_BYTES - early_n(s))), 1));
+
+	if (n <= 0) {
+		read_failed(s, n);
+		return;
+	}
+	s->active_ms = s->host->loop.now_ms;
+	if (is_refused(s)) {
+		early_drop(s);
+		wait_for_client(s);
+	} else {
+		run(s);
+	}
+}
+
+static void on_input(struct session *s)
+{
+	if (early_room(s, (uint32_t)(BUF_BYTES - early_n(s))) == 0) {
+		waiting_for_memory(s);
+		return;
+	}
+	list_remove(&s->turn);
+	if (step_of(s) && step_of(s)->is_costly && client_side(s)->tls)
+		waiting_for_turn(s);
+	else if (client_side(s)->is_tls_ready && !is_refused(s))
+		read_inside_tls(s);
+	else
+		read_in_clear(s);
+}
+
+static void preread_on_readable(struct side *side, int err)
+{
+	struct session *s = side_session(side);
+
+	if (err < 0)
+		read_failed(s, err);
+	else
+		on_input(s);
+}
+
+/* ---- the costly step ----------------------------------------------------- */
+
+static void work(struct session *s, struct buf *buf)
+{
+	const struct preread_input in = {
+		.bytes = (const uint8_t *)buf->bytes + buf->start,
+		.n = buf_filled(buf),
+	};
+	struct step_answer answer = { 0 };
+	enum step_verdict verdict = step_of(s)->read(s, &in, &answer);
+	struct side *client = client_side(s);
+
+	(void)side_push(client);
+	if (verdict == STEP_NEXT && tls_stream_input_left(client->tls) > 0)
+		lane_decrypt(&s->lanes[LANE_UP], NULL, 0);
+	if (s->phase == SESSION_PREREAD)
+		(void)act(s, verdict, &answer);
+	buf_put(&s->host->loop.bufs, buf);
+	if (s->phase == SESSION_PREREAD && !is_refused(s))
+		run(s);
+}
+
+static void preread_turn_came(struct session *s)
+{
+	struct buf *buf;
+
+	CHECK(step_of(s) && step_of(s)->is_costly);
+	if (client_side(s)->tls)
+		buf = read_ciphertext(s);
+	else
+		buf = waiting_client_left(s) ? NULL : buf_queue_take(&s->early);
+	if (buf)
+		work(s, buf);
+}
+
+/* ---- what else happens --------------------------------------------------- */
+
+static void preread_on_sent(struct side *side, int res)
+{
+	struct session *s = side_session(side);
+
+	if (res < 0 && res != -EINTR) {
+		session_peer_failed(side, res);
+		return;
+	}
+	if (side_push(side) || !is_refused(s))
+		return;
+	(void)shutdown(side->fd, SHUT_WR);
+	s->lanes[LANE_DOWN].is_clean = true; /* it has all of what was said */
+}
+
+/* Whose fault it is that it was not over in time. */
+static void preread_timed_out(struct session *s)
+{
+	const char *ours = waiting_reason(s);
+
+	if (ours)
+		s->detail = ours;
+	session_close(s, CLOSE_PREREAD_TIMEOUT, ours ? BY_RINGMAIN : BY_CLIENT);
+}
+
+static void preread_returned(struct session *s)
+{
+	(void)s; /* nothing is cancelled here */
+}
+
+void preread_work(struct host *host)
+{
+	struct list *next;
+
+	for (struct list *node = host->waiting_busy.next; node != &host->waiting_busy;
+	     node = next) {
+		struct waiting *w = container_of(node, struct waiting, busy);
+		struct session *s;
+
+		next = node->next;
+		while ((s = waiting_next_by_rate(w)))
+			waiting_for_turn(s);
+		while ((s = waiting_next_unread(w)))
+			on_input(s);
+		waiting_settle(w);
+	}
+}
+
+/* ---- the beginning ------------------------------------------------------- */
+
+/* False when the session is over: there is no memory for it. */
+static bool prepare_protocol(struct session *s)
+{
+	if (!s->listener->protocol)
+		return true;
+	s->protocol = slab_get(&s->host->states);
+	if (s->protocol)
+		return true;
+	session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
+	return false;
+}
+
+/* False when the session is over: it expects a header of somebody else. */
+static bool may_introduce(struct session *s)
+{
+	if (s->client.len == 0) { /* it has gone already */
+		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
+		return false;
+	}
+	if (preread_is_trusted(s))
+		return true;
+	s->detail = "not in proxy_from";
+	session_close(s, CLOSE_REFUSED, BY_RINGMAIN);
+	return false;
+}
+
+static void preread_entered(struct session *s)
+{
+	if (!prepare_protocol(s))
+		return;
+	go_to_step(s, 0);
+	if (!step_of(s)) {
+		finish(s);
+		return;
+	}
+	set_deadline(s);
+	if (step_of(s) != &preread_proxy_header || may_introduce(s))
+		wait_for_client(s);
+}
+
+const struct phase_handlers preread_handlers = {
+	.entered = preread_entered,
+	.timed_out = preread_timed_out,
+	.turn_came = preread_turn_came,
+	.readable = preread_on_readable,
+	.sent = preread_on_sent,
+	.returned = preread_returned,
+};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "protocol/registry.h"
+
+#include "protocol/postgres.h"
+
+static const struct protocol *const protocols[PROTOCOLS] = {
+	[PROTOCOL_ANY] = NULL,
+	[PROTOCOL_POSTGRES] = &protocol_postgres,
+};
+
+const struct protocol *protocol_of(enum protocol_kind kind)
+{
+	return protocols[kind];
+}
+
+bool protocol_hides_keys(const struct listener_config *config)
+{
+	const struct protocol *protocol = protocol_of(config->protocol);
+
+	return protocol && protocol->watch && config->tls == TLS_MODE_PASSTHROUGH;
+}

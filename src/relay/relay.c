@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A quiet session is looked at with poll(2), in two cases in which the ring
+ * does not tell that a side died. A side that has ended its stream is not
+ * received from any more, and a ring's poll always includes POLLRDHUP, which
+ * is true there. And a multishot receive that found bytes waits for the next
+ * wake-up, which never comes when the reset arrived together with the bytes
+ * (the kernel makes up for that after a FIN: tcp_inq_hint(), not after a RST).
+ */
+#include "relay/relay.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "net/sock.h"
+#include "relay/deadline.h"
+#include "relay/lane.h"
+#include "relay/watch.h"
+#include "session/early.h"
+#include "session/exit.h"
+#include "session/host.h"
+#include "session/liveness.h"
+#include "session/side.h"
+#include "tls/stream.h"
+
+/* ---- the beginning ------------------------------------------------------- */
+
+/* While it dialed nothing was received: what has come since is no silence. */
+static void note_unread_word(struct session *s)
+{
+	if (s->listener->config->first_byte_timeout_ms > 0 && !s->has_spoken)
+		s->has_spoken = sock_unread_bytes(s->sides[SIDE_CLIENT].fd) > 0;
+}
+
+/* What waits to be sent now is ringmain's own: a PROXY header, an answer. */
+static void note_own_bytes(struct side *side)
+{
+	side->own_bytes = (uint16_t)(side->tls ? 0 : side->out.bytes);
+}
+
+static void deliver_early(struct session *s)
+{
+	struct buf *buf;
+
+	while ((buf = buf_queue_take(&s->early)))
+		lane_deliver(&s->lanes[LANE_UP], buf);
+}
+
+/* The last bytes of the backend's handshake may have brought some of the stream. */
+static void read_rest(struct lane *lane)
+{
+	struct side *from = lane_from(lane);
+
+	if (from->tls && tls_stream_input_left(from->tls) > 0)
+		lane_decrypt(lane, NULL, 0);
+}
+
+static void relay_entered(struct session *s)
+{
+	s->active_ms = s->connected_ms = s->host->loop.now_ms;
+	liveness_start(s);
+	watch_start(s);
+	for (int n = 0; n < SIDES; n++)
+		note_own_bytes(&s->sides[n]);
+	deliver_early(s);
+	if (s->phase != SESSION_RELAYING)
+		return;
+	note_unread_word(s);
+	deadline_set(s);
+	read_rest(&s->lanes[LANE_DOWN]);
+	lane_push(&s->lanes[LANE_DOWN]);
+	lane_pull(&s->lanes[LANE_DOWN]);
+	lane_push(&s->lanes[LANE_UP]);
+	lane_pull(&s->lanes[LANE_UP]);
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+/*
+ * It has lasted: sets the socket options by which the death of a silent
+ * backend is noticed. Short sessions, of which there may be many in a second,
+ * are spared the calls.
+ */
+static void establish(struct session *s)
+{
+	const struct sock_options options = { .keepalive = s->listener->config->keepalive };
+	const char *step;
+
+	s->is_established = true;
+	/* Without them a dead backend is noticed later, by the idle timer: no reason to end. */
+	(void)!sock_set_options(s->sides[SIDE_BACKEND].fd, &s->backend->config->addr, &options,
+				&step);
+}
+
+/* When nothing more can come, what had come is read to its end, and then the lane ends. */
+static void look_for_silent_peer(struct session *s)
+{
+	struct side *dead = liveness_look(s);
+
+	if (!dead)
+		return;
+	(void)shutdown(dead->fd, SHUT_RD);
+	lane_side_died(dead, -ETIMEDOUT, false);
+}
+
+/* What came before the end has been delivered, or had its time. */
+static void look_at_delivery(struct session *s)
+{
+	if (deadline_is_past_delivery(s)) {
+		session_close(s, s->why, s->by);
+		return;
+	}
+	deadline_set(s);
+	for (int n = 0; n < LANES && s->phase == SESSION_RELAYING; n++)
+		lane_push(&s->lanes[n]);
+}
+
+/* Gives a side whose connection has an error that no op was told, or NULL. */
+static struct side *find_dead_side(struct session *s)
+{
+	struct pollfd look[SIDES];
+
+	for (int n = 0; n < SIDES; n++)
+		look[n] = (struct pollfd){ .fd = s->sides[n].fd };
+	if (poll(look, SIDES, 0) <= 0)
+		return NULL;
+	for (int n = 0; n < SIDES; n++)
+		if (look[n].revents & POLLERR)
+			return &s->sides[n];
+	return NULL;
+}
+
+static void look_at_quiet(struct session *s)
+{
+	struct side *dead = find_dead_side(s);
+	enum close_reason why = deadline_reason(s);
+
+	s->is_look_due = false;
+	if (dead)
+		lane_side_died(dead, -sock_take_error(dead->fd), false);
+	else if (why == CLOSE_NONE)
+		deadline_set(s);
+	else
+		session_close(s, why, BY_RINGMAIN);
+}
+
+static void relay_timed_out(struct session *s)
+{
+	if (deadline_establishes(s))
+		establish(s);
+	look_for_silent_peer(s);
+	if (s->phase != SESSION_RELAYING)
+		return;
+	switch (deadline_due(s)) {
+	case DEADLINE_NOTHING:
+		deadline_set(s);
+		break;
+	case DEADLINE_QUIET:
+		look_at_quiet(s);
+		break;
+	case DEADLINE_DELIVERY:
+		look_at_delivery(s);
+		break;
+	}
+}
+
+/* ---- what the ops have come to ------------------------------------------- */
+
+static void relay_on_received(struct side *side, struct buf *buf, unsigned flags)
+{
+	lane_received(side_source_of(side), buf, flags);
+}
+
+static void relay_on_ended(struct side *side, int err)
+{
+	lane_ended(side_source_of(side), err);
+}
+
+static void relay_on_readable(struct side *side, int err)
+{
+	lane_readable(side_source_of(side), err);
+}
+
+static void relay_on_writable(struct side *side, int err)
+{
+	lane_writable(side_sink_of(side), err);
+}
+
+static void relay_on_sent(struct side *side, int res)
+{
+	lane_sent(side_sink_of(side), res);
+}
+
+static void relay_returned(struct session *s)
+{
+	(void)s; /* what was cancelled tells itself what became of it */
+}
+
+static void relay_resumed(struct side *side)
+{
+	lane_pull(side_source_of(side));
+}
+
+const struct phase_handlers relay_handlers = {
+	.entered = relay_entered,
+	.timed_out = relay_timed_out,
+	.received = relay_on_received,
+	.ended = relay_on_ended,
+	.readable = relay_on_readable,
+	.writable = relay_on_writable,
+	.sent = relay_on_sent,
+	.returned = relay_returned,
+	.resumed = relay_resumed,
+};

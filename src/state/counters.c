@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "state/counters.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Pages of tallies that nobody writes to are never there: calloc(3) takes them from the kernel. */
+static bool create_parts(struct counters *c, size_t listeners_n, size_t pools_n)
+{
+	c->listeners = calloc(MAX(listeners_n, 1), sizeof(*c->listeners));
+	c->pools = calloc(MAX(pools_n, 1), sizeof(*c->pools));
+	return c->listeners && c->pools;
+}
+
+struct counters *counters_create(unsigned workers_n, size_t listeners_n, size_t pools_n)
+{
+	struct counters *all = aligned_alloc(CACHE_LINE_BYTES, workers_n * sizeof(*all));
+	bool is_complete = true;
+
+	if (!all)
+		return NULL;
+	memset(all, 0, workers_n * sizeof(*all));
+	for (unsigned n = 0; n < workers_n; n++)
+		is_complete &= create_parts(&all[n], listeners_n, pools_n);
+	if (is_complete)
+		return all;
+	counters_destroy(all, workers_n);
+	return NULL;
+}
+
+void counters_destroy(struct counters *counters, unsigned workers_n)
+{
+	if (!counters)
+		return;
+	for (unsigned n = 0; n < workers_n; n++) {
+		free(counters[n].listeners);
+		free(counters[n].pools);
+	}
+	free(counters);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "state/pool_alert.h"
+
+#include "base/log.h"
+
+void pool_alert_note_full(struct pool_alert *alarm, uint64_t now_ms)
+{
+	atomic_store_explicit(&alarm->full_ms, now_ms, memory_order_relaxed);
+}
+
+/* Notes how it is now; true when that is new. */
+static bool has_changed(bool *was, bool is)
+{
+	bool has = *was != is;
+
+	*was = is;
+	return has;
+}
+
+static void tell(const struct pool *pool, const char *what)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_WARN, what))
+		return;
+	log_text(&line, "pool", pool_config(pool)->name);
+	log_u64(&line, "backends", pool_backends(pool));
+	log_end(&line);
+}
+
+static bool has_queue(struct pool *pool)
+{
+	struct queue_stats stats;
+
+	pool_queue_stats(pool, &stats);
+	return stats.waiting > 0;
+}
+
+void pool_alert_tick(struct pool_alert *alarm, struct pool *pool, uint64_t now_ms)
+{
+	if (has_queue(pool))
+		pool_alert_note_full(alarm, now_ms);
+
+	uint64_t full_ms = atomic_load_explicit(&alarm->full_ms, memory_order_relaxed);
+	bool is_full = full_ms > 0 && now_ms < full_ms + POOL_ALERT_CALM_MS;
+	bool is_out = pool_ready(pool) == 0;
+
+	if (has_changed(&alarm->is_out, is_out))
+		tell(pool, is_out ? "pool has no backend left" : "pool has a backend again");
+	if (has_changed(&alarm->is_full, is_full))
+		tell(pool, is_full ? "all backends of a pool are full" : "pool has room again");
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "state/report.h"
+
+#include <string.h>
+
+#include "base/def.h"
+#include "base/log.h"
+#include "net/sock_error.h"
+
+/* When it went this way: by its checks, or by its sessions. */
+static atomic_uint_fast64_t *since(struct backend *backend, enum health_change change)
+{
+	bool is_ejection = change == HEALTH_EJECTED || change == HEALTH_RETURNED;
+
+	return is_ejection ? &backend->ejected_since_ms : &backend->down_since_ms;
+}
+
+static void tell_failure(struct log_line *line, const struct report *report)
+{
+	if (report->err == 0)
+		return;
+	log_text(line, "reason", sock_fault_words(report->err));
+	if (report->detail)
+		log_text(line, "detail", report->detail);
+}
+
+static void tell_why(struct log_line *line, const struct backend *backend,
+		     const struct report *report)
+{
+	unsigned connects = atomic_load(&backend->blamed_connects);
+
+	switch (report->change) {
+	case HEALTH_WENT_DOWN:
+		log_text(line, "by", "checks");
+		log_u64(line, "failures", report->answers);
+		break;
+	case HEALTH_WENT_UP:
+		log_text(line, "by", "checks");
+		log_u64(line, "passes", report->answers);
+		break;
+	case HEALTH_EJECTED:
+		log_text(line, "by", "sessions");
+		log_u64(line, "failures", atomic_load(&backend->blamed_failures));
+		if (connects > 0)
+			log_u64(line, "connects", connects);
+		break;
+	default:
+		break;
+	}
+	tell_failure(line, report);
+}
+
+static bool is_return(enum health_change change)
+{
+	return change == HEALTH_WENT_UP || change == HEALTH_RETURNED;
+}
+
+void report_change(struct pool *pool, struct backend *backend, const struct report *report)
+{
+	atomic_uint_fast64_t *went = since(backend, report->change);
+	uint64_t went_ms = atomic_load(went);
+	struct log_line line;
+
+	atomic_store(went, is_return(report->change) ? 0 : report->now_ms);
+	if (!log_begin(&line, LOG_WARN, "backend"))
+		return;
+	log_text(&line, "pool", pool_config(pool)->name);
+	log_text(&line, "backend", backend->config->name);
+	log_text(&line, "change", health_change_names[report->change]);
+	log_text(&line, "state", backend_state_names[atomic_load(&backend->state)]);
+	tell_why(&line, backend, report);
+	if (is_return(report->change) && went_ms > 0)
+		log_u64(&line, "down_for_ms", report->now_ms - went_ms);
+	log_end(&line);
+}

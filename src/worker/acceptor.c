@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "worker/acceptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "net/sock.h"
+#include "session/admission.h"
+#include "session/fd_reserve.h"
+#include "session/host.h"
+#include "state/inbox.h"
+#include "state/peers.h"
+#include "worker/life.h"
+
+/*
+ * A pause for want of room or descriptors: the first is short, it doubles up
+ * to the longest while the trouble lasts.
+ */
+#define PAUSE_FIRST_MS 10
+#define PAUSE_LONGEST_MS 100
+
+#define TROUBLE_LOG_MS 1000
+
+#define NS_PER_MS 1000000ull
+
+/*
+ * With less room than this, and than all that may wait in the backlogs of all
+ * workers and be accepted in one turn, connections are accepted one at a time,
+ * so that the limit is exact and those over it go on waiting.
+ */
+#define ROOM_FOR_MANY 1024
+
+static void acceptor_arm(struct acceptor *a);
+static void acceptor_pause(struct acceptor *a);
+static void acceptor_on_accept(struct io_op *op, int res, unsigned flags);
+static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags);
+static void acceptor_on_retry(struct timer *timer);
+
+void acceptor_open(struct acceptor *a, struct host *host, const struct acceptor_socket *socket)
+{
+	a->host = host;
+	a->listener = socket->listener;
+	a->fd = socket->fd;
+	a->is_tcp = socket->is_tcp;
+	a->held_fd = -1;
+	a->pause_ms = PAUSE_FIRST_MS;
+	io_op_init(&a->accept, acceptor_on_accept);
+	io_op_init(&a->cancel, acceptor_on_cancelled);
+	timer_init(&a->retry, acceptor_on_retry);
+	acceptor_arm(a);
+}
+
+static bool acceptor_may_take_many(const struct acceptor *a)
+{
+	const struct listener_config *config = a->listener->config;
+	const struct runtime *runtime = a->host->runtime;
+	uint64_t may_come = (uint64_t)config->backlog * runtime->workers_n;
+
+	return runtime_free_slots(runtime, a->listener) >= ROOM_FOR_MANY + may_come &&
+	       config->sessions_per_s_max == 0 && !fds_are_short(runtime);
+}
+
+static void acceptor_arm(struct acceptor *a)
+{
+	if (a->accept.in_kernel || a->is_closing || a->held_fd >= 0)
+		return;
+	if (fds_are_short(a->host->runtime))
+		acceptor_pause(a);
+	else
+		io_accept(a->host->loop.ring, &a->accept, a->fd, acceptor_may_take_many(a));
+}
+
+static void acceptor_cancel(struct acceptor *a)
+{
+	if (a->accept.in_kernel && !a->cancel.in_kernel)
+		io_cancel(a->host->loop.ring, &a->cancel, &a->accept);
+}
+
+/* ---- trouble ------------------------------------------------------------- */
+
+static void acceptor_pause(struct acceptor *a)
+{
+	counters_add(&a->host->counters->accept_pauses, 1);
+	timer_set(&a->host->loop.timers, &a->retry, a->host->loop.now_ms + a->pause_ms);
+	a->pause_ms = MIN(a->pause_ms * 2, PAUSE_LONGEST_MS);
+}
+
+static void log_trouble(struct acceptor *a, int err)
+{
+	struct log_line line;
+	uint64_t suppressed;
+
+	if (!log_rate_allows(&a->trouble, a->host->loop.now_ms, TROUBLE_LOG_MS, &suppressed))
+		return;
+	if (!log_begin(&line, LOG_WARN, "cannot accept, trying again"))
+		return;
+	log_text(&line, "listener", a->listener->config->name);
+	log_errno(&line, "error", err);
+	log_u64(&line, "suppressed", suppressed);
+	log_end(&line);
+}
+
+/* The first time that a limit is hit is told; after that the counters tell. */
+static void log_full(struct acceptor *a)
+{
+	const struct listener *l = a->listener;
+	struct runtime *runtime = a->host->runtime;
+	unsigned own_max = l->config->sessions_max;
+	bool is_own = own_max > 0 && atomic_load(&l->sessions) >= own_max;
+	struct log_line line;
+
+	if (atomic_exchange(is_own ? &a->listener->was_full : &runtime->was_full, true))
+		return;
+	if (!log_begin(&line, LOG_WARN, "max_sessions reached, new connections wait"))
+		return;
+	log_text(&line, "section", is_own ? "listener" : "global");
+	log_text(&line, "listener", l->config->name);
+	log_u64(&line, "max_sessions", is_own ? own_max : runtime->sessions_max);
+	log_end(&line);
+}
+
+static void acceptor_failed(struct acceptor *a, int err)
+{
+	switch (-err) {
+	case ECONNABORTED: /* the client left before it was accepted */
+	case EPROTO:
+	case EINTR:
+	case ECANCELED: /* there is no room for many any more */
+		return;
+	case EAGAIN: /* a worker that drains shares the socket: see acceptor_empty_backlog() */
+		acceptor_pause(a);
+		return;
+	default:
+		log_trouble(a, err);
+		acceptor_pause(a);
+	}
+}
+
+static void acceptor_on_retry(struct timer *timer)
+{
+	acceptor_resume(container_of(timer, struct acceptor, retry));
+}
+
+/* ---- a new connection ---------------------------------------------------- */
+
+static void begin(struct host *h, const struct accepted *accepted)
+{
+	if (!session_begin(h, accepted))
+		atomic_fetch_sub(&h->runtime->peers[h->worker].sessions, 1);
+}
+
+/* To the worker with the fewest sessions, which may be this one. Its slot is taken. */
+static void hand_out(struct acceptor *a, const struct accepted *accepted)
+{
+	struct host *h = a->host;
+	unsigned target = peers_least_loaded(h->runtime, h->worker);
+	struct worker_peer *peer = &h->runtime->peers[target];
+	struct message message = {
+		.kind = MESSAGE_CONNECTION,
+		.fd = accepted->fd,
+		.listener = (uint32_t)a->listener->slot,
+		.source = accepted->source,
+		.is_tcp = accepted->is_tcp,
+	};
+
+	atomic_fetch_add(&peer->sessions, 1);
+	if (target != h->worker) {
+		if (!h->is_draining && inbox_send(peer->inbox_fd, &message) == 0) {
+			counters_add(&h->counters->handed_over, 1);
+			return;
+		}
+		atomic_fetch_sub(&peer->sessions, 1);
+		atomic_fetch_add(&h->runtime->peers[h->worker].sessions, 1);
+	}
+	begin(h, accepted);
+}
+
+/* One more in this second? If not, says when to ask again. */
+static bool is_in_time(struct acceptor *a, uint64_t *ret_wait_ns)
+{
+	unsigned per_second = a->listener->config->sessions_per_s_max;
+	const struct bucket_rate rate = { .per_second = per_second, .burst = MAX(per_second, 1) };
+	uint64_t now_ns = clock_now_ns();
+
+	if (per_second == 0 || bucket_shared_take(&a->listener->new_sessions, &rate, 1, now_ns))
+		return true;
+	*ret_wait_ns = bucket_shared_wait_ns(&a->listener->new_sessions, &rate, 1, now_ns);
+	return false;
+}
+
+static void reject(struct acceptor *a, int fd, uint32_t source)
+{
+	sock_close_abort(fd);
+	admission_leave(a->listener, source);
+}
+
+/* It stays accepted and unserved until there is room for it, and with it all behind it wait. */
+static void hold(struct acceptor *a, const struct accepted *accepted)
+{
+	if (a->held_fd >= 0) { /* other workers took the room that this accept was for */
+		reject(a, accepted->fd, accepted->source);
+		return;
+	}
+	a->held_fd = accepted->fd;
+	a->held_source = accepted->source;
+}
+
+/* False when the client was rejected. Where a proxy introduces it, it is asked for later. */
+static bool is_admitted(struct acceptor *a, int fd, uint32_t *ret_source)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	enum admission answer;
+	struct addr client;
+
+	*ret_source = ADMISSION_NO_SOURCE;
+	if (!admission_asks(a->listener) || a->listener->config->proxy != PROXY_HEADER_OFF)
+		return true;
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0) {
+		close(fd); /* it has gone already */
+		return false;
+	}
+	addr_from_sockaddr(&client, (struct sockaddr *)&ss, len);
+	addr_unmap(&client);
+	answer = admission_ask(a->host, a->listener, &client, ret_source);
+	if (answer == ADMISSION_GRANTED)
+		return true;
+	admission_reject(a->listener, fd, answer);
+	return false;
+}
+
+static void wait_for_room(struct acceptor *a, const struct accepted *accepted)
+{
+	log_full(a);
+	hold(a, accepted);
+	acceptor_pause(a);
+}
+
+/* Was it accepted before it was known that files are short? One may wait, and no more. */
+static bool has_to_wait_for_files(const struct acceptor *a)
+{
+	return !a->is_closing && a->held_fd < 0 && fds_are_short(a->host->runtime);
+}
+
+/* Makes a session of who may come in, once its listener has room for one more and it is time. */
+static void admit(struct acceptor *a, const struct accepted *accepted)
+{
+	struct host *h = a->host;
+	uint64_t wait_ns;
+
+	if (runtime_free_slots(h->runtime, a->listener) ==
+	    0) { /* asking again shall not use up the rate */
+		wait_for_room(a, accepted);
+		return;
+	}
+	if (has_to_wait_for_files(a)) {
+		log_trouble(a, -EMFILE);
+		hold(a, accepted);
+		acceptor_pause(a);
+		return;
+	}
+	if (!is_in_time(a, &wait_ns)) {
+		hold(a, accepted);
+		timer_set(&h->loop.timers, &a->retry, h->loop.now_ms + wait_ns / NS_PER_MS + 1);
+		return;
+	}
+	if (!runtime_acquire_slot(h->runtime, a->listener)) { /* another worker was faster */
+		wait_for_room(a, accepted);
+		return;
+	}
+	a->pause_ms = PAUSE_FIRST_MS;
+	hand_out(a, accepted);
+}
+
+/* Those who may not come in are none of the listener's: they wait for nothing, nobody for them. */
+static void acceptor_take(struct acceptor *a, int fd)
+{
+	struct accepted accepted = { .listener = a->listener, .fd = fd, .is_tcp = a->is_tcp };
+
+	if (is_admitted(a, fd, &accepted.source))
+		admit(a, &accepted);
+}
+
+void acceptor_adopt(struct host *host, const struct message *message)
+{
+	const struct accepted accepted = {
+		.listener = &host->runtime->listeners[message->listener],
+		.fd = message->fd,
+		.source = message->source,
+		.is_tcp = message->is_tcp,
+	};
+
+	begin(host, &accepted);
+}
+
+void acceptor_resume(struct acceptor *a)
+{
+	const struct accepted held = {
+		.listener = a->listener,
+		.fd = a->held_fd,
+		.source = a->held_source,
+		.is_tcp = a->is_tcp,
+	};
+
+	timer_stop(&a->host->loop.timers, &a->retry);
+	a->held_fd = -1;
+	if (held.fd >= 0)
+		admit(a, &held);
+	acceptor_arm(a);
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+/* Closing the socket would reset those who wait in its queue: they become sessions first. */
+static void acceptor_empty_backlog(struct acceptor *a)
+{
+	int flags = fcntl(a->fd, F_GETFL);
+	int fd;
+
+	if (fcntl(a->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return;
+	while ((fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		acceptor_take(a, fd);
+}
+
+static void acceptor_finish_closing(struct acceptor *a)
+{
+	if (a->fd < 0 || a->accept.in_kernel || a->cancel.in_kernel)
+		return;
+	if (!a->host->is_stopping)
+		acceptor_empty_backlog(a);
+	timer_stop(&a->host->loop.timers, &a->retry);
+	if (a->held_fd >= 0)
+		reject(a, a->held_fd, a->held_source);
+	a->held_fd = -1;
+	close(a->fd);
+	a->fd = -1;
+}
+
+static void acceptor_on_accept(struct io_op *op, int res, unsigned flags)
+{
+	struct acceptor *a = container_of(op, struct acceptor, accept);
+
+	if (res >= 0)
+		acceptor_take(a, res);
+	else if (!a->is_closing)
+		acceptor_failed(a, res);
+	if (flags & IO_MORE) {
+		if (!acceptor_may_take_many(a))
+			acceptor_cancel(a);
+		return;
+	}
+	if (a->is_closing)
+		acceptor_finish_closing(a);
+	else if (!timer_is_set(&a->retry))
+		acceptor_arm(a);
+}
+
+static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags)
+{
+	struct acceptor *a = container_of(op, struct acceptor, cancel);
+
+	(void)res;
+	(void)flags;
+	if (!a->is_closing)
+		return;
+	acceptor_cancel(a); /* if it came too late for one accept and too early for the next */
+	acceptor_finish_closing(a);
+}
+
+void acceptor_close(struct acceptor *a)
+{
+	if (a->is_closing)
+		return;
+	a->is_closing = true;
+	acceptor_cancel(a);
+	acceptor_finish_closing(a);
+}
+
+bool acceptor_is_closed(const struct acceptor *a)
+{
+	return a->fd < 0;
+}

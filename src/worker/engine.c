@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "worker/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "dial/dial.h"
+#include "preread/preread.h"
+#include "preread/waiting.h"
+#include "relay/lane.h"
+#include "session/conn_info.h"
+#include "session/exit.h"
+#include "session/fd_reserve.h"
+#include "session/side.h"
+#include "state/peers.h"
+#include "worker/life.h"
+
+#define NS_PER_MS 1000000ull
+
+/*
+ * Of a turn, after which the relay goes on; one handshake is always done, and
+ * the worst kind, with a key of RSA 4096, takes some milliseconds.
+ */
+#define HANDSHAKES_NS_PER_TURN (1 * NS_PER_MS)
+
+/* How often it is looked whether handshake_rate, or memory, lets another one go on. */
+#define WAITING_LOOK_MS 5
+
+static struct engine *engine_of(struct loop *loop)
+{
+	return container_of(loop, struct engine, host.loop);
+}
+
+/* ---- a turn -------------------------------------------------------------- */
+
+static uint64_t engine_wait_until_ms(const struct loop *loop)
+{
+	const struct host *h = container_of(loop, struct host, loop);
+
+	if (!list_is_empty(&h->turns_begun) || !list_is_empty(&h->turns_new) ||
+	    peers_has_served(h->runtime, h->worker))
+		return 0;
+	if (!list_is_empty(&h->waiting_for_buffer) && ring_buffers_available(loop->ring) > 0)
+		return 0; /* what ended in this turn left buffers for the next */
+	return list_is_empty(&h->waiting_busy) ? TIMER_NEVER : loop->now_ms + WAITING_LOOK_MS;
+}
+
+/* Before their timers; in every turn, for the message that says so may have found no room. */
+static void take_served(struct host *h)
+{
+	struct pool_waiter *waiter;
+
+	if (!peers_has_served(h->runtime, h->worker))
+		return;
+	waiter = peers_take_served(h->runtime, h->worker);
+	while (waiter) {
+		struct pool_waiter *next = waiter->served_next;
+
+		dial_served(container_of(waiter, struct session, waiter));
+		waiter = next;
+	}
+}
+
+static void engine_completed(struct loop *loop)
+{
+	struct host *h = container_of(loop, struct host, loop);
+
+	take_served(h);
+	lane_push_all(h);
+}
+
+/* One that has begun holds more memory than one that has not, and has waited before. */
+static struct session *next_handshake(struct host *h)
+{
+	struct list *node = list_take_first(&h->turns_begun);
+
+	if (!node)
+		node = list_take_first(&h->turns_new);
+	return node ? container_of(node, struct session, turn) : NULL;
+}
+
+/* One may cost milliseconds, and the relay has no time to lose. */
+static void work_on_handshakes(struct host *h)
+{
+	struct session *s = next_handshake(h);
+	uint64_t until_ns;
+
+	if (!s)
+		return;
+	ring_submit(h->loop.ring); /* what the relay sends goes out first */
+	until_ns = clock_now_ns() + HANDSHAKES_NS_PER_TURN;
+	while (s) {
+		session_handlers(s)->turn_came(s);
+		s = clock_now_ns() < until_ns ? next_handshake(h) : NULL;
+	}
+}
+
+/* As many as can have a buffer now; the others keep their place in the line. */
+static void hand_out_buffers(struct host *h)
+{
+	unsigned buffers = ring_buffers_available(h->loop.ring);
+	struct list line;
+
+	list_init(&line);
+	list_move_all(&line, &h->waiting_for_buffer);
+	for (; buffers > 0 && !list_is_empty(&line); buffers--)
+		side_resume(container_of(line.next, struct side, waiting));
+	while (!list_is_empty(&line)) {
+		struct list *node = list_take_first(&line);
+
+		list_append(&h->waiting_for_buffer, node);
+	}
+}
+
+/* There may be room for a connection that was accepted and is held. */
+static void on_session_end(struct engine *e)
+{
+	struct host *h = &e->host;
+
+	atomic_fetch_sub(&h->runtime->peers[h->worker].sessions, 1);
+	fd_reserve_on_session_end(h);
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		if (e->acceptors[n].held_fd >= 0)
+			acceptor_resume(&e->acceptors[n]);
+}
+
+static void reap(struct engine *e)
+{
+	struct list *node;
+
+	while ((node = list_take_first(&e->host.reapable))) {
+		session_end(container_of(node, struct session, reap));
+		on_session_end(e);
+	}
+}
+
+static void engine_turned(struct loop *loop)
+{
+	struct engine *e = engine_of(loop);
+	struct host *h = &e->host;
+
+	if (!list_is_empty(&h->waiting_busy))
+		preread_work(h);
+	work_on_handshakes(h);
+	if (!list_is_empty(&h->waiting_for_buffer))
+		hand_out_buffers(h);
+	reap(e);
+}
+
+static const struct loop_hooks engine_hooks = {
+	.wait_until_ms = engine_wait_until_ms,
+	.completed = engine_completed,
+	.turned = engine_turned,
+};
+
+/* ---- orders -------------------------------------------------------------- */
+
+void engine_drain(struct engine *e)
+{
+	if (e->host.is_draining)
+		return;
+	e->host.is_draining = true;
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		acceptor_close(&e->acceptors[n]);
+	peers_worker_drains(e->host.runtime);
+}
+
+void engine_stop(struct engine *e, enum close_reason why)
+{
+	struct slab *sessions = &e->host.sessions;
+
+	e->host.is_stopping = true;
+	engine_drain(e);
+	for (uint32_t n = 0; n < sessions->touched; n++) {
+		struct session *s = slab_at(sessions, n);
+
+		if (s)
+			session_close(s, why, BY_RINGMAIN);
+	}
+}
+
+/*
+ * After every read of the inbox, whatever was in it: the message of an order
+ * may have found it full.
+ */
+static void obey(struct engine *e)
+{
+	enum worker_order order = atomic_load(&e->host.runtime->order);
+
+	if (order == e->obeyed)
+		return;
+	e->obeyed = order;
+	if (order == ORDER_DRAIN)
+		engine_drain(e);
+	else
+		engine_stop(e, order == ORDER_STOP ? CLOSE_SHUTDOWN : CLOSE_DRAIN_TIMEOUT);
+}
+
+/* Of the others it is enough that they woke the loop: see take_served() and obey(). */
+static void engine_on_messages(struct loop_reader *reader, int res)
+{
+	struct engine *e = container_of(reader, struct engine, inbox);
+
+	for (int n = 0; n < res / (int)sizeof(struct message); n++)
+		if (e->messages[n].kind == MESSAGE_CONNECTION)
+			acceptor_adopt(&e->host, &e->messages[n]);
+	obey(e);
+}
+
+/* ---- create, destroy ----------------------------------------------------- */
+
+static void open_acceptors(struct engine *e, const struct engine_options *options)
+{
+	e->acceptors_n = options->sockets_n;
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		acceptor_open(&e->acceptors[n], &e->host, &options->sockets[n]);
+}
+
+static void close_taken(const struct engine_options *options)
+{
+	for (size_t n = 0; n < options->sockets_n; n++)
+		close(options->sockets[n].fd);
+	close(options->inbox_fd);
+}
+
+static int init_slabs(struct host *h)
+{
+	const struct {
+		struct slab *slab;
+		size_t bytes;
+	} slabs[] = {
+		{ &h->sessions, sizeof(struct session) },
+		{ &h->infos, sizeof(struct conn_info) },
+		{ &h->states, sizeof(struct protocol_state) },
+		{ &h->watches, sizeof(struct pgsql_watch) },
+	};
+	int err = 0;
+
+	for (size_t n = 0; n < ARRAY_LEN(slabs) && err == 0; n++)
+		err = slab_init(slabs[n].slab, slabs[n].bytes, h->runtime->sessions_max);
+	return err;
+}
+
+static void free_memory(struct engine *e)
+{
+	struct host *h = &e->host;
+
+	slab_finish(&h->watches);
+	slab_finish(&h->states);
+	slab_finish(&h->infos);
+	slab_finish(&h->sessions);
+	free(h->early);
+	free(h->waiting);
+	free(e->acceptors);
+}
+
+/* 0 or -ENOMEM: then free_memory() gives back what there is. */
+static int get_memory(struct engine *e, size_t sockets_n)
+{
+	struct host *h = &e->host;
+	size_t listeners_n = MAX(h->runtime->listeners_n, 1);
+
+	e->acceptors = calloc(MAX(sockets_n, 1), sizeof(*e->acceptors));
+	h->waiting = waiting_create(listeners_n);
+	h->early = calloc(listeners_n, sizeof(*h->early));
+	if (!e->acceptors || !h->waiting || !h->early)
+		return -ENOMEM;
+	return init_slabs(h);
+}
+
+static void init_lists(struct host *h)
+{
+	list_init(&h->waiting_for_buffer);
+	list_init(&h->reapable);
+	list_init(&h->turns_begun);
+	list_init(&h->turns_new);
+	list_init(&h->waiting_busy);
+}
+
+int engine_init(struct engine *e, const struct engine_options *options, const char **ret_step)
+{
+	const struct loop_options loop = {
+		.ring = options->ring,
+		.buffers = options->buffers,
+		.hooks = &engine_hooks,
+	};
+	int err;
+
+	*e = (struct engine){
+		.inbox_fd = options->inbox_fd,
+		.host = {
+			.runtime = options->runtime,
+			.worker = options->worker,
+			.phases = session_phases,
+			.counters = &options->runtime->counters[options->worker],
+			.epoch = (uint64_t)time(NULL),
+		},
+	};
+	init_lists(&e->host);
+	*ret_step = "memory";
+	err = get_memory(e, options->sockets_n);
+	if (err == 0)
+		err = loop_init(&e->host.loop, &loop, ret_step);
+	if (err < 0) {
+		free_memory(e);
+		close_taken(options);
+		return err;
+	}
+	fd_reserve_init(&e->host, options->pipes);
+	return 0;
+}
+
+void engine_start(struct engine *e, const struct engine_options *options)
+{
+	e->inbox = (struct loop_reader){
+		.loop = &e->host.loop,
+		.fd = e->inbox_fd,
+		.bytes = e->messages,
+		.room = sizeof(e->messages),
+		.arrived = engine_on_messages,
+	};
+	loop_reader_start(&e->inbox);
+	open_acceptors(e, options);
+}
+
+void engine_finish(struct engine *e)
+{
+	CHECK(e->host.sessions.used == 0);
+	CHECK(loop_reader_is_idle(&e->inbox));
+	fd_reserve_finish(&e->host);
+	pipe_pool_finish(&e->host.pipes);
+	loop_finish(&e->host.loop);
+	free_memory(e);
+	close(e->inbox_fd);
+}
+
+/* ---- the loop ------------------------------------------------------------ */
+
+bool engine_is_over(const struct engine *e)
+{
+	if (!e->host.is_draining || peers_expects_sessions(e->host.runtime, e->host.worker))
+		return false;
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		if (!acceptor_is_closed(&e->acceptors[n]))
+			return false;
+	return true;
+}
+
+/* The inbox is the last to go: a message in it may carry a socket. */
+static int close_inbox(struct engine *e)
+{
+	int err = 0;
+
+	loop_reader_stop(&e->inbox);
+	while (err == 0 && !loop_reader_is_idle(&e->inbox))
+		err = loop_turn(&e->host.loop);
+	return err;
+}
+
+int engine_run(struct engine *e)
+{
+	int err = 0;
+
+	while (err == 0 && !engine_is_over(e))
+		err = loop_turn(&e->host.loop);
+	return err < 0 ? err : close_inbox(e);
+}

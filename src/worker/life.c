@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "worker/life.h"
+
+#include <sys/socket.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "dial/choose.h"
+#include "dial/dial.h"
+#include "net/sock.h"
+#include "preread/preread.h"
+#include "relay/lane.h"
+#include "relay/relay.h"
+#include "relay/splice.h"
+#include "relay/watch.h"
+#include "session/admission.h"
+#include "session/conn_info.h"
+#include "session/early.h"
+#include "session/exit.h"
+#include "session/side.h"
+#include "worker/session_log.h"
+
+const struct phase_handlers *const session_phases[SESSION_PHASES] = {
+	[SESSION_PREREAD] = &preread_handlers,
+	[SESSION_DIALING] = &dial_handlers,
+	[SESSION_RELAYING] = &relay_handlers,
+	[SESSION_CLOSING] = &exit_handlers,
+};
+
+/* ---- begin --------------------------------------------------------------- */
+
+static void life_on_timer(struct timer *timer)
+{
+	struct session *s = container_of(timer, struct session, timer);
+
+	session_handlers(s)->timed_out(s);
+}
+
+/* A system call that is spared where nobody wants to know who the client is. */
+static void learn_client(struct session *s, int fd)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	struct addr client;
+
+	if (!log_is_on(LOG_INFO) && !s->host->runtime->needs_clients)
+		return;
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		return;
+	addr_from_sockaddr(&client, (struct sockaddr *)&ss, len);
+	addr_unmap(&client);
+	addr_shorten(&s->client, &client);
+}
+
+static void init(struct session *s, struct host *h, const struct accepted *accepted)
+{
+	s->host = h;
+	s->listener = accepted->listener;
+	s->source = accepted->source;
+	s->sticky = LRU_NONE;
+	s->id = ++h->sessions_begun * h->runtime->workers_n + h->worker;
+	s->waiter.worker = h->worker;
+	s->started_ms = s->active_ms = h->loop.now_ms;
+	list_init(&s->reap);
+	list_init(&s->turn);
+	timer_init(&s->timer, life_on_timer);
+	for (uint8_t n = 0; n < SIDES; n++) {
+		side_init(&s->sides[n], n);
+		lane_init(&s->lanes[n], n);
+	}
+	side_open(&s->sides[SIDE_CLIENT], accepted->fd, accepted->is_tcp);
+	learn_client(s, accepted->fd);
+}
+
+static void give_back(struct host *h, const struct accepted *accepted)
+{
+	sock_close_abort(accepted->fd);
+	admission_leave(accepted->listener, accepted->source);
+	runtime_release_slot(h->runtime, accepted->listener);
+}
+
+bool session_begin(struct host *h, const struct accepted *accepted)
+{
+	uint64_t bandwidth = accepted->listener->config->bandwidth_bytes_per_s;
+	struct session *s = h->is_stopping ? NULL : slab_get(&h->sessions);
+
+	if (!s) {
+		give_back(h, accepted);
+		return false;
+	}
+	init(s, h, accepted);
+	if (bandwidth > 0)
+		(void)!sock_set_pacing(accepted->fd, bandwidth);
+	counters_add(&session_counters(s)->begun, 1);
+	session_enter(s, SESSION_PREREAD);
+	return true;
+}
+
+/* ---- end ----------------------------------------------------------------- */
+
+static void count_end_of(const struct session *s)
+{
+	counters_add(&session_counters(s)->ended[s->why], 1);
+	if (s->detail)
+		label_counter_add(&session_counters(s)->details, s->why, s->detail, 1);
+}
+
+static void release_protocol(struct session *s)
+{
+	watch_finish(s);
+	if (s->protocol)
+		slab_put(&s->host->states, s->protocol);
+	s->protocol = NULL;
+}
+
+void session_end(struct session *s)
+{
+	struct host *h = s->host;
+
+	CHECK(s->phase == SESSION_CLOSING);
+	CHECK(session_is_idle(s));
+	for (int n = 0; n < LANES; n++)
+		splice_stop(&s->lanes[n]);
+	session_log_end(s);
+	count_end_of(s); /* whose detail may be a TLS stream's */
+	for (int n = 0; n < SIDES; n++)
+		side_close(&s->sides[n]);
+	early_drop(s);
+	conn_info_release(s);
+	release_protocol(s);
+	choose_release(s);
+	dial_release(s);
+	admission_leave(s->listener, s->source);
+	runtime_release_slot(h->runtime, s->listener);
+	session_enter(s, SESSION_FREE);
+	slab_put(&h->sessions, s);
+}

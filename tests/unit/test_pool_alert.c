@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/runtime_stage.h"
+
+#include "state/pool_alert.h"
+
+#define LOST "msg=\"pool has no backend left\" pool=p backends=2\n"
+#define BACK "msg=\"pool has a backend again\" pool=p backends=2\n"
+#define FULL "msg=\"all backends of a pool are full\" pool=p backends=2\n"
+#define ROOM "msg=\"pool has room again\" pool=p backends=2\n"
+
+static struct pool_alert alarm_of_test;
+
+static struct pool *pool_of(struct stage *st)
+{
+	return st->runtime->pools[0];
+}
+
+static struct stage *two_backends(void **state)
+{
+	alarm_of_test = (struct pool_alert){ 0 };
+	return stage_with(state, &(struct stage_options){ .backends = 2 });
+}
+
+/* What a look at that moment has logged: one line that ends so, or nothing. */
+static void expect_tick(struct stage *st, uint64_t ms, const char *wanted)
+{
+	const char *log;
+
+	(void)stage_log(st);
+	pool_alert_tick(&alarm_of_test, pool_of(st), ms);
+	log = stage_log(st);
+	if (!wanted) {
+		assert_string_equal(log, "");
+		return;
+	}
+	assert_non_null(strstr(log, wanted));
+	assert_int_equal(strchr(log, '\n') - log, (long)strlen(log) - 1);
+}
+
+static void set_state(struct stage *st, unsigned n, enum backend_state state)
+{
+	pool_set_state(pool_of(st), stage_backend(st, n), state);
+}
+
+static void the_last_one_is_missed_once(void **state)
+{
+	struct stage *st = two_backends(state);
+
+	expect_tick(st, 1, NULL);
+	set_state(st, 0, BACKEND_DOWN);
+	expect_tick(st, 2, NULL);
+	set_state(st, 1, BACKEND_DRAIN);
+	expect_tick(st, 3, LOST);
+	expect_tick(st, 4, NULL);
+	set_state(st, 0, BACKEND_READY);
+	expect_tick(st, 5, BACK);
+	set_state(st, 1, BACKEND_READY);
+	expect_tick(st, 6, NULL);
+}
+
+static void without_weights_there_is_nobody(void **state)
+{
+	alarm_of_test = (struct pool_alert){ 0 };
+	struct stage *st = stage_with(state, &(struct stage_options){ .backends = 2,
+								      .backend_keys = "weight=0" });
+
+	expect_tick(st, 1, LOST);
+	assert_int_equal(pool_set_weight(pool_of(st), stage_backend(st, 1), 1), 0);
+	expect_tick(st, 2, BACK);
+}
+
+static void full_is_said_once_and_room_when_it_lasts(void **state)
+{
+	struct stage *st = two_backends(state);
+	uint64_t ms = 1000;
+
+	for (int n = 0; n < 20; n++, ms += POOL_ALERT_CALM_MS - 1) {
+		pool_alert_note_full(&alarm_of_test, ms);
+		expect_tick(st, ms, n == 0 ? FULL : NULL);
+		expect_tick(st, ms + POOL_ALERT_CALM_MS - 1, NULL);
+	}
+	ms -= POOL_ALERT_CALM_MS - 1;
+	expect_tick(st, ms + POOL_ALERT_CALM_MS, ROOM);
+	expect_tick(st, ms + 100 * POOL_ALERT_CALM_MS, NULL);
+	pool_alert_note_full(&alarm_of_test, ms + 200 * POOL_ALERT_CALM_MS);
+	expect_tick(st, ms + 200 * POOL_ALERT_CALM_MS, FULL);
+}
+
+static void who_waits_means_that_it_is_full(void **state)
+{
+	struct stage *st =
+		stage_with(state, &(struct stage_options){ .backends = 2,
+							   .pool_keys = "queue = 5",
+							   .backend_keys = "max_sessions=1" });
+	struct cast c = stage_relaying(st), other = stage_relaying(st);
+	int waiting = stage_client(st);
+
+	(void)other;
+	alarm_of_test = (struct pool_alert){ 0 };
+	stage_run(st);
+	expect_tick(st, 1000, FULL);
+	expect_tick(st, 1000 + 3 * POOL_ALERT_CALM_MS, NULL);
+	stage_reset(st, c.client);
+	stage_run(st);
+	expect_nothing(waiting);
+	expect_tick(st, 1000 + 4 * POOL_ALERT_CALM_MS - 1, NULL);
+	expect_tick(st, 1000 + 4 * POOL_ALERT_CALM_MS, ROOM);
+}
+
+/* Sessions that find no place, whether they wait or not, say so to the pool's alarm. */
+static void sessions_note_that_all_are_full(void **state)
+{
+	const char *const keys[] = { "", "queue = 5" };
+
+	for (size_t n = 0; n < ARRAY_LEN(keys); n++) {
+		struct stage *st = stage_with(
+			state, &(struct stage_options){ .pool_keys = keys[n],
+							.backend_keys = "max_sessions=1" });
+		struct pool_alert *alarm = &st->runtime->alerts[0];
+
+		(void)stage_relaying(st);
+		assert_int_equal(atomic_load(&alarm->full_ms), 0);
+		(void)stage_client(st);
+		stage_run(st);
+		assert_true(atomic_load(&alarm->full_ms) > 0);
+		assert_int_equal(stage_ended(st, CLOSE_BACKENDS_FULL), n == 0);
+		assert_int_equal(stage_teardown(state), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(the_last_one_is_missed_once),
+		stage_test(without_weights_there_is_nobody),
+		stage_test(full_is_said_once_and_room_when_it_lasts),
+		stage_test(who_waits_means_that_it_is_full),
+		stage_test(sessions_note_that_all_are_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
