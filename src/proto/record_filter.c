@@ -10,8 +10,9 @@
 #define TLS13_EXPANSION_MAX 256
 #define TLS12_EXPANSION_MAX 2048
 
-/* An AEAD tag and one byte: of inner type in TLS 1.3, of data in TLS 1.2. */
-#define SEALED_BYTES_MIN 17
+/* An AEAD tag, and the byte of TLS 1.3 that says what is inside; in TLS 1.2 nothing need be. */
+#define TLS13_SEALED_BYTES_MIN 17
+#define TLS12_SEALED_BYTES_MIN 16
 #define ALERT_BYTES 2
 
 void record_filter_establish(struct record_filter *f, bool tls13)
@@ -52,18 +53,22 @@ static bool type_is_allowed(const struct record_filter *f, uint8_t type)
 	}
 }
 
-static bool is_too_short(const struct record_filter *f, const uint8_t *header)
+static size_t body_bytes_min(const struct record_filter *f, uint8_t type)
+{
+	if (f->established && !f->tls13)
+		return TLS12_SEALED_BYTES_MIN;
+	if (f->established || type == TLSREC_APPLICATION_DATA)
+		return TLS13_SEALED_BYTES_MIN;
+	/* Alerts alone must not be cut (RFC 8446, 5.1). */
+	return type == TLSREC_ALERT ? ALERT_BYTES : 1;
+}
+
+static bool has_wrong_size(const struct record_filter *f, const uint8_t *header)
 {
 	size_t n = body_bytes(header);
 
-	switch (header[0]) {
-	case TLSREC_APPLICATION_DATA:
-		return n < SEALED_BYTES_MIN;
-	case TLSREC_CHANGE_CIPHER_SPEC:
-		return n != 1;
-	default:
-		return f->established ? n < SEALED_BYTES_MIN : n < ALERT_BYTES;
-	}
+	return n < body_bytes_min(f, header[0]) ||
+	       (header[0] == TLSREC_CHANGE_CIPHER_SPEC && n != 1);
 }
 
 /* A handshake may cut its messages small. */
@@ -100,7 +105,7 @@ enum record_fault record_filter_judge(struct record_filter *f,
 		return RECORD_EMPTY;
 	if (body_bytes(header) > body_bytes_max(f))
 		return RECORD_LENGTH;
-	if (is_too_short(f, header))
+	if (has_wrong_size(f, header))
 		return RECORD_SHORT;
 	return is_control(f, header[0]) ? count(f, 1, now_ms) : RECORD_FINE;
 }

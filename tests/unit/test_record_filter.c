@@ -38,6 +38,7 @@ static void each_phase_has_its_records(void **state)
 		enum record_fault fault;
 	} cases[] = {
 		{ HANDSHAKE, 22, 300, RECORD_FINE },
+		{ HANDSHAKE, 22, 1, RECORD_FINE },
 		{ HANDSHAKE, 20, 1, RECORD_FINE },
 		{ HANDSHAKE, 20, 2, RECORD_SHORT },
 		{ HANDSHAKE, 21, 2, RECORD_FINE },
@@ -51,6 +52,8 @@ static void each_phase_has_its_records(void **state)
 		{ HANDSHAKE, 23, 16384 + 2049, RECORD_LENGTH },
 		{ HANDSHAKE, 23, 65535, RECORD_LENGTH },
 		{ TLS_1_2, 23, 24, RECORD_FINE },
+		{ TLS_1_2, 23, 16, RECORD_FINE }, /* an empty one of ChaCha20 */
+		{ TLS_1_2, 23, 15, RECORD_SHORT },
 		{ TLS_1_2, 23, 0, RECORD_EMPTY },
 		{ TLS_1_2, 23, 16384 + 2048, RECORD_FINE },
 		{ TLS_1_2, 21, 26, RECORD_FINE },
