@@ -9,8 +9,13 @@
 
 #include <stdint.h>
 
+#include "proto/tlsrec.h"
+
 /* "unknown CA" for one of the library's error codes. */
 const char *error_text_of_code(int code);
+
+/* What to tell the peer of a code that the library has told it nothing of. */
+enum tlsrec_alert error_alert_of_code(int code);
 
 /* "certificate expired" for an alert that the peer sent. */
 const char *error_text_of_alert(int alert);

@@ -27,7 +27,8 @@ bool x509_is_old(const struct DecodedCert *cert);
 /*
  * Why a chain that the library takes is refused all the same, as one of its codes; 0: it is
  * good. The path from the first certificate on must not rest on SHA-1, the signature of one
- * that signs itself apart; a client's must be meant for signing.
+ * that signs itself apart; its key must not be for RSASSA-PSS alone (nobody is offered the
+ * schemes for that); a client's must be meant for signing.
  */
 int x509_chain_fault(const struct WOLFSSL_BUFFER_INFO *certs, size_t n, bool is_client);
 

@@ -27,6 +27,7 @@ static const struct {
 	{ ASN_CRIT_EXT_E, "certificate has an unknown critical extension" },
 	{ ASN_SIG_HASH_E, "certificate is signed with an outdated hash" },
 	{ ASN_SIG_OID_E, "certificate is signed with an unknown algorithm" },
+	{ ALGO_ID_E, "certificate's key is for RSASSA-PSS alone" },
 	{ ASN_VERSION_E, "certificate is of an old version of X.509" },
 	{ ASN_PARSE_E, "malformed" },
 	{ ASN_NO_PEM_HEADER, "malformed PEM" },
@@ -56,6 +57,7 @@ static const struct {
 	{ BAD_KEY_SHARE_DATA, "malformed key share" },
 	{ ECC_CURVE_ERROR, "no key exchange group in common" },
 	{ ECC_PEERKEY_ERROR, "malformed key share" },
+	{ ECC_OUT_OF_RANGE_E, "malformed key share" },
 	{ PEER_KEY_ERROR, "malformed key share" },
 	{ COMPRESSION_ERROR, "peer wants compression" },
 	{ UNKNOWN_ALPN_PROTOCOL_NAME_E, "no application protocol (ALPN) in common" },
@@ -94,6 +96,45 @@ const char *error_text_of_code(int code)
 			return codes[i].text;
 	}
 	return wolfSSL_ERR_reason_error_string((unsigned long)code);
+}
+
+/* Only where it is not the library that says so: nearly always it does. */
+enum tlsrec_alert error_alert_of_code(int code)
+{
+	static const struct {
+		int code;
+		enum tlsrec_alert alert;
+	} rows[] = {
+		{ ECC_OUT_OF_RANGE_E, TLSREC_ILLEGAL_PARAMETER },
+		{ ECC_PEERKEY_ERROR, TLSREC_ILLEGAL_PARAMETER },
+		{ PEER_KEY_ERROR, TLSREC_ILLEGAL_PARAMETER },
+		{ INVALID_PARAMETER, TLSREC_ILLEGAL_PARAMETER },
+		{ OUT_OF_ORDER_E, TLSREC_UNEXPECTED_MESSAGE },
+		{ SANITY_MSG_E, TLSREC_UNEXPECTED_MESSAGE },
+		{ DUPLICATE_MSG_E, TLSREC_UNEXPECTED_MESSAGE },
+		{ UNKNOWN_HANDSHAKE_TYPE, TLSREC_UNEXPECTED_MESSAGE },
+		{ UNKNOWN_RECORD_TYPE, TLSREC_UNEXPECTED_MESSAGE },
+		{ BUFFER_E, TLSREC_DECODE_ERROR },
+		{ BUFFER_ERROR, TLSREC_DECODE_ERROR },
+		{ PARSE_ERROR, TLSREC_DECODE_ERROR },
+		{ DECODE_E, TLSREC_DECODE_ERROR },
+		{ LENGTH_ERROR, TLSREC_DECODE_ERROR },
+		{ HANDSHAKE_SIZE_ERROR, TLSREC_DECODE_ERROR },
+		{ SIG_VERIFY_E, TLSREC_DECRYPT_ERROR },
+		{ VERIFY_FINISHED_ERROR, TLSREC_DECRYPT_ERROR },
+		{ VERIFY_MAC_ERROR, TLSREC_BAD_RECORD_MAC },
+		{ DECRYPT_ERROR, TLSREC_BAD_RECORD_MAC },
+		{ VERSION_ERROR, TLSREC_PROTOCOL_VERSION },
+		{ EXT_MISSING, TLSREC_MISSING_EXTENSION },
+		{ EXT_NOT_ALLOWED, TLSREC_ILLEGAL_PARAMETER },
+		{ UNSUPPORTED_EXTENSION, TLSREC_UNSUPPORTED_EXTENSION },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].code == code)
+			return rows[i].alert;
+	}
+	return TLSREC_HANDSHAKE_FAILURE;
 }
 
 static const struct {

@@ -68,6 +68,7 @@ struct tls_stream {
 	struct handshake handshake;
 	bool established;
 	bool closed;       /* close_notify was sent */
+	bool is_alerted;   /* a fatal alert was sent, and with it the last word */
 	bool lacks_memory; /* or did, in this call or in this handshake */
 };
 
@@ -107,11 +108,16 @@ static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
 	return (int)n;
 }
 
+/* Behind a fatal alert nothing may follow, not even another one. */
 static int on_send(WOLFSSL *ssl, char *bytes, int n, void *context)
 {
 	struct tls_stream *s = context;
+	WOLFSSL_ALERT_HISTORY history;
 
-	(void)ssl;
+	if (s->is_alerted)
+		return n;
+	s->is_alerted = wolfSSL_get_alert_history(ssl, &history) == WOLFSSL_SUCCESS &&
+			history.last_tx.level == alert_fatal;
 	if (s->send(s->owner, bytes, (size_t)n) == 0)
 		return n;
 	s->lacks_memory = true;
@@ -313,9 +319,11 @@ static int alert_received(const struct tls_stream *s)
 /* The library's own, in no public header. */
 int SendAlert(WOLFSSL *ssl, int severity, int type);
 
+/* Unless the library has sent one, or has said that it says no more. */
 static void send_alert(struct tls_stream *s, enum tlsrec_alert alert)
 {
-	(void)SendAlert(s->ssl, alert_fatal, alert);
+	if (!s->closed && !s->is_alerted)
+		(void)SendAlert(s->ssl, alert_fatal, alert);
 }
 #else
 /* Only before there are keys can it be had without the library. */
@@ -324,7 +332,7 @@ static void send_alert(struct tls_stream *s, enum tlsrec_alert alert)
 	uint8_t record[TLSREC_ALERT_BYTES];
 
 	tlsrec_write_alert(record, alert);
-	if (!s->established)
+	if (!s->established && !s->is_alerted)
 		(void)s->send(s->owner, record, sizeof(record));
 }
 #endif
@@ -376,8 +384,7 @@ static enum tls_result judge(struct tls_stream *s, int ret)
 
 	s->lacks_memory |= memory_ran_out();
 	if (s->fault != RECORD_FINE) {
-		if (!s->closed)
-			send_alert(s, record_fault_alert(s->fault));
+		send_alert(s, record_fault_alert(s->fault));
 		return fail(s, 0);
 	}
 	switch (code) {
@@ -387,6 +394,8 @@ static enum tls_result judge(struct tls_stream *s, int ret)
 		s->end = TLS_CLOSED;
 		return s->end;
 	default:
+		if (alert_received(s) < 0)
+			send_alert(s, error_alert_of_code(code));
 		return fail(s, code);
 	}
 }

@@ -97,6 +97,8 @@ static bool look_at(const WOLFSSL_BUFFER_INFO *der, uint8_t issuer[KEYID_SIZE], 
 		memcpy(issuer, cert.issuerHash, KEYID_SIZE);
 		if (is_signed_with_sha1(&cert))
 			*ret_fault = ASN_SIG_HASH_E;
+		else if (is_leaf && cert.keyOID == RSAPSSk)
+			*ret_fault = ALGO_ID_E;
 		else if (is_leaf && is_client && x509_is_old(&cert))
 			*ret_fault = ASN_VERSION_E;
 		else if (is_leaf && is_client && !may_sign(&cert))

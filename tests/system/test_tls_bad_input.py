@@ -273,6 +273,26 @@ def test_flood(forger, echoes, name):
     assert FLOOD in line["detail"] or name == "warnings", line
 
 
+def test_a_second_ccs_is_dropped_as_the_first(listening, cleanup):
+    """Until the client's Finished, if it is well-formed (RFC 8446, 5)."""
+    client = tls13.Handmade(listening(ciphers=tls13.CIPHERS, tls_min="1.3").address()).shake()
+    cleanup.append(client.close)
+    client.raw(3 * record(20, b"\x01"))
+    client.finish().send(tls13.DATA, b"hello")
+    client.expect(b"hello")
+
+
+def test_one_alert_and_nothing_behind_it(listening, cleanup):
+    """What our own reading finds is said under the keys of the connection, and once."""
+    for junk in (record(20, b"\x01"), record(23, bytes(3)), b"\x17\x03\x03\xff\xff", record(23, bytes(100))):
+        rm = listening(ciphers=tls13.CIPHERS, tls_min="1.3")
+        client = tls13.Handmade(rm.address()).shake().finish()
+        cleanup.append(client.close)
+        client.raw(junk)
+        assert client.end() in ("unexpected_message", "decode_error", "record_overflow", "bad_record_mac", "RST")
+        assert client.end() in ("FIN", "RST")
+
+
 def test_slow_flood_is_none(forger):
     """A new key with every hundred bytes is odd, and allowed."""
     client, rm = forger()
@@ -293,6 +313,10 @@ BAD_RECORDS = {
     "ticket-from-a-client": (lambda c: c.record(tls13.HANDSHAKE, b"\x04\0\0\x0d" + bytes(13)), None),
     "half-a-key-update": (lambda c: c.record(tls13.HANDSHAKE, b"\x18\0\0") + c.record(tls13.DATA, b"x"),
                           None),
+    "two-key-updates": (lambda c: c.record(tls13.HANDSHAKE, 2 * tls13.KEY_UPDATE_PLEASE),
+                        "unexpected message"),
+    "key-update-and-more": (lambda c: c.record(tls13.HANDSHAKE, tls13.KEY_UPDATE + b"\x18"),
+                            "unexpected message"),
     "key-update-2": (lambda c: c.record(tls13.HANDSHAKE, b"\x18\0\0\x01\x02"), "illegal parameter"),
     "empty-handshake": (lambda c: c.record(tls13.HANDSHAKE, b""), None),
     "not-ours": (lambda c: record(23, bytes(100)), "bad record mac"),

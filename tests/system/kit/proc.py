@@ -62,11 +62,11 @@ def few_files(number):
     return prefix
 
 
-def run(argv, *, user=None, timeout=60, check=True, **kwargs):
-    """Runs a command to its end; gives CompletedProcess with text output; shows it on failure."""
+def run(argv, *, user=None, timeout=60, check=True, text=True, **kwargs):
+    """Runs a command to its end; gives CompletedProcess with its output; shows it on failure."""
     if "input" not in kwargs:
         kwargs["stdin"] = subprocess.DEVNULL
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=text,
                           timeout=timeout * SCALE, check=False, **credentials(user), **kwargs)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n"

@@ -11,7 +11,7 @@ import os
 import struct
 import tempfile
 
-from kit import tcp, tls
+from kit import hello, tcp, tls
 
 CIPHERS = "TLS13-CHACHA20-POLY1305-SHA256"
 
@@ -126,6 +126,165 @@ class Forger:
             return "RST"
         except tls.ssl.SSLError as error:
             return str(error)
+
+    def close(self):
+        tcp.reset(self.sock)
+
+
+# A handshake by hand
+
+def x25519(scalar, point=9):
+    """RFC 7748, 5; point is a number."""
+    prime = 2**255 - 19
+    number = int.from_bytes(scalar, "little") & ~7 & (1 << 255) - 1 | 1 << 254
+    x2, z2, x3, z3, swap = 1, 0, point, 1, 0
+    for at in reversed(range(255)):
+        bit = number >> at & 1
+        if swap ^ bit:
+            x2, x3, z2, z3 = x3, x2, z3, z2
+        swap = bit
+        a, b, c, d = x2 + z2, x2 - z2, x3 + z3, x3 - z3
+        da, cb = d * a % prime, c * b % prime
+        x3, z3 = (da + cb) ** 2 % prime, point * (da - cb) ** 2 % prime
+        aa, bb = a * a % prime, b * b % prime
+        e = aa - bb
+        x2, z2 = aa * bb % prime, e * (aa + 121665 * e) % prime
+    if swap:
+        x2, z2 = x3, z3
+    return (x2 * pow(z2, prime - 2, prime) % prime).to_bytes(32, "little")
+
+
+def _derive(secret, label, transcript):
+    digest = hashlib.sha256(transcript).digest()
+    label = b"tls13 " + label
+    info = struct.pack("!HB", 32, len(label)) + label + bytes([len(digest)]) + digest
+    return hmac.digest(secret, info + b"\x01", hashlib.sha256)
+
+
+def _extract(salt, secret):
+    return hmac.digest(salt, secret, hashlib.sha256)
+
+
+class Keys:
+    """Of one direction."""
+
+    def __init__(self, secret):
+        self.secret, self.sequence = secret, 0
+        self.key, self.iv = _expand(secret, b"key", 32), _expand(secret, b"iv", 12)
+
+    def nonce(self):
+        self.sequence += 1
+        return bytes(a ^ b for a, b in zip(self.iv, (self.sequence - 1).to_bytes(12, "big")))
+
+    def seal(self, kind, content):
+        plain = content + bytes([kind])
+        header = struct.pack("!BHH", DATA, 0x0303, len(plain) + 16)
+        return header + seal(self.key, self.nonce(), plain, header)
+
+    def open(self, body):
+        """(type, content); what the peer is, its Finished has shown: no tag is looked at."""
+        nonce, cipher = self.nonce(), body[:-16]
+        stream = b"".join(_block(self.key, 1 + at, nonce) for at in range((len(cipher) + 63) // 64))
+        plain = bytes(a ^ b for a, b in zip(cipher, stream)).rstrip(b"\0")
+        return plain[-1], plain[:-1]
+
+
+class Handmade:
+    """A client whose every message the test makes; its flight is the test's affair.
+
+    After the server's flight: messages has what it sent, by type; finish() ends the handshake.
+    """
+
+    def __init__(self, address, *extensions, first=None, random=None):
+        self.private = os.urandom(32)
+        self.sock = tcp.connect(address)
+        self.hello = first or hello.client_hello(
+            hello.versions(0x0304), hello.groups(hello.X25519), hello.schemes(*hello.SCHEMES),
+            hello.shares((hello.X25519, x25519(self.private))), *extensions, suites=hello.CHACHA_13,
+            session=os.urandom(32), random=random)
+        self.transcript = self.hello
+        hello.send(self.sock, self.hello)
+
+    def shake(self):
+        """Reads the server's flight."""
+        kind, body = hello.receive_record(self.sock)
+        assert kind == HANDSHAKE and body[0] == hello.SERVER_HELLO, (kind, body)
+        share = body[body.index(b"\0\x33\0\x24\0\x1d\0\x20") + 8:][:32]
+        self.transcript += body
+        point = int.from_bytes(share, "little") & (1 << 255) - 1
+        early = _extract(bytes(32), bytes(32))
+        self.master = _extract(_derive(early, b"derived", b""), x25519(self.private, point))
+        self.out = Keys(_derive(self.master, b"c hs traffic", self.transcript))
+        self.into = Keys(_derive(self.master, b"s hs traffic", self.transcript))
+        self.messages = {}
+        data = b""
+        while 20 not in self.messages:
+            kind, content = self.read()
+            assert kind == HANDSHAKE, (kind, content)
+            data += content
+            while len(data) >= 4 and len(data) >= 4 + int.from_bytes(data[1:4], "big"):
+                size = 4 + int.from_bytes(data[1:4], "big")
+                self.messages[data[0]] = data[4:size]
+                self.transcript += data[:size]
+                data = data[size:]
+        self.flight_end = self.transcript
+        self.top = _extract(_derive(self.master, b"derived", b""), bytes(32))
+        self.into = Keys(_derive(self.top, b"s ap traffic", self.flight_end))
+        return self
+
+    def read(self):
+        """The next record's (type, content), decrypted."""
+        kind, body = hello.receive_record(self.sock)
+        if kind == CHANGE_CIPHER_SPEC:
+            return self.read()
+        return self.into.open(body) if kind == DATA else (kind, body)
+
+    def send(self, kind, content):
+        self.raw(self.out.seal(kind, content))
+
+    def raw(self, data):
+        """Whoever is sent away meanwhile is not to blame."""
+        try:
+            self.sock.sendall(data)
+        except ConnectionError:
+            pass
+
+    def tell(self, kind, body):
+        """Sends a handshake message that counts."""
+        self.transcript += hello.message(kind, body)
+        self.send(HANDSHAKE, hello.message(kind, body))
+
+    def finish(self):
+        key = _expand(self.out.secret, b"finished", 32)
+        digest = hashlib.sha256(self.transcript).digest()
+        self.tell(20, hmac.digest(key, digest, hashlib.sha256))
+        self.out = Keys(_derive(self.top, b"c ap traffic", self.flight_end))
+        return self
+
+    def to_sign(self):
+        """What a CertificateVerify signs now (RFC 8446, 4.4.3)."""
+        return (b" " * 64 + b"TLS 1.3, client CertificateVerify\0" +
+                hashlib.sha256(self.transcript).digest())
+
+    def end(self):
+        """The name of the alert that comes, "RST" or "FIN"; data and tickets are passed over."""
+        try:
+            while True:
+                kind, content = self.read()
+                if kind == ALERT:
+                    return tls.ALERTS.get(content[1], content[1])
+        except ConnectionError:
+            return "RST"
+        except AssertionError:
+            return "FIN"
+
+    def expect(self, data):
+        got = b""
+        while len(got) < len(data):
+            kind, content = self.read()
+            assert kind in (DATA, HANDSHAKE), (kind, content)
+            got += content if kind == DATA else b""
+        assert got == data
 
     def close(self):
         tcp.reset(self.sock)
