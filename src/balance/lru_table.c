@@ -103,7 +103,7 @@ void lru_remove(struct lru_table *table, struct lru_entry *entry)
 }
 
 /* One that is not in the table, or NULL when all are held. */
-static struct lru_entry *make_room(struct lru_table *table)
+static struct lru_entry *take_entry(struct lru_table *table)
 {
 	struct lru_entry *entry;
 	uint32_t oldest;
@@ -128,7 +128,7 @@ struct lru_entry *lru_get(struct lru_table *table, struct lru_key key)
 
 	if (entry)
 		return entry;
-	entry = make_room(table);
+	entry = take_entry(table);
 	if (!entry)
 		return NULL;
 	head = head_of(table, key);

@@ -220,7 +220,7 @@ static int ask_everybody(const struct maglev *m, const struct pool_ask *ask, boo
 }
 
 /* Gives who gets the key and in *ret_steps how far it had to go. */
-static int find(const struct maglev *m, const struct pool_ask *ask, unsigned *ret_steps)
+static int walk_table(const struct maglev *m, const struct pool_ask *ask, unsigned *ret_steps)
 {
 	uint32_t slot = (uint32_t)balancer_scale(ask->key, m->slots_n);
 	unsigned steps_max = STEPS_PER_BACKEND * (unsigned)m->balancer.n;
@@ -250,7 +250,7 @@ static int maglev_pick(struct balancer *b, const struct pool_ask *ask)
 {
 	unsigned steps;
 
-	return find(maglev_of(b), ask, &steps);
+	return walk_table(maglev_of(b), ask, &steps);
 }
 
 static void maglev_route(const struct balancer *b, const struct pool_ask *ask,
@@ -265,7 +265,7 @@ static void maglev_route(const struct balancer *b, const struct pool_ask *ask,
 	for (unsigned t = 0; t < POOL_TIERS_MAX && ret_route->home < 0; t++)
 		if (m->tables[t] && m->tables[t][slot] != MAGLEV_EMPTY)
 			ret_route->home = m->tables[t][slot];
-	ret_route->chosen = find(m, ask, &ret_route->steps);
+	ret_route->chosen = walk_table(m, ask, &ret_route->steps);
 }
 
 /* A fingerprint of who owns which slot in which tier, by name. */

@@ -36,12 +36,12 @@ struct builder {
 	uint32_t leaves; /* the last so many of them, one for each backend */
 };
 
-static int by_name(const void *a, const void *b)
+static int compare_maglev_names(const void *a, const void *b)
 {
 	return strcmp(((const struct maglev_name *)a)->name, ((const struct maglev_name *)b)->name);
 }
 
-static bool is_taken(const struct builder *m, uint32_t slot)
+static bool is_slot_taken(const struct builder *m, uint32_t slot)
 {
 	return m->taken[slot / 64] >> slot % 64 & 1;
 }
@@ -51,7 +51,7 @@ static uint32_t take_slot(struct builder *m, struct walk *walk)
 {
 	uint32_t slot;
 
-	while (is_taken(m, walk->at)) {
+	while (is_slot_taken(m, walk->at)) {
 		walk->at += walk->skip;
 		if (walk->at >= m->slots_n)
 			walk->at -= m->slots_n;
@@ -73,7 +73,7 @@ static void await_turn(struct builder *m, uint32_t i, unsigned weight)
 	}
 }
 
-static void fill(struct builder *m, const struct maglev_name *names)
+static void fill_slots(struct builder *m, const struct maglev_name *names)
 {
 	for (uint32_t left = m->slots_n; left > 0; left--) {
 		uint32_t i = (uint32_t)m->turns[1] & ((1u << INDEX_BITS) - 1);
@@ -83,7 +83,7 @@ static void fill(struct builder *m, const struct maglev_name *names)
 	}
 }
 
-static int prepare(struct builder *m, const struct maglev_name *names, size_t n)
+static int prepare_builder(struct builder *m, const struct maglev_name *names, size_t n)
 {
 	CHECK(n < 1u << INDEX_BITS);
 	m->leaves = 1;
@@ -113,11 +113,11 @@ int maglev_build(uint16_t *slots, uint32_t slots_n, struct maglev_name *names, s
 	struct builder m = { .slots = slots, .slots_n = slots_n };
 	int err;
 
-	qsort(names, n, sizeof(*names), by_name);
+	qsort(names, n, sizeof(*names), compare_maglev_names);
 	memset(slots, 0xff, slots_n * sizeof(*slots));
-	err = prepare(&m, names, n);
+	err = prepare_builder(&m, names, n);
 	if (err == 0 && m.turns[1] != NO_TURN)
-		fill(&m, names);
+		fill_slots(&m, names);
 	free(m.taken);
 	free(m.walks);
 	free(m.turns);

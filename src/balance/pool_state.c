@@ -67,7 +67,7 @@ int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight)
 	return err;
 }
 
-static uint32_t draw(struct pool *pool)
+static uint32_t draw_random(struct pool *pool)
 {
 	return (uint32_t)(balancer_random(pool->balancer) >> 32);
 }
@@ -95,7 +95,7 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 				      .members = pool->weighted_n,
 				      .out = pool->weighted_n - pool->ready_n };
 
-	change = health_on_connect(health, &group, result, now_ms, draw(pool));
+	change = health_on_connect(health, &group, result, now_ms, draw_random(pool));
 	atomic_store_explicit(&backend->failures_in_row, health->failures_in_row,
 			      memory_order_relaxed);
 	count_result(backend, result);
@@ -117,7 +117,7 @@ enum health_change pool_on_check(struct pool *pool, struct backend *backend, boo
 
 	pthread_mutex_lock(&pool->lock);
 	change = health_on_check(health, &pool->config->check, passed);
-	*ret_delay_ms = health_check_delay_ms(health, &pool->config->check, draw(pool));
+	*ret_delay_ms = health_check_delay_ms(health, &pool->config->check, draw_random(pool));
 	if (change != HEALTH_SAME)
 		backend_review(pool, backend->index);
 	pthread_mutex_unlock(&pool->lock);
@@ -129,7 +129,7 @@ uint64_t pool_first_check_ms(struct pool *pool)
 	uint64_t ms;
 
 	pthread_mutex_lock(&pool->lock);
-	ms = health_first_delay_ms(&pool->config->check, draw(pool));
+	ms = health_first_delay_ms(&pool->config->check, draw_random(pool));
 	pthread_mutex_unlock(&pool->lock);
 	return ms;
 }

@@ -39,7 +39,7 @@ static void random_destroy(struct balancer *b)
 	free(random_of(b));
 }
 
-static void set_weight(struct random *r, unsigned index, uint32_t weight)
+static void random_set_weight(struct random *r, unsigned index, uint32_t weight)
 {
 	r->total += weight - r->weights[index];
 	r->weights[index] = weight;
@@ -47,12 +47,12 @@ static void set_weight(struct random *r, unsigned index, uint32_t weight)
 
 static void random_join(struct balancer *b, unsigned index)
 {
-	set_weight(random_of(b), index, b->loads[index].weight);
+	random_set_weight(random_of(b), index, b->loads[index].weight);
 }
 
 static void random_leave(struct balancer *b, unsigned index)
 {
-	set_weight(random_of(b), index, 0);
+	random_set_weight(random_of(b), index, 0);
 }
 
 static void random_on_weight(struct balancer *b, unsigned index, uint32_t before)
@@ -62,7 +62,7 @@ static void random_on_weight(struct balancer *b, unsigned index, uint32_t before
 }
 
 /* Somebody, by weight: whose part of all weights laid end to end a point is in. */
-static unsigned draw(struct random *r)
+static unsigned draw_by_weight(struct random *r)
 {
 	uint32_t point = (uint32_t)balancer_scale(balancer_random(&r->balancer), r->total);
 	unsigned i = 0;
@@ -90,13 +90,13 @@ static int draw_better_of_two(struct random *r)
 
 	if (r->total == 0)
 		return -1;
-	one = draw(r);
+	one = draw_by_weight(r);
 	weight = r->weights[one];
 	if (r->total == weight)
 		return (int)one;
-	set_weight(r, one, 0);
-	other = draw(r);
-	set_weight(r, one, weight);
+	random_set_weight(r, one, 0);
+	other = draw_by_weight(r);
+	random_set_weight(r, one, weight);
 	return (int)(less_loaded(&all[one], &all[other]) - all);
 }
 

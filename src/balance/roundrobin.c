@@ -126,7 +126,7 @@ static void dequeue(struct roundrobin *rr, unsigned index)
 }
 
 /* A request that is not eligible yet moves nearer as the weight grows. */
-static void set_weight(struct roundrobin *rr, struct share *share, uint32_t weight)
+static void share_set_weight(struct roundrobin *rr, struct share *share, uint32_t weight)
 {
 	if (share->weight == weight)
 		return;
@@ -148,7 +148,7 @@ static void roundrobin_join(struct balancer *b, unsigned index)
 		return;
 	if (has_request(rr, index))
 		dequeue(rr, index);
-	set_weight(rr, share, weight);
+	share_set_weight(rr, share, weight);
 	if (share->kept.eligible < rr->virtual_now ||
 	    share->kept.eligible > rr->virtual_now + UNIT_TIME)
 		share->kept.eligible = rr->virtual_now;

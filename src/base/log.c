@@ -182,7 +182,7 @@ static void begin_logfmt(struct log_line *line, const char *message, bool has_ti
 	put_quoted(line, message);
 }
 
-static void begin(struct log_line *line, enum log_level level, const char *message)
+static void begin_line(struct log_line *line, enum log_level level, const char *message)
 {
 	const bool for_journal = config.is_journal;
 
@@ -198,7 +198,7 @@ static void begin(struct log_line *line, enum log_level level, const char *messa
 		begin_logfmt(line, message, !for_journal);
 }
 
-static void finish(struct log_line *line)
+static void finish_line(struct log_line *line)
 {
 	if (line->format == LOG_JSON) {
 		put_plain(line, line->is_truncated ? ",\"truncated\":true}\n" : "}\n");
@@ -211,9 +211,9 @@ static size_t write_notice(uint64_t n, char ret_text[LOG_NOTICE_BYTES])
 {
 	struct log_line line;
 
-	begin(&line, LOG_WARN, "log lines dropped");
+	begin_line(&line, LOG_WARN, "log lines dropped");
 	log_u64(&line, "n", n);
-	finish(&line);
+	finish_line(&line);
 	CHECK(line.used <= LOG_NOTICE_BYTES);
 	memcpy(ret_text, line.text, line.used);
 	return line.used;
@@ -249,7 +249,7 @@ bool log_begin(struct log_line *line, enum log_level level, const char *message)
 {
 	if (!log_is_on(level))
 		return false;
-	begin(line, level, message);
+	begin_line(line, level, message);
 	return true;
 }
 
@@ -297,7 +297,7 @@ void log_errno(struct log_line *line, const char *key, int err)
 
 void log_end(struct log_line *line)
 {
-	finish(line);
+	finish_line(line);
 	log_queue_put(line->text, line->used);
 }
 
@@ -312,7 +312,7 @@ void log_say(enum log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	begin(&line, level, message);
+	begin_line(&line, level, message);
 	log_end(&line);
 }
 

@@ -266,7 +266,7 @@ void log_queue_stop(void)
 }
 
 /* Has all been written that was queued when *goal was set? Sets it when it is not yet. */
-static bool is_taken(uint64_t *goal)
+static bool is_written_up_to(uint64_t *goal)
 {
 	bool is;
 
@@ -280,7 +280,7 @@ static bool is_taken(uint64_t *goal)
 }
 
 /* By the writer itself, whatever state it is in: without the lock, it may have it. */
-static void write_rest(uint64_t until_ms)
+static void write_queued(uint64_t until_ms)
 {
 	queue.give_up_ms = until_ms;
 	queue.is_stopping = true;
@@ -293,10 +293,10 @@ void log_queue_flush(uint64_t until_ms)
 	uint64_t goal = UINT64_MAX;
 
 	if (is_writer) {
-		write_rest(until_ms);
+		write_queued(until_ms);
 		return;
 	}
-	while (!is_taken(&goal) && clock_now_ms() < until_ms)
+	while (!is_written_up_to(&goal) && clock_now_ms() < until_ms)
 		nanosleep(&pause, NULL);
 }
 

@@ -30,7 +30,7 @@ static const struct unit byte_units[] = {
 };
 
 /* Reads the digits at @text; gives what follows them, or NULL when there are none or too many. */
-static const char *read_number(const char *text, uint64_t *ret_value)
+static const char *read_digits(const char *text, uint64_t *ret_value)
 {
 	uint64_t value = 0;
 	const char *at = text;
@@ -50,7 +50,7 @@ static bool read_with_unit(const char *text, const struct unit *units, size_t n,
 			   uint64_t *ret_value)
 {
 	uint64_t number, value;
-	const char *rest = read_number(text, &number);
+	const char *rest = read_digits(text, &number);
 
 	if (!rest)
 		return false;
@@ -89,7 +89,7 @@ bool text_copy(char *ret_to, size_t room, const char *from)
 bool text_to_u64(const char *text, uint64_t *ret_value)
 {
 	uint64_t value;
-	const char *rest = read_number(text, &value);
+	const char *rest = read_digits(text, &value);
 
 	if (!rest || *rest != '\0')
 		return false;
@@ -125,7 +125,7 @@ const char *text_from_bytes(uint64_t bytes, char ret_text[TEXT_NUMBER_BYTES])
 	return write_with_unit(bytes, byte_units, ARRAY_LEN(byte_units), ret_text);
 }
 
-static bool is_same_letter(char a, char b)
+static bool is_same_but_case(char a, char b)
 {
 	return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
@@ -150,18 +150,18 @@ static size_t edits_between(const char *a, size_t a_len, const char *b, size_t b
 		row = spare;
 		row[0] = i;
 		for (size_t j = 1; j <= b_len; j++) {
-			size_t replaced = above[j - 1] + !is_same_letter(a[i - 1], b[j - 1]);
+			size_t replaced = above[j - 1] + !is_same_but_case(a[i - 1], b[j - 1]);
 
 			row[j] = MIN(MIN(above[j], row[j - 1]) + 1, replaced);
-			if (i > 1 && j > 1 && is_same_letter(a[i - 1], b[j - 2]) &&
-			    is_same_letter(a[i - 2], b[j - 1]))
+			if (i > 1 && j > 1 && is_same_but_case(a[i - 1], b[j - 2]) &&
+			    is_same_but_case(a[i - 2], b[j - 1]))
 				row[j] = MIN(row[j], before[j - 2] + 1);
 		}
 	}
 	return row[b_len];
 }
 
-static bool is_meant(size_t edits, size_t typed_len)
+static bool is_near_enough(size_t edits, size_t typed_len)
 {
 	if (edits >= typed_len)
 		return false;
@@ -186,5 +186,5 @@ const char *text_nearest(const char *typed, const char *const *words, size_t n)
 		best = words[i];
 		best_edits = edits;
 	}
-	return best && is_meant(best_edits, typed_len) ? best : NULL;
+	return best && is_near_enough(best_edits, typed_len) ? best : NULL;
 }

@@ -37,7 +37,7 @@ static unsigned level_of(uint64_t due_ms, uint64_t now_ms)
 	return (63u - (unsigned)__builtin_clzll(difference)) / DIGIT_BITS;
 }
 
-static void place(struct timers *timers, struct timer *timer)
+static void place_in_wheel(struct timers *timers, struct timer *timer)
 {
 	uint64_t due_ms = MAX(timer->due_ms, timers->now_ms);
 	unsigned level = level_of(due_ms, timers->now_ms);
@@ -101,7 +101,7 @@ void timer_set(struct timers *timers, struct timer *timer, uint64_t due_ms)
 	if (due_ms == TIMER_NEVER)
 		return;
 	timer->due_ms = due_ms;
-	place(timers, timer);
+	place_in_wheel(timers, timer);
 	timers->armed++;
 }
 
@@ -179,7 +179,7 @@ static void advance(struct timers *timers, uint64_t now_ms, struct list *due)
 			if (level == 0)
 				list_append(due, node);
 			else
-				place(timers, container_of(node, struct timer, node));
+				place_in_wheel(timers, container_of(node, struct timer, node));
 		}
 	}
 	timers->now_ms = now_ms;

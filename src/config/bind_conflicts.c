@@ -48,7 +48,7 @@ static struct host any_host(int family)
 }
 
 /* IPv4, as ::ffff:a.b.c.d? */
-static bool is_mapped(const struct host *host)
+static bool is_mapped_host(const struct host *host)
 {
 	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -69,7 +69,7 @@ static int compare_hosts(const struct host *a, const struct host *b)
 	return (a->zone > b->zone) - (a->zone < b->zone);
 }
 
-static int compare(const void *a, const void *b)
+static int compare_bounds(const void *a, const void *b)
 {
 	const struct bound *left = a, *right = b;
 	int order = compare_hosts(&left->host, &right->host);
@@ -106,8 +106,8 @@ static size_t count_all(const struct config *config)
 	return n;
 }
 
-static void add(struct bounds *bounds, const struct listener_config *listener,
-		const struct bind_config *bind)
+static void add_bound(struct bounds *bounds, const struct listener_config *listener,
+		      const struct bind_config *bind)
 {
 	const struct addr_spec *spec = &bind->spec;
 
@@ -138,9 +138,9 @@ static bool collect(struct bounds *bounds, const struct config *config)
 		const struct listener_config *listener = &config->listeners[i];
 
 		for (size_t j = 0; j < listener->binds_n; j++)
-			add(bounds, listener, &listener->binds[j]);
+			add_bound(bounds, listener, &listener->binds[j]);
 	}
-	qsort(bounds->list, bounds->n, sizeof(*bounds->list), compare);
+	qsort(bounds->list, bounds->n, sizeof(*bounds->list), compare_bounds);
 	return true;
 }
 
@@ -183,7 +183,7 @@ static void check_twice(const struct bounds *bounds, struct diag *diag)
 static const struct bound *find_any(const struct bounds *bounds, const struct bound *at)
 {
 	const struct host any[] = { any_host(AF_INET), any_host(AF_INET6) };
-	const struct host *wanted = &any[!is_mapped(&at->host)];
+	const struct host *wanted = &any[!is_mapped_host(&at->host)];
 
 	if (at->host.path || compare_hosts(&at->host, wanted) == 0)
 		return NULL;
@@ -221,7 +221,8 @@ static void check_within_any(const struct bounds *bounds, struct diag *diag)
 /* ---- backends that are listeners ---- */
 
 /* Who is bound to this, or NULL. Where binds overlap, it may miss one: that is reported anyway. */
-static const struct bound *find(const struct bounds *bounds, const struct host *host, uint16_t port)
+static const struct bound *find_bound(const struct bounds *bounds, const struct host *host,
+				      uint16_t port)
 {
 	size_t low = 0, high = bounds->n;
 	const struct bound *at;
@@ -251,11 +252,11 @@ static const struct bound *find_own(const struct bounds *bounds,
 
 	addr_unmap(&addr);
 	host = host_of(&backend->spec, &addr);
-	own = find(bounds, &host, addr_port(&addr));
+	own = find_bound(bounds, &host, addr_port(&addr));
 	if (own || addr_is_unix(&addr) || !ask)
 		return own;
 	any = any_host(addr_family(&addr));
-	own = find(bounds, &any, addr_port(&addr));
+	own = find_bound(bounds, &any, addr_port(&addr));
 	return own && addr_is_local(&addr) ? own : NULL;
 }
 

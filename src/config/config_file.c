@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static size_t count_lines(const char *text, size_t bytes)
+static size_t count_file_lines(const char *text, size_t bytes)
 {
 	const char *end = text + bytes, *at = text;
 	size_t n = 1;
@@ -28,7 +28,7 @@ static size_t count_lines(const char *text, size_t bytes)
 static bool find_lines(struct config_file *file)
 {
 	const char *text = file->text, *end = text + file->bytes, *at = text;
-	size_t n = count_lines(text, file->bytes);
+	size_t n = count_file_lines(text, file->bytes);
 
 	file->lines = malloc(n * sizeof(*file->lines));
 	if (!file->lines)
@@ -69,7 +69,7 @@ static bool grow(struct config_file *file, size_t *room)
 	return true;
 }
 
-static int read_all(struct config_file *file, int fd)
+static int read_whole(struct config_file *file, int fd)
 {
 	size_t room = 0;
 
@@ -92,7 +92,7 @@ static int read_all(struct config_file *file, int fd)
 
 static const char *read_descriptor(struct config_file *file, int fd)
 {
-	int err = read_all(file, fd);
+	int err = read_whole(file, fd);
 
 	if (!err && !find_lines(file))
 		err = -ENOMEM;

@@ -145,8 +145,8 @@ static char *render(const struct config_file *file, const struct config_location
 	return NULL;
 }
 
-static void add(struct diag *diag, const struct config_location *location, const char *severity,
-		const char *format, va_list args)
+static void add_entry(struct diag *diag, const struct config_location *location,
+		      const char *severity, const char *format, va_list args)
 {
 	static const struct config_location nowhere;
 	struct diag_entry *entry = &diag->entries[diag->entries_n];
@@ -173,7 +173,7 @@ void diag_error(struct diag *diag, const struct config_location *location, const
 
 	if (diag_has_room(diag)) {
 		va_start(args, format);
-		add(diag, location, "error", format, args);
+		add_entry(diag, location, "error", format, args);
 		va_end(args);
 	}
 	diag->errors_n++;
@@ -186,7 +186,7 @@ void diag_warning(struct diag *diag, const struct config_location *location, con
 
 	if (diag->warnings_n < DIAG_WARNINGS_MAX) {
 		va_start(args, format);
-		add(diag, location, "warning", format, args);
+		add_entry(diag, location, "warning", format, args);
 		va_end(args);
 	}
 	diag->warnings_n++;
@@ -229,7 +229,7 @@ static void sort(struct diag *diag)
 	}
 }
 
-static void write_rest(FILE *to, size_t n, size_t kept, const char *word)
+static void write_uncounted(FILE *to, size_t n, size_t kept, const char *word)
 {
 	if (n > kept)
 		fprintf(to, "and %zu more %s%s\n", n - kept, word, n - kept > 1 ? "s" : "");
@@ -240,8 +240,8 @@ void diag_write(struct diag *diag, FILE *to)
 	sort(diag);
 	for (size_t i = 0; i < diag->entries_n; i++)
 		fputs(diag->entries[i].text, to);
-	write_rest(to, diag->errors_n, DIAG_ERRORS_MAX, "error");
-	write_rest(to, diag->warnings_n, DIAG_WARNINGS_MAX, "warning");
+	write_uncounted(to, diag->errors_n, DIAG_ERRORS_MAX, "error");
+	write_uncounted(to, diag->warnings_n, DIAG_WARNINGS_MAX, "warning");
 	if (diag->is_out_of_memory)
 		fputs("error: out of memory\n", to);
 }

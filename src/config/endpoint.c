@@ -200,7 +200,7 @@ static void set_pool(const struct setting *s, void *section)
 		listener->pool_location = s->location;
 }
 
-static void print_pool(const struct directive *d, const void *section, size_t index, FILE *to)
+static void print_pool_name(const struct directive *d, const void *section, size_t index, FILE *to)
 {
 	const struct listener_config *listener = section;
 
@@ -218,7 +218,7 @@ static bool has_pool(const struct directive *d, const void *section)
 const struct directive_type type_pool = {
 	.form = "the NAME of a [pool NAME]",
 	.set = set_pool,
-	.print = print_pool,
+	.print = print_pool_name,
 	.has = has_pool,
 };
 
@@ -324,7 +324,8 @@ static void set_backend(const struct setting *s, void *section)
 	pool->backends = backends;
 }
 
-static void print_backend(const struct directive *d, const void *section, size_t index, FILE *to)
+static void print_backend_value(const struct directive *d, const void *section, size_t index,
+				FILE *to)
 {
 	const struct backend_config *b = &((const struct pool_config *)section)->backends[index];
 	char text[SPEC_TEXT_BYTES];
@@ -352,7 +353,7 @@ static void release_backends(const struct directive *d, void *section)
 const struct directive_type type_backend = {
 	.form = "NAME ADDRESS [weight=0..256] [max_sessions=0..16777216] [tier=0..7 or backup]",
 	.set = set_backend,
-	.print = print_backend,
+	.print = print_backend_value,
 	.count = count_backends,
 	.release = release_backends,
 	.options_place = FOREIGN_BACKEND,

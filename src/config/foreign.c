@@ -156,7 +156,7 @@ static const struct foreign foreigners[] = {
 };
 
 /* "timeout client", "Timeout-Client" and "timeout_client" are one word. */
-static bool is_same_letter(char typed, char known)
+static bool is_known_letter(char typed, char known)
 {
 	if (typed == '-' || typed == ' ' || typed == '\t')
 		typed = '_';
@@ -166,13 +166,13 @@ static bool is_same_letter(char typed, char known)
 static bool is_word(const char *typed, const char *known, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (typed[i] == '\0' || !is_same_letter(typed[i], known[i]))
+		if (typed[i] == '\0' || !is_known_letter(typed[i], known[i]))
 			return false;
 	}
 	return typed[n] == '\0';
 }
 
-static bool has_word(const char *words, const char *typed)
+static bool lists_word(const char *words, const char *typed)
 {
 	while (*words != '\0') {
 		size_t n = strcspn(words, " ");
@@ -188,7 +188,7 @@ static bool has_word(const char *words, const char *typed)
 const struct foreign *foreign_find(enum foreign_place place, const char *word)
 {
 	for (size_t i = 0; i < ARRAY_LEN(foreigners); i++) {
-		if (foreigners[i].place == place && has_word(foreigners[i].words, word))
+		if (foreigners[i].place == place && lists_word(foreigners[i].words, word))
 			return &foreigners[i];
 	}
 	return NULL;

@@ -100,7 +100,7 @@ static const char *read_part(const char *at, const struct unit *units, size_t n,
 	return NULL;
 }
 
-static bool read_all(const char *typed, const struct unit *units, size_t n, uint64_t *ret_value)
+static bool read_amount(const char *typed, const struct unit *units, size_t n, uint64_t *ret_value)
 {
 	uint64_t sum = 0;
 
@@ -142,7 +142,7 @@ const char *guess_duration(const char *typed, char text[TEXT_NUMBER_BYTES])
 		snprintf(text, TEXT_NUMBER_BYTES, "%llus", (unsigned long long)value);
 		return text;
 	}
-	return read_all(typed, time_units, ARRAY_LEN(time_units), &value)
+	return read_amount(typed, time_units, ARRAY_LEN(time_units), &value)
 		       ? text_from_ms(value, text)
 		       : NULL;
 }
@@ -151,7 +151,7 @@ const char *guess_size(const char *typed, char text[TEXT_NUMBER_BYTES])
 {
 	uint64_t value;
 
-	return read_all(typed, size_units, ARRAY_LEN(size_units), &value)
+	return read_amount(typed, size_units, ARRAY_LEN(size_units), &value)
 		       ? text_from_bytes(value, text)
 		       : NULL;
 }
@@ -177,7 +177,7 @@ static bool cut_second(const char *typed, char ret_amount[TEXT_NUMBER_BYTES])
 	return true;
 }
 
-static const char *per_second(const char *amount, char text[TEXT_NUMBER_BYTES])
+static const char *guess_per_second(const char *amount, char text[TEXT_NUMBER_BYTES])
 {
 	snprintf(text, TEXT_NUMBER_BYTES, "%.20s/s", amount);
 	return text;
@@ -191,7 +191,7 @@ const char *guess_rate(const char *typed, char text[TEXT_NUMBER_BYTES])
 	if (!cut_second(typed, amount))
 		return NULL;
 	amount[strcspn(amount, " \t")] = '\0';
-	return text_to_u64(amount, &value) ? per_second(amount, text) : NULL;
+	return text_to_u64(amount, &value) ? guess_per_second(amount, text) : NULL;
 }
 
 const char *guess_byte_rate(const char *typed, char text[TEXT_NUMBER_BYTES])
@@ -202,6 +202,6 @@ const char *guess_byte_rate(const char *typed, char text[TEXT_NUMBER_BYTES])
 	if (!cut_second(typed, amount))
 		return NULL;
 	if (text_to_u64(amount, &value))
-		return per_second(amount, text);
-	return guess_size(amount, size) ? per_second(size, text) : NULL;
+		return guess_per_second(amount, text);
+	return guess_size(amount, size) ? guess_per_second(size, text) : NULL;
 }

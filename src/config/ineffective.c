@@ -89,7 +89,7 @@ static bool may_be_full(const void *section)
 	return false;
 }
 
-static bool has_queue(const void *section)
+static bool pool_has_queue(const void *section)
 {
 	return ((const struct pool_config *)section)->queue_max > 0;
 }
@@ -161,7 +161,7 @@ static const struct need {
 	{ SECTION_POOL, sticks, "without stick", { "stick_table", "stick_time" } },
 	{ SECTION_POOL, has_tiers, "without backends of another tier", { "min_ready" } },
 	{ SECTION_POOL, may_be_full, "while no backend has max_sessions", { "queue" } },
-	{ SECTION_POOL, has_queue, "without queue", { "queue_timeout" } },
+	{ SECTION_POOL, pool_has_queue, "without queue", { "queue_timeout" } },
 	{ SECTION_POOL, sends_v2, "without send_proxy = v2", { "send_proxy_tlvs" } },
 	{ SECTION_POOL,
 	  has_check,

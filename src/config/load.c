@@ -55,7 +55,7 @@ static bool add_file(struct config *config, char *path, struct diag *diag)
 	return true;
 }
 
-static char *join(const char *directory, const char *name)
+static char *join_path(const char *directory, const char *name)
 {
 	size_t n = strlen(directory);
 	char *path;
@@ -79,7 +79,7 @@ static void find_directory(struct config *config, const char *path, struct diag 
 	if (n == 0)
 		diag_error(diag, &location, "there is no *.ini in this directory");
 	for (int i = 0; i < n; i++) {
-		is_good = is_good && add_file(config, join(path, entries[i]->d_name), diag);
+		is_good = is_good && add_file(config, join_path(path, entries[i]->d_name), diag);
 		free(entries[i]);
 	}
 	free(entries);
@@ -136,7 +136,7 @@ static void finish_files(struct loader *l)
 
 /* ---- the whole ---- */
 
-static struct config *create(struct diag *diag)
+static struct config *create_config(struct diag *diag)
 {
 	struct config *config = calloc(1, sizeof(*config));
 
@@ -186,7 +186,9 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 
 struct config *config_load(const char *path, struct diag *diag, config_check_fn *more, void *owner)
 {
-	struct loader l = { .config = create(diag), .diag = diag, .more = more, .owner = owner };
+	struct loader l = {
+		.config = create_config(diag), .diag = diag, .more = more, .owner = owner
+	};
 
 	if (!l.config)
 		return NULL;
@@ -199,7 +201,7 @@ struct config *config_load(const char *path, struct diag *diag, config_check_fn 
 
 struct config *config_load_text(const char *name, const char *text, size_t bytes, struct diag *diag)
 {
-	struct loader l = { .config = create(diag), .diag = diag };
+	struct loader l = { .config = create_config(diag), .diag = diag };
 
 	if (!l.config)
 		return NULL;

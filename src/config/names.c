@@ -20,7 +20,7 @@ void names_finish(struct names *names)
 	*names = (struct names){ 0 };
 }
 
-static int compare(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
 	const struct named *left = a, *right = b;
 	int order = strcmp(left->name, right->name);
@@ -32,7 +32,7 @@ static int compare(const void *a, const void *b)
 
 void names_sort(struct names *names)
 {
-	qsort(names->list, names->n, sizeof(*names->list), compare);
+	qsort(names->list, names->n, sizeof(*names->list), compare_names);
 }
 
 const struct named *names_find(const struct names *names, const char *name)

@@ -30,7 +30,7 @@ static void for_each_word(const struct setting *s, void *section,
 /* ---- source: addresses of ours ---- */
 
 /* The forms of addr_parse(), without the port. */
-static bool read_host(const char *text, struct addr *ret_addr)
+static bool read_bare_host(const char *text, struct addr *ret_addr)
 {
 	char with_port[ADDR_TEXT_BYTES];
 	const bool has_colon = strchr(text, ':') != NULL;
@@ -45,7 +45,7 @@ static void read_local_addr(const struct setting *word, void *section)
 	struct pool_config *pool = section;
 	struct local_addr_config local = { .location = word->location }, *addrs;
 
-	if (!read_host(word->text, &local.addr)) {
+	if (!read_bare_host(word->text, &local.addr)) {
 		setting_error(word, NULL, "'%.60s' is not an address%s", word->text,
 			      word->text[0] != '/' && strpbrk(word->text, "/:")
 				      ? ", without a port or a prefix"
@@ -125,7 +125,7 @@ static const char *suggest_block(const struct setting *word, char text[ADDR_BLOC
 	return addr_block_suggest(word->text, text);
 }
 
-static bool read_block(const struct setting *word, struct addr_block *ret_block)
+static bool read_block_token(const struct setting *word, struct addr_block *ret_block)
 {
 	char text[ADDR_BLOCK_TEXT_BYTES];
 	const char *why;
@@ -150,7 +150,7 @@ static void read_proxy_from(const struct setting *word, void *section)
 	struct listener_config *listener = section;
 	struct addr_block block, *blocks;
 
-	if (!read_block(word, &block))
+	if (!read_block_token(word, &block))
 		return;
 	blocks = setting_grow(word->diag, listener->proxy_from, listener->proxy_from_n,
 			      sizeof(*blocks));
@@ -201,7 +201,7 @@ static void add_rule(const struct setting *word, struct listener_config *listene
 	struct access_rule rule = { .is_allowed = is_allowed }, *rules;
 
 	rule.is_all = strcmp(word->text, "all") == 0;
-	if (!rule.is_all && !read_block(word, &rule.block))
+	if (!rule.is_all && !read_block_token(word, &rule.block))
 		return;
 	rules = setting_grow(word->diag, listener->access, listener->access_n, sizeof(*rules));
 	if (!rules)

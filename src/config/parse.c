@@ -148,7 +148,7 @@ static void open_section(struct parser *p, const char *kind, const struct settin
 }
 
 /* "listener pg": the kind, and the name that follows it. */
-static void read_head(struct parser *p)
+static void read_section_head(struct parser *p)
 {
 	char *kind = p->reader.value;
 	size_t kind_bytes = strcspn(kind, " \t");
@@ -185,7 +185,7 @@ static const struct foreign *find_elsewhere(const struct parser *p, const char *
 	return NULL;
 }
 
-static const char *nearest_key(const struct parser *p, const char *key)
+static const char *nearest_directive(const struct parser *p, const char *key)
 {
 	const char *keys[KEYS_MAX];
 	size_t n = 0;
@@ -218,7 +218,7 @@ static void report_misplaced(struct parser *p, const char *key, enum config_sect
 		   ours ? "'" : "");
 }
 
-static void report_unknown(struct parser *p, const char *key)
+static void report_unknown_key(struct parser *p, const char *key)
 {
 	const struct foreign *foreign = foreign_find((enum foreign_place)p->kind, key);
 	char text[FOREIGN_TEXT_BYTES] = "";
@@ -235,7 +235,7 @@ static void report_unknown(struct parser *p, const char *key)
 		excuse(p, foreign->ours);
 		foreign_format(foreign, text);
 	} else {
-		near = nearest_key(p, key);
+		near = nearest_directive(p, key);
 		excuse(p, near);
 		foreign = near ? NULL : find_elsewhere(p, key, &kind);
 		if (foreign) {
@@ -292,7 +292,7 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 	(void)value;
 	if (p->reader.is_head) {
 		p->reader.has_lost_head = false;
-		read_head(p);
+		read_section_head(p);
 		return 1;
 	}
 	lose_section(p);
@@ -307,7 +307,7 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 	if (d)
 		set_value(p, d);
 	else
-		report_unknown(p, key);
+		report_unknown_key(p, key);
 	return 1;
 }
 

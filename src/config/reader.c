@@ -21,7 +21,7 @@ void reader_init(struct reader *reader, const struct config_file *file, struct d
 	reader->has_lost_head = false;
 }
 
-static bool is_blank(char c)
+static bool is_blank_byte(char c)
 {
 	return c == ' ' || c == '\t';
 }
@@ -31,8 +31,8 @@ struct line {
 	const char *begin, *at, *end;
 };
 
-static struct config_location location_of(const struct reader *r, const struct line *line,
-					  const char *from, const char *to)
+static struct config_location line_location(const struct reader *r, const struct line *line,
+					    const char *from, const char *to)
 {
 	return (struct config_location){
 		.file = r->file->name,
@@ -44,9 +44,9 @@ static struct config_location location_of(const struct reader *r, const struct l
 
 static void trim(struct line *line)
 {
-	while (line->at < line->end && is_blank(*line->at))
+	while (line->at < line->end && is_blank_byte(*line->at))
 		line->at++;
-	while (line->end > line->at && is_blank(line->end[-1]))
+	while (line->end > line->at && is_blank_byte(line->end[-1]))
 		line->end--;
 }
 
@@ -54,7 +54,7 @@ static void trim(struct line *line)
 static void cut_comment(struct line *line)
 {
 	for (const char *c = line->at; c < line->end; c++) {
-		if ((*c == ';' || *c == '#') && (c == line->at || is_blank(c[-1])))
+		if ((*c == ';' || *c == '#') && (c == line->at || is_blank_byte(c[-1])))
 			line->end = c;
 	}
 }
@@ -76,7 +76,7 @@ static bool is_text(const struct reader *r, const struct line *line)
 	struct config_location location;
 
 	if (bytes > CONFIG_LINE_BYTES_MAX) {
-		location = location_of(r, line, line->begin + CONFIG_LINE_BYTES_MAX, line->end);
+		location = line_location(r, line, line->begin + CONFIG_LINE_BYTES_MAX, line->end);
 		diag_error(r->diag, &location, "the line is too long: %zu bytes (at most %u)",
 			   bytes, CONFIG_LINE_BYTES_MAX);
 		return false;
@@ -84,7 +84,7 @@ static bool is_text(const struct reader *r, const struct line *line)
 	control = find_control(line);
 	if (!control)
 		return true;
-	location = location_of(r, line, control, control + 1);
+	location = line_location(r, line, control, control + 1);
 	if (*control == '\0')
 		diag_error(r->diag, &location, "a NUL byte: this is no text");
 	else
@@ -103,24 +103,24 @@ static void keep_value(struct reader *r, const struct line *whole, const char *f
 	bytes = (size_t)(value.end - value.at);
 	r->value = r->text + (value.at - whole->at);
 	r->value[bytes] = '\0';
-	r->value_location = location_of(r, whole, value.at, value.end);
+	r->value_location = line_location(r, whole, value.at, value.end);
 }
 
 /* "[listener pg]", which becomes "section = listener pg". */
-static bool read_head(struct reader *r, const struct line *line)
+static bool read_head_line(struct reader *r, const struct line *line)
 {
 	const char *close = memchr(line->at, ']', (size_t)(line->end - line->at));
 	struct config_location location;
 
 	r->is_head = true;
-	r->key_location = location_of(r, line, line->at, line->end);
+	r->key_location = line_location(r, line, line->at, line->end);
 	if (!close) {
-		location = location_of(r, line, line->end, line->end);
+		location = line_location(r, line, line->end, line->end);
 		diag_error(r->diag, &location, "a ']' is missing at the end of the section's head");
 		return false;
 	}
 	if (close + 1 < line->end) {
-		location = location_of(r, line, close + 1, line->end);
+		location = line_location(r, line, close + 1, line->end);
 		diag_error(r->diag, &location, "unexpected text after ']'");
 		return false;
 	}
@@ -141,16 +141,16 @@ static struct odd_line read_odd_line(const struct line *line)
 	struct odd_line s = { 0 };
 	const char *at = line->at, *end = line->end;
 
-	while (at < end && !is_blank(*at) && *at != ':' && *at != '=' && *at != '{')
+	while (at < end && !is_blank_byte(*at) && *at != ':' && *at != '=' && *at != '{')
 		at++;
 	snprintf(s.key, sizeof(s.key), "%.*s", (int)MIN(at - line->at, KEY_BYTES - 1), line->at);
 	s.has_brace = end[-1] == '{' || line->at[0] == '}';
 	s.has_semicolon = end[-1] == ';';
 	if (at < end && *at == ':')
 		at++;
-	while (at < end && (is_blank(*at) || *at == '='))
+	while (at < end && (is_blank_byte(*at) || *at == '='))
 		at++;
-	while (end > at && (is_blank(end[-1]) || strchr("{;:", end[-1])))
+	while (end > at && (is_blank_byte(end[-1]) || strchr("{;:", end[-1])))
 		end--;
 	s.value = at < end ? at : NULL;
 	s.value_bytes = (int)(end - at);
@@ -158,7 +158,7 @@ static struct odd_line read_odd_line(const struct line *line)
 }
 
 /* A foreign key, whatever its section; one that has a word of ours, if there is such a one. */
-static const struct foreign *find_key(const char *key)
+static const struct foreign *find_foreign_key(const char *key)
 {
 	static const enum foreign_place places[] = { FOREIGN_LISTENER, FOREIGN_POOL,
 						     FOREIGN_GLOBAL };
@@ -181,16 +181,16 @@ static const struct foreign *take_key(struct odd_line *s)
 	int n = 0;
 
 	if (!s->value)
-		return find_key(s->key);
-	while (n < s->value_bytes && !is_blank(s->value[n]))
+		return find_foreign_key(s->key);
+	while (n < s->value_bytes && !is_blank_byte(s->value[n]))
 		n++;
 	if (n < s->value_bytes && n < KEY_BYTES) {
 		snprintf(both, sizeof(both), "%s %.*s", s->key, n, s->value);
-		found = find_key(both);
+		found = find_foreign_key(both);
 	}
 	if (!found)
-		return find_key(s->key);
-	while (is_blank(s->value[n]))
+		return find_foreign_key(s->key);
+	while (is_blank_byte(s->value[n]))
 		n++;
 	s->value += n;
 	s->value_bytes -= n;
@@ -262,17 +262,17 @@ static bool read_pair(struct reader *r, const struct line *line)
 	if (equals)
 		trim(&key);
 	if (!equals || key.at == key.end || memchr(key.at, ':', (size_t)(key.end - key.at))) {
-		location = location_of(r, line, line->at, line->end);
+		location = line_location(r, line, line->at, line->end);
 		report_neither(r, line, &location);
 		return false;
 	}
-	r->key_location = location_of(r, line, key.at, key.end);
+	r->key_location = line_location(r, line, key.at, key.end);
 	keep_value(r, line, equals + 1, line->end);
 	return true;
 }
 
 /* Takes the next line to pieces; false when there is nothing in it for inih. */
-static bool read_line(struct reader *r)
+static bool read_config_line(struct reader *r)
 {
 	struct line line;
 	size_t bytes;
@@ -296,7 +296,7 @@ static bool read_line(struct reader *r)
 	r->text[line.end - line.at] = '\0';
 	if (*line.at != '[')
 		return read_pair(r, &line);
-	if (read_head(r, &line))
+	if (read_head_line(r, &line))
 		return true;
 	r->has_lost_head = true;
 	return false;
@@ -314,7 +314,7 @@ char *reader_next(char *line, int bytes, void *reader)
 
 	if (r->line == r->file->lines_n)
 		return NULL;
-	if (!read_line(r))
+	if (!read_config_line(r))
 		snprintf(line, room, "\n");
 	else if (r->is_head)
 		snprintf(line, room, "section = %.*s\n", bytes / 2, r->value);

@@ -13,8 +13,8 @@ static bool needs_asking(const struct addr_spec *spec)
 	return spec->is_name || (spec->host[0] == '\0' && !spec->is_unix);
 }
 
-static void report(struct diag *diag, const struct config_location *location, const char *title,
-		   const struct addr_spec *spec, const char *why)
+static void report_unresolved(struct diag *diag, const struct config_location *location,
+			      const char *title, const struct addr_spec *spec, const char *why)
 {
 	diag_error(diag, location, "%s: host '%s' has no address: %s", title, spec->host, why);
 }
@@ -92,7 +92,7 @@ static void resolve_bind(const struct listener_config *listener, struct bind_con
 
 	snprintf(title, sizeof(title), "[listener %s] bind", listener->name);
 	if (n == 0) {
-		report(diag, &bind->location, title, &bind->spec, why);
+		report_unresolved(diag, &bind->location, title, &bind->spec, why);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -117,7 +117,7 @@ static void resolve_backend(const struct pool_config *pool, struct backend_confi
 
 	snprintf(title, sizeof(title), "[pool %s] backend: %s", pool->name, backend->name);
 	if (n == 0) {
-		report(diag, &backend->addr_location, title, &backend->spec, why);
+		report_unresolved(diag, &backend->addr_location, title, &backend->spec, why);
 	} else if (!check_zone(&backend->addr, &backend->addr_location, title, diag)) {
 		backend->addr.len = 0;
 	} else if (addr_is_any(&backend->addr)) {

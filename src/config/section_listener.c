@@ -119,7 +119,7 @@ static void check_routes_of(const struct listener_config *listener, enum route_k
 }
 
 /* Does "*.example.com" fit "db.example.com"? */
-static bool is_within(const char *name, const char *wildcard)
+static bool fits_wildcard(const char *name, const char *wildcard)
 {
 	const char *dot = strchr(name, '.');
 
@@ -134,7 +134,7 @@ static const struct route_config *find_wider(const struct listener_config *liste
 	for (size_t i = 0; i < at && route->kind == ROUTE_SNI; i++) {
 		const struct route_config *before = &listener->routes[i];
 
-		if (before->kind == ROUTE_SNI && is_within(route->pattern, before->pattern))
+		if (before->kind == ROUTE_SNI && fits_wildcard(route->pattern, before->pattern))
 			return before;
 	}
 	return NULL;

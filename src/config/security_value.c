@@ -168,7 +168,7 @@ static bool read_pattern(const struct setting *word, struct route_config *route)
 	return true;
 }
 
-static bool read_kind(const struct setting *word, struct route_config *route)
+static bool read_route_kind(const struct setting *word, struct route_config *route)
 {
 	for (unsigned i = 0; i < ROUTE_KINDS; i++) {
 		if (strcmp(word->text, route_kind_names[i]) != 0)
@@ -216,7 +216,7 @@ static bool read_route(const struct setting *s, struct route_config *route)
 	pattern = tokens_setting(&tokens, 1);
 	pool = tokens_setting(&tokens, 3);
 	route->location = pool.location;
-	return read_kind(&kind, route) && read_pattern(&pattern, route) &&
+	return read_route_kind(&kind, route) && read_pattern(&pattern, route) &&
 	       setting_name(&pool, route->pool_name);
 }
 

@@ -126,7 +126,7 @@ static const struct foreign *find_foreign(const struct setting *word, const char
 	return place ? foreign_find(place, key) : NULL;
 }
 
-static const struct directive *find_key(const struct option_set *set, const char *key)
+static const struct directive *find_option(const struct option_set *set, const char *key)
 {
 	for (size_t i = 0; i < set->n; i++) {
 		if (strcmp(key, set->options[i].key) == 0)
@@ -135,7 +135,7 @@ static const struct directive *find_key(const struct option_set *set, const char
 	return NULL;
 }
 
-static const char *nearest_key(const struct option_set *set, const char *key)
+static const char *nearest_option(const struct option_set *set, const char *key)
 {
 	const char *keys[2 * TOKENS_MAX];
 	size_t n = 0;
@@ -148,8 +148,8 @@ static const char *nearest_key(const struct option_set *set, const char *key)
 	return text_nearest(key, keys, n);
 }
 
-static void report_unknown(const struct setting *word, const struct option_set *set,
-			   const char *key)
+static void report_unknown_option(const struct setting *word, const struct option_set *set,
+				  const char *key)
 {
 	const struct foreign *foreign = find_foreign(word, key);
 	char text[FOREIGN_TEXT_BYTES];
@@ -158,7 +158,7 @@ static void report_unknown(const struct setting *word, const struct option_set *
 		diag_error(word->diag, &word->location, "%s: unknown option '%s'%s", word->title,
 			   key, foreign_format(foreign, text));
 	else
-		setting_error(word, nearest_key(set, key), "unknown option '%s'", key);
+		setting_error(word, nearest_option(set, key), "unknown option '%s'", key);
 }
 
 /* "weight:2" or "weight 2", where "weight=2" is meant. */
@@ -170,8 +170,8 @@ static const char *suggest_option(const struct tokens *tokens, size_t i,
 	char key[KEY_BYTES];
 
 	snprintf(key, sizeof(key), "%.*s", (int)MIN(key_bytes, sizeof(key) - 1), word);
-	if (!find_key(set, key))
-		return nearest_key(set, word);
+	if (!find_option(set, key))
+		return nearest_option(set, word);
 	if (word[key_bytes] == ':')
 		value = word + key_bytes + 1;
 	else if (i + 1 < tokens->n)
@@ -189,7 +189,7 @@ static void report_unexpected(const struct tokens *tokens, size_t i, struct opti
 		return;
 	set->was_unexpected = true;
 	if (find_foreign(&word, word.text))
-		report_unknown(&word, set, word.text);
+		report_unknown_option(&word, set, word.text);
 	else
 		setting_error(&word, suggest_option(tokens, i, set, text), "unexpected '%.60s'",
 			      word.text);
@@ -236,13 +236,13 @@ static void set_once(const struct tokens *tokens, size_t i, struct option_set *s
 	snprintf(key, sizeof(key), "%.*s", (int)MIN(strcspn(word.text, "="), sizeof(key) - 1),
 		 word.text);
 	if (!option)
-		option = find_key(set, key);
+		option = find_option(set, key);
 	if (!option && find_bare(set, key)) {
 		setting_error(&word, key, "'%s' has no value", key);
 		return;
 	}
 	if (!option) {
-		report_unknown(&word, set, key);
+		report_unknown_option(&word, set, key);
 		return;
 	}
 	if (set->is_set[option - set->options])

@@ -95,8 +95,9 @@ static const struct pool_config *find_pool(const struct config *config,
 }
 
 /* Two sections that are good by themselves, and do not go together. */
-static void check_pair(const struct listener_config *listener, const struct pool_config *pool,
-		       const struct config_location *location, struct diag *diag)
+static void check_listener_and_pool(const struct listener_config *listener,
+				    const struct pool_config *pool,
+				    const struct config_location *location, struct diag *diag)
 {
 	const bool wants_name =
 		pool->stick.kind == CLIENT_KEY_SNI ||
@@ -126,14 +127,14 @@ static void link_listener(const struct config *config, struct listener_config *l
 
 	listener->pool = find_pool(config, listener, pools, &own, l);
 	if (listener->pool)
-		check_pair(listener, listener->pool, own.location, l->diag);
+		check_listener_and_pool(listener, listener->pool, own.location, l->diag);
 	for (size_t i = 0; i < listener->routes_n; i++) {
 		struct route_config *route = &listener->routes[i];
 		const struct pool_link link = { "route", route->pool_name, &route->location };
 
 		route->pool = find_pool(config, listener, pools, &link, l);
 		if (route->pool)
-			check_pair(listener, route->pool, link.location, l->diag);
+			check_listener_and_pool(listener, route->pool, link.location, l->diag);
 	}
 }
 

@@ -34,7 +34,7 @@ static bool was_tried_twice(const struct ack_facts *f)
 	return f->has_probed || f->has_timed_out || f->has_backed_off;
 }
 
-static bool is_over(const struct ack_facts *f, uint32_t waited_ms, uint64_t patience_ms)
+static bool is_time_over(const struct ack_facts *f, uint32_t waited_ms, uint64_t patience_ms)
 {
 	const uint64_t answer_ms = ANSWER_MS + ROUND_TRIPS * (uint64_t)f->rtt_ms;
 
@@ -57,5 +57,5 @@ enum ack_verdict ack_watch_look(struct ack_watch *watch, const struct ack_facts 
 		watch->noted_ms = is_unanswered(facts) ? MAX(now_ms, 1) : 0;
 		return ACK_PENDING;
 	}
-	return is_over(facts, waited_ms, patience_ms) ? ACK_DEAD : ACK_PENDING;
+	return is_time_over(facts, waited_ms, patience_ms) ? ACK_DEAD : ACK_PENDING;
 }

@@ -43,7 +43,7 @@ void addr_from_sockaddr(struct addr *addr, const struct sockaddr *sa, socklen_t 
 		memcpy(&addr->sa, sa, addr->len);
 }
 
-static char *put_text(char *at, const char *text)
+static char *put_addr_text(char *at, const char *text)
 {
 	size_t n = strlen(text);
 
@@ -87,14 +87,14 @@ static char *put_ipv6(char *at, const struct sockaddr_in6 *in6)
 		*at++ = '%';
 		at = put_number(at, in6->sin6_scope_id);
 	}
-	return put_text(at, "]");
+	return put_addr_text(at, "]");
 }
 
 static void put_unix(char *at, const struct addr *addr)
 {
 	size_t n = addr->len - UN_HEAD_BYTES;
 
-	at = put_text(at, "unix:");
+	at = put_addr_text(at, "unix:");
 	if (n > 0 && addr->un.sun_path[0] != '\0')
 		n = strnlen(addr->un.sun_path, n);
 	for (size_t i = 0; i < n; i++)
@@ -117,7 +117,7 @@ const char *addr_format(const struct addr *addr, char text[ADDR_TEXT_BYTES])
 		put_unix(at, addr);
 		return text;
 	default:
-		put_text(at, "-");
+		put_addr_text(at, "-");
 		return text;
 	}
 	*at++ = ':';

@@ -12,7 +12,7 @@
 
 static const uint8_t mapped_head[MAPPED_BITS / 8] = { [10] = 0xff, [11] = 0xff };
 
-static bool is_mapped(const uint8_t bytes[16])
+static bool is_mapped_block(const uint8_t bytes[16])
 {
 	return memcmp(bytes, mapped_head, sizeof(mapped_head)) == 0;
 }
@@ -25,7 +25,7 @@ static uint8_t open_bits(unsigned bits, unsigned i)
 	return bits <= i * 8 ? 0xff : (uint8_t)(0xff >> (bits - i * 8));
 }
 
-static bool read_host(const char *text, size_t n, uint8_t ret_bytes[16], bool *ret_is_ipv4)
+static bool read_block_host(const char *text, size_t n, uint8_t ret_bytes[16], bool *ret_is_ipv4)
 {
 	char host[INET6_ADDRSTRLEN];
 
@@ -44,7 +44,7 @@ static const char *read_block(const char *text, struct addr_block *block)
 	uint64_t bits;
 	bool is_ipv4;
 
-	if (!read_host(text, n, block->bytes, &is_ipv4))
+	if (!read_block_host(text, n, block->bytes, &is_ipv4))
 		return "not an IPv4 or IPv6 address";
 	bits = is_ipv4 ? 32 : 128;
 	if (text[n] == '/' && (!text_to_u64(text + n + 1, &bits) || bits > (is_ipv4 ? 32 : 128)))
@@ -84,7 +84,7 @@ static bool read_mask(const char *text, uint64_t *ret_bits)
 }
 
 /* "10" or "10.1" as "10.0.0.0" or "10.1.0.0": people write so before a prefix. */
-static size_t complete(const char *text, size_t n, char ret_host[INET6_ADDRSTRLEN])
+static size_t complete_address(const char *text, size_t n, char ret_host[INET6_ADDRSTRLEN])
 {
 	size_t dots = 0;
 
@@ -103,7 +103,7 @@ static size_t complete(const char *text, size_t n, char ret_host[INET6_ADDRSTRLE
 
 const char *addr_block_format(const struct addr_block *block, char text[ADDR_BLOCK_TEXT_BYTES])
 {
-	const bool is_ipv4 = block->bits >= MAPPED_BITS && is_mapped(block->bytes);
+	const bool is_ipv4 = block->bits >= MAPPED_BITS && is_mapped_block(block->bytes);
 	const unsigned first = is_ipv4 ? MAPPED_BITS : 0;
 	size_t n;
 
@@ -121,9 +121,9 @@ const char *addr_block_suggest(const char *typed, char text[ADDR_BLOCK_TEXT_BYTE
 	struct addr_block block;
 	uint64_t bits;
 	bool is_ipv4;
-	size_t bytes = complete(typed, n, host);
+	size_t bytes = complete_address(typed, n, host);
 
-	if (typed[n] != '/' || bytes == 0 || !read_host(host, bytes, block.bytes, &is_ipv4))
+	if (typed[n] != '/' || bytes == 0 || !read_block_host(host, bytes, block.bytes, &is_ipv4))
 		return NULL;
 	if (!text_to_u64(typed + n + 1, &bits) && !(is_ipv4 && read_mask(typed + n + 1, &bits)))
 		return NULL;
@@ -142,7 +142,7 @@ bool addr_block_has(const struct addr_block *block, const struct addr *addr)
 
 	if (!addr_bytes(addr, bytes))
 		return false;
-	if (is_mapped(bytes) && block->bits < MAPPED_BITS)
+	if (is_mapped_block(bytes) && block->bits < MAPPED_BITS)
 		return false;
 	for (unsigned i = 0; i < sizeof(bytes); i++)
 		difference |= (bytes[i] ^ block->bytes[i]) & ~open_bits(block->bits, i) & 0xff;

@@ -76,18 +76,18 @@ static const char *read_ports(const char *text, struct addr_spec *spec)
 	return NULL;
 }
 
-static bool is_name_letter(char c)
+static bool is_host_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 	       c == '-' || c == '_';
 }
 
-static bool is_label(const char *label, size_t n)
+static bool is_host_label(const char *label, size_t n)
 {
 	if (n == 0 || n > LABEL_LETTERS_MAX || label[0] == '-' || label[n - 1] == '-')
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		if (!is_name_letter(label[i]))
+		if (!is_host_letter(label[i]))
 			return false;
 	}
 	return true;
@@ -102,7 +102,7 @@ static bool is_host_name(const char *name)
 		return false;
 	for (;; name += n + 1) {
 		n = strcspn(name, ".");
-		if (!is_label(name, n))
+		if (!is_host_label(name, n))
 			return false;
 		if (name[n] == '\0' || name[n + 1] == '\0')
 			break;
@@ -111,7 +111,7 @@ static bool is_host_name(const char *name)
 	return strspn(name, "0123456789") < n;
 }
 
-static const char *read_host(struct addr_spec *spec)
+static const char *read_spec_host(struct addr_spec *spec)
 {
 	struct in_addr in4;
 
@@ -183,7 +183,7 @@ static const char *read_inet(const char *text, struct addr_spec *spec)
 		return is_bracketed ? "a ']' is missing" : "a port is missing";
 	why = copy_host(spec, host, (size_t)(end - host));
 	if (!why)
-		why = is_bracketed ? read_bracketed(spec) : read_host(spec);
+		why = is_bracketed ? read_bracketed(spec) : read_spec_host(spec);
 	if (why)
 		return why;
 	if (is_bracketed && *++end == '\0')

@@ -55,7 +55,8 @@ static int allow_any_address(int fd, const struct addr *addr)
 	return switch_on(fd, IPPROTO_IP, IP_FREEBIND);
 }
 
-static int prepare(int fd, const struct sock_listen *want, bool joins, const char **ret_step)
+static int prepare_listener(int fd, const struct sock_listen *want, bool joins,
+			    const char **ret_step)
 {
 	int err;
 
@@ -106,7 +107,7 @@ static int open_one(const struct sock_listen *want, bool joins, int *ret_fd, con
 	fd = socket(addr_family(&want->addr), SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	err = prepare(fd, want, joins, ret_step);
+	err = prepare_listener(fd, want, joins, ret_step);
 	if (err < 0)
 		goto fail;
 	err = bind_to(fd, want, ret_step);

@@ -49,7 +49,7 @@ struct walk {
 	uint8_t header[MESSAGE_HEADER_BYTES];
 };
 
-static enum parse bad(struct hello *hello, enum hello_fault fault)
+static enum parse hello_bad(struct hello *hello, enum hello_fault fault)
 {
 	hello->fault = fault;
 	return PARSE_BAD;
@@ -58,7 +58,7 @@ static enum parse bad(struct hello *hello, enum hello_fault fault)
 /* ---- the records --------------------------------------------------------- */
 
 /* Do the bytes begin like @word, as far as both go? */
-static bool begins_like(const uint8_t *bytes, size_t n, const char *word)
+static bool begins_like_hello(const uint8_t *bytes, size_t n, const char *word)
 {
 	return memcmp(bytes, word, MIN(n, strlen(word))) == 0;
 }
@@ -70,7 +70,7 @@ static enum hello_fault no_handshake_fault(const uint8_t *bytes, size_t n)
 					       "TRACE ", "PRI " };
 
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-		if (begins_like(bytes, n, methods[i]))
+		if (begins_like_hello(bytes, n, methods[i]))
 			return HELLO_HTTP;
 	}
 	/* SSL 2: two bytes of length, the first bit set, then the type of message. */
@@ -135,7 +135,7 @@ static enum hello_fault next_record_fault(const struct walk *w)
 	return w->at + TLSREC_HEADER_BYTES + 1 > HELLO_BYTES_MAX ? HELLO_TOO_LONG : HELLO_FINE;
 }
 
-static enum hello_fault walk_header(struct walk *w)
+static enum hello_fault walk_hello_header(struct walk *w)
 {
 	enum hello_fault fault = header_fault(&w->record, w->records == 0);
 
@@ -154,7 +154,7 @@ static enum hello_fault walk_on(struct walk *w, const uint8_t *bytes, size_t n)
 
 	w->at += took;
 	if (!is_body)
-		return walk_header(w);
+		return walk_hello_header(w);
 	fault = take_body(w, bytes, took);
 	if (fault != HELLO_FINE || passed != TLSREC_RECORD)
 		return fault;
@@ -171,13 +171,13 @@ static enum parse walk_records(struct walk *w, const uint8_t *bytes, size_t n, s
 			return PARSE_MORE;
 		fault = walk_on(w, bytes + w->at, n - w->at);
 		if (fault != HELLO_FINE)
-			return bad(hello, fault);
+			return hello_bad(hello, fault);
 	}
 	return PARSE_DONE;
 }
 
 /* Copies the message out of its records. */
-static void join(uint8_t *message, const uint8_t *bytes, size_t n)
+static void join_records(uint8_t *message, const uint8_t *bytes, size_t n)
 {
 	struct tlsrec record = { 0 };
 	enum tlsrec_passed passed;
@@ -195,7 +195,7 @@ static void join(uint8_t *message, const uint8_t *bytes, size_t n)
 /* ---- the message --------------------------------------------------------- */
 
 /* Takes @n bytes off the front, as a cursor of their own. */
-static bool take(struct cursor *c, size_t n, struct cursor *ret_part)
+static bool take_bytes(struct cursor *c, size_t n, struct cursor *ret_part)
 {
 	if (c->left < n)
 		return false;
@@ -210,7 +210,7 @@ static bool take_number(struct cursor *c, size_t bytes, size_t *ret_number)
 	struct cursor part;
 	size_t number = 0;
 
-	if (!take(c, bytes, &part))
+	if (!take_bytes(c, bytes, &part))
 		return false;
 	for (size_t i = 0; i < bytes; i++)
 		number = number << 8 | part.at[i];
@@ -223,7 +223,7 @@ static bool take_list(struct cursor *c, size_t length_bytes, struct cursor *ret_
 {
 	size_t length;
 
-	return take_number(c, length_bytes, &length) && take(c, length, ret_list);
+	return take_number(c, length_bytes, &length) && take_bytes(c, length, ret_list);
 }
 
 /* The same when the list must be all there is, and not empty. */
@@ -413,7 +413,7 @@ static enum hello_fault read_message(struct cursor c, struct hello *hello)
 	struct cursor random, id, suites, compression, extensions = { 0 };
 	size_t version;
 
-	if (!take_number(&c, 2, &version) || !take(&c, RANDOM_BYTES, &random) ||
+	if (!take_number(&c, 2, &version) || !take_bytes(&c, RANDOM_BYTES, &random) ||
 	    !take_list(&c, 1, &id) || !take_list(&c, 2, &suites) || !take_list(&c, 1, &compression))
 		return HELLO_LENGTHS;
 	/* SSL 3 and TLS 1.2 hellos may end here. */
@@ -446,7 +446,7 @@ enum parse hello_read(const uint8_t *bytes, size_t n, struct hello *ret_hello)
 	if (result != PARSE_DONE)
 		return result;
 	if (walk.records > 1) {
-		join(joined, bytes, walk.at);
+		join_records(joined, bytes, walk.at);
 		message = joined;
 	}
 

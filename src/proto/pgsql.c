@@ -19,7 +19,7 @@ enum request_code {
 	CODE_GSS = 1234 << 16 | 5680,
 };
 
-static uint32_t get_u32(const uint8_t *bytes)
+static uint32_t pgsql_u32(const uint8_t *bytes)
 {
 	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
 	       bytes[3];
@@ -33,7 +33,7 @@ static void put_u32(uint8_t *out, uint32_t value)
 	out[3] = (uint8_t)value;
 }
 
-static enum parse bad(struct pgsql_packet *packet, enum pgsql_fault fault)
+static enum parse pgsql_bad(struct pgsql_packet *packet, enum pgsql_fault fault)
 {
 	packet->fault = fault;
 	return PARSE_BAD;
@@ -56,7 +56,7 @@ static enum pgsql_kind kind_of(uint32_t code)
 }
 
 /* Judges length and code before the rest has come. */
-static enum pgsql_fault head_fault(enum pgsql_kind kind, size_t length, uint32_t code)
+static enum pgsql_fault pgsql_head_fault(enum pgsql_kind kind, size_t length, uint32_t code)
 {
 	const size_t key_at = PGSQL_REQUEST_BYTES + KEY_PROCESS_BYTES;
 
@@ -76,12 +76,12 @@ static void read_cancel(const uint8_t *bytes, size_t length, struct pgsql_key *k
 {
 	const size_t secret_at = PGSQL_REQUEST_BYTES + KEY_PROCESS_BYTES;
 
-	key->process = get_u32(bytes + PGSQL_REQUEST_BYTES);
+	key->process = pgsql_u32(bytes + PGSQL_REQUEST_BYTES);
 	key->secret_bytes = length - secret_at;
 	memcpy(key->secret, bytes + secret_at, key->secret_bytes);
 }
 
-static bool keep_name(char name[PGSQL_NAME_BYTES], const char *value)
+static bool keep_parameter(char name[PGSQL_NAME_BYTES], const char *value)
 {
 	size_t n = strlen(value);
 
@@ -117,9 +117,9 @@ static enum pgsql_fault read_parameters(const uint8_t *bytes, size_t length,
 		if (!value)
 			return PGSQL_PARAMETERS;
 		if (strcmp(name, "user") == 0)
-			fits = keep_name(packet->user, value);
+			fits = keep_parameter(packet->user, value);
 		else if (strcmp(name, "database") == 0)
-			fits = keep_name(packet->database, value);
+			fits = keep_parameter(packet->database, value);
 		if (!fits)
 			return PGSQL_NAME;
 	}
@@ -157,19 +157,19 @@ enum parse pgsql_read(const uint8_t *bytes, size_t n, struct pgsql_packet *ret_p
 	}
 	/* No packet is so long that the upper half of its length were not zero. */
 	if (bytes[0] != 0 || (n > 1 && bytes[1] != 0))
-		return bad(ret_packet, PGSQL_NOT_PGSQL);
+		return pgsql_bad(ret_packet, PGSQL_NOT_PGSQL);
 	if (n < LENGTH_BYTES)
 		return PARSE_MORE;
-	length = get_u32(bytes);
+	length = pgsql_u32(bytes);
 	if (length < PGSQL_REQUEST_BYTES || length > PGSQL_STARTUP_BYTES_MAX)
-		return bad(ret_packet, PGSQL_LENGTH);
+		return pgsql_bad(ret_packet, PGSQL_LENGTH);
 	if (n < PGSQL_REQUEST_BYTES)
 		return PARSE_MORE;
-	code = get_u32(bytes + LENGTH_BYTES);
+	code = pgsql_u32(bytes + LENGTH_BYTES);
 	kind = kind_of(code);
-	fault = head_fault(kind, length, code);
+	fault = pgsql_head_fault(kind, length, code);
 	if (fault != PGSQL_FINE)
-		return bad(ret_packet, fault);
+		return pgsql_bad(ret_packet, fault);
 	if (n < length)
 		return PARSE_MORE;
 
@@ -188,9 +188,9 @@ enum parse pgsql_read_clear(const uint8_t *bytes, size_t n, unsigned *asked,
 	if (ret_packet->kind != PGSQL_SSL_REQUEST && ret_packet->kind != PGSQL_GSS_REQUEST)
 		return PARSE_DONE;
 	if (n > ret_packet->bytes)
-		return bad(ret_packet, PGSQL_EAGER);
+		return pgsql_bad(ret_packet, PGSQL_EAGER);
 	if (*asked & BIT(ret_packet->kind))
-		return bad(ret_packet, PGSQL_AGAIN);
+		return pgsql_bad(ret_packet, PGSQL_AGAIN);
 	*asked |= BIT(ret_packet->kind);
 	return PARSE_DONE;
 }
@@ -255,7 +255,7 @@ void pgsql_write_ssl_request(uint8_t out[PGSQL_REQUEST_BYTES])
 /* A new message. DONE: ready for queries. MORE: watch on. */
 static enum parse watch_head(struct pgsql_watch *w)
 {
-	uint32_t length = get_u32(w->head + 1);
+	uint32_t length = pgsql_u32(w->head + 1);
 
 	if (!memchr("RKSNEvZ", w->head[0], strlen("RKSNEvZ")))
 		return PARSE_BAD;

@@ -17,7 +17,7 @@ static_assert(PROXYHDR_TEXT_MAX <= UINT16_MAX, "lengths of texts fit");
 #define V1_SIGNATURE "PROXY "
 #define V1_SIGNATURE_BYTES 6u
 
-static enum parse bad(struct proxyhdr *hdr, enum proxyhdr_fault fault)
+static enum parse proxyhdr_bad(struct proxyhdr *hdr, enum proxyhdr_fault fault)
 {
 	hdr->fault = fault;
 	return PARSE_BAD;
@@ -138,7 +138,7 @@ static bool take_port(struct line *line, struct addr *addr)
 	return true;
 }
 
-static enum parse read_line(struct proxyhdr *hdr, struct line line)
+static enum parse read_v1_line(struct proxyhdr *hdr, struct line line)
 {
 	bool is_tcp6 = false;
 
@@ -149,17 +149,17 @@ static enum parse read_line(struct proxyhdr *hdr, struct line line)
 	if (take_word(&line, "TCP6"))
 		is_tcp6 = true;
 	else if (!take_word(&line, "TCP4"))
-		return bad(hdr, PROXYHDR_LINE_FAMILY);
+		return proxyhdr_bad(hdr, PROXYHDR_LINE_FAMILY);
 	if (!take_host(&line, is_tcp6, &hdr->source) ||
 	    !take_host(&line, is_tcp6, &hdr->destination))
-		return bad(hdr, PROXYHDR_LINE_ADDRESS);
+		return proxyhdr_bad(hdr, PROXYHDR_LINE_ADDRESS);
 	if (!take_port(&line, &hdr->source) || !take_port(&line, &hdr->destination) ||
 	    line.at < line.end)
-		return bad(hdr, PROXYHDR_LINE_PORT);
+		return proxyhdr_bad(hdr, PROXYHDR_LINE_PORT);
 	return PARSE_DONE;
 }
 
-static enum parse read_v1(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
+static enum parse read_header_v1(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
 {
 	size_t seen = MIN(n, PROXYHDR_V1_BYTES_MAX);
 	const uint8_t *lf = memchr(bytes, '\n', seen);
@@ -167,14 +167,15 @@ static enum parse read_v1(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
 
 	hdr->version = 1;
 	if (lf && (!cr || cr + 1 != lf))
-		return bad(hdr, PROXYHDR_LINE_END);
+		return proxyhdr_bad(hdr, PROXYHDR_LINE_END);
 	if (cr && cr + 1 < bytes + seen && cr[1] != '\n')
-		return bad(hdr, PROXYHDR_LINE_END);
+		return proxyhdr_bad(hdr, PROXYHDR_LINE_END);
 	if (!lf)
-		return n < PROXYHDR_V1_BYTES_MAX ? PARSE_MORE : bad(hdr, PROXYHDR_LINE_LENGTH);
+		return n < PROXYHDR_V1_BYTES_MAX ? PARSE_MORE
+						 : proxyhdr_bad(hdr, PROXYHDR_LINE_LENGTH);
 	hdr->bytes = (size_t)(lf + 1 - bytes);
-	return read_line(hdr, (struct line){ (const char *)bytes + V1_SIGNATURE_BYTES,
-					     (const char *)cr });
+	return read_v1_line(hdr, (struct line){ (const char *)bytes + V1_SIGNATURE_BYTES,
+						(const char *)cr });
 }
 
 /* ---- version 2 ----------------------------------------------------------- */
@@ -184,7 +185,7 @@ static unsigned get_u16(const uint8_t *bytes)
 	return (unsigned)bytes[0] << 8 | bytes[1];
 }
 
-static uint32_t get_u32(const uint8_t *bytes)
+static uint32_t proxyhdr_u32(const uint8_t *bytes)
 {
 	return (uint32_t)get_u16(bytes) << 16 | get_u16(bytes + 2);
 }
@@ -210,7 +211,7 @@ static int address_bytes(uint8_t family)
 }
 
 /* Says what is wrong with the 16 bytes before the addresses, or with as many as there are. */
-static enum proxyhdr_fault head_fault(const uint8_t *bytes, size_t n)
+static enum proxyhdr_fault proxyhdr_head_fault(const uint8_t *bytes, size_t n)
 {
 	bool is_local = n > 12 && bytes[12] == V2_LOCAL;
 	unsigned length;
@@ -316,7 +317,7 @@ static enum proxyhdr_fault read_tls(struct proxyhdr_tls *tls, struct proxyhdr_te
 	tls->is_on = value.bytes[0] & V2_TLS_ON;
 	tls->has_cert = value.bytes[0] & V2_TLS_CERT_CONN;
 	tls->has_cert_ever = value.bytes[0] & V2_TLS_CERT_SESS;
-	tls->is_verified = tls->has_cert_ever && get_u32(value.bytes + 1) == 0;
+	tls->is_verified = tls->has_cert_ever && proxyhdr_u32(value.bytes + 1) == 0;
 	while (fault == PROXYHDR_FINE && (answer = next_tlv(&tlvs)) != PARSE_MORE) {
 		if (answer == PARSE_BAD)
 			return PROXYHDR_TLV_OVERRUN;
@@ -344,7 +345,7 @@ static enum proxyhdr_fault read_checksum(struct proxyhdr *hdr, const uint8_t *by
 	crc = crc32c(crc, zeroes, V2_CRC_BYTES);
 	crc = crc32c(crc, after, (size_t)(bytes + hdr->bytes - after));
 	hdr->has_checksum = true;
-	return crc == get_u32(value.bytes) ? PROXYHDR_FINE : PROXYHDR_CHECKSUM;
+	return crc == proxyhdr_u32(value.bytes) ? PROXYHDR_FINE : PROXYHDR_CHECKSUM;
 }
 
 static enum proxyhdr_fault read_tlv(struct proxyhdr *hdr, const uint8_t *bytes, uint8_t type,
@@ -374,20 +375,20 @@ static enum parse read_unspecified(struct proxyhdr *hdr, const uint8_t *bytes)
 	while (next_tlv(&tlvs) == PARSE_DONE) {
 		if (tlvs.type == V2_TYPE_CRC32C &&
 		    read_checksum(hdr, bytes, tlvs.value) == PROXYHDR_CHECKSUM)
-			return bad(hdr, PROXYHDR_CHECKSUM);
+			return proxyhdr_bad(hdr, PROXYHDR_CHECKSUM);
 	}
 	return PARSE_DONE;
 }
 
-static enum parse read_v2(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
+static enum parse read_header_v2(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
 {
-	enum proxyhdr_fault fault = head_fault(bytes, n);
+	enum proxyhdr_fault fault = proxyhdr_head_fault(bytes, n);
 	struct tlvs tlvs;
 	enum parse answer;
 
 	hdr->version = 2;
 	if (fault != PROXYHDR_FINE)
-		return bad(hdr, fault);
+		return proxyhdr_bad(hdr, fault);
 	if (n < V2_HEAD_BYTES)
 		return PARSE_MORE;
 	hdr->bytes = V2_HEAD_BYTES + get_u16(bytes + 14);
@@ -405,14 +406,14 @@ static enum parse read_v2(struct proxyhdr *hdr, const uint8_t *bytes, size_t n)
 	while ((answer = next_tlv(&tlvs)) == PARSE_DONE) {
 		fault = read_tlv(hdr, bytes, tlvs.type, tlvs.value);
 		if (fault != PROXYHDR_FINE)
-			return bad(hdr, fault);
+			return proxyhdr_bad(hdr, fault);
 	}
-	return answer == PARSE_BAD ? bad(hdr, PROXYHDR_TLV_OVERRUN) : PARSE_DONE;
+	return answer == PARSE_BAD ? proxyhdr_bad(hdr, PROXYHDR_TLV_OVERRUN) : PARSE_DONE;
 }
 
 /* ---- either -------------------------------------------------------------- */
 
-static bool begins_like(const uint8_t *bytes, size_t n, const char *signature, size_t length)
+static bool begins_like_proxy(const uint8_t *bytes, size_t n, const char *signature, size_t length)
 {
 	return memcmp(bytes, signature, MIN(n, length)) == 0;
 }
@@ -424,12 +425,12 @@ enum parse proxyhdr_read(struct proxyhdr *ret_hdr, const uint8_t *bytes, size_t 
 
 	if (n == 0)
 		return PARSE_MORE;
-	if (begins_like(bytes, n, V1_SIGNATURE, V1_SIGNATURE_BYTES))
-		answer = n < V1_SIGNATURE_BYTES ? PARSE_MORE : read_v1(&hdr, bytes, n);
-	else if (begins_like(bytes, n, V2_SIGNATURE, V2_SIGNATURE_BYTES))
-		answer = n < V2_SIGNATURE_BYTES ? PARSE_MORE : read_v2(&hdr, bytes, n);
+	if (begins_like_proxy(bytes, n, V1_SIGNATURE, V1_SIGNATURE_BYTES))
+		answer = n < V1_SIGNATURE_BYTES ? PARSE_MORE : read_header_v1(&hdr, bytes, n);
+	else if (begins_like_proxy(bytes, n, V2_SIGNATURE, V2_SIGNATURE_BYTES))
+		answer = n < V2_SIGNATURE_BYTES ? PARSE_MORE : read_header_v2(&hdr, bytes, n);
 	else
-		answer = bad(&hdr, PROXYHDR_SIGNATURE);
+		answer = proxyhdr_bad(&hdr, PROXYHDR_SIGNATURE);
 	if (answer == PARSE_DONE)
 		*ret_hdr = hdr;
 	else if (answer == PARSE_BAD)

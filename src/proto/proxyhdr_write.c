@@ -116,7 +116,8 @@ static void put_u16(struct writer *w, size_t value)
 	put(w, bytes, sizeof(bytes));
 }
 
-static void put_text(struct writer *w, enum v2_type type, struct proxyhdr_text text, size_t max)
+static void put_header_text(struct writer *w, enum v2_type type, struct proxyhdr_text text,
+			    size_t max)
 {
 	if (!text.bytes || text.n > max)
 		return;
@@ -176,23 +177,23 @@ static void put_tls(struct writer *w, const struct proxyhdr_tls *tls)
 	put_u8(w, flags);
 	put_u16(w, 0);
 	put_u16(w, tls->is_verified ? 0 : 1);
-	put_text(w, V2_TYPE_TLS_VERSION, tls->version, PROXYHDR_TEXT_MAX);
-	put_text(w, V2_TYPE_TLS_CN, tls->common_name, PROXYHDR_TEXT_MAX);
-	put_text(w, V2_TYPE_TLS_CIPHER, tls->cipher, PROXYHDR_TEXT_MAX);
+	put_header_text(w, V2_TYPE_TLS_VERSION, tls->version, PROXYHDR_TEXT_MAX);
+	put_header_text(w, V2_TYPE_TLS_CN, tls->common_name, PROXYHDR_TEXT_MAX);
+	put_header_text(w, V2_TYPE_TLS_CIPHER, tls->cipher, PROXYHDR_TEXT_MAX);
 	if (!w->is_over)
 		set_u16(w->out + at, w->used - at - 2);
 }
 
 static void put_tlvs(struct writer *w, const struct proxyhdr *hdr)
 {
-	put_text(w, V2_TYPE_ALPN, hdr->alpn, PROXYHDR_TEXT_MAX);
-	put_text(w, V2_TYPE_AUTHORITY, hdr->authority, PROXYHDR_TEXT_MAX);
-	put_text(w, V2_TYPE_UNIQUE_ID, hdr->unique_id, PROXYHDR_UNIQUE_ID_MAX);
+	put_header_text(w, V2_TYPE_ALPN, hdr->alpn, PROXYHDR_TEXT_MAX);
+	put_header_text(w, V2_TYPE_AUTHORITY, hdr->authority, PROXYHDR_TEXT_MAX);
+	put_header_text(w, V2_TYPE_UNIQUE_ID, hdr->unique_id, PROXYHDR_UNIQUE_ID_MAX);
 	put_tls(w, &hdr->tls);
 }
 
 /* The length, and the checksum of all if there is one: its four bytes are the last. */
-static void finish(struct writer *w, bool has_checksum)
+static void finish_header(struct writer *w, bool has_checksum)
 {
 	uint32_t crc;
 
@@ -229,7 +230,7 @@ static size_t write_v2(const struct proxyhdr *hdr, uint8_t *out, size_t max)
 		    V2_TLV_HEAD_BYTES + V2_CRC_BYTES);
 	if (w.is_over)
 		return 0;
-	finish(&w, hdr->has_checksum);
+	finish_header(&w, hdr->has_checksum);
 	return w.used;
 }
 
