@@ -3,7 +3,7 @@
 #
 # Do the manual pages say what the program does? Compares, and shows as a diff:
 #   - the table of directives (ringmain --help-config) and the items of ringmain.ini.5, with their
-#     defaults, limits and marks;
+#     defaults, limits and marks, and those that were called otherwise before;
 #   - the reasons for which sessions end, and the options of --help, with ringmain.8.
 # The sample configurations must be good, and groff must have nothing to say about the pages.
 #
@@ -54,6 +54,17 @@ directives_of_manual() {
 	taking { text = text " " $0 }' etc/ringmain.ini.5
 }
 
+# Both as: [SECTION] BEFORE NOW
+renamed_of_program() {
+	"$ringmain" --help-config |
+		awk -F '\t' 'sub(/.*formerly=/, "", $5) { print "[" $1 "]", $5, $2 }'
+}
+
+renamed_of_manual() {
+	awk '/^\.Sh/ { taking = /RENAMED/ }
+	taking && /^\.It \[/ { print $2, $5, $8 }' etc/ringmain.ini.5
+}
+
 reasons_of_program() {
 	sed -n 's/^\t\[CLOSE_[A-Z_]*\] = "\(.*\)",$/\1/p' src/state/reason.c | grep -vx none
 }
@@ -92,6 +103,7 @@ check_pages() {
 }
 
 compare etc/ringmain.ini.5 "$(directives_of_program)" "$(directives_of_manual)"
+compare 'etc/ringmain.ini.5, renamed directives' "$(renamed_of_program)" "$(renamed_of_manual)"
 compare 'etc/ringmain.8, reasons' "$(reasons_of_program)" "$(reasons_of_manual)"
 compare 'etc/ringmain.8, options' "$(options_of_program)" "$(options_of_manual)"
 check_samples

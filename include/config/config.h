@@ -269,10 +269,10 @@ struct listener_config {
 	unsigned handshakes_per_s_max; /* in all workers; 0: no limit */
 
 	/* A PROXY header in front of everything else. */
-	enum proxy_header proxy;
-	struct addr_block *proxy_from; /* who may send one, besides unix sockets */
-	size_t proxy_from_n;
-	uint64_t proxy_timeout_ms;
+	enum proxy_header proxy_protocol;
+	struct addr_block *proxy_protocol_from; /* who may send one, besides unix sockets */
+	size_t proxy_protocol_from_n;
+	uint64_t proxy_protocol_timeout_ms;
 
 	/*
 	 * Who may connect at all, in the order of the file: ask

@@ -11,7 +11,9 @@
  * etc/ringmain.ini.5 and a test. A value that is not a number, a duration, a
  * size, a word or a name needs a type of its own: a file like endpoint.c with
  * a struct directive_type in it, declared in value.h; tokens.h takes values of
- * several words to pieces.
+ * several words to pieces. To give one another name: the new one as its key,
+ * the old one as its old_key, and a line in the manual's list of those that
+ * were renamed; a release later both go.
  */
 
 #include <stddef.h>
@@ -25,6 +27,9 @@ extern const size_t directives_n;
 
 /* The row of @key, or NULL. */
 const struct directive *directive_find(enum config_section section, const char *key);
+
+/* The row that was called @key before, or NULL. */
+const struct directive *directive_find_old(enum config_section section, const char *key);
 
 /* Gives every directive of @section that has a default its default. */
 void directive_set_defaults(enum config_section section, void *to, struct diag *diag);

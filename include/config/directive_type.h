@@ -27,6 +27,7 @@ extern const char *const config_section_names[CONFIG_SECTIONS];
 struct directive {
 	enum config_section section;
 	const char *key;
+	const char *old_key; /* its name before, read with a warning for one release; or NULL */
 	const struct directive_type *type;
 	size_t offset;            /* of the field in the section's struct */
 	const char *fallback;     /* the default, as one would write it; NULL: none */

@@ -14,7 +14,7 @@ void config_dump(const struct config *config, FILE *to);
 /*
  * The table of directives, a line each, fields separated by tabs: section,
  * key, default ("-" when there is none), what is allowed, marks ("required",
- * "repeatable", separated by commas; or "-"), help.
+ * "repeatable", "formerly=OLD_KEY", separated by commas; or "-"), help.
  */
 void config_print_directives(FILE *to);
 

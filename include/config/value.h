@@ -33,9 +33,10 @@ extern const struct directive_type type_key;        /* struct key_config */
 extern const struct directive_type type_hash_table; /* unsigned, slots; 0: auto */
 
 extern const struct directive_type type_local_addr; /* pool_config.sources */
-extern const struct directive_type type_proxy_from; /* listener_config.proxy_from */
-extern const struct directive_type type_allow;      /* listener_config.access, all of it */
-extern const struct directive_type type_deny;       /* what is written with this goes there, too */
+/* listener_config.proxy_protocol_from */
+extern const struct directive_type type_proxy_protocol_from;
+extern const struct directive_type type_allow; /* listener_config.access, all of it */
+extern const struct directive_type type_deny;  /* what is written with this goes there, too */
 
 extern const struct directive_type type_bind;    /* listener_config.binds */
 extern const struct directive_type type_pool;    /* listener_config.pool_name, pool_location */

@@ -56,7 +56,7 @@ const struct directive directives[] = {
 	  .help = "When told to stop: how long sessions may go on; 0: as long as they like" },
 	{ IN_GLOBAL(log_level), .key = "log_level", .type = &type_choice, WORDS(log_level_names),
 	  .fallback = "info",
-	  .help = "What is logged: this and everything graver" },
+	  .help = "What is logged: this and everything more severe" },
 	{ IN_GLOBAL(log_format), .key = "log_format", .type = &type_choice, WORDS(log_format_names),
 	  .fallback = "logfmt",
 	  .help = "How a line of the log is written" },
@@ -74,13 +74,14 @@ const struct directive directives[] = {
 	  .help = "Who may connect; with deny one list: the first that fits decides" },
 	{ IN_LISTENER(access), .key = "deny", .type = &type_deny, .repeatable = true,
 	  .help = "Who may not; who fits nothing: the opposite of the last one" },
-	{ IN_LISTENER(proxy), .key = "proxy", .type = &type_choice, WORDS(proxy_header_names),
-	  .fallback = "off",
+	{ IN_LISTENER(proxy_protocol), .key = "proxy_protocol", .old_key = "proxy",
+	  .type = &type_choice, WORDS(proxy_header_names), .fallback = "off",
 	  .help = "accept: every connection begins with a PROXY header" },
-	{ IN_LISTENER(proxy_from), .key = "proxy_from", .type = &type_proxy_from,
-	  .repeatable = true,
-	  .help = "Proxies that may say who the client is; nobody else may connect" },
-	{ IN_LISTENER(proxy_timeout_ms), .key = "proxy_timeout", .type = &type_duration,
+	{ IN_LISTENER(proxy_protocol_from), .key = "proxy_protocol_from",
+	  .old_key = "proxy_from", .type = &type_proxy_protocol_from, .repeatable = true,
+	  .help = "Proxies that are trusted to say who the client is; nobody else may connect" },
+	{ IN_LISTENER(proxy_protocol_timeout_ms), .key = "proxy_protocol_timeout",
+	  .old_key = "proxy_timeout", .type = &type_duration,
 	  .fallback = "5s", .min = 10 * MS, .max = 1 * HOUR,
 	  .help = "Time for the PROXY header" },
 	{ IN_LISTENER(protocol), .key = "protocol", .type = &type_choice, WORDS(protocol_names),
@@ -247,13 +248,13 @@ const struct directive directives[] = {
 	  .help = "Backends that a session may try, each once" },
 	{ IN_POOL(check.kind), .key = "check", .type = &type_choice, WORDS(check_kind_names),
 	  .fallback = "none",
-	  .help = "How backends are asked whether they are well; tcp: they accept a connection" },
+	  .help = "How backends are probed for their health; tcp: they accept a connection" },
 	{ IN_POOL(check.interval_ms), .key = "check_interval", .type = &type_duration,
 	  .fallback = "2s", .min = 10 * MS, .max = 1 * DAY,
 	  .help = "Time between two checks of a backend" },
 	{ IN_POOL(check.fast_interval_ms), .key = "check_fast_interval", .type = &type_duration,
 	  .fallback = "500ms", .min = 10 * MS, .max = 1 * DAY,
-	  .help = "The same while its answers contradict what is believed" },
+	  .help = "The same while its answers contradict its present state" },
 	{ IN_POOL(check.timeout_ms), .key = "check_timeout", .type = &type_duration,
 	  .fallback = "1s", .min = 10 * MS, .max = 1 * HOUR,
 	  .help = "Time for an answer" },
@@ -308,6 +309,17 @@ const struct directive *directive_find(enum config_section section, const char *
 	for (size_t i = 0; i < directives_n; i++) {
 		if (directives[i].section == section && strcmp(directives[i].key, key) == 0)
 			return &directives[i];
+	}
+	return NULL;
+}
+
+const struct directive *directive_find_old(enum config_section section, const char *key)
+{
+	for (size_t i = 0; i < directives_n; i++) {
+		const struct directive *d = &directives[i];
+
+		if (d->section == section && d->old_key && strcmp(d->old_key, key) == 0)
+			return d;
 	}
 	return NULL;
 }

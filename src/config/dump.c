@@ -38,10 +38,12 @@ void config_dump(const struct config *config, FILE *to)
 	}
 }
 
+/* "required", "repeatable", "formerly=OLD_KEY", with commas between; "-": none. */
 static void print_marks(const struct directive *d, FILE *to)
 {
 	const char *const marks[] = { d->required ? "required" : NULL,
-				      d->repeatable ? "repeatable" : NULL };
+				      d->repeatable ? "repeatable" : NULL,
+				      d->old_key ? "formerly=" : NULL };
 	const char *between = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
@@ -50,6 +52,7 @@ static void print_marks(const struct directive *d, FILE *to)
 		fprintf(to, "%s%s", between, marks[i]);
 		between = ",";
 	}
+	fputs(d->old_key ? d->old_key : "", to);
 	if (!*between)
 		putc('-', to);
 }

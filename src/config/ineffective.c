@@ -16,7 +16,7 @@ static bool has_keepalive(const void *section)
 
 static bool accepts_proxy(const void *section)
 {
-	return ((const struct listener_config *)section)->proxy == PROXY_HEADER_ACCEPT;
+	return ((const struct listener_config *)section)->proxy_protocol == PROXY_HEADER_ACCEPT;
 }
 
 static bool greets(const void *section)
@@ -132,8 +132,8 @@ static const struct need {
 } needs[] = {
 	{ SECTION_LISTENER,
 	  accepts_proxy,
-	  "without proxy = accept",
-	  { "proxy_from", "proxy_timeout" } },
+	  "without proxy_protocol = accept",
+	  { "proxy_protocol_from", "proxy_protocol_timeout" } },
 	{ SECTION_LISTENER,
 	  terminates,
 	  "without tls = terminate",
@@ -295,7 +295,7 @@ static void check_first_byte(const struct subject *s, struct diag *diag)
 		const char *key;
 		uint64_t ms;
 		bool is_used; /* else it is said that it means nothing */
-	} before[] = { { "proxy_timeout", l->proxy_timeout_ms, accepts_proxy(l) },
+	} before[] = { { "proxy_protocol_timeout", l->proxy_protocol_timeout_ms, accepts_proxy(l) },
 		       { "handshake_timeout", l->handshake_timeout_ms, greets(l) } };
 	char own[TEXT_NUMBER_BYTES], all[TEXT_NUMBER_BYTES];
 

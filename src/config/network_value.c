@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The types of the directives that list addresses without ports: source,
- * proxy_from, allow, deny. A line may have several.
+ * proxy_protocol_from, allow, deny. A line may have several.
  */
 #include "config/value.h"
 
@@ -118,7 +118,7 @@ static const char *suggest_block(const struct setting *word, char text[ADDR_BLOC
 	static const char *const everybody[] = { "any", "*", "0/0", "everyone", "everybody" };
 
 	for (size_t i = 0; i < ARRAY_LEN(everybody); i++) {
-		if (word->directive->type != &type_proxy_from &&
+		if (word->directive->type != &type_proxy_protocol_from &&
 		    strcasecmp(word->text, everybody[i]) == 0)
 			return "all";
 	}
@@ -143,55 +143,56 @@ static void print_block(const struct addr_block *block, FILE *to)
 	fputs(addr_block_format(block, text), to);
 }
 
-/* ---- proxy_from ---- */
+/* ---- proxy_protocol_from ---- */
 
-static void read_proxy_from(const struct setting *word, void *section)
+static void read_proxy_protocol_from(const struct setting *word, void *section)
 {
 	struct listener_config *listener = section;
 	struct addr_block block, *blocks;
 
 	if (!read_block_token(word, &block))
 		return;
-	blocks = setting_grow(word->diag, listener->proxy_from, listener->proxy_from_n,
-			      sizeof(*blocks));
+	blocks = setting_grow(word->diag, listener->proxy_protocol_from,
+			      listener->proxy_protocol_from_n, sizeof(*blocks));
 	if (!blocks)
 		return;
-	blocks[listener->proxy_from_n++] = block;
-	listener->proxy_from = blocks;
+	blocks[listener->proxy_protocol_from_n++] = block;
+	listener->proxy_protocol_from = blocks;
 }
 
-static void set_proxy_from(const struct setting *s, void *section)
+static void set_proxy_protocol_from(const struct setting *s, void *section)
 {
-	for_each_word(s, section, read_proxy_from);
+	for_each_word(s, section, read_proxy_protocol_from);
 }
 
-static void print_proxy_from(const struct directive *d, const void *section, size_t index, FILE *to)
+static void print_proxy_protocol_from(const struct directive *d, const void *section, size_t index,
+				      FILE *to)
 {
 	(void)d;
-	print_block(&((const struct listener_config *)section)->proxy_from[index], to);
+	print_block(&((const struct listener_config *)section)->proxy_protocol_from[index], to);
 }
 
-static size_t count_proxy_from(const void *section)
+static size_t count_proxy_protocol_from(const void *section)
 {
-	return ((const struct listener_config *)section)->proxy_from_n;
+	return ((const struct listener_config *)section)->proxy_protocol_from_n;
 }
 
-static void release_proxy_from(const struct directive *d, void *section)
+static void release_proxy_protocol_from(const struct directive *d, void *section)
 {
 	struct listener_config *listener = section;
 
 	(void)d;
-	free(listener->proxy_from);
-	listener->proxy_from = NULL;
-	listener->proxy_from_n = 0;
+	free(listener->proxy_protocol_from);
+	listener->proxy_protocol_from = NULL;
+	listener->proxy_protocol_from_n = 0;
 }
 
-const struct directive_type type_proxy_from = {
+const struct directive_type type_proxy_protocol_from = {
 	.form = "ADDRESS, ADDRESS/BITS",
-	.set = set_proxy_from,
-	.print = print_proxy_from,
-	.count = count_proxy_from,
-	.release = release_proxy_from,
+	.set = set_proxy_protocol_from,
+	.print = print_proxy_protocol_from,
+	.count = count_proxy_protocol_from,
+	.release = release_proxy_protocol_from,
 };
 
 /* ---- allow, deny: one list, in the order of the file ---- */

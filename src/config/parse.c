@@ -226,9 +226,12 @@ static void report_unknown_key(struct parser *p, const char *key)
 	const char *near = NULL;
 
 	for (unsigned i = 0; i < CONFIG_SECTIONS && !foreign; i++) {
-		if (!directive_find((enum config_section)i, key))
+		const struct directive *d = directive_find((enum config_section)i, key);
+		const struct directive *old = directive_find_old((enum config_section)i, key);
+
+		if (!d && !old)
 			continue;
-		report_misplaced(p, key, (enum config_section)i, NULL);
+		report_misplaced(p, key, (enum config_section)i, d ? NULL : old->key);
 		return;
 	}
 	if (foreign) {
@@ -272,6 +275,18 @@ static void set_value(struct parser *p, const struct directive *d)
 		d->type->set(&s, p->section);
 }
 
+/* What was called so before is taken for one release more, with a word. */
+static const struct directive *find_old_key(struct parser *p, const char *key)
+{
+	const struct directive *d = directive_find_old(p->kind, key);
+
+	if (d)
+		diag_warning(p->diag, &p->reader.key_location,
+			     "%s %s: it is called '%s' now; the next release knows no other name",
+			     p->title, key, d->key);
+	return d;
+}
+
 /* After a head that could not be read, keys are not those of the section before. */
 static void lose_section(struct parser *p)
 {
@@ -304,6 +319,8 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 	if (!p->section)
 		return 1;
 	d = directive_find(p->kind, key);
+	if (!d)
+		d = find_old_key(p, key);
 	if (d)
 		set_value(p, d);
 	else

@@ -74,21 +74,23 @@ static bool is_everybody(const struct addr_block *block)
 
 static void check_proxy(const struct listener_config *listener, struct diag *diag)
 {
-	if (listener->proxy == PROXY_HEADER_OFF)
+	if (listener->proxy_protocol == PROXY_HEADER_OFF)
 		return;
-	if (!was_given(listener, "proxy_from") && !is_for_unix_only(listener))
-		diag_error(
-			diag, directive_location(listener->set_at, SECTION_LISTENER, "proxy"),
-			"[listener %s] proxy: accept: needs proxy_from: whose word is it that is "
-			"accepted?",
-			listener->name);
-	for (size_t i = 0; i < listener->proxy_from_n; i++) {
-		if (!is_everybody(&listener->proxy_from[i]))
+	if (!was_given(listener, "proxy_protocol_from") && !is_for_unix_only(listener))
+		diag_error(diag,
+			   directive_location(listener->set_at, SECTION_LISTENER, "proxy_protocol"),
+			   "[listener %s] proxy_protocol: accept: needs proxy_protocol_from, the "
+			   "addresses of the proxies that may say who a client is",
+			   listener->name);
+	for (size_t i = 0; i < listener->proxy_protocol_from_n; i++) {
+		if (!is_everybody(&listener->proxy_protocol_from[i]))
 			continue;
-		diag_warning(diag,
-			     directive_location(listener->set_at, SECTION_LISTENER, "proxy_from"),
-			     "[listener %s] proxy_from: everybody may pretend to be anybody",
-			     listener->name);
+		diag_warning(
+			diag,
+			directive_location(listener->set_at, SECTION_LISTENER,
+					   "proxy_protocol_from"),
+			"[listener %s] proxy_protocol_from: everybody may pretend to be anybody",
+			listener->name);
 		return;
 	}
 }

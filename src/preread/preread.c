@@ -51,8 +51,9 @@ static const struct preread_step *step_of(const struct session *s)
 static void set_deadline(struct session *s)
 {
 	const struct listener_config *config = s->listener->config;
-	uint64_t allowed_ms = step_of(s) == &preread_proxy_header ? config->proxy_timeout_ms
-								  : config->handshake_timeout_ms;
+	uint64_t allowed_ms = step_of(s) == &preread_proxy_header
+				      ? config->proxy_protocol_timeout_ms
+				      : config->handshake_timeout_ms;
 
 	timer_set(&s->host->loop.timers, &s->timer, s->host->loop.now_ms + allowed_ms);
 }
@@ -405,7 +406,7 @@ static bool may_introduce(struct session *s)
 	}
 	if (preread_is_trusted(s))
 		return true;
-	s->detail = "not in proxy_from";
+	s->detail = "not in proxy_protocol_from";
 	session_close(s, CLOSE_REFUSED, BY_RINGMAIN);
 	return false;
 }

@@ -14,15 +14,15 @@ bool preread_is_trusted(const struct session *s)
 	addr_lengthen(&peer, &s->client);
 	if (addr_is_unix(&peer))
 		return true; /* the socket file's owner and mode say who may connect */
-	for (size_t n = 0; n < config->proxy_from_n; n++)
-		if (addr_block_has(&config->proxy_from[n], &peer))
+	for (size_t n = 0; n < config->proxy_protocol_from_n; n++)
+		if (addr_block_has(&config->proxy_protocol_from[n], &peer))
 			return true;
 	return false;
 }
 
 static bool proxy_header_is_wanted(const struct listener *listener)
 {
-	return listener->config->proxy != PROXY_HEADER_OFF;
+	return listener->config->proxy_protocol != PROXY_HEADER_OFF;
 }
 
 /* False when there is no memory for it. */

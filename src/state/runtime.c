@@ -32,7 +32,7 @@ static bool has_cancel_keys(const struct config *config)
 static bool needs_clients(const struct config *config)
 {
 	for (size_t n = 0; n < config->listeners_n; n++)
-		if (config->listeners[n].proxy != PROXY_HEADER_OFF ||
+		if (config->listeners[n].proxy_protocol != PROXY_HEADER_OFF ||
 		    protocol_hides_keys(&config->listeners[n]))
 			return true;
 	for (size_t n = 0; n < config->pools_n; n++) {

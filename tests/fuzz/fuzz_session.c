@@ -85,7 +85,7 @@ static void stage_for(struct play *p, uint8_t way)
 	p->has_header = way & 0x10;
 	p->is_in_tls = tls >= TLS_TO_US;
 	snprintf(listener, sizeof(listener), "%s%s%s%s%s",
-		 p->is_introduced ? "proxy = accept\n" : "",
+		 p->is_introduced ? "proxy_protocol = accept\n" : "",
 		 p->is_postgres ? "protocol = postgres\n" : "",
 		 tls == TLS_THROUGH ? "tls = passthrough\nno_sni = pool\nnot_tls = pool\n" : "",
 		 tls == TLS_TO_US ? "tls = terminate\ncertificate = " : "",

@@ -81,7 +81,7 @@ static void dress_in_tls(struct life *l, struct keys *listener, struct keys *poo
 static void add_greeting_times(struct life *l, struct keys *listener)
 {
 	if (l->ways[0].proxy > 0 && (l->is_gentle || one_in(l, 2)))
-		add(listener, "proxy_timeout = %s", l->is_gentle ? "1h" : short_time(l));
+		add(listener, "proxy_protocol_timeout = %s", l->is_gentle ? "1h" : short_time(l));
 	if ((l->ways[0].is_postgres || l->ways[0].as_client) && (l->is_gentle || one_in(l, 2)))
 		add(listener, "handshake_timeout = %s", l->is_gentle ? "1h" : short_time(l));
 }
@@ -93,7 +93,8 @@ static void dress(struct life *l, struct keys *listener, struct keys *pool)
 		l->ways[0].is_postgres = l->ways[1].is_postgres = true;
 	}
 	if (one_in(l, 3)) {
-		add(listener, "proxy = accept%s", l->is_unix ? "" : "\nproxy_from = 127.0.0.0/8");
+		add(listener, "proxy_protocol = accept%s",
+		    l->is_unix ? "" : "\nproxy_protocol_from = 127.0.0.0/8");
 		l->ways[0].proxy = 1 + below(l, 2);
 	}
 	if (one_in(l, 3)) {

@@ -86,7 +86,7 @@ def test_source_is_a_block(relay, come):
     (128, "2001:db8:0:1::1", "2001:db8:0:1::2")))
 def test_source_of_ipv6_is_a_64_or_as_given(relay, connect, bits, other, stranger):
     """Clients that a proxy introduces; the proxy itself is no source."""
-    rm = relay(proxy="accept", proxy_from="127.0.0.0/8", max_sessions_per_source=1,
+    rm = relay(proxy_protocol="accept", proxy_protocol_from="127.0.0.0/8", max_sessions_per_source=1,
                **({"source_prefix6": bits} if bits else {}))
 
     def introduced(host):
@@ -155,7 +155,7 @@ def test_limits_are_of_the_whole_process(ringmain, backend, connect, of):
 @pytest.mark.parametrize("is_introduced", (False, True))
 def test_over_limit_is_closed_before_tls(ringmain, backend, connect, pki, is_introduced):
     """Who has sent no ClientHello yet is reset all the same, and costs no handshake."""
-    behind = {"proxy": "accept", "proxy_from": "127.0.0.1"} if is_introduced else {}
+    behind = {"proxy_protocol": "accept", "proxy_protocol_from": "127.0.0.1"} if is_introduced else {}
     header = proxyhdr.v1(("192.0.2.9", 1), ("192.0.2.1", 443)) if is_introduced else b""
     rm = ringmain([backend(servers.echo)], listener={
         "tls": "terminate", "certificate": pki["ecdsa.pem"], "max_sessions_per_source": 1, **behind})
@@ -236,7 +236,7 @@ def test_over_limit_is_dropped(relay, come):
 @pytest.mark.root
 @pytest.mark.parametrize("payload", (b"", b"spoken at once"))
 def test_over_limit_behind_a_proxy_is_dropped(relay, connect, payload):
-    rm = relay(proxy="accept", proxy_from="127.0.0.1", max_sessions_per_source=1, over_limit="drop")
+    rm = relay(proxy_protocol="accept", proxy_protocol_from="127.0.0.1", max_sessions_per_source=1, over_limit="drop")
 
     def introduced(host, said=b""):
         sock = connect(rm.address())
@@ -364,7 +364,7 @@ def test_a_handshake_is_no_word_of_the_client(ringmain, backend, pki):
 
 
 def test_a_proxys_header_is_no_word_of_the_client(relay, connect):
-    rm = relay(proxy="accept", proxy_from="127.0.0.1", first_byte_timeout="300ms")
+    rm = relay(proxy_protocol="accept", proxy_protocol_from="127.0.0.1", first_byte_timeout="300ms")
     header = proxyhdr.v2(("192.0.2.1", 1), ("192.0.2.2", 2))
     silent, talker = connect(rm.address()), connect(rm.address())
     silent.sendall(header)

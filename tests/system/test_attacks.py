@@ -37,7 +37,7 @@ ATTACKS = {
     "hello and a large key": ("tls = terminate\ncertificate = {rsa4096}\n", "{echo}", HELLO),
     "queue": ("", "{echo} max_sessions=1\nqueue = 10000", b"x"),
     "queue behind a hello": ("tls = passthrough\n", "{echo} max_sessions=1\nqueue = 10000", HELLO),
-    "proxy header": (f"proxy = accept\nproxy_from = 127.0.0.0/8\n{TLS}", "{echo}", HEADER + b"\x16"),
+    "proxy header": (f"proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8\n{TLS}", "{echo}", HEADER + b"\x16"),
     "dropped syn": ("", "{blackhole}\nconnect_timeout = 30s\nconnect_total = 30s", b"x" * 1000),
 }
 

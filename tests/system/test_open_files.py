@@ -114,7 +114,7 @@ def test_more_tls_clients_than_files(ringmain, backend, cleanup, pki, limit):
 def test_limit_lowered_while_running(ringmain, backend, cleanup, workers):
     """Forty were accepted and have said nothing yet when not one more file is to be had."""
     rm = ringmain([backend(kit_backend.echo)], settings={"workers": workers},
-                  listener={"proxy": "accept", "proxy_from": "127.0.0.1", "proxy_timeout": "60s"})
+                  listener={"proxy_protocol": "accept", "proxy_protocol_from": "127.0.0.1", "proxy_protocol_timeout": "60s"})
     early = knock(rm.address(), 40, cleanup)
     before = len(rm.fds_at_start)
     wait_until(lambda: len(rm.process.fds()) >= before + 40, "all to be accepted")

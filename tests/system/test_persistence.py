@@ -162,7 +162,7 @@ def test_prefix_is_one_client(ringmain, named):
 def test_source_is_the_one_a_proxy_tells(ringmain, named):
     four = named(4)
     plain = ringmain(four, pool=HASHED)
-    behind = ringmain(four, pool=HASHED, listener={"proxy": "accept", "proxy_from": "127.0.0.1"})
+    behind = ringmain(four, pool=HASHED, listener={"proxy_protocol": "accept", "proxy_protocol_from": "127.0.0.1"})
     some = SOURCES[:16]
     told = {source: who(behind.address(), said=proxyhdr.v2((source, 99), ("127.0.0.1", 1)) + b"?")
             for source in some}

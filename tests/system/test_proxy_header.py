@@ -13,7 +13,7 @@ from kit.wait import Stopwatch
 
 CLIENT, TARGET = ("192.0.2.77", 40001), ("198.51.100.9", 443)
 CLIENT6, TARGET6 = ("2001:db8::77", 40001), ("2001:db8::9", 443)
-ACCEPT = {"proxy": "accept", "proxy_from": "127.0.0.0/8"}
+ACCEPT = {"proxy_protocol": "accept", "proxy_protocol_from": "127.0.0.0/8"}
 FULL = {"send_proxy": "v2", "send_proxy_tlvs": "yes"}
 PAYLOAD = b"and then the client spoke"
 
@@ -152,10 +152,10 @@ def test_bad_headers_are_refused_by_name(relay, connect):
 
 def test_stranger_may_not_even_try(ringmain, backend, connect):
     server = backend(servers.echo)
-    rm = ringmain([server], listener={"proxy": "accept", "proxy_from": "127.0.0.7"})
+    rm = ringmain([server], listener={"proxy_protocol": "accept", "proxy_protocol_from": "127.0.0.7"})
     assert tcp.knock(rm.address()).data == b""
     line = rm.wait_sessions(1)[0]
-    assert (line["reason"], line["detail"]) == ("refused", "not in proxy_from")
+    assert (line["reason"], line["detail"]) == ("refused", "not in proxy_protocol_from")
     trusted = connect(rm.address(), source=("127.0.0.7", 0))
     tcp_echo(trusted, V2)
     assert len(server.peers) == 1
@@ -164,7 +164,7 @@ def test_stranger_may_not_even_try(ringmain, backend, connect):
 @pytest.mark.parametrize("said", (b"", V1[:9], V2[:20]))
 def test_header_has_a_deadline(ringmain, backend, connect, said):
     server = backend(servers.echo)
-    rm = ringmain([server], listener={**ACCEPT, "proxy_timeout": "200ms"})
+    rm = ringmain([server], listener={**ACCEPT, "proxy_protocol_timeout": "200ms"})
     sock, watch = connect(rm.address()), Stopwatch()
     sock.sendall(said)
     assert tcp.read_to_end(sock).data == b""

@@ -14,7 +14,7 @@ from kit import proxies, proxyhdr as ph, servers, tcp, tls, tshark
 from kit.backend import echo
 from kit.wait import wait_until
 
-ACCEPT = {"proxy": "accept", "proxy_from": "127.0.0.0/8"}
+ACCEPT = {"proxy_protocol": "accept", "proxy_protocol_from": "127.0.0.0/8"}
 FULL = {"send_proxy": "v2", "send_proxy_tlvs": "yes"}
 SENT = {"v1": {"send_proxy": "v1"}, "v2": {"send_proxy": "v2"}, "v2 tlvs": FULL}
 CHECKED = {"check": "tcp", "check_interval": "50ms"}

@@ -193,7 +193,7 @@ def test_transparent(make_ringmain, start, cleanup, workdir):
     server = space.inside(servers.Backend, servers.echo)
     cleanup.append(server.close)
     rm = make_ringmain().start(ini([server], pool={"transparent": "yes"}, listener={
-        "proxy": "accept", "proxy_from": "127.0.0.1"}), prefix=space.prefix)
+        "proxy_protocol": "accept", "proxy_protocol_from": "127.0.0.1"}), prefix=space.prefix)
     client = space.inside(tcp.connect, rm.address())
     cleanup.append(client.close)
     client.sendall(proxyhdr.v2(("192.0.2.77", 40001), ("198.51.100.9", 443)))

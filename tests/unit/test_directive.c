@@ -3,6 +3,7 @@
 
 #include "base/def.h"
 #include "config/directive.h"
+#include "config/foreign.h"
 #include "config/value.h"
 
 static void every_row_is_complete(void **state)
@@ -163,8 +164,8 @@ static const struct mistake {
 	  "x.ini:6:13: error: [listener l] bandwidth: '10M' is not a rate, a number of bytes (k, "
 	  "M or G) with /s "
 	  "(0, 1k/s..1024G/s); did you mean '10M/s'?\n" },
-	{ SECTION_LISTENER, "proxy", "v2",
-	  "x.ini:6:9: error: [listener l] proxy: unknown value 'v2' (off, accept)\n" },
+	{ SECTION_LISTENER, "proxy_protocol", "v2",
+	  "x.ini:6:18: error: [listener l] proxy_protocol: unknown value 'v2' (off, accept)\n" },
 	{ SECTION_LISTENER, "tls", "terminat",
 	  "x.ini:6:7: error: [listener l] tls: unknown value 'terminat' "
 	  "(off, passthrough, terminate); did you mean 'terminate'?\n" },
@@ -174,9 +175,9 @@ static const struct mistake {
 	{ SECTION_LISTENER, "deny", "10.0.0.1  10.0.0.2/33",
 	  "x.ini:6:18: error: [listener l] deny: '10.0.0.2/33': the prefix is not in 0-32 "
 	  "(ADDRESS, ADDRESS/BITS, all)\n" },
-	{ SECTION_LISTENER, "proxy_from", "all",
-	  "x.ini:6:14: error: [listener l] proxy_from: 'all': not an IPv4 or IPv6 address "
-	  "(ADDRESS, ADDRESS/BITS)\n" },
+	{ SECTION_LISTENER, "proxy_protocol_from", "all",
+	  "x.ini:6:23: error: [listener l] proxy_protocol_from: 'all': not an IPv4 or IPv6 "
+	  "address (ADDRESS, ADDRESS/BITS)\n" },
 	{ SECTION_POOL, "source", "192.0.2.1 10.0.0.1:80",
 	  "x.ini:9:20: error: [pool p] source: '10.0.0.1:80' is not an address, "
 	  "without a port or a prefix (ADDRESS)\n" },
@@ -420,9 +421,60 @@ static void a_misspelt_option_is_recognised(void **state)
 	assert_non_null(strstr(stage_said(st), "; did you mean 'weight'?\n"));
 }
 
+static void what_a_directive_was_called_before_is_read_with_a_warning(void **state)
+{
+	struct stage *st = *state;
+
+	stage_load(st, "[listener l]\nbind = :1\npool = p\nproxy = accept\n"
+		       "proxy_from = 10.0.0.1\nproxy_protocol_from = 10.0.0.2\n"
+		       "[pool p]\nbackend = b 10.0.0.9:1\n");
+	stage_expect(st, "x.ini:4:1: warning: [listener l] proxy: it is called 'proxy_protocol' "
+			 "now; the next release knows no other name\n"
+			 "x.ini:5:1: warning: [listener l] proxy_from: it is called "
+			 "'proxy_protocol_from' now; the next release knows no other name\n");
+	assert_non_null(st->config);
+	assert_int_equal(st->config->listeners[0].proxy_protocol, PROXY_HEADER_ACCEPT);
+	assert_int_equal(st->config->listeners[0].proxy_protocol_from_n, 2);
+}
+
+static void under_both_names_it_is_given_twice(void **state)
+{
+	struct stage *st = *state;
+
+	stage_load(st, "[listener l]\nbind = :1\npool = p\nproxy_protocol = off\n"
+		       "proxy = accept\n[pool p]\nbackend = b 10.0.0.9:1\n");
+	stage_expect(st, "x.ini:5:1: warning: [listener l] proxy: it is called 'proxy_protocol' "
+			 "now; the next release knows no other name\n"
+			 "x.ini:5:1: error: [listener l] proxy_protocol: given twice; first at "
+			 "x.ini:4\n");
+}
+
+/* In the section that it belongs to, and in no other. */
+static void old_names_are_nobody_elses(void **state)
+{
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < directives_n; i++) {
+		const struct directive *d = &directives[i];
+
+		if (!d->old_key)
+			continue;
+		assert_null(directive_find(d->section, d->old_key));
+		assert_ptr_equal(directive_find_old(d->section, d->old_key), d);
+		assert_null(foreign_find((enum foreign_place)d->section, d->old_key));
+	}
+	stage_load(st, "[listener l]\nbind = :1\npool = p\n"
+		       "[pool p]\nbackend = b 10.0.0.9:1\nproxy_from = 10.0.0.1\n");
+	stage_expect(st, "x.ini:6:1: error: [pool p] proxy_from: this belongs in a [listener "
+			 "NAME], where it is 'proxy_protocol_from'\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		stage_test(what_a_directive_was_called_before_is_read_with_a_warning),
+		stage_test(under_both_names_it_is_given_twice),
+		stage_test(old_names_are_nobody_elses),
 		stage_test(every_row_is_complete),
 		stage_test(a_key_is_once_in_a_section),
 		stage_test(words_are_as_many_as_values),

@@ -102,7 +102,8 @@ static void nobody_is_accepted_while_files_are_short(void **state)
 /* Three are accepted at once, each with the last file there is, as when the limit is lowered. */
 static void those_who_were_accepted_are_served_in_turn(void **state)
 {
-	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.1");
+	struct stage *st =
+		stage_of(state, "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.1");
 	int clients[3], backend;
 
 	for (int n = 0; n < 3; n++)
@@ -151,8 +152,9 @@ static void all_goes_on_when_there_are_files_again(void **state)
 /* It waits for a file, and leaves nothing behind. */
 static void who_waits_may_leave(void **state)
 {
-	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.1\n"
-					   "idle_timeout = 1d");
+	struct stage *st = stage_of(state,
+				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.1\n"
+				    "idle_timeout = 1d");
 	int one = stage_client(st), two = stage_client(st);
 
 	stage_run(st);

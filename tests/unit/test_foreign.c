@@ -93,7 +93,7 @@ static const struct {
 	{ LISTENER, "bind = 8081", "did you mean ':8081'?" },
 	{ LISTENER, "bind = tcp://192.0.2.1:81", "did you mean '192.0.2.1:81'?" },
 	{ LISTENER, "bind = :443 ssl crt /x.pem", "unknown option 'ssl'; write tls = terminate" },
-	{ LISTENER, "bind = :443 accept-proxy", "write proxy = accept in this section" },
+	{ LISTENER, "bind = :443 accept-proxy", "write proxy_protocol = accept in this section" },
 	{ LISTENER, "bind = :81 name foo", "unexpected 'name'" },
 	{ POOL, "server = a 192.0.2.1:80", "here it is 'backend'" },
 	{ POOL, "method = roundrobin", "here it is 'balance'" },

@@ -391,7 +391,8 @@ static void a_session_that_closes_leaves_the_line_for_handshakes(void **state)
 
 static struct stage *introduced(void **state)
 {
-	return stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\nproxy_timeout = 3s");
+	return stage_of(state, "proxy_protocol = accept\n"
+			       "proxy_protocol_from = 127.0.0.0/8\nproxy_protocol_timeout = 3s");
 }
 
 static void a_header_names_the_client_and_the_rest_goes_on(void **state)
@@ -418,8 +419,9 @@ static void a_header_names_the_client_and_the_rest_goes_on(void **state)
 static void a_header_is_no_word_of_the_client(void **state)
 {
 	const char header[] = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\n";
-	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\n"
-					   "first_byte_timeout = 2s");
+	struct stage *st = stage_of(state,
+				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8\n"
+				    "first_byte_timeout = 2s");
 	struct cast silent = greeting(st), talker = greeting(st);
 
 	peer_send(silent.client, header, sizeof(header) - 1);
@@ -452,7 +454,8 @@ static void without_a_header_nobody_gets_in(void **state)
 
 static void who_is_not_trusted_is_not_listened_to(void **state)
 {
-	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 192.0.2.0/24");
+	struct stage *st =
+		stage_of(state, "proxy_protocol = accept\nproxy_protocol_from = 192.0.2.0/24");
 	int client = stage_client(st);
 
 	stage_run(st);
@@ -463,7 +466,8 @@ static void who_is_not_trusted_is_not_listened_to(void **state)
 /* Nobody knows any more who it was. */
 static void who_has_gone_before_it_was_accepted_is_not_refused(void **state)
 {
-	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8");
+	struct stage *st =
+		stage_of(state, "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8");
 
 	stage_reset(st, stage_client(st));
 	stage_run(st);
@@ -497,8 +501,9 @@ static struct cast from_one_source(struct stage *st, bool is_late)
 
 static void who_is_over_a_limit_behind_a_proxy_may_be_dropped(void **state)
 {
-	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\n"
-					   "max_sessions_per_source = 1\nover_limit = drop");
+	struct stage *st = stage_of(state,
+				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8\n"
+				    "max_sessions_per_source = 1\nover_limit = drop");
 	struct cast first = from_one_source(st, false), late = from_one_source(st, true);
 
 	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
@@ -513,8 +518,9 @@ static void who_is_over_a_limit_behind_a_proxy_may_be_dropped(void **state)
 
 static void who_is_over_a_limit_behind_a_proxy_is_reset(void **state)
 {
-	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\n"
-					   "max_sessions_per_source = 1");
+	struct stage *st = stage_of(state,
+				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8\n"
+				    "max_sessions_per_source = 1");
 
 	(void)from_one_source(st, false);
 	expect_reset(from_one_source(st, true).client);
@@ -523,8 +529,9 @@ static void who_is_over_a_limit_behind_a_proxy_is_reset(void **state)
 /* over_limit is about limits: a rule's answer is a reset. */
 static void who_is_denied_behind_a_proxy_is_reset(void **state)
 {
-	struct stage *st = stage_of(state, "proxy = accept\nproxy_from = 127.0.0.0/8\n"
-					   "deny = 192.0.2.0/24\nover_limit = drop");
+	struct stage *st = stage_of(state,
+				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8\n"
+				    "deny = 192.0.2.0/24\nover_limit = drop");
 
 	expect_reset(from_one_source(st, true).client);
 }

@@ -103,22 +103,29 @@ static void tls_has_what_it_needs(void **state)
 static void a_proxy_is_trusted_by_name(void **state)
 {
 	static const struct row rows[] = {
-		{ "pool = p\nproxy = accept\n", "",
-		  "x.ini:4:9: error: [listener l] proxy: accept: needs proxy_from: whose word is "
-		  "it that is accepted?\n" },
-		{ "pool = p\nproxy = accept\nproxy_from = 10.0.0.1 10.0.0.2\n", "", "" },
-		{ "pool = p\nproxy = accept\nproxy_from = 10.0.0.1\nproxy_from = 0.0.0.0/0\n", "",
-		  "x.ini:5:14: warning: [listener l] proxy_from: everybody may pretend to be "
-		  "anybody\n" },
-		{ "pool = p\nproxy = accept\nproxy_from = ::/0\n", "",
-		  "x.ini:5:14: warning: [listener l] proxy_from: everybody may pretend to be "
-		  "anybody\n" },
-		{ "pool = p\nproxy = accept\nproxy_from = ::/1 128.0.0.0/1\n", "", "" },
+		{ "pool = p\nproxy_protocol = accept\n", "",
+		  "x.ini:4:18: error: [listener l] proxy_protocol: accept: needs "
+		  "proxy_protocol_from, the addresses of the proxies that may say who a client "
+		  "is\n" },
+		{ "pool = p\nproxy_protocol = accept\nproxy_protocol_from = 10.0.0.1 10.0.0.2\n",
+		  "", "" },
+		{ "pool = p\nproxy_protocol = accept\nproxy_protocol_from = 10.0.0.1\n"
+		  "proxy_protocol_from = 0.0.0.0/0\n",
+		  "",
+		  "x.ini:5:23: warning: [listener l] proxy_protocol_from: everybody may pretend "
+		  "to be anybody\n" },
+		{ "pool = p\nproxy_protocol = accept\nproxy_protocol_from = ::/0\n", "",
+		  "x.ini:5:23: warning: [listener l] proxy_protocol_from: everybody may pretend "
+		  "to be anybody\n" },
+		{ "pool = p\nproxy_protocol = accept\nproxy_protocol_from = ::/1 128.0.0.0/1\n", "",
+		  "" },
 	};
 	struct stage *st = *state;
 
 	expect_all(st, rows, ARRAY_LEN(rows));
-	stage_load(st, "[listener l]\nbind = unix:/run/x\npool = p\nproxy = accept\n" POOL_LINE);
+	stage_load(
+		st,
+		"[listener l]\nbind = unix:/run/x\npool = p\nproxy_protocol = accept\n" POOL_LINE);
 	stage_expect_good(st);
 }
 

@@ -102,8 +102,9 @@ static void unix_sockets_are_not_spliced(void **state)
 static void what_waits_is_sent_before_the_first_spliced_byte(void **state)
 {
 	const char early[] = "PROXY UNKNOWN\r\nearly ";
-	struct stage *st = stage_of(state, "relay = splice\n"
-					   "proxy = accept\nproxy_from = 127.0.0.0/8");
+	struct stage *st = stage_of(state,
+				    "relay = splice\n"
+				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8");
 	struct cast c = stage_dialing(st);
 
 	peer_send(c.client, early, sizeof(early) - 1);

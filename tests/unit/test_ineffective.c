@@ -19,8 +19,8 @@ static void load_with(struct stage *st, const char *listener, const char *pool)
 static const struct idle {
 	const char *line, *missing;
 } idle_listeners[] = {
-	{ "proxy_from = 10.0.0.1", "without proxy = accept" },
-	{ "proxy_timeout = 1s", "without proxy = accept" },
+	{ "proxy_protocol_from = 10.0.0.1", "without proxy_protocol = accept" },
+	{ "proxy_protocol_timeout = 1s", "without proxy_protocol = accept" },
 	{ "certificate = /x.pem", "without tls = terminate" },
 	{ "unknown_sni = reject", "without tls = terminate" },
 	{ "alpn = h2", "without tls = terminate" },
@@ -114,7 +114,9 @@ static void beside_what_they_need_they_mean_something(void **state)
 	static const struct {
 		const char *listener, *pool;
 	} rows[] = {
-		{ "proxy = accept\nproxy_from = 10.0.0.1\nproxy_timeout = 1s", "" },
+		{ "proxy_protocol = accept\n"
+		  "proxy_protocol_from = 10.0.0.1\nproxy_protocol_timeout = 1s",
+		  "" },
 		{ "tls = terminate\ncertificate = /x.pem\nclient_verify = require\n"
 		  "client_ca = /y.pem\nhandshake_rate = 1/s",
 		  "" },
@@ -161,9 +163,9 @@ static void times_that_contradict_each_other_are_warned_of(void **state)
 		{ "protocol = postgres\nfirst_byte_timeout = 5s\nhandshake_timeout = 6s",
 		  "x.ini:6:21: warning: [listener l] handshake_timeout: longer (6s) than all "
 		  "the time for a first byte (first_byte_timeout = 5s)\n" },
-		{ "first_byte_timeout = 5s\nproxy_timeout = 6s", /* one warning, not two */
-		  "x.ini:5:17: warning: [listener l] proxy_timeout: means nothing without "
-		  "proxy = accept\n" },
+		{ "first_byte_timeout = 5s\nproxy_protocol_timeout = 6s", /* one warning, not two */
+		  "x.ini:5:26: warning: [listener l] proxy_protocol_timeout: means nothing "
+		  "without proxy_protocol = accept\n" },
 		{ "first_byte_timeout = 5s\nhandshake_timeout = 6s",
 		  "x.ini:5:21: warning: [listener l] handshake_timeout: means nothing without "
 		  "tls or protocol\n" },
