@@ -15,6 +15,9 @@
 # that of everything below and of the patches in wolfssl/ that shapes the build. With it there,
 # no network is needed.
 #
+# WOLFSSL_SUITE=sid takes the source of another suite of Debian's; with 5.9 there is the key
+# exchange X25519MLKEM768.
+#
 # Debian packages this needs: gcc make binutils autoconf automake libtool dpkg-dev
 # debian-archive-keyring xz-utils util-linux patch
 
@@ -22,7 +25,7 @@ set -euo pipefail
 export LC_ALL=C
 exec 3>&2 # what is said goes here, also while stderr goes to a log
 
-suite=trixie
+suite=${WOLFSSL_SUITE:-trixie}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 cache=${XDG_CACHE_HOME:-${HOME:-/var/tmp/ringmain-$(id -u)}/.cache}/ringmain
 patches=("$(dirname "$(realpath "$0")")"/wolfssl/*.patch) # what only the library can mend
@@ -141,6 +144,7 @@ write_sources() {
 
 	security=$(mirror Debian-Security "${lists[@]}")
 	echo "deb-src [signed-by=$keyring] $main $suite main"
+	case $suite in sid | unstable | experimental) security='' ;; esac # these have none
 	[ -z "$security" ] || echo "deb-src [signed-by=$keyring] $security $suite-security main"
 }
 
@@ -159,10 +163,20 @@ get_source() {
 	# apt compares every file with the signed index; dpkg-source applies Debian's patches.
 	(cd "$work" && own_apt source --download-only wolfssl >&2 &&
 		dpkg-source --no-check -x wolfssl_*.dsc source >&2)
-	local one
+	mend
+}
+
+# Patches say since which version upstream has the like.
+mend() {
+	local one from
 	for one in "${patches[@]}"; do
-		patch -d "$work/source" -p1 --forward --quiet <"$one" >&2 ||
-			die "${one##*/} does not fit"
+		from=$(sed -n '1,/^---/s/^Needless-from: //p' "$one")
+		if [ -n "$from" ] && dpkg --compare-versions "$version" ge "$from"; then
+			say "${one##*/}: not needed since $from"
+			continue
+		fi
+		patch -d "$work/source" -p1 --forward --fuzz=0 --quiet <"$one" >&2 ||
+			die "${one##*/} does not fit $version"
 	done
 }
 
