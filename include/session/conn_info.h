@@ -24,7 +24,7 @@ struct session;
 struct conn_info {
 	char sni[HELLO_NAME_BYTES];            /* "": none */
 	char alpn[CONN_ALPN_BYTES];            /* agreed on, or the first offered; "": or longer */
-	const char *version, *cipher;          /* of the client's TLS; NULL: not terminated here */
+	const char *version, *cipher, *group;  /* of the client's TLS; NULL: not terminated here */
 	const char *openssl_cipher;            /* what OpenSSL calls it */
 	char client_name[TLS_PEER_NAME_BYTES]; /* common name of its certificate */
 	struct addr destination;               /* as a PROXY header says; len 0: not said */

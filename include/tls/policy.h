@@ -18,7 +18,7 @@
 struct WOLFSSL_CTX;
 struct WOLFSSL_METHOD;
 
-#define POLICY_GROUPS_MAX 4
+#define POLICY_GROUPS_MAX 5
 #define POLICY_CIPHERS_BYTES 512
 #define POLICY_ALPN_BYTES 1024
 
@@ -35,7 +35,18 @@ struct policy {
  * @problems. @min is the lowest version when none is asked for.
  */
 MUST_CHECK bool policy_resolve(const struct tls_policy *wanted, enum tls_version min,
-			       struct tls_problems *problems, struct policy *ret_policy);
+			       bool is_server, struct tls_problems *problems,
+			       struct policy *ret_policy);
+
+/*
+ * The groups of who says nothing of them, best first. A client has no
+ * post-quantum one: its first hello would grow by a kilobyte, and a server
+ * that does not know it would have to ask for a second one.
+ */
+const char *policy_groups(bool is_server);
+
+/* Our name for what the library calls a group. */
+const char *policy_group_name(const char *name);
 
 /* IANA's name for what the library calls a suite. */
 const char *policy_cipher_name(const char *name);

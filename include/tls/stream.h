@@ -116,7 +116,7 @@ struct tls_facts {
 	const char *version; /* "TLSv1.3" */
 	const char *cipher;  /* IANA's name: "TLS_AES_128_GCM_SHA256" */
 	const char *openssl; /* OpenSSL's name of it, another one below TLS 1.3 */
-	const char *group;   /* "x25519"; "" when not known */
+	const char *group;   /* "X25519"; "" when not known */
 	const char *alpn;    /* "": none */
 	const char *peer;    /* common name of the peer's certificate; "": it has none */
 	bool has_peer;       /* the peer showed a certificate, which was verified */

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "tls/library.h"
+#include "tls/policy.h"
 
 /* Of ring entries, for --ring-entries: the kernel's own bounds. */
 #define RING_ENTRIES_MIN 8
@@ -172,4 +173,5 @@ void options_print_version(void)
 
 	printf("ringmain " RINGMAIN_VERSION "\n");
 	printf("%s%s%s\n", tls_library_version(), cost ? ": " : "", cost ? cost : "");
+	printf("groups %s\n", policy_groups(true));
 }

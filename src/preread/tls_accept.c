@@ -75,6 +75,7 @@ static void note_handshake(struct session *s)
 		return;
 	info->version = tls.version;
 	info->cipher = tls.cipher;
+	info->group = tls.group;
 	info->openssl_cipher = tls.openssl;
 	info->has_certificate = tls.has_peer;
 	info->resumed = tls.resumed;

@@ -24,6 +24,8 @@ void conn_info_log(const struct conn_info *info, struct log_line *line)
 	if (info->version) {
 		log_text(line, "tls", info->version);
 		log_text(line, "cipher", info->cipher);
+		if (info->group[0])
+			log_text(line, "group", info->group);
 		log_flag(line, "resumed", info->resumed);
 	}
 	if (info->sni[0])

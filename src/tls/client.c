@@ -80,7 +80,7 @@ int tls_client_create(const struct tls_client_config *config, struct tls_problem
 		return -ENOMEM;
 	atomic_init(&c->refs, 1);
 	c->insecure = config->insecure;
-	if (!policy_resolve(&config->policy, TLS_1_2, problems, &c->policy))
+	if (!policy_resolve(&config->policy, TLS_1_2, false, problems, &c->policy))
 		goto fail;
 	c->ctx = wolfSSL_CTX_new(policy_method(&c->policy, false));
 	if (!c->ctx)

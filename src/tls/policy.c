@@ -41,15 +41,27 @@ static const struct suite {
 	  false },
 };
 
-/* In the order of the default: X25519 is the cheapest and every client has it. */
+/* wolfSSL 5.9 has it, if it was not left out of the build. */
+#ifdef WOLFSSL_PQC_HYBRIDS
+#define X25519MLKEM768 WOLFSSL_X25519MLKEM768
+#define POST_QUANTUM "X25519MLKEM768:"
+#else
+#define X25519MLKEM768 0
+#define POST_QUANTUM ""
+#endif
+#define CLASSIC "X25519:P-256:P-384:P-521"
+
+/* What is recorded today cannot be read by tomorrow's computers; then the cheapest. */
 static const struct group {
 	const char *name, *alias;
-	int number;
+	int number; /* 0: this library does not have it */
+	enum tls_version min;
 } groups[] = {
-	{ "X25519", "x25519", WOLFSSL_ECC_X25519 },
-	{ "P-256", "secp256r1", WOLFSSL_ECC_SECP256R1 },
-	{ "P-384", "secp384r1", WOLFSSL_ECC_SECP384R1 },
-	{ "P-521", "secp521r1", WOLFSSL_ECC_SECP521R1 },
+	{ "X25519MLKEM768", "X25519MLKEM768", X25519MLKEM768, TLS_1_3 },
+	{ "X25519", "x25519", WOLFSSL_ECC_X25519, TLS_1_2 },
+	{ "P-256", "secp256r1", WOLFSSL_ECC_SECP256R1, TLS_1_2 },
+	{ "P-384", "secp384r1", WOLFSSL_ECC_SECP384R1, TLS_1_2 },
+	{ "P-521", "secp521r1", WOLFSSL_ECC_SECP521R1, TLS_1_2 },
 };
 
 static_assert(ARRAY_LEN(groups) == POLICY_GROUPS_MAX, "every group fits");
@@ -204,6 +216,18 @@ static const struct group *find_group(const char *word)
 	return NULL;
 }
 
+const char *policy_group_name(const char *name)
+{
+	const struct group *group = find_group(name);
+
+	return group ? group->name : name;
+}
+
+const char *policy_groups(bool is_server)
+{
+	return is_server ? POST_QUANTUM CLASSIC : CLASSIC;
+}
+
 static bool has_group(const struct policy *policy, int number)
 {
 	for (size_t i = 0; i < policy->groups_n; i++) {
@@ -213,24 +237,47 @@ static bool has_group(const struct policy *policy, int number)
 	return false;
 }
 
+static void add_unknown_group(struct tls_problems *problems, const char *word)
+{
+	const char *names[ARRAY_LEN(groups)];
+
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		names[i] = groups[i].name;
+	add_unknown(problems, "groups", word, names, ARRAY_LEN(names));
+}
+
+static void add_group(const char *word, struct tls_problems *problems, struct policy *policy)
+{
+	const struct group *group = find_group(word);
+
+	if (!group)
+		add_unknown_group(problems, word);
+	else if (group->number == 0)
+		tls_problem_add(problems, TLS_ERROR, "groups", word, "%s does not have it",
+				tls_library_version());
+	else if (group->min <= policy->max && !has_group(policy, group->number))
+		policy->groups[policy->groups_n++] = group->number;
+}
+
+static bool has_group_for(const struct policy *policy, enum tls_version version)
+{
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		if (groups[i].min <= version && has_group(policy, groups[i].number))
+			return true;
+	}
+	return false;
+}
+
 static void resolve_groups(const char *wanted, struct tls_problems *problems, struct policy *policy)
 {
-	const char *list = wanted ? wanted : "X25519:P-256:P-384:P-521";
+	size_t errors = problems->errors_n;
 	char word[WORD_BYTES];
 
-	while (next_word(&list, ':', word)) {
-		const struct group *group = find_group(word);
-
-		if (!group) {
-			const char *names[ARRAY_LEN(groups)];
-
-			for (size_t i = 0; i < ARRAY_LEN(groups); i++)
-				names[i] = groups[i].name;
-			add_unknown(problems, "groups", word, names, ARRAY_LEN(names));
-		} else if (!has_group(policy, group->number)) {
-			policy->groups[policy->groups_n++] = group->number;
-		}
-	}
+	while (next_word(&wanted, ':', word))
+		add_group(word, problems, policy);
+	if (problems->errors_n == errors && !has_group_for(policy, policy->min))
+		tls_problem_add(problems, TLS_ERROR, "groups", NULL,
+				"none of them is for TLS 1.2, which is allowed");
 }
 
 static void resolve_alpn(const char *wanted, struct tls_problems *problems, struct policy *policy)
@@ -250,7 +297,7 @@ static void resolve_alpn(const char *wanted, struct tls_problems *problems, stru
 	}
 }
 
-bool policy_resolve(const struct tls_policy *wanted, enum tls_version min,
+bool policy_resolve(const struct tls_policy *wanted, enum tls_version min, bool is_server,
 		    struct tls_problems *problems, struct policy *ret_policy)
 {
 	size_t errors = problems->errors_n;
@@ -268,7 +315,8 @@ bool policy_resolve(const struct tls_policy *wanted, enum tls_version min,
 		return false;
 	}
 	resolve_ciphers(wanted->ciphers, problems, ret_policy);
-	resolve_groups(wanted->groups, problems, ret_policy);
+	resolve_groups(wanted->groups ? wanted->groups : policy_groups(is_server), problems,
+		       ret_policy);
 	resolve_alpn(wanted->alpn, problems, ret_policy);
 	return problems->errors_n == errors;
 }

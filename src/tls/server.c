@@ -303,8 +303,9 @@ int tls_server_create(const struct tls_server_config *config, struct tls_problem
 		goto fail;
 	check_config(config, problems);
 	/* Policy errors do not hide what is wrong with the files. */
-	if (!policy_resolve(&config->policy, verifies ? TLS_1_3 : TLS_1_2, problems, &s->policy) &&
-	    !policy_resolve(&defaults, TLS_1_2, problems, &s->policy))
+	if (!policy_resolve(&config->policy, verifies ? TLS_1_3 : TLS_1_2, true, problems,
+			    &s->policy) &&
+	    !policy_resolve(&defaults, TLS_1_2, true, problems, &s->policy))
 		goto fail;
 	for (size_t i = 0; i < config->certificates_n; i++)
 		add_identity(s, config, &config->certificates[i], problems);

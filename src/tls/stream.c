@@ -39,6 +39,9 @@
  */
 enum {
 	TICKET_BYTES_MAX = 170
+#if LIBWOLFSSL_VERSION_HEX >= 0x05009002
+			   + 68 /* the name and the protocol that it is for */
+#endif
 #ifdef WOLFSSL_TICKET_HAVE_ID
 			   + 32
 #endif
@@ -532,7 +535,7 @@ void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
 		.version = wolfSSL_get_version(s->ssl),
 		.cipher = policy_cipher_name(cipher),
 		.openssl = policy_cipher_openssl(cipher),
-		.group = group ? group : "",
+		.group = group ? policy_group_name(group) : "",
 		.alpn = s->alpn ? s->alpn : "",
 		.peer = s->handshake.peer ? s->handshake.peer : "",
 		.has_peer = s->handshake.peer,

@@ -124,9 +124,25 @@ def test_groups(terminating, offered, want, version):
 def test_groups_of_the_list(terminating):
     rm = terminating("rsa.pem", groups="P-384:X25519")
     assert group_of(s_client(rm, "-groups", "P-256:P-384")) == "secp384r1"
+    rm.wait_line(msg="session", group="P-384")
     s_client(rm, "-groups", "P-256", check=False)
     line = rm.wait_sessions(1, reason="client_tls_error")[0]
     assert line["detail"] == "no key exchange group in common"
+
+
+def test_a_post_quantum_group_is_offered_where_both_libraries_have_it(terminating):
+    """By OpenSSL 3.5 and wolfSSL 5.9; a client that does not know it gets the next one."""
+    name = "X25519MLKEM768"
+    rm = terminating()
+    if name not in rm.check(None, "-V").stdout:
+        pytest.skip(f"ringmain's TLS library has no {name}")
+    assert group_of(s_client(rm, "-groups", "X25519")) == "X25519"
+    known = proc.run([proc.need("openssl", "openssl"), "list", "-tls-groups"], check=False).stdout
+    if name not in known:
+        pytest.skip(f"openssl has no {name}")
+    assert name in s_client(rm)
+    rm.wait_line(msg="session", group=name)
+    assert name in proc.run([proc.need("sslscan", "sslscan"), "--no-colour", tcp.text_of(rm.address())]).stdout
 
 
 def group_of(said):

@@ -19,6 +19,7 @@
 
 #include "tls/certificates.h"
 #include "tls/pair.h"
+#include "tls/policy.h"
 
 /* Loads a server and compares the one problem that there must be; @text NULL: none. */
 static void expect_problem(const struct tls_server_config *config, enum tls_severity severity,
@@ -222,6 +223,24 @@ static void settings_are_checked_name_by_name(void **state)
 	}
 }
 
+static void a_group_may_be_unknown_to_this_library(void **state)
+{
+	const struct tls_files files = { kit_path("ecdsa.pem"), NULL };
+	struct tls_server_config config = config_of(&files);
+	bool has = strstr(policy_groups(true), "X25519MLKEM768") != NULL;
+	char lacks[64];
+
+	(void)state;
+	snprintf(lacks, sizeof(lacks), "%s does not have it", tls_library_version());
+	config.policy.groups = "x25519mlkem768:X25519";
+	expect_problem(&config, TLS_ERROR, has ? NULL : "groups", has ? NULL : lacks);
+	config.policy.groups = "X25519MLKEM768";
+	expect_problem(&config, TLS_ERROR, "groups",
+		       has ? "none of them is for TLS 1.2, which is allowed" : lacks);
+	config.policy.version_min = TLS_1_3;
+	expect_problem(&config, TLS_ERROR, has ? NULL : "groups", has ? NULL : lacks);
+}
+
 static void verified_clients_need_a_ca(void **state)
 {
 	const struct tls_files files = { kit_path("ecdsa.pem"), NULL };
@@ -336,6 +355,7 @@ int main(void)
 		cmocka_unit_test(dates_are_looked_at),
 		cmocka_unit_test(all_problems_come_at_once),
 		cmocka_unit_test(settings_are_checked_name_by_name),
+		cmocka_unit_test(a_group_may_be_unknown_to_this_library),
 		cmocka_unit_test(verified_clients_need_a_ca),
 		cmocka_unit_test(a_server_needs_a_certificate),
 		cmocka_unit_test(names_come_from_san_or_else_the_common_name),

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "tls/policy.h"
 #include "tls/wish.h"
 
 /* The common name of the certificate that the server showed. */
@@ -185,30 +186,52 @@ static void our_order_of_alpn_wins_when_the_offer_is_known(void **state)
 	kit_part(&p);
 }
 
+struct choice {
+	const char *server, *client, *group;
+};
+
+static void expect_group(const struct choice *c)
+{
+	const struct wish w = { .server.groups = c->server, .client.groups = c->client };
+	struct kit_pair p = { 0 };
+	struct tls_facts facts;
+
+	make_established(&w, &p);
+	tls_stream_facts(p.server.stream, &facts);
+	assert_string_equal(facts.group, c->group);
+	kit_part(&p);
+}
+
 static void groups_are_the_servers_choice(void **state)
 {
-	static const struct {
-		const char *server, *client, *group;
-	} cases[] = {
+	static const struct choice cases[] = {
 		{ NULL, NULL, "X25519" },
-		{ NULL, "P-256", "SECP256R1" },
-		{ NULL, "P-384:P-256", "SECP384R1" },     /* no second hello is asked for */
-		{ "P-384", "X25519:P-384", "SECP384R1" }, /* by a HelloRetryRequest */
-		{ "P-521", "P-521", "SECP521R1" },
+		{ NULL, "P-256", "P-256" },
+		{ NULL, "P-384:P-256", "P-384" },     /* no second hello is asked for */
+		{ "P-384", "X25519:P-384", "P-384" }, /* by a HelloRetryRequest */
+		{ "P-521", "P-521", "P-521" },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct wish w = { .server.groups = cases[i].server,
-					.client.groups = cases[i].client };
-		struct kit_pair p = { 0 };
-		struct tls_facts facts;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		expect_group(&cases[i]);
+}
 
-		make_established(&w, &p);
-		tls_stream_facts(p.server.stream, &facts);
-		assert_string_equal(facts.group, cases[i].group);
-		kit_part(&p);
-	}
+static void a_post_quantum_group_comes_first_where_both_have_it(void **state)
+{
+	static const struct choice cases[] = {
+		{ NULL, "X25519MLKEM768:X25519", "X25519MLKEM768" },
+		{ NULL, "X25519", "X25519" },
+		{ "X25519", "X25519MLKEM768:X25519", "X25519" }, /* by a HelloRetryRequest */
+		{ "X25519MLKEM768:P-521", "X25519:X25519MLKEM768", "X25519MLKEM768" },
+	};
+
+	(void)state;
+	if (!strstr(policy_groups(true), "X25519MLKEM768"))
+		skip();
+	assert_null(strstr(policy_groups(false), "X25519MLKEM768"));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		expect_group(&cases[i]);
 }
 
 /* ---- what goes wrong ----------------------------------------------------- */
@@ -410,6 +433,7 @@ int main(void)
 		cmocka_unit_test(alpn_is_agreed_on),
 		cmocka_unit_test(our_order_of_alpn_wins_when_the_offer_is_known),
 		cmocka_unit_test(groups_are_the_servers_choice),
+		cmocka_unit_test(a_post_quantum_group_comes_first_where_both_have_it),
 		cmocka_unit_test(a_client_without_a_common_version_hears_why),
 		cmocka_unit_test(groups_may_not_meet),
 		cmocka_unit_test(suites_may_not_meet),
