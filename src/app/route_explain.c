@@ -91,7 +91,7 @@ static void print_access(const struct listener_config *listener, const struct su
 
 	CHECK(allow);
 	fprintf(to, "[listener %s]: %s is %s: ", listener->name, s->text,
-		is_in ? "let in" : "turned away");
+		is_in ? "allowed" : "denied");
 	if (rule) {
 		fprintf(to, "%s = ", rule->is_allowed ? "allow" : "deny");
 		allow->type->print(allow, listener, (size_t)(rule - listener->access), to);
@@ -130,7 +130,7 @@ static bool leads_to(const struct listener_config *listener, const struct pool_c
 	return leads;
 }
 
-/* Does every listener that leads to @pool turn it away? */
+/* Does every listener that leads to @pool deny it? */
 static bool is_kept_out(const struct config *config, const struct pool_config *pool,
 			const struct subject *s)
 {

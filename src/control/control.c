@@ -16,6 +16,7 @@
 #include "io/loop_reader.h"
 #include "state/counters_log.h"
 #include "state/peers.h"
+#include "state/reason.h"
 #include "state/tls_contexts.h"
 #include "tls/problem.h"
 #include "tls/tickets.h"
@@ -93,7 +94,9 @@ static void stop_now(struct control *c, enum worker_order order)
 	timer_stop(&c->loop.timers, &c->drain);
 	if (log_begin(&line, LOG_INFO, "ending all sessions")) {
 		log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
-		log_text(&line, "why", order == ORDER_STOP ? "second signal" : "drain_timeout");
+		log_text(&line, "reason",
+			 close_reason_names[order == ORDER_STOP ? CLOSE_SHUTDOWN
+								: CLOSE_DRAIN_TIMEOUT]);
 		log_end(&line);
 	}
 	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);

@@ -412,7 +412,7 @@ static void dial_entered(struct session *s)
 	if (cancel_fanout_is_on(s))
 		cancel_fanout_begin(s);
 	if (!s->pool) {
-		s->detail = "a cancel request of no session";
+		s->detail = "cancel request matches no session";
 		session_close(s, CLOSE_REFUSED, BY_RINGMAIN);
 		return;
 	}

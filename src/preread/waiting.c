@@ -63,8 +63,8 @@ const char *waiting_reason(const struct session *s)
 	static const char *const reasons[] = {
 		[WAITS_FOR_CLIENT] = NULL,
 		[WAITS_FOR_RATE] = "waited for handshake_rate",
-		[WAITS_FOR_MEMORY] = "waited for memory: buffers are short",
-		[WAITS_FOR_TURN] = "waited for its turn: more handshakes than a worker can do",
+		[WAITS_FOR_MEMORY] = "waited for memory: buffer_memory is used up",
+		[WAITS_FOR_TURN] = "waited for CPU: more handshakes than a worker can do",
 	};
 
 	return reasons[s->preread_wait];
@@ -93,7 +93,7 @@ static bool evict_slowest(struct waiting *w, const struct session *wants)
 
 		if (s == wants)
 			continue;
-		s->detail = "evicted: buffers are short";
+		s->detail = "evicted: buffer_memory is used up";
 		early_drop(s);
 		session_close(s, CLOSE_PREREAD_TIMEOUT, BY_CLIENT);
 		return true;

@@ -41,7 +41,7 @@ static void log_rejection(struct host *h, const struct listener *listener,
 
 	if (!log_rate_allows(&h->rejections, h->loop.now_ms, REJECTIONS_LOG_MS, &suppressed))
 		return;
-	if (!log_begin(&line, LOG_INFO, "turned away"))
+	if (!log_begin(&line, LOG_INFO, "rejected"))
 		return;
 	log_text(&line, "listener", listener->config->name);
 	log_text(&line, "client", addr_format(client, text));

@@ -73,8 +73,8 @@ static void log_sessions(struct log_line *line, const struct listener_counters *
 	log_u64(line, "begun", begun);
 	log_u64(line, "ended", ended);
 	log_u64(line, "open", begun - MIN(ended, begun));
-	log_count(line, "up", &c->bytes[LANE_UP]);
-	log_count(line, "down", &c->bytes[LANE_DOWN]);
+	log_count(line, "bytes_up", &c->bytes[LANE_UP]);
+	log_count(line, "bytes_down", &c->bytes[LANE_DOWN]);
 	for (int n = ADMISSION_GRANTED + 1; n < ADMISSIONS; n++)
 		log_count(line, admission_names[n], &c->admissions[n]);
 }
@@ -96,10 +96,10 @@ static void log_process(const struct runtime *runtime)
 		return;
 	log_u64(&line, "uptime_s", (clock_now_ms() - runtime->started_ms) / MS_PER_S);
 	log_sessions(&line, &sessions);
-	log_count(&line, "copied", &all.bytes_copied);
-	log_count(&line, "spliced", &all.bytes_spliced);
-	log_count(&line, "splices", &all.splices_started);
-	log_count(&line, "buffers_short", &all.starvations);
+	log_count(&line, "bytes_copied", &all.bytes_copied);
+	log_count(&line, "bytes_spliced", &all.bytes_spliced);
+	log_count(&line, "splices_started", &all.splices_started);
+	log_count(&line, "buffer_waits", &all.starvations);
 	log_count(&line, "handed_over", &all.handed_over);
 	log_count(&line, "accept_pauses", &all.accept_pauses);
 	if (runtime_digest(runtime, &digest))
@@ -211,7 +211,7 @@ static void log_pool(const struct runtime *runtime, size_t n)
 		log_count(&line, close_reason_names[try_reasons[i]], &all.failed[try_reasons[i]]);
 	log_u64(&line, "queued", queue.waiting);
 	log_u64(&line, "queue_served", queue.served);
-	log_u64(&line, "queue_left", queue.gone);
+	log_u64(&line, "queue_abandoned", queue.gone);
 	log_u64(&line, "queue_refused", queue.refused);
 	if (digest != 0)
 		log_digest(&line, digest);

@@ -28,8 +28,8 @@ void session_log_end(const struct session *s)
 	log_text(&line, "client", addr_format(&client, text));
 	if (s->backend)
 		log_text(&line, "backend", s->backend->config->name);
-	log_u64(&line, "up", s->lanes[LANE_UP].bytes);
-	log_u64(&line, "down", s->lanes[LANE_DOWN].bytes);
+	log_u64(&line, "bytes_up", s->lanes[LANE_UP].bytes);
+	log_u64(&line, "bytes_down", s->lanes[LANE_DOWN].bytes);
 	log_times(s, &line);
 	log_u64(&line, "worker", s->host->worker);
 	log_text(&line, "reason", close_reason_names[s->why]);

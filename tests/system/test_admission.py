@@ -64,7 +64,7 @@ def test_sessions_of_one_source(relay, come):
     for sock in held:
         tcp.exchange(sock, b"in")
     assert not comes_in(rm, "127.0.0.31")
-    line = rm.wait_line(msg="turned away", reason="source_sessions")
+    line = rm.wait_line(msg="rejected", reason="source_sessions")
     assert line["client"].startswith("127.0.0.31")
     assert comes_in(rm, "127.0.0.32")
     held[0].close()
@@ -147,7 +147,7 @@ def test_limits_are_of_the_whole_process(ringmain, backend, connect, of):
         inside.pop(0).close()
     for client in inside:
         client.close()
-    assert len({line["worker"] for line in rm.wait_sessions(8, reason="done", up=5)}) > 1
+    assert len({line["worker"] for line in rm.wait_sessions(8, reason="done", bytes_up=5)}) > 1
 
 
 # Before TLS
@@ -179,7 +179,7 @@ def test_rate_of_one_source(relay):
     rm = relay(session_rate_per_source="3/s")
     assert [comes_in(rm, "127.0.0.41") for _ in range(3)] == [True] * 3
     assert not comes_in(rm, "127.0.0.41")
-    rm.wait_line(msg="turned away", reason="source_rate")
+    rm.wait_line(msg="rejected", reason="source_rate")
     assert comes_in(rm, "127.0.0.42")
     wait_until(lambda: comes_in(rm, "127.0.0.41"), "the source to be let in again")
 
@@ -190,14 +190,14 @@ def test_full_table_turns_strangers_away_not_regulars(relay, come):
     for sock in held:
         assert is_served(sock)
     assert not comes_in(rm, "127.0.3.99")
-    rm.wait_line(msg="turned away", reason="source_table_full")
+    rm.wait_line(msg="rejected", reason="source_table_full")
     assert comes_in(rm, "127.0.3.1"), "who is remembered is counted still"
     held[0].close()
     wait_until(lambda: comes_in(rm, "127.0.3.99"), "room in the table")
 
 
 def test_refused_clients_cost_the_source_nothing(relay, come):
-    """A hundred that are turned away leave no place taken."""
+    """A hundred that are rejected leave no place taken."""
     rm = relay(max_sessions_per_source=1)
     held = come(rm, "127.0.0.51")
     tcp.exchange(held, b"in")
@@ -229,7 +229,7 @@ def test_over_limit_is_dropped(relay, come):
     rm = relay(max_sessions_per_source=1, over_limit="drop")
     tcp.exchange(come(rm, "127.0.0.62"), b"in")
     late = come(rm, "127.0.0.62")
-    rm.wait_line(msg="turned away", reason="source_sessions")
+    rm.wait_line(msg="rejected", reason="source_sessions")
     expect_silence(late)
 
 
@@ -274,13 +274,13 @@ def test_rate_of_a_listener_lets_the_others_wait(relay, connect):
 
 
 @pytest.mark.parametrize("limit", ({"deny": "127.0.0.71"}, {"session_rate_per_source": "1/s"}))
-def test_a_flood_that_is_turned_away_delays_nobody(relay, limit):
+def test_a_flood_that_is_rejected_delays_nobody(relay, limit):
     """It uses up nothing of what its listener has for others."""
     rm = relay(session_rate="5/s", **limit)
     watch = Stopwatch()
     assert [comes_in(rm, "127.0.0.71") for _ in range(60)].count(True) <= 3
     assert comes_in(rm, "127.0.0.72")
-    assert watch.seconds() < 3, "sixty that are turned away cost the rate of five a second"
+    assert watch.seconds() < 3, "sixty that are rejected cost the rate of five a second"
 
 
 # Rules
@@ -304,7 +304,7 @@ def test_first_rule_that_fits_decides(ringmain, backend, rules, answers):
     assert {host: comes_in(rm, host) for host in answers} == answers
     assert len(server.peers) == sum(answers.values())
     if not all(answers.values()):
-        rm.wait_line(msg="turned away", reason="denied")
+        rm.wait_line(msg="rejected", reason="denied")
 
 
 def test_rules_on_a_listener_of_both_families(ringmain, backend):
@@ -395,7 +395,7 @@ def test_bandwidth(ringmain, backend, connect, direction, relaying):
     assert 0.7 < watch.seconds() < 6
     client.close()
     line = rm.wait_sessions(1)[0]
-    assert int(line[direction]) == len(data)
+    assert int(line[f"bytes_{direction}"]) == len(data)
 
 
 @pytest.mark.parametrize("relaying", ("copy", "splice"))

@@ -79,7 +79,7 @@ def expect_as_in_the_log(report, relay):
         own = [line for line in lines if line["listener"] == name]
         numbers = report.one("counters_listener", listener=name)
         assert numbers["begun"] == numbers["ended"] == len(own) and numbers["open"] == 0
-        for key in ("up", "down"):
+        for key in ("bytes_up", "bytes_down"):
             assert numbers[key] == sum(int(line[key]) for line in own)
         for reason, count in Counter(line["reason"] for line in own).items():
             assert numbers[reason] == count, reason
@@ -96,7 +96,7 @@ def test_report_while_sessions_run(session):
     client.sendall(b"x" * 1000)
     tcp.expect(peer, b"x" * 1000)
     # Before it ends; the peer may have the bytes a moment before ringmain hears of it.
-    first = wait_until(lambda: (report := ask(rm)).one("counters_listener", listener="in")["up"]
+    first = wait_until(lambda: (report := ask(rm)).one("counters_listener", listener="in")["bytes_up"]
                        == 1000 and report, "the bytes of an open session to be counted")
     assert first.one("counters")["open"] == 1
     assert first.one("counters_backend", backend="b1")["connected"] == 1
@@ -162,7 +162,7 @@ def test_who_cannot_be_connected_to(ringmain, backend, connect, cleanup):
     assert pool["connect_refused"] == down["connect_failures"] == 3 and down["connected"] == 0
 
 
-def test_who_is_turned_away(ringmain, backend):
+def test_who_is_rejected(ringmain, backend):
     rm = ringmain([backend(servers.echo)], listener={"deny": "127.0.0.0/8"})
     for _ in range(3):
         tcp.knock(rm.address())
@@ -358,8 +358,8 @@ def test_silent_clients_are_counted(terminating, connect):
     rm = terminating(handshake_timeout="300ms")
     for _ in range(30):
         connect(rm.address())
-    rm.wait_sessions(30, reason="greeting_timeout")
-    assert at_the_end(rm).one("counters_listener")["greeting_timeout"] == 30
+    rm.wait_sessions(30, reason="preread_timeout")
+    assert at_the_end(rm).one("counters_listener")["preread_timeout"] == 30
 
 
 def test_passed_through(ringmain, backend, pki):

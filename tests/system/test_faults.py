@@ -32,7 +32,7 @@ RELAYS = ("copy", "splice", "auto")
 # ---- no descriptors -------------------------------------------------------------------
 
 def crowd(address, number):
-    """So many clients, less those that were turned away at the door."""
+    """So many clients, less those that were rejected at the door."""
     clients = []
     for _ in range(number):
         try:

@@ -13,7 +13,7 @@ from kit.wait import wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("has a log of its own")
 
-SESSION_FIELDS = {"level", "msg", "id", "listener", "client", "backend", "up", "down", "connect_ms",
+SESSION_FIELDS = {"level", "msg", "id", "listener", "client", "backend", "bytes_up", "bytes_down", "connect_ms",
                   "duration_ms", "worker", "reason", "by"}
 
 
@@ -29,7 +29,7 @@ def test_one_line_for_a_session(ringmain, backend, connect):
     assert SESSION_FIELDS <= set(line)
     assert line["client"] == f"127.0.0.1:{port}"
     assert (line["listener"], line["backend"]) == ("in", "b1")
-    assert (line["up"], line["down"]) == ("1000", "1000")
+    assert (line["bytes_up"], line["bytes_down"]) == ("1000", "1000")
     assert (line["reason"], line["level"]) == ("done", "info")
     assert int(line["duration_ms"]) < 20000
 
@@ -61,7 +61,7 @@ def test_json(ringmain, backend, connect):
     lines = [json.loads(line) for line in rm.raw_lines()]
     ended = [line for line in lines if line["msg"] == "session"][0]
     assert SESSION_FIELDS <= set(ended)
-    assert ended["up"] == 1, "numbers are numbers"
+    assert ended["bytes_up"] == 1, "numbers are numbers"
 
 
 def test_level_warn_is_quiet(ringmain, backend, workdir):

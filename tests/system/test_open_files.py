@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Open files: however few there may be, nobody is turned away for want of one. Who does not fit waits
+"""Open files: however few there may be, nobody is rejected for want of one. Who does not fit waits
 in the kernel's backlog, and who was accepted gets the socket to the backend that is the other half."""
 
 import resource
@@ -69,7 +69,7 @@ def serve_all(clients, word=b"x", at_once=1):
     assert served == len(clients)
 
 
-def nobody_was_turned_away(rm, number):
+def nobody_was_rejected(rm, number):
     lines = rm.wait_sessions(number)
     assert {line["reason"] for line in lines} <= {"done", "client_reset"}
     assert not rm.lines(msg="backend")
@@ -86,7 +86,7 @@ def test_more_clients_than_files(ringmain, backend, cleanup, limit, workers):
         client.sendall(b"x")
     wait_until(lambda: readable(clients) >= room, f"{room} at once")
     serve_all(clients, at_once=room)
-    nobody_was_turned_away(rm, len(clients))
+    nobody_was_rejected(rm, len(clients))
 
 
 @pytest.mark.parametrize("limit", (24, 64, 390))
@@ -126,7 +126,7 @@ def test_limit_lowered_while_running(ringmain, backend, cleanup, workers):
     for client in early + late:
         client.sendall(b"PROXY UNKNOWN\r\nx")
     serve_all(early + late)
-    nobody_was_turned_away(rm, 60)
+    nobody_was_rejected(rm, 60)
     assert rm.lines(msg="no files left to connect to backends, sessions wait", level="warn")
 
     proc.run([prlimit, f"--pid={rm.process.pid}", f"--nofile={hard}:{hard}"])

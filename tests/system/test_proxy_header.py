@@ -82,7 +82,7 @@ def test_header_and_payload_in_one_segment(relay, connect, name):
     sock.close()
     line = relay.wait_sessions(1)[0]
     assert line["client"] == tcp.text_of(client)
-    assert line["up"] == str(len(PAYLOAD)), "the header's bytes are not the client's"
+    assert line["bytes_up"] == str(len(PAYLOAD)), "the header's bytes are not the client's"
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -97,7 +97,7 @@ def test_header_cut_at_every_byte(relay, connect, name):
         sock.sendall(header[cut:] + PAYLOAD)
         tcp.expect(sock, PAYLOAD)
         sock.close()
-    lines = relay.wait_sessions(len(socks), up=len(PAYLOAD))
+    lines = relay.wait_sessions(len(socks), bytes_up=len(PAYLOAD))
     assert {line["client"] for line in lines} == {tcp.text_of(client)}
 
 
@@ -146,7 +146,7 @@ def test_bad_headers_are_refused_by_name(relay, connect):
         assert tcp.read_to_end(sock).data == b"", header
         relay.wait_sessions(number)
         sock.close()
-    lines = relay.wait_sessions(len(BAD), reason="bad_greeting")
+    lines = relay.wait_sessions(len(BAD), reason="bad_preread")
     assert [line["detail"] for line in lines] == [why for _, why in BAD]
 
 
@@ -169,7 +169,7 @@ def test_header_has_a_deadline(ringmain, backend, connect, said):
     sock.sendall(said)
     assert tcp.read_to_end(sock).data == b""
     assert watch.seconds() > 0.15
-    rm.wait_sessions(1, reason="greeting_timeout")
+    rm.wait_sessions(1, reason="preread_timeout")
     assert not server.peers
 
 
@@ -214,7 +214,7 @@ def test_backend_is_told(ringmain, manual, connect, version, host):
     tcp.expect(client, b"answer")
     client.close()
     sock.close()
-    assert rm.wait_sessions(1)[0]["up"] == str(len(PAYLOAD))
+    assert rm.wait_sessions(1)[0]["bytes_up"] == str(len(PAYLOAD))
 
 
 @pytest.mark.parametrize("version", ("v1", "v2"))

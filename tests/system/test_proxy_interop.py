@@ -135,7 +135,7 @@ def test_ringmain_behind_ringmain(ringmain, manual, connect, version):
     client.close()
     for rm in (inner, outer):
         line = rm.wait_sessions(1)[0]
-        assert line["client"] == tcp.text_of(header.source) and line["up"] == str(len(PAYLOAD))
+        assert line["client"] == tcp.text_of(header.source) and line["bytes_up"] == str(len(PAYLOAD))
 
 
 # Before MariaDB

@@ -39,7 +39,7 @@ def test_bytes_arrive_both_ways(session, relay):
     tcp.hang_up(peer)
     tcp.expect_end(client, b"", "FIN")
     line = rm.wait_sessions(1)[0]
-    assert (line["up"], line["down"]) == (str(len(STREAM)), str(len(STREAM)))
+    assert (line["bytes_up"], line["bytes_down"]) == (str(len(STREAM)), str(len(STREAM)))
     assert line["reason"] == "done"
 
 
@@ -182,7 +182,7 @@ def test_fin_without_a_byte(session, relay):
     tcp.expect_end(peer, b"", "FIN")
     peer.close()
     tcp.expect_end(client, b"", "FIN")
-    rm.wait_sessions(1, reason="done", up=0, down=0)
+    rm.wait_sessions(1, reason="done", bytes_up=0, bytes_down=0)
 
 
 def test_client_that_closes_with_unread_bytes_is_a_reset(session):

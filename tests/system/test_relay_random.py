@@ -20,7 +20,7 @@ def test_every_byte(ringmain, workdir, family, relay):
     got = check(rm.address(), backends, sessions=400, concurrency=200, seed=1)
     assert got["complete"] == 400
     lines = rm.wait_sessions(400, reason="done")
-    assert sum(int(line["up"]) + int(line["down"]) for line in lines) > 0
+    assert sum(int(line["bytes_up"]) + int(line["bytes_down"]) for line in lines) > 0
 
 
 @pytest.mark.parametrize("relay", RELAYS)

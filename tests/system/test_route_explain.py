@@ -75,7 +75,7 @@ def test_who_is_denied_goes_nowhere(make_ringmain, backend, ringmain):
                  pool={"balance": "maglev"})
     asked = make_ringmain()
     said = asked.check(config, "--route", "127.0.0.9").stdout
-    assert "[listener in]: 127.0.0.9 is turned away: deny = 127.0.0.9" in said
+    assert "[listener in]: 127.0.0.9 is denied: deny = 127.0.0.9" in said
     assert "[pool out]: 127.0.0.9 gets no backend: no listener that leads here lets it in" in said
     assert route(asked, config, "127.0.0.8") == ["b1"]
     rm = ringmain(config)

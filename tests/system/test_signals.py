@@ -39,7 +39,7 @@ def test_transfers_finish(session, relay, number):
     tcp.expect_end(client, b"", "FIN")
     client.close()
     assert rm.process.wait() == 0
-    assert [line["down"] for line in rm.sessions(reason="done")] == ["6000000"]
+    assert [line["bytes_down"] for line in rm.sessions(reason="done")] == ["6000000"]
 
 
 def test_stops_at_once_without_sessions(ringmain, backend):

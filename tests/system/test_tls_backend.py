@@ -209,7 +209,7 @@ def test_backend_that_hangs_up_within_the_handshake(to, backend):
 
     rm = to([backend(handler)])
     assert tcp.knock(rm.address()) == (b"", "RST")
-    rm.wait_sessions(1, up=0, down=0, by="ringmain")
+    rm.wait_sessions(1, bytes_up=0, bytes_down=0, by="ringmain")
 
 
 def test_server_that_speaks_first(to, server):
@@ -227,4 +227,4 @@ def test_client_that_ends_before_the_handshake_is_over(to, server):
         sock.sendall(b"short")
         tcp.hang_up(sock)
         tcp.expect_end(sock, b"short", "FIN")
-    rm.wait_sessions(1, reason="done", up=5, down=5)
+    rm.wait_sessions(1, reason="done", bytes_up=5, bytes_down=5)

@@ -93,7 +93,7 @@ def test_slow_handshake_ends_in_time(listening, connect, mode, how):
     assert tcp.read_to_end(sock) == (b"", "RST")
     assert 0.5 <= watch.seconds() <= 0.6 + SLACK_S
     slowly.result()
-    line = rm.wait_sessions(1, reason="greeting_timeout", by="client")[0]
+    line = rm.wait_sessions(1, reason="preread_timeout", by="client")[0]
     assert int(line["duration_ms"]) >= 590
 
 
@@ -103,7 +103,7 @@ def test_handshake_that_stops_half_way_ends_in_time(listening, connect):
     sock.sendall(HELLO)
     assert sock.recv(1) == b"\x16"
     tcp.read_to_end(sock)
-    line = rm.wait_sessions(1, reason="greeting_timeout")[0]
+    line = rm.wait_sessions(1, reason="preread_timeout")[0]
     assert 590 <= int(line["duration_ms"]) <= 600 + SLACK_S * 1000 and line["sni"] == tls.NAME
 
 
@@ -133,7 +133,7 @@ def test_half_hellos_do_not_use_up_the_buffers(listening, crowd, pki):
     context = tls.client_context(pki)
     for _ in range(5):
         visit(rm, context)
-    assert rm.sessions(reason="greeting_timeout")[0]["detail"] == "evicted: buffers are short"
+    assert rm.sessions(reason="preread_timeout")[0]["detail"] == "evicted: buffer_memory is used up"
 
 
 @pytest.mark.alone
@@ -222,7 +222,7 @@ def test_waiting_for_the_rate_is_not_the_clients_fault(listening, crowd):
     rm = listening(handshake_rate="1/s", handshake_timeout="700ms", settings={"workers": 1})
     for sock in crowd(rm, 5):
         sock.sendall(HELLO)
-    for line in rm.wait_sessions(4, reason="greeting_timeout", by="ringmain"):
+    for line in rm.wait_sessions(4, reason="preread_timeout", by="ringmain"):
         assert line["detail"] == "waited for handshake_rate"
 
 

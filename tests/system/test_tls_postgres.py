@@ -173,7 +173,7 @@ def test_slow_preamble_ends_in_time(listening, dial, said):
     sock.sendall(said)
     assert tcp.read_to_end(sock).how == "RST"
     assert 0.3 <= watch.seconds() <= 3 * SCALE
-    rm.wait_sessions(1, reason="greeting_timeout", by="client")
+    rm.wait_sessions(1, reason="preread_timeout", by="client")
     assert not server.has_waiting()
 
 
@@ -315,7 +315,7 @@ def test_clear_bytes_behind_a_backends_answer_are_not_believed(encrypted_backend
     tcp.expect(peer, SSL_REQUEST)
     peer.sendall(b"S" + pgwire.READY)
     tcp.expect_end(sock, b"", "RST")
-    assert rm.wait_sessions(1, reason="backend_tls_error")[0]["down"] == "0"
+    assert rm.wait_sessions(1, reason="backend_tls_error")[0]["bytes_down"] == "0"
 
 
 def test_backend_without_tls_gets_no_password(encrypted_backend, dial):

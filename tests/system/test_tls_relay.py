@@ -197,7 +197,7 @@ def test_every_byte_with_openssl(pair, mode, version):
     lines = rm.wait_sessions(pump.SESSIONS, reason="done")
     if mode != "passthrough":
         sent = sum(len(pump.stream("up", number)) for number in range(pump.SESSIONS))
-        assert sum(int(line["up"]) for line in lines) == sent
+        assert sum(int(line["bytes_up"]) for line in lines) == sent
 
 
 @pytest.mark.parametrize("relay", ("auto", "copy", "splice"))
@@ -229,7 +229,7 @@ def test_half_close(ends, mode, first):
     tcp.hang_up(other)
     tcp.expect_end(one, b"", "FIN")
     line = rm.wait_sessions(1, reason="done", by=first)[0]
-    assert mode == "passthrough" or int(line["up"]) + int(line["down"]) == 6 + len(data)
+    assert mode == "passthrough" or int(line["bytes_up"]) + int(line["bytes_down"]) == 6 + len(data)
 
 
 @pytest.mark.parametrize("mode, first", TLS_SIDES)
@@ -278,7 +278,7 @@ def test_truncation_does_not_lose_the_answer(pair, cleanup, mode, heard):
         wait_steady(lambda: unread(client.sock), "the client's socket to be full")
     client.truncate()
     tcp.expect_end(client, answer[heard:], "FIN")
-    rm.wait_sessions(1, reason="client_truncated", by="client", down=len(answer))
+    rm.wait_sessions(1, reason="client_truncated", by="client", bytes_down=len(answer))
 
 
 def test_truncation_by_the_backend_leaves_a_slow_client_its_time(pair, cleanup):

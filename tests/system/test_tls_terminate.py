@@ -62,7 +62,7 @@ def test_versions_and_kinds_of_keys(terminating, shake, certificate, version, wa
     tcp.expect_end(sock, b"", "FIN")
     line = rm.wait_sessions(1, reason="done", by="client")[0]
     assert line["tls"] == want and line["sni"] == name and line["resumed"] == "no"
-    assert line["cipher"].startswith("TLS_") and line["up"] == line["down"] == "300005"
+    assert line["cipher"].startswith("TLS_") and line["bytes_up"] == line["bytes_down"] == "300005"
 
 
 @pytest.mark.parametrize("version", ("TLSv1", "TLSv1_1"))

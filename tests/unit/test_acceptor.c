@@ -114,7 +114,7 @@ static void who_is_parked_is_served_when_others_make_room(void **state)
 }
 
 /* Who is over the limit of its source is nobody whom the others would have to wait for. */
-static void who_is_turned_away_takes_no_place_of_the_listener(void **state)
+static void who_is_rejected_takes_no_place_of_the_listener(void **state)
 {
 	struct stage *st = stage_of(state, "max_sessions = 3\nsession_rate = 2/s\n"
 					   "max_sessions_per_source = 1");
@@ -491,7 +491,7 @@ int main(void)
 		stage_test(one_is_accepted_beyond_the_limit_and_the_rest_wait),
 		stage_test(the_limit_of_the_process_is_as_exact),
 		stage_test(who_is_parked_is_served_when_others_make_room),
-		stage_test(who_is_turned_away_takes_no_place_of_the_listener),
+		stage_test(who_is_rejected_takes_no_place_of_the_listener),
 		stage_test(who_waits_for_room_uses_up_no_rate),
 		stage_test(a_parked_one_that_is_sent_away_leaves_its_source),
 		stage_test(with_room_for_many_one_request_accepts_them_all),

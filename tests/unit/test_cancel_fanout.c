@@ -226,7 +226,7 @@ static void a_known_key_leads_to_its_backend_alone(void **state)
 	expect_end(client);
 	assert_int_equal(stage_sessions(st), 1);
 	assert_int_equal(stage_ended(st, CLOSE_DONE), 1);
-	assert_non_null(strstr(stage_log(st), "up=16 down=0"));
+	assert_non_null(strstr(stage_log(st), "bytes_up=16 bytes_down=0"));
 	expect_nobody(st, 1);
 }
 

@@ -52,7 +52,8 @@ static void a_session_is_counted_when_it_begins_and_when_it_ends(void **state)
 	struct stage *st = stage_of(state, NULL);
 	struct cast a = stage_relaying(st), b = stage_relaying(st);
 
-	expect_words(line_of(logged(st), "counters", ""), "begun=2 ended=0 open=2 up=0 down=0");
+	expect_words(line_of(logged(st), "counters", ""),
+		     "begun=2 ended=0 open=2 bytes_up=0 bytes_down=0");
 	end_cleanly(st, &a);
 	stage_reset(st, b.client);
 	stage_run(st);
@@ -70,12 +71,14 @@ static void bytes_are_counted_as_they_move(void **state)
 	peer_send(c.client, "question", 8);
 	peer_send(c.backend, "the answer", 10);
 	stage_run(st);
-	expect_words(line_of(logged(st), "counters_listener", ""), "open=1 up=8 down=10");
+	expect_words(line_of(logged(st), "counters_listener", ""),
+		     "open=1 bytes_up=8 bytes_down=10");
 	expect_text(c.backend, "question");
 	expect_text(c.client, "the answer");
 	end_cleanly(st, &c);
-	expect_words(line_of(stage_log(st), "session", ""), "up=8 down=10");
-	expect_words(line_of(logged(st), "counters_listener", ""), "open=0 up=8 down=10");
+	expect_words(line_of(stage_log(st), "session", ""), "bytes_up=8 bytes_down=10");
+	expect_words(line_of(logged(st), "counters_listener", ""),
+		     "open=0 bytes_up=8 bytes_down=10");
 }
 
 static void our_own_header_is_not_a_clients_byte(void **state)
@@ -88,9 +91,9 @@ static void our_own_header_is_not_a_clients_byte(void **state)
 	peer_send(c.client, "hello", 5);
 	stage_run(st);
 	assert_true(peer_recv(c.backend, seen, sizeof(seen)) > 25);
-	expect_words(line_of(logged(st), "counters_listener", ""), "up=5 down=0");
+	expect_words(line_of(logged(st), "counters_listener", ""), "bytes_up=5 bytes_down=0");
 	end_cleanly(st, &c);
-	expect_words(line_of(stage_log(st), "session", ""), "up=5 down=0");
+	expect_words(line_of(stage_log(st), "session", ""), "bytes_up=5 bytes_down=0");
 }
 
 static void workers_count_for_themselves_and_are_added_up(void **state)
@@ -117,7 +120,7 @@ static void who_waits_for_a_buffer_that_there_is_not_is_counted(void **state)
 
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
 	stage_run(st);
-	expect_words(line_of(logged(st), "counters", ""), "buffers_short=0");
+	expect_words(line_of(logged(st), "counters", ""), "buffer_waits=0");
 	for (int n = 0; n < 40; n++)
 		taken[n] = buf_get(&stage_engine(st)->host.loop.bufs);
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
@@ -125,10 +128,10 @@ static void who_waits_for_a_buffer_that_there_is_not_is_counted(void **state)
 	for (int n = 0; n < 40; n++)
 		buf_put(&stage_engine(st)->host.loop.bufs, taken[n]);
 	stage_run(st);
-	expect_words(line_of(logged(st), "counters", ""), "buffers_short=1");
+	expect_words(line_of(logged(st), "counters", ""), "buffer_waits=1");
 }
 
-static void who_is_turned_away_is_counted_by_reason(void **state)
+static void who_is_rejected_is_counted_by_reason(void **state)
 {
 	struct stage *st = stage_of(state, "max_sessions_per_source = 1");
 
@@ -206,7 +209,7 @@ int main(void)
 		stage_test(our_own_header_is_not_a_clients_byte),
 		stage_test(workers_count_for_themselves_and_are_added_up),
 		stage_test(who_waits_for_a_buffer_that_there_is_not_is_counted),
-		stage_test(who_is_turned_away_is_counted_by_reason),
+		stage_test(who_is_rejected_is_counted_by_reason),
 		stage_test(each_detail_of_the_log_has_its_count),
 		stage_test(every_try_is_counted_with_its_outcome),
 	};

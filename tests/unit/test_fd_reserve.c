@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The process may open no more files: those who were accepted wait, nobody is turned away. */
+/* The process may open no more files: those who were accepted wait, nobody is rejected. */
 #include "unit/runtime_stage.h"
 
 #include "session/fd_reserve.h"

@@ -295,7 +295,7 @@ static void when_memory_is_short_the_slowest_greeting_goes(void **state)
 	for (size_t n = gone; n < ARRAY_LEN(casts); n++)
 		expect_nothing(casts[n].client);
 	assert_int_equal(stage_ended(st, CLOSE_PREREAD_TIMEOUT), gone);
-	assert_non_null(strstr(stage_log(st), "detail=\"evicted: buffers are short\""));
+	assert_non_null(strstr(stage_log(st), "detail=\"evicted: buffer_memory is used up\""));
 	assert_true(list_is_empty(&stage_engine(st)->host.waiting_busy));
 }
 
@@ -349,8 +349,9 @@ static void who_waits_for_memory_too_long_is_not_to_blame(void **state)
 	stage_pass(st, 1);
 	stage_run(st);
 	expect_reset(c.client);
-	assert_non_null(strstr(stage_log(st), "reason=greeting_timeout by=ringmain "
-					      "detail=\"waited for memory: buffers are short\""));
+	assert_non_null(strstr(stage_log(st),
+			       "reason=preread_timeout by=ringmain "
+			       "detail=\"waited for memory: buffer_memory is used up\""));
 	buf_put(&stage_engine(st)->host.loop.bufs, taken);
 }
 

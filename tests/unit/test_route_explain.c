@@ -159,21 +159,21 @@ static void names_are_routed_by_each_listener(void **state)
 	free(said);
 }
 
-static void who_is_turned_away_gets_no_backend(void **state)
+static void who_is_rejected_gets_no_backend(void **state)
 {
 	static const struct {
 		const char *rules, *key, *listener, *pool;
 	} rows[] = {
-		{ "deny = 10.0.0.0/8 192.0.2.9", "10.1.2.3", "turned away: deny = 10.0.0.0/8\n",
+		{ "deny = 10.0.0.0/8 192.0.2.9", "10.1.2.3", "denied: deny = 10.0.0.0/8\n",
 		  "gets no backend: no listener" },
 		{ "deny = 10.0.0.0/8", "192.0.2.1",
-		  "let in: it fits no rule, and the last one is of deny\n", "gets a " },
+		  "allowed: it fits no rule, and the last one is of deny\n", "gets a " },
 		{ "allow = 10.0.0.0/8", "192.0.2.1",
-		  "turned away: it fits no rule, and the last one is of allow\n",
+		  "denied: it fits no rule, and the last one is of allow\n",
 		  "gets no backend: no listener" },
-		{ "allow = 10.0.0.0/8\ndeny = all", "10.1.2.3", "let in: allow = 10.0.0.0/8\n",
+		{ "allow = 10.0.0.0/8\ndeny = all", "10.1.2.3", "allowed: allow = 10.0.0.0/8\n",
 		  "gets a " },
-		{ "allow = 10.0.0.0/8\ndeny = all", "2001:db8::1", "turned away: deny = all\n",
+		{ "allow = 10.0.0.0/8\ndeny = all", "2001:db8::1", "denied: deny = all\n",
 		  "gets no backend: no listener" },
 	};
 	struct stage *st = *state;
@@ -208,7 +208,7 @@ static void one_open_door_is_enough(void **state)
 		       "[pool p]\nbackend = a 192.0.2.1:80\n");
 	said = explain(st, "192.0.2.7", &err);
 	assert_int_equal(err, 0);
-	assert_non_null(strstr(said, "[listener shut]: 192.0.2.7 is turned away"));
+	assert_non_null(strstr(said, "[listener shut]: 192.0.2.7 is denied"));
 	assert_null(strstr(said, "gets no backend"));
 	assert_non_null(strstr(said, "[pool p]: balance = random: "));
 	free(said);
@@ -409,7 +409,7 @@ int main(void)
 		stage_test(everybody_is_named_once_in_the_order_of_turns),
 		stage_test(further_tiers_come_after_the_first),
 		stage_test(names_are_routed_by_each_listener),
-		stage_test(who_is_turned_away_gets_no_backend),
+		stage_test(who_is_rejected_gets_no_backend),
 		stage_test(one_open_door_is_enough),
 		stage_test(every_balancer_says_what_decides),
 		stage_test(many_backends_are_not_all_named),

@@ -548,7 +548,7 @@ static void one_line_tells_of_each_session(void **state)
 	log = stage_log(st);
 	assert_non_null(strstr(log, "msg=session"));
 	assert_non_null(strstr(log, " listener=l client=127.0.0.1:"));
-	assert_non_null(strstr(log, " backend=b0 up=4 down=6 "));
+	assert_non_null(strstr(log, " backend=b0 bytes_up=4 bytes_down=6 "));
 	assert_non_null(strstr(log, " duration_ms=1234 "));
 	assert_non_null(strstr(log, " reason=done by=backend"));
 	assert_ptr_equal(strchr(log, '\n'), log + strlen(log) - 1);

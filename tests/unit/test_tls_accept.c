@@ -159,8 +159,8 @@ static void who_waits_for_a_turn_too_long_is_not_to_blame(void **state)
 	stage_pass(st, 5000);
 	stage_run(st);
 	assert_int_equal(stage_ended(st, CLOSE_PREREAD_TIMEOUT), 3);
-	assert_non_null(strstr(stage_log(st), "reason=greeting_timeout by=ringmain "
-					      "detail=\"waited for its turn: "));
+	assert_non_null(strstr(stage_log(st), "reason=preread_timeout by=ringmain "
+					      "detail=\"waited for CPU: "));
 	for (size_t n = 0; n < ARRAY_LEN(visitors); n++)
 		leave(&visitors[n]);
 }
@@ -178,7 +178,7 @@ static void who_waits_for_the_rate_too_long_is_not_to_blame(void **state)
 	timers_run(&stage_engine(st)->host.loop.timers, st->now_ms);
 	stage_run(st);
 	assert_int_equal(stage_ended(st, CLOSE_PREREAD_TIMEOUT), 2);
-	assert_non_null(strstr(stage_log(st), "reason=greeting_timeout by=ringmain "
+	assert_non_null(strstr(stage_log(st), "reason=preread_timeout by=ringmain "
 					      "detail=\"waited for handshake_rate\""));
 	leave(&visitors[0]);
 	leave(&visitors[1]);

@@ -14,7 +14,7 @@ from kit.ports import free_port
 from kit.ringmain import Ringmain, StartError, to_address
 from kit.wait import wait_until
 
-LOG_FORMAT = ("level=info msg=session id=%rt listener=%f client=%ci:%cp backend=%s up=%U down=%B "
+LOG_FORMAT = ("level=info msg=session id=%rt listener=%f client=%ci:%cp backend=%s bytes_up=%U bytes_down=%B "
               "connect_ms=%Tc duration_ms=%Tt reason=%ts")
 REASONS = {"--": "done", "CD": "client_reset", "SD": "backend_reset", "cD": "idle", "sD": "idle",
            "SC": "connect_refused", "sC": "connect_timeout"}
