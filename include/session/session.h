@@ -131,8 +131,9 @@ struct lane {
 struct session {
 	struct host *host;
 	struct listener *listener;
-	struct pool *pool;       /* NULL: not known yet */
-	struct backend *backend; /* that it holds a slot at, or NULL */
+	const struct listener_config *config; /* of the listener, when the session began */
+	struct pool *pool;                    /* NULL: not known yet */
+	struct backend *backend;              /* that it holds a slot at, or NULL */
 	uint64_t id;
 	struct side sides[SIDES];
 	struct lane lanes[LANES];

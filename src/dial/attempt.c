@@ -40,7 +40,7 @@ static int bind_local_addr(struct session *s, int fd, const char **ret_step)
 
 int attempt_open(struct session *s, int *ret_fd)
 {
-	uint64_t bandwidth = s->listener->config->bandwidth_bytes_per_s;
+	uint64_t bandwidth = s->config->bandwidth_bytes_per_s;
 	/* What a short session needs; the rest follows when it has lasted: see relay.c. */
 	const struct sock_options options = {
 		.nodelay = true,
@@ -133,8 +133,7 @@ static const struct protocol *requesting_protocol(const struct session *s)
 
 	if (pool->tls)
 		return pool->has_direct_tls ? NULL : protocol_of(pool->protocol);
-	if (s->protocol && s->protocol->asked_for_tls &&
-	    s->listener->config->tls == TLS_MODE_PASSTHROUGH)
+	if (s->protocol && s->protocol->asked_for_tls && s->config->tls == TLS_MODE_PASSTHROUGH)
 		return s->listener->protocol;
 	return NULL;
 }

@@ -22,7 +22,7 @@ void cancel_fanout_begin(struct session *s)
 	struct cancel_keys *keys = s->host->runtime->cancel_keys;
 
 	if (!cancel_keys_find(keys, s->protocol->cancel_hash, NULL, &s->pool, &s->pinned))
-		s->protocol->is_fanout = protocol_hides_keys(s->listener->config) && find_next(s);
+		s->protocol->is_fanout = protocol_hides_keys(s->config) && find_next(s);
 }
 
 int cancel_fanout_tell(struct session *s)

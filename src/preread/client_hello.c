@@ -35,7 +35,7 @@ static void note_hello(struct session *s, const struct hello *hello)
 static enum step_verdict refuse_hello(struct session *s, enum hello_fault fault,
 				      struct step_answer *answer)
 {
-	const struct listener_config *config = s->listener->config;
+	const struct listener_config *config = s->config;
 	bool is_not_tls = hello_fault_alert(fault) == 0 || fault == HELLO_SSL2;
 
 	if (is_not_tls && config->tls == TLS_MODE_PASSTHROUGH &&
@@ -59,7 +59,7 @@ static bool lacks_direct_alpn(const struct session *s, const struct hello *hello
 static const char *objection_to(const struct session *s, const struct hello *hello,
 				const struct pool_config *pool, uint8_t *ret_alert)
 {
-	const struct listener_config *config = s->listener->config;
+	const struct listener_config *config = s->config;
 
 	*ret_alert = TLSREC_UNRECOGNIZED_NAME;
 	if (!hello->name[0] && config->tls == TLS_MODE_PASSTHROUGH &&
@@ -92,12 +92,12 @@ static enum step_verdict client_hello_read(struct session *s, const struct prere
 		break;
 	}
 	note_hello(s, &hello);
-	pool = route_find(s->listener->config, &hello);
+	pool = route_find(s->config, &hello);
 	objection = objection_to(s, &hello, pool, &alert);
 	if (objection)
 		return preread_refuse_with_alert(s, answer, alert, objection);
 	s->pool = runtime_pool(s->host->runtime, pool);
-	return s->listener->config->tls == TLS_MODE_TERMINATE ? STEP_NEXT : STEP_READY;
+	return s->config->tls == TLS_MODE_TERMINATE ? STEP_NEXT : STEP_READY;
 }
 
 const struct preread_step preread_client_hello = {

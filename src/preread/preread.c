@@ -50,7 +50,7 @@ static const struct preread_step *step_of(const struct session *s)
 
 static void set_deadline(struct session *s)
 {
-	const struct listener_config *config = s->listener->config;
+	const struct listener_config *config = s->config;
 	uint64_t allowed_ms = step_of(s) == &preread_proxy_header
 				      ? config->proxy_protocol_timeout_ms
 				      : config->handshake_timeout_ms;
@@ -71,7 +71,7 @@ static void go_to_step(struct session *s, unsigned first)
 /* All is known: to a backend of its pool. */
 static void finish(struct session *s)
 {
-	const struct pool_config *own = s->listener->config->pool;
+	const struct pool_config *own = s->config->pool;
 
 	if (!s->pool && own)
 		s->pool = runtime_pool(s->host->runtime, own);

@@ -5,7 +5,7 @@
 static struct protocol_input input_of(const struct session *s, const struct preread_input *in)
 {
 	return (struct protocol_input){
-		.config = s->listener->config,
+		.config = s->config,
 		.state = s->protocol,
 		.bytes = in->bytes,
 		.n = in->n,

@@ -8,7 +8,7 @@
 
 bool preread_is_trusted(const struct session *s)
 {
-	const struct listener_config *config = s->listener->config;
+	const struct listener_config *config = s->config;
 	struct addr peer;
 
 	addr_lengthen(&peer, &s->client);

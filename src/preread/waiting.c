@@ -122,7 +122,7 @@ struct session *waiting_next_unread(struct waiting *w)
 /* Takes one of the handshakes that handshake_rate allows; false when it has to wait. */
 static bool may_begin(struct session *s)
 {
-	unsigned per_second = s->listener->config->handshakes_per_s_max;
+	unsigned per_second = s->config->handshakes_per_s_max;
 	const struct bucket_rate rate = { .per_second = per_second, .burst = MAX(per_second, 1) };
 
 	return bucket_shared_take(&s->listener->handshakes, &rate, 1, clock_now_ns());
@@ -132,8 +132,7 @@ bool waiting_for_rate(struct session *s)
 {
 	struct waiting *w = waiting_of(s);
 
-	if (s->listener->config->handshakes_per_s_max == 0 ||
-	    (list_is_empty(&w->for_rate) && may_begin(s)))
+	if (s->config->handshakes_per_s_max == 0 || (list_is_empty(&w->for_rate) && may_begin(s)))
 		return false;
 	s->preread_wait = WAITS_FOR_RATE;
 	list_append(&w->for_rate, &s->turn);

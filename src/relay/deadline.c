@@ -31,7 +31,7 @@ static bool is_half_closed(const struct session *s)
 /* How long nothing may move, 0 for ever. */
 static uint64_t quiet_allowed_ms(const struct session *s)
 {
-	const struct listener_config *config = s->listener->config;
+	const struct listener_config *config = s->config;
 
 	if (is_half_closed(s) && config->half_close_timeout_ms > 0)
 		return config->half_close_timeout_ms;
@@ -59,7 +59,7 @@ static uint64_t next_quiet_look_ms(const struct session *s)
 /* By when a silent client has to say something. */
 static uint64_t first_byte_until_ms(const struct session *s)
 {
-	uint64_t allowed_ms = s->listener->config->first_byte_timeout_ms;
+	uint64_t allowed_ms = s->config->first_byte_timeout_ms;
 
 	return s->has_spoken || allowed_ms == 0 ? TIMER_NEVER : s->started_ms + allowed_ms;
 }
@@ -93,7 +93,7 @@ void deadline_set(struct session *s)
 	if (!s->is_established)
 		due_ms = MIN(due_ms, s->connected_ms + ESTABLISHED_MS);
 	if (s->owes_answer)
-		due_ms = s->active_ms + s->listener->config->close_timeout_ms;
+		due_ms = s->active_ms + s->config->close_timeout_ms;
 	else if (session_is_ending(s))
 		due_ms = loop->now_ms + DELIVERY_LOOK_MS;
 	timer_set(&loop->timers, &s->timer, MIN(due_ms, liveness_due_ms(s)));
@@ -148,5 +148,5 @@ bool deadline_is_past_delivery(struct session *s)
 		note_delivery(s);
 		since_ms = MAX(since_ms, s->active_ms);
 	}
-	return s->host->loop.now_ms >= since_ms + s->listener->config->close_timeout_ms;
+	return s->host->loop.now_ms >= since_ms + s->config->close_timeout_ms;
 }

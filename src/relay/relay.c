@@ -29,7 +29,7 @@
 /* While it dialed nothing was received: what has come since is no silence. */
 static void note_unread_word(struct session *s)
 {
-	if (s->listener->config->first_byte_timeout_ms > 0 && !s->has_spoken)
+	if (s->config->first_byte_timeout_ms > 0 && !s->has_spoken)
 		s->has_spoken = sock_unread_bytes(s->sides[SIDE_CLIENT].fd) > 0;
 }
 
@@ -84,7 +84,7 @@ static void relay_entered(struct session *s)
  */
 static void establish(struct session *s)
 {
-	const struct sock_options options = { .keepalive = s->listener->config->keepalive };
+	const struct sock_options options = { .keepalive = s->config->keepalive };
 	const char *step;
 
 	s->is_established = true;

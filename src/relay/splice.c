@@ -42,7 +42,7 @@ bool splice_is_due(struct lane *lane)
 		return false;
 	if (lane_from(lane)->tls || lane_to(lane)->tls)
 		return false;
-	switch (s->listener->config->relay) {
+	switch (s->config->relay) {
 	case RELAY_SPLICE:
 		return true;
 	case RELAY_AUTO:
@@ -158,7 +158,7 @@ static enum splice splice_flush(struct lane *lane, int *ret_err)
 /* `relay = auto`: a lane that only trickles is cheaper by copying, and needs no pipe. */
 static bool splice_has_become_quiet(struct lane *lane, uint32_t moved)
 {
-	const struct listener_config *config = lane_session(lane)->listener->config;
+	const struct listener_config *config = lane_session(lane)->config;
 
 	if (moved >= SPLICE_QUIET_BYTES || config->relay != RELAY_AUTO) {
 		lane->quiet_pumps = 0;

@@ -9,7 +9,7 @@
 
 static uint64_t patience_ms(const struct session *s)
 {
-	return s->listener->config->user_timeout_ms;
+	return s->config->user_timeout_ms;
 }
 
 static void look_later(struct session *s)

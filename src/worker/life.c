@@ -56,6 +56,7 @@ static void init(struct session *s, struct host *h, const struct accepted *accep
 {
 	s->host = h;
 	s->listener = accepted->listener;
+	s->config = accepted->listener->config;
 	s->source = accepted->source;
 	s->sticky = LRU_NONE;
 	s->id = ++h->sessions_begun * h->runtime->workers_n + h->worker;

@@ -23,7 +23,7 @@ void session_log_end(const struct session *s)
 	if (!log_begin(&line, LOG_INFO, "session"))
 		return;
 	log_u64(&line, "id", s->id);
-	log_text(&line, "listener", s->listener->config->name);
+	log_text(&line, "listener", s->config->name);
 	addr_lengthen(&client, &s->client);
 	log_text(&line, "client", addr_format(&client, text));
 	if (s->backend)
