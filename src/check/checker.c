@@ -115,7 +115,7 @@ static void probe_later(struct probe *p)
 		  p->checker->loop->now_ms + pool_config(p->pool)->check.interval_ms);
 }
 
-static uint64_t until_ms(const struct probe *p)
+static uint64_t probe_until_ms(const struct probe *p)
 {
 	return p->started_ms + pool_config(p->pool)->check.timeout_ms;
 }
@@ -123,13 +123,13 @@ static uint64_t until_ms(const struct probe *p)
 static void probe_connect(struct probe *p)
 {
 	io_connect(p->checker->loop->ring, &p->connect, p->fd, &p->backend->config->addr);
-	timer_set(&p->checker->loop->timers, &p->timer, until_ms(p));
+	timer_set(&p->checker->loop->timers, &p->timer, probe_until_ms(p));
 }
 
 static void probe_connect_later(struct probe *p)
 {
 	timer_set(&p->checker->loop->timers, &p->timer,
-		  MIN(p->checker->loop->now_ms + BACKLOG_PAUSE_MS, until_ms(p)));
+		  MIN(p->checker->loop->now_ms + BACKLOG_PAUSE_MS, probe_until_ms(p)));
 }
 
 /* The first bytes of a connection always fit. */
@@ -218,7 +218,7 @@ static void probe_on_timer(struct timer *timer)
 		timer_set(&p->checker->loop->timers, &p->timer, p->checker->loop->now_ms + 1);
 	else if (p->fd < 0)
 		probe_start(p);
-	else if (p->checker->loop->now_ms < until_ms(p))
+	else if (p->checker->loop->now_ms < probe_until_ms(p))
 		probe_connect(p);
 	else
 		probe_answered(p, -EAGAIN);

@@ -65,7 +65,7 @@ int attempt_open(struct session *s, int *ret_fd)
 
 /* ---- the PROXY header ---------------------------------------------------- */
 
-static struct proxyhdr_text text_of(const char *text)
+static struct proxyhdr_text proxyhdr_text_of(const char *text)
 {
 	return (struct proxyhdr_text){
 		.bytes = text[0] ? (const uint8_t *)text : NULL,
@@ -73,10 +73,10 @@ static struct proxyhdr_text text_of(const char *text)
 	};
 }
 
-static void add_info(struct proxyhdr *header, const struct conn_info *info)
+static void add_connection_info(struct proxyhdr *header, const struct conn_info *info)
 {
-	header->alpn = text_of(info->alpn);
-	header->authority = text_of(info->sni);
+	header->alpn = proxyhdr_text_of(info->alpn);
+	header->authority = proxyhdr_text_of(info->sni);
 	if (!info->version)
 		return;
 	header->tls = (struct proxyhdr_tls){
@@ -85,9 +85,9 @@ static void add_info(struct proxyhdr *header, const struct conn_info *info)
 		.has_cert = info->has_certificate,
 		.has_cert_ever = info->has_certificate,
 		.is_verified = info->has_certificate,
-		.version = text_of(info->version),
-		.cipher = text_of(info->openssl_cipher),
-		.common_name = text_of(info->client_name),
+		.version = proxyhdr_text_of(info->version),
+		.cipher = proxyhdr_text_of(info->openssl_cipher),
+		.common_name = proxyhdr_text_of(info->client_name),
 	};
 }
 
@@ -114,10 +114,10 @@ static void fill_header(struct session *s, char id[UNIQUE_ID_BYTES], struct prox
 		return;
 	snprintf(id, UNIQUE_ID_BYTES, "%llx-%llx", (unsigned long long)s->host->epoch,
 		 (unsigned long long)s->id);
-	ret_header->unique_id = text_of(id);
+	ret_header->unique_id = proxyhdr_text_of(id);
 	ret_header->has_checksum = true;
 	if (s->info)
-		add_info(ret_header, s->info);
+		add_connection_info(ret_header, s->info);
 }
 
 /* ---- the opening --------------------------------------------------------- */

@@ -11,7 +11,7 @@
 #include "state/cancel_keys.h"
 #include "tls/stream.h"
 
-static bool find_next(struct session *s)
+static bool cancel_fanout_find_next(struct session *s)
 {
 	return cancel_keys_find(s->host->runtime->cancel_keys, watch_client_hash(s), s->pinned,
 				&s->pool, &s->pinned);
@@ -22,7 +22,8 @@ void cancel_fanout_begin(struct session *s)
 	struct cancel_keys *keys = s->host->runtime->cancel_keys;
 
 	if (!cancel_keys_find(keys, s->protocol->cancel_hash, NULL, &s->pool, &s->pinned))
-		s->protocol->is_fanout = protocol_hides_keys(s->config) && find_next(s);
+		s->protocol->is_fanout = protocol_hides_keys(s->config) &&
+					 cancel_fanout_find_next(s);
 }
 
 int cancel_fanout_tell(struct session *s)
@@ -46,7 +47,7 @@ bool cancel_fanout_goes_on(struct session *s)
 	if (!s->protocol->is_fanout)
 		return s->dial_error < 0;
 	s->waiter.ask.tried_n = 0;
-	return s->host->loop.now_ms < cancel_fanout_until_ms(s) && find_next(s);
+	return s->host->loop.now_ms < cancel_fanout_until_ms(s) && cancel_fanout_find_next(s);
 }
 
 uint64_t cancel_fanout_until_ms(const struct session *s)

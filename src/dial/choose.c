@@ -21,7 +21,7 @@ static bool has_tries_left(const struct session *s)
 	       s->host->loop.now_ms < s->dialing_ms + config->connect_total_ms;
 }
 
-static enum pool_answer take(struct session *s, struct backend *backend)
+static enum pool_answer take_backend(struct session *s, struct backend *backend)
 {
 	if (!pool_take(s->pool, backend))
 		return POOL_NONE_READY;
@@ -47,7 +47,7 @@ static struct stick *stick_of(const struct session *s)
 	return runtime_sticky(s->host->runtime, s->pool);
 }
 
-static struct lru_key key_of(const struct session *s)
+static struct lru_key sticky_key_of(const struct session *s)
 {
 	return stick_key(stick_of(s), &s->sticky_key, sizeof(s->sticky_key));
 }
@@ -61,16 +61,16 @@ static bool take_sticky(struct session *s)
 	if (!stick_of(s) || s->waiter.ask.tried_n > 0 ||
 	    !client_key(s, &pool_config(s->pool)->stick, &s->sticky_key))
 		return false;
-	index = stick_find(stick_of(s), key_of(s), s->host->loop.now_ms);
+	index = stick_find(stick_of(s), sticky_key_of(s), s->host->loop.now_ms);
 	backend = index >= 0 ? pool_backend(s->pool, (size_t)index) : NULL;
-	return backend && take(s, backend) == POOL_PICKED;
+	return backend && take_backend(s, backend) == POOL_PICKED;
 }
 
 void choose_hold(struct session *s)
 {
 	if (stick_of(s) && s->sticky_key != 0)
-		s->sticky =
-			stick_hold(stick_of(s), key_of(s), s->backend->index, s->host->loop.now_ms);
+		s->sticky = stick_hold(stick_of(s), sticky_key_of(s), s->backend->index,
+				       s->host->loop.now_ms);
 }
 
 void choose_release(struct session *s)

@@ -74,7 +74,7 @@ static void set_look_timer(struct session *s, uint64_t until_ms)
 /* ---- the slot at a backend ----------------------------------------------- */
 
 /* To whoever waits for one. */
-static void give_back(struct session *s, struct backend *backend)
+static void dial_release_slot(struct session *s, struct backend *backend)
 {
 	if (backend == s->pinned)
 		pool_release_beyond(s->pool, backend);
@@ -86,7 +86,7 @@ static void give_back(struct session *s, struct backend *backend)
 void dial_release(struct session *s)
 {
 	if (s->backend)
-		give_back(s, s->backend);
+		dial_release_slot(s, s->backend);
 	s->backend = NULL;
 }
 
@@ -144,7 +144,7 @@ static void finish_cancel(struct session *s)
 }
 
 /* This backend will not do: never again for this session, and on to the next. */
-static void abandon_try(struct session *s)
+static void dial_abandon_try(struct session *s)
 {
 	struct side *side = backend_side(s);
 
@@ -167,14 +167,14 @@ static void abandon_try(struct session *s)
 }
 
 /* It is over with this backend, for 0 after all went well. */
-static void end_try(struct session *s, int err)
+static void dial_end_try(struct session *s, int err)
 {
 	CHECK(!s->is_abandoning);
 	s->is_abandoning = true;
 	s->dial_error = err;
 	list_remove(&s->turn);
 	timer_stop(&s->host->loop.timers, &s->timer);
-	abandon_try(s);
+	dial_abandon_try(s);
 }
 
 static void dial_failed(struct session *s, int err)
@@ -186,16 +186,16 @@ static void dial_failed(struct session *s, int err)
 		return;
 	if (why == CLOSE_NO_RESOURCES || why == CLOSE_CONNECT_FAILED)
 		conn_info_note_detail(s, strerrorname_np(-err));
-	end_try(s, err);
+	dial_end_try(s, err);
 }
 
 /* At the beginning of each handler of the backend's ops: true when the try is over. */
-static bool is_over(struct session *s)
+static bool is_try_over(struct session *s)
 {
 	bool was_abandoning = s->is_abandoning;
 
 	if (was_abandoning)
-		abandon_try(s);
+		dial_abandon_try(s);
 	return was_abandoning;
 }
 
@@ -232,7 +232,7 @@ static void dial_done(struct session *s)
 	session_enter(s, SESSION_RELAYING);
 }
 
-static void act(struct session *s, enum step_verdict verdict, const struct opening *opening)
+static void dial_act_on(struct session *s, enum step_verdict verdict, const struct opening *opening)
 {
 	(void)side_push(backend_side(s));
 	if (verdict == STEP_READY) {
@@ -260,7 +260,7 @@ static void read_opening(struct session *s)
 		struct opening opening;
 		enum step_verdict verdict = attempt_received(s, buf->bytes, (size_t)n, &opening);
 
-		act(s, verdict, &opening);
+		dial_act_on(s, verdict, &opening);
 	} else if (n == -EAGAIN || n == -EINTR) {
 		side_wait_readable(backend_side(s));
 	} else {
@@ -280,7 +280,7 @@ static void look_for_hang_up(struct session *s)
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		side_wait_readable(side);
 	else
-		end_try(s, n < 0 ? -errno : 0);
+		dial_end_try(s, n < 0 ? -errno : 0);
 }
 
 static void connect_now(struct session *s)
@@ -337,7 +337,7 @@ static void dial_on_connected(struct side *side, int err)
 	enum step_verdict verdict;
 	struct opening opening;
 
-	if (is_over(s))
+	if (is_try_over(s))
 		return;
 	s->is_backlog_full = err == -EAGAIN && !side->is_tcp;
 	if (s->is_backlog_full) {
@@ -351,12 +351,12 @@ static void dial_on_connected(struct side *side, int err)
 		return;
 	}
 	verdict = attempt_begin(s, &opening);
-	act(s, verdict, &opening);
+	dial_act_on(s, verdict, &opening);
 }
 
 /* ---- all tries ----------------------------------------------------------- */
 
-static void give_up(struct session *s, enum pool_answer answer)
+static void dial_give_up(struct session *s, enum pool_answer answer)
 {
 	if (s->dial_error < 0)
 		session_close(s, reason_of_connect(s->dial_error), BY_RINGMAIN);
@@ -403,7 +403,7 @@ static void dial_next(struct session *s)
 	else if (answer == POOL_ALL_FULL && s->pinned)
 		wait_to_cancel(s);
 	else
-		give_up(s, answer);
+		dial_give_up(s, answer);
 }
 
 static void dial_entered(struct session *s)
@@ -427,7 +427,7 @@ void dial_served(struct session *s)
 	CHECK(s->is_queued);
 	s->is_queued = false;
 	if (s->phase == SESSION_CLOSING) {
-		give_back(s, backend);
+		dial_release_slot(s, backend);
 		session_handlers(s)->returned(s);
 		return;
 	}
@@ -478,7 +478,7 @@ static void dial_timed_out(struct session *s)
 
 static void backend_is_readable(struct session *s, int err)
 {
-	if (is_over(s))
+	if (is_try_over(s))
 		return;
 	if (err < 0 && err != -EINTR && err != -EAGAIN)
 		dial_failed(s, err);
@@ -516,7 +516,7 @@ static void dial_on_sent(struct side *side, int res)
 
 	if (side->index == SIDE_CLIENT)
 		client_was_sent(side, res);
-	else if (is_over(s))
+	else if (is_try_over(s))
 		return;
 	else if (res < 0 && res != -EINTR)
 		dial_failed(s, res);
@@ -527,7 +527,7 @@ static void dial_on_sent(struct side *side, int res)
 static void dial_returned(struct session *s)
 {
 	if (s->is_abandoning)
-		abandon_try(s);
+		dial_abandon_try(s);
 }
 
 /* There may be a file again for the socket that could not be opened. */

@@ -22,7 +22,7 @@ static void client_ended(struct session *s)
 		session_close(s, CLOSE_CLIENT_LEFT, BY_CLIENT);
 }
 
-static void read_first_words(struct session *s)
+static void read_first_bytes(struct session *s)
 {
 	struct buf_pool *pool = &s->host->loop.bufs;
 	struct lane *up = &s->lanes[LANE_UP];
@@ -65,6 +65,6 @@ void queued_look_at_client(struct session *s)
 	} else if (n == 0) {
 		client_ended(s);
 	} else if (client->tls && !has_spoken(s)) {
-		read_first_words(s);
+		read_first_bytes(s);
 	}
 }

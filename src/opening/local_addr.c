@@ -3,23 +3,24 @@
 
 #include "net/sock.h"
 
-static bool is_for(const struct addr *origin, const struct addr *backend)
+static bool is_of_same_family(const struct addr *local, const struct addr *backend)
 {
-	return addr_family(origin) == addr_family(backend);
+	return addr_family(local) == addr_family(backend);
 }
 
 /* The @n-th of the addresses that are for @backend, counted round; NULL: there is none. */
-static const struct addr *find(const struct pool_config *pool, const struct addr *backend, size_t n)
+static const struct addr *local_addr_at(const struct pool_config *pool, const struct addr *backend,
+					size_t n)
 {
 	size_t fit = 0;
 
 	for (size_t i = 0; i < pool->local_addrs_n; i++)
-		fit += is_for(&pool->local_addrs[i].addr, backend);
+		fit += is_of_same_family(&pool->local_addrs[i].addr, backend);
 	if (fit == 0)
 		return NULL;
 	n %= fit;
 	for (size_t i = 0; i < pool->local_addrs_n; i++) {
-		if (is_for(&pool->local_addrs[i].addr, backend) && n-- == 0)
+		if (is_of_same_family(&pool->local_addrs[i].addr, backend) && n-- == 0)
 			return &pool->local_addrs[i].addr;
 	}
 	return NULL;
@@ -28,7 +29,7 @@ static const struct addr *find(const struct pool_config *pool, const struct addr
 int local_addr_bind(const struct pool_config *pool, const struct addr *backend, uint16_t *turn,
 		    int fd, const char **ret_step)
 {
-	const struct addr *addr = find(pool, backend, *turn);
+	const struct addr *addr = local_addr_at(pool, backend, *turn);
 
 	if (!addr)
 		return 0;

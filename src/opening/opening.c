@@ -10,7 +10,7 @@ static const struct opening_step *const steps[] = {
 };
 
 /* Begins the steps from @step on, until one wants to hear something. */
-static enum step_verdict go_on(struct opening *o, uint8_t *step)
+static enum step_verdict opening_begin_steps(struct opening *o, uint8_t *step)
 {
 	for (; *step < ARRAY_LEN(steps); (*step)++) {
 		enum step_verdict verdict;
@@ -27,7 +27,7 @@ static enum step_verdict go_on(struct opening *o, uint8_t *step)
 enum step_verdict opening_start(struct opening *o, uint8_t *ret_step)
 {
 	*ret_step = 0;
-	return go_on(o, ret_step);
+	return opening_begin_steps(o, ret_step);
 }
 
 enum step_verdict opening_received(struct opening *o, uint8_t *step, const void *bytes, size_t n)
@@ -39,7 +39,7 @@ enum step_verdict opening_received(struct opening *o, uint8_t *step, const void 
 	if (verdict != STEP_NEXT)
 		return verdict;
 	(*step)++;
-	return go_on(o, step);
+	return opening_begin_steps(o, step);
 }
 
 size_t opening_wants(const struct opening *o, uint8_t step)

@@ -41,17 +41,17 @@ static bool is_refused(const struct session *s)
 }
 
 /* NULL: there is none left. */
-static const struct preread_step *step_of(const struct session *s)
+static const struct preread_step *current_step(const struct session *s)
 {
 	return s->step < ARRAY_LEN(steps) ? steps[s->step] : NULL;
 }
 
 /* ---- steps --------------------------------------------------------------- */
 
-static void set_deadline(struct session *s)
+static void preread_set_deadline(struct session *s)
 {
 	const struct listener_config *config = s->config;
-	uint64_t allowed_ms = step_of(s) == &preread_proxy_header
+	uint64_t allowed_ms = current_step(s) == &preread_proxy_header
 				      ? config->proxy_protocol_timeout_ms
 				      : config->handshake_timeout_ms;
 
@@ -69,7 +69,7 @@ static void go_to_step(struct session *s, unsigned first)
 }
 
 /* All is known: to a backend of its pool. */
-static void finish(struct session *s)
+static void preread_finish(struct session *s)
 {
 	const struct pool_config *own = s->config->pool;
 
@@ -99,7 +99,7 @@ static const struct {
 };
 
 /* If there is something to say, it is sent before the connection ends, and not with a reset. */
-static void refuse(struct session *s, const struct step_answer *answer)
+static void preread_end_refused(struct session *s, const struct step_answer *answer)
 {
 	enum close_reason why = refusals[answer->refusal].why;
 	enum close_by by = refusals[answer->refusal].by;
@@ -126,7 +126,7 @@ static void note_cancel(struct session *s, const struct step_answer *answer)
 	s->protocol->cancel_bytes = (uint16_t)answer->cancel_bytes;
 }
 
-static void say(struct session *s, const struct step_answer *answer)
+static void preread_send_answer(struct session *s, const struct step_answer *answer)
 {
 	struct side *client = client_side(s);
 
@@ -134,34 +134,35 @@ static void say(struct session *s, const struct step_answer *answer)
 		(void)side_push(client);
 }
 
-static void go_on_after(struct session *s)
+static void preread_next_step(struct session *s)
 {
-	bool was_introduced = step_of(s) == &preread_proxy_header;
+	bool was_introduced = current_step(s) == &preread_proxy_header;
 
 	go_to_step(s, s->step + 1u);
-	if (was_introduced && step_of(s))
-		set_deadline(s);
+	if (was_introduced && current_step(s))
+		preread_set_deadline(s);
 }
 
 /* Acts on what a step said. True when the next one can look at what has come. */
-static bool act(struct session *s, enum step_verdict verdict, const struct step_answer *answer)
+static bool preread_act_on(struct session *s, enum step_verdict verdict,
+			   const struct step_answer *answer)
 {
 	if (answer->used > 0)
 		early_used(s, answer->used);
-	say(s, answer);
+	preread_send_answer(s, answer);
 	switch (verdict) {
 	case STEP_MORE:
 		return answer->used > 0;
 	case STEP_NEXT:
-		go_on_after(s);
+		preread_next_step(s);
 		return true;
 	case STEP_READY:
 		if (answer->is_cancel)
 			note_cancel(s, answer);
-		finish(s);
+		preread_finish(s);
 		return false;
 	case STEP_REFUSE:
-		refuse(s, answer);
+		preread_end_refused(s, answer);
 		return false;
 	}
 	return false;
@@ -182,30 +183,30 @@ static void refuse_too_long(struct session *s)
 
 	preread_refuse(&answer, STEP_MALFORMED,
 		       "too many bytes before the first message was whole");
-	refuse(s, &answer);
+	preread_end_refused(s, &answer);
 }
 
 /* Works on what has come, until a step wants more or there is none left. */
-static void run(struct session *s)
+static void preread_run_steps(struct session *s)
 {
 	bool goes_on = true;
 
-	while (goes_on && step_of(s) && !step_of(s)->is_costly && early_n(s) > 0) {
+	while (goes_on && current_step(s) && !current_step(s)->is_costly && early_n(s) > 0) {
 		const struct preread_input in = {
 			.bytes = early_bytes(s),
 			.n = early_n(s),
 			.is_cut = s->early.head->next,
 		};
 		struct step_answer answer = { 0 };
-		enum step_verdict verdict = step_of(s)->read(s, &in, &answer);
+		enum step_verdict verdict = current_step(s)->read(s, &in, &answer);
 
-		goes_on = act(s, verdict, &answer);
+		goes_on = preread_act_on(s, verdict, &answer);
 	}
 	if (s->phase != SESSION_PREREAD || is_refused(s))
 		return;
-	if (!step_of(s))
-		finish(s);
-	else if (step_of(s)->is_costly && early_n(s) > 0)
+	if (!current_step(s))
+		preread_finish(s);
+	else if (current_step(s)->is_costly && early_n(s) > 0)
 		wait_for_turn(s);
 	else if (early_n(s) == BUF_BYTES)
 		refuse_too_long(s);
@@ -254,7 +255,7 @@ static void read_inside_tls(struct session *s)
 	lane_decrypt(&s->lanes[LANE_UP], buf->bytes, buf_filled(buf));
 	buf_put(&s->host->loop.bufs, buf);
 	if (s->phase == SESSION_PREREAD)
-		run(s);
+		preread_run_steps(s);
 }
 
 static void read_in_clear(struct session *s)
@@ -270,18 +271,18 @@ static void read_in_clear(struct session *s)
 		early_drop(s);
 		wait_for_client(s);
 	} else {
-		run(s);
+		preread_run_steps(s);
 	}
 }
 
-static void on_input(struct session *s)
+static void preread_read_input(struct session *s)
 {
 	if (early_room(s, (uint32_t)(BUF_BYTES - early_n(s))) == 0) {
 		waiting_for_memory(s);
 		return;
 	}
 	list_remove(&s->turn);
-	if (step_of(s) && step_of(s)->is_costly && client_side(s)->tls)
+	if (current_step(s) && current_step(s)->is_costly && client_side(s)->tls)
 		waiting_for_turn(s);
 	else if (client_side(s)->is_tls_ready && !is_refused(s))
 		read_inside_tls(s);
@@ -296,42 +297,42 @@ static void preread_on_readable(struct side *side, int err)
 	if (err < 0)
 		read_failed(s, err);
 	else
-		on_input(s);
+		preread_read_input(s);
 }
 
 /* ---- the costly step ----------------------------------------------------- */
 
-static void work(struct session *s, struct buf *buf)
+static void preread_run_costly_step(struct session *s, struct buf *buf)
 {
 	const struct preread_input in = {
 		.bytes = (const uint8_t *)buf->bytes + buf->start,
 		.n = buf_filled(buf),
 	};
 	struct step_answer answer = { 0 };
-	enum step_verdict verdict = step_of(s)->read(s, &in, &answer);
+	enum step_verdict verdict = current_step(s)->read(s, &in, &answer);
 	struct side *client = client_side(s);
 
 	(void)side_push(client);
 	if (verdict == STEP_NEXT && tls_stream_input_left(client->tls) > 0)
 		lane_decrypt(&s->lanes[LANE_UP], NULL, 0);
 	if (s->phase == SESSION_PREREAD)
-		(void)act(s, verdict, &answer);
+		(void)preread_act_on(s, verdict, &answer);
 	buf_put(&s->host->loop.bufs, buf);
 	if (s->phase == SESSION_PREREAD && !is_refused(s))
-		run(s);
+		preread_run_steps(s);
 }
 
 static void preread_turn_came(struct session *s)
 {
 	struct buf *buf;
 
-	CHECK(step_of(s) && step_of(s)->is_costly);
+	CHECK(current_step(s) && current_step(s)->is_costly);
 	if (client_side(s)->tls)
 		buf = read_ciphertext(s);
 	else
 		buf = waiting_client_left(s) ? NULL : buf_queue_take(&s->early);
 	if (buf)
-		work(s, buf);
+		preread_run_costly_step(s, buf);
 }
 
 /* ---- what else happens --------------------------------------------------- */
@@ -378,7 +379,7 @@ void preread_work(struct host *host)
 		while ((s = waiting_next_by_rate(w)))
 			waiting_for_turn(s);
 		while ((s = waiting_next_unread(w)))
-			on_input(s);
+			preread_read_input(s);
 		waiting_settle(w);
 	}
 }
@@ -398,7 +399,7 @@ static bool prepare_protocol(struct session *s)
 }
 
 /* False when the session is over: it expects a header of somebody else. */
-static bool may_introduce(struct session *s)
+static bool may_send_proxy_header(struct session *s)
 {
 	if (s->client.len == 0) { /* it has gone already */
 		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
@@ -416,12 +417,12 @@ static void preread_entered(struct session *s)
 	if (!prepare_protocol(s))
 		return;
 	go_to_step(s, 0);
-	if (!step_of(s)) {
-		finish(s);
+	if (!current_step(s)) {
+		preread_finish(s);
 		return;
 	}
-	set_deadline(s);
-	if (step_of(s) != &preread_proxy_header || may_introduce(s))
+	preread_set_deadline(s);
+	if (current_step(s) != &preread_proxy_header || may_send_proxy_header(s))
 		wait_for_client(s);
 }
 

@@ -42,7 +42,7 @@ static bool note_header(struct session *s, const struct proxyhdr *header)
 }
 
 /* Rules and limits are about the client, not about the proxy in front of it. */
-static enum admission admit(struct session *s)
+static enum admission admit_client_of_header(struct session *s)
 {
 	struct addr client;
 
@@ -66,7 +66,7 @@ static enum step_verdict proxy_header_read(struct session *s, const struct prere
 	if (!note_header(s, &header))
 		return preread_refuse(answer, STEP_NO_MEMORY, NULL);
 	answer->used = header.bytes;
-	admission = admit(s);
+	admission = admit_client_of_header(s);
 	if (admission == ADMISSION_GRANTED)
 		return STEP_NEXT;
 	s->sides[SIDE_CLIENT].closes_silently = admission_is_silent(s->listener, admission);

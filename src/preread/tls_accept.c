@@ -16,7 +16,7 @@ static bool tls_accept_is_wanted(const struct listener *listener)
 	return listener->config->tls == TLS_MODE_TERMINATE;
 }
 
-static struct tls_numbers numbers(const struct hello_numbers *from)
+static struct tls_numbers tls_numbers_of(const struct hello_numbers *from)
 {
 	return (struct tls_numbers){ .at = from->at, .n = from->n };
 }
@@ -26,10 +26,10 @@ static int open_stream(struct session *s, const struct hello *hello)
 	struct side *client = &s->sides[SIDE_CLIENT];
 	struct tls_offer offer = {
 		.name = hello->name,
-		.versions = numbers(&hello->versions),
-		.suites = numbers(&hello->suites),
-		.signatures = numbers(&hello->signatures),
-		.groups = numbers(&hello->groups),
+		.versions = tls_numbers_of(&hello->versions),
+		.suites = tls_numbers_of(&hello->suites),
+		.signatures = tls_numbers_of(&hello->signatures),
+		.groups = tls_numbers_of(&hello->groups),
 		.alpn = hello->alpn,
 		.alpn_bytes = hello->alpn_bytes,
 		.ticket_bytes = hello->ticket_bytes,
@@ -39,8 +39,8 @@ static int open_stream(struct session *s, const struct hello *hello)
 }
 
 /* STEP_NEXT when there is a stream now. */
-static enum step_verdict begin(struct session *s, const struct preread_input *in,
-			       struct step_answer *answer)
+static enum step_verdict tls_accept_begin(struct session *s, const struct preread_input *in,
+					  struct step_answer *answer)
 {
 	struct hello hello;
 	int err = -ENOMEM;
@@ -83,7 +83,8 @@ static void note_handshake(struct session *s)
 	snprintf(info->client_name, sizeof(info->client_name), "%s", tls.peer);
 }
 
-static enum step_verdict fail(struct session *s, enum tls_result result, struct step_answer *answer)
+static enum step_verdict tls_accept_failed(struct session *s, enum tls_result result,
+					   struct step_answer *answer)
 {
 	const struct tls_stream *tls = s->sides[SIDE_CLIENT].tls;
 
@@ -95,8 +96,8 @@ static enum step_verdict fail(struct session *s, enum tls_result result, struct 
 	return preread_refuse(answer, STEP_TLS_FAILED, tls_stream_reason(tls));
 }
 
-static enum step_verdict go_on(struct session *s, const struct preread_input *in,
-			       struct step_answer *answer)
+static enum step_verdict tls_accept_go_on(struct session *s, const struct preread_input *in,
+					  struct step_answer *answer)
 {
 	struct side *client = &s->sides[SIDE_CLIENT];
 	enum tls_result result;
@@ -106,7 +107,7 @@ static enum step_verdict go_on(struct session *s, const struct preread_input *in
 	if (result == TLS_WANT_INPUT)
 		return STEP_MORE;
 	if (result != TLS_DONE)
-		return fail(s, result, answer);
+		return tls_accept_failed(s, result, answer);
 	note_handshake(s);
 	return STEP_NEXT;
 }
@@ -118,8 +119,8 @@ static enum step_verdict tls_accept_read(struct session *s, const struct preread
 	enum step_verdict verdict = STEP_NEXT;
 
 	if (!s->sides[SIDE_CLIENT].tls)
-		verdict = begin(s, in, answer);
-	return verdict == STEP_NEXT ? go_on(s, in, answer) : verdict;
+		verdict = tls_accept_begin(s, in, answer);
+	return verdict == STEP_NEXT ? tls_accept_go_on(s, in, answer) : verdict;
 }
 
 const struct preread_step preread_tls_accept = {

@@ -80,7 +80,7 @@ bool waiting_client_left(struct session *s)
 
 /* ---- memory -------------------------------------------------------------- */
 
-static bool has_room(const struct session *s)
+static bool has_room_for_more(const struct session *s)
 {
 	return early_room(s, (uint32_t)(BUF_BYTES - early_n(s))) > 0;
 }
@@ -110,7 +110,7 @@ struct session *waiting_next_unread(struct waiting *w)
 		return NULL;
 	client = container_of(w->unread.next, struct side, waiting);
 	s = side_session(client);
-	while (!has_room(s))
+	while (!has_room_for_more(s))
 		if (!evict_slowest(w, s))
 			return NULL;
 	list_remove(&client->waiting);

@@ -47,7 +47,7 @@ static void lane_enter(struct lane *lane, enum lane_state next)
 	lane->state = next;
 }
 
-static void set_deadline(struct session *s)
+static void lane_set_deadline(struct session *s)
 {
 	if (s->phase == SESSION_RELAYING)
 		deadline_set(s);
@@ -285,7 +285,7 @@ static void lane_end_when_answered(struct lane *lane)
 	session_note_end(s, CLOSE_CLIENT_TRUNCATED, BY_CLIENT);
 	s->owes_answer = true;
 	s->active_ms = s->host->loop.now_ms;
-	set_deadline(s);
+	lane_set_deadline(s);
 	lane->is_cut = true;
 	lane_end(lane);
 }
@@ -389,7 +389,7 @@ static void lane_finish(struct lane *lane)
 	deadline_moved(s, false); /* the half-closed time begins */
 	if (s->owes_answer)
 		session_note_end(s, s->why, s->by); /* no more: it has got it all */
-	set_deadline(s);
+	lane_set_deadline(s);
 }
 
 /* In TLS close_notify goes first. True when all is sent that is to be. */
@@ -511,7 +511,7 @@ void lane_side_died(struct side *side, int err, bool is_drained)
 	session_peer_failed(side, err);
 	if (s->phase != SESSION_RELAYING)
 		return;
-	set_deadline(s);
+	lane_set_deadline(s);
 	lane_break(side_sink_of(side));
 	if (is_drained)
 		lane_end(source);

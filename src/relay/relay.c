@@ -27,7 +27,7 @@
 /* ---- the beginning ------------------------------------------------------- */
 
 /* While it dialed nothing was received: what has come since is no silence. */
-static void note_unread_word(struct session *s)
+static void note_unread_bytes(struct session *s)
 {
 	if (s->config->first_byte_timeout_ms > 0 && !s->has_spoken)
 		s->has_spoken = sock_unread_bytes(s->sides[SIDE_CLIENT].fd) > 0;
@@ -66,7 +66,7 @@ static void relay_entered(struct session *s)
 	deliver_early(s);
 	if (s->phase != SESSION_RELAYING)
 		return;
-	note_unread_word(s);
+	note_unread_bytes(s);
 	deadline_set(s);
 	read_rest(&s->lanes[LANE_DOWN]);
 	lane_push(&s->lanes[LANE_DOWN]);
@@ -94,7 +94,7 @@ static void establish(struct session *s)
 }
 
 /* When nothing more can come, what had come is read to its end, and then the lane ends. */
-static void look_for_silent_peer(struct session *s)
+static void check_liveness(struct session *s)
 {
 	struct side *dead = liveness_look(s);
 
@@ -105,7 +105,7 @@ static void look_for_silent_peer(struct session *s)
 }
 
 /* What came before the end has been delivered, or had its time. */
-static void look_at_delivery(struct session *s)
+static void check_delivery(struct session *s)
 {
 	if (deadline_is_past_delivery(s)) {
 		session_close(s, s->why, s->by);
@@ -117,7 +117,7 @@ static void look_at_delivery(struct session *s)
 }
 
 /* Gives a side whose connection has an error that no op was told, or NULL. */
-static struct side *find_dead_side(struct session *s)
+static struct side *probe_sides(struct session *s)
 {
 	struct pollfd look[SIDES];
 
@@ -131,9 +131,9 @@ static struct side *find_dead_side(struct session *s)
 	return NULL;
 }
 
-static void look_at_quiet(struct session *s)
+static void probe_quiet_session(struct session *s)
 {
-	struct side *dead = find_dead_side(s);
+	struct side *dead = probe_sides(s);
 	enum close_reason why = deadline_reason(s);
 
 	s->is_look_due = false;
@@ -149,7 +149,7 @@ static void relay_timed_out(struct session *s)
 {
 	if (deadline_establishes(s))
 		establish(s);
-	look_for_silent_peer(s);
+	check_liveness(s);
 	if (s->phase != SESSION_RELAYING)
 		return;
 	switch (deadline_due(s)) {
@@ -157,10 +157,10 @@ static void relay_timed_out(struct session *s)
 		deadline_set(s);
 		break;
 	case DEADLINE_QUIET:
-		look_at_quiet(s);
+		probe_quiet_session(s);
 		break;
 	case DEADLINE_DELIVERY:
-		look_at_delivery(s);
+		check_delivery(s);
 		break;
 	}
 }

@@ -8,7 +8,7 @@
 #include "tls/stream.h"
 
 /* Why, for the log. */
-static enum tls_io fail(struct side *side, const char *why)
+static enum tls_io tls_io_fail(struct side *side, const char *why)
 {
 	struct session *s = side_session(side);
 
@@ -51,7 +51,7 @@ enum tls_io tls_io_read(struct side *side, const void *bytes, size_t n, struct b
 		return TLS_IO_NO_MEMORY;
 	if (result == TLS_CLOSED)
 		return TLS_IO_CLOSED;
-	return result == TLS_FAILED ? fail(side, tls_stream_reason(side->tls)) : TLS_IO_MORE;
+	return result == TLS_FAILED ? tls_io_fail(side, tls_stream_reason(side->tls)) : TLS_IO_MORE;
 }
 
 enum tls_io tls_io_write(struct side *side, struct buf *buf)
@@ -60,7 +60,7 @@ enum tls_io tls_io_write(struct side *side, struct buf *buf)
 		tls_stream_write(side->tls, buf->bytes + buf->start, buf_filled(buf));
 
 	buf_put(&side_session(side)->host->loop.bufs, buf);
-	return result == TLS_DONE ? TLS_IO_MORE : fail(side, tls_stream_reason(side->tls));
+	return result == TLS_DONE ? TLS_IO_MORE : tls_io_fail(side, tls_stream_reason(side->tls));
 }
 
 enum tls_io tls_io_close(struct side *side)
@@ -70,5 +70,5 @@ enum tls_io tls_io_close(struct side *side)
 	side->is_tls_closed = true;
 	if (tls_stream_close(side->tls) == TLS_DONE || !tls_stream_lacks_memory(side->tls))
 		return TLS_IO_MORE; /* else it has failed already: nothing to say */
-	return fail(side, tls_stream_reason(side->tls));
+	return tls_io_fail(side, tls_stream_reason(side->tls));
 }

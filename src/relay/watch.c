@@ -6,7 +6,7 @@
 #include "session/host.h"
 #include "state/cancel_keys.h"
 
-static void remember(struct session *s, uint64_t hash)
+static void watch_remember(struct session *s, uint64_t hash)
 {
 	s->protocol->cancel_hash = hash;
 	if (hash != 0)
@@ -29,12 +29,12 @@ void watch_start(struct session *s)
 		return;
 	CHECK(!state->watch);
 	if (protocol_hides_keys(s->config) && (state->asked_for_tls || state->has_direct_tls))
-		remember(s, watch_client_hash(s));
+		watch_remember(s, watch_client_hash(s));
 	else
 		s->protocol->watch = slab_get(&s->host->watches);
 }
 
-static void stop(struct session *s)
+static void watch_stop(struct session *s)
 {
 	slab_put(&s->host->watches, s->protocol->watch);
 	s->protocol->watch = NULL;
@@ -48,8 +48,8 @@ void watch_look(struct session *s, const struct buf *buf)
 	if (s->listener->protocol->watch(watch, bytes, buf_filled(buf)) == PARSE_MORE)
 		return;
 	if (watch->has_key)
-		remember(s, cancel_keys_hash(s->host->runtime->cancel_keys, &watch->key));
-	stop(s);
+		watch_remember(s, cancel_keys_hash(s->host->runtime->cancel_keys, &watch->key));
+	watch_stop(s);
 }
 
 void watch_finish(struct session *s)
@@ -59,7 +59,7 @@ void watch_finish(struct session *s)
 	if (!state)
 		return;
 	if (state->watch)
-		stop(s);
+		watch_stop(s);
 	if (state->cancel_hash != 0 && !state->is_cancel)
 		cancel_keys_forget(s->host->runtime->cancel_keys, state->cancel_hash, s->backend);
 }

@@ -56,7 +56,7 @@ void early_keep(struct session *s)
 }
 
 /* Gives one piece for both, or NULL where they do not fit, or there is no memory. */
-static struct buf *join(struct session *s, const struct buf *a, const struct buf *b)
+static struct buf *join_pieces(struct session *s, const struct buf *a, const struct buf *b)
 {
 	uint32_t n = buf_filled(a) + buf_filled(b);
 	struct buf *both = NULL;
@@ -74,7 +74,7 @@ void early_append(struct session *s, struct buf *buf)
 {
 	struct buf_pool *pool = &s->host->loop.bufs;
 	struct buf_queue *q = &s->early;
-	struct buf *both = q->head && q->head == q->tail ? join(s, q->head, buf) : NULL;
+	struct buf *both = q->head && q->head == q->tail ? join_pieces(s, q->head, buf) : NULL;
 
 	if (both) {
 		buf_queue_clear(q, pool);

@@ -7,14 +7,14 @@
 #define LOOKS 4
 #define LOOK_MAX_MS 10000
 
-static uint64_t patience_ms(const struct session *s)
+static uint64_t user_timeout_of(const struct session *s)
 {
 	return s->config->user_timeout_ms;
 }
 
 static void look_later(struct session *s)
 {
-	uint64_t pause_ms = MIN(MAX(patience_ms(s) / LOOKS, 1), LOOK_MAX_MS);
+	uint64_t pause_ms = MIN(MAX(user_timeout_of(s) / LOOKS, 1), LOOK_MAX_MS);
 
 	s->liveness_ms = MAX((uint32_t)(s->host->loop.now_ms + pause_ms), 1);
 }
@@ -23,7 +23,7 @@ void liveness_expect(struct side *side)
 {
 	struct session *s = side_session(side);
 
-	if (side->expects_ack || !side->is_tcp || patience_ms(s) == 0)
+	if (side->expects_ack || !side->is_tcp || user_timeout_of(s) == 0)
 		return;
 	side->expects_ack = true;
 	if (s->phase != SESSION_RELAYING || s->liveness_ms != 0)
@@ -52,7 +52,7 @@ uint64_t liveness_due_ms(const struct session *s)
 }
 
 /* Is its peer dead? */
-static bool look_at(struct side *side)
+static bool liveness_look_at_side(struct side *side)
 {
 	struct session *s = side_session(side);
 	struct ack_facts facts;
@@ -61,7 +61,7 @@ static bool look_at(struct side *side)
 		side->expects_ack = false;
 		return false;
 	}
-	switch (ack_watch_look(&s->acks[side->index], &facts, patience_ms(s))) {
+	switch (ack_watch_look(&s->acks[side->index], &facts, user_timeout_of(s))) {
 	case ACK_ALL:
 		/* A send that still waits for the kernel will get there without a word. */
 		side->expects_ack = side->send.in_kernel;
@@ -83,7 +83,7 @@ struct side *liveness_look(struct session *s)
 	if (s->host->loop.now_ms < liveness_due_ms(s))
 		return NULL;
 	for (int n = 0; n < SIDES; n++) {
-		if (!dead && s->sides[n].expects_ack && look_at(&s->sides[n]))
+		if (!dead && s->sides[n].expects_ack && liveness_look_at_side(&s->sides[n]))
 			dead = &s->sides[n];
 		goes_on |= s->sides[n].expects_ack;
 	}

@@ -84,7 +84,8 @@ static struct known **chain_of(struct cancel_keys *c, uint64_t hash)
 }
 
 /* Gives what points to it, or to the end of its chain. */
-static struct known **find(struct cancel_keys *c, uint64_t hash, const struct backend *backend)
+static struct known **known_link(struct cancel_keys *c, uint64_t hash,
+				 const struct backend *backend)
 {
 	struct known **at = chain_of(c, hash);
 
@@ -94,7 +95,8 @@ static struct known **find(struct cancel_keys *c, uint64_t hash, const struct ba
 }
 
 /* By where they lie in memory, which does not change while sessions come and go. */
-static struct known *find_next(struct cancel_keys *c, uint64_t hash, const struct backend *after)
+static struct known *known_next_backend(struct cancel_keys *c, uint64_t hash,
+					const struct backend *after)
 {
 	struct known *next = NULL;
 
@@ -104,8 +106,8 @@ static struct known *find_next(struct cancel_keys *c, uint64_t hash, const struc
 	return next;
 }
 
-static struct known *make(struct cancel_keys *c, uint64_t hash, struct pool *pool,
-			  struct backend *backend)
+static struct known *known_create(struct cancel_keys *c, uint64_t hash, struct pool *pool,
+				  struct backend *backend)
 {
 	struct known *k = slab_get(&c->known);
 
@@ -123,9 +125,9 @@ void cancel_keys_remember(struct cancel_keys *c, uint64_t hash, struct pool *poo
 	struct known **at;
 
 	pthread_mutex_lock(&c->lock);
-	at = find(c, hash, backend);
+	at = known_link(c, hash, backend);
 	if (!*at)
-		*at = make(c, hash, pool, backend);
+		*at = known_create(c, hash, pool, backend);
 	if (*at)
 		(*at)->sessions++;
 	pthread_mutex_unlock(&c->lock);
@@ -136,7 +138,7 @@ void cancel_keys_forget(struct cancel_keys *c, uint64_t hash, const struct backe
 	struct known **at, *k;
 
 	pthread_mutex_lock(&c->lock);
-	at = find(c, hash, backend);
+	at = known_link(c, hash, backend);
 	k = *at;
 	if (k && --k->sessions == 0) {
 		*at = k->next;
@@ -151,7 +153,7 @@ bool cancel_keys_find(struct cancel_keys *c, uint64_t hash, const struct backend
 	struct known *k;
 
 	pthread_mutex_lock(&c->lock);
-	k = find_next(c, hash, after);
+	k = known_next_backend(c, hash, after);
 	if (k) {
 		*ret_pool = k->pool;
 		*ret_backend = k->backend;

@@ -187,7 +187,7 @@ static void log_listener(const struct runtime *runtime, size_t n)
 
 /* ---- a pool -------------------------------------------------------------- */
 
-/* What a try can end with: see reason_of() in dial.c. */
+/* What a try can end with: see reason_of_connect(). */
 static const enum close_reason try_reasons[] = {
 	CLOSE_CONNECT_REFUSED, CLOSE_CONNECT_TIMEOUT, CLOSE_CONNECT_FAILED,
 	CLOSE_BACKEND_TLS,     CLOSE_NO_RESOURCES,

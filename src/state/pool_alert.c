@@ -17,7 +17,7 @@ static bool has_changed(bool *was, bool is)
 	return has;
 }
 
-static void tell(const struct pool *pool, const char *what)
+static void log_pool_alert(const struct pool *pool, const char *what)
 {
 	struct log_line line;
 
@@ -46,7 +46,9 @@ void pool_alert_tick(struct pool_alert *alarm, struct pool *pool, uint64_t now_m
 	bool is_out = pool_ready(pool) == 0;
 
 	if (has_changed(&alarm->is_out, is_out))
-		tell(pool, is_out ? "pool has no backend left" : "pool has a backend again");
+		log_pool_alert(pool,
+			       is_out ? "pool has no backend left" : "pool has a backend again");
 	if (has_changed(&alarm->is_full, is_full))
-		tell(pool, is_full ? "all backends of a pool are full" : "pool has room again");
+		log_pool_alert(pool,
+			       is_full ? "all backends of a pool are full" : "pool has room again");
 }

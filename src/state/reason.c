@@ -48,8 +48,8 @@ const char *const admission_names[ADMISSIONS] = {
 	[ADMISSION_CROWDED] = "source_table_full",
 };
 
-static enum close_reason by(bool is_client, enum close_reason of_client,
-			    enum close_reason of_backend)
+static enum close_reason by_side(bool is_client, enum close_reason of_client,
+				 enum close_reason of_backend)
 {
 	return is_client ? of_client : of_backend;
 }
@@ -61,20 +61,20 @@ enum close_reason reason_of_side(int err, bool is_client)
 	case ENOBUFS:
 		return CLOSE_NO_RESOURCES;
 	case ECONNABORTED:
-		return by(is_client, CLOSE_CLIENT_TRUNCATED, CLOSE_BACKEND_TRUNCATED);
+		return by_side(is_client, CLOSE_CLIENT_TRUNCATED, CLOSE_BACKEND_TRUNCATED);
 	case ENETDOWN:
-		return by(is_client, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST);
+		return by_side(is_client, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST);
 	default:
 		break;
 	}
 	switch (sock_fault_of(err)) {
 	case SOCK_FAULT_TLS:
-		return by(is_client, CLOSE_CLIENT_TLS, CLOSE_BACKEND_TLS);
+		return by_side(is_client, CLOSE_CLIENT_TLS, CLOSE_BACKEND_TLS);
 	case SOCK_FAULT_TIMEOUT:
 	case SOCK_FAULT_UNREACHABLE:
-		return by(is_client, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST);
+		return by_side(is_client, CLOSE_CLIENT_LOST, CLOSE_BACKEND_LOST);
 	default:
-		return by(is_client, CLOSE_CLIENT_RESET, CLOSE_BACKEND_RESET);
+		return by_side(is_client, CLOSE_CLIENT_RESET, CLOSE_BACKEND_RESET);
 	}
 }
 

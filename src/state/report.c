@@ -8,14 +8,14 @@
 #include "net/sock_error.h"
 
 /* When it went this way: by its checks, or by its sessions. */
-static atomic_uint_fast64_t *since(struct backend *backend, enum health_change change)
+static atomic_uint_fast64_t *away_since(struct backend *backend, enum health_change change)
 {
 	bool is_ejection = change == HEALTH_EJECTED || change == HEALTH_RETURNED;
 
 	return is_ejection ? &backend->ejected_since_ms : &backend->down_since_ms;
 }
 
-static void tell_failure(struct log_line *line, const struct report *report)
+static void log_failure(struct log_line *line, const struct report *report)
 {
 	if (report->err == 0)
 		return;
@@ -24,8 +24,8 @@ static void tell_failure(struct log_line *line, const struct report *report)
 		log_text(line, "detail", report->detail);
 }
 
-static void tell_why(struct log_line *line, const struct backend *backend,
-		     const struct report *report)
+static void log_why(struct log_line *line, const struct backend *backend,
+		    const struct report *report)
 {
 	unsigned connects = atomic_load(&backend->blamed_connects);
 
@@ -47,7 +47,7 @@ static void tell_why(struct log_line *line, const struct backend *backend,
 	default:
 		break;
 	}
-	tell_failure(line, report);
+	log_failure(line, report);
 }
 
 static bool is_return(enum health_change change)
@@ -57,7 +57,7 @@ static bool is_return(enum health_change change)
 
 void report_change(struct pool *pool, struct backend *backend, const struct report *report)
 {
-	atomic_uint_fast64_t *went = since(backend, report->change);
+	atomic_uint_fast64_t *went = away_since(backend, report->change);
 	uint64_t went_ms = atomic_load(went);
 	struct log_line line;
 
@@ -68,7 +68,7 @@ void report_change(struct pool *pool, struct backend *backend, const struct repo
 	log_text(&line, "backend", backend->config->name);
 	log_text(&line, "change", health_change_names[report->change]);
 	log_text(&line, "state", backend_state_names[atomic_load(&backend->state)]);
-	tell_why(&line, backend, report);
+	log_why(&line, backend, report);
 	if (is_return(report->change) && went_ms > 0)
 		log_u64(&line, "down_for_ms", report->now_ms - went_ms);
 	log_end(&line);

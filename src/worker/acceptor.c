@@ -148,7 +148,7 @@ static void acceptor_on_retry(struct timer *timer)
 
 /* ---- a new connection ---------------------------------------------------- */
 
-static void begin(struct host *h, const struct accepted *accepted)
+static void begin_session(struct host *h, const struct accepted *accepted)
 {
 	if (!session_begin(h, accepted))
 		atomic_fetch_sub(&h->runtime->peers[h->worker].sessions, 1);
@@ -177,7 +177,7 @@ static void hand_out(struct acceptor *a, const struct accepted *accepted)
 		atomic_fetch_sub(&peer->sessions, 1);
 		atomic_fetch_add(&h->runtime->peers[h->worker].sessions, 1);
 	}
-	begin(h, accepted);
+	begin_session(h, accepted);
 }
 
 /* One more in this second? If not, says when to ask again. */
@@ -193,17 +193,17 @@ static bool is_in_time(struct acceptor *a, uint64_t *ret_wait_ns)
 	return false;
 }
 
-static void reject(struct acceptor *a, int fd, uint32_t source)
+static void reject_connection(struct acceptor *a, int fd, uint32_t source)
 {
 	sock_close_abort(fd);
 	admission_leave(a->listener, source);
 }
 
 /* It stays accepted and unserved until there is room for it, and with it all behind it wait. */
-static void hold(struct acceptor *a, const struct accepted *accepted)
+static void hold_connection(struct acceptor *a, const struct accepted *accepted)
 {
 	if (a->held_fd >= 0) { /* other workers took the room that this accept was for */
-		reject(a, accepted->fd, accepted->source);
+		reject_connection(a, accepted->fd, accepted->source);
 		return;
 	}
 	a->held_fd = accepted->fd;
@@ -237,7 +237,7 @@ static bool is_admitted(struct acceptor *a, int fd, uint32_t *ret_source)
 static void wait_for_room(struct acceptor *a, const struct accepted *accepted)
 {
 	log_full(a);
-	hold(a, accepted);
+	hold_connection(a, accepted);
 	acceptor_pause(a);
 }
 
@@ -248,7 +248,7 @@ static bool has_to_wait_for_files(const struct acceptor *a)
 }
 
 /* Makes a session of who may come in, once its listener has room for one more and it is time. */
-static void admit(struct acceptor *a, const struct accepted *accepted)
+static void admit_connection(struct acceptor *a, const struct accepted *accepted)
 {
 	struct host *h = a->host;
 	uint64_t wait_ns;
@@ -260,12 +260,12 @@ static void admit(struct acceptor *a, const struct accepted *accepted)
 	}
 	if (has_to_wait_for_files(a)) {
 		log_trouble(a, -EMFILE);
-		hold(a, accepted);
+		hold_connection(a, accepted);
 		acceptor_pause(a);
 		return;
 	}
 	if (!is_in_time(a, &wait_ns)) {
-		hold(a, accepted);
+		hold_connection(a, accepted);
 		timer_set(&h->loop.timers, &a->retry, h->loop.now_ms + wait_ns / NS_PER_MS + 1);
 		return;
 	}
@@ -283,7 +283,7 @@ static void acceptor_take(struct acceptor *a, int fd)
 	struct accepted accepted = { .listener = a->listener, .fd = fd, .is_tcp = a->is_tcp };
 
 	if (is_admitted(a, fd, &accepted.source))
-		admit(a, &accepted);
+		admit_connection(a, &accepted);
 }
 
 void acceptor_adopt(struct host *host, const struct message *message)
@@ -295,7 +295,7 @@ void acceptor_adopt(struct host *host, const struct message *message)
 		.is_tcp = message->is_tcp,
 	};
 
-	begin(host, &accepted);
+	begin_session(host, &accepted);
 }
 
 void acceptor_resume(struct acceptor *a)
@@ -310,7 +310,7 @@ void acceptor_resume(struct acceptor *a)
 	timer_stop(&a->host->loop.timers, &a->retry);
 	a->held_fd = -1;
 	if (held.fd >= 0)
-		admit(a, &held);
+		admit_connection(a, &held);
 	acceptor_arm(a);
 }
 
@@ -336,7 +336,7 @@ static void acceptor_finish_closing(struct acceptor *a)
 		acceptor_empty_backlog(a);
 	timer_stop(&a->host->loop.timers, &a->retry);
 	if (a->held_fd >= 0)
-		reject(a, a->held_fd, a->held_source);
+		reject_connection(a, a->held_fd, a->held_source);
 	a->held_fd = -1;
 	close(a->fd);
 	a->fd = -1;

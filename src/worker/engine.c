@@ -128,7 +128,7 @@ static void on_session_end(struct engine *e)
 			acceptor_resume(&e->acceptors[n]);
 }
 
-static void reap(struct engine *e)
+static void reap_sessions(struct engine *e)
 {
 	struct list *node;
 
@@ -148,7 +148,7 @@ static void engine_turned(struct loop *loop)
 	work_on_handshakes(h);
 	if (!list_is_empty(&h->waiting_for_buffer))
 		hand_out_buffers(h);
-	reap(e);
+	reap_sessions(e);
 }
 
 static const struct loop_hooks engine_hooks = {
@@ -187,7 +187,7 @@ void engine_stop(struct engine *e, enum close_reason why)
  * After every read of the inbox, whatever was in it: the message of an order
  * may have found it full.
  */
-static void obey(struct engine *e)
+static void engine_follow_order(struct engine *e)
 {
 	enum worker_order order = atomic_load(&e->host.runtime->order);
 
@@ -200,7 +200,7 @@ static void obey(struct engine *e)
 		engine_stop(e, order == ORDER_STOP ? CLOSE_SHUTDOWN : CLOSE_DRAIN_TIMEOUT);
 }
 
-/* Of the others it is enough that they woke the loop: see take_served() and obey(). */
+/* Of the others it is enough that they woke the loop: see take_served() and engine_follow_order(). */
 static void engine_on_messages(struct loop_reader *reader, int res)
 {
 	struct engine *e = container_of(reader, struct engine, inbox);
@@ -208,7 +208,7 @@ static void engine_on_messages(struct loop_reader *reader, int res)
 	for (int n = 0; n < res / (int)sizeof(struct message); n++)
 		if (e->messages[n].kind == MESSAGE_CONNECTION)
 			acceptor_adopt(&e->host, &e->messages[n]);
-	obey(e);
+	engine_follow_order(e);
 }
 
 /* ---- create, destroy ----------------------------------------------------- */

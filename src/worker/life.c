@@ -52,7 +52,7 @@ static void learn_client(struct session *s, int fd)
 	addr_shorten(&s->client, &client);
 }
 
-static void init(struct session *s, struct host *h, const struct accepted *accepted)
+static void session_init(struct session *s, struct host *h, const struct accepted *accepted)
 {
 	s->host = h;
 	s->listener = accepted->listener;
@@ -73,7 +73,7 @@ static void init(struct session *s, struct host *h, const struct accepted *accep
 	learn_client(s, accepted->fd);
 }
 
-static void give_back(struct host *h, const struct accepted *accepted)
+static void return_accepted(struct host *h, const struct accepted *accepted)
 {
 	sock_close_abort(accepted->fd);
 	admission_leave(accepted->listener, accepted->source);
@@ -86,10 +86,10 @@ bool session_begin(struct host *h, const struct accepted *accepted)
 	struct session *s = h->is_stopping ? NULL : slab_get(&h->sessions);
 
 	if (!s) {
-		give_back(h, accepted);
+		return_accepted(h, accepted);
 		return false;
 	}
-	init(s, h, accepted);
+	session_init(s, h, accepted);
 	if (bandwidth > 0)
 		(void)!sock_set_pacing(accepted->fd, bandwidth);
 	counters_add(&session_counters(s)->begun, 1);

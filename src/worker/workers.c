@@ -15,7 +15,7 @@
 
 #define NO_WORKER UINT_MAX
 
-static void log_failed(const char *what, unsigned worker, const char *step, int err)
+static void log_worker_failed(const char *what, unsigned worker, const char *step, int err)
 {
 	struct log_line line;
 
@@ -30,20 +30,20 @@ static void log_failed(const char *what, unsigned worker, const char *step, int 
 
 /* ---- the thread ---------------------------------------------------------- */
 
-static void wait_for(sem_t *sem)
+static void wait_for_semaphore(sem_t *sem)
 {
 	while (sem_wait(sem) < 0)
 		continue;
 }
 
-static void run(struct worker *w)
+static void worker_run(struct worker *w)
 {
 	int err;
 
 	engine_start(&w->engine, &w->options);
 	err = engine_run(&w->engine);
 	if (err < 0) {
-		log_failed("the ring broke", w->options.worker, NULL, err);
+		log_worker_failed("the ring broke", w->options.worker, NULL, err);
 		w->error = err;
 	} else {
 		engine_finish(&w->engine);
@@ -66,11 +66,11 @@ static void *worker_main(void *arg)
 	sem_post(&all->is_up);
 	if (err < 0)
 		return NULL;
-	wait_for(&all->may_run);
+	wait_for_semaphore(&all->may_run);
 	if (all->is_cancelled)
 		engine_finish(&w->engine);
 	else
-		run(w);
+		worker_run(w);
 	return NULL;
 }
 
@@ -88,7 +88,7 @@ static int create_threads(struct workers *workers, const struct engine_options *
 		err = pthread_create(&w->thread, NULL, worker_main, w);
 		if (err == 0)
 			continue;
-		log_failed("a worker cannot start", workers->n, "pthread_create", err);
+		log_worker_failed("a worker cannot start", workers->n, "pthread_create", err);
 		return -err;
 	}
 	return 0;
@@ -99,25 +99,25 @@ static int wait_until_up(struct workers *workers)
 	int err = 0;
 
 	for (unsigned n = 0; n < workers->n; n++)
-		wait_for(&workers->is_up);
+		wait_for_semaphore(&workers->is_up);
 	for (unsigned n = 0; n < workers->n; n++) {
 		struct worker *w = &workers->all[n];
 
 		if (w->error == 0)
 			continue;
-		log_failed("a worker cannot start", n, w->step, w->error);
+		log_worker_failed("a worker cannot start", n, w->step, w->error);
 		err = w->error;
 	}
 	return err;
 }
 
-static void let_run(struct workers *workers)
+static void workers_let_run(struct workers *workers)
 {
 	for (unsigned n = 0; n < workers->n; n++)
 		sem_post(&workers->may_run);
 }
 
-static void finish(struct workers *workers)
+static void workers_finish(struct workers *workers)
 {
 	free(workers->all);
 	close(workers->ended_fd);
@@ -125,28 +125,28 @@ static void finish(struct workers *workers)
 	sem_destroy(&workers->may_run);
 }
 
-static void cancel(struct workers *workers)
+static void workers_cancel(struct workers *workers)
 {
 	workers->is_cancelled = true;
-	let_run(workers);
+	workers_let_run(workers);
 	for (unsigned n = 0; n < workers->n; n++)
 		(void)pthread_join(workers->all[n].thread, NULL);
-	finish(workers);
+	workers_finish(workers);
 }
 
-static int prepare(struct workers *workers, unsigned n)
+static int workers_prepare(struct workers *workers, unsigned n)
 {
 	*workers = (struct workers){ .ended_fd = eventfd(0, EFD_CLOEXEC) };
 	if (workers->ended_fd < 0) {
 		int err = -errno;
 
-		log_failed("the workers cannot start", NO_WORKER, "eventfd", err);
+		log_worker_failed("the workers cannot start", NO_WORKER, "eventfd", err);
 		return err;
 	}
 	workers->all = aligned_alloc(CACHE_LINE_BYTES, n * sizeof(*workers->all));
 	if (!workers->all) {
 		close(workers->ended_fd);
-		log_failed("the workers cannot start", NO_WORKER, "memory", -ENOMEM);
+		log_worker_failed("the workers cannot start", NO_WORKER, "memory", -ENOMEM);
 		return -ENOMEM;
 	}
 	(void)sem_init(&workers->is_up, 0, 0);
@@ -156,7 +156,7 @@ static int prepare(struct workers *workers, unsigned n)
 
 int workers_start(struct workers *workers, const struct engine_options *options, unsigned n)
 {
-	int err = prepare(workers, n), failed;
+	int err = workers_prepare(workers, n), failed;
 
 	if (err < 0)
 		return err;
@@ -165,9 +165,9 @@ int workers_start(struct workers *workers, const struct engine_options *options,
 	if (err == 0)
 		err = failed;
 	if (err < 0)
-		cancel(workers);
+		workers_cancel(workers);
 	else
-		let_run(workers);
+		workers_let_run(workers);
 	return err;
 }
 
@@ -181,7 +181,7 @@ int workers_error(const struct workers *workers)
 	return 0;
 }
 
-static bool join(struct worker *w, uint64_t until_ms)
+static bool worker_join(struct worker *w, uint64_t until_ms)
 {
 	const struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
 					.tv_nsec = (long)(until_ms % 1000) * 1000000 };
@@ -197,12 +197,12 @@ int workers_join(struct workers *workers, uint64_t until_ms)
 	int err = workers_error(workers);
 
 	for (unsigned n = 0; n < workers->n; n++) {
-		if (join(&workers->all[n], until_ms))
+		if (worker_join(&workers->all[n], until_ms))
 			continue;
-		log_failed("a worker does not end", n, NULL, -ETIMEDOUT);
+		log_worker_failed("a worker does not end", n, NULL, -ETIMEDOUT);
 		err = err < 0 ? err : -ETIMEDOUT;
 	}
 	if (err == 0)
-		finish(workers);
+		workers_finish(workers);
 	return err;
 }
