@@ -24,6 +24,7 @@ group_packages() {
 		echo openssl curl socat
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client nftables
+		echo galera-4 mosquitto postfix slapd dovecot-imapd # that health checks speak to
 		echo haproxy nginx libnginx-mod-stream hitch gnutls-bin sslscan tshark
 		echo libwolfssl-dev # for WOLFSSL=system
 		;;
@@ -38,7 +39,7 @@ group_packages() {
 }
 
 # The services these packages would start, now or at the next boot.
-services='haproxy hitch mariadb nginx postgresql redis-server ssh'
+services='dovecot haproxy hitch mariadb mosquitto nginx postfix postgresql redis-server slapd ssh'
 
 # What a user asks for, in terms of the list.
 expand() {

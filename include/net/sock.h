@@ -78,6 +78,13 @@ MUST_CHECK int sock_local_addr(int fd, struct addr *ret_addr);
 MUST_CHECK int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *ret_fd,
 			   const char **ret_step);
 
+/*
+ * To be called before connect(2): our acknowledgement of the server's answer waits (for some
+ * 40 ms), so that a reset may come in its place. Such a connection was made, and the server's
+ * process never sees it. Best effort.
+ */
+void sock_delay_ack(int fd);
+
 /* connect(2) to a unix address that does not wait: 0 or -errno, -EAGAIN for a full backlog. */
 MUST_CHECK int sock_connect_unix(int fd, const struct addr *addr);
 

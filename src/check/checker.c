@@ -82,6 +82,16 @@ static void count_answer(struct probe *p, bool passed)
 	p->has_passed = passed;
 }
 
+/*
+ * Nothing is said, so the server's process need not see that somebody was
+ * there: a reset comes before the last acknowledgement.
+ */
+static bool is_quiet(const struct probe *p)
+{
+	return !addr_is_unix(&p->backend->config->addr) &&
+	       pool_config(p->pool)->send_proxy == PROXY_OFF;
+}
+
 /* @err: 0, it passed; or -errno. */
 static void probe_answered(struct probe *p, int err)
 {
@@ -90,11 +100,10 @@ static void probe_answered(struct probe *p, int err)
 	bool passed = err == 0;
 	uint64_t delay_ms;
 
-	if (passed)
-		close(p->fd);
+	if (passed && !is_quiet(p))
+		sock_close_orderly(p->fd);
 	else
-		sock_close_abort(
-			p->fd); /* it may be connected with itself, and is to leave no trace */
+		sock_close_abort(p->fd); /* it may be connected with itself, too */
 	p->fd = -1;
 	count_answer(p, passed);
 	report.answers = p->answers;
@@ -194,14 +203,16 @@ static void probe_cancel(struct probe *p)
 static void probe_start(struct probe *p)
 {
 	const struct addr *addr = &p->backend->config->addr;
-	const struct sock_options plain = { 0 };
+	const struct sock_options options = { .resets = true };
 	const char *step;
 
-	if (sock_dialer(addr, &plain, &p->fd, &step) < 0 ||
+	if (sock_dialer(addr, &options, &p->fd, &step) < 0 ||
 	    local_addr_bind(pool_config(p->pool), addr, &p->local_addr_turn, p->fd, &step) < 0) {
 		probe_later(p);
 		return;
 	}
+	if (is_quiet(p))
+		sock_delay_ack(p->fd);
 	p->started_ms = p->checker->loop->now_ms;
 	probe_connect(p);
 }

@@ -77,6 +77,13 @@ int sock_dialer(const struct addr *addr, const struct sock_options *opts, int *r
 	return 0;
 }
 
+void sock_delay_ack(int fd)
+{
+	const int off = 0;
+
+	(void)!setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+}
+
 int sock_connect_unix(int fd, const struct addr *addr)
 {
 	int err = 0;

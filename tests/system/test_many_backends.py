@@ -75,7 +75,7 @@ def test_all_balancers_take_a_thousand(ringmain, many, balance):
 
 def test_checks_of_a_thousand(ringmain, many):
     """All are asked, and all are well."""
-    rm = ringmain(many(balance="roundrobin", check="tcp"))
+    rm = ringmain(many(balance="roundrobin", check="tcp", send_proxy="v1"))     # else nobody sees them
     wait_until(lambda: many.called == set(hosts()), lambda: f"the other checks: {len(many.called)}")
     assert tcp.knock(rm.address("l0")).data
     assert not rm.lines(msg="backend")

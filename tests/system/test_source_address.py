@@ -97,7 +97,8 @@ def test_address_that_is_not_ours_is_not_the_backends_fault(ringmain, backend):
 
 def test_checks_come_from_there_too(ringmain, manual):
     server = manual()
-    ringmain([server], pool={"source": V4[0], "check": "tcp", "check_interval": "50ms"})
+    ringmain([server], pool={"source": V4[0], "check": "tcp", "check_interval": "50ms",
+                             "send_proxy": "v1"})      # without it the server does not see them
     assert server.accept().getpeername()[0] == V4[0]
 
 
@@ -164,7 +165,7 @@ def test_checks_without_a_port_say_nothing(space, inside):
     space.sysctl("net.ipv4.ip_local_port_range", FEW_PORTS)
     server = inside.echo("127.0.0.1", 2001)
     rm = inside([server], binds=["127.0.0.1:2000"],
-                pool={"check": "tcp", "check_interval": "10ms", "check_fall": 1})
+                pool={"check": "tcp", "check_interval": "10ms", "check_fall": 1, "send_proxy": "v1"})
     wait_until(lambda: len(server.peers) >= 25, "checks that had to wait for ports", 20)
     assert not rm.lines(msg="backend")
 

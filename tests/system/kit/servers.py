@@ -67,12 +67,18 @@ class Redis(Server):
         except OSError:
             return False
 
+    def cli(self, *args, **kwargs):
+        """Gives what redis-cli prints."""
+        host, port = self.address
+        return proc.run([proc.need("redis-cli", "redis-tools"), "-h", host, "-p", str(port),
+                         *map(str, args)], **kwargs).stdout
+
 
 class Postgres(Server):
-    """initdb in a directory of its own; everybody on loopback is trusted."""
+    """initdb in a directory of its own; everybody on loopback is trusted. options: settings."""
 
-    def __init__(self, *args, **kwargs):
-        self.user = proc.unprivileged_user()
+    def __init__(self, *args, options=(), **kwargs):
+        self.user, self.options = proc.unprivileged_user(), options
         super().__init__(*args, **kwargs)
 
     @staticmethod
@@ -83,16 +89,21 @@ class Postgres(Server):
         return proc.need(name, "postgresql postgresql-client", os.pathsep.join(versions))
 
     def start(self):
-        data = self.dir / "data"
-        proc.run([self.program("initdb"), "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8",
-                  "--locale=C", "--no-sync"], user=self.user, cwd=self.dir)
-        self.process = proc.Process(
-            [self.program("postgres"), "-D", data, "-p", self.port, "-c",
-             f"listen_addresses={self.address[0]}", "-c", f"unix_socket_directories={self.dir}",
-             "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=200",
-             "-c", "logging_collector=off"], self.log, user=self.user, cwd=self.dir)
+        proc.run([self.program("initdb"), "-D", self.dir / "data", "-U", "tester", "-A", "trust",
+                  "-E", "UTF8", "--locale=C", "--no-sync"], user=self.user, cwd=self.dir)
+        self.launch()
         self.wait_up()
         self.tool("createdb", "bench")
+
+    def launch(self):
+        """Starts it on the data that it has."""
+        settings = [f"listen_addresses={self.address[0]}", f"unix_socket_directories={self.dir}",
+                    "fsync=off", "shared_buffers=32MB", "max_connections=200",
+                    "logging_collector=off", *self.options]
+        options = [word for setting in settings for word in ("-c", setting)]
+        self.process = proc.Process(
+            [self.program("postgres"), "-D", self.dir / "data", "-p", self.port, *options],
+            self.log, user=self.user, cwd=self.dir)
 
     def is_up(self):
         return self.tool("psql", "-d", "postgres", "-Atc", "select 1", check=False).returncode == 0
@@ -183,6 +194,7 @@ class Sshd(Server):
         super().close()
         if self.made_dir:
             os.rmdir(self.PRIVILEGE_DIR)
+        self.made_dir = False
 
 
 def two(kind, workdir):

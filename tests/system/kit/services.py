@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""More real servers, for what health checks say to them: mail, messages, directories."""
+
+import shutil
+import smtplib
+
+from kit import proc
+from kit.servers import Server
+
+
+class Mosquitto(Server):
+    """MQTT. anonymous=False: every client needs a password that nobody has."""
+
+    def __init__(self, *args, anonymous=True, **kwargs):
+        self.user, self.anonymous = proc.unprivileged_user(), anonymous
+        super().__init__(*args, **kwargs)
+
+    def start(self):
+        config = self.dir / "config"
+        config.write_text(f"listener {self.port} {self.address[0]}\nlog_type all\n"
+                          f"allow_anonymous {'true' if self.anonymous else 'false'}\n"
+                          "persistence false\n", encoding="ascii")
+        self.process = proc.Process([proc.need("mosquitto", "mosquitto"), "-c", config], self.log,
+                                    user=self.user)
+        self.wait_up()
+
+
+class Slapd(Server):
+    """LDAP without data, which is enough to bind to."""
+
+    def start(self):
+        config = self.dir / "slapd.conf"
+        config.write_text(f"pidfile {self.dir}/pid\nargsfile {self.dir}/args\n{self.settings()}",
+                          encoding="ascii")
+        self.process = proc.Process([proc.need("slapd", "slapd"), "-h", f"ldap://{self.text}", "-f",
+                                     config, "-d", "stats"], self.log)
+        self.wait_up()
+
+    def settings(self):
+        return ""
+
+
+class SlapdForMembers(Slapd):
+    """Refuses who does not say who it is."""
+
+    def settings(self):
+        return "disallow bind_anon\n"
+
+
+class Dovecot(Server):
+    """IMAP."""
+
+    def start(self):
+        proc.need_root()
+        config = self.dir / "dovecot.conf"
+        config.write_text(f"base_dir = {self.dir}/run\nlog_path = /dev/stderr\nssl = no\n"
+                          f"protocols = imap\nlisten = {self.address[0]}\n"
+                          f"service imap-login {{\n inet_listener imap {{\n  port = {self.port}\n }}\n"
+                          " inet_listener imaps {\n  port = 0\n }\n}\n"
+                          "passdb {\n driver = static\n args = nopassword=y\n}\n"
+                          "userdb {\n driver = static\n args = uid=65534 gid=65534 home=/nonexistent\n}\n",
+                          encoding="ascii")
+        self.process = proc.Process([proc.need("dovecot", "dovecot-imapd"), "-F", "-c", config],
+                                    self.log)
+        self.wait_up()
+
+
+class Postfix(Server):
+    """SMTP. Runs as root, in directories of its own, and delivers nothing."""
+
+    def start(self):
+        proc.need_root()
+        self.program = proc.need("postfix", "postfix")
+        config, spool, data = (self.dir / name for name in ("config", "spool", "data"))
+        for folder in (config, spool, data):
+            folder.mkdir()
+        shutil.chown(data, "postfix")
+        self.dir.chmod(0o755)
+        (config / "main.cf").write_text(
+            f"queue_directory = {spool}\ndata_directory = {data}\nmaillog_file = {self.log}\n"
+            f"maillog_file_prefixes = {self.dir}\nmyhostname = mail.example.com\n"
+            "compatibility_level = 3.6\nmydestination =\nlocal_transport = error:none\n"
+            "inet_protocols = ipv4\nalias_maps =\nalias_database =\n"
+            "multi_instance_enable = yes\nmulti_instance_name = postfix-probe\n", encoding="ascii")
+        (config / "master.cf").write_text(
+            f"{self.text} inet n - n - - smtpd\n"
+            "postlog unix-dgram n - n - 1 postlogd\nanvil unix - - n - 1 anvil\n"
+            "rewrite unix - - n - - trivial-rewrite\ncleanup unix n - n - 0 cleanup\n"
+            "qmgr unix n - n 300 1 qmgr\nproxymap unix - - n - - proxymap\n", encoding="ascii")
+        self.process = proc.Process([self.program, "-c", config, "start-fg"], self.dir / "stderr")
+        self.wait_up()
+
+    def close(self):
+        """Its master is in a session of its own: only Postfix ends it."""
+        proc.run([self.program, "-c", self.dir / "config", "stop"], check=False)
+        super().close()
+
+    def is_up(self):
+        try:
+            with smtplib.SMTP(*self.address, timeout=2):
+                return True
+        except OSError:
+            return False

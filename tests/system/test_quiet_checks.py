@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Checks of whether a connection is taken leave no line in the logs of real servers."""
+
+import socket
+import time
+
+import pytest
+
+from kit import servers, services
+from kit.wait import SCALE, wait_until
+
+pytestmark = pytest.mark.haproxy_cannot("its own check is as quiet; this is about ringmain's")
+
+CHECKED = {"check": "tcp", "check_interval": "20ms", "check_fast_interval": "20ms", "check_fall": 1}
+CHECKS_S = 0.6      # some thirty checks
+
+KINDS = {
+    "ssh": (servers.Sshd, {}),
+    "mqtt": (services.Mosquitto, {}),
+    "smtp": (services.Postfix, {}),
+    "ldap": (services.Slapd, {}),
+    "mariadb": (servers.MariaDB, {"options": ("--log-warnings=9",)}),
+    "postgres": (servers.Postgres, {"options": ("log_connections=on",)}),
+}
+
+
+def text_of_log(server):
+    return server.log.read_text(encoding="utf-8") if server.log.exists() else ""
+
+
+def connect_and_leave(server):
+    """What every one of these servers writes a line about; gives the port it came from."""
+    with socket.create_connection(server.address) as sock:
+        port = sock.getsockname()[1]
+        sock.sendall(b"\r\n")
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(10)
+        try:
+            while sock.recv(1000):
+                pass
+        except ConnectionError:
+            pass
+    return port
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_no_line_in_the_log_of(ringmain, workdir, start, kind):
+    server_class, keys = KINDS[kind]
+    server = start(server_class, workdir, **keys)
+    before = text_of_log(server)
+    connect_and_leave(server)
+    wait_until(lambda: len(text_of_log(server)) > len(before), "a line about somebody else")
+    settled = wait_until(lambda: unchanged(server), "the log to be quiet")
+
+    rm = ringmain([server], pool=CHECKED)
+    time.sleep(CHECKS_S * SCALE)        # the pause is what is tested
+    assert text_of_log(server)[len(settled):] == ""
+    server.close()
+    assert rm.wait_line(msg="backend", change="down")["by"] == "checks"
+
+
+def unchanged(server):
+    text = text_of_log(server)
+    time.sleep(0.2)
+    return text if text and text_of_log(server) == text else None
+
+
+def test_a_server_that_takes_nobody_is_down_all_the_same(ringmain, blackhole):
+    rm = ringmain([blackhole()], pool={**CHECKED, "check_timeout": "100ms"})
+    assert rm.wait_line(msg="backend", change="down")["reason"] == "timed out"
