@@ -11,7 +11,7 @@
  * are 5.1 MiB). One with a session stays in it, so its count is never
  * forgotten. Of the others the one not seen for longest makes room: that is
  * the one whose bucket has had most time to fill up, so that a fresh start
- * gives it least. When all have sessions, who is new is told LIMITS_CROWDED;
+ * gives it least. When all have sessions, who is new is told LIMITS_TABLE_FULL;
  * with at least as many sources as sessions that does not happen.
  */
 
@@ -24,9 +24,9 @@
 
 enum limits_answer {
 	LIMITS_FINE,
-	LIMITS_SESSIONS, /* has as many sessions as it may */
-	LIMITS_RATE,     /* comes too often */
-	LIMITS_CROWDED,  /* no room to count one more source */
+	LIMITS_SESSIONS,   /* has as many sessions as it may */
+	LIMITS_RATE,       /* comes too often */
+	LIMITS_TABLE_FULL, /* no room to count one more source */
 	LIMITS_ANSWERS,
 };
 

@@ -10,7 +10,7 @@
  *
  * Memory: 48 bytes an entry and 4 to 8 for finding it: 100 000 entries are
  * 5.1 MiB, touched only as they are used. Not thread-safe: its user has a
- * lock. The seed keeps strangers from choosing keys that collide.
+ * lock. The seed keeps attackers from choosing keys that collide.
  */
 
 #include <stdbool.h>

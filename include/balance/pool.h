@@ -75,7 +75,7 @@ struct pool_waiter {
 /*
  * Chooses a backend and takes a slot there, to be given back by
  * pool_release(). If all are full the waiter joins the pool's queue:
- * POOL_WAITING, and the pool keeps @waiter until pool_call() gives it or
+ * POOL_WAITING, and the pool keeps @waiter until pool_serve_next() gives it or
  * pool_leave() takes it out. POOL_ALL_FULL says that the queue is full, too.
  * Nobody overtakes those who wait already.
  */
@@ -86,16 +86,16 @@ void pool_release(struct pool *pool, struct backend *backend);
 /*
  * Has a slot become free that somebody waits for? Cheap, without the lock.
  * Ask after every call that may free one (release, state, weight, reports of
- * health, tick), and if so call pool_call() until it gives NULL.
+ * health, tick), and if so call pool_serve_next() until it gives NULL.
  */
-bool pool_has_call(const struct pool *pool);
+bool pool_may_serve_queue(const struct pool *pool);
 /* Gives the next waiter, out of the queue, with a slot taken at its ->backend; or NULL. */
-MUST_CHECK struct pool_waiter *pool_call(struct pool *pool, uint64_t now_ms);
+MUST_CHECK struct pool_waiter *pool_serve_next(struct pool *pool, uint64_t now_ms);
 /*
  * @waiter does not wait any longer: its client has gone, or its deadline
  * (node.deadline_ms, which its owner watches) has passed. False when it was
  * called meanwhile: then it has a slot at ->backend, to use or to release,
- * and whoever called pool_call() has it in hand: it must live until that word
+ * and whoever called pool_serve_next() has it in hand: it must live until that word
  * has come to its owner.
  */
 MUST_CHECK bool pool_leave(struct pool *pool, struct pool_waiter *waiter);

@@ -5,7 +5,7 @@
 /*
  * The client of a session in the pool's queue, which may wait for long: that
  * it speaks, ends or dies is noticed. What it says stays in its socket, but
- * for the first words in TLS, for it has to be read whether it says good-bye.
+ * for the first bytes in TLS, for a close_notify can be told from payload only by decrypting.
  */
 
 #include "session/session.h"

@@ -50,6 +50,6 @@ MUST_CHECK bool waiting_client_left(struct session *s);
 MUST_CHECK struct session *waiting_next_by_rate(struct waiting *waiting);
 MUST_CHECK struct session *waiting_next_unread(struct waiting *waiting);
 /* To be called after those two gave NULL. */
-void waiting_settle(struct waiting *waiting);
+void waiting_update_busy(struct waiting *waiting);
 
 #endif

@@ -15,7 +15,7 @@
 /* What is due. */
 enum deadline {
 	DEADLINE_NOTHING,  /* bytes have moved: set it again */
-	DEADLINE_QUIET,    /* it is to be looked at whether its sockets have died: see relay.c */
+	DEADLINE_PROBE,    /* it is quiet: have its sockets died? See relay.c */
 	DEADLINE_DELIVERY, /* its end was noted: has what came before it been delivered? */
 };
 
@@ -24,10 +24,10 @@ void deadline_set(struct session *s);
 enum deadline deadline_due(const struct session *s);
 
 /*
- * Bytes moved. @wants_look: by a request that may not tell when the side dies
+ * Bytes moved. @wants_probe: by a request that may not tell when the side dies
  * next, so the session has to be looked at when it has become quiet.
  */
-void deadline_moved(struct session *s, bool wants_look);
+void deadline_moved(struct session *s, bool wants_probe);
 
 /* Has it been quiet, or its client silent, for longer than it may? Why it ends, or CLOSE_NONE. */
 enum close_reason deadline_reason(const struct session *s);

@@ -3,9 +3,9 @@
 #define SESSION_ADMISSION_H
 
 /*
- * May this client come in? The listener's allow and deny rules, then the
+ * Is this client admitted? The listener's allow and deny rules, then the
  * limits of its source. Asked before anything is spent on a client: right
- * after accept, or, where a proxy introduces clients, right after its header.
+ * after accept, or, behind a proxy (proxy_protocol), right after its header.
  */
 
 #include <stdbool.h>
@@ -25,15 +25,15 @@ bool admission_asks(const struct listener *listener);
 
 /*
  * When granted, *ret_source is to be given back by admission_leave() at the
- * session's end. Counts and, once in a while, logs who is not let in.
+ * session's end. Counts and, once in a while, logs who is rejected.
  */
 MUST_CHECK enum admission admission_ask(struct host *host, struct listener *listener,
 					const struct addr *client, uint32_t *ret_source);
 void admission_leave(struct listener *listener, uint32_t source);
 
-/* Is who was not let in for this reason left without a word, or told with a reset? */
+/* Is who was rejected for this reason dropped silently (over_limit), or told with a reset? */
 bool admission_is_silent(const struct listener *listener, enum admission why);
-/* Ends the connection of who was not let in, as configured. */
+/* Ends the connection of who was rejected, as configured. */
 void admission_reject(const struct listener *listener, int fd, enum admission why);
 
 #endif

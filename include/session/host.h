@@ -46,7 +46,7 @@ struct host {
 	struct slab infos;       /* struct conn_info */
 	struct slab states;      /* struct protocol_state */
 	struct slab watches;     /* struct pgsql_watch */
-	struct buf_share *early; /* of each listener: see session/early.h */
+	struct buf_share *early; /* of each listener: see session/early_bytes.h */
 	uint64_t sessions_begun;
 	uint16_t local_addr_turns[2]; /* of IPv4 and of IPv6: see local_addr.h */
 	uint64_t epoch; /* when it was started, wall clock: makes ids unique over restarts */

@@ -138,9 +138,10 @@ struct session {
 	struct side sides[SIDES];
 	struct lane lanes[LANES];
 
-	struct buf_queue early; /* of the client: bytes that nobody was ready for: see early.h */
-	struct backend *pinned; /* the only one that will do now, or NULL */
-	struct conn_info *info; /* what its first bytes said, or NULL */
+	struct buf_queue
+		early; /* of the client: bytes that nobody was ready for: see early_bytes.h */
+	struct backend *pinned;          /* the only one that will do now, or NULL */
+	struct conn_info *info;          /* what its first bytes said, or NULL */
 	struct protocol_state *protocol; /* what the listener's protocol keeps of it, or NULL */
 	const char *detail;  /* of the reason, for the log; lives as long as the session, or NULL */
 	struct list turn;    /* on one of the lists of those that wait for their turn */
@@ -155,7 +156,7 @@ struct session {
 	bool was_asked : 1;         /* the client's bytes were the last to move */
 	bool owes_answer : 1;       /* see lane_end_when_answered() */
 	bool is_established : 1;    /* it has lasted: see relay.c */
-	bool is_look_due : 1;       /* bytes moved since it was looked at: see deadline_moved() */
+	bool is_probe_due : 1;      /* bytes moved since it was looked at: see deadline_moved() */
 	bool is_queued : 1;         /* in the pool's queue */
 	bool is_abandoning : 1;     /* a try has failed: waits for the kernel to return its ops */
 	bool is_backlog_full : 1;   /* the backend's, a unix socket: it is asked again soon */

@@ -47,8 +47,8 @@ struct pool_counters {
 struct counters {
 	CACHE_ALIGNED _Atomic uint64_t bytes_copied;
 	_Atomic uint64_t bytes_spliced, splices_started;
-	_Atomic uint64_t starvations; /* waits for a buffer when there was none */
-	_Atomic uint64_t handed_over; /* new connections, to another worker */
+	_Atomic uint64_t buffer_waits; /* waits for a buffer when there was none */
+	_Atomic uint64_t handed_over;  /* new connections, to another worker */
 	_Atomic uint64_t accept_pauses;
 	struct listener_counters *listeners; /* by slot */
 	struct pool_counters *pools;

@@ -24,9 +24,9 @@ struct pool_alert {
 };
 
 /* A session has found all backends full. From any thread. */
-void pool_alert_note_full(struct pool_alert *alarm, uint64_t now_ms);
+void pool_alert_note_full(struct pool_alert *alert, uint64_t now_ms);
 
 /* Logs what has changed. To be called now and then, by one thread. */
-void pool_alert_tick(struct pool_alert *alarm, struct pool *pool, uint64_t now_ms);
+void pool_alert_tick(struct pool_alert *alert, struct pool *pool, uint64_t now_ms);
 
 #endif

@@ -3,7 +3,7 @@
 #define STATE_REASON_H
 
 /*
- * Why and by whom a session ended, and why a client is not let in: the words
+ * Why and by whom a session ended, and why a client is rejected: the words
  * of log, counters and manual.
  */
 
@@ -47,7 +47,7 @@ enum admission {
 	ADMISSION_DENIED,          /* by a rule */
 	ADMISSION_SOURCE_SESSIONS, /* its source has as many sessions as it may */
 	ADMISSION_SOURCE_RATE,     /* its source comes too often */
-	ADMISSION_CROWDED,         /* there is no room to count one more source */
+	ADMISSION_TABLE_FULL,      /* there is no room to count one more source */
 	ADMISSIONS,
 };
 

@@ -17,9 +17,9 @@
 
 /* Without them nothing runs: the standard ones, the main thread's ring and signals, some over. */
 #define FILES_NEEDED 10
-/* For each worker: ring, mailbox, the spare one of proxy/files.h. */
+/* For each worker: ring, inbox, the spare one of session/fd_reserve.h. */
 #define FILES_NEEDED_PER_WORKER 4
-/* A listening socket, and one client that was accepted and for whom there is no place yet. */
+/* A listening socket, and one client that was accepted and who waits until a session ends. */
 #define FILES_NEEDED_PER_SOCKET 2
 
 /* With those of before, a worker's pipes for the streams of the moment. */

@@ -15,7 +15,7 @@
 #include "app/capacity.h"
 #include "control/control.h"
 #include "app/options.h"
-#include "app/refusal.h"
+#include "app/no_io_uring.h"
 #include "app/route_explain.h"
 #include "control/sockets.h"
 #include "state/peers.h"
@@ -247,7 +247,7 @@ static int run(const struct loaded *l, const struct options *options)
 	log_configure(global->log_level, global->log_format, STDERR_FILENO);
 	err = ring_probe(&found);
 	if (err < 0)
-		return refusal_explain(err);
+		return no_io_uring_explain(err);
 	ring.features = without(found, &options->without);
 	ring.completions = ring.entries * COMPLETIONS_PER_ENTRY;
 	err = control_init();

@@ -50,7 +50,7 @@ static enum limits_answer ask_entry(struct limits *limits, struct lru_entry *ent
 enum limits_answer limits_enter(struct limits *limits, const struct addr *source, uint64_t now_ns,
 				uint32_t *ret_number)
 {
-	enum limits_answer answer = LIMITS_CROWDED;
+	enum limits_answer answer = LIMITS_TABLE_FULL;
 	struct lru_entry *entry;
 	struct lru_key key;
 

@@ -33,7 +33,7 @@ void backend_admit(struct pool *pool, unsigned index)
 	else if (!may && ops->leave)
 		ops->leave(pool->balancer, index);
 	if (may && pool->queue.stats.waiting > 0)
-		pool->has_call = true;
+		pool->may_serve_queue = true;
 }
 
 void backend_set_sessions(struct pool *pool, unsigned index, unsigned sessions)

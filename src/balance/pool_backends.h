@@ -56,7 +56,7 @@ struct pool {
 	uint64_t random;
 
 	struct queue queue;
-	atomic_bool has_call; /* somebody joined the balancer since all waiters were asked */
+	atomic_bool may_serve_queue; /* somebody joined the balancer since all waiters were asked */
 };
 
 static inline bool backend_is_full(const struct backend_load *l)

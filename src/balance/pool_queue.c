@@ -4,9 +4,9 @@
  * Waiting for a slot.
  *
  * Between two calls nobody in the queue could be served: whenever a backend
- * joins the balancer, has_call is set, and stays so until every waiter that
+ * joins the balancer, may_serve_queue is set, and stays so until every waiter that
  * can have a slot has one. So who is new may take what pool_choose() gives
- * it, unless has_call is set: then those who were first are about to be asked,
+ * it, unless may_serve_queue is set: then those who were first are about to be asked,
  * and it stands behind them.
  */
 
@@ -26,7 +26,7 @@ enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter
 	waiter->node.is_waiting = false;
 	pthread_mutex_lock(&pool->lock);
 	answer = pool_explain(pool, &waiter->ask);
-	if (!pool->has_call || answer != POOL_ALL_FULL)
+	if (!pool->may_serve_queue || answer != POOL_ALL_FULL)
 		index = pool_choose(pool, &waiter->ask, &answer);
 	if (index >= 0)
 		waiter->backend = &pool->backends[index];
@@ -36,9 +36,9 @@ enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter
 	return answer;
 }
 
-bool pool_has_call(const struct pool *pool)
+bool pool_may_serve_queue(const struct pool *pool)
 {
-	return atomic_load_explicit(&pool->has_call, memory_order_relaxed);
+	return atomic_load_explicit(&pool->may_serve_queue, memory_order_relaxed);
 }
 
 static struct pool_waiter *call_first(struct pool *pool, uint64_t now_ms)
@@ -67,14 +67,14 @@ static struct pool_waiter *call_first(struct pool *pool, uint64_t now_ms)
 	return NULL;
 }
 
-struct pool_waiter *pool_call(struct pool *pool, uint64_t now_ms)
+struct pool_waiter *pool_serve_next(struct pool *pool, uint64_t now_ms)
 {
 	struct pool_waiter *waiter;
 
 	pthread_mutex_lock(&pool->lock);
 	waiter = call_first(pool, now_ms);
 	if (!waiter)
-		pool->has_call = false;
+		pool->may_serve_queue = false;
 	pthread_mutex_unlock(&pool->lock);
 	return waiter;
 }

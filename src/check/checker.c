@@ -11,7 +11,7 @@
 #include "opening/local_addr.h"
 #include "opening/opening.h"
 #include "state/peers.h"
-#include "state/report.h"
+#include "state/backend_report.h"
 
 /* One backend's check. */
 struct probe {
@@ -96,7 +96,7 @@ static bool is_quiet(const struct probe *p)
 static void probe_answered(struct probe *p, int err)
 {
 	struct checker *c = p->checker;
-	struct report report = { .err = err, .now_ms = c->loop->now_ms };
+	struct backend_report report = { .err = err, .now_ms = c->loop->now_ms };
 	bool passed = err == 0;
 	uint64_t delay_ms;
 
@@ -109,7 +109,7 @@ static void probe_answered(struct probe *p, int err)
 	report.answers = p->answers;
 	report.change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
 	if (report.change != HEALTH_SAME) {
-		report_change(p->pool, p->backend, &report);
+		backend_report_change(p->pool, p->backend, &report);
 		pool_timer_reschedule(p->pool_timer);
 	}
 	peers_serve_queue(c->runtime, p->pool, c->loop->now_ms);
@@ -241,7 +241,7 @@ static void pool_timer_on_timer(struct timer *timer)
 {
 	struct pool_timer *w = container_of(timer, struct pool_timer, timer);
 	struct checker *c = w->checker;
-	struct report report = { .change = HEALTH_RETURNED };
+	struct backend_report report = { .change = HEALTH_RETURNED };
 	struct backend *returned;
 	uint64_t next_ms;
 
@@ -249,7 +249,7 @@ static void pool_timer_on_timer(struct timer *timer)
 		next_ms = pool_tick(w->pool, c->loop->now_ms, &returned);
 		report.now_ms = c->loop->now_ms;
 		if (returned)
-			report_change(w->pool, returned, &report);
+			backend_report_change(w->pool, returned, &report);
 	} while (returned);
 	peers_serve_queue(c->runtime, w->pool, c->loop->now_ms);
 	pool_alert_tick(runtime_alert(c->runtime, w->pool), w->pool, c->loop->now_ms);

@@ -5,16 +5,16 @@
 
 #include "base/check.h"
 #include "protocol/registry.h"
-#include "relay/watch.h"
-#include "session/early.h"
+#include "relay/cancel_watch.h"
+#include "session/early_bytes.h"
 #include "session/side.h"
 #include "state/cancel_keys.h"
 #include "tls/stream.h"
 
 static bool cancel_fanout_find_next(struct session *s)
 {
-	return cancel_keys_find(s->host->runtime->cancel_keys, watch_client_hash(s), s->pinned,
-				&s->pool, &s->pinned);
+	return cancel_keys_find(s->host->runtime->cancel_keys, cancel_watch_client_hash(s),
+				s->pinned, &s->pool, &s->pinned);
 }
 
 void cancel_fanout_begin(struct session *s)

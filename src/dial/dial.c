@@ -18,13 +18,13 @@
 #include "net/sock.h"
 #include "relay/tls_io.h"
 #include "session/conn_info.h"
-#include "session/early.h"
+#include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/fd_reserve.h"
 #include "session/host.h"
 #include "session/side.h"
 #include "state/peers.h"
-#include "state/report.h"
+#include "state/backend_report.h"
 
 /* Addresses to connect from (source) that are tried for one backend. */
 #define LOCAL_ADDRS_TRIED_MAX 16
@@ -95,7 +95,7 @@ void dial_release(struct session *s)
 static void note_result(struct session *s, int err)
 {
 	struct pool_counters *c = session_pool_counters(s);
-	struct report report = {
+	struct backend_report report = {
 		.err = err,
 		.detail = err == -EPROTO ? s->detail : NULL,
 		.now_ms = now_of(s),
@@ -104,7 +104,7 @@ static void note_result(struct session *s, int err)
 	report.change = pool_on_connect(s->pool, s->backend, health_result_of(err), report.now_ms);
 	counters_add(err < 0 ? &c->failed[reason_of_connect(err)] : &c->connected, 1);
 	if (report.change != HEALTH_SAME)
-		report_change(s->pool, s->backend, &report);
+		backend_report_change(s->pool, s->backend, &report);
 }
 
 /* Has the address that was connected from run out of ports, and is there another one? */

@@ -6,7 +6,7 @@
 
 #include "net/sock.h"
 #include "relay/lane.h"
-#include "session/early.h"
+#include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/side.h"
 

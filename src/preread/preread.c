@@ -13,7 +13,7 @@
 #include "preread/step.h"
 #include "preread/waiting.h"
 #include "relay/lane.h"
-#include "session/early.h"
+#include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/side.h"
 #include "state/cancel_keys.h"
@@ -136,10 +136,10 @@ static void preread_send_answer(struct session *s, const struct step_answer *ans
 
 static void preread_next_step(struct session *s)
 {
-	bool was_introduced = current_step(s) == &preread_proxy_header;
+	bool had_proxy_header = current_step(s) == &preread_proxy_header;
 
 	go_to_step(s, s->step + 1u);
-	if (was_introduced && current_step(s))
+	if (had_proxy_header && current_step(s))
 		preread_set_deadline(s);
 }
 
@@ -380,7 +380,7 @@ void preread_work(struct host *host)
 			waiting_for_turn(s);
 		while ((s = waiting_next_unread(w)))
 			preread_read_input(s);
-		waiting_settle(w);
+		waiting_update_busy(w);
 	}
 }
 

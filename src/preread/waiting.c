@@ -6,7 +6,7 @@
 #include "base/bucket.h"
 #include "base/clock.h"
 #include "net/sock.h"
-#include "session/early.h"
+#include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/host.h"
 
@@ -49,7 +49,7 @@ void waiting_for_memory(struct session *s)
 	s->preread_wait = WAITS_FOR_MEMORY;
 	list_append(&waiting_of(s)->unread, &s->sides[SIDE_CLIENT].waiting);
 	become_busy(s);
-	counters_add(&s->host->counters->starvations, 1);
+	counters_add(&s->host->counters->buffer_waits, 1);
 }
 
 void waiting_for_turn(struct session *s)
@@ -152,7 +152,7 @@ struct session *waiting_next_by_rate(struct waiting *w)
 	return NULL;
 }
 
-void waiting_settle(struct waiting *w)
+void waiting_update_busy(struct waiting *w)
 {
 	if (list_is_empty(&w->for_rate) && list_is_empty(&w->unread))
 		list_remove(&w->busy);

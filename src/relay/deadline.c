@@ -7,15 +7,15 @@
 #include "session/host.h"
 #include "session/liveness.h"
 
-/* A session that has been quiet for so long is looked at: see relay.c. */
-#define QUIET_LOOK_MS 250
+/* A session that has been quiet for so long is probed: see relay.c. */
+#define PROBE_MS 250
 
 /*
  * One side that has ended its stream may die at any time: as long as its
  * session is half-closed it is looked at again and again, each time after it
  * has been quiet for twice as long, up to this. Once it moves it begins anew.
  */
-#define QUIET_LOOK_MAX_MS 10000
+#define PROBE_MAX_MS 10000
 
 /* A session that lasts so long gets its keepalive. */
 #define ESTABLISHED_MS 1000
@@ -43,17 +43,16 @@ static bool is_quiet(const struct session *s)
 {
 	uint64_t quiet_ms = s->host->loop.now_ms - s->active_ms;
 
-	return quiet_ms >= QUIET_LOOK_MS ||
-	       (quiet_allowed_ms(s) > 0 && quiet_ms >= quiet_allowed_ms(s));
+	return quiet_ms >= PROBE_MS || (quiet_allowed_ms(s) > 0 && quiet_ms >= quiet_allowed_ms(s));
 }
 
-static uint64_t next_quiet_look_ms(const struct session *s)
+static uint64_t next_probe_ms(const struct session *s)
 {
 	uint64_t quiet_ms = s->host->loop.now_ms - s->active_ms;
 
-	if (!s->is_look_due && !is_half_closed(s))
+	if (!s->is_probe_due && !is_half_closed(s))
 		return TIMER_NEVER;
-	return s->host->loop.now_ms + MIN(MAX(quiet_ms, QUIET_LOOK_MS), QUIET_LOOK_MAX_MS);
+	return s->host->loop.now_ms + MIN(MAX(quiet_ms, PROBE_MS), PROBE_MAX_MS);
 }
 
 /* By when a silent client has to say something. */
@@ -87,7 +86,7 @@ enum close_reason deadline_reason(const struct session *s)
 void deadline_set(struct session *s)
 {
 	struct loop *loop = &s->host->loop;
-	uint64_t due_ms = MIN(quiet_until_ms(s), next_quiet_look_ms(s));
+	uint64_t due_ms = MIN(quiet_until_ms(s), next_probe_ms(s));
 
 	CHECK(s->phase == SESSION_RELAYING);
 	if (!s->is_established)
@@ -104,16 +103,16 @@ enum deadline deadline_due(const struct session *s)
 	if (session_is_ending(s))
 		return DEADLINE_DELIVERY;
 	if (is_quiet(s) || s->host->loop.now_ms >= first_byte_until_ms(s))
-		return DEADLINE_QUIET;
+		return DEADLINE_PROBE;
 	return DEADLINE_NOTHING;
 }
 
-void deadline_moved(struct session *s, bool wants_look)
+void deadline_moved(struct session *s, bool wants_probe)
 {
 	s->active_ms = s->host->loop.now_ms;
-	if (s->is_look_due || !(wants_look || is_half_closed(s)))
+	if (s->is_probe_due || !(wants_probe || is_half_closed(s)))
 		return;
-	s->is_look_due = true;
+	s->is_probe_due = true;
 	if (s->phase == SESSION_RELAYING)
 		deadline_set(s);
 }

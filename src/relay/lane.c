@@ -21,8 +21,8 @@
 #include "relay/deadline.h"
 #include "relay/splice.h"
 #include "relay/tls_io.h"
-#include "relay/watch.h"
-#include "session/early.h"
+#include "relay/cancel_watch.h"
+#include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/liveness.h"
 #include "session/side.h"
@@ -178,8 +178,8 @@ void lane_deliver(struct lane *lane, struct buf *buf)
 		early_append(s, buf);
 		return;
 	}
-	if (lane->index == LANE_DOWN && watch_is_on(s))
-		watch_look(s, buf);
+	if (lane->index == LANE_DOWN && cancel_watch_is_on(s))
+		cancel_watch_look(s, buf);
 	if (to->tls)
 		lane_encrypt(lane, buf);
 	else

@@ -16,8 +16,8 @@
 #include "net/sock.h"
 #include "relay/deadline.h"
 #include "relay/lane.h"
-#include "relay/watch.h"
-#include "session/early.h"
+#include "relay/cancel_watch.h"
+#include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/host.h"
 #include "session/liveness.h"
@@ -60,7 +60,7 @@ static void relay_entered(struct session *s)
 {
 	s->active_ms = s->connected_ms = s->host->loop.now_ms;
 	liveness_start(s);
-	watch_start(s);
+	cancel_watch_start(s);
 	for (int n = 0; n < SIDES; n++)
 		note_own_bytes(&s->sides[n]);
 	deliver_early(s);
@@ -136,7 +136,7 @@ static void probe_quiet_session(struct session *s)
 	struct side *dead = probe_sides(s);
 	enum close_reason why = deadline_reason(s);
 
-	s->is_look_due = false;
+	s->is_probe_due = false;
 	if (dead)
 		lane_side_died(dead, -sock_take_error(dead->fd), false);
 	else if (why == CLOSE_NONE)
@@ -156,7 +156,7 @@ static void relay_timed_out(struct session *s)
 	case DEADLINE_NOTHING:
 		deadline_set(s);
 		break;
-	case DEADLINE_QUIET:
+	case DEADLINE_PROBE:
 		probe_quiet_session(s);
 		break;
 	case DEADLINE_DELIVERY:

@@ -18,7 +18,7 @@
 
 #include "base/check.h"
 #include "relay/deadline.h"
-#include "relay/watch.h"
+#include "relay/cancel_watch.h"
 #include "session/host.h"
 #include "session/liveness.h"
 #include "session/side.h"
@@ -34,7 +34,7 @@ bool splice_is_due(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
 
-	if (s->phase != SESSION_RELAYING || watch_is_on(s))
+	if (s->phase != SESSION_RELAYING || cancel_watch_is_on(s))
 		return false;
 	if (lane->lacks_pipe && lane->streak_bytes < SPLICE_STREAM_BYTES)
 		return false;

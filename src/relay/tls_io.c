@@ -2,7 +2,7 @@
 #include "relay/tls_io.h"
 
 #include "base/check.h"
-#include "session/early.h"
+#include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/host.h"
 #include "tls/stream.h"

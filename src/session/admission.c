@@ -25,8 +25,8 @@ static enum admission ask_limits(struct listener *listener, const struct addr *c
 		return ADMISSION_SOURCE_SESSIONS;
 	case LIMITS_RATE:
 		return ADMISSION_SOURCE_RATE;
-	case LIMITS_CROWDED:
-		return ADMISSION_CROWDED;
+	case LIMITS_TABLE_FULL:
+		return ADMISSION_TABLE_FULL;
 	default:
 		return ADMISSION_GRANTED;
 	}

@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
-#include "session/early.h"
+#include "session/early_bytes.h"
 #include "session/host.h"
 #include "session/liveness.h"
 #include "tls/stream.h"
@@ -309,7 +309,7 @@ void side_wait_for_buffer(struct side *side)
 	list_append(&host->waiting_for_buffer, &side->waiting);
 	if (ring_buffers_available(host->loop.ring) ==
 	    0) /* else one is offered at the turn's end */
-		counters_add(&host->counters->starvations, 1);
+		counters_add(&host->counters->buffer_waits, 1);
 }
 
 void side_resume(struct side *side)

@@ -99,7 +99,7 @@ static void log_process(const struct runtime *runtime)
 	log_count(&line, "bytes_copied", &all.bytes_copied);
 	log_count(&line, "bytes_spliced", &all.bytes_spliced);
 	log_count(&line, "splices_started", &all.splices_started);
-	log_count(&line, "buffer_waits", &all.starvations);
+	log_count(&line, "buffer_waits", &all.buffer_waits);
 	log_count(&line, "handed_over", &all.handed_over);
 	log_count(&line, "accept_pauses", &all.accept_pauses);
 	if (runtime_digest(runtime, &digest))

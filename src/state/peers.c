@@ -41,8 +41,8 @@ static void hand_over(struct runtime *runtime, struct pool_waiter *waiter)
 
 void peers_serve_queue(struct runtime *runtime, struct pool *pool, uint64_t now_ms)
 {
-	while (pool_has_call(pool)) {
-		struct pool_waiter *waiter = pool_call(pool, now_ms);
+	while (pool_may_serve_queue(pool)) {
+		struct pool_waiter *waiter = pool_serve_next(pool, now_ms);
 
 		if (waiter)
 			hand_over(runtime, waiter);

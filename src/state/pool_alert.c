@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 
-void pool_alert_note_full(struct pool_alert *alarm, uint64_t now_ms)
+void pool_alert_note_full(struct pool_alert *alert, uint64_t now_ms)
 {
-	atomic_store_explicit(&alarm->full_ms, now_ms, memory_order_relaxed);
+	atomic_store_explicit(&alert->full_ms, now_ms, memory_order_relaxed);
 }
 
 /* Notes how it is now; true when that is new. */
@@ -36,19 +36,19 @@ static bool has_queue(struct pool *pool)
 	return stats.waiting > 0;
 }
 
-void pool_alert_tick(struct pool_alert *alarm, struct pool *pool, uint64_t now_ms)
+void pool_alert_tick(struct pool_alert *alert, struct pool *pool, uint64_t now_ms)
 {
 	if (has_queue(pool))
-		pool_alert_note_full(alarm, now_ms);
+		pool_alert_note_full(alert, now_ms);
 
-	uint64_t full_ms = atomic_load_explicit(&alarm->full_ms, memory_order_relaxed);
+	uint64_t full_ms = atomic_load_explicit(&alert->full_ms, memory_order_relaxed);
 	bool is_full = full_ms > 0 && now_ms < full_ms + POOL_ALERT_CALM_MS;
 	bool is_out = pool_ready(pool) == 0;
 
-	if (has_changed(&alarm->is_out, is_out))
+	if (has_changed(&alert->is_out, is_out))
 		log_pool_alert(pool,
 			       is_out ? "pool has no backend left" : "pool has a backend again");
-	if (has_changed(&alarm->is_full, is_full))
+	if (has_changed(&alert->is_full, is_full))
 		log_pool_alert(pool,
 			       is_full ? "all backends of a pool are full" : "pool has room again");
 }

@@ -45,7 +45,7 @@ const char *const admission_names[ADMISSIONS] = {
 	[ADMISSION_DENIED] = "denied",
 	[ADMISSION_SOURCE_SESSIONS] = "source_sessions",
 	[ADMISSION_SOURCE_RATE] = "source_rate",
-	[ADMISSION_CROWDED] = "source_table_full",
+	[ADMISSION_TABLE_FULL] = "source_table_full",
 };
 
 static enum close_reason by_side(bool is_client, enum close_reason of_client,

@@ -45,7 +45,7 @@ static bool needs_clients(const struct config *config)
 	return false;
 }
 
-/* Strangers must not be able to choose addresses that collide in a table. */
+/* Attackers must not be able to choose addresses that collide in a table. */
 static uint64_t secret_seed(void)
 {
 	uint64_t seed = 0;

@@ -15,7 +15,7 @@
 #include "session/host.h"
 #include "state/inbox.h"
 #include "state/peers.h"
-#include "worker/life.h"
+#include "worker/session_life.h"
 
 /*
  * A pause for want of room or descriptors: the first is short, it doubles up
@@ -210,7 +210,7 @@ static void hold_connection(struct acceptor *a, const struct accepted *accepted)
 	a->held_source = accepted->source;
 }
 
-/* False when the client was rejected. Where a proxy introduces it, it is asked for later. */
+/* False when the client was rejected. Behind a proxy its address is not known yet: see preread. */
 static bool is_admitted(struct acceptor *a, int fd, uint32_t *ret_source)
 {
 	struct sockaddr_storage ss = { 0 };

@@ -17,7 +17,7 @@
 #include "session/fd_reserve.h"
 #include "session/side.h"
 #include "state/peers.h"
-#include "worker/life.h"
+#include "worker/session_life.h"
 
 #define NS_PER_MS 1000000ull
 
@@ -99,7 +99,7 @@ static void work_on_handshakes(struct host *h)
 	}
 }
 
-/* As many as can have a buffer now; the others keep their place in the line. */
+/* As many as can have a buffer now; the others stay in order. */
 static void hand_out_buffers(struct host *h)
 {
 	unsigned buffers = ring_buffers_available(h->loop.ring);

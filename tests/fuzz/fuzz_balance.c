@@ -245,7 +245,7 @@ static void call_waiters(struct life *l)
 {
 	struct pool_waiter *w;
 
-	while (pool_has_call(l->pool) && (w = pool_call(l->pool, l->now_ms))) {
+	while (pool_may_serve_queue(l->pool) && (w = pool_serve_next(l->pool, l->now_ms))) {
 		CHECK(!w->node.is_waiting);
 		CHECK(w->node.deadline_ms > l->now_ms);
 		hold(l, w->backend);

@@ -71,7 +71,7 @@ static void check_answer(const struct world *w, unsigned block, enum limits_answ
 	bool is_full = w->config.sessions_max > 0 && w->by_source[block] >= w->config.sessions_max;
 	bool is_crowded = w->by_source[block] == 0 && sources_held(w) >= w->config.sources_max;
 
-	CHECK((answer == LIMITS_CROWDED) == is_crowded);
+	CHECK((answer == LIMITS_TABLE_FULL) == is_crowded);
 	CHECK((answer == LIMITS_SESSIONS) == (is_full && !is_crowded));
 	if (w->config.sessions.per_second == 0)
 		CHECK(answer != LIMITS_RATE);

@@ -10,7 +10,7 @@
 
 #include <poll.h>
 
-#define QUIET_LOOK_MS 250 /* as in session.c */
+#define PROBE_MS 250 /* as in deadline.c */
 #define MUCH (1 << 20)
 
 static const char *const transports[] = { "relay = copy", "relay = splice", "relay = auto" };
@@ -62,7 +62,7 @@ static void die(struct scene *sc)
 {
 	stage_reset(sc->st, sc->dying);
 	stage_run(sc->st);
-	stage_pass(sc->st, QUIET_LOOK_MS);
+	stage_pass(sc->st, PROBE_MS);
 }
 
 /* All that was said has come, and @end after it. */
@@ -124,7 +124,7 @@ static void play_with_the_error_taken(struct scene *sc)
 	stage_reset(sc->st, sc->dying);
 	assert_int_equal(sock_take_error(side->fd), ECONNRESET);
 	stage_run(sc->st);
-	stage_pass(sc->st, QUIET_LOOK_MS);
+	stage_pass(sc->st, PROBE_MS);
 	expect_last(sc, -ECONNRESET);
 }
 
@@ -223,7 +223,7 @@ static void play_flushing(struct scene *sc)
 		assert_true(fake_perform(recv));
 	assert_int_equal(lane->state, LANE_FLUSHING);
 	stage_reset(sc->st, sc->dying);
-	stage_pass(sc->st, QUIET_LOOK_MS);
+	stage_pass(sc->st, PROBE_MS);
 	assert_true(session_is_ending(sc->s));
 	expect_last(sc, 0);
 }
@@ -251,7 +251,7 @@ static void an_answer_before_the_reset_arrives_whoever_notices_first(void **stat
 		stage_close(st, c.backend);
 		fake_perform(is_send_first ? send : recv);
 		stage_run(st);
-		stage_pass(st, QUIET_LOOK_MS);
+		stage_pass(st, PROBE_MS);
 		stage_run_until(st, stage_sessions(st) == 0);
 		expect_text(c.client, "go away");
 		expect_reset(c.client);
@@ -303,7 +303,7 @@ static void a_unix_client_that_goes_on_speaking_sees_a_reset(void **state)
 	say_much(&sc);
 	stage_run(st);
 	stage_close(st, sc.dying);
-	stage_pass(st, QUIET_LOOK_MS);
+	stage_pass(st, PROBE_MS);
 	stage_run(st);
 	assert_true(session_is_ending(sc.s));
 	peer_send(sc.living, "more", 4);

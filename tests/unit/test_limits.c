@@ -154,7 +154,7 @@ static void a_crowd_is_called_a_crowd(void **state)
 	l = limits_create(&config, 1);
 	assert_int_equal(enter(l, "10.0.0.1:1", 0), LIMITS_FINE);
 	assert_int_equal(enter(l, "10.0.0.2:1", 0), LIMITS_FINE);
-	assert_int_equal(enter(l, "10.0.0.3:1", 0), LIMITS_CROWDED);
+	assert_int_equal(enter(l, "10.0.0.3:1", 0), LIMITS_TABLE_FULL);
 	assert_int_equal(enter(l, "10.0.0.2:1", 0), LIMITS_FINE);
 	limits_destroy(l);
 }

@@ -107,7 +107,7 @@ static void a_handshake_needs_no_buffer(void **state)
 	stage_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	assert_int_equal(c.s->waiter.ask.tried_n, 0);
-	assert_int_equal(stage_engine(st)->host.counters->starvations, 0);
+	assert_int_equal(stage_engine(st)->host.counters->buffer_waits, 0);
 	give_buffers(st, taken, n);
 	tls_stream_destroy(served.tls);
 }

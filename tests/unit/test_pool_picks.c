@@ -90,7 +90,7 @@ static void live(struct stage *st)
 		pool_tick(st->pool, i, &returned);
 		if (nth(st, i % 9)->sessions > 0)
 			pool_release(st->pool, nth(st, i % 9));
-		while (pool_has_call(st->pool) && pool_call(st->pool, i))
+		while (pool_may_serve_queue(st->pool) && pool_serve_next(st->pool, i))
 			;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(waiters); i++)

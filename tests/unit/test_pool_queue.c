@@ -17,7 +17,7 @@ static struct stage *stage_of_places(void **state, const char *weights, unsigned
 
 static struct pool_waiter *call(struct stage *st, uint64_t now_ms)
 {
-	return pool_has_call(st->pool) ? pool_call(st->pool, now_ms) : NULL;
+	return pool_may_serve_queue(st->pool) ? pool_serve_next(st->pool, now_ms) : NULL;
 }
 
 static void places_go_to_who_waited_longest(void **state)
@@ -31,11 +31,11 @@ static void places_go_to_who_waited_longest(void **state)
 	assert_null(call(st, 1));
 	for (int i = 0; i < 3; i++) {
 		pool_release(st->pool, w[i].backend);
-		assert_true(pool_has_call(st->pool));
+		assert_true(pool_may_serve_queue(st->pool));
 		assert_ptr_equal(call(st, 1), &w[i + 2]);
 		assert_ptr_equal(w[i + 2].backend, w[i].backend);
 		assert_null(call(st, 1));
-		assert_false(pool_has_call(st->pool));
+		assert_false(pool_may_serve_queue(st->pool));
 	}
 	pool_release(st->pool, w[3].backend);
 	pool_release(st->pool, w[4].backend);
@@ -138,7 +138,7 @@ static void all_that_makes_places_calls(void **state)
 		assert_int_equal(pool_pick_or_wait(st->pool, &w[i], 0),
 				 i ? POOL_WAITING : POOL_PICKED);
 	pool_tick(st->pool, 0, &returned);
-	assert_false(pool_has_call(st->pool));
+	assert_false(pool_may_serve_queue(st->pool));
 	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_READY);
 	assert_ptr_equal(call(st, 0), &w[1]);
 	assert_null(call(st, 0));
@@ -191,7 +191,7 @@ static void spread_word(struct stage *st)
 {
 	struct pool_waiter *w;
 
-	while (pool_has_call(st->pool) && (w = pool_call(st->pool, 1)))
+	while (pool_may_serve_queue(st->pool) && (w = pool_serve_next(st->pool, 1)))
 		house.is_called[w - waiters] = true;
 }
 

@@ -3,13 +3,13 @@
 
 #include "session/admission.h"
 #include "session/exit.h"
-#include "worker/life.h"
+#include "worker/session_life.h"
 
 #include <sys/ioctl.h>
 
-/* As in session.c. */
-#define QUIET_LOOK_MS 250
-#define QUIET_LOOK_MAX_MS 10000
+/* As in deadline.c. */
+#define PROBE_MS 250
+#define PROBE_MAX_MS 10000
 
 static void bytes_and_ends_go_both_ways(void **state)
 {
@@ -317,7 +317,7 @@ static void a_half_closed_session_has_a_timeout_of_its_own(void **state)
 	assert_int_equal(stage_sessions(st), 1);
 	turns_in(st, 19500);
 	assert_int_equal(stage_sessions(st), 1);
-	turns_in(st, 500 + QUIET_LOOK_MS);
+	turns_in(st, 500 + PROBE_MS);
 	assert_int_equal(stage_ended(st, CLOSE_HALF_CLOSED_IDLE), 1);
 	expect_end(c.client); /* which it had already: no reset */
 }
@@ -345,7 +345,7 @@ static void half_close_timeout_zero_leaves_the_idle_timeout(void **state)
 	stage_run(st);
 	turns_in(st, 59000);
 	assert_int_equal(stage_sessions(st), 1);
-	turns_in(st, 1000 + QUIET_LOOK_MS);
+	turns_in(st, 1000 + PROBE_MS);
 	assert_int_equal(stage_ended(st, CLOSE_IDLE) + stage_ended(st, CLOSE_HALF_CLOSED_IDLE), 1);
 }
 
@@ -362,7 +362,7 @@ static void a_death_that_no_op_was_told_of_is_found(void **state)
 	assert_true(fake_perform(&client_of(c.s)->send));
 	expect_text(c.client, "last words");
 	stage_reset(st, c.backend);
-	stage_pass(st, QUIET_LOOK_MS - 1);
+	stage_pass(st, PROBE_MS - 1);
 	expect_request(&backend_of(c.s)->cancel_recv, FAKE_NOTHING);
 	stage_pass(st, 1);
 	expect_request(&backend_of(c.s)->cancel_recv, FAKE_CANCEL);
@@ -381,7 +381,7 @@ static void bytes_before_an_untold_death_are_delivered(void **state)
 	peer_send(c.client, " second", 7);
 	stage_reset(st, c.client);
 	fake_perform(&backend_of(c.s)->send);
-	stage_pass(st, QUIET_LOOK_MS);
+	stage_pass(st, PROBE_MS);
 	stage_run_until(st, stage_sessions(st) == 0);
 	expect_text(c.backend, "first second");
 	expect_reset(c.backend);
@@ -399,7 +399,7 @@ static void a_side_that_ended_its_stream_may_still_die(void **state)
 	stage_reset(st, c.client);
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 1);
-	stage_pass(st, QUIET_LOOK_MS);
+	stage_pass(st, PROBE_MS);
 	stage_run(st);
 	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
 	expect_end(c.backend); /* the client's stream had ended cleanly */
@@ -416,7 +416,7 @@ static void a_half_closed_session_is_looked_at_seldom(void **state)
 	assert_in_range(turns_in(st, 60 * 1000), 6, 50);
 	assert_in_range(turns_in(st, 600 * 1000), 60, 300);
 	stage_reset(st, c.client);
-	turns_in(st, QUIET_LOOK_MAX_MS);
+	turns_in(st, PROBE_MAX_MS);
 	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
 }
 
@@ -446,7 +446,7 @@ static void who_moves_again_is_looked_at_soon(void **state)
 	stage_run(st);
 	expect_text(c.client, "x");
 	stage_reset(st, c.client);
-	turns_in(st, 2 * QUIET_LOOK_MS);
+	turns_in(st, 2 * PROBE_MS);
 	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
 }
 
@@ -491,7 +491,7 @@ static void what_came_before_a_reset_is_delivered_first(void **state)
 	assert_true(waiting > 0);
 	arrived += (uint64_t)waiting;
 	stage_reset(st, c.backend);
-	stage_pass(st, QUIET_LOOK_MS);
+	stage_pass(st, PROBE_MS);
 	assert_true(session_is_ending(c.s));
 	stage_run_until(st, stage_sessions(st) == 0);
 	assert_int_equal(stage_ended(st, CLOSE_BACKEND_RESET), 1);
@@ -506,7 +506,7 @@ static void who_does_not_read_has_some_time_and_no_more(void **state)
 	struct cast c = with_a_slow_client(st);
 
 	stage_reset(st, c.backend);
-	stage_pass(st, QUIET_LOOK_MS);
+	stage_pass(st, PROBE_MS);
 	for (int n = 0; n < 299; n++)
 		stage_pass(st, 10);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "worker/life.h"
+#include "worker/session_life.h"
 
 #include <sys/socket.h>
 
@@ -12,10 +12,10 @@
 #include "relay/lane.h"
 #include "relay/relay.h"
 #include "relay/splice.h"
-#include "relay/watch.h"
+#include "relay/cancel_watch.h"
 #include "session/admission.h"
 #include "session/conn_info.h"
-#include "session/early.h"
+#include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/side.h"
 #include "worker/session_log.h"
@@ -108,7 +108,7 @@ static void count_end_of(const struct session *s)
 
 static void release_protocol(struct session *s)
 {
-	watch_finish(s);
+	cancel_watch_finish(s);
 	if (s->protocol)
 		slab_put(&s->host->states, s->protocol);
 	s->protocol = NULL;

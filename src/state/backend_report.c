@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "state/report.h"
+#include "state/backend_report.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ static atomic_uint_fast64_t *away_since(struct backend *backend, enum health_cha
 	return is_ejection ? &backend->ejected_since_ms : &backend->down_since_ms;
 }
 
-static void log_failure(struct log_line *line, const struct report *report)
+static void log_failure(struct log_line *line, const struct backend_report *report)
 {
 	if (report->err == 0)
 		return;
@@ -25,7 +25,7 @@ static void log_failure(struct log_line *line, const struct report *report)
 }
 
 static void log_why(struct log_line *line, const struct backend *backend,
-		    const struct report *report)
+		    const struct backend_report *report)
 {
 	unsigned connects = atomic_load(&backend->blamed_connects);
 
@@ -55,7 +55,8 @@ static bool is_return(enum health_change change)
 	return change == HEALTH_WENT_UP || change == HEALTH_RETURNED;
 }
 
-void report_change(struct pool *pool, struct backend *backend, const struct report *report)
+void backend_report_change(struct pool *pool, struct backend *backend,
+			   const struct backend_report *report)
 {
 	atomic_uint_fast64_t *went = away_since(backend, report->change);
 	uint64_t went_ms = atomic_load(went);

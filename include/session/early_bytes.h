@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef SESSION_EARLY_H
-#define SESSION_EARLY_H
+#ifndef SESSION_EARLY_BYTES_H
+#define SESSION_EARLY_BYTES_H
 
 /*
  * What a client has said before its session relays: in session.early, until

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "relay/watch.h"
+#include "relay/cancel_watch.h"
 
 #include "base/check.h"
 #include "protocol/registry.h"
 #include "session/host.h"
 #include "state/cancel_keys.h"
 
-static void watch_remember(struct session *s, uint64_t hash)
+static void cancel_watch_remember(struct session *s, uint64_t hash)
 {
 	s->protocol->cancel_hash = hash;
 	if (hash != 0)
 		cancel_keys_remember(s->host->runtime->cancel_keys, hash, s->pool, s->backend);
 }
 
-uint64_t watch_client_hash(const struct session *s)
+uint64_t cancel_watch_client_hash(const struct session *s)
 {
 	struct addr client;
 
@@ -21,7 +21,7 @@ uint64_t watch_client_hash(const struct session *s)
 	return cancel_keys_hash_client(s->host->runtime->cancel_keys, &client, s->listener->slot);
 }
 
-void watch_start(struct session *s)
+void cancel_watch_start(struct session *s)
 {
 	const struct protocol_state *state = s->protocol;
 
@@ -29,18 +29,18 @@ void watch_start(struct session *s)
 		return;
 	CHECK(!state->watch);
 	if (protocol_hides_keys(s->config) && (state->asked_for_tls || state->has_direct_tls))
-		watch_remember(s, watch_client_hash(s));
+		cancel_watch_remember(s, cancel_watch_client_hash(s));
 	else
 		s->protocol->watch = slab_get(&s->host->watches);
 }
 
-static void watch_stop(struct session *s)
+static void cancel_watch_stop(struct session *s)
 {
 	slab_put(&s->host->watches, s->protocol->watch);
 	s->protocol->watch = NULL;
 }
 
-void watch_look(struct session *s, const struct buf *buf)
+void cancel_watch_look(struct session *s, const struct buf *buf)
 {
 	const uint8_t *bytes = (const uint8_t *)buf->bytes + buf->start;
 	struct pgsql_watch *watch = s->protocol->watch;
@@ -48,18 +48,19 @@ void watch_look(struct session *s, const struct buf *buf)
 	if (s->listener->protocol->watch(watch, bytes, buf_filled(buf)) == PARSE_MORE)
 		return;
 	if (watch->has_key)
-		watch_remember(s, cancel_keys_hash(s->host->runtime->cancel_keys, &watch->key));
-	watch_stop(s);
+		cancel_watch_remember(s,
+				      cancel_keys_hash(s->host->runtime->cancel_keys, &watch->key));
+	cancel_watch_stop(s);
 }
 
-void watch_finish(struct session *s)
+void cancel_watch_finish(struct session *s)
 {
 	const struct protocol_state *state = s->protocol;
 
 	if (!state)
 		return;
 	if (state->watch)
-		watch_stop(s);
+		cancel_watch_stop(s);
 	if (state->cancel_hash != 0 && !state->is_cancel)
 		cancel_keys_forget(s->host->runtime->cancel_keys, state->cancel_hash, s->backend);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef APP_REFUSAL_H
-#define APP_REFUSAL_H
+#ifndef APP_NO_IO_URING_H
+#define APP_NO_IO_URING_H
 
 #include "base/def.h"
 
@@ -9,6 +9,6 @@
  * helps. Returns the exit status: EX_UNAVAILABLE, or EXIT_FAILURE for want of
  * memory or descriptors, as then another try may succeed.
  */
-MUST_CHECK int refusal_explain(int err);
+MUST_CHECK int no_io_uring_explain(int err);
 
 #endif

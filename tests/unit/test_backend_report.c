@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit/runtime_stage.h"
 
-#include "state/report.h"
+#include "state/backend_report.h"
 
-static const char *told(struct stage *st, const struct report *report)
+static const char *told(struct stage *st, const struct backend_report *report)
 {
 	(void)stage_log(st);
-	report_change(st->runtime->pools[0], stage_backend(st, 0), report);
+	backend_report_change(st->runtime->pools[0], stage_backend(st, 0), report);
 	return stage_log(st);
 }
 
 static void every_change_says_why_and_for_how_long(void **state)
 {
 	static const struct {
-		struct report report;
+		struct backend_report report;
 		const char *words;
 	} rows[] = {
 		{ { HEALTH_WENT_DOWN, -ECONNREFUSED, NULL, 3, 1000 },
@@ -45,7 +45,7 @@ static void every_change_says_why_and_for_how_long(void **state)
 
 static void a_share_of_failures_is_told_with_its_whole(void **state)
 {
-	const struct report report = { HEALTH_EJECTED, -ECONNREFUSED, NULL, 0, 1000 };
+	const struct backend_report report = { HEALTH_EJECTED, -ECONNREFUSED, NULL, 0, 1000 };
 	struct stage *st = stage_of(state, NULL);
 
 	atomic_store(&stage_backend(st, 0)->blamed_failures, 12);
@@ -56,7 +56,7 @@ static void a_share_of_failures_is_told_with_its_whole(void **state)
 /* It was down from the start: nobody knows for how long. */
 static void who_was_never_up_comes_back_from_nowhere(void **state)
 {
-	const struct report report = { HEALTH_WENT_UP, 0, NULL, 1, 1000 };
+	const struct backend_report report = { HEALTH_WENT_UP, 0, NULL, 1, 1000 };
 	const char *log = told(stage_of(state, NULL), &report);
 
 	assert_non_null(strstr(log, "change=up"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "app/refusal.h"
+#include "app/no_io_uring.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -50,7 +50,7 @@ static const char *cause_of(int err)
 	return "see io_uring_setup(2)";
 }
 
-int refusal_explain(int err)
+int no_io_uring_explain(int err)
 {
 	bool may_pass = err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EAGAIN;
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "session/early.h"
+#include "session/early_bytes.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "net/sock.h"
 
-/* What is said before a session relays, if it is no more: the messages of a handshake. */
-#define WORDS_BYTES 4096
+/* Room for what is sent before a session relays: the messages of a handshake. */
+#define EARLY_MESSAGE_BYTES 4096
 
 uint32_t early_room(const struct session *s, uint32_t max)
 {
@@ -101,5 +101,6 @@ struct buf *early_buffer(struct session *s, size_t n)
 
 	if (s->phase == SESSION_RELAYING)
 		return buf_get_or_piece(pool, &pool->spare);
-	return buf_piece(pool, early_share(s), (uint32_t)MIN(MAX(n, WORDS_BYTES), BUF_BYTES));
+	return buf_piece(pool, early_share(s),
+			 (uint32_t)MIN(MAX(n, EARLY_MESSAGE_BYTES), BUF_BYTES));
 }

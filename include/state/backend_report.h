@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef STATE_REPORT_H
-#define STATE_REPORT_H
+#ifndef STATE_BACKEND_REPORT_H
+#define STATE_BACKEND_REPORT_H
 
 /* What is told of a backend when its state changes: that, why, and for how long it was away. */
 
@@ -9,7 +9,7 @@
 #include "balance/pool.h"
 #include "base/def.h"
 
-struct report {
+struct backend_report {
 	enum health_change change;
 	int err;            /* the last failure, a negative errno; 0: it was none */
 	const char *detail; /* what more is known of that, or NULL */
@@ -21,6 +21,7 @@ struct report {
  * Says so in the log, once for all workers. Its checks' changes come from one
  * thread, that of its ejections from any.
  */
-void report_change(struct pool *pool, struct backend *backend, const struct report *report);
+void backend_report_change(struct pool *pool, struct backend *backend,
+			   const struct backend_report *report);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* REAL_RING: none is needed. What the sysctl says is the test's own: fopen(3). */
-#include "app/refusal.h"
+#include "app/no_io_uring.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -38,7 +38,7 @@ static const char *explain(int err, const char *sysctl_says)
 
 	sysctl = sysctl_says;
 	log_configure(LOG_INFO, LOG_LOGFMT, log);
-	explained_status = refusal_explain(err);
+	explained_status = no_io_uring_explain(err);
 	log_configure(LOG_INFO, LOG_LOGFMT, STDERR_FILENO);
 	n = pread(log, said, sizeof(said) - 1, 0);
 	said[n > 0 ? n : 0] = '\0';

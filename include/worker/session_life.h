@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef WORKER_LIFE_H
-#define WORKER_LIFE_H
+#ifndef WORKER_SESSION_LIFE_H
+#define WORKER_SESSION_LIFE_H
 
 /*
  * A session from its first to its last moment. In between its phases have it,
