@@ -22,6 +22,7 @@
 #include "base/def.h"
 #include "config/diag.h"
 #include "config/config_file.h"
+#include "config/expand.h"
 
 struct reader {
 	const struct config_file *file;
@@ -30,7 +31,9 @@ struct reader {
 	bool is_head;       /* it is the head of a section */
 	bool has_lost_head; /* since it was cleared a head could not be read, and was reported */
 	char text[CONFIG_LINE_BYTES_MAX + 1]; /* it, without comment and blanks around it */
-	char *value; /* within text: of the pair, or between the brackets */
+	char *value;                          /* of the pair, or between the brackets */
+	bool is_value_bad;                    /* it could not be read, and that was reported */
+	struct expanded expanded;             /* the pair's value */
 	struct config_location key_location;
 	struct config_location value_location;
 };

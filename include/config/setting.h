@@ -12,11 +12,13 @@
 #include "base/def.h"
 #include "config/diag.h"
 #include "config/directive_type.h"
+#include "config/expand.h"
 
 struct setting {
 	const struct directive *directive;
-	const char *title; /* "[pool pg] balance" */
-	const char *text;  /* the value, without blanks around it */
+	const char *title;        /* "[pool pg] balance" */
+	const char *text;         /* the value, without blanks around it */
+	const expand_mark *marks; /* of each of its bytes and of its end; NULL: it is a default */
 	struct config_location location;
 	struct diag *diag;
 };
@@ -34,6 +36,9 @@ void setting_default(const struct directive *d, void *to, struct diag *diag);
 
 /* Is s->text fit to be a name? Keeps it, or reports that it is not and returns false. */
 MUST_CHECK bool setting_name(const struct setting *s, char ret_name[CONFIG_NAME_BYTES]);
+
+/* The part of @s from byte @at on, @bytes long and written as @text: a setting that points at it. */
+struct setting setting_part(const struct setting *s, size_t at, const char *text, size_t bytes);
 
 /*
  * Room for one more at the end of @array, which has @n of @bytes each and may

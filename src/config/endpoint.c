@@ -152,7 +152,7 @@ static void print_bind(const struct directive *d, const void *section, size_t in
 	char text[SPEC_TEXT_BYTES], mode[TEXT_NUMBER_BYTES];
 
 	(void)d;
-	fputs(spec_format(&bind->spec, text), to);
+	expand_print(spec_format(&bind->spec, text), to);
 	if (bind->is_free)
 		fputs(" freebind", to);
 	if (bind->access.mode != 0)
@@ -331,7 +331,8 @@ static void print_backend_value(const struct directive *d, const void *section, 
 	char text[SPEC_TEXT_BYTES];
 
 	(void)d;
-	fprintf(to, "%s %s", b->name, spec_format(&b->spec, text));
+	fprintf(to, "%s ", b->name);
+	expand_print(spec_format(&b->spec, text), to);
 	tokens_print_options(backend_options, ARRAY_LEN(backend_options), b, to);
 }
 

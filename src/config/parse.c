@@ -258,6 +258,7 @@ static void set_value(struct parser *p, const struct directive *d)
 	const struct setting s = { .directive = d,
 				   .title = title,
 				   .text = p->reader.value,
+				   .marks = p->reader.expanded.marks,
 				   .location = p->reader.value_location,
 				   .diag = p->diag };
 
@@ -269,6 +270,8 @@ static void set_value(struct parser *p, const struct directive *d)
 	}
 	if (set_at->line == 0)
 		*set_at = s.location;
+	if (p->reader.is_value_bad)
+		return;
 	if (s.text[0] == '\0')
 		setting_error(&s, NULL, "no value");
 	else

@@ -50,11 +50,17 @@ static void trim(struct line *line)
 		line->end--;
 }
 
-/* A comment begins with ';' or '#', at the beginning of the line or after a blank. */
+/* A comment begins with ";" or "#", first in the line or after a blank, but not within quotes. */
 static void cut_comment(struct line *line)
 {
 	for (const char *c = line->at; c < line->end; c++) {
-		if ((*c == ';' || *c == '#') && (c == line->at || is_blank_byte(c[-1])))
+		const char *close = NULL;
+
+		if (c > line->at && expand_is_open(line->at, c))
+			close = expand_find_close(c, line->end);
+		if (close)
+			c = close;
+		else if ((*c == ';' || *c == '#') && (c == line->at || is_blank_byte(c[-1])))
 			line->end = c;
 	}
 }
@@ -268,6 +274,9 @@ static bool read_pair(struct reader *r, const struct line *line)
 	}
 	r->key_location = line_location(r, line, key.at, key.end);
 	keep_value(r, line, equals + 1, line->end);
+	r->is_value_bad = !expand_value(r->value, r->value_location.width, &r->value_location,
+					r->diag, &r->expanded);
+	r->value = r->expanded.text;
 	return true;
 }
 

@@ -35,7 +35,7 @@ static void set_text(const struct setting *s, void *section)
 static void print_text(const struct directive *d, const void *section, size_t index, FILE *to)
 {
 	(void)index;
-	fputs(*text_field(d, section), to);
+	expand_print(*text_field(d, section), to);
 }
 
 static bool has_text(const struct directive *d, const void *section)
@@ -112,7 +112,11 @@ static void print_certificate(const struct directive *d, const void *section, si
 	const struct certificate_config *c = &listener->certificates[index];
 
 	(void)d;
-	fprintf(to, "%s%s%s", c->chain, c->key ? " key=" : "", c->key ? c->key : "");
+	expand_print(c->chain, to);
+	if (!c->key)
+		return;
+	fputs(" key=", to);
+	expand_print(c->key, to);
 }
 
 static size_t count_certificates(const void *section)

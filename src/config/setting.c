@@ -104,6 +104,24 @@ bool setting_name(const struct setting *s, char ret_name[CONFIG_NAME_BYTES])
 	return true;
 }
 
+struct setting setting_part(const struct setting *s, size_t at, const char *text, size_t bytes)
+{
+	const expand_mark *marks = s->marks;
+	struct setting part = *s;
+	size_t end = at + bytes;
+
+	part.text = text;
+	if (!marks)
+		return part;
+	while (end > at && (marks[end] & EXPAND_OFFSET) == (marks[at] & EXPAND_OFFSET) &&
+	       s->text[end] != '\0')
+		end++; /* it ends within a variable: all of that is shown */
+	part.marks = marks + at;
+	part.location.column += (marks[at] & EXPAND_OFFSET) - (marks[0] & EXPAND_OFFSET);
+	part.location.width = (marks[end] & EXPAND_OFFSET) - (marks[at] & EXPAND_OFFSET);
+	return part;
+}
+
 void *setting_grow(struct diag *diag, void *array, size_t n, size_t bytes)
 {
 	const bool is_full = (n & (n - 1)) == 0; /* at 0, 1, 2, 4, 8 ... */

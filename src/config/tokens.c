@@ -11,6 +11,12 @@
 #define KEY_BYTES 64
 #define SUGGESTION_BYTES 128
 
+/* A blank that is not within quotes. */
+static bool is_gap(const struct setting *s, size_t at)
+{
+	return strchr(BLANKS, s->text[at]) && !(s->marks && s->marks[at] & EXPAND_QUOTED);
+}
+
 bool tokens_split(const struct setting *s, struct tokens *ret_tokens)
 {
 	struct tokens *w = ret_tokens;
@@ -26,24 +32,24 @@ bool tokens_split(const struct setting *s, struct tokens *ret_tokens)
 			return false;
 		}
 		w->at[w->n++] = at;
-		at += strcspn(w->text + at, BLANKS);
+		while (at < bytes && !is_gap(s, at))
+			at++;
 		if (at == bytes)
 			break;
-		w->text[at++] = '\0';
-		at += strspn(w->text + at, BLANKS);
+		do
+			w->text[at++] = '\0';
+		while (at < bytes && is_gap(s, at));
 	}
 	return true;
 }
 
 struct setting tokens_setting(const struct tokens *tokens, size_t i)
 {
-	struct setting s = *tokens->whole;
+	const char *text;
 
 	CHECK(i < tokens->n);
-	s.text = tokens->text + tokens->at[i];
-	s.location.column += (unsigned)tokens->at[i];
-	s.location.width = (unsigned)strlen(s.text);
-	return s;
+	text = tokens->text + tokens->at[i];
+	return setting_part(tokens->whole, tokens->at[i], text, strlen(text));
 }
 
 /* Several of something on one line: a path may have a comma in it, an address may not. */
@@ -211,15 +217,13 @@ static void set_option(const struct setting *word, const struct directive *optio
 	struct setting s = *word;
 	char title[TITLE_BYTES];
 
+	s.text = option->bare_value;
+	if (word->text[key_bytes] != '\0')
+		s = setting_part(word, key_bytes + 1, word->text + key_bytes + 1,
+				 strlen(word->text + key_bytes + 1));
 	snprintf(title, sizeof(title), "%s: %s", word->title, option->key);
 	s.title = title;
 	s.directive = option;
-	s.text = option->bare_value;
-	if (word->text[key_bytes] != '\0') {
-		s.text = word->text + key_bytes + 1;
-		s.location.column += (unsigned)key_bytes + 1;
-		s.location.width = (unsigned)strlen(s.text);
-	}
 	option->type->set(&s, to);
 }
 

@@ -72,7 +72,6 @@ static const struct {
 	  "'5m'?" },
 	{ LISTENER, "idle_timeout = 1h30m", "did you mean '90m'?" },
 	{ LISTENER, "idle_timeout = never", "did you mean '0'?" },
-	{ LISTENER, "idle_timeout = \"5s\"", "did you mean '5s'?" },
 	{ LISTENER, "idle_timeout = 5s;", "did you mean '5s'?" },
 	{ LISTENER, "idle_timeout == 5s", "did you mean '5s'?" },
 	{ LISTENER, "keepalive_idle = 1.5s",
