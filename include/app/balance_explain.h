@@ -4,7 +4,7 @@
 
 /*
  * What decides where no key does, in words: for ringmain --route. All
- * backends are taken to be well.
+ * backends are taken to be healthy.
  */
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 /*
  * Which backend does a client get, and why, as far as the configuration
  * decides it: for ringmain --route and --digest. All backends are taken to
- * be well and without sessions. Where no key decides, what does is told in
+ * be healthy and without sessions. Where no key decides, what does is told in
  * words.
  */
 

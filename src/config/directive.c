@@ -279,7 +279,7 @@ const struct directive directives[] = {
 	{ IN_POOL(tls), .key = "tls", .type = &type_flag, .fallback = "no",
 	  .help = "Speak TLS to the backends" },
 	{ IN_POOL(tls_verify), .key = "tls_verify", .type = &type_flag, .fallback = "yes",
-	  .help = "no: believe whoever answers; for tests" },
+	  .help = "no: trust whoever answers; for tests" },
 	{ IN_POOL(tls_ca), .key = "tls_ca", .type = &type_file,
 	  .help = "PEM, whose certificates theirs must come from; without: the system's" },
 	{ IN_POOL(tls_crl), .key = "tls_crl", .type = &type_file,

@@ -21,7 +21,7 @@ static bool prepare_trust(struct tls_client *c, const struct tls_client_config *
 {
 	if (config->insecure) {
 		tls_problem_add(problems, TLS_WARNING, "verify", NULL,
-				"is off: whoever answers in the backend's place is believed");
+				"is off: whoever answers in the backend's place is trusted");
 		wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_NONE, NULL);
 		return true;
 	}

@@ -178,7 +178,7 @@ POOLS = {
              "9:12: error: [pool out] tls_alpn: an id has 1 to 254 characters"),
     "not verified": (["tls_verify = no"],
                      "8:14: warning: [pool out] tls_verify: is off: whoever answers in the "
-                     "backend's place is believed"),
+                     "backend's place is trusted"),
 }
 
 

@@ -306,7 +306,7 @@ static void a_client_that_does_not_verify_is_warned_of(void **state)
 	assert_int_equal(tls_client_create(&config, &problems, &client), 0);
 	assert_int_equal(problems.warnings_n, 1);
 	assert_string_equal(problems.at[0].text,
-			    "is off: whoever answers in the backend's place is believed");
+			    "is off: whoever answers in the backend's place is trusted");
 	tls_client_unref(client);
 	tls_problems_finish(&problems);
 }
