@@ -43,7 +43,7 @@ lib_src    := $(filter-out $(main_src),$(wildcard src/*/*.c))
 tls_src    := $(wildcard src/tls/*.c)
 fake_src   := $(wildcard tests/fake/*.c)
 unit_src   := $(wildcard tests/unit/test_*.c)
-lives_src  := $(wildcard tests/lives/*.c)
+simulation_src  := $(wildcard tests/simulation/*.c)
 fuzz_src   := $(wildcard tests/fuzz/fuzz_*.c)
 load_src   := $(wildcard tests/load/*.c)
 load_kit   := $(wildcard tests/load/kit/*.c)
@@ -175,7 +175,7 @@ build/wolfssl.prefix: scripts/build-wolfssl.sh FORCE
 	if test "$$prefix" != "$$(cat $@ 2>&-)"; then echo "$$prefix" >$@; fi
 
 -include $(patsubst %.c,$(out)/%.d,$(main_src) $(lib_src) $(fake_src) $(unit_src) \
-	 $(lives_src) $(fuzz_src) \
+	 $(simulation_src) $(fuzz_src) \
 	 $(load_src) $(load_kit) tests/fuzz/replay.c)
 
 # ---- tests ------------------------------------------------------------------
@@ -198,7 +198,7 @@ unit: ## unit tests (T=name runs one)
 units: $(if $(T),$(call prog,$(filter %/test_$(T).c,$(unit_src))),$(call prog,$(unit_src)))
 	@scripts/run-units.sh $^
 
-$(call prog,tests/unit/test_lives.c): $(call obj,$(lives_src))
+$(call prog,tests/unit/test_simulation.c): $(call obj,$(simulation_src))
 $(call prog,$(unit_src)): $(out)/tests/unit/%: $(out)/tests/unit/%.o $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(link) -o $@ $< $(filter %.o,$(filter-out $<,$^)) $(lib) $(mocka_libs) $(libs)
@@ -207,9 +207,9 @@ $(call prog,$(unit_src)): $(out)/tests/unit/%: $(out)/tests/unit/%.o $(lib)
 system: ## system tests with real servers (T=expression as for pytest -k, JOBS=n at a time)
 	@$(MAKE) program load
 	@$(pytest) $(side_by_side) $(if $(T),-k "$(T)")
-soak: ## 20000 random lives, and the system tests that take minutes
+soak: ## 20000 random simulations, and the system tests that take minutes
 	@$(MAKE) program load
-	@LIVES=20000 UNIT_TIMEOUT_S=3600 $(MAKE) unit T=lives
+	@RUNS=20000 UNIT_TIMEOUT_S=3600 $(MAKE) unit T=simulation
 	@$(pytest) -m soak $(if $(T),-k "$(T)")
 pytest = RINGMAIN=$${RINGMAIN:-$(binary)} $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/system
 # They wait more than they compute: two for each processor side by side, if xdist is there.

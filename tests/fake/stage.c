@@ -386,9 +386,9 @@ uint64_t stage_ended(const struct stage *st, enum close_reason why)
 	return n;
 }
 
-struct cast stage_dialing(struct stage *st)
+struct pair stage_dialing(struct stage *st)
 {
-	struct cast c = { .client = stage_client(st), .backend = -1 };
+	struct pair c = { .client = stage_client(st), .backend = -1 };
 	struct io_op *accept = &stage_engine(st)->acceptors[0].accept;
 	uint64_t begun = stage_engine(st)->host.sessions_begun;
 
@@ -398,9 +398,9 @@ struct cast stage_dialing(struct stage *st)
 	return c;
 }
 
-struct cast stage_relaying(struct stage *st)
+struct pair stage_relaying(struct stage *st)
 {
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 	struct io_op *connect = &c.s->sides[SIDE_BACKEND].send;
 
 	CHECK(fake_request_of(connect).kind == FAKE_CONNECT);

@@ -58,8 +58,8 @@ struct stage {
 	unsigned peers_n;
 };
 
-/* A session and the other ends of its sockets. */
-struct cast {
+/* A session and the other ends of its two sockets. */
+struct pair {
 	struct session *s;
 	int client, backend;
 };
@@ -102,9 +102,9 @@ int stage_accept_at(struct stage *st, unsigned backend);
 void stage_stop_server(struct stage *st, unsigned backend);
 
 /* Nothing but the accept has happened: the session dials. backend is -1. */
-struct cast stage_dialing(struct stage *st);
+struct pair stage_dialing(struct stage *st);
 /* The session relays; nothing was sent yet. */
-struct cast stage_relaying(struct stage *st);
+struct pair stage_relaying(struct stage *st);
 
 /* The one that began last and is not over, of any worker; or NULL. */
 struct session *stage_newest(struct stage *st);

@@ -8,7 +8,7 @@
  *	static void an_end_of_stream_goes_on(void **state)
  *	{
  *		struct stage *st = stage_of(state, "relay = copy");
- *		struct cast c = stage_relaying(st);
+ *		struct pair c = stage_relaying(st);
  *
  *		shutdown(c.client, SHUT_WR);
  *		stage_run(st);

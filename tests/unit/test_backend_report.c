@@ -71,7 +71,7 @@ static void sessions_that_fail_are_counted(void **state)
 						.pool_keys = "balance = first\neject_after = 3" });
 
 	for (int n = 0; n < 3; n++) {
-		struct cast c = stage_dialing(st);
+		struct pair c = stage_dialing(st);
 
 		fake_complete(&backend_of(c.s)->send, -ECONNREFUSED, 0);
 		stage_run(st);

@@ -29,9 +29,9 @@ static struct stage *passing_through(void **state, unsigned backends, const char
 }
 
 /* A session whose bytes nobody can read, on this backend. */
-static struct cast secret(struct stage *st, unsigned backend)
+static struct pair secret(struct stage *st, unsigned backend)
 {
-	struct cast c = { .client = stage_client(st) };
+	struct pair c = { .client = stage_client(st) };
 
 	peer_send(c.client, SSL_REQUEST, SSL_REQUEST_BYTES);
 	stage_run(st);
@@ -75,7 +75,7 @@ static void expect_nobody(struct stage *st, unsigned backend)
 	assert_int_equal(stage_accept_at(st, backend), -1);
 }
 
-static void end_session(struct stage *st, struct cast *c)
+static void end_session(struct stage *st, struct pair *c)
 {
 	unsigned before = stage_sessions(st);
 
@@ -124,7 +124,7 @@ static void each_hears_whose_request_it_is(void **state)
 	int client;
 
 	for (unsigned n = 0; n < 2; n++) {
-		struct cast c = { .client = stage_client(st) };
+		struct pair c = { .client = stage_client(st) };
 
 		peer_send(c.client, SSL_REQUEST, SSL_REQUEST_BYTES);
 		stage_run(st);
@@ -153,7 +153,7 @@ static void each_hears_whose_request_it_is(void **state)
 static void who_has_no_sessions_any_more_asks_one(void **state)
 {
 	struct stage *st = passing_through(state, 2, "");
-	struct cast a = secret(st, 0), b;
+	struct pair a = secret(st, 0), b;
 	int client, fd;
 
 	b = secret(st, 1);
@@ -192,9 +192,9 @@ static struct stage *in_clear(void **state, unsigned backends, const char *pool_
 }
 
 /* A session on this backend, which gave it the key that requests name. */
-static struct cast logged_in(struct stage *st, unsigned backend)
+static struct pair logged_in(struct stage *st, unsigned backend)
 {
-	struct cast c = { .client = stage_client(st) };
+	struct pair c = { .client = stage_client(st) };
 
 	peer_send(c.client, STARTUP, STARTUP_BYTES);
 	stage_run(st);

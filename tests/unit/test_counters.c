@@ -37,7 +37,7 @@ static void expect_words(const char *line, const char *pairs)
 		fail_msg("'%s' is not in '%s'", pairs, line);
 }
 
-static void end_cleanly(struct stage *st, struct cast *c)
+static void end_cleanly(struct stage *st, struct pair *c)
 {
 	shutdown(c->client, SHUT_WR);
 	stage_run(st);
@@ -50,7 +50,7 @@ static void end_cleanly(struct stage *st, struct cast *c)
 static void a_session_is_counted_when_it_begins_and_when_it_ends(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast a = stage_relaying(st), b = stage_relaying(st);
+	struct pair a = stage_relaying(st), b = stage_relaying(st);
 
 	expect_words(line_of(logged(st), "counters", ""),
 		     "begun=2 ended=0 open=2 bytes_up=0 bytes_down=0");
@@ -66,7 +66,7 @@ static void a_session_is_counted_when_it_begins_and_when_it_ends(void **state)
 static void bytes_are_counted_as_they_move(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.client, "question", 8);
 	peer_send(c.backend, "the answer", 10);
@@ -85,7 +85,7 @@ static void our_own_header_is_not_a_clients_byte(void **state)
 {
 	struct stage *st =
 		stage_with(state, &(struct stage_options){ .pool_keys = "send_proxy = v1" });
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	char seen[128];
 
 	peer_send(c.client, "hello", 5);
@@ -115,7 +115,7 @@ static void workers_count_for_themselves_and_are_added_up(void **state)
 static void who_waits_for_a_buffer_that_there_is_not_is_counted(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 40 });
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	struct buf *taken[40];
 
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);

@@ -51,7 +51,7 @@ static void let_time_out(struct stage *st, uint64_t ms)
 static void a_backend_that_refuses_is_followed_by_another(void **state)
 {
 	struct stage *st = in_order(state, 3, "");
-	struct cast c;
+	struct pair c;
 
 	stage_stop_server(st, 0);
 	stage_stop_server(st, 1);
@@ -74,7 +74,7 @@ static void a_backend_that_refuses_is_followed_by_another(void **state)
 static void each_backend_is_tried_once(void **state)
 {
 	struct stage *st = in_order(state, 3, "");
-	struct cast c;
+	struct pair c;
 
 	for (unsigned n = 0; n < 3; n++)
 		stage_stop_server(st, n);
@@ -107,7 +107,7 @@ static void a_success_ends_a_row_of_failures(void **state)
 	struct backend *b0 = stage_backend(st, 0);
 
 	for (unsigned n = 1; n <= 3; n++) {
-		struct cast c = stage_dialing(st);
+		struct pair c = stage_dialing(st);
 
 		fake_complete(connect_of(c.s), -ECONNREFUSED, 0);
 		assert_int_equal(atomic_load(&b0->failures_in_row), n);
@@ -122,7 +122,7 @@ static void a_success_ends_a_row_of_failures(void **state)
 static void a_silent_backend_is_given_up_in_time(void **state)
 {
 	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	stage_pass(st, 299);
 	expect_request(&backend_of(c.s)->cancel_send, FAKE_NOTHING);
@@ -140,7 +140,7 @@ static void a_silent_backend_is_given_up_in_time(void **state)
 static void the_next_waits_for_the_last_completion_of_the_one_before(void **state)
 {
 	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 	int fd = backend_of(c.s)->fd;
 
 	stage_pass(st, 300);
@@ -155,7 +155,7 @@ static void the_next_waits_for_the_last_completion_of_the_one_before(void **stat
 static void a_connect_that_succeeds_too_late_is_dropped(void **state)
 {
 	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	peer_send(c.client, "early", 5);
 	stage_pass(st, 300);
@@ -170,7 +170,7 @@ static void a_connect_that_succeeds_too_late_is_dropped(void **state)
 static void all_tries_together_have_a_limit(void **state)
 {
 	struct stage *st = in_order(state, 4, "connect_timeout = 1s\nconnect_total = 2500ms");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	let_time_out(st, 1000);
 	expect_dialing(c.s, 1);
@@ -192,7 +192,7 @@ static void what_we_lack_is_not_held_against_the_backend(void **state)
 
 	for (size_t n = 0; n < ARRAY_LEN(errors); n++) {
 		struct stage *st = in_order(state, 2, "");
-		struct cast c = stage_dialing(st);
+		struct pair c = stage_dialing(st);
 
 		fake_complete(connect_of(c.s), errors[n], 0);
 		expect_dialing(c.s, 1);
@@ -221,7 +221,7 @@ static void expect_origin(struct session *s, const char *host)
 static void where_one_address_has_no_port_left_another_has(void **state)
 {
 	struct stage *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3 ::1 127.0.0.4");
-	struct cast c = stage_dialing(st), other = stage_dialing(st);
+	struct pair c = stage_dialing(st), other = stage_dialing(st);
 
 	expect_origin(c.s, "127.0.0.2:");
 	expect_origin(other.s, "127.0.0.3:");
@@ -240,7 +240,7 @@ static void where_one_address_has_no_port_left_another_has(void **state)
 static void where_no_address_has_a_port_left_another_backend_is_tried(void **state)
 {
 	struct stage *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	for (unsigned n = 0; n < 2; n++) {
 		expect_dialing(c.s, 0);
@@ -258,7 +258,7 @@ static void where_no_address_has_a_port_left_another_backend_is_tried(void **sta
 static void a_refusal_is_no_reason_for_another_address(void **state)
 {
 	struct stage *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	fake_complete(connect_of(c.s), -ECONNREFUSED, 0);
 	expect_dialing(c.s, 1);
@@ -270,7 +270,7 @@ static void a_connection_with_itself_is_a_refusal(void **state)
 {
 	struct stage *st = in_order(state, 2, "");
 	const struct addr *addr;
-	struct cast c;
+	struct pair c;
 
 	stage_stop_server(st, 0);
 	c = stage_dialing(st);
@@ -299,7 +299,7 @@ static void the_last_failure_names_the_reason(void **state)
 
 	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
 		struct stage *st = in_order(state, 1, "");
-		struct cast c = stage_dialing(st);
+		struct pair c = stage_dialing(st);
 
 		fake_complete(connect_of(c.s), rows[n].err, 0);
 		stage_run(st);
@@ -332,7 +332,7 @@ static struct stage *full_at_one(void **state, const char *pool_keys)
 static void when_all_are_full_the_client_is_told_so(void **state)
 {
 	struct stage *st = full_at_one(state, "");
-	struct cast a = stage_relaying(st);
+	struct pair a = stage_relaying(st);
 	int third;
 
 	stage_relaying(st);
@@ -355,18 +355,18 @@ static void what_a_client_says_meanwhile_stays_in_its_socket(void **state)
 							     "connect_total = 20s",
 						.listener_keys = "first_byte_timeout = 5s",
 						.buffers = 4 });
-	struct cast casts[10];
+	struct pair pairs[10];
 
-	for (size_t n = 0; n < ARRAY_LEN(casts); n++) {
-		casts[n] = stage_dialing(st);
-		peer_send(casts[n].client, "early", 5);
+	for (size_t n = 0; n < ARRAY_LEN(pairs); n++) {
+		pairs[n] = stage_dialing(st);
+		peer_send(pairs[n].client, "early", 5);
 	}
 	stage_pass(st, 10000);
-	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
-		expect_request(&client_of(casts[n].s)->recv, FAKE_NOTHING);
+	for (size_t n = 0; n < ARRAY_LEN(pairs); n++)
+		expect_request(&client_of(pairs[n].s)->recv, FAKE_NOTHING);
 	assert_int_equal(stage_engine(st)->host.loop.bufs.free_n, 4);
 	stage_run(st);
-	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
+	for (size_t n = 0; n < ARRAY_LEN(pairs); n++)
 		expect_text(stage_accept_at(st, 0), "early");
 	assert_int_equal(stage_ended(st, CLOSE_FIRST_BYTE_TIMEOUT), 0); /* it was no silence */
 }
@@ -376,7 +376,7 @@ static void what_a_client_says_meanwhile_stays_in_its_socket(void **state)
 static void who_waits_gets_the_next_free_place(void **state)
 {
 	struct stage *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
-	struct cast a = stage_relaying(st), b = stage_relaying(st);
+	struct pair a = stage_relaying(st), b = stage_relaying(st);
 	int third = stage_client(st);
 
 	peer_send(third, "patient", 7);
@@ -458,7 +458,7 @@ static void a_call_that_comes_too_late_gives_the_place_back(void **state)
 {
 	struct stage *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
 	struct session *waiting;
-	struct cast b;
+	struct pair b;
 	int client;
 
 	stage_relaying(st);
@@ -487,7 +487,7 @@ static void a_call_that_comes_too_late_gives_the_place_back(void **state)
 static void a_session_that_closes_while_dialing_waits_for_the_connect(void **state)
 {
 	struct stage *st = in_order(state, 2, "");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
 	stage_turn(st);
@@ -504,7 +504,7 @@ static void a_session_that_closes_while_dialing_waits_for_the_connect(void **sta
 static void a_session_that_closes_between_two_tries_dials_no_more(void **state)
 {
 	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	stage_pass(st, 300);
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);

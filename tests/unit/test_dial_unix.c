@@ -36,7 +36,7 @@ static unsigned stay_full(struct stage *st, struct session *s, uint64_t ms)
 static void a_full_backlog_is_asked_again_until_it_has_room(void **state)
 {
 	struct stage *st = on_unix(state, "");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	assert_in_range(stay_full(st, c.s, 200), 3, 50);
 	assert_int_equal(c.s->phase, SESSION_DIALING);
@@ -53,7 +53,7 @@ static void a_full_backlog_is_asked_again_until_it_has_room(void **state)
 static void a_backlog_that_stays_full_is_no_answer_in_time(void **state)
 {
 	struct stage *st = on_unix(state, "");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	stay_full(st, c.s, 299);
 	assert_int_equal(c.s->backend->index, 0);
@@ -69,7 +69,7 @@ static void a_backlog_that_stays_full_is_no_answer_in_time(void **state)
 static void the_log_says_that_it_was_full(void **state)
 {
 	struct stage *st = on_unix(state, "connect_tries = 1");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	stay_full(st, c.s, 300);
 	stage_run(st);
@@ -80,7 +80,7 @@ static void the_log_says_that_it_was_full(void **state)
 static void who_leaves_meanwhile_is_gone_at_once(void **state)
 {
 	struct stage *st = on_unix(state, "");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	stay_full(st, c.s, 100);
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
@@ -93,7 +93,7 @@ static void who_leaves_meanwhile_is_gone_at_once(void **state)
 static void other_refusals_are_not_asked_again(void **state)
 {
 	struct stage *st = on_unix(state, "");
-	struct cast c;
+	struct pair c;
 
 	stage_stop_server(st, 0);
 	c = stage_dialing(st);

@@ -55,7 +55,7 @@ static uint64_t waited_ms(struct stage *st)
 static void a_turn_waits_until_the_next_timer_and_no_longer(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 10m");
-	struct cast c;
+	struct pair c;
 
 	assert_in_range(waited_ms(st), 1000, 60000); /* nothing to wait for */
 	c = stage_relaying(st);
@@ -71,7 +71,7 @@ static void a_turn_waits_until_the_next_timer_and_no_longer(void **state)
 static void a_turn_does_not_wait_while_the_starved_can_be_fed(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 4 });
-	struct cast a = stage_relaying(st), b = stage_relaying(st);
+	struct pair a = stage_relaying(st), b = stage_relaying(st);
 	struct buf *taken[4];
 
 	stage_run(st);
@@ -125,7 +125,7 @@ static void a_session_without_a_future_is_over_in_its_first_turn(void **state)
 static void the_loop_ends_with_the_order_to_stop(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peers_order(st->runtime, ORDER_STOP);
 	assert_int_equal(engine_run(stage_engine(st)), 0);
@@ -136,7 +136,7 @@ static void the_loop_ends_with_the_order_to_stop(void **state)
 static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peers_order(st->runtime, ORDER_DRAIN);
 	peer_send(c.client, "last", 4);
@@ -153,7 +153,7 @@ static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
 static void an_order_is_obeyed_once_and_includes_those_before_it(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peers_order(st->runtime, ORDER_DRAIN);
 	peers_order(st->runtime, ORDER_DRAIN_TIMEOUT);
@@ -171,7 +171,7 @@ static void an_order_that_finds_the_mailbox_full_is_obeyed(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
 	const struct message mail = { .kind = MESSAGE_SERVED };
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	for (unsigned n = 0; n < 2; n++)
 		while (inbox_send(st->inbox_fds[n], &mail) == 0)
@@ -200,7 +200,7 @@ static void more_letters_than_are_read_at_once_are_all_read(void **state)
 static void a_drain_lets_sessions_go_on(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	engine_drain(stage_engine(st));
 	stage_run(st);
@@ -253,37 +253,37 @@ static void a_socket_on_its_way_is_waited_for(void **state)
 
 /* ---- a stop in every phase ----------------------------------------------- */
 
-static struct cast in_dialing(struct stage *st)
+static struct pair in_dialing(struct stage *st)
 {
 	return stage_dialing(st);
 }
 
-static struct cast between_two_tries(struct stage *st)
+static struct pair between_two_tries(struct stage *st)
 {
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	stage_pass(st, 1000);
 	expect_request(&backend_of(c.s)->cancel_send, FAKE_CANCEL);
 	return c;
 }
 
-static struct cast in_relaying(struct stage *st)
+static struct pair in_relaying(struct stage *st)
 {
 	return stage_relaying(st);
 }
 
-static struct cast with_bytes_on_their_way(struct stage *st)
+static struct pair with_bytes_on_their_way(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fake_receive(&client_of(c.s)->recv, "up", 2, IO_MORE);
 	fake_receive(&backend_of(c.s)->recv, "down", 4, 0);
 	return c;
 }
 
-static struct cast half_closed(struct stage *st)
+static struct pair half_closed(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	shutdown(c.backend, SHUT_WR);
 	stage_run(st);
@@ -291,9 +291,9 @@ static struct cast half_closed(struct stage *st)
 	return c;
 }
 
-static struct cast flushing(struct stage *st)
+static struct pair flushing(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fake_receive(&client_of(c.s)->recv, "up", 2, IO_MORE);
 	fake_complete(&client_of(c.s)->recv, 0, 0);
@@ -301,9 +301,9 @@ static struct cast flushing(struct stage *st)
 	return c;
 }
 
-static struct cast doomed(struct stage *st)
+static struct pair doomed(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fake_receive(&client_of(c.s)->recv, "up", 2, IO_MORE);
 	fake_complete(&client_of(c.s)->recv, -ECONNRESET, 0);
@@ -311,9 +311,9 @@ static struct cast doomed(struct stage *st)
 	return c;
 }
 
-static struct cast splicing(struct stage *st)
+static struct pair splicing(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	uint64_t at = 0;
 	size_t n;
 
@@ -326,18 +326,18 @@ static struct cast splicing(struct stage *st)
 	return c;
 }
 
-static struct cast starving(struct stage *st)
+static struct pair starving(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
 	assert_false(list_is_empty(&stage_engine(st)->host.waiting_for_buffer));
 	return c;
 }
 
-static struct cast waiting_in_the_queue(struct stage *st)
+static struct pair waiting_in_the_queue(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	c.client = stage_client(st);
 	stage_run(st);
@@ -346,9 +346,9 @@ static struct cast waiting_in_the_queue(struct stage *st)
 	return c;
 }
 
-static struct cast closing_already(struct stage *st)
+static struct pair closing_already(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
 	return c;
@@ -357,7 +357,7 @@ static struct cast closing_already(struct stage *st)
 /* The kernel answers at once, or the cancels come after a turn. */
 static void a_stop_ends_every_session_whatever_it_does(void **state)
 {
-	struct cast (*const acts[])(struct stage *) = {
+	struct pair (*const acts[])(struct stage *) = {
 		in_dialing,      between_two_tries,
 		in_relaying,     with_bytes_on_their_way,
 		half_closed,     flushing,
@@ -371,7 +371,7 @@ static void a_stop_ends_every_session_whatever_it_does(void **state)
 			state, &(struct stage_options){ .listener_keys = "relay = auto",
 							.pool_keys = "queue = 4",
 							.backend_keys = "max_sessions=1" });
-		struct cast c = acts[n / 2](st);
+		struct pair c = acts[n / 2](st);
 		enum close_reason why = c.s->why ? c.s->why : CLOSE_DRAIN_TIMEOUT;
 
 		engine_stop(stage_engine(st), CLOSE_DRAIN_TIMEOUT);
@@ -388,7 +388,7 @@ static void a_stop_ends_every_session_whatever_it_does(void **state)
 static void a_stop_leaves_alone_what_is_over(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast a = stage_relaying(st), b = stage_relaying(st);
+	struct pair a = stage_relaying(st), b = stage_relaying(st);
 
 	session_close(a.s, CLOSE_IDLE, BY_RINGMAIN);
 	stage_run(st);

@@ -22,7 +22,7 @@ static struct stage *copying_with(void **state, unsigned buffers)
 static void a_short_send_goes_on_where_it_stopped(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.client, "0123456789", 10);
 	fake_perform(&client_of(c.s)->recv);
@@ -37,7 +37,7 @@ static void a_short_send_goes_on_where_it_stopped(void **state)
 static void one_send_at_a_time_in_the_order_of_arrival(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	struct io_op *send = &backend_of(c.s)->send;
 
 	fake_receive(&client_of(c.s)->recv, "one ", 4, IO_MORE);
@@ -52,7 +52,7 @@ static void one_send_at_a_time_in_the_order_of_arrival(void **state)
 static void an_interrupted_send_is_sent_again(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fake_receive(&client_of(c.s)->recv, "again", 5, 0);
 	fake_complete(&backend_of(c.s)->send, -EINTR, 0);
@@ -63,7 +63,7 @@ static void an_interrupted_send_is_sent_again(void **state)
 static void a_send_that_had_to_wait_is_sent_again(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fake_receive(&client_of(c.s)->recv, "patience", 8, 0);
 	fake_complete(&backend_of(c.s)->send, 0, 0);
@@ -78,7 +78,7 @@ static void an_interrupted_receive_is_asked_for_again(void **state)
 {
 	const int errors[] = { -EINTR, -EAGAIN, -ECANCELED };
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	for (size_t n = 0; n < ARRAY_LEN(errors); n++) {
 		fake_complete(&client_of(c.s)->recv, errors[n], 0);
@@ -92,7 +92,7 @@ static void an_interrupted_receive_is_asked_for_again(void **state)
 static void a_receive_looks_at_once_only_when_more_is_known_to_be_there(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	struct io_op *recv = &client_of(c.s)->recv;
 
 	assert_true(fake_request_of(recv).wait);
@@ -106,7 +106,7 @@ static void a_receive_looks_at_once_only_when_more_is_known_to_be_there(void **s
 static void a_unix_socket_gets_no_credit(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .is_unix = true });
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	assert_int_equal(fake_request_of(&backend_of(c.s)->recv).credit, 0);
 	peer_send(c.backend, "hello", 5);
@@ -119,7 +119,7 @@ static void a_unix_socket_gets_no_credit(void **state)
 static void without_credit_it_is_one_receive_at_a_time(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .without_credit = true });
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	uint64_t at = 0;
 	long end;
 
@@ -140,7 +140,7 @@ static unsigned held(struct stage *st)
 /* Of a lane that begins. */
 #define HIGH_WATER (LANE_DEPTH_MIN * BUF_RECEIVE_BYTES)
 
-static void fill_lane(struct cast c, size_t n)
+static void fill_lane(struct pair c, size_t n)
 {
 	struct io_op *recv = &client_of(c.s)->recv;
 	char bytes[BUF_RECEIVE_BYTES] = { 0 };
@@ -157,7 +157,7 @@ static void fill_lane(struct cast c, size_t n)
 static void a_slow_reader_stops_its_lane(void **state)
 {
 	struct stage *st = copying_with(state, 1000);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fill_lane(c, BUF_RECEIVE_BYTES);
 	expect_request(&client_of(c.s)->recv, FAKE_NOTHING);
@@ -171,7 +171,7 @@ static void a_slow_reader_stops_its_lane(void **state)
 static void the_credit_is_what_the_lane_may_still_hold(void **state)
 {
 	struct stage *st = copying_with(state, 1000);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	struct io_op *recv = &client_of(c.s)->recv;
 	char bytes[BUF_RECEIVE_BYTES] = { 0 };
 
@@ -191,7 +191,7 @@ static void a_slow_reader_holds_few_buffers(void **state)
 	struct stage *st = copying_with(state, 1000);
 
 	for (size_t n = 1; n <= BUF_RECEIVE_BYTES; n += n < 200 ? 1 : 97) {
-		struct cast c = stage_relaying(st);
+		struct pair c = stage_relaying(st);
 
 		fill_lane(c, n);
 		if (held(st) > LANE_BUFFERS_MAX(LANE_DEPTH_MIN))
@@ -206,7 +206,7 @@ static void a_slow_reader_holds_few_buffers(void **state)
 static void small_receives_share_a_buffer_and_keep_their_order(void **state)
 {
 	struct stage *st = copying_with(state, 1000);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	uint64_t at = 0;
 	long end;
 
@@ -226,7 +226,7 @@ static void small_receives_share_a_buffer_and_keep_their_order(void **state)
 static void nothing_is_added_to_a_buffer_that_is_being_sent(void **state)
 {
 	struct stage *st = copying_with(state, 1000);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	struct fake_request send;
 
 	fake_receive(&client_of(c.s)->recv, "first", 5, IO_MORE);
@@ -240,7 +240,7 @@ static void nothing_is_added_to_a_buffer_that_is_being_sent(void **state)
 
 /* ---- streams ------------------------------------------------------------- */
 
-static void receive_full(struct stage *st, struct cast c, int n)
+static void receive_full(struct stage *st, struct pair c, int n)
 {
 	static const char bytes[BUF_RECEIVE_BYTES];
 
@@ -250,7 +250,7 @@ static void receive_full(struct stage *st, struct cast c, int n)
 }
 
 /* Gives how much is being sent. */
-static int send_all(struct cast c)
+static int send_all(struct pair c)
 {
 	struct io_op *send = &backend_of(c.s)->send;
 	int n = (int)fake_request_of(send).n;
@@ -262,7 +262,7 @@ static int send_all(struct cast c)
 static void what_comes_of_a_stream_in_one_turn_is_sent_at_once(void **state)
 {
 	struct stage *st = copying_with(state, 1000);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	receive_full(st, c, 3);
 	assert_int_equal(fake_request_of(&backend_of(c.s)->send).parts_n, 3);
@@ -273,7 +273,7 @@ static void what_comes_of_a_stream_in_one_turn_is_sent_at_once(void **state)
 static void a_lane_is_as_deep_as_its_reader_is_fast(void **state)
 {
 	struct stage *st = copying_with(state, 1000);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	struct io_op *recv = &client_of(c.s)->recv;
 
 	for (int depth = LANE_DEPTH_MIN; depth < LANE_DEPTH_MAX; depth *= 2) {
@@ -300,7 +300,7 @@ static void a_lane_is_as_deep_as_its_reader_is_fast(void **state)
 static void one_buffer_at_a_time_makes_no_lane_deeper(void **state)
 {
 	struct stage *st = copying_with(state, 1000);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	for (int i = 0; i < 10; i++) {
 		receive_full(st, c, 1);
@@ -313,26 +313,26 @@ static void one_buffer_at_a_time_makes_no_lane_deeper(void **state)
 static void any_number_of_streams_is_sent_in_one_turn(void **state)
 {
 	static const char bytes[BUF_RECEIVE_BYTES];
-	struct cast casts[HOST_PUSHES_MAX + 8];
+	struct pair pairs[HOST_PUSHES_MAX + 8];
 	struct stage *st =
 		stage_with(state, &(struct stage_options){ .listener_keys = "relay = copy",
 							   .buffers = 1000,
-							   .sessions_max = ARRAY_LEN(casts) });
+							   .sessions_max = ARRAY_LEN(pairs) });
 
-	for (size_t i = 0; i < ARRAY_LEN(casts); i++)
-		casts[i] = stage_relaying(st);
-	for (size_t i = 0; i < ARRAY_LEN(casts); i++)
-		fake_receive(&client_of(casts[i].s)->recv, bytes, sizeof(bytes), 0);
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		pairs[i] = stage_relaying(st);
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		fake_receive(&client_of(pairs[i].s)->recv, bytes, sizeof(bytes), 0);
 	loop_work(&stage_engine(st)->host.loop, st->now_ms);
-	for (size_t i = 0; i < ARRAY_LEN(casts); i++)
-		assert_int_equal(send_all(casts[i]), sizeof(bytes));
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		assert_int_equal(send_all(pairs[i]), sizeof(bytes));
 }
 
 static void a_session_that_ends_in_the_same_turn_sends_nothing_more(void **state)
 {
 	static const char bytes[BUF_RECEIVE_BYTES];
 	struct stage *st = copying_with(state, 1000);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fake_receive(&client_of(c.s)->recv, bytes, sizeof(bytes), 0);
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
@@ -347,7 +347,7 @@ static void a_session_that_ends_in_the_same_turn_sends_nothing_more(void **state
 static void who_finds_no_buffer_is_fed_later(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.client, "hungry", 6);
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
@@ -363,23 +363,23 @@ static void the_starved_are_fed_in_the_order_they_came(void **state)
 {
 	struct stage *st = copying_with(state, 40);
 	struct buf *taken[40];
-	struct cast casts[6];
+	struct pair pairs[6];
 
 	for (int n = 0; n < 6; n++)
-		casts[n] = stage_relaying(st);
+		pairs[n] = stage_relaying(st);
 	for (int n = 0; n < 40; n++)
 		taken[n] = buf_get(&stage_engine(st)->host.loop.bufs);
 	for (int n = 0; n < 6; n++)
-		fake_complete(&client_of(casts[n].s)->recv, -ENOBUFS, 0);
+		fake_complete(&client_of(pairs[n].s)->recv, -ENOBUFS, 0);
 	stage_turn(st);
 	for (int n = 0; n < 6; n++)
-		assert_false(list_is_empty(&client_of(casts[n].s)->waiting));
+		assert_false(list_is_empty(&client_of(pairs[n].s)->waiting));
 
 	buf_put(&stage_engine(st)->host.loop.bufs, taken[0]);
 	buf_put(&stage_engine(st)->host.loop.bufs, taken[1]);
 	stage_turn(st);
 	for (int n = 0; n < 6; n++)
-		assert_int_equal(list_is_empty(&client_of(casts[n].s)->waiting), n < 2);
+		assert_int_equal(list_is_empty(&client_of(pairs[n].s)->waiting), n < 2);
 	for (int n = 2; n < 40; n++)
 		buf_put(&stage_engine(st)->host.loop.bufs, taken[n]);
 	stage_turn(st);
@@ -389,7 +389,7 @@ static void the_starved_are_fed_in_the_order_they_came(void **state)
 static void who_is_closed_while_starving_leaves_the_line(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast a = stage_relaying(st), b = stage_relaying(st);
+	struct pair a = stage_relaying(st), b = stage_relaying(st);
 
 	fake_complete(&client_of(a.s)->recv, -ENOBUFS, 0);
 	fake_complete(&client_of(b.s)->recv, -ENOBUFS, 0);
@@ -406,7 +406,7 @@ static void who_is_closed_while_starving_leaves_the_line(void **state)
 static void with_few_buffers_a_lane_looks_for_room_before_it_receives(void **state)
 {
 	struct stage *st = copying_with(state, 4);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	expect_request(&client_of(c.s)->recv, FAKE_NOTHING);
 	expect_request(&backend_of(c.s)->send, FAKE_POLL);
@@ -420,7 +420,7 @@ static void with_few_buffers_a_lane_looks_for_room_before_it_receives(void **sta
 }
 
 /* Nobody reads at the other end of @fd, and its buffers are full. */
-static void fill_socket(struct stage *st, struct cast c)
+static void fill_socket(struct stage *st, struct pair c)
 {
 	uint64_t at = 0;
 	size_t n;
@@ -435,7 +435,7 @@ static void fill_socket(struct stage *st, struct cast c)
 static void four_buffers_serve_all_whatever_slow_readers_do(void **state)
 {
 	struct stage *st = copying_with(state, 4);
-	struct cast slow[6], quick = stage_relaying(st);
+	struct pair slow[6], quick = stage_relaying(st);
 
 	for (int n = 0; n < 6; n++) {
 		slow[n] = stage_relaying(st);
@@ -458,7 +458,7 @@ static void one_direction_may_end_and_the_other_go_on(void **state)
 	struct stage *st = copying(state);
 
 	for (int n = 0; n < 2; n++) {
-		struct cast c = stage_relaying(st);
+		struct pair c = stage_relaying(st);
 		int first = n ? c.backend : c.client, second = n ? c.client : c.backend;
 
 		peer_send(first, "bye", 3);
@@ -483,7 +483,7 @@ static void one_direction_may_end_and_the_other_go_on(void **state)
 static void an_end_waits_for_the_bytes_before_it(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fake_receive(&client_of(c.s)->recv, "last words", 10, IO_MORE);
 	fake_complete(&client_of(c.s)->recv, 0, 0);
@@ -500,7 +500,7 @@ static void an_end_waits_for_the_bytes_before_it(void **state)
 static void an_end_while_dialing_follows_the_bytes(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	peer_send(c.client, "early", 5);
 	shutdown(c.client, SHUT_WR);
@@ -518,7 +518,7 @@ static void an_end_while_dialing_follows_the_bytes(void **state)
 static void both_may_end_at_once(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.client, "up", 2);
 	peer_send(c.backend, "down", 4);
@@ -535,7 +535,7 @@ static void both_may_end_at_once(void **state)
 static void closing_without_reading_all_is_a_reset_and_passed_on(void **state)
 {
 	struct stage *st = copying(state);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.client, "never read", 10);
 	stage_run(st);

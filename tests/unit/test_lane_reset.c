@@ -27,7 +27,7 @@ struct scene {
 
 static struct scene scene_of(struct stage *st, bool is_client)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	return (struct scene){
 		.st = st,
@@ -240,7 +240,7 @@ static void an_answer_before_the_reset_arrives_whoever_notices_first(void **stat
 {
 	for (int is_send_first = 0; is_send_first < 2; is_send_first++) {
 		struct stage *st = stage_of(state, "relay = copy");
-		struct cast c = stage_relaying(st);
+		struct pair c = stage_relaying(st);
 		struct io_op *send = &backend_of(c.s)->send, *recv = &backend_of(c.s)->recv;
 
 		peer_send(c.client, "first", 5);
@@ -262,7 +262,7 @@ static void an_answer_before_the_reset_arrives_whoever_notices_first(void **stat
 static void a_destination_may_die_before_there_is_anything_for_it(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 4 });
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	expect_request(&backend_of(c.s)->send, FAKE_POLL); /* a careful lane, before it receives */
 	stage_reset(st, c.backend);
@@ -274,7 +274,7 @@ static void a_destination_may_die_before_there_is_anything_for_it(void **state)
 static void a_cancel_to_learn_of_a_death_may_come_too_late(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	struct io_op *recv = &backend_of(c.s)->recv, *cancel = &backend_of(c.s)->cancel_recv;
 
 	peer_send(c.client, "x", 1);
@@ -315,7 +315,7 @@ static void a_silent_unix_client_can_look_whether_it_may_still_speak(void **stat
 {
 	for (int is_reset = 0; is_reset < 2; is_reset++) {
 		struct stage *st = stage_with(state, &(struct stage_options){ .is_unix = true });
-		struct cast c = stage_relaying(st);
+		struct pair c = stage_relaying(st);
 		struct pollfd look = { .fd = c.client };
 
 		peer_send(c.client, "unread", 6);
@@ -350,7 +350,7 @@ static void a_reset_and_a_loss_have_different_names(void **state)
 
 	for (size_t n = 0; n < 2 * ARRAY_LEN(rows); n++) {
 		struct stage *st = stage_of(state, "relay = copy");
-		struct cast c = stage_relaying(st);
+		struct pair c = stage_relaying(st);
 		bool is_client = n % 2;
 		enum close_reason why = is_client ? rows[n / 2].client : rows[n / 2].backend;
 
@@ -369,7 +369,7 @@ static void a_reset_and_a_loss_have_different_names(void **state)
 static void a_client_that_dies_while_dialing_ends_it(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	stage_reset(st, c.client);
 	stage_pass(st, 500);

@@ -86,7 +86,7 @@ static void say(struct stage *st, int from, int to)
 static void who_has_acknowledged_everything_is_looked_at_once(void **state)
 {
 	struct stage *st = stage_with_kernel(state, transports[0]);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	turns_in(st, 60000);
 	assert_int_equal(kernel.looks, 0); /* nothing was sent to anybody */
@@ -102,7 +102,7 @@ static void who_has_acknowledged_everything_is_looked_at_once(void **state)
 static void talk_is_looked_at_seldom(void **state)
 {
 	struct stage *st = stage_with_kernel(state, transports[0]);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	for (int n = 0; n < 1000; n++) {
 		say(st, c.client, c.backend);
@@ -119,7 +119,7 @@ static void talk_is_looked_at_seldom(void **state)
 static void whose_bytes_are_under_way_is_looked_at_until_they_are_there(void **state)
 {
 	struct stage *st = stage_with_kernel(state, transports[0]);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	say(st, c.client, c.backend);
 	kernel.owes_fd = backend_of(c.s)->fd;
@@ -135,7 +135,7 @@ static void whose_bytes_are_under_way_is_looked_at_until_they_are_there(void **s
 static void user_timeout_zero_looks_at_nobody(void **state)
 {
 	struct stage *st = stage_with_kernel(state, "user_timeout = 0");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	say(st, c.client, c.backend);
 	peer_is_gone(backend_of(c.s));
@@ -148,7 +148,7 @@ static void unix_sockets_have_no_acks(void **state)
 {
 	struct stage *st = stage_with(
 		state, &(struct stage_options){ .listener_keys = transports[0], .is_unix = true });
-	struct cast c;
+	struct pair c;
 
 	kernel = (struct kernel){ .st = st };
 	c = stage_relaying(st);
@@ -161,7 +161,7 @@ static void unix_sockets_have_no_acks(void **state)
 static void looks_are_never_far_apart(void **state)
 {
 	struct stage *st = stage_with_kernel(state, "user_timeout = 1d\nidle_timeout = 0");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	say(st, c.client, c.backend);
 	kernel.owes_fd = backend_of(c.s)->fd;
@@ -171,7 +171,7 @@ static void looks_are_never_far_apart(void **state)
 
 /* ---- who is dead --------------------------------------------------------- */
 
-static void expect_death(struct stage *st, struct cast c, bool is_client)
+static void expect_death(struct stage *st, struct pair c, bool is_client)
 {
 	struct side *side = is_client ? client_of(c.s) : backend_of(c.s);
 
@@ -200,7 +200,7 @@ static void who_answers_nothing_is_lost(void **state)
 static void who_is_talked_to_all_the_time_is_lost_too(void **state)
 {
 	struct stage *st = stage_with_kernel(state, transports[0]);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	say(st, c.client, c.backend);
 	peer_is_gone(backend_of(c.s));
@@ -214,7 +214,7 @@ static void who_is_talked_to_all_the_time_is_lost_too(void **state)
 static void a_side_that_was_sent_only_its_end_may_be_lost(void **state)
 {
 	struct stage *st = stage_with_kernel(state, transports[0]);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	shutdown(c.client, SHUT_WR);
 	stage_run(st);
@@ -230,7 +230,7 @@ static void what_came_from_the_dead_is_delivered(void **state)
 {
 	for (size_t n = 0; n < ARRAY_LEN(transports); n++) {
 		struct stage *st = stage_with_kernel(state, transports[n]);
-		struct cast c = stage_relaying(st);
+		struct pair c = stage_relaying(st);
 		uint64_t came = 0;
 		long end = -EAGAIN;
 
@@ -258,7 +258,7 @@ static void the_other_side_may_die_meanwhile(void **state)
 {
 	struct stage *st =
 		stage_with_kernel(state, "relay = copy\nuser_timeout = 4s\nclose_timeout = 1h\n");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	assert_int_equal(stream_send(c.backend, 1, 0, MUCH), MUCH);
 	while (backend_of(c.s)->recv.in_kernel)
@@ -278,7 +278,7 @@ static void the_other_side_may_die_meanwhile(void **state)
 static void a_send_that_waits_is_watched(void **state)
 {
 	struct stage *st = stage_with_kernel(state, transports[0]);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.client, "x", 1);
 	assert_true(fake_perform(&client_of(c.s)->recv));

@@ -27,9 +27,9 @@ static struct stage *encrypted(void **state, const char *more)
 }
 
 /* Connected, and the ClientHello is on its way. */
-static struct cast shaking_hands(struct stage *st)
+static struct pair shaking_hands(struct stage *st)
 {
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	stage_run(st);
 	c.backend = stage_accept_at(st, 0);
@@ -79,7 +79,7 @@ static void give_buffers(struct stage *st, struct buf *taken[], unsigned n)
 static void a_handshake_with_a_backend_comes_before_the_relay(void **state)
 {
 	struct stage *st = encrypted(state, "");
-	struct cast c = shaking_hands(st);
+	struct pair c = shaking_hands(st);
 	struct served served;
 
 	serve(&served, c.backend);
@@ -97,7 +97,7 @@ static void a_handshake_needs_no_buffer(void **state)
 	struct stage *st = encrypted(state, "");
 	struct buf *taken[9];
 	unsigned n = take_buffers(st, taken);
-	struct cast c = shaking_hands(st);
+	struct pair c = shaking_hands(st);
 	struct served served;
 
 	serve(&served, c.backend);
@@ -128,7 +128,7 @@ static void what_comes_first_needs_no_buffer(void **state)
 		struct stage *st =
 			stage_with(state, &(struct stage_options){ .pool_keys = cases[n].pool_keys,
 								   .buffers = 8 });
-		struct cast c = stage_dialing(st);
+		struct pair c = stage_dialing(st);
 		struct buf *taken[9];
 		unsigned taken_n = take_buffers(st, taken);
 		char said[BUF_BYTES];
@@ -157,7 +157,7 @@ static void nor_does_what_follows_a_header(void **state)
 		struct stage *st =
 			stage_with(state, &(struct stage_options){ .pool_keys = cases[n].pool_keys,
 								   .buffers = 8 });
-		struct cast c = stage_dialing(st);
+		struct pair c = stage_dialing(st);
 		struct buf *taken[9];
 		unsigned taken_n = take_buffers(st, taken);
 		char said[BUF_BYTES];
@@ -181,7 +181,7 @@ static void nor_does_what_follows_a_header(void **state)
 static void a_plain_backend_needs_no_buffer(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 8 });
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 	struct buf *taken[9];
 	unsigned n = take_buffers(st, taken);
 
@@ -194,7 +194,7 @@ static void a_plain_backend_needs_no_buffer(void **state)
 static void what_we_do_late_is_not_held_against_the_backend(void **state)
 {
 	struct stage *st = encrypted(state, "connect_timeout = 1s");
-	struct cast c = shaking_hands(st);
+	struct pair c = shaking_hands(st);
 	struct served served;
 
 	serve(&served, c.backend);
@@ -215,7 +215,7 @@ static void what_we_do_late_is_not_held_against_the_backend(void **state)
 static void it_takes_no_longer_than_its_try_may(void **state)
 {
 	struct stage *st = encrypted(state, "connect_timeout = 1s");
-	struct cast c = shaking_hands(st);
+	struct pair c = shaking_hands(st);
 
 	stage_pass(st, 999);
 	assert_int_equal(c.s->phase, SESSION_DIALING);
@@ -229,7 +229,7 @@ static void it_takes_no_longer_than_its_try_may(void **state)
 static void a_session_that_closes_meanwhile_is_not_worked_on(void **state)
 {
 	struct stage *st = encrypted(state, "");
-	struct cast c = shaking_hands(st);
+	struct pair c = shaking_hands(st);
 	struct served served;
 
 	serve(&served, c.backend);
@@ -245,7 +245,7 @@ static void a_session_that_closes_meanwhile_is_not_worked_on(void **state)
 static void an_interrupted_wait_is_no_failure(void **state)
 {
 	struct stage *st = encrypted(state, "");
-	struct cast c = shaking_hands(st);
+	struct pair c = shaking_hands(st);
 
 	fake_complete(&backend_of(c.s)->recv, -EINTR, 0);
 	stage_turn(st);
@@ -256,7 +256,7 @@ static void an_interrupted_wait_is_no_failure(void **state)
 static void a_backend_that_hangs_up_in_the_handshake_has_failed(void **state)
 {
 	struct stage *st = encrypted(state, "");
-	struct cast c = shaking_hands(st);
+	struct pair c = shaking_hands(st);
 
 	stage_close(st, c.backend);
 	stage_run(st);

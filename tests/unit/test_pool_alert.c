@@ -92,7 +92,7 @@ static void who_waits_means_that_it_is_full(void **state)
 		stage_with(state, &(struct stage_options){ .backends = 2,
 							   .pool_keys = "queue = 5",
 							   .backend_keys = "max_sessions=1" });
-	struct cast c = stage_relaying(st), other = stage_relaying(st);
+	struct pair c = stage_relaying(st), other = stage_relaying(st);
 	int waiting = stage_client(st);
 
 	(void)other;

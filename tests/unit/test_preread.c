@@ -11,9 +11,9 @@
 #define LAST_WORDS_MS 1000 /* as in preread.c */
 
 /* A client that was accepted and has not said anything yet. */
-static struct cast greeting(struct stage *st)
+static struct pair greeting(struct stage *st)
 {
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	assert_int_equal(c.s->phase, SESSION_PREREAD);
 	expect_request(&client_of(c.s)->recv, FAKE_POLL);
@@ -25,7 +25,7 @@ static struct cast greeting(struct stage *st)
 static void a_server_may_speak_first(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.backend, "220 hello", 9);
 	stage_run(st);
@@ -49,7 +49,7 @@ static struct stage *postgres(void **state)
 static void encryption_is_refused_and_the_rest_goes_to_the_backend(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	peer_send(c.client, gss_request, REQUEST_BYTES);
 	stage_run(st);
@@ -70,7 +70,7 @@ static void encryption_is_refused_and_the_rest_goes_to_the_backend(void **state)
 static void it_may_come_byte_by_byte(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	for (size_t n = 0; n < REQUEST_BYTES; n++) {
 		expect_nothing(c.client);
@@ -89,7 +89,7 @@ static void it_may_come_byte_by_byte(void **state)
 static void what_comes_behind_the_start_goes_along(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	peer_send(c.client, startup, STARTUP_BYTES);
 	peer_send(c.client, "Q!", 2);
@@ -103,7 +103,7 @@ static void what_comes_behind_the_start_goes_along(void **state)
 static void who_is_refused_is_told_why_and_not_reset(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 	char said[512];
 	long n;
 
@@ -123,7 +123,7 @@ static void who_is_refused_is_told_why_and_not_reset(void **state)
 static void who_does_not_leave_is_closed_after_a_while(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	peer_send(c.client, "GET / HTTP/1.1\r\n\r\n", 18);
 	stage_run(st);
@@ -143,7 +143,7 @@ static void who_does_not_leave_is_closed_after_a_while(void **state)
 static void a_greeting_has_to_be_over_in_time(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	for (int n = 0; n < 4; n++) { /* a byte now and then does not help */
 		stage_pass(st, 1249);
@@ -162,7 +162,7 @@ static void a_greeting_has_to_be_over_in_time(void **state)
 static void who_leaves_before_it_is_over_is_gone(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast a = greeting(st), b = greeting(st);
+	struct pair a = greeting(st), b = greeting(st);
 
 	peer_send(a.client, startup, 5);
 	stage_run(st);
@@ -177,7 +177,7 @@ static void who_leaves_before_it_is_over_is_gone(void **state)
 static void an_interrupted_wait_is_asked_for_again(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	fake_complete(&client_of(c.s)->recv, -EINTR, 0);
 	expect_request(&client_of(c.s)->recv, FAKE_POLL);
@@ -188,7 +188,7 @@ static void an_interrupted_wait_is_asked_for_again(void **state)
 static void want_of_memory_is_not_the_clients_fault(void **state)
 {
 	struct stage *st = postgres(state);
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	fake_complete(&client_of(c.s)->recv, -ENOMEM, 0);
 	stage_run(st);
@@ -224,32 +224,32 @@ static const struct buf_share *share_of(struct stage *st)
 static void who_has_said_a_part_holds_no_buffer(void **state)
 {
 	struct stage *st = with_buffers(state, "protocol = postgres", 4);
-	struct cast casts[40];
+	struct pair pairs[40];
 
-	for (size_t n = 0; n < ARRAY_LEN(casts); n++) {
-		casts[n] = greeting(st);
-		peer_send(casts[n].client, startup, 1 + n % (STARTUP_BYTES - 1));
+	for (size_t n = 0; n < ARRAY_LEN(pairs); n++) {
+		pairs[n] = greeting(st);
+		peer_send(pairs[n].client, startup, 1 + n % (STARTUP_BYTES - 1));
 	}
 	stage_run(st);
 	assert_int_equal(stage_engine(st)->host.loop.bufs.free_n, 4);
 	assert_true(share_of(st)->bytes > 0);
-	for (size_t n = 0; n < ARRAY_LEN(casts); n++) {
+	for (size_t n = 0; n < ARRAY_LEN(pairs); n++) {
 		size_t said = 1 + n % (STARTUP_BYTES - 1);
 
-		expect_nothing(casts[n].client);
-		peer_send(casts[n].client, startup + said, STARTUP_BYTES - said);
+		expect_nothing(pairs[n].client);
+		peer_send(pairs[n].client, startup + said, STARTUP_BYTES - said);
 		stage_run(st);
 		expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
 	}
 	assert_int_equal(share_of(st)->bytes, 0);
-	assert_int_equal(stage_sessions(st), ARRAY_LEN(casts));
+	assert_int_equal(stage_sessions(st), ARRAY_LEN(pairs));
 }
 
 static void who_greets_needs_no_buffer(void **state)
 {
 	struct stage *st = with_buffers(state, "protocol = postgres", 4);
 	struct buf *taken[4];
-	struct cast c;
+	struct pair c;
 
 	for (int n = 0; n < 4; n++)
 		taken[n] = buf_get(&stage_engine(st)->host.loop.bufs);
@@ -262,10 +262,10 @@ static void who_greets_needs_no_buffer(void **state)
 }
 
 /* Says the first @n bytes of a start-up packet of 10000. */
-static struct cast long_greeting(struct stage *st, size_t n)
+static struct pair long_greeting(struct stage *st, size_t n)
 {
 	char packet[10000] = "\0\0\047\020\0\003\0\0user\0";
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	for (size_t at = 13; at < sizeof(packet) - 1; at += 2)
 		packet[at] = 'x';
@@ -278,22 +278,22 @@ static void when_memory_is_short_the_slowest_greeting_goes(void **state)
 {
 	struct stage *st = with_buffers(state, "protocol = postgres", 4);
 	size_t most = BUF_PIECES_BYTES_MIN / 2;
-	struct cast casts[16];
+	struct pair pairs[16];
 	unsigned gone = 0;
 
-	for (size_t n = 0; n < ARRAY_LEN(casts); n++) {
-		casts[n] = long_greeting(st, 9999);
+	for (size_t n = 0; n < ARRAY_LEN(pairs); n++) {
+		pairs[n] = long_greeting(st, 9999);
 		stage_run(st);
 		stage_pass(st, 5);
 		stage_run(st);
 		assert_true(share_of(st)->bytes <= most);
 	}
 	assert_int_equal(stage_engine(st)->host.loop.bufs.free_n, 4);
-	for (; gone < ARRAY_LEN(casts) && peer_says(casts[gone].client) == -ECONNRESET; gone++)
+	for (; gone < ARRAY_LEN(pairs) && peer_says(pairs[gone].client) == -ECONNRESET; gone++)
 		continue;
 	assert_in_range(gone, 2, 5);
-	for (size_t n = gone; n < ARRAY_LEN(casts); n++)
-		expect_nothing(casts[n].client);
+	for (size_t n = gone; n < ARRAY_LEN(pairs); n++)
+		expect_nothing(pairs[n].client);
 	assert_int_equal(stage_ended(st, CLOSE_PREREAD_TIMEOUT), gone);
 	assert_non_null(strstr(stage_log(st), "detail=\"evicted: buffer_memory is used up\""));
 	assert_true(list_is_empty(&stage_engine(st)->host.waiting_busy));
@@ -308,28 +308,28 @@ static void where_nobody_can_be_evicted_bytes_stay_in_their_sockets(void **state
 						.pool_keys = "queue = 100",
 						.backend_keys = "max_sessions=1",
 						.buffers = 4 });
-	struct cast casts[20], *last = &casts[ARRAY_LEN(casts) - 1];
+	struct pair pairs[20], *last = &pairs[ARRAY_LEN(pairs) - 1];
 	size_t most = BUF_PIECES_BYTES_MIN / 2;
 	unsigned queued = 0;
 
-	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
-		casts[n] = long_greeting(st, 10000);
+	for (size_t n = 0; n < ARRAY_LEN(pairs); n++)
+		pairs[n] = long_greeting(st, 10000);
 	stage_run(st);
-	for (size_t n = 0; n < ARRAY_LEN(casts); n++)
-		queued += casts[n].s->is_queued;
+	for (size_t n = 0; n < ARRAY_LEN(pairs); n++)
+		queued += pairs[n].s->is_queued;
 	assert_in_range(queued, 5, 15);
 	assert_true(share_of(st)->bytes <= most);
 	assert_int_equal(last->s->preread_wait, WAITS_FOR_MEMORY);
 	assert_false(client_of(last->s)->recv.in_kernel);
 	for (size_t n = 1; n <= queued; n++)
-		stage_reset(st, casts[n].client);
+		stage_reset(st, pairs[n].client);
 	stage_pass(st, 500);
 	stage_run(st);
 	stage_pass(st, 5);
 	stage_run(st);
 	assert_true(last->s->is_queued);
-	for (size_t n = queued + 1; n < ARRAY_LEN(casts); n++)
-		expect_nothing(casts[n].client);
+	for (size_t n = queued + 1; n < ARRAY_LEN(pairs); n++)
+		expect_nothing(pairs[n].client);
 	assert_true(list_is_empty(&stage_engine(st)->host.waiting_busy));
 }
 
@@ -339,7 +339,7 @@ static void who_waits_for_memory_too_long_is_not_to_blame(void **state)
 	struct buf_share *share = &stage_engine(st)->host.early[0];
 	struct buf *taken =
 		buf_piece(&stage_engine(st)->host.loop.bufs, share, BUF_PIECES_BYTES_MIN);
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	peer_send(c.client, startup, STARTUP_BYTES);
 	stage_run(st);
@@ -378,7 +378,7 @@ static void a_share_leaves_room_for_others(void **state)
 static void a_session_that_closes_leaves_the_line_for_handshakes(void **state)
 {
 	struct stage *st = stage_of(state, "tls = passthrough");
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	list_append(&stage_engine(st)->host.waiting[0].for_rate, &c.s->turn);
 	session_close(c.s, CLOSE_PREREAD_TIMEOUT, BY_CLIENT);
@@ -400,7 +400,7 @@ static void a_header_names_the_client_and_the_rest_goes_on(void **state)
 {
 	const char header[] = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\nhello";
 	struct stage *st = introduced(state);
-	struct cast c;
+	struct pair c;
 
 	for (size_t cut = 1; cut < sizeof(header) - 1; cut++) {
 		c = greeting(st);
@@ -423,7 +423,7 @@ static void a_header_is_no_word_of_the_client(void **state)
 	struct stage *st = stage_of(state,
 				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8\n"
 				    "first_byte_timeout = 2s");
-	struct cast silent = greeting(st), talker = greeting(st);
+	struct pair silent = greeting(st), talker = greeting(st);
 
 	peer_send(silent.client, header, sizeof(header) - 1);
 	peer_send(talker.client, header, sizeof(header) - 1);
@@ -440,7 +440,7 @@ static void a_header_is_no_word_of_the_client(void **state)
 static void without_a_header_nobody_gets_in(void **state)
 {
 	struct stage *st = introduced(state);
-	struct cast c = greeting(st), silent = greeting(st);
+	struct pair c = greeting(st), silent = greeting(st);
 
 	peer_send(c.client, "GET / HTTP/1.1\r\n\r\n", 18);
 	stage_run(st);
@@ -486,10 +486,10 @@ static bool may_be_silent(void)
 	return may;
 }
 
-static struct cast from_one_source(struct stage *st, bool is_late)
+static struct pair from_one_source(struct stage *st, bool is_late)
 {
 	const char header[] = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\nhello";
-	struct cast c = greeting(st);
+	struct pair c = greeting(st);
 
 	peer_send(c.client, header, sizeof(header) - 1);
 	stage_run(st);
@@ -505,7 +505,7 @@ static void who_is_over_a_limit_behind_a_proxy_may_be_dropped(void **state)
 	struct stage *st = stage_of(state,
 				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8\n"
 				    "max_sessions_per_source = 1\nover_limit = drop");
-	struct cast first = from_one_source(st, false), late = from_one_source(st, true);
+	struct pair first = from_one_source(st, false), late = from_one_source(st, true);
 
 	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
 	if (may_be_silent())

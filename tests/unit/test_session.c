@@ -14,7 +14,7 @@
 static void bytes_and_ends_go_both_ways(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.client, "ping", 4);
 	stage_run(st);
@@ -36,7 +36,7 @@ static void bytes_and_ends_go_both_ways(void **state)
 static void sessions_have_numbers_of_their_own(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast a = stage_relaying(st), b = stage_relaying(st);
+	struct pair a = stage_relaying(st), b = stage_relaying(st);
 
 	assert_int_not_equal(a.s->id, b.s->id);
 	assert_int_equal(stage_engine(st)->host.counters->listeners[0].begun, 2);
@@ -45,7 +45,7 @@ static void sessions_have_numbers_of_their_own(void **state)
 static void without_a_slot_the_socket_is_closed(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .sessions_max = 1 });
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -85,9 +85,9 @@ static void expect_holdings(struct stage *st, struct holdings want)
 }
 
 /* A session with all that it can have in the kernel: a receive and a send on each side. */
-static struct cast busy(struct stage *st)
+static struct pair busy(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fake_receive(&client_of(c.s)->recv, "up", 2, IO_MORE);
 	fake_receive(&backend_of(c.s)->recv, "down", 4, IO_MORE);
@@ -102,7 +102,7 @@ static void nothing_comes_back_before_the_last_completion(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
 	struct holdings empty = holdings(st), full;
-	struct cast c = busy(st);
+	struct pair c = busy(st);
 
 	full = holdings(st);
 	assert_int_equal(full.fds, empty.fds + 2);
@@ -135,7 +135,7 @@ static void every_op_keeps_the_session(void **state)
 	struct holdings empty = holdings(st);
 
 	for (unsigned last = 0; last < 8; last++) {
-		struct cast c = busy(st);
+		struct pair c = busy(st);
 		struct io_op *ops[] = {
 			&client_of(c.s)->recv,         &client_of(c.s)->send,
 			&client_of(c.s)->cancel_recv,  &client_of(c.s)->cancel_send,
@@ -159,7 +159,7 @@ static void a_cancel_may_come_too_late(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
 	struct holdings empty = holdings(st);
-	struct cast c = busy(st);
+	struct pair c = busy(st);
 
 	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
 	fake_receive(&client_of(c.s)->recv, "late", 4, 0);
@@ -178,7 +178,7 @@ static void a_cancel_may_come_too_late(void **state)
 static void data_after_the_close_gives_its_buffers_back(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	unsigned buffers = stage_engine(st)->host.loop.bufs.free_n;
 
 	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
@@ -194,7 +194,7 @@ static void data_after_the_close_gives_its_buffers_back(void **state)
 static void the_first_reason_counts(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
 	session_close(c.s, CLOSE_CLIENT_RESET, BY_CLIENT);
@@ -206,9 +206,9 @@ static void the_first_reason_counts(void **state)
 static void the_sockets_number_is_not_used_again_before_it_is_free(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	int fds[] = { client_of(c.s)->fd, backend_of(c.s)->fd };
-	struct cast other;
+	struct pair other;
 
 	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
 	stage_turn(st);
@@ -224,7 +224,7 @@ static void the_sockets_number_is_not_used_again_before_it_is_free(void **state)
 static void a_session_without_bytes_ends(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 10s");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	stage_pass(st, 9999);
 	stage_run(st);
@@ -239,7 +239,7 @@ static void a_session_without_bytes_ends(void **state)
 static void bytes_in_either_direction_keep_it(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 10s");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	int from[] = { c.client, c.backend };
 
 	for (int n = 0; n < 20; n++) {
@@ -286,7 +286,7 @@ static void idle_timeout_zero_is_never(void **state)
 static void short_timeouts_are_kept_and_do_not_spin(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 40ms");
-	struct cast c = stage_relaying(st), silent = stage_relaying(st);
+	struct pair c = stage_relaying(st), silent = stage_relaying(st);
 	unsigned turns;
 
 	turns = turns_in(st, 39);
@@ -305,7 +305,7 @@ static void short_timeouts_are_kept_and_do_not_spin(void **state)
 static void a_half_closed_session_has_a_timeout_of_its_own(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 1h\nhalf_close_timeout = 20s");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	shutdown(c.backend, SHUT_WR);
 	stage_run(st);
@@ -325,7 +325,7 @@ static void a_half_closed_session_has_a_timeout_of_its_own(void **state)
 static void an_end_after_a_long_silence_begins_that_time(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 1h\nhalf_close_timeout = 20s");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	turns_in(st, 1800 * 1000);
 	shutdown(c.client, SHUT_WR);
@@ -339,7 +339,7 @@ static void an_end_after_a_long_silence_begins_that_time(void **state)
 static void half_close_timeout_zero_leaves_the_idle_timeout(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 60s\nhalf_close_timeout = 0");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	shutdown(c.client, SHUT_WR);
 	stage_run(st);
@@ -355,7 +355,7 @@ static void half_close_timeout_zero_leaves_the_idle_timeout(void **state)
 static void a_death_that_no_op_was_told_of_is_found(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.backend, "last words", 10);
 	assert_true(fake_perform(&backend_of(c.s)->recv));
@@ -374,7 +374,7 @@ static void a_death_that_no_op_was_told_of_is_found(void **state)
 static void bytes_before_an_untold_death_are_delivered(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.client, "first", 5);
 	assert_true(fake_perform(&client_of(c.s)->recv));
@@ -391,7 +391,7 @@ static void bytes_before_an_untold_death_are_delivered(void **state)
 static void a_side_that_ended_its_stream_may_still_die(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	shutdown(c.client, SHUT_WR);
 	stage_run(st);
@@ -409,7 +409,7 @@ static void a_side_that_ended_its_stream_may_still_die(void **state)
 static void a_half_closed_session_is_looked_at_seldom(void **state)
 {
 	struct stage *st = stage_of(state, "half_close_timeout = 0\nidle_timeout = 0");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	shutdown(c.client, SHUT_WR);
 	stage_run(st);
@@ -423,7 +423,7 @@ static void a_half_closed_session_is_looked_at_seldom(void **state)
 static void its_timeouts_are_kept_to_the_moment(void **state)
 {
 	struct stage *st = stage_of(state, "half_close_timeout = 33s");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	shutdown(c.client, SHUT_WR);
 	stage_run(st);
@@ -437,7 +437,7 @@ static void its_timeouts_are_kept_to_the_moment(void **state)
 static void who_moves_again_is_looked_at_soon(void **state)
 {
 	struct stage *st = stage_of(state, "half_close_timeout = 0\nidle_timeout = 0");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	shutdown(c.client, SHUT_WR);
 	stage_run(st);
@@ -453,7 +453,7 @@ static void who_moves_again_is_looked_at_soon(void **state)
 static void idle_sessions_are_not_looked_at(void **state)
 {
 	struct stage *st = stage_of(state, "idle_timeout = 1h");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	peer_send(c.client, "x", 1);
 	stage_run(st);
@@ -466,9 +466,9 @@ static void idle_sessions_are_not_looked_at(void **state)
 #define MUCH (160 * 1024) /* more than a lane holds */
 
 /* A backend has sent much; the client takes none of it, because its send is not performed. */
-static struct cast with_a_slow_client(struct stage *st)
+static struct pair with_a_slow_client(struct stage *st)
 {
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	assert_int_equal(stream_send(c.backend, 1, 0, MUCH), MUCH);
 	while (backend_of(c.s)->recv.in_kernel)
@@ -482,7 +482,7 @@ static struct cast with_a_slow_client(struct stage *st)
 static void what_came_before_a_reset_is_delivered_first(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
-	struct cast c = with_a_slow_client(st);
+	struct pair c = with_a_slow_client(st);
 	uint64_t came = 0, arrived = client_of(c.s)->out.bytes;
 	int waiting;
 	long end;
@@ -503,7 +503,7 @@ static void what_came_before_a_reset_is_delivered_first(void **state)
 static void who_does_not_read_has_some_time_and_no_more(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy\nclose_timeout = 3s");
-	struct cast c = with_a_slow_client(st);
+	struct pair c = with_a_slow_client(st);
 
 	stage_reset(st, c.backend);
 	stage_pass(st, PROBE_MS);
@@ -533,7 +533,7 @@ static void every_reason_and_phase_has_a_name(void **state)
 static void one_line_tells_of_each_session(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	const char *log;
 
 	peer_send(c.client, "ping", 4);

@@ -43,7 +43,7 @@ static void stream_through(struct stage *st, int from, int to, uint64_t at, size
 static void auto_splices_what_streams(void **state)
 {
 	struct stage *st = stage_of(state, "relay = auto");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	stream_through(st, c.backend, c.client, 0, 100000);
 	assert_false(down_of(c.s)->is_spliced);
@@ -58,7 +58,7 @@ static void auto_splices_what_streams(void **state)
 static void auto_does_not_splice_what_trickles(void **state)
 {
 	struct stage *st = stage_of(state, "relay = auto");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	for (uint64_t at = 0; at < SPLICE_STREAM_BYTES * 4; at += 4000)
 		stream_through(st, c.client, c.backend, at, 4000);
@@ -68,7 +68,7 @@ static void auto_does_not_splice_what_trickles(void **state)
 static void copy_never_splices(void **state)
 {
 	struct stage *st = stage_of(state, "relay = copy");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	stream_through(st, c.client, c.backend, 0, MUCH);
 	assert_int_equal(stage_engine(st)->host.counters->splices_started, 0);
@@ -78,7 +78,7 @@ static void copy_never_splices(void **state)
 static void splice_splices_at_once(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	assert_true(down_of(c.s)->is_spliced);
 	stream_through(st, c.backend, c.client, 0, 10);
@@ -93,7 +93,7 @@ static void unix_sockets_are_not_spliced(void **state)
 	struct stage *st =
 		stage_with(state, &(struct stage_options){ .listener_keys = "relay = splice",
 							   .is_unix = true });
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	stream_through(st, c.client, c.backend, 0, MUCH);
 	assert_int_equal(stage_engine(st)->host.counters->splices_started, 0);
@@ -105,7 +105,7 @@ static void what_waits_is_sent_before_the_first_spliced_byte(void **state)
 	struct stage *st = stage_of(state,
 				    "relay = splice\n"
 				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8");
-	struct cast c = stage_dialing(st);
+	struct pair c = stage_dialing(st);
 
 	peer_send(c.client, early, sizeof(early) - 1);
 	fake_perform(&client_of(c.s)->recv);
@@ -134,7 +134,7 @@ static void who_speaks_has_spoken(void **state)
 {
 	for (size_t n = 0; n < ARRAY_LEN(transports); n++) {
 		struct stage *st = stage_by(state, n, "first_byte_timeout = 2s");
-		struct cast c = stage_relaying(st), silent = stage_relaying(st);
+		struct pair c = stage_relaying(st), silent = stage_relaying(st);
 
 		stream_through(st, silent.backend, silent.client, 0, 10);
 		stream_through(st, c.client, c.backend, 0, 1);
@@ -156,7 +156,7 @@ static void bytes_that_come_move(void **state)
 
 	for (size_t n = 0; n < ARRAY_LEN(transports); n++) {
 		struct stage *st = stage_by(state, n, "idle_timeout = 10s");
-		struct cast c = stage_relaying(st);
+		struct pair c = stage_relaying(st);
 
 		stream_through(st, c.backend, c.client, 0, 1);
 		while (send(client_of(c.s)->fd, block, sizeof(block), MSG_DONTWAIT) > 0)
@@ -176,7 +176,7 @@ static void bytes_that_come_move(void **state)
 static void auto_copies_again_what_has_become_quiet(void **state)
 {
 	struct stage *st = stage_of(state, "relay = auto");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	uint64_t at = MUCH;
 
 	stream_through(st, c.backend, c.client, 0, MUCH);
@@ -194,7 +194,7 @@ static void auto_copies_again_what_has_become_quiet(void **state)
 static void the_other_lanes_sockets_stay_as_it_needs_them(void **state)
 {
 	struct stage *st = stage_of(state, "relay = auto");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	uint64_t at = MUCH;
 
 	stream_through(st, c.backend, c.client, 0, MUCH);
@@ -215,7 +215,7 @@ static void the_other_lanes_sockets_stay_as_it_needs_them(void **state)
 static void a_pipe_is_borrowed_only_while_bytes_are_in_it(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	assert_int_equal(pipes_lent(st), 0);
 	stream_through(st, c.backend, c.client, 0, MUCH);
@@ -226,7 +226,7 @@ static void a_pipe_is_borrowed_only_while_bytes_are_in_it(void **state)
 static void a_stream_that_has_ended_borrows_none(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	stream_through(st, c.backend, c.client, 0, 1000);
 	shutdown(c.backend, SHUT_WR);
@@ -239,17 +239,17 @@ static void a_stream_that_has_ended_borrows_none(void **state)
 static void many_streams_share_few_pipes(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast casts[20];
+	struct pair pairs[20];
 
 	for (int n = 0; n < 20; n++)
-		casts[n] = stage_relaying(st);
+		pairs[n] = stage_relaying(st);
 	for (int n = 0; n < 20; n++)
-		stream_through(st, casts[n].client, casts[n].backend, 0, 100000);
+		stream_through(st, pairs[n].client, pairs[n].backend, 0, 100000);
 	assert_int_equal(stage_engine(st)->host.pipes.open_n, 1);
 }
 
 /* The client takes nothing until sockets and pipe are full. */
-static uint64_t fill(struct stage *st, struct cast c)
+static uint64_t fill(struct stage *st, struct pair c)
 {
 	uint64_t sent = 0;
 	size_t n;
@@ -265,7 +265,7 @@ static uint64_t fill(struct stage *st, struct cast c)
 static void a_slow_reader_keeps_one_pipe_and_gets_all(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	uint64_t sent = fill(st, c), came = 0;
 	long end;
 
@@ -287,7 +287,7 @@ static void a_slow_reader_keeps_one_pipe_and_gets_all(void **state)
 static void a_pipe_with_leftovers_is_not_used_again(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast c = stage_relaying(st), other = stage_relaying(st);
+	struct pair c = stage_relaying(st), other = stage_relaying(st);
 
 	fill(st, c);
 	assert_true(splice_holds_bytes(down_of(c.s)));
@@ -313,7 +313,7 @@ static struct rlimit no_more_descriptors(void)
 static void without_a_pipe_the_lane_copies(void **state)
 {
 	struct stage *st = stage_of(state, "relay = auto");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	struct rlimit before = no_more_descriptors();
 
 	stream_through(st, c.backend, c.client, 0, MUCH);
@@ -329,7 +329,7 @@ static void without_a_pipe_the_lane_copies(void **state)
 static void over_the_budget_a_lane_copies(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast slow = stage_relaying(st), c;
+	struct pair slow = stage_relaying(st), c;
 	uint64_t copied;
 
 	stage_engine(st)->host.pipes.max = 1;
@@ -353,7 +353,7 @@ static void without_a_budget_all_is_copied(void **state)
 	struct stage *st =
 		stage_with(state, &(struct stage_options){ .listener_keys = "relay = splice",
 							   .without_pipes = true });
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	stream_through(st, c.backend, c.client, 0, MUCH);
 	assert_int_equal(stage_engine(st)->host.counters->bytes_copied, MUCH);
@@ -364,7 +364,7 @@ static void without_a_budget_all_is_copied(void **state)
 static void ends_go_both_ways(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	stream_through(st, c.client, c.backend, 0, 300000);
 	shutdown(c.client, SHUT_WR);
@@ -381,7 +381,7 @@ static void ends_go_both_ways(void **state)
 static void closing_waits_for_its_polls(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 
 	fill(st, c);
 	session_close(c.s, CLOSE_IDLE, BY_RINGMAIN);
@@ -398,7 +398,7 @@ static void closing_waits_for_its_polls(void **state)
 static void one_stream_does_not_take_the_whole_turn(void **state)
 {
 	struct stage *st = stage_of(state, "relay = splice");
-	struct cast c = stage_relaying(st);
+	struct pair c = stage_relaying(st);
 	uint64_t before;
 
 	assert_true(stream_send(c.backend, 5, 0, MUCH) > 0);

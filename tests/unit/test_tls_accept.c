@@ -24,7 +24,7 @@ static int send_to_peer(void *owner, const void *bytes, size_t n)
 
 /* A client and its end of TLS, which has said hello. */
 struct visitor {
-	struct cast cast;
+	struct pair pair;
 	struct tls_stream *tls;
 	int fd;
 	char bytes[BUF_BYTES];
@@ -34,16 +34,16 @@ static void say_hello(struct visitor *v)
 {
 	struct tls_client *client = make_client(&(struct wish){ .insecure = true });
 
-	v->fd = v->cast.client;
+	v->fd = v->pair.client;
 	assert_int_equal(tls_stream_connect(client, NULL, send_to_peer, &v->fd, &v->tls), 0);
 	tls_client_unref(client);
 	assert_int_equal(tls_stream_handshake(v->tls), TLS_WANT_INPUT);
-	fake_perform(&client_of(v->cast.s)->recv);
+	fake_perform(&client_of(v->pair.s)->recv);
 }
 
 static void arrive(struct stage *st, struct visitor *v)
 {
-	v->cast = stage_dialing(st);
+	v->pair = stage_dialing(st);
 	say_hello(v);
 }
 
@@ -67,7 +67,7 @@ static unsigned begun(const struct visitor *visitors, size_t n)
 	unsigned count = 0;
 
 	for (size_t i = 0; i < n; i++)
-		count += visitors[i].cast.s->sides[SIDE_CLIENT].tls != NULL;
+		count += visitors[i].pair.s->sides[SIDE_CLIENT].tls != NULL;
 	return count;
 }
 
@@ -86,7 +86,7 @@ static void handshakes_need_no_buffers(void **state)
 	assert_int_equal(answer(&v), TLS_DONE);
 	assert_int_equal(tls_stream_write(v.tls, "early", 5), TLS_DONE);
 	stage_run(st);
-	assert_int_equal(v.cast.s->phase, SESSION_RELAYING);
+	assert_int_equal(v.pair.s->phase, SESSION_RELAYING);
 	for (int n = 0; n < 4; n++)
 		buf_put(&stage_engine(st)->host.loop.bufs, taken[n]);
 	stage_turn(st);
@@ -135,13 +135,13 @@ static void one_that_has_begun_comes_first(void **state)
 
 	arrive(st, &first);
 	stage_turn(st);
-	fake_perform(&client_of(first.cast.s)->send);
+	fake_perform(&client_of(first.pair.s)->send);
 	for (size_t n = 0; n < ARRAY_LEN(others); n++)
 		arrive(st, &others[n]);
 	assert_int_equal(answer(&first), TLS_DONE);
-	fake_perform(&client_of(first.cast.s)->recv);
+	fake_perform(&client_of(first.pair.s)->recv);
 	stage_turn(st);
-	assert_int_equal(first.cast.s->phase, SESSION_DIALING);
+	assert_int_equal(first.pair.s->phase, SESSION_DIALING);
 	assert_in_range(begun(others, ARRAY_LEN(others)), 0, 1);
 	leave(&first);
 	for (size_t n = 0; n < ARRAY_LEN(others); n++)
@@ -208,16 +208,16 @@ static void a_packet_inside_tls_may_come_in_pieces(void **state)
 	struct buf_queue *waiting;
 	struct visitor v;
 
-	v.cast = stage_dialing(st);
-	peer_send(v.cast.client, "\0\0\0\010\004\322\026\057", 8);
+	v.pair = stage_dialing(st);
+	peer_send(v.pair.client, "\0\0\0\010\004\322\026\057", 8);
 	stage_run(st);
-	expect_text(v.cast.client, "S");
+	expect_text(v.pair.client, "S");
 	say_hello(&v);
 	stage_run(st);
 	assert_int_equal(answer(&v), TLS_DONE);
-	waiting = &v.cast.s->early;
+	waiting = &v.pair.s->early;
 	for (size_t n = 0; n < sizeof(startup); n++) {
-		assert_int_equal(v.cast.s->phase, SESSION_PREREAD);
+		assert_int_equal(v.pair.s->phase, SESSION_PREREAD);
 		assert_int_equal(waiting->bytes, n);
 		assert_true(waiting->head == waiting->tail);
 		assert_int_equal(tls_stream_write(v.tls, startup + n, 1), TLS_DONE);

@@ -26,7 +26,7 @@ struct peer {
 
 struct scene {
 	struct stage *st;
-	struct cast c;
+	struct pair c;
 	struct peer peer;
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef LIVES_LIFE_H
-#define LIVES_LIFE_H
+#ifndef SIMULATION_SIMULATION_H
+#define SIMULATION_SIMULATION_H
 
 /*
- * The parts of tests/unit/test_lives.c: a life is what happens on one stage,
+ * The parts of tests/unit/test_simulation.c: a run is what happens on one test bed,
  * and all that happens in it follows from one number.
  */
 
@@ -24,7 +24,7 @@ struct peer {
 	struct peer *other; /* once that is known */
 };
 
-struct life {
+struct simulation {
 	struct stage *st;
 	uint64_t random;
 	bool is_gentle, is_unix, is_stopped;
@@ -40,43 +40,43 @@ struct life {
 };
 
 /* A number below @n; and true once in @n times. */
-unsigned below(struct life *l, unsigned n);
-bool one_in(struct life *l, unsigned n);
+unsigned below(struct simulation *sim, unsigned n);
+bool one_in(struct simulation *sim, unsigned n);
 
-/* ---- the stage (dress.c) ------------------------------------------------- */
+/* ---- the stage (setup.c) ------------------------------------------------- */
 
-/* Draws what kind of life it is, and sets the stage. */
-void life_begin(struct life *l, void **state);
-/* What is held for clients of that life by others than sessions; the stage knows the rest. */
-void life_expect_nothing_held(struct life *l);
-/* For all lives: certificates, and what is made of them. Without openssl lives have no TLS. */
-void dress_make(void);
-void dress_remove(void);
+/* Draws what kind of run it is, and sets up the test bed. */
+void simulation_begin(struct simulation *sim, void **state);
+/* What is held for clients of that run by others than sessions; the test bed knows the rest. */
+void simulation_expect_nothing_held(struct simulation *sim);
+/* For all runs: certificates, and what is made of them. Without openssl runs have no TLS. */
+void simulation_make_shared(void);
+void simulation_remove_shared(void);
 
 /* ---- peers (peers.c) ----------------------------------------------------- */
 
-void a_client_comes(struct life *l);
-void backends_accept(struct life *l);
-void a_peer_does_something(struct life *l);
+void a_client_comes(struct simulation *sim);
+void backends_accept(struct simulation *sim);
+void a_peer_does_something(struct simulation *sim);
 
-void peer_sends(struct life *l, struct peer *p);
-void peer_reads(struct life *l, struct peer *p, size_t most);
+void peer_sends(struct simulation *sim, struct peer *p);
+void peer_reads(struct simulation *sim, struct peer *p, size_t most);
 void peer_ends(struct peer *p);
 bool peer_was_asked_to_cancel(const struct peer *p);
 /* Frees what peers hold beside their sockets. */
-void peers_finish(struct life *l);
+void peers_finish(struct simulation *sim);
 /* The same address and port for a peer's number each time. */
 struct addr claimed_source(unsigned number);
 
 /* What a socket, and those that it accepts, hold is little. */
-void make_tight(const struct life *l, int fd);
+void make_tight(const struct simulation *sim, int fd);
 
 /* ---- the kernel (kernel.c) ----------------------------------------------- */
 
-void a_request_completes(struct life *l);
+void a_request_completes(struct simulation *sim);
 /* For a few requests no file can be opened. */
-void files_run_out(struct life *l);
-/* A mailbox is full of letters that say nothing. */
-void a_mailbox_fills(struct life *l);
+void files_run_out(struct simulation *sim);
+/* An inbox is full of messages that say nothing. */
+void an_inbox_fills(struct simulation *sim);
 
 #endif

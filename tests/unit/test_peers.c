@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit/runtime_stage.h"
 
-/* A session was called out of a pool's queue, and no letter told its worker. */
+/* A session has left the queue of its pool with a slot: it goes on even if no message told its worker. */
 
 static struct stage *full_at_one(void **state)
 {
@@ -17,7 +17,7 @@ static unsigned places(struct stage *st)
 	       atomic_load(&stage_backend(st, 1)->sessions);
 }
 
-/* Letters of an order that is obeyed already: what they wake is all that they do. */
+/* Messages of an order that was followed already: they wake and do nothing else. */
 static void fill_mailbox(struct stage *st)
 {
 	const struct message nothing = { .kind = MESSAGE_ORDER };
@@ -27,7 +27,7 @@ static void fill_mailbox(struct stage *st)
 }
 
 /* Another session's end gives its place to the one that waits; nobody has read of it yet. */
-static struct session *called(struct stage *st, const struct cast *ending)
+static struct session *called(struct stage *st, const struct pair *ending)
 {
 	struct session *waiting = stage_newest(st);
 
@@ -44,7 +44,7 @@ static struct session *called(struct stage *st, const struct cast *ending)
 static void a_call_is_answered_though_the_mailbox_was_full(void **state)
 {
 	struct stage *st = full_at_one(state);
-	struct cast a, b;
+	struct pair a, b;
 	int third;
 
 	a = stage_relaying(st);
@@ -63,7 +63,7 @@ static void a_call_is_answered_though_there_was_no_letter(void **state)
 {
 	struct stage *st = full_at_one(state);
 	int unread[2], box = st->runtime->peers[0].inbox_fd;
-	struct cast a, b;
+	struct pair a, b;
 	int third;
 
 	a = stage_relaying(st);
@@ -88,7 +88,7 @@ static void a_called_session_that_closes_is_gone_though_the_mailbox_was_full(voi
 {
 	struct stage *st = full_at_one(state);
 	struct session *waiting;
-	struct cast b;
+	struct pair b;
 
 	stage_relaying(st);
 	b = stage_relaying(st);
