@@ -40,7 +40,7 @@ say  = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 main_src   := src/app/main.c
 lib_src    := $(filter-out $(main_src),$(wildcard src/*/*.c))
-tls_src    := $(wildcard src/tls/*.c)
+tls_src    := $(wildcard src/tls/*.c src/x509/*.c)
 fake_src   := $(wildcard tests/fake/*.c)
 unit_src   := $(wildcard tests/unit/test_*.c)
 simulation_src  := $(wildcard tests/simulation/*.c)

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tls/certificate.h"
+#include "x509/certificate.h"
 #include "tls/context.h"
 #include "tls/offer.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/def.h"
 #include "tls/context.h"
-#include "tls/problem.h"
+#include "x509/problem.h"
 
 struct tls_client_config {
 	struct tls_policy policy;

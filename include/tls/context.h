@@ -11,9 +11,9 @@
  * are wished by.
  */
 
+#include "x509/certificate.h"
+
 #define TLS_ALPN_MAX 16 /* ids in a list */
-#define TLS_EXPIRY_WARNING_DAYS 14
-#define TLS_PEER_NAME_BYTES 256 /* RFC 5280: a common name has 64 characters, in UTF-8 */
 
 /* As on the wire; 0 in a configuration means the default. */
 enum tls_version { TLS_ANY = 0, TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
@@ -28,12 +28,6 @@ enum tls_verify {
 enum tls_unknown {
 	TLS_UNKNOWN_DEFAULT, /* the first certificate */
 	TLS_UNKNOWN_REJECT,  /* only for a name that is unknown: without SNI the first is used */
-};
-
-/* PEM files: the chain, leaf first, and its key; @key NULL: the key is in @chain too. */
-struct tls_files {
-	const char *chain;
-	const char *key;
 };
 
 /* What both roles have. NULL and 0: the default. Borrowed during create only. */

@@ -13,7 +13,7 @@
 
 #include "tls/certificate_selection.h"
 #include "tls/context.h"
-#include "tls/peer_name.h"
+#include "x509/peer_name.h"
 #include "tls/policy.h"
 
 struct WOLFSSL_CTX;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "base/def.h"
-#include "tls/peer_name.h"
+#include "x509/peer_name.h"
 
 struct WOLFSSL;
 struct WOLFSSL_X509_STORE_CTX;

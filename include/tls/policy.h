@@ -13,7 +13,7 @@
 
 #include "base/def.h"
 #include "tls/context.h"
-#include "tls/problem.h"
+#include "x509/problem.h"
 
 struct WOLFSSL_CTX;
 struct WOLFSSL_METHOD;

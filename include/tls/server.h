@@ -10,7 +10,7 @@
 #include "base/def.h"
 #include "tls/context.h"
 #include "tls/offer.h"
-#include "tls/problem.h"
+#include "x509/problem.h"
 #include "tls/tickets.h"
 
 struct tls_server_config {

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/def.h"
-#include "tls/problem.h"
+#include "x509/problem.h"
 
 #define TICKET_KEY_NAME_BYTES 16
 #define TICKET_KEY_BYTES 32 /* AES-256 */

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "base/def.h"
-#include "tls/problem.h"
+#include "x509/problem.h"
 
 #define TLS_TICKET_KEYS_MAX 8
 

@@ -18,7 +18,7 @@
 #include "state/peers.h"
 #include "state/reason.h"
 #include "state/tls_contexts.h"
-#include "tls/problem.h"
+#include "x509/problem.h"
 #include "tls/tickets.h"
 
 /* Checks of all backends at once fit; more wait in the ring's queue for a turn. */

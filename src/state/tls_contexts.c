@@ -8,7 +8,7 @@
 #include "config/directive.h"
 #include "tls/client.h"
 #include "tls/library.h"
-#include "tls/problem.h"
+#include "x509/problem.h"
 #include "tls/server.h"
 #include "tls/tickets.h"
 

@@ -2,8 +2,8 @@
 
 #include "tls/handshake.h"
 
-#include "tls/certificate.h"
-#include "tls/x509.h"
+#include "x509/certificate.h"
+#include "x509/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>

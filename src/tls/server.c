@@ -3,12 +3,12 @@
 #include "tls/server.h"
 
 #include "base/check.h"
-#include "tls/ca_store.h"
-#include "tls/certificate.h"
+#include "x509/ca_store.h"
+#include "x509/certificate.h"
 #include "tls/endpoint.h"
 #include "tls/handshake.h"
 #include "tls/ticket_crypt.h"
-#include "tls/x509.h"
+#include "x509/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>

@@ -15,7 +15,7 @@
 #include "proto/record_filter.h"
 #include "tls/client.h"
 #include "tls/endpoint.h"
-#include "tls/error_text.h"
+#include "x509/error_text.h"
 #include "tls/handshake.h"
 #include "tls/memory.h"
 #include "tls/server.h"

@@ -2,7 +2,7 @@
 
 #include "tls/ticket_key.h"
 
-#include "tls/pem.h"
+#include "x509/pem.h"
 
 #include <assert.h>
 #include <string.h>

@@ -13,7 +13,7 @@
 #include "fuzz/fuzz.h"
 
 #include "base/check.h"
-#include "tls/certificate.h"
+#include "x509/certificate.h"
 #include "tls/library.h"
 
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "fuzz/fuzz.h"
 
 #include "base/check.h"
-#include "tls/certificate.h"
+#include "x509/certificate.h"
 #include "tls/certificates.h"
 
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/peer_name.h"
+#include "x509/peer_name.h"
 
 #include "base/def.h"
 

@@ -5,7 +5,7 @@
  * names the line. The certificates in here are none; only marks count.
  */
 
-#include "tls/pem.h"
+#include "x509/pem.h"
 
 #include "base/def.h"
 

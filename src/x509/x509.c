@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/x509.h"
+#include "x509/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_PROBLEM_H
-#define TLS_PROBLEM_H
+#ifndef X509_PROBLEM_H
+#define X509_PROBLEM_H
 
 /*
  * What is wrong with certificates, keys and TLS settings, found while loading

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_PEM_H
-#define TLS_PEM_H
+#ifndef X509_PEM_H
+#define X509_PEM_H
 
 /*
  * PEM files (RFC 7468), read whole: certificates, keys, revocation lists.
@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #include "base/def.h"
-#include "tls/problem.h"
+#include "x509/problem.h"
 
 #define PEM_FILE_BYTES_MAX (16u << 20) /* bundles of the world's CAs have 0.3 MB */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_ERROR_TEXT_H
-#define TLS_ERROR_TEXT_H
+#ifndef X509_ERROR_TEXT_H
+#define X509_ERROR_TEXT_H
 
 /*
  * The library's codes and the protocol's alerts in words that an operator can

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_CERTIFICATE_H
-#define TLS_CERTIFICATE_H
+#ifndef X509_CERTIFICATE_H
+#define X509_CERTIFICATE_H
 
 /*
  * A certificate chain and its key, read from files and checked as far as that
  * can be done without a peer: readable, of a kind that is understood, leaf
- * first and in order, matching, in date, the key not open to everybody. For
- * this floor.
+ * first and in order, matching, in date, the key not open to everybody.
  */
 
 #include <stdbool.h>
@@ -15,12 +14,19 @@
 #include <time.h>
 
 #include "base/def.h"
-#include "tls/context.h"
-#include "tls/pem.h"
-#include "tls/problem.h"
+#include "x509/pem.h"
+#include "x509/problem.h"
 
+#define TLS_EXPIRY_WARNING_DAYS 14
+#define TLS_PEER_NAME_BYTES 256    /* RFC 5280: a common name has 64 characters, in UTF-8 */
 #define CERTIFICATE_NAMES_MAX 1024 /* as many as the library reads */
 #define CERTIFICATE_PRINT_BYTES 32 /* SHA-256 */
+
+/* PEM files: the chain, leaf first, and its key; @key NULL: the key is in @chain too. */
+struct tls_files {
+	const char *chain;
+	const char *key;
+};
 
 /* Cheapest first for the server: this is the order of choice. */
 enum key_kind { KEY_ECDSA_P256, KEY_ED25519, KEY_ECDSA_P384, KEY_ECDSA_P521, KEY_RSA, KEY_KINDS };

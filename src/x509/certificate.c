@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/certificate.h"
+#include "x509/certificate.h"
 
 #include "base/check.h"
-#include "tls/error_text.h"
-#include "tls/x509.h"
+#include "x509/error_text.h"
+#include "x509/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/pem.h"
+#include "x509/pem.h"
 
 #include "base/file.h"
-#include "tls/pem_mark.h"
+#include "x509/pem_mark.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/error_text.h"
+#include "x509/error_text.h"
 
 #include "base/def.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_X509_H
-#define TLS_X509_H
+#ifndef X509_X509_H
+#define X509_X509_H
 
 /*
  * What the library does not say of a certificate that it has decoded, and

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_PEER_NAME_H
-#define TLS_PEER_NAME_H
+#ifndef X509_PEER_NAME_H
+#define X509_PEER_NAME_H
 
 /*
  * Who a backend has to be: a host name, which the library compares with a

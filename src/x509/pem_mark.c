@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/pem_mark.h"
+#include "x509/pem_mark.h"
 
 #include "base/def.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_CA_STORE_H
-#define TLS_CA_STORE_H
+#ifndef X509_CA_STORE_H
+#define X509_CA_STORE_H
 
 /*
  * Whose certificates a context believes: certification authorities and their
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "base/def.h"
-#include "tls/problem.h"
+#include "x509/problem.h"
 
 struct WOLFSSL_CTX;
 

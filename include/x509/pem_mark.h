@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_PEM_MARK_H
-#define TLS_PEM_MARK_H
+#ifndef X509_PEM_MARK_H
+#define X509_PEM_MARK_H
 
 /*
  * The lines of a PEM file that say -----BEGIN and -----END (RFC 7468, 2). A
  * block whose marks are spoiled would be taken for text between blocks, and
  * its certificate be missing without a word; so they are all looked at
- * before any block is read. Pure; for tls/pem.h.
+ * before any block is read. Pure; for pem.h.
  */
 
 #include <stdbool.h>

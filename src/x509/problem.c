@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/problem.h"
+#include "x509/problem.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/ca_store.h"
+#include "x509/ca_store.h"
 
-#include "tls/pem.h"
-#include "tls/error_text.h"
+#include "x509/pem.h"
+#include "x509/error_text.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
