@@ -201,7 +201,7 @@ static const char *left_over_in(const struct stage *st, const struct engine *e)
 	if (e->host.pipes.free_n != e->host.pipes.open_n)
 		return "pipes";
 	if (!list_is_empty(&e->host.waiting_for_buffer))
-		return "starved sides";
+		return "sides that wait for a buffer";
 	if (e->host.loop.timers.armed > 0)
 		return "timers";
 	if (atomic_load(&st->runtime->peers[e->host.worker].sessions) > 0)
@@ -218,11 +218,11 @@ static const char *left_over(const struct stage *st)
 		what = left_over_in(st, &st->engines[n]);
 	for (size_t n = 0; n < pool_backends(pool) && !what; n++)
 		if (atomic_load(&pool_backend(pool, n)->sessions) > 0)
-			what = "places at a backend";
+			what = "slots at a backend";
 	if (!what && atomic_load(&st->runtime->sessions) > 0)
-		what = "places of the process";
+		what = "slots of the process";
 	if (!what && atomic_load(&st->runtime->listeners[0].sessions) > 0)
-		what = "places of the listener";
+		what = "slots of the listener";
 	if (!what && fake_requests() > 0)
 		what = "requests";
 	return what;

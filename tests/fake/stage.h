@@ -77,7 +77,7 @@ static inline struct engine *stage_engine(struct stage *st)
 
 /* Lets requests complete and turns end, at this moment, until all wait for something. */
 void stage_run(struct stage *st);
-/* The end of a turn alone: timers, starved sides, reaping. */
+/* The end of a turn alone: timers, sides that wait for a buffer, reaping. */
 void stage_turn(struct stage *st);
 /* Then @ms later, as one turn. */
 void stage_pass(struct stage *st, uint64_t ms);

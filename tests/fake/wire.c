@@ -169,7 +169,7 @@ static bool read_head(struct wire *w, size_t n)
 
 /* ---- the preamble -------------------------------------------------------- */
 
-static void introduce(struct wire *w)
+static void send_proxy_header(struct wire *w)
 {
 	struct proxyhdr hdr = { .version = (uint8_t)w->way->proxy,
 				.source = w->source,
@@ -179,7 +179,7 @@ static void introduce(struct wire *w)
 	put(w, bytes, proxyhdr_write(&hdr, bytes, sizeof(bytes)));
 }
 
-static bool be_introduced(struct wire *w)
+static bool read_proxy_header(struct wire *w)
 {
 	struct proxyhdr hdr;
 	enum parse parsed = proxyhdr_read(&hdr, (uint8_t *)w->in + w->in_at, w->in_n - w->in_at);
@@ -200,13 +200,13 @@ static bool be_introduced(struct wire *w)
 	return true;
 }
 
-static bool pass_introduction(struct wire *w)
+static bool pass_proxy_header(struct wire *w)
 {
 	if (w->way->proxy == 0)
 		return true;
 	if (w->is_client)
-		introduce(w);
-	return w->is_client || be_introduced(w);
+		send_proxy_header(w);
+	return w->is_client || read_proxy_header(w);
 }
 
 static bool has_tls(const struct wire *w)
@@ -338,8 +338,8 @@ static bool pass_startup(struct wire *w)
 static bool pass(struct wire *w)
 {
 	switch (w->step) {
-	case WIRE_INTRODUCTION:
-		return pass_introduction(w);
+	case WIRE_PROXY_HEADER:
+		return pass_proxy_header(w);
 	case WIRE_SSL_REQUEST:
 		return pass_ssl_request(w);
 	case WIRE_HANDSHAKE:

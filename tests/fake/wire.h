@@ -30,7 +30,7 @@ struct wire_way {
 };
 
 enum wire_step {
-	WIRE_INTRODUCTION,
+	WIRE_PROXY_HEADER,
 	WIRE_SSL_REQUEST,
 	WIRE_HANDSHAKE,
 	WIRE_STARTUP,

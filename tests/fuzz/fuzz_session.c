@@ -33,7 +33,7 @@ struct play {
 	struct stage *st;
 	const uint8_t *at; /* of the input, what is left */
 	size_t left;
-	bool is_introduced, is_postgres, has_header, is_in_tls;
+	bool has_proxy_header, is_postgres, has_header, is_in_tls;
 	int client, backend;            /* -1: not there, or gone */
 	struct stream up_sent, up_came; /* by the client; at the backend */
 	struct stream down_sent, down_came;
@@ -80,12 +80,12 @@ static void stage_for(struct play *p, uint8_t way)
 	unsigned tls = way >> 2 & 3;
 	char listener[512], pool[512];
 
-	p->is_introduced = way & 1;
+	p->has_proxy_header = way & 1;
 	p->is_postgres = way & 2;
 	p->has_header = way & 0x10;
 	p->is_in_tls = tls >= TLS_TO_US;
 	snprintf(listener, sizeof(listener), "%s%s%s%s%s",
-		 p->is_introduced ? "proxy_protocol = accept\n" : "",
+		 p->has_proxy_header ? "proxy_protocol = accept\n" : "",
 		 p->is_postgres ? "protocol = postgres\n" : "",
 		 tls == TLS_THROUGH ? "tls = passthrough\nno_sni = pool\nnot_tls = pool\n" : "",
 		 tls == TLS_TO_US ? "tls = terminate\ncertificate = " : "",
@@ -282,7 +282,7 @@ static void check_bytes(const struct play *p)
 
 	if (p->is_postgres || p->is_in_tls)
 		return;
-	if (p->is_introduced && up->n > 0) {
+	if (p->has_proxy_header && up->n > 0) {
 		CHECK(proxyhdr_read(&hdr, p->up_sent.bytes, p->up_sent.n) == PARSE_DONE);
 		skipped = hdr.bytes;
 	}

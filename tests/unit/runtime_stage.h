@@ -16,7 +16,7 @@
  *	}
  *
  * stage_test()'s teardown ends what still runs, and fails the test when
- * anything did not come back: sessions, buffers, pipes, descriptors, places.
+ * anything did not come back: sessions, buffers, pipes, descriptors, slots.
  */
 
 #include "fake/stage.h"

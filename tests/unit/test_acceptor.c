@@ -114,7 +114,7 @@ static void who_is_parked_is_served_when_others_make_room(void **state)
 }
 
 /* Who is over the limit of its source is nobody whom the others would have to wait for. */
-static void who_is_rejected_takes_no_place_of_the_listener(void **state)
+static void who_is_rejected_takes_no_slot_of_the_listener(void **state)
 {
 	struct stage *st = stage_of(state, "max_sessions = 3\nsession_rate = 2/s\n"
 					   "max_sessions_per_source = 1");
@@ -211,7 +211,7 @@ static void a_request_for_many_ends_before_the_limit(void **state)
 	assert_false(fake_request_of(accept_of(st)).many);
 	assert_int_equal(pauses(st), 0);
 
-	/* Others take all but two of the places that are left. */
+	/* Others take all but two of the slots that are left. */
 	atomic_fetch_add(&st->runtime->sessions, ROOM_FOR_MANY + BACKLOG - 4);
 	atomic_fetch_add(&l->sessions, ROOM_FOR_MANY + BACKLOG - 4);
 	for (int n = 5; n < 10; n++)
@@ -357,12 +357,12 @@ static void a_session_that_was_handed_over_works(void **state)
 	expect_served(st, client, peer);
 }
 
-static void a_worker_whose_mailbox_is_full_is_left_alone(void **state)
+static void a_worker_whose_inbox_is_full_is_left_alone(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
-	const struct message mail = { .kind = MESSAGE_SERVED };
+	const struct message message = { .kind = MESSAGE_SERVED };
 
-	while (inbox_send(st->inbox_fds[1], &mail) == 0)
+	while (inbox_send(st->inbox_fds[1], &message) == 0)
 		continue;
 	for (unsigned n = 0; n < 4; n++) {
 		stage_client(st);
@@ -476,7 +476,7 @@ static void nobody_is_adopted_after_a_stop(void **state)
 
 	connect_to_first(st, 1);
 	client = stage_client(st);
-	assert_true(fake_perform(accept_of(st))); /* a letter to worker 1 is on its way */
+	assert_true(fake_perform(accept_of(st))); /* a message to worker 1 is on its way */
 	engine_stop(&st->engines[1], CLOSE_SHUTDOWN);
 	stage_run(st);
 	assert_int_equal(st->engines[1].host.sessions.used, 0);
@@ -491,7 +491,7 @@ int main(void)
 		stage_test(one_is_accepted_beyond_the_limit_and_the_rest_wait),
 		stage_test(the_limit_of_the_process_is_as_exact),
 		stage_test(who_is_parked_is_served_when_others_make_room),
-		stage_test(who_is_rejected_takes_no_place_of_the_listener),
+		stage_test(who_is_rejected_takes_no_slot_of_the_listener),
 		stage_test(who_waits_for_room_uses_up_no_rate),
 		stage_test(a_parked_one_that_is_sent_away_leaves_its_source),
 		stage_test(with_room_for_many_one_request_accepts_them_all),
@@ -504,7 +504,7 @@ int main(void)
 		stage_test(after_want_of_descriptors_all_are_served),
 		stage_test(few_sessions_are_spread_evenly),
 		stage_test(a_session_that_was_handed_over_works),
-		stage_test(a_worker_whose_mailbox_is_full_is_left_alone),
+		stage_test(a_worker_whose_inbox_is_full_is_left_alone),
 		stage_test(a_drain_serves_who_waits_and_then_refuses),
 		stage_test(the_socket_is_not_closed_before_the_last_completion),
 		stage_test(a_cancel_that_found_nothing_is_repeated_to_close),

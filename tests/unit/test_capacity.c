@@ -224,7 +224,7 @@ static void listening_sockets_are_files_too(void **state)
 	config.listeners = &listener;
 	config.listeners_n = 1;
 	assert_int_equal(capacity_find(&config, &with), 0);
-	/* And each may hold one client for whom there is no place yet. */
+	/* And each may hold one client who waits until a session ends. */
 	assert_in_range(without.sessions_max - with.sessions_max, 100 * 2 * 2 * 7 / 8, 100 * 2 * 2);
 }
 

@@ -241,7 +241,7 @@ static void trouble_of_our_own_says_nothing_of_the_backend(void **state)
 	finish();
 }
 
-static void a_check_introduces_itself(void **state)
+static void a_check_sends_a_proxy_header(void **state)
 {
 	static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00";
 	char header[32];
@@ -317,7 +317,7 @@ int main(void)
 		stage_test(a_check_of_a_full_backlog_can_be_stopped),
 		stage_test(a_cancel_that_takes_long_is_waited_for),
 		stage_test(trouble_of_our_own_says_nothing_of_the_backend),
-		stage_test(a_check_introduces_itself),
+		stage_test(a_check_sends_a_proxy_header),
 		stage_test(one_that_was_ejected_returns),
 		stage_test(it_waits_for_what_is_under_way),
 		stage_test(a_check_that_is_cut_short_says_nothing),

@@ -28,7 +28,7 @@ static void expect_dialing(struct session *s, unsigned backend)
 	assert_int_equal(s->backend->index, backend);
 }
 
-static unsigned places(struct stage *st, unsigned backend)
+static unsigned slots(struct stage *st, unsigned backend)
 {
 	return atomic_load(&stage_backend(st, backend)->sessions);
 }
@@ -63,9 +63,9 @@ static void a_backend_that_refuses_is_followed_by_another(void **state)
 	assert_int_equal(c.s->backend->index, 2);
 	c.backend = stage_accept_at(st, 2);
 	expect_text(c.backend, "early");
-	assert_int_equal(places(st, 0), 0);
-	assert_int_equal(places(st, 1), 0);
-	assert_int_equal(places(st, 2), 1);
+	assert_int_equal(slots(st, 0), 0);
+	assert_int_equal(slots(st, 1), 0);
+	assert_int_equal(slots(st, 2), 1);
 	assert_int_equal(failures(st, 0), 1);
 	assert_int_equal(failures(st, 1), 1);
 	assert_int_equal(failures(st, 2), 0);
@@ -83,7 +83,7 @@ static void each_backend_is_tried_once(void **state)
 	assert_int_equal(stage_ended(st, CLOSE_CONNECT_REFUSED), 1);
 	for (unsigned n = 0; n < 3; n++) {
 		assert_int_equal(failures(st, n), 1);
-		assert_int_equal(places(st, n), 0);
+		assert_int_equal(slots(st, n), 0);
 	}
 	expect_reset(c.client);
 }
@@ -134,7 +134,7 @@ static void a_silent_backend_is_given_up_in_time(void **state)
 	stage_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	assert_int_equal(failures(st, 0), 1);
-	assert_int_equal(places(st, 0), 0);
+	assert_int_equal(slots(st, 0), 0);
 }
 
 static void the_next_waits_for_the_last_completion_of_the_one_before(void **state)
@@ -230,7 +230,7 @@ static void where_one_address_has_no_port_left_another_has(void **state)
 	fake_complete(connect_of(c.s), -EADDRNOTAVAIL, 0);
 	expect_origin(c.s, "127.0.0.4:");
 	expect_dialing(c.s, 0);
-	assert_int_equal(places(st, 0), 2);
+	assert_int_equal(slots(st, 0), 2);
 	stage_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	assert_int_equal(c.s->waiter.ask.tried_n, 0);
@@ -424,7 +424,7 @@ static void who_leaves_is_not_waited_for(void **state)
 	expect_nothing(fourth);
 }
 
-/* The place is given to a session that closes before its letter is read. */
+/* The slot is given to a session that closes before its message is read. */
 /* It has ended its stream, or sent as much as is taken meanwhile: nothing is received from it. */
 static void who_waits_and_dies_unheard_is_not_waited_for(void **state)
 {
@@ -479,7 +479,7 @@ static void a_call_that_comes_too_late_gives_the_place_back(void **state)
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 1);
 	expect_reset(client);
-	assert_int_equal(places(st, 0) + places(st, 1), 1);
+	assert_int_equal(slots(st, 0) + slots(st, 1), 1);
 }
 
 /* ---- closing ------------------------------------------------------------- */
@@ -492,12 +492,12 @@ static void a_session_that_closes_while_dialing_waits_for_the_connect(void **sta
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
 	stage_turn(st);
 	assert_int_equal(stage_sessions(st), 1);
-	assert_int_equal(places(st, 0), 1);
+	assert_int_equal(slots(st, 0), 1);
 	fake_complete(&backend_of(c.s)->cancel_send, -ENOENT, 0);
 	assert_true(fake_perform(connect_of(c.s))); /* it succeeds, too late */
 	stage_turn(st);
 	assert_int_equal(stage_sessions(st), 0);
-	assert_int_equal(places(st, 0), 0);
+	assert_int_equal(slots(st, 0), 0);
 	expect_reset(stage_accept_at(st, 0));
 }
 

@@ -15,7 +15,7 @@ static bool is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-static void send_letter(struct stage *st, unsigned worker, enum message_kind kind)
+static void send_message(struct stage *st, unsigned worker, enum message_kind kind)
 {
 	assert_int_equal(inbox_send(st->inbox_fds[worker], &(struct message){ .kind = kind }), 0);
 }
@@ -68,7 +68,7 @@ static void a_turn_waits_until_the_next_timer_and_no_longer(void **state)
 }
 
 /* The end of one session leaves the buffer that another one waits for, and nothing else happens. */
-static void a_turn_does_not_wait_while_the_starved_can_be_fed(void **state)
+static void a_turn_does_not_wait_while_buffers_can_be_handed_out(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 4 });
 	struct pair a = stage_relaying(st), b = stage_relaying(st);
@@ -148,7 +148,7 @@ static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
 	assert_int_equal(stage_ended(st, CLOSE_DONE), 1);
 }
 
-/* ---- letters ------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------- */
 
 static void an_order_is_obeyed_once_and_includes_those_before_it(void **state)
 {
@@ -167,14 +167,14 @@ static void an_order_is_obeyed_once_and_includes_those_before_it(void **state)
 }
 
 /* Who gives it does not wait, whatever the worker does. */
-static void an_order_that_finds_the_mailbox_full_is_obeyed(void **state)
+static void an_order_that_finds_the_inbox_full_is_obeyed(void **state)
 {
 	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
-	const struct message mail = { .kind = MESSAGE_SERVED };
+	const struct message message = { .kind = MESSAGE_SERVED };
 	struct pair c = stage_relaying(st);
 
 	for (unsigned n = 0; n < 2; n++)
-		while (inbox_send(st->inbox_fds[n], &mail) == 0)
+		while (inbox_send(st->inbox_fds[n], &message) == 0)
 			continue;
 	peers_order(st->runtime, ORDER_STOP);
 	stage_run(st);
@@ -183,12 +183,12 @@ static void an_order_that_finds_the_mailbox_full_is_obeyed(void **state)
 	assert_true(engine_is_over(&st->engines[1]));
 }
 
-static void more_letters_than_are_read_at_once_are_all_read(void **state)
+static void more_messages_than_are_read_at_once_are_all_read(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
 
 	for (int n = 0; n < 10 * ENGINE_MESSAGES_MAX; n++)
-		send_letter(st, 0, MESSAGE_SERVED);
+		send_message(st, 0, MESSAGE_SERVED);
 	peers_order(st->runtime, ORDER_DRAIN);
 	stage_run(st);
 	assert_true(stage_engine(st)->host.is_draining);
@@ -244,7 +244,7 @@ static void a_socket_on_its_way_is_waited_for(void **state)
 	fake_run_cancels();
 	stage_turn(st);
 	assert_int_equal(st->engines[1].host.sessions.used, 0);
-	assert_false(engine_is_over(&st->engines[1])); /* its letter is not opened yet */
+	assert_false(engine_is_over(&st->engines[1])); /* its message is not opened yet */
 	stage_run(st);
 	assert_int_equal(st->engines[1].host.sessions.used, 1);
 	for (int n = 0; n < 2; n++)
@@ -404,15 +404,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		stage_test(what_it_took_is_given_back_when_it_cannot_begin),
 		stage_test(a_turn_waits_until_the_next_timer_and_no_longer),
-		stage_test(a_turn_does_not_wait_while_the_starved_can_be_fed),
+		stage_test(a_turn_does_not_wait_while_buffers_can_be_handed_out),
 		stage_test(the_time_of_a_turn_is_taken_after_the_wait),
 		stage_test(a_broken_ring_ends_the_loop),
 		stage_test(a_session_without_a_future_is_over_in_its_first_turn),
 		stage_test(the_loop_ends_with_the_order_to_stop),
 		stage_test(the_loop_ends_with_the_last_session_of_a_drain),
 		stage_test(an_order_is_obeyed_once_and_includes_those_before_it),
-		stage_test(an_order_that_finds_the_mailbox_full_is_obeyed),
-		stage_test(more_letters_than_are_read_at_once_are_all_read),
+		stage_test(an_order_that_finds_the_inbox_full_is_obeyed),
+		stage_test(more_messages_than_are_read_at_once_are_all_read),
 		stage_test(a_drain_lets_sessions_go_on),
 		stage_test(no_worker_ends_before_all_drain),
 		stage_test(a_socket_on_its_way_is_waited_for),

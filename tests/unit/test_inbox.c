@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#define BOX_LETTERS 2048 /* as mail.h says */
+#define INBOX_MESSAGES 2048 /* as inbox.h says */
 
 struct box {
 	int read_fd, write_fd;
@@ -40,7 +40,7 @@ static int tear_down(void **state)
 	return close(box->write_fd);
 }
 
-static void a_letter_arrives_as_it_was_sent(void **state)
+static void a_message_arrives_as_it_was_sent(void **state)
 {
 	struct box *box = *state;
 	const struct message sent = {
@@ -56,19 +56,19 @@ static void a_letter_arrives_as_it_was_sent(void **state)
 static void a_full_box_says_so_and_loses_nothing(void **state)
 {
 	struct box *box = *state;
-	struct message mail = { .kind = MESSAGE_CONNECTION };
+	struct message message = { .kind = MESSAGE_CONNECTION };
 
-	for (int n = 0; n < BOX_LETTERS; n++) {
-		mail.fd = n;
-		assert_int_equal(inbox_send(box->write_fd, &mail), 0);
+	for (int n = 0; n < INBOX_MESSAGES; n++) {
+		message.fd = n;
+		assert_int_equal(inbox_send(box->write_fd, &message), 0);
 	}
-	assert_int_equal(inbox_send(box->write_fd, &mail), -EAGAIN);
-	for (int n = 0; n < BOX_LETTERS; n++) {
-		assert_int_equal(read(box->read_fd, &mail, sizeof(mail)), sizeof(mail));
-		assert_int_equal(mail.fd, n);
+	assert_int_equal(inbox_send(box->write_fd, &message), -EAGAIN);
+	for (int n = 0; n < INBOX_MESSAGES; n++) {
+		assert_int_equal(read(box->read_fd, &message, sizeof(message)), sizeof(message));
+		assert_int_equal(message.fd, n);
 	}
-	assert_int_equal(inbox_send(box->write_fd, &mail), 0);
-	assert_int_equal(read(box->read_fd, &mail, sizeof(mail)), sizeof(mail));
+	assert_int_equal(inbox_send(box->write_fd, &message), 0);
+	assert_int_equal(read(box->read_fd, &message, sizeof(message)), sizeof(message));
 }
 
 /* The ring waits for the read end; a read that does not wait would spin. */
@@ -94,11 +94,11 @@ struct sender {
 static void *send_many(void *arg)
 {
 	const struct sender *sender = arg;
-	struct message mail = { .listener = sender->number };
+	struct message message = { .listener = sender->number };
 
 	for (int n = 0; n < LETTERS_EACH; n++) {
-		mail.fd = n;
-		while (inbox_send(sender->write_fd, &mail) == -EAGAIN)
+		message.fd = n;
+		while (inbox_send(sender->write_fd, &message) == -EAGAIN)
 			usleep(10);
 	}
 	return NULL;
@@ -117,14 +117,14 @@ static void many_may_write_at_once(void **state)
 				 0);
 	}
 	for (int left = SENDERS * LETTERS_EACH; left > 0;) {
-		struct message mail[64];
-		ssize_t n = read(box->read_fd, mail, sizeof(mail));
+		struct message message[64];
+		ssize_t n = read(box->read_fd, message, sizeof(message));
 
 		assert_true(n > 0);
-		assert_int_equal(n % (ssize_t)sizeof(mail[0]), 0);
-		n /= (ssize_t)sizeof(mail[0]);
+		assert_int_equal(n % (ssize_t)sizeof(message[0]), 0);
+		n /= (ssize_t)sizeof(message[0]);
 		for (ssize_t i = 0; i < n; i++)
-			assert_int_equal(mail[i].fd, next[mail[i].listener]++);
+			assert_int_equal(message[i].fd, next[message[i].listener]++);
 		left -= (int)n;
 	}
 	for (int n = 0; n < SENDERS; n++)
@@ -148,21 +148,21 @@ static void without_descriptors_there_is_no_box(void **state)
 
 static void a_box_that_nobody_reads_any_more_says_so(void **state)
 {
-	const struct message mail = { .kind = MESSAGE_ORDER };
+	const struct message message = { .kind = MESSAGE_ORDER };
 	struct box box;
 
 	(void)state;
 	assert_int_equal(inbox_open(&box.read_fd, &box.write_fd), 0);
 	close(box.read_fd);
 	signal(SIGPIPE, SIG_IGN);
-	assert_int_equal(inbox_send(box.write_fd, &mail), -EPIPE);
+	assert_int_equal(inbox_send(box.write_fd, &message), -EPIPE);
 	close(box.write_fd);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_letter_arrives_as_it_was_sent),
+		cmocka_unit_test(a_message_arrives_as_it_was_sent),
 		cmocka_unit_test(a_full_box_says_so_and_loses_nothing),
 		cmocka_unit_test(only_the_write_end_never_waits),
 		cmocka_unit_test(many_may_write_at_once),

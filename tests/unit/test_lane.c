@@ -359,7 +359,7 @@ static void who_finds_no_buffer_is_fed_later(void **state)
 }
 
 /* As many as there are buffers, those that have waited longest. */
-static void the_starved_are_fed_in_the_order_they_came(void **state)
+static void buffers_are_handed_out_in_the_order_of_waiting(void **state)
 {
 	struct stage *st = copying_with(state, 40);
 	struct buf *taken[40];
@@ -386,7 +386,7 @@ static void the_starved_are_fed_in_the_order_they_came(void **state)
 	assert_true(list_is_empty(&stage_engine(st)->host.waiting_for_buffer));
 }
 
-static void who_is_closed_while_starving_leaves_the_line(void **state)
+static void who_is_closed_while_waiting_for_a_buffer_leaves_the_line(void **state)
 {
 	struct stage *st = copying(state);
 	struct pair a = stage_relaying(st), b = stage_relaying(st);
@@ -567,8 +567,8 @@ int main(void)
 		stage_test(small_receives_share_a_buffer_and_keep_their_order),
 		stage_test(nothing_is_added_to_a_buffer_that_is_being_sent),
 		stage_test(who_finds_no_buffer_is_fed_later),
-		stage_test(the_starved_are_fed_in_the_order_they_came),
-		stage_test(who_is_closed_while_starving_leaves_the_line),
+		stage_test(buffers_are_handed_out_in_the_order_of_waiting),
+		stage_test(who_is_closed_while_waiting_for_a_buffer_leaves_the_line),
 		stage_test(with_few_buffers_a_lane_looks_for_room_before_it_receives),
 		stage_test(four_buffers_serve_all_whatever_slow_readers_do),
 		stage_test(one_direction_may_end_and_the_other_go_on),

@@ -11,14 +11,14 @@ static struct stage *full_at_one(void **state)
 						   .backend_keys = "max_sessions=1" });
 }
 
-static unsigned places(struct stage *st)
+static unsigned slots(struct stage *st)
 {
 	return atomic_load(&stage_backend(st, 0)->sessions) +
 	       atomic_load(&stage_backend(st, 1)->sessions);
 }
 
 /* Messages of an order that was followed already: they wake and do nothing else. */
-static void fill_mailbox(struct stage *st)
+static void fill_inbox(struct stage *st)
 {
 	const struct message nothing = { .kind = MESSAGE_ORDER };
 
@@ -26,8 +26,8 @@ static void fill_mailbox(struct stage *st)
 		continue;
 }
 
-/* Another session's end gives its place to the one that waits; nobody has read of it yet. */
-static struct session *called(struct stage *st, const struct pair *ending)
+/* Another session's end gives its slot to the one that waits; nobody has read of it yet. */
+static struct session *served(struct stage *st, const struct pair *ending)
 {
 	struct session *waiting = stage_newest(st);
 
@@ -41,7 +41,7 @@ static struct session *called(struct stage *st, const struct pair *ending)
 	return waiting;
 }
 
-static void a_call_is_answered_though_the_mailbox_was_full(void **state)
+static void a_served_session_goes_on_though_the_inbox_was_full(void **state)
 {
 	struct stage *st = full_at_one(state);
 	struct pair a, b;
@@ -52,14 +52,14 @@ static void a_call_is_answered_though_the_mailbox_was_full(void **state)
 	third = stage_client(st);
 	peer_send(third, "patient", 7);
 	stage_run(st);
-	fill_mailbox(st);
-	called(st, &b);
+	fill_inbox(st);
+	served(st, &b);
 	stage_run(st);
 	expect_text(stage_accept_at(st, (unsigned)!a.s->backend->index), "patient");
 }
 
-/* The kernel may have no memory for a letter, and the box is empty. */
-static void a_call_is_answered_though_there_was_no_letter(void **state)
+/* The kernel may have no memory for a message, and the inbox is empty. */
+static void a_served_session_goes_on_though_there_was_no_message(void **state)
 {
 	struct stage *st = full_at_one(state);
 	int unread[2], box = st->runtime->peers[0].inbox_fd;
@@ -74,7 +74,7 @@ static void a_call_is_answered_though_there_was_no_letter(void **state)
 	assert_int_equal(inbox_open(&unread[0], &unread[1]), 0);
 	close(unread[0]);
 	st->runtime->peers[0].inbox_fd = unread[1];
-	called(st, &b);
+	served(st, &b);
 	assert_int_equal(loop_turn(&stage_engine(st)->host.loop), 0);
 	assert_int_equal(fake_waited_ns(), 0);
 	st->runtime->peers[0].inbox_fd = box;
@@ -83,8 +83,8 @@ static void a_call_is_answered_though_there_was_no_letter(void **state)
 	expect_text(stage_accept_at(st, (unsigned)!a.s->backend->index), "patient");
 }
 
-/* It closes meanwhile, and holds nothing back: neither the place nor the end of the worker. */
-static void a_called_session_that_closes_is_gone_though_the_mailbox_was_full(void **state)
+/* It closes meanwhile, and holds nothing back: neither the slot nor the end of the worker. */
+static void a_served_session_that_closes_is_gone_though_the_inbox_was_full(void **state)
 {
 	struct stage *st = full_at_one(state);
 	struct session *waiting;
@@ -94,13 +94,13 @@ static void a_called_session_that_closes_is_gone_though_the_mailbox_was_full(voi
 	b = stage_relaying(st);
 	stage_client(st);
 	stage_run(st);
-	fill_mailbox(st);
-	waiting = called(st, &b);
+	fill_inbox(st);
+	waiting = served(st, &b);
 	st->now_ms += 5000;
 	session_close(waiting, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 1);
-	assert_int_equal(places(st), 1);
+	assert_int_equal(slots(st), 1);
 	engine_stop(stage_engine(st), CLOSE_SHUTDOWN);
 	stage_run(st);
 	assert_true(engine_is_over(stage_engine(st)));
@@ -109,9 +109,9 @@ static void a_called_session_that_closes_is_gone_though_the_mailbox_was_full(voi
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_call_is_answered_though_the_mailbox_was_full),
-		stage_test(a_call_is_answered_though_there_was_no_letter),
-		stage_test(a_called_session_that_closes_is_gone_though_the_mailbox_was_full),
+		stage_test(a_served_session_goes_on_though_the_inbox_was_full),
+		stage_test(a_served_session_goes_on_though_there_was_no_message),
+		stage_test(a_served_session_that_closes_is_gone_though_the_inbox_was_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,7 @@ static void full_backends_are_skipped_until_a_place_is_free(void **state)
 	pool_release(st->pool, pool_backend(st->pool, 0));
 	assert_ptr_equal(pool_pick(st->pool, &ask, &why), pool_backend(st->pool, 0));
 
-	/* One is full, the other tried: more places would help this session. */
+	/* One is full, the other tried: more slots would help this session. */
 	ask.tried[ask.tried_n++] = 1;
 	assert_null(pool_pick(st->pool, &ask, &why));
 	assert_int_equal(why, POOL_ALL_FULL);

@@ -8,7 +8,7 @@
 #define FULL "msg=\"all backends of a pool are full\" pool=p backends=2\n"
 #define ROOM "msg=\"pool has room again\" pool=p backends=2\n"
 
-static struct pool_alert alarm_of_test;
+static struct pool_alert alert_of_test;
 
 static struct pool *pool_of(struct stage *st)
 {
@@ -17,7 +17,7 @@ static struct pool *pool_of(struct stage *st)
 
 static struct stage *two_backends(void **state)
 {
-	alarm_of_test = (struct pool_alert){ 0 };
+	alert_of_test = (struct pool_alert){ 0 };
 	return stage_with(state, &(struct stage_options){ .backends = 2 });
 }
 
@@ -27,7 +27,7 @@ static void expect_tick(struct stage *st, uint64_t ms, const char *wanted)
 	const char *log;
 
 	(void)stage_log(st);
-	pool_alert_tick(&alarm_of_test, pool_of(st), ms);
+	pool_alert_tick(&alert_of_test, pool_of(st), ms);
 	log = stage_log(st);
 	if (!wanted) {
 		assert_string_equal(log, "");
@@ -60,7 +60,7 @@ static void the_last_one_is_missed_once(void **state)
 
 static void without_weights_there_is_nobody(void **state)
 {
-	alarm_of_test = (struct pool_alert){ 0 };
+	alert_of_test = (struct pool_alert){ 0 };
 	struct stage *st = stage_with(state, &(struct stage_options){ .backends = 2,
 								      .backend_keys = "weight=0" });
 
@@ -75,14 +75,14 @@ static void full_is_said_once_and_room_when_it_lasts(void **state)
 	uint64_t ms = 1000;
 
 	for (int n = 0; n < 20; n++, ms += POOL_ALERT_CALM_MS - 1) {
-		pool_alert_note_full(&alarm_of_test, ms);
+		pool_alert_note_full(&alert_of_test, ms);
 		expect_tick(st, ms, n == 0 ? FULL : NULL);
 		expect_tick(st, ms + POOL_ALERT_CALM_MS - 1, NULL);
 	}
 	ms -= POOL_ALERT_CALM_MS - 1;
 	expect_tick(st, ms + POOL_ALERT_CALM_MS, ROOM);
 	expect_tick(st, ms + 100 * POOL_ALERT_CALM_MS, NULL);
-	pool_alert_note_full(&alarm_of_test, ms + 200 * POOL_ALERT_CALM_MS);
+	pool_alert_note_full(&alert_of_test, ms + 200 * POOL_ALERT_CALM_MS);
 	expect_tick(st, ms + 200 * POOL_ALERT_CALM_MS, FULL);
 }
 
@@ -96,7 +96,7 @@ static void who_waits_means_that_it_is_full(void **state)
 	int waiting = stage_client(st);
 
 	(void)other;
-	alarm_of_test = (struct pool_alert){ 0 };
+	alert_of_test = (struct pool_alert){ 0 };
 	stage_run(st);
 	expect_tick(st, 1000, FULL);
 	expect_tick(st, 1000 + 3 * POOL_ALERT_CALM_MS, NULL);
@@ -107,7 +107,7 @@ static void who_waits_means_that_it_is_full(void **state)
 	expect_tick(st, 1000 + 4 * POOL_ALERT_CALM_MS, ROOM);
 }
 
-/* Sessions that find no place, whether they wait or not, say so to the pool's alarm. */
+/* Sessions that find no slot, whether they wait or not, say so to the pool alert. */
 static void sessions_note_that_all_are_full(void **state)
 {
 	const char *const keys[] = { "", "queue = 5" };
@@ -116,13 +116,13 @@ static void sessions_note_that_all_are_full(void **state)
 		struct stage *st = stage_with(
 			state, &(struct stage_options){ .pool_keys = keys[n],
 							.backend_keys = "max_sessions=1" });
-		struct pool_alert *alarm = &st->runtime->alerts[0];
+		struct pool_alert *alert = &st->runtime->alerts[0];
 
 		(void)stage_relaying(st);
-		assert_int_equal(atomic_load(&alarm->full_ms), 0);
+		assert_int_equal(atomic_load(&alert->full_ms), 0);
 		(void)stage_client(st);
 		stage_run(st);
-		assert_true(atomic_load(&alarm->full_ms) > 0);
+		assert_true(atomic_load(&alert->full_ms) > 0);
 		assert_int_equal(stage_ended(st, CLOSE_BACKENDS_FULL), n == 0);
 		assert_int_equal(stage_teardown(state), 0);
 	}

@@ -280,7 +280,7 @@ static void workers_together_fill_every_place_once(void **state)
 
 /* ---- the tried ---- */
 
-/* One session tries all eight, and keeps its places or not. */
+/* One session tries all eight, and keeps its slots or not. */
 static void try_all(struct stage *st, uint64_t n, bool keeps)
 {
 	struct pool_ask ask = ask_of(n);

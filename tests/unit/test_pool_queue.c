@@ -3,12 +3,12 @@
 
 #include <pthread.h>
 
-static struct stage *stage_of_places(void **state, const char *weights, unsigned places)
+static struct stage *stage_of_slots(void **state, const char *weights, unsigned slots)
 {
 	struct stage *st = stage_new(state, BALANCE_LEASTCONN, weights);
 
 	for (size_t i = 0; i < st->config.backends_n; i++)
-		st->backends[i].sessions_max = places;
+		st->backends[i].sessions_max = slots;
 	st->config.queue_max = 100;
 	st->config.queue_timeout_ms = 1000;
 	stage_start(st);
@@ -22,7 +22,7 @@ static struct pool_waiter *call(struct stage *st, uint64_t now_ms)
 
 static void places_go_to_who_waited_longest(void **state)
 {
-	struct stage *st = stage_of_places(state, "1 1", 1);
+	struct stage *st = stage_of_slots(state, "1 1", 1);
 	struct pool_waiter w[5] = { 0 };
 
 	for (int i = 0; i < 5; i++)
@@ -44,13 +44,13 @@ static void places_go_to_who_waited_longest(void **state)
 
 static void nobody_overtakes_the_queue(void **state)
 {
-	struct stage *st = stage_of_places(state, "1", 1);
+	struct stage *st = stage_of_slots(state, "1", 1);
 	struct pool_waiter first = { 0 }, second = { 0 }, late = { 0 };
 
 	assert_int_equal(pool_pick_or_wait(st->pool, &first, 0), POOL_PICKED);
 	assert_int_equal(pool_pick_or_wait(st->pool, &second, 0), POOL_WAITING);
 	pool_release(st->pool, first.backend);
-	/* The place is free, but it is the second one's. */
+	/* The slot is free, but it is the second one's. */
 	assert_int_equal(pool_pick_or_wait(st->pool, &late, 0), POOL_WAITING);
 	assert_ptr_equal(call(st, 0), &second);
 	assert_null(call(st, 0));
@@ -91,7 +91,7 @@ static void without_a_queue_full_is_full(void **state)
 
 static void who_leaves_or_is_late_is_passed_over(void **state)
 {
-	struct stage *st = stage_of_places(state, "1", 1);
+	struct stage *st = stage_of_slots(state, "1", 1);
 	struct pool_waiter w[4] = { 0 };
 	struct queue_stats stats;
 
@@ -101,7 +101,7 @@ static void who_leaves_or_is_late_is_passed_over(void **state)
 	assert_true(pool_leave(st->pool, &w[1]));
 	pool_release(st->pool, w[0].backend);
 	assert_ptr_equal(call(st, 1000), &w[3]);
-	/* Its own timer comes later; it has no place. */
+	/* Its own timer comes later; it has no slot. */
 	assert_true(pool_leave(st->pool, &w[2]));
 	pool_queue_stats(st->pool, &stats);
 	assert_int_equal(stats.served, 1);
@@ -112,7 +112,7 @@ static void who_leaves_or_is_late_is_passed_over(void **state)
 
 static void who_was_called_has_a_place_to_give_back(void **state)
 {
-	struct stage *st = stage_of_places(state, "1", 1);
+	struct stage *st = stage_of_slots(state, "1", 1);
 	struct pool_waiter first = { 0 }, second = { 0 };
 
 	assert_int_equal(pool_pick_or_wait(st->pool, &first, 0), POOL_PICKED);
@@ -127,7 +127,7 @@ static void who_was_called_has_a_place_to_give_back(void **state)
 
 static void all_that_makes_places_calls(void **state)
 {
-	struct stage *st = stage_of_places(state, "1 1 1", 1);
+	struct stage *st = stage_of_slots(state, "1 1 1", 1);
 	struct pool_waiter w[3] = { 0 };
 	struct backend *returned;
 
@@ -150,7 +150,7 @@ static void all_that_makes_places_calls(void **state)
 
 static void one_that_tried_the_free_one_lets_others_by(void **state)
 {
-	struct stage *st = stage_of_places(state, "1 1", 1);
+	struct stage *st = stage_of_slots(state, "1 1", 1);
 	struct pool_waiter w[4] = { [2].ask = { .tried = { 0 }, .tried_n = 1 } };
 
 	assert_int_equal(pool_pick_or_wait(st->pool, &w[0], 0), POOL_PICKED);
@@ -169,7 +169,7 @@ static void one_that_tried_the_free_one_lets_others_by(void **state)
 
 static void none_ready_does_not_wait(void **state)
 {
-	struct stage *st = stage_of_places(state, "1", 1);
+	struct stage *st = stage_of_slots(state, "1", 1);
 	struct pool_waiter w = { 0 };
 
 	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
@@ -218,10 +218,10 @@ static void *come_wait_go(void *arg)
 	return NULL;
 }
 
-/* Two places, four threads: nobody is forgotten, or this never ends. */
+/* Two slots, four threads: nobody is forgotten, or this never ends. */
 static void no_wake_up_is_lost_between_threads(void **state)
 {
-	struct stage *st = stage_of_places(state, "1 1", 1);
+	struct stage *st = stage_of_slots(state, "1 1", 1);
 	pthread_t threads[WORKERS];
 	struct queue_stats stats;
 

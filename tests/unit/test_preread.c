@@ -11,7 +11,7 @@
 #define LAST_WORDS_MS 1000 /* as in preread.c */
 
 /* A client that was accepted and has not said anything yet. */
-static struct pair greeting(struct stage *st)
+static struct pair prereading(struct stage *st)
 {
 	struct pair c = stage_dialing(st);
 
@@ -20,7 +20,7 @@ static struct pair greeting(struct stage *st)
 	return c;
 }
 
-/* ---- no greeting --------------------------------------------------------- */
+/* ---- no preread ------------------------------------------------------------ */
 
 static void a_server_may_speak_first(void **state)
 {
@@ -49,7 +49,7 @@ static struct stage *postgres(void **state)
 static void encryption_is_refused_and_the_rest_goes_to_the_backend(void **state)
 {
 	struct stage *st = postgres(state);
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	peer_send(c.client, gss_request, REQUEST_BYTES);
 	stage_run(st);
@@ -70,7 +70,7 @@ static void encryption_is_refused_and_the_rest_goes_to_the_backend(void **state)
 static void it_may_come_byte_by_byte(void **state)
 {
 	struct stage *st = postgres(state);
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	for (size_t n = 0; n < REQUEST_BYTES; n++) {
 		expect_nothing(c.client);
@@ -89,7 +89,7 @@ static void it_may_come_byte_by_byte(void **state)
 static void what_comes_behind_the_start_goes_along(void **state)
 {
 	struct stage *st = postgres(state);
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	peer_send(c.client, startup, STARTUP_BYTES);
 	peer_send(c.client, "Q!", 2);
@@ -103,7 +103,7 @@ static void what_comes_behind_the_start_goes_along(void **state)
 static void who_is_refused_is_told_why_and_not_reset(void **state)
 {
 	struct stage *st = postgres(state);
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 	char said[512];
 	long n;
 
@@ -123,7 +123,7 @@ static void who_is_refused_is_told_why_and_not_reset(void **state)
 static void who_does_not_leave_is_closed_after_a_while(void **state)
 {
 	struct stage *st = postgres(state);
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	peer_send(c.client, "GET / HTTP/1.1\r\n\r\n", 18);
 	stage_run(st);
@@ -140,10 +140,10 @@ static void who_does_not_leave_is_closed_after_a_while(void **state)
 
 /* ---- time, ends, resets -------------------------------------------------- */
 
-static void a_greeting_has_to_be_over_in_time(void **state)
+static void a_preread_has_to_be_over_in_time(void **state)
 {
 	struct stage *st = postgres(state);
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	for (int n = 0; n < 4; n++) { /* a byte now and then does not help */
 		stage_pass(st, 1249);
@@ -162,7 +162,7 @@ static void a_greeting_has_to_be_over_in_time(void **state)
 static void who_leaves_before_it_is_over_is_gone(void **state)
 {
 	struct stage *st = postgres(state);
-	struct pair a = greeting(st), b = greeting(st);
+	struct pair a = prereading(st), b = prereading(st);
 
 	peer_send(a.client, startup, 5);
 	stage_run(st);
@@ -177,7 +177,7 @@ static void who_leaves_before_it_is_over_is_gone(void **state)
 static void an_interrupted_wait_is_asked_for_again(void **state)
 {
 	struct stage *st = postgres(state);
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	fake_complete(&client_of(c.s)->recv, -EINTR, 0);
 	expect_request(&client_of(c.s)->recv, FAKE_POLL);
@@ -188,7 +188,7 @@ static void an_interrupted_wait_is_asked_for_again(void **state)
 static void want_of_memory_is_not_the_clients_fault(void **state)
 {
 	struct stage *st = postgres(state);
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	fake_complete(&client_of(c.s)->recv, -ENOMEM, 0);
 	stage_run(st);
@@ -203,7 +203,7 @@ static void a_silent_client_holds_no_buffer(void **state)
 	struct stage *st = postgres(state);
 
 	for (int n = 0; n < 20; n++)
-		greeting(st);
+		prereading(st);
 	assert_int_equal(stage_engine(st)->host.loop.bufs.free_n,
 			 stage_engine(st)->host.loop.bufs.count);
 }
@@ -227,7 +227,7 @@ static void who_has_said_a_part_holds_no_buffer(void **state)
 	struct pair pairs[40];
 
 	for (size_t n = 0; n < ARRAY_LEN(pairs); n++) {
-		pairs[n] = greeting(st);
+		pairs[n] = prereading(st);
 		peer_send(pairs[n].client, startup, 1 + n % (STARTUP_BYTES - 1));
 	}
 	stage_run(st);
@@ -245,7 +245,7 @@ static void who_has_said_a_part_holds_no_buffer(void **state)
 	assert_int_equal(stage_sessions(st), ARRAY_LEN(pairs));
 }
 
-static void who_greets_needs_no_buffer(void **state)
+static void a_preread_needs_no_buffer(void **state)
 {
 	struct stage *st = with_buffers(state, "protocol = postgres", 4);
 	struct buf *taken[4];
@@ -253,7 +253,7 @@ static void who_greets_needs_no_buffer(void **state)
 
 	for (int n = 0; n < 4; n++)
 		taken[n] = buf_get(&stage_engine(st)->host.loop.bufs);
-	c = greeting(st);
+	c = prereading(st);
 	peer_send(c.client, startup, STARTUP_BYTES);
 	stage_run(st);
 	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
@@ -262,10 +262,10 @@ static void who_greets_needs_no_buffer(void **state)
 }
 
 /* Says the first @n bytes of a start-up packet of 10000. */
-static struct pair long_greeting(struct stage *st, size_t n)
+static struct pair long_preread(struct stage *st, size_t n)
 {
 	char packet[10000] = "\0\0\047\020\0\003\0\0user\0";
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	for (size_t at = 13; at < sizeof(packet) - 1; at += 2)
 		packet[at] = 'x';
@@ -274,7 +274,7 @@ static struct pair long_greeting(struct stage *st, size_t n)
 }
 
 /* The share of a listener is half of what there is; the first has had its time. */
-static void when_memory_is_short_the_slowest_greeting_goes(void **state)
+static void when_memory_is_short_the_slowest_client_is_evicted(void **state)
 {
 	struct stage *st = with_buffers(state, "protocol = postgres", 4);
 	size_t most = BUF_PIECES_BYTES_MIN / 2;
@@ -282,7 +282,7 @@ static void when_memory_is_short_the_slowest_greeting_goes(void **state)
 	unsigned gone = 0;
 
 	for (size_t n = 0; n < ARRAY_LEN(pairs); n++) {
-		pairs[n] = long_greeting(st, 9999);
+		pairs[n] = long_preread(st, 9999);
 		stage_run(st);
 		stage_pass(st, 5);
 		stage_run(st);
@@ -313,7 +313,7 @@ static void where_nobody_can_be_evicted_bytes_stay_in_their_sockets(void **state
 	unsigned queued = 0;
 
 	for (size_t n = 0; n < ARRAY_LEN(pairs); n++)
-		pairs[n] = long_greeting(st, 10000);
+		pairs[n] = long_preread(st, 10000);
 	stage_run(st);
 	for (size_t n = 0; n < ARRAY_LEN(pairs); n++)
 		queued += pairs[n].s->is_queued;
@@ -339,7 +339,7 @@ static void who_waits_for_memory_too_long_is_not_to_blame(void **state)
 	struct buf_share *share = &stage_engine(st)->host.early[0];
 	struct buf *taken =
 		buf_piece(&stage_engine(st)->host.loop.bufs, share, BUF_PIECES_BYTES_MIN);
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	peer_send(c.client, startup, STARTUP_BYTES);
 	stage_run(st);
@@ -378,7 +378,7 @@ static void a_share_leaves_room_for_others(void **state)
 static void a_session_that_closes_leaves_the_line_for_handshakes(void **state)
 {
 	struct stage *st = stage_of(state, "tls = passthrough");
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	list_append(&stage_engine(st)->host.waiting[0].for_rate, &c.s->turn);
 	session_close(c.s, CLOSE_PREREAD_TIMEOUT, BY_CLIENT);
@@ -390,7 +390,7 @@ static void a_session_that_closes_leaves_the_line_for_handshakes(void **state)
 
 /* ---- a PROXY header ------------------------------------------------------ */
 
-static struct stage *introduced(void **state)
+static struct stage *behind_a_proxy(void **state)
 {
 	return stage_of(state, "proxy_protocol = accept\n"
 			       "proxy_protocol_from = 127.0.0.0/8\nproxy_protocol_timeout = 3s");
@@ -399,11 +399,11 @@ static struct stage *introduced(void **state)
 static void a_header_names_the_client_and_the_rest_goes_on(void **state)
 {
 	const char header[] = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\nhello";
-	struct stage *st = introduced(state);
+	struct stage *st = behind_a_proxy(state);
 	struct pair c;
 
 	for (size_t cut = 1; cut < sizeof(header) - 1; cut++) {
-		c = greeting(st);
+		c = prereading(st);
 		peer_send(c.client, header, cut);
 		stage_run(st);
 		peer_send(c.client, header + cut, sizeof(header) - 1 - cut);
@@ -423,7 +423,7 @@ static void a_header_is_no_word_of_the_client(void **state)
 	struct stage *st = stage_of(state,
 				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.0/8\n"
 				    "first_byte_timeout = 2s");
-	struct pair silent = greeting(st), talker = greeting(st);
+	struct pair silent = prereading(st), talker = prereading(st);
 
 	peer_send(silent.client, header, sizeof(header) - 1);
 	peer_send(talker.client, header, sizeof(header) - 1);
@@ -439,8 +439,8 @@ static void a_header_is_no_word_of_the_client(void **state)
 
 static void without_a_header_nobody_gets_in(void **state)
 {
-	struct stage *st = introduced(state);
-	struct pair c = greeting(st), silent = greeting(st);
+	struct stage *st = behind_a_proxy(state);
+	struct pair c = prereading(st), silent = prereading(st);
 
 	peer_send(c.client, "GET / HTTP/1.1\r\n\r\n", 18);
 	stage_run(st);
@@ -489,7 +489,7 @@ static bool may_be_silent(void)
 static struct pair from_one_source(struct stage *st, bool is_late)
 {
 	const char header[] = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\nhello";
-	struct pair c = greeting(st);
+	struct pair c = prereading(st);
 
 	peer_send(c.client, header, sizeof(header) - 1);
 	stage_run(st);
@@ -546,14 +546,14 @@ int main(void)
 		stage_test(what_comes_behind_the_start_goes_along),
 		stage_test(who_is_refused_is_told_why_and_not_reset),
 		stage_test(who_does_not_leave_is_closed_after_a_while),
-		stage_test(a_greeting_has_to_be_over_in_time),
+		stage_test(a_preread_has_to_be_over_in_time),
 		stage_test(who_leaves_before_it_is_over_is_gone),
 		stage_test(an_interrupted_wait_is_asked_for_again),
 		stage_test(want_of_memory_is_not_the_clients_fault),
 		stage_test(a_silent_client_holds_no_buffer),
 		stage_test(who_has_said_a_part_holds_no_buffer),
-		stage_test(who_greets_needs_no_buffer),
-		stage_test(when_memory_is_short_the_slowest_greeting_goes),
+		stage_test(a_preread_needs_no_buffer),
+		stage_test(when_memory_is_short_the_slowest_client_is_evicted),
 		stage_test(where_nobody_can_be_evicted_bytes_stay_in_their_sockets),
 		stage_test(who_waits_for_memory_too_long_is_not_to_blame),
 		stage_test(a_share_leaves_room_for_others),

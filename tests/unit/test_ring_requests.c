@@ -97,7 +97,7 @@ static void a_connect_succeeds_or_says_why_not(void **state)
 	close(client);
 }
 
-static void a_read_waits_for_a_letter(void **state)
+static void a_read_waits_for_a_message(void **state)
 {
 	struct stage *st = *state;
 	int ends[2];
@@ -108,10 +108,10 @@ static void a_read_waits_for_a_letter(void **state)
 	io_read(st->ring, &ask(st, &a)->op, ends[0], bytes, sizeof(bytes));
 	turn(st, MOMENT_NS);
 	assert_int_equal(a.told, 0);
-	assert_int_equal(write(ends[1], "letter", 6), 6);
+	assert_int_equal(write(ends[1], "message", 6), 6);
 	wait_for(st, &a.op);
 	assert_int_equal(a.res, 6);
-	assert_memory_equal(bytes, "letter", 6);
+	assert_memory_equal(bytes, "message", 6);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -334,7 +334,7 @@ static int run_with(const char *without)
 		ring_test(clients_are_accepted_one_at_a_time_or_as_they_come),
 		ring_test(an_accept_without_descriptors_fails_and_the_client_waits),
 		ring_test(a_connect_succeeds_or_says_why_not),
-		ring_test(a_read_waits_for_a_letter),
+		ring_test(a_read_waits_for_a_message),
 		tiny_test(more_requests_than_the_queue_holds_are_none_too_many),
 		tiny_test(completions_beyond_the_queue_are_kept),
 		tiny_test(no_byte_is_lost_in_an_overflow),

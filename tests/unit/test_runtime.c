@@ -18,7 +18,7 @@ static struct listener *listener_of(struct stage *st)
 	return &st->runtime->listeners[0];
 }
 
-/* ---- places -------------------------------------------------------------- */
+/* ---- slots -------------------------------------------------------------- */
 
 static unsigned admit_all(struct stage *st)
 {
@@ -42,7 +42,7 @@ static void the_smaller_limit_counts(void **state)
 	const struct {
 		unsigned process;
 		const char *listener;
-		unsigned places;
+		unsigned slots;
 	} rows[] = {
 		{ 10, "", 10 },
 		{ 10, "max_sessions = 3", 3 },
@@ -54,14 +54,14 @@ static void the_smaller_limit_counts(void **state)
 	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
 		struct stage *st = limited(state, rows[n].process, rows[n].listener);
 
-		assert_int_equal(runtime_free_slots(st->runtime, listener_of(st)), rows[n].places);
-		assert_int_equal(admit_all(st), rows[n].places);
+		assert_int_equal(runtime_free_slots(st->runtime, listener_of(st)), rows[n].slots);
+		assert_int_equal(admit_all(st), rows[n].slots);
 		assert_int_equal(runtime_free_slots(st->runtime, listener_of(st)), 0);
 		assert_false(runtime_acquire_slot(st->runtime, listener_of(st)));
 		runtime_release_slot(st->runtime, listener_of(st));
 		assert_int_equal(runtime_free_slots(st->runtime, listener_of(st)), 1);
 		assert_true(runtime_acquire_slot(st->runtime, listener_of(st)));
-		leave_all(st, rows[n].places);
+		leave_all(st, rows[n].slots);
 		assert_int_equal(stage_teardown(state), 0);
 	}
 }

@@ -200,7 +200,7 @@ static void for_who_has_left_no_handshake_begins(void **state)
 	leave(&visitors[1]);
 }
 
-/* What a step of the greeting looks at lies in one piece. */
+/* What a step of the prereading looks at lies in one piece. */
 static void a_packet_inside_tls_may_come_in_pieces(void **state)
 {
 	static const char startup[] = "\0\0\0\021\0\003\0\0user\0me\0";

@@ -374,5 +374,5 @@ int main(void)
 		stage_test(after_the_backends_end_a_cut_is_at_once),
 	};
 
-	return cmocka_run_group_tests_name("crypt", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("tls_io", tests, set_up, tear_down);
 }
