@@ -39,7 +39,8 @@ say  = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 # ---- what there is ----------------------------------------------------------
 
 main_src   := src/app/main.c
-lib_src    := $(filter-out $(main_src),$(wildcard src/*/*.c))
+ctl_src    := $(wildcard src/ctl/*.c)
+lib_src    := $(filter-out $(main_src) $(ctl_src),$(wildcard src/*/*.c))
 tls_src    := $(wildcard src/tls/*.c src/x509/*.c)
 fake_src   := $(wildcard tests/fake/*.c)
 unit_src   := $(wildcard tests/unit/test_*.c)
@@ -54,6 +55,7 @@ obj         = $(patsubst %.c,$(out)/%.o,$(1))
 prog        = $(patsubst %.c,$(out)/%,$(1))
 lib        := $(out)/libringmain.a
 binary     := $(out)/ringmain
+ctl        := $(out)/ringmainctl
 marked      = $(if $(1),$(shell awk 'FNR <= 10 && /$(2)/ { print FILENAME }' $(1)))
 
 # A unit test links the fakes unless it says REAL_RING in its first ten lines; a fuzz target
@@ -102,6 +104,7 @@ missing   = run scripts/install-deps.sh --for $(or $(3),build) (needed: pkg-conf
 ask       = $(or $(shell $(PKG_CONFIG) $(1) $(2) && echo ' '),$(error $(missing)))
 lib_cflags = $(eval lib_cflags := $$(call ask,--cflags,$(packages)))$(lib_cflags)
 lib_libs   = $(eval lib_libs := $$(call ask,--libs,$(packages)))$(lib_libs)
+json_libs  = $(eval json_libs := $$(call ask,--libs,jansson))$(json_libs)
 mocka_libs = $(eval mocka_libs := $$(call ask,--libs,cmocka,test))$(mocka_libs)
 client_tls = $(eval client_tls := $$(call ask,--libs,libssl libcrypto,test))$(client_tls)
 
@@ -135,11 +138,15 @@ debug: ## build build/debug/ringmain, with debug assertions
 	@$(MAKE) VARIANT=debug program
 
 .PHONY: program
-program: $(if $(wildcard $(main_src)),$(binary),$(lib))
+program: $(if $(wildcard $(main_src)),$(binary),$(lib)) $(if $(ctl_src),$(ctl))
 
 $(binary): $(call obj,$(main_src)) $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(link) -o $@ $^ $(libs)
+
+$(ctl): $(call obj,$(ctl_src)) $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(link) -o $@ $^ $(json_libs)
 
 $(lib): $(call obj,$(lib_src)) $(out)/sources
 	$(call say,AR,$@)
@@ -174,7 +181,7 @@ build/wolfssl.prefix: scripts/build-wolfssl.sh FORCE
 	@prefix=$$(scripts/build-wolfssl.sh --prefix) && test -f "$$prefix/lib/libwolfssl.a" && \
 	if test "$$prefix" != "$$(cat $@ 2>&-)"; then echo "$$prefix" >$@; fi
 
--include $(patsubst %.c,$(out)/%.d,$(main_src) $(lib_src) $(fake_src) $(unit_src) \
+-include $(patsubst %.c,$(out)/%.d,$(main_src) $(ctl_src) $(lib_src) $(fake_src) $(unit_src) \
 	 $(simulation_src) $(fuzz_src) \
 	 $(load_src) $(load_kit) tests/fuzz/replay.c)
 
@@ -296,10 +303,12 @@ bench: ## compare with HAProxy, nginx and hitch; see scripts/bench.sh --help
 .PHONY: install uninstall
 install: release ## install program, manual, unit, sample (PREFIX DESTDIR SYSCONFDIR MANDIR UNITDIR)
 	install -D -m 755 build/release$(of)/ringmain "$(DESTDIR)$(SBINDIR)/ringmain"
+	install -D -m 755 build/release$(of)/ringmainctl "$(DESTDIR)$(SBINDIR)/ringmainctl"
 	@set -e; for page in $(man_pages); do \
 	$(own_paths) "$$page" | $(put) "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 	$(own_paths) etc/ringmain.service | $(put) "$(DESTDIR)$(UNITDIR)/ringmain.service"
 	install -D -m 644 etc/bash-completion/ringmain "$(DESTDIR)$(COMPDIR)/ringmain"
+	install -D -m 644 etc/bash-completion/ringmainctl "$(DESTDIR)$(COMPDIR)/ringmainctl"
 	@test -e "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini" || \
 	$(own_paths) $(sample) | $(put) "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini"
 
@@ -308,8 +317,9 @@ own_paths = sed -e 's|/usr/sbin/ringmain|$(SBINDIR)/ringmain|g' \
 	-e 's|/etc/ringmain|$(SYSCONFDIR)/ringmain|g'
 
 uninstall: ## remove what install put there, except the configuration
-	rm -f "$(DESTDIR)$(SBINDIR)/ringmain" "$(DESTDIR)$(UNITDIR)/ringmain.service" \
-	"$(DESTDIR)$(COMPDIR)/ringmain"
+	rm -f "$(DESTDIR)$(SBINDIR)/ringmain" "$(DESTDIR)$(SBINDIR)/ringmainctl" \
+	"$(DESTDIR)$(UNITDIR)/ringmain.service" \
+	"$(DESTDIR)$(COMPDIR)/ringmain" "$(DESTDIR)$(COMPDIR)/ringmainctl"
 	@for page in $(man_pages); do \
 	rm -fv "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 

@@ -4,7 +4,8 @@
 # Do the manual pages say what the program does? Compares, and shows as a diff:
 #   - the table of directives (ringmain --help-config) and the items of ringmain.ini.5, with their
 #     defaults, limits and marks, and those that were called otherwise before;
-#   - the reasons for which sessions end, and the options of --help, with ringmain.8.
+#   - the reasons for which sessions end, and the options of --help, with ringmain.8;
+#   - the commands of the control socket and the options of ringmainctl --help, with ringmainctl.8.
 # The sample configurations must be good, and groff must have nothing to say about the pages.
 #
 # usage: check-docs.sh          RINGMAIN=PROGRAM, or build/release/ringmain, which is made
@@ -12,6 +13,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 ringmain=${RINGMAIN:-build/release/ringmain}
+ctl=$(dirname "$ringmain")/ringmainctl
 [ -n "${RINGMAIN:-}" ] || make --silent release >/dev/null
 
 failed=0
@@ -74,12 +76,21 @@ reasons_of_manual() {
 	taking && /^\.It Cm / { print $3 }' etc/ringmain.8
 }
 
+commands_of_program() {
+	sed -n 's/^\t\t\.name = "\(.*\)",$/\1/p' src/control/commands.c | sort -u
+}
+
+commands_of_manual() {
+	awk '/^\.Sh/ { taking = $2 == "COMMANDS" } taking && /^\.It Cm / { print $3 }' \
+		etc/ringmainctl.8 | sort -u
+}
+
 options_of_program() {
-	"$ringmain" --help | grep -o -- '--[a-z][a-z-]*' | sort -u
+	"$1" --help | grep -o -- '--[a-z][a-z-]*' | sort -u
 }
 
 options_of_manual() {
-	sed -n '/^\.It Fl/s/Fl Fl \([a-z-]*\)/\n--\1\n/gp' etc/ringmain.8 | grep -- '^--' | sort -u
+	sed -n '/^\.It Fl/s/Fl Fl \([a-z-]*\)/\n--\1\n/gp' "$1" | grep -- '^--' | sort -u
 }
 
 check_samples() {
@@ -105,7 +116,11 @@ check_pages() {
 compare etc/ringmain.ini.5 "$(directives_of_program)" "$(directives_of_manual)"
 compare 'etc/ringmain.ini.5, renamed directives' "$(renamed_of_program)" "$(renamed_of_manual)"
 compare 'etc/ringmain.8, reasons' "$(reasons_of_program)" "$(reasons_of_manual)"
-compare 'etc/ringmain.8, options' "$(options_of_program)" "$(options_of_manual)"
+compare 'etc/ringmain.8, options' "$(options_of_program "$ringmain")" \
+	"$(options_of_manual etc/ringmain.8)"
+compare 'etc/ringmainctl.8, options' "$(options_of_program "$ctl")" \
+	"$(options_of_manual etc/ringmainctl.8)"
+compare 'etc/ringmainctl.8, commands' "$(commands_of_program)" "$(commands_of_manual)"
 check_samples
 check_pages
 exit $failed

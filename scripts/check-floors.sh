@@ -35,6 +35,7 @@ check    11   log
 worker   12   log
 control  13   log
 app      14   log exit
+ctl      14   exit
 '
 
 # Library headers by their beginning, and the floors that may include them.
@@ -43,6 +44,7 @@ liburing   io
 wolfssl/   tls x509
 ini.h      config
 xxhash.h   base
+jansson.h  ctl
 '
 
 # Folders in which modules still need each other in circles. No folder is to come back here.

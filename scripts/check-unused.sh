@@ -16,7 +16,6 @@ main               the C library calls it
 ForceZero          wolfSSL calls it
 config_load_text   how tests and fuzz targets read a configuration without a file
 pool_seed          makes what a pool decides by chance repeatable
-pool_set_weight    weights change while sessions run, tables with them; nobody asks for it yet
 '
 
 # shellcheck disable=SC2016 # awk's own dollars

@@ -11,7 +11,8 @@ set -eu
 # The one list. A name with | is the first of those that the release has.
 group_packages() {
 	case $1 in
-	build) echo gcc make pkgconf libc6-dev liburing-dev libinih-dev libxxhash-dev ;;
+	build) echo gcc make pkgconf libc6-dev liburing-dev libinih-dev libxxhash-dev
+		echo libjansson-dev ;;
 	# The source package of wolfSSL, and what turns it into a library.
 	wolfssl)
 		echo binutils util-linux dpkg-dev autoconf automake libtool patch xz-utils

@@ -17,7 +17,7 @@ jobs=$(nproc)
 shopt -s nullglob
 c_files=(include/*/*.h src/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 program_files=(src/*/*.c)
-shell_files=(scripts/*.sh tests/*/*.sh .ci/run etc/bash-completion/ringmain)
+shell_files=(scripts/*.sh tests/*/*.sh .ci/run etc/bash-completion/*)
 
 need() {
 	command -v "$1" >/dev/null && return

@@ -41,6 +41,8 @@ struct backend {
 	/* For the log. The pool says for what it was ejected last: see struct health. */
 	atomic_uint blamed_failures, blamed_connects;
 	atomic_uint_fast64_t down_since_ms, ejected_since_ms; /* 0: it is not; see report.h */
+	atomic_uint_fast64_t changed_ms; /* when its state last changed; 0: never */
+	atomic_int changed_error;        /* and for which failure, a negative errno; 0: none */
 };
 
 #endif

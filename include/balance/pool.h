@@ -122,12 +122,27 @@ void pool_release_beyond(struct pool *pool, struct backend *backend);
  */
 void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state);
 
+/* The operator wishes for nothing more: what checks and sessions have said meanwhile counts. */
+void pool_clear_state(struct pool *pool, struct backend *backend);
+
 /*
  * Changes a weight, 0 to POOL_WEIGHT_MAX; for maglev this may build a new
  * table, which takes milliseconds, without holding up picks. Returns 0 or
  * -ENOMEM.
  */
 MUST_CHECK int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight);
+
+/* A backend as the pool has it now, for who shows it. */
+struct backend_facts {
+	enum backend_state state;
+	enum backend_state admin_state; /* what the operator wants */
+	unsigned weight;                /* as configured or set since */
+	unsigned ramp_percent;          /* of it that counts now, in slow start; else 100 */
+	unsigned tier;
+	uint64_t eject_end_ms; /* of an ejection that goes on; 0: none does */
+};
+
+void pool_inspect(struct pool *pool, const struct backend *backend, struct backend_facts *ret);
 
 /*
  * What sessions and checks found out about a backend, from any thread. Give

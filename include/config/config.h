@@ -292,6 +292,12 @@ struct listener_config {
 	uint64_t first_byte_timeout_ms;      /* for a client to say anything at all; 0: no limit */
 };
 
+/* Where the operator's commands come in; see etc/ringmainctl.8. */
+struct control_config {
+	bool is_off;
+	struct bind_config at; /* a unix socket with a path; spec.host "": RUNTIME_DIRECTORY's */
+};
+
 struct global_config {
 	unsigned workers;             /* 0: auto, one for each CPU the process may use */
 	unsigned sessions_max;        /* 0: auto, as many as open files allow */
@@ -299,7 +305,8 @@ struct global_config {
 	uint64_t drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
-	char *ticket_keys;               /* file name; NULL: random keys */
+	char *ticket_keys; /* file name; NULL: random keys */
+	struct control_config control;
 	struct config_location location; /* of the section; line 0 when there is none */
 	struct config_location *set_at;
 };

@@ -39,6 +39,7 @@ extern const struct directive_type type_allow; /* listener_config.access, all of
 extern const struct directive_type type_deny;  /* what is written with this goes there, too */
 
 extern const struct directive_type type_bind;    /* listener_config.binds */
+extern const struct directive_type type_control; /* global_config.control */
 extern const struct directive_type type_pool;    /* listener_config.pool_name, pool_location */
 extern const struct directive_type type_backend; /* pool_config.backends */
 

@@ -39,6 +39,14 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 	pthread_mutex_unlock(&pool->lock);
 }
 
+void pool_clear_state(struct pool *pool, struct backend *backend)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->status[backend->index].health.admin_state = BACKEND_READY;
+	backend_review(pool, backend->index);
+	pthread_mutex_unlock(&pool->lock);
+}
+
 int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight)
 {
 	unsigned i = backend->index;
@@ -65,6 +73,22 @@ int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight)
 	if (other)
 		other->ops->destroy(other);
 	return err;
+}
+
+void pool_inspect(struct pool *pool, const struct backend *backend, struct backend_facts *ret)
+{
+	const struct backend_status *s = &pool->status[backend->index];
+
+	pthread_mutex_lock(&pool->lock);
+	*ret = (struct backend_facts){
+		.state = health_state(&s->health),
+		.admin_state = s->health.admin_state,
+		.weight = s->weight,
+		.ramp_percent = s->part * 100 / POOL_PART_ALL,
+		.tier = s->tier,
+		.eject_end_ms = s->health.is_ejected ? s->health.eject_end_ms : 0,
+	};
+	pthread_mutex_unlock(&pool->lock);
 }
 
 static uint32_t draw_random(struct pool *pool)

@@ -62,6 +62,9 @@ const struct directive directives[] = {
 	  .help = "How a line of the log is written" },
 	{ IN_GLOBAL(ticket_keys), .key = "ticket_keys", .type = &type_file,
 	  .help = "Keys of TLS session tickets, shared by several nodes; without: random ones" },
+	{ IN_GLOBAL(control), .key = "control", .type = &type_control,
+	  .fallback = "auto",
+	  .help = "Where ringmainctl connects; auto: control.sock in RUNTIME_DIRECTORY, if any" },
 
 	{ IN_LISTENER(binds), .key = "bind", .type = &type_bind,
 	  .required = true, .repeatable = true,

@@ -146,12 +146,10 @@ static void set_bind(const struct setting *s, void *section)
 	listener->binds = binds;
 }
 
-static void print_bind(const struct directive *d, const void *section, size_t index, FILE *to)
+static void write_bind(const struct bind_config *bind, FILE *to)
 {
-	const struct bind_config *bind = &((const struct listener_config *)section)->binds[index];
 	char text[SPEC_TEXT_BYTES], mode[TEXT_NUMBER_BYTES];
 
-	(void)d;
 	expand_print(spec_format(&bind->spec, text), to);
 	if (bind->is_free)
 		fputs(" freebind", to);
@@ -161,6 +159,12 @@ static void print_bind(const struct directive *d, const void *section, size_t in
 		fprintf(to, " owner=%s", bind->owner.name);
 	if (bind->group.name)
 		fprintf(to, " group=%s", bind->group.name);
+}
+
+static void print_bind(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	(void)d;
+	write_bind(&((const struct listener_config *)section)->binds[index], to);
 }
 
 static size_t count_binds(const void *section)
@@ -187,6 +191,59 @@ const struct directive_type type_bind = {
 	.print = print_bind,
 	.count = count_binds,
 	.release = release_binds,
+	.options_place = FOREIGN_BIND,
+};
+
+/* ---- control ---- */
+
+static void set_control(const struct setting *s, void *section)
+{
+	struct control_config *control = &((struct global_config *)section)->control;
+	struct bind_config at = { 0 };
+	bool is_good = true;
+
+	if (strcmp(s->text, "auto") != 0 && strcmp(s->text, "off") != 0) {
+		is_good = read_bind(s, &at);
+		if (is_good && (!at.spec.is_unix || at.spec.host[0] != '/')) {
+			setting_error(s, NULL, "it is a unix socket that has a path");
+			is_good = false;
+		}
+	}
+	if (!is_good) {
+		release_bind(&at);
+		return;
+	}
+	release_bind(&control->at);
+	control->is_off = strcmp(s->text, "off") == 0;
+	control->at = at;
+}
+
+static void print_control(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	const struct control_config *control = &((const struct global_config *)section)->control;
+
+	(void)d;
+	(void)index;
+	if (control->at.spec.host[0])
+		write_bind(&control->at, to);
+	else
+		fputs(control->is_off ? "off" : "auto", to);
+}
+
+static void release_control(const struct directive *d, void *section)
+{
+	struct control_config *control = &((struct global_config *)section)->control;
+
+	(void)d;
+	release_bind(&control->at);
+	*control = (struct control_config){ 0 };
+}
+
+const struct directive_type type_control = {
+	.form = "auto, off, unix:PATH [mode=0660] [owner=NAME] [group=NAME]",
+	.set = set_control,
+	.print = print_control,
+	.release = release_control,
 	.options_place = FOREIGN_BIND,
 };
 

@@ -27,17 +27,16 @@ static bool is_id(const char *text, uint64_t *ret_id)
 	return text_to_u64(text, ret_id) && *ret_id < UINT32_MAX;
 }
 
-static void report_account(const struct listener_config *listener, const char *key,
-			   const struct account_config *account, struct diag *diag)
+/* @title: "[listener pg] bind". */
+static void report_account(const char *title, const char *key, const struct account_config *account,
+			   struct diag *diag)
 {
 	diag_error(diag, &account->location,
-		   "[listener %s] bind: %s: this machine has no %s '%.60s' (a name or a number)",
-		   listener->name, key, strcmp(key, "owner") == 0 ? "user" : "group",
-		   account->name);
+		   "%s: %s: this machine has no %s '%.60s' (a name or a number)", title, key,
+		   strcmp(key, "owner") == 0 ? "user" : "group", account->name);
 }
 
-static void resolve_owner(const struct listener_config *listener, struct bind_config *bind,
-			  struct diag *diag)
+static void resolve_owner(const char *title, struct bind_config *bind, struct diag *diag)
 {
 	const struct passwd *user;
 	uint64_t id = 0;
@@ -48,11 +47,10 @@ static void resolve_owner(const struct listener_config *listener, struct bind_co
 	bind->access.has_owner = user || is_id(bind->owner.name, &id);
 	bind->access.owner = user ? user->pw_uid : (uid_t)id;
 	if (!bind->access.has_owner)
-		report_account(listener, "owner", &bind->owner, diag);
+		report_account(title, "owner", &bind->owner, diag);
 }
 
-static void resolve_group(const struct listener_config *listener, struct bind_config *bind,
-			  struct diag *diag)
+static void resolve_group(const char *title, struct bind_config *bind, struct diag *diag)
 {
 	const struct group *group;
 	uint64_t id = 0;
@@ -63,10 +61,24 @@ static void resolve_group(const struct listener_config *listener, struct bind_co
 	bind->access.has_group = group || is_id(bind->group.name, &id);
 	bind->access.group = group ? group->gr_gid : (gid_t)id;
 	if (!bind->access.has_group)
-		report_account(listener, "group", &bind->group, diag);
+		report_account(title, "group", &bind->group, diag);
+}
+
+static void resolve_accounts(const char *title, struct bind_config *bind, struct diag *diag)
+{
+	resolve_owner(title, bind, diag);
+	resolve_group(title, bind, diag);
 }
 
 /* ---- addresses ---- */
+
+#define TITLE_BYTES (CONFIG_NAME_BYTES + 32)
+
+static const char *bind_title(const struct listener_config *listener, char text[TITLE_BYTES])
+{
+	snprintf(text, TITLE_BYTES, "[listener %s] bind", listener->name);
+	return text;
+}
 
 /* Without a zone the kernel does not know which link is meant, and refuses. */
 static bool check_zone(const struct addr *addr, const struct config_location *location,
@@ -86,11 +98,11 @@ static void resolve_bind(const struct listener_config *listener, struct bind_con
 			 struct diag *diag)
 {
 	struct addr addrs[CONFIG_ADDRS_MAX];
-	char title[CONFIG_NAME_BYTES + 32];
+	char title[TITLE_BYTES];
 	const char *why;
 	size_t n = addr_resolve(&bind->spec, bind->spec.port_first, addrs, CONFIG_ADDRS_MAX, &why);
 
-	snprintf(title, sizeof(title), "[listener %s] bind", listener->name);
+	bind_title(listener, title);
 	if (n == 0) {
 		report_unresolved(diag, &bind->location, title, &bind->spec, why);
 		return;
@@ -127,22 +139,26 @@ static void resolve_backend(const struct pool_config *pool, struct backend_confi
 	}
 }
 
+static void resolve_listener(struct listener_config *listener, struct diag *diag, bool ask)
+{
+	char title[TITLE_BYTES];
+
+	for (size_t j = 0; j < listener->binds_n; j++) {
+		struct bind_config *bind = &listener->binds[j];
+
+		if (ask || !needs_asking(&bind->spec))
+			resolve_bind(listener, bind, diag);
+		if (ask)
+			resolve_accounts(bind_title(listener, title), bind, diag);
+	}
+}
+
 void config_resolve(struct config *config, struct diag *diag, bool ask)
 {
-	for (size_t i = 0; i < config->listeners_n; i++) {
-		struct listener_config *listener = &config->listeners[i];
-
-		for (size_t j = 0; j < listener->binds_n; j++) {
-			struct bind_config *bind = &listener->binds[j];
-
-			if (ask || !needs_asking(&bind->spec))
-				resolve_bind(listener, bind, diag);
-			if (ask) {
-				resolve_owner(listener, bind, diag);
-				resolve_group(listener, bind, diag);
-			}
-		}
-	}
+	if (ask)
+		resolve_accounts("[global] control", &config->global.control.at, diag);
+	for (size_t i = 0; i < config->listeners_n; i++)
+		resolve_listener(&config->listeners[i], diag, ask);
 	for (size_t i = 0; i < config->pools_n; i++) {
 		struct pool_config *pool = &config->pools[i];
 

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "check/checker.h"
+#include "control/admin.h"
+#include "control/commands.h"
 #include "io/loop_reader.h"
 #include "state/counters_log.h"
 #include "state/peers.h"
@@ -33,6 +35,8 @@ struct control {
 	struct runtime *runtime;
 	struct sockets *sockets;
 	struct checker *checker;
+	struct control_context context; /* for the operator's commands */
+	struct admin *admin;
 	struct loop loop;
 	enum control_state state;
 	struct timer tickets; /* for new keys of TLS session tickets */
@@ -82,6 +86,8 @@ static void start_draining(struct control *c)
 		log_u64(&line, "drain_timeout_ms", timeout_ms);
 		log_end(&line);
 	}
+	c->context.state = "draining";
+	admin_make_way(c->admin);
 	sockets_remove_files(c->sockets);
 	peers_order(c->runtime, ORDER_DRAIN);
 }
@@ -91,6 +97,7 @@ static void stop_now(struct control *c, enum worker_order order)
 	struct log_line line;
 
 	c->state = CONTROL_STOPPING;
+	c->context.state = "stopping";
 	timer_stop(&c->loop.timers, &c->drain);
 	if (log_begin(&line, LOG_INFO, "ending all sessions")) {
 		log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
@@ -192,6 +199,7 @@ static void start_reading(struct control *c)
 	};
 	loop_reader_start(&c->signals);
 	loop_reader_start(&c->ends);
+	admin_start(c->admin);
 }
 
 static int turn(struct control *c)
@@ -199,6 +207,12 @@ static int turn(struct control *c)
 	int err = loop_turn(&c->loop);
 
 	return err < 0 ? err : c->error;
+}
+
+static bool is_idle(const struct control *c)
+{
+	return checker_is_idle(c->checker) && admin_is_idle(c->admin) &&
+	       loop_reader_is_idle(&c->signals);
 }
 
 static int run_until_over(struct control *c)
@@ -212,8 +226,9 @@ static int run_until_over(struct control *c)
 		return err;
 	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
 	checker_stop(c->checker);
+	admin_stop(c->admin);
 	loop_reader_stop(&c->signals);
-	while (err == 0 && (!checker_is_idle(c->checker) || !loop_reader_is_idle(&c->signals)))
+	while (err == 0 && !is_idle(c))
 		err = turn(c);
 	return err;
 }
@@ -247,6 +262,33 @@ static int open_signals(struct control *c, const char **ret_step)
 	return c->signal_fd < 0 ? -errno : 0;
 }
 
+/* Those who use the loop. */
+static int open_users(struct control *c, const char **ret_step)
+{
+	int err = -ENOMEM;
+
+	*ret_step = "memory";
+	c->checker = checker_create(c->runtime, &c->loop);
+	if (!c->checker)
+		return err;
+	c->context = (struct control_context){
+		.commands = commands,
+		.commands_n = commands_n,
+		.loop = &c->loop,
+		.runtime = c->runtime,
+		.sockets = c->sockets,
+		.state = "running",
+	};
+	overrides_init(&c->context.overrides, &c->loop, c->runtime);
+	*ret_step = "control";
+	c->admin = admin_create(&c->runtime->config->global.control, &c->context, &err);
+	if (c->admin)
+		return 0;
+	checker_stop(c->checker);
+	checker_destroy(c->checker);
+	return err;
+}
+
 static int open_parts(struct control *c, const struct ring_features *features,
 		      const char **ret_step)
 {
@@ -257,11 +299,9 @@ static int open_parts(struct control *c, const struct ring_features *features,
 	err = open_loop(c, features, ret_step);
 	if (err < 0)
 		goto fail;
-	*ret_step = "memory";
-	c->checker = checker_create(c->runtime, &c->loop);
-	if (c->checker)
+	err = open_users(c, ret_step);
+	if (err == 0)
 		return 0;
-	err = -ENOMEM;
 	loop_finish(&c->loop);
 fail:
 	close(c->signal_fd);
@@ -327,6 +367,8 @@ void control_destroy(struct control *c)
 {
 	if (!c)
 		return;
+	admin_destroy(c->admin);
+	overrides_finish(&c->context.overrides);
 	checker_destroy(c->checker);
 	loop_finish(&c->loop);
 	close(c->signal_fd);

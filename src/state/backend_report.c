@@ -63,6 +63,8 @@ void backend_report_change(struct pool *pool, struct backend *backend,
 	struct log_line line;
 
 	atomic_store(went, is_return(report->change) ? 0 : report->now_ms);
+	atomic_store(&backend->changed_ms, report->now_ms);
+	atomic_store(&backend->changed_error, report->err);
 	if (!log_begin(&line, LOG_WARN, "backend"))
 		return;
 	log_text(&line, "pool", pool_config(pool)->name);

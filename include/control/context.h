@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONTROL_CONTEXT_H
+#define CONTROL_CONTEXT_H
+
+/* What commands work on: the main thread's. */
+
+#include <stddef.h>
+
+#include "control/overrides.h"
+
+struct command;
+struct loop;
+struct runtime;
+struct sockets;
+
+struct control_context {
+	const struct command *commands; /* all there are */
+	size_t commands_n;
+	struct loop *loop;
+	struct runtime *runtime;
+	const struct sockets *sockets;
+	const char *state; /* of the process: "running", "draining" ... */
+	struct overrides overrides;
+};
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ringmainctl: says one command to a running ringmain and shows the answer.
+ * What commands there are, and what is wrong with one, ringmain knows.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/link.h"
+#include "ctl/screen.h"
+
+#define SOCKET_DEFAULT "/run/ringmain/control.sock"
+
+/* As ringmainctl(8) lists them. */
+enum exit_code {
+	CTL_OK,
+	CTL_FAILED,
+	CTL_USAGE,
+	CTL_UNKNOWN,
+	CTL_DECLINED,
+	CTL_NOBODY, /* no answer, or no whole one */
+};
+
+static const struct {
+	const char *code;
+	enum exit_code status;
+} codes[] = {
+	{ "ok", CTL_OK },           { "failed", CTL_FAILED },    { "usage", CTL_USAGE },
+	{ "unknown", CTL_UNKNOWN }, { "confirm", CTL_DECLINED },
+};
+
+struct options {
+	const char *path;
+	bool is_json, completes;
+};
+
+static const char *text_of(const json_t *row, const char *key)
+{
+	const char *text = json_string_value(json_object_get(row, key));
+
+	return text ? text : "";
+}
+
+static bool is_kind(const json_t *row, const char *kind)
+{
+	return strcmp(text_of(row, "row"), kind) == 0;
+}
+
+static enum exit_code status_of(const json_t *end)
+{
+	for (size_t n = 0; n < ARRAY_LEN(codes); n++)
+		if (strcmp(codes[n].code, text_of(end, "code")) == 0)
+			return codes[n].status;
+	return CTL_FAILED;
+}
+
+static void say_error(const json_t *end)
+{
+	const char *hint = text_of(end, "hint");
+
+	if (*text_of(end, "error"))
+		fprintf(stderr, "ringmainctl: %s%s%s%s\n", text_of(end, "error"),
+			*hint ? "; did you mean '" : "", hint, *hint ? "'?" : "");
+	if (json_is_true(json_object_get(end, "truncated")))
+		fprintf(stderr, "ringmainctl: the answer was too long, the rest is left out\n");
+}
+
+/* Rows as they come: shown at once, or kept for a table. */
+static void take_row(const struct options *o, const struct link *link, json_t *row, json_t *rows)
+{
+	if (o->is_json) {
+		fputs(link->line, stdout);
+		fflush(stdout);
+	} else if (o->completes) {
+		puts(text_of(row, "word"));
+	} else if (is_kind(row, "event")) {
+		screen_show_event(row);
+	} else {
+		json_array_append(rows, row);
+	}
+}
+
+/* Gives the last row, the caller's; NULL when none came. */
+static json_t *show_answer(const struct options *o, struct link *link)
+{
+	json_t *rows = json_array(), *row;
+
+	while ((row = link_receive(link)) && !is_kind(row, "end")) {
+		take_row(o, link, row, rows);
+		json_decref(row);
+	}
+	screen_show(rows);
+	json_decref(rows);
+	return row;
+}
+
+static json_t *ask(const struct options *o, struct link *link, char *const *words)
+{
+	int err = link_send(link, words, o->completes);
+	json_t *end = err == 0 ? show_answer(o, link) : NULL;
+
+	if (!end && !o->completes)
+		fprintf(stderr, "ringmainctl: the connection to ringmain broke off\n");
+	return end;
+}
+
+/* A script has made up its mind; a person is asked. */
+static bool is_confirmed(const json_t *end)
+{
+	char answer[16] = "";
+
+	if (!isatty(STDIN_FILENO))
+		return true;
+	fprintf(stderr, "%s. Go on? [y/N] ", text_of(end, "error"));
+	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static json_t *ask_again(const struct options *o, struct link *link, char *const *words)
+{
+	char **more;
+	size_t n = 0;
+	json_t *end;
+
+	while (words[n])
+		n++;
+	more = calloc(n + 2, sizeof(*more));
+	if (!more)
+		return NULL;
+	memcpy(more, words, n * sizeof(*more));
+	more[n] = (char[]){ "--yes" };
+	end = ask(o, link, more);
+	free(more);
+	return end;
+}
+
+static enum exit_code run(const struct options *o, struct link *link, char *const *words)
+{
+	json_t *end = ask(o, link, words);
+	enum exit_code status;
+
+	if (end && is_kind(end, "end") && strcmp(text_of(end, "code"), "confirm") == 0 &&
+	    is_confirmed(end)) {
+		json_decref(end);
+		end = ask_again(o, link, words);
+	}
+	if (!end)
+		return CTL_NOBODY;
+	status = status_of(end);
+	if (o->is_json)
+		fputs(link->line, stdout);
+	if (!o->completes && status != CTL_DECLINED)
+		say_error(end);
+	json_decref(end);
+	return status;
+}
+
+static int connect_and_run(const struct options *o, char *const *words)
+{
+	struct link link;
+	int err = link_open(&link, o->path);
+	enum exit_code status;
+
+	if (err < 0) {
+		if (!o->completes)
+			fprintf(stderr,
+				"ringmainctl: %s: %s: ringmain does not run, or its control is "
+				"elsewhere or off (-s PATH)\n",
+				o->path, strerror(-err));
+		return CTL_NOBODY;
+	}
+	status = run(o, &link, words);
+	link_close(&link);
+	return (int)status;
+}
+
+static void print_help(void)
+{
+	printf("Usage: ringmainctl [-s PATH] [-j] COMMAND [WORD...]\n"
+	       "Says a command to a running ringmain; 'ringmainctl help' lists them.\n"
+	       "\n"
+	       "  -s, --socket PATH  where its control socket is (default $RINGMAIN_CONTROL,\n"
+	       "                     or %s)\n"
+	       "  -j, --json         print the answer as it comes: a line of JSON for each row\n"
+	       "  -V, --version      print the version\n"
+	       "  -h, --help         print this help\n"
+	       "\n"
+	       "Exit status: 0; 1 it could not be done; 2 it was not understood; 3 a name is\n"
+	       "unknown; 4 it was not confirmed; 5 ringmain gave no answer. See ringmainctl(8).\n",
+	       SOCKET_DEFAULT);
+}
+
+enum { OPT_COMPLETE = 256 };
+
+static const struct option long_options[] = {
+	{ "socket", required_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "complete", no_argument, NULL, OPT_COMPLETE }, /* for shells */
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+/* False when there is nothing more to do: *ret_status says how that went. */
+static bool read_options(struct options *o, int argc, char **argv, int *ret_status)
+{
+	int opt;
+
+	*ret_status = CTL_OK;
+	while ((opt = getopt_long(argc, argv, "+s:jVh", long_options, NULL)) != -1) {
+		switch (opt) {
+		case 's':
+			o->path = optarg;
+			break;
+		case 'j':
+			o->is_json = true;
+			break;
+		case OPT_COMPLETE:
+			o->completes = true;
+			break;
+		case 'V':
+			puts("ringmainctl " RINGMAIN_VERSION);
+			return false;
+		case 'h':
+			print_help();
+			return false;
+		default:
+			*ret_status = CTL_USAGE;
+			return false;
+		}
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .path = getenv("RINGMAIN_CONTROL") };
+	char complete[] = "complete";
+	int status;
+
+	if (!options.path || !*options.path)
+		options.path = SOCKET_DEFAULT;
+	if (!read_options(&options, argc, argv, &status))
+		return status;
+	if (options.completes) { /* the place in front of the words is an option's */
+		argv[--optind] = complete;
+	} else if (optind == argc) {
+		fprintf(stderr,
+			"ringmainctl: a command is missing ('ringmainctl help' lists them)\n");
+		return CTL_USAGE;
+	}
+	return connect_and_run(&options, argv + optind);
+}

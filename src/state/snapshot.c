@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "state/snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "net/sock_error.h"
+
+static void add_counters(const struct listener_counters *from, struct listener_snapshot *to)
+{
+	to->begun += counters_get(&from->begun);
+	for (int n = 0; n < LANES; n++)
+		to->bytes[n] += counters_get(&from->bytes[n]);
+	for (int n = 0; n < CLOSE_REASONS; n++)
+		to->ended += counters_get(&from->ended[n]);
+	for (int n = ADMISSION_GRANTED + 1; n < ADMISSIONS; n++)
+		to->rejected += counters_get(&from->admissions[n]);
+}
+
+void snapshot_listener(const struct runtime *runtime, const struct listener *listener,
+		       struct listener_snapshot *ret)
+{
+	*ret = (struct listener_snapshot){
+		.name = listener->config->name,
+		.pool = listener->config->pool ? listener->config->pool->name : NULL,
+		.sessions = atomic_load(&listener->sessions),
+		.sessions_max = listener->config->sessions_max,
+	};
+	for (unsigned w = 0; w < runtime->workers_n; w++)
+		add_counters(&runtime->counters[w].listeners[listener->slot], ret);
+}
+
+void snapshot_pool(struct pool *pool, struct pool_snapshot *ret)
+{
+	*ret = (struct pool_snapshot){
+		.name = pool_config(pool)->name,
+		.balance = balance_kind_names[pool_config(pool)->balance],
+		.backends = (unsigned)pool_backends(pool),
+		.ready = pool_ready(pool),
+	};
+	for (size_t n = 0; n < pool_backends(pool); n++)
+		ret->sessions += atomic_load(&pool_backend(pool, n)->sessions);
+	pool_queue_stats(pool, &ret->queue);
+}
+
+/* ---- why is it as it is? ---- */
+
+static void say_ejected(const struct backend *backend, struct backend_snapshot *ret)
+{
+	unsigned failures = atomic_load(&backend->blamed_failures);
+	unsigned connects = atomic_load(&backend->blamed_connects);
+
+	ret->why_by = "sessions";
+	if (connects > 0)
+		snprintf(ret->why, sizeof(ret->why), "%u of %u connects failed", failures,
+			 connects);
+	else
+		snprintf(ret->why, sizeof(ret->why), "%u connects failed in a row", failures);
+}
+
+static void say_why(const struct backend *backend, struct backend_snapshot *ret)
+{
+	int err = atomic_load(&backend->changed_error);
+
+	if (ret->facts.state != BACKEND_READY && ret->facts.state == ret->facts.admin_state) {
+		ret->why_by = "operator";
+	} else if (ret->facts.state == BACKEND_EJECTED) {
+		say_ejected(backend, ret);
+	} else if (ret->facts.state == BACKEND_DOWN) {
+		ret->why_by = "checks";
+		if (err != 0)
+			snprintf(ret->why, sizeof(ret->why), "%s", sock_fault_words(err));
+	}
+}
+
+void snapshot_backend(const struct runtime *runtime, struct pool *pool, struct backend *backend,
+		      uint64_t now_ms, struct backend_snapshot *ret)
+{
+	uint64_t changed_ms = MAX(atomic_load(&backend->changed_ms), runtime->started_ms);
+
+	*ret = (struct backend_snapshot){
+		.pool = pool_config(pool)->name,
+		.name = backend->config->name,
+		.since_ms = now_ms - MIN(changed_ms, now_ms),
+		.sessions = atomic_load(&backend->sessions),
+		.picked = atomic_load(&backend->picked),
+		.connects = atomic_load(&backend->connects),
+		.failures = atomic_load(&backend->connect_failures),
+		.addr = &backend->config->addr,
+	};
+	pool_inspect(pool, backend, &ret->facts);
+	say_why(backend, ret);
+}
+
+/* ---- by name ---- */
+
+struct pool *snapshot_find_pool(const struct runtime *runtime, const char *name)
+{
+	for (size_t n = 0; n < runtime->pools_n; n++)
+		if (strcmp(pool_config(runtime->pools[n])->name, name) == 0)
+			return runtime->pools[n];
+	return NULL;
+}
+
+bool snapshot_find_backend(const struct runtime *runtime, const char *pool_name, const char *name,
+			   struct pool **ret_pool, struct backend **ret_backend)
+{
+	struct pool *pool = snapshot_find_pool(runtime, pool_name);
+
+	for (size_t n = 0; pool && n < pool_backends(pool); n++) {
+		struct backend *backend = pool_backend(pool, n);
+
+		if (strcmp(backend->config->name, name) != 0)
+			continue;
+		*ret_pool = pool;
+		*ret_backend = backend;
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The control socket and ringmainctl: what the operator sees and changes while sessions run."""
+
+import json
+import os
+import signal
+import socket
+import stat
+
+import pytest
+
+from kit import backend as servers
+from kit import proc, tcp
+from kit.ringmain import VARIANT_DIR
+from kit.wait import wait_until
+
+CTL = VARIANT_DIR / "ringmainctl"
+
+pytestmark = pytest.mark.haproxy_cannot("has other commands")
+
+
+class Ctl:
+    """ringmainctl for one ringmain."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def run(self, *words, **options):
+        """CompletedProcess, its output as text."""
+        return proc.run([str(CTL), "-s", self.path, *words], check=False, **options)
+
+    def say(self, *words):
+        """For a command that has to succeed; gives what was printed."""
+        done = self.run(*words)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
+    def rows(self, *words):
+        """The rows of the answer but the last, as dicts."""
+        rows = [json.loads(line) for line in self.say("-j", *words).splitlines()]
+        assert rows[-1]["row"] == "end"
+        return rows[:-1]
+
+    def backend(self, name):
+        """The row of a backend in the answer to status."""
+        return next(row for row in self.rows("status") if row.get("backend") == name)
+
+
+@pytest.fixture
+def controlled(ringmain, workdir):
+    """controlled(backends, ...as ringmain...) gives (ringmain, Ctl)."""
+    def begin(backends, *, settings=None, **options):
+        path = os.path.join(workdir, "control.sock")
+        rm = ringmain(backends, settings={"control": f"unix:{path}", **(settings or {})}, **options)
+        return rm, Ctl(path)
+    return begin
+
+
+
+def test_status_shows_what_there_is(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo), backend(servers.echo)])
+    client = connect(rm.address())
+    tcp.exchange(client, b"here")
+    rows = ctl.rows("status")
+    process = rows[0]
+    assert (process["row"], process["state"], process["sessions"]) == ("process", "running", 1)
+    listener = next(row for row in rows if row["row"] == "listener")
+    assert (listener["listener"], listener["sessions"], listener["total"]) == ("in", 1, 1)
+    assert listener["addresses"].endswith(f":{rm.address()[1]}")
+    assert sum(row["sessions"] for row in rows if row["row"] == "backend") == 1
+    text = ctl.say("status")
+    assert "state running" in text and "\nLISTENER" in text and "\nPOOL" in text
+
+
+def test_a_backend_is_drained_and_comes_back_while_sessions_go_on(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo), backend(servers.echo)], pool={"balance": "roundrobin"})
+    clients = [connect(rm.address()) for _ in range(4)]
+    for client in clients:
+        tcp.exchange(client, b"before")
+    ctl.say("backend", "out/b1", "drain")
+    assert ctl.backend("b1")["state"] == "drain" and ctl.backend("b1")["by"] == "operator"
+    more = [connect(rm.address()) for _ in range(6)]
+    for client in clients + more:
+        tcp.exchange(client, b"meanwhile")
+    assert ctl.backend("b1")["sessions"] == 2 and ctl.backend("b2")["sessions"] == 8
+    ctl.say("backend", "out/b1", "ready")
+    last = [connect(rm.address()) for _ in range(4)]
+    for client in last:
+        tcp.exchange(client, b"after")
+    assert ctl.backend("b1")["sessions"] > 2 and "wish" not in ctl.backend("b1")
+    line = rm.lines(msg="control")[0]
+    assert line["command"] == "backend out/b1 drain" and line["uid"] == str(os.getuid())
+
+
+def test_a_wish_ends_when_its_time_is_over(controlled, backend):
+    rm, ctl = controlled([backend(servers.echo), backend(servers.echo)])
+    ctl.say("backend", "out/b1", "maint", "--for", "200ms")
+    rm.wait_line(msg="the operator's wish has ended")
+    assert ctl.backend("b1")["state"] == "ready"
+
+
+@pytest.mark.parametrize("balance", ("roundrobin", "leastconn", "random", "maglev"))
+def test_a_weight_changes_while_sessions_run(controlled, backend, connect, balance):
+    rm, ctl = controlled([backend(servers.echo), backend(servers.echo)], pool={"balance": balance})
+    clients = [connect(rm.address()) for _ in range(8)]
+    ctl.say("backend", "out/b1", "weight", "0")
+    for client in clients:
+        tcp.exchange(client, b"still here")
+    before = ctl.backend("b1")["total"]
+    for _ in range(8):
+        tcp.exchange(connect(rm.address()), b"there")
+    assert ctl.backend("b1")["total"] == before and ctl.backend("b1")["weight"] == 0
+    ctl.say("backend", "out/b1", "weight", "1")
+    assert "wish" not in ctl.backend("b1")
+
+
+def test_mistakes_have_words_and_exit_codes(controlled, backend, workdir):
+    _, ctl = controlled([backend(servers.echo)])
+    for words, code, want in (
+            (["stauts"], 2, "did you mean 'status'?"),
+            (["backend", "out/b1", "drian"], 2, "did you mean 'drain'?"),
+            (["backend", "otu/b1", "drain"], 3, "did you mean 'out'?"),
+            (["backend", "out/b2", "drain"], 3, "did you mean 'out/b1'?"),
+            ([], 2, "a command is missing")):
+        done = ctl.run(*words)
+        assert done.returncode == code and want in done.stderr, done
+    done = Ctl(os.path.join(workdir, "nowhere")).run("status")
+    assert done.returncode == 5 and "ringmain does not run" in done.stderr
+
+
+def test_completion_asks_the_running_process(controlled, backend, workdir):
+    _, ctl = controlled([backend(servers.echo), backend(servers.echo)])
+    script = ('source etc/bash-completion/ringmainctl; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+              '_ringmainctl; printf "%s\\n" "${COMPREPLY[@]}"')
+
+    def complete(*words):
+        done = proc.run(["bash", "-c", script, "-", str(CTL), "-s", ctl.path, *words], check=False,
+                        cwd=VARIANT_DIR.parents[1])
+        return done.stdout.split()
+
+    assert complete("stat") == ["status"]
+    assert complete("backend", "") == ["--for", "out/b1", "out/b2"]
+    assert complete("backend", "out/b1", "dr") == ["drain"]
+
+
+def test_the_file_says_who_may_connect(controlled, backend, workdir):
+    _, ctl = controlled([backend(servers.echo)])
+    assert stat.S_IMODE(os.stat(ctl.path).st_mode) == 0o600
+    path = os.path.join(workdir, "other.sock")
+    controlled([backend(servers.echo)], settings={"control": f"unix:{path} mode=0660 group={os.getgid()}"})
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
+
+
+def test_it_is_on_where_there_is_a_runtime_directory(ringmain, backend, workdir):
+    rm = ringmain([backend(servers.echo)], env={"RUNTIME_DIRECTORY": f"{workdir}:/elsewhere"})
+    ctl = Ctl(os.path.join(workdir, "control.sock"))
+    assert ctl.rows("status")
+    rm.stop()
+    assert not os.path.exists(ctl.path)
+
+
+def test_it_can_be_off(ringmain, backend, workdir):
+    ringmain([backend(servers.echo)], settings={"control": "off"}, env={"RUNTIME_DIRECTORY": str(workdir)})
+    assert not os.path.exists(os.path.join(workdir, "control.sock"))
+
+
+def test_a_path_that_cannot_be_had_is_told(make_ringmain, backend):
+    rm = make_ringmain()
+    rm.expected_exit = 1
+    rm.start("[global]\ncontrol = unix:/nowhere/at/all\n[listener in]\nbind = 127.0.0.1:0\npool = out\n"
+             "[pool out]\nbackend = b1 127.0.0.1:1\n", wait=False)
+    assert rm.process.wait(10) == 1
+    line = rm.wait_line(msg="cannot listen")
+    assert (line["directive"], line["errno"] if "errno" in line else line["error"]) == ("control", "ENOENT")
+
+
+def test_one_that_drains_can_still_be_asked(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo)])
+    client = connect(rm.address())
+    tcp.exchange(client, b"a session")
+    rm.process.send_signal(signal.SIGTERM)
+    rm.wait_line(msg="draining")
+    assert not os.path.exists(ctl.path)
+    assert Ctl(ctl.path + ".draining").rows("status")[0]["state"] == "draining"
+    client.close()
+    rm.process.wait(10)
+    assert not os.path.exists(ctl.path + ".draining")
+
+
+def raw(path, text=b""):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(path)
+    sock.settimeout(10)
+    sock.sendall(text)
+    return sock
+
+
+def test_clients_that_behave_badly_hold_up_nobody(controlled, backend, connect, cleanup):
+    """Idle ones, one that never reads, half a command, a megabyte without a newline."""
+    rm, ctl = controlled([backend(servers.echo)])
+    client = connect(rm.address())
+    held = [raw(ctl.path) for _ in range(1000)]
+    held += [raw(ctl.path, b"stat"), raw(ctl.path, b"status\n" * 1000)]
+    cleanup.append(lambda: [sock.close() for sock in held])
+    with raw(ctl.path) as sock, pytest.raises(OSError):
+        for _ in range(10000):
+            sock.sendall(b"x" * 10000)
+    assert ctl.rows("status")[0]["state"] == "running"
+    tcp.exchange(client, b"none the worse")
+    assert len(rm.process.fds()) < len(rm.fds_at_start) + 120
+
+
+def test_commands_under_load(controlled, backend):
+    """A backend is drained and comes back again and again; no session notices."""
+    rm, ctl = controlled([backend(servers.echo), backend(servers.echo)], pool={"balance": "roundrobin"})
+    over, visits = [], []
+
+    def visit(seed):
+        data = tcp.pattern(seed, 2000)
+        while not over:
+            with tcp.connect(rm.address()) as sock:
+                tcp.exchange(sock, data)
+                tcp.hang_up(sock)
+                tcp.expect_end(sock, b"", "FIN")
+                visits.append(1)
+
+    visitors = [tcp.Task(visit, seed) for seed in range(4)]
+    try:
+        for n in range(20):
+            ctl.say("backend", f"out/b{n % 2 + 1}", ("drain", "maint", "down")[n % 3])
+            ctl.say("status")
+            ctl.say("backend", f"out/b{n % 2 + 1}", "ready")
+            before = len(visits)
+            wait_until(lambda: len(visits) > before + 8, "sessions meanwhile")
+    finally:
+        over.append(1)
+    for visitor in visitors:
+        visitor.result(20)

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/admin.h"
+
+#include "control/admin_client.h"
+#include "control/request.h"
+#include "unit/control_stage.h"
+
+static const struct stage_options two = { .backends = 2 };
+
+static void a_command_is_answered(void **state)
+{
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	assert_non_null(strstr(office_ask(fd, "status\n"), "{\"row\":\"process\","));
+	assert_non_null(strstr(office_ask(fd, "status\n"), OK_LINE));
+	office_close();
+}
+
+static void lines_may_come_in_pieces_and_several_at_once(void **state)
+{
+	const char *said;
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	assert_string_equal(office_ask(fd, "hel"), "");
+	said = office_ask(fd, "p help\nhelp help\n");
+	assert_non_null(strstr(said, OK_LINE));
+	assert_non_null(strstr(strstr(said, OK_LINE) + 1, OK_LINE));
+	office_close();
+}
+
+static void a_client_that_has_ended_its_stream_is_answered_and_let_go(void **state)
+{
+	char byte;
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	peer_send(fd, "help\nstat", 9);
+	shutdown(fd, SHUT_WR);
+	assert_non_null(strstr(office_ask(fd, ""), OK_LINE));
+	office_pass(1);
+	assert_int_equal(peer_recv(fd, &byte, 1), 0);
+	office_close();
+}
+
+static void mistakes_are_told_with_what_was_meant(void **state)
+{
+	static const struct {
+		const char *line, *want;
+	} rows[] = {
+		{ "statsu\n", "\"code\":\"usage\",\"error\":\"there is no command 'statsu' (help "
+			      "lists them)\",\"hint\":\"status\"" },
+		{ "\n", "there is no command" },
+		{ "status now\n", "there is too much behind status" },
+		{ "backend\n", "something is missing behind backend" },
+		{ "backend x/b1 drain\n", "\"code\":\"unknown\",\"error\":\"there is no pool 'x'" },
+		{ "backend b0 drain\n", "is not of the form POOL/NAME" },
+		{ "backend p/b0 drain --fro 1s\n", "\"hint\":\"--for\"" },
+		{ "backend p/b0 drain --for\n", "--for needs a value: TIME" },
+		{ "backend p/b0 drain --for=1\n", "is no duration" },
+		{ "backend p/b0 weight 257\n", "a weight is a number, 0 to 256" },
+		{ "backend p/b0 drain 1\n", "there is nothing to say behind 'drain'" },
+		{ "status \"\n", "a double quote is not closed" },
+	};
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *said = office_ask(fd, rows[i].line);
+
+		if (!strstr(said, rows[i].want))
+			print_error("%s%s", rows[i].line, said);
+		assert_non_null(strstr(said, rows[i].want));
+	}
+	office_close();
+}
+
+static void a_megabyte_without_a_newline_is_refused(void **state)
+{
+	static char bytes[1 << 20];
+	size_t sent = 0;
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	memset(bytes, 'x', sizeof(bytes));
+	for (int n = 0; n < 1000 && sent < sizeof(bytes); n++) {
+		ssize_t now =
+			send(fd, bytes + sent, sizeof(bytes) - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (now < 0 && errno == EPIPE)
+			break;
+		sent += now > 0 ? (size_t)now : 0;
+		office_pass(1);
+	}
+	assert_true(sent < sizeof(bytes)); /* nobody reads the rest */
+	assert_non_null(strstr(office_ask(fd, ""), "a line has more than 4095 bytes"));
+	office_close();
+}
+
+/* It asks for more than its socket can hold, and reads nothing. */
+static void a_client_that_never_reads_holds_up_nobody(void **state)
+{
+	int fd, other;
+
+	office_open(state, &two);
+	fd = office_connect();
+	for (int n = 0; n < 3000; n++) {
+		(void)!send(fd, "help\n", 5, MSG_DONTWAIT | MSG_NOSIGNAL);
+		office_pass(1);
+	}
+	other = office_connect();
+	assert_non_null(strstr(office_ask(other, "status\n"), OK_LINE));
+	office_close();
+}
+
+static void who_comes_when_there_are_many_takes_the_place_of_the_idlest(void **state)
+{
+	int fds[ADMIN_CLIENTS_MAX + 40];
+	unsigned open = 0;
+
+	office_open(state, &two);
+	for (size_t n = 0; n < ARRAY_LEN(fds); n++) {
+		fds[n] = office_connect();
+		assert_non_null(strstr(office_ask(fds[n], "help\n"), OK_LINE));
+		if (n > 0) /* the first one stays busy */
+			assert_non_null(strstr(office_ask(fds[0], "help\n"), OK_LINE));
+	}
+	for (size_t n = 0; n < ARRAY_LEN(fds); n++)
+		open += peer_says(fds[n]) == -EAGAIN;
+	assert_int_equal(open, ADMIN_CLIENTS_MAX);
+	office_close();
+}
+
+static void completion_knows_commands_names_and_options(void **state)
+{
+	static const struct {
+		const char *line, *want;
+	} rows[] = {
+		{ "complete \"sta\"\n", "{\"row\":\"word\",\"word\":\"status\"}\n" OK_LINE },
+		{ "complete backend \"p/b0\"\n", "{\"row\":\"word\",\"word\":\"p/b0\"}\n" OK_LINE },
+		{ "complete backend \"p/b0\" \"dr\"\n",
+		  "{\"row\":\"word\",\"word\":\"drain\"}\n" OK_LINE },
+		{ "complete backend \"--for\" \"1s\" \"p/b1\"\n",
+		  "{\"row\":\"word\",\"word\":\"p/b1\"}\n" OK_LINE },
+		{ "complete backend \"--f\"\n", "{\"row\":\"word\",\"word\":\"--for\"}\n" OK_LINE },
+		{ "complete status \"x\"\n", OK_LINE },
+		{ "complete nothing \"x\"\n", OK_LINE },
+	};
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(office_ask(fd, rows[i].line), rows[i].want);
+	office_close();
+}
+
+/* ---- what the operator wishes of backends -------------------------------- */
+
+static enum backend_state state_of(unsigned n)
+{
+	return atomic_load(&stage_backend(office.st, n)->state);
+}
+
+static void a_wish_lasts_until_it_is_undone(void **state)
+{
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	assert_string_equal(office_ask(fd, "backend p/b0 drain\n"), OK_LINE);
+	office_pass(100000000);
+	assert_int_equal(state_of(0), BACKEND_DRAIN);
+	assert_non_null(strstr(office_ask(fd, "status\n"), "\"wish\":\"drain\"}"));
+	assert_string_equal(office_ask(fd, "backend p/b0 ready\n"), OK_LINE);
+	assert_int_equal(state_of(0), BACKEND_READY);
+	assert_null(strstr(office_ask(fd, "status\n"), "wish"));
+	office_close();
+}
+
+static void a_wish_for_a_while_ends_by_itself(void **state)
+{
+	struct backend_facts facts;
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	assert_string_equal(office_ask(fd, "backend p/b0 maint --for 10m\n"), OK_LINE);
+	assert_string_equal(office_ask(fd, "backend p/b1 weight 7 --for=1h\n"), OK_LINE);
+	office_pass(599000);
+	assert_int_equal(state_of(0), BACKEND_MAINT);
+	office_pass(2000);
+	assert_int_equal(state_of(0), BACKEND_READY);
+	pool_inspect(office.st->runtime->pools[0], stage_backend(office.st, 1), &facts);
+	assert_int_equal(facts.weight, 7);
+	office_pass(3600000);
+	pool_inspect(office.st->runtime->pools[0], stage_backend(office.st, 1), &facts);
+	assert_int_equal(facts.weight, 1);
+	assert_int_equal(office.context.overrides.n, 0);
+	office_close();
+}
+
+/* What its checks say is not forgotten meanwhile. */
+static void a_wish_that_has_ended_leaves_it_as_its_checks_say(void **state)
+{
+	uint64_t delay_ms;
+	struct pool *pool;
+	int fd;
+
+	office_open(state, &(struct stage_options){ .backends = 2, .pool_keys = "check = tcp" });
+	pool = office.st->runtime->pools[0];
+	fd = office_connect();
+	assert_string_equal(office_ask(fd, "backend p/b0 drain --for 10s\n"), OK_LINE);
+	for (int n = 0; n < 10; n++)
+		(void)pool_on_check(pool, stage_backend(office.st, 0), false, &delay_ms);
+	assert_int_equal(state_of(0), BACKEND_DOWN);
+	office_pass(20000);
+	assert_int_equal(office.context.overrides.n, 0);
+	assert_int_equal(state_of(0), BACKEND_DOWN);
+	office_close();
+}
+
+static void who_changes_something_is_logged(void **state)
+{
+	char want[64];
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	(void)office_ask(fd, "status\n");
+	assert_null(strstr(stage_log(office.st), "msg=control"));
+	(void)office_ask(fd, "backend p/b0 drain\n");
+	snprintf(want, sizeof(want), "uid=%u gid=%u pid=%d", getuid(), getgid(), getpid());
+	assert_non_null(strstr(stage_log(office.st), want));
+	office_close();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(a_command_is_answered),
+		stage_test(lines_may_come_in_pieces_and_several_at_once),
+		stage_test(a_client_that_has_ended_its_stream_is_answered_and_let_go),
+		stage_test(mistakes_are_told_with_what_was_meant),
+		stage_test(a_megabyte_without_a_newline_is_refused),
+		stage_test(a_client_that_never_reads_holds_up_nobody),
+		stage_test(who_comes_when_there_are_many_takes_the_place_of_the_idlest),
+		stage_test(completion_knows_commands_names_and_options),
+		stage_test(a_wish_lasts_until_it_is_undone),
+		stage_test(a_wish_for_a_while_ends_by_itself),
+		stage_test(a_wish_that_has_ended_leaves_it_as_its_checks_say),
+		stage_test(who_changes_something_is_logged),
+	};
+
+	return cmocka_run_group_tests_name("admin", tests, NULL, NULL);
+}
