@@ -200,7 +200,7 @@ static void engine_follow_order(struct engine *e)
 		engine_stop(e, order == ORDER_STOP ? CLOSE_SHUTDOWN : CLOSE_DRAIN_TIMEOUT);
 }
 
-/* Of the others it is enough that they woke the loop: see take_served() and engine_follow_order(). */
+/* Others have done their work by waking the loop: see take_served(), engine_follow_order(). */
 static void engine_on_messages(struct loop_reader *reader, int res)
 {
 	struct engine *e = container_of(reader, struct engine, inbox);
