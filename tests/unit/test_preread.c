@@ -86,6 +86,29 @@ static void it_may_come_byte_by_byte(void **state)
 	expect_bytes(stage_accept_at(st, 0), startup, STARTUP_BYTES);
 }
 
+/* Neither our answers nor our errors are bytes of the backend. */
+static void answers_of_our_own_are_not_counted(void **state)
+{
+	struct stage *st = postgres(state);
+	struct pair c = prereading(st), refused;
+
+	peer_send(c.client, ssl_request, REQUEST_BYTES);
+	stage_run(st);
+	expect_text(c.client, "N");
+	peer_send(c.client, startup, STARTUP_BYTES);
+	stage_run(st);
+	peer_send(stage_accept_at(st, 0), "R", 1);
+	stage_run(st);
+	expect_text(c.client, "R");
+	assert_int_equal(c.s->lanes[LANE_UP].bytes, STARTUP_BYTES);
+	assert_int_equal(c.s->lanes[LANE_DOWN].bytes, 1);
+
+	refused = prereading(st);
+	peer_send(refused.client, "GET / HTTP/1.1\r\n\r\n", 18);
+	stage_run(st);
+	assert_int_equal(refused.s->lanes[LANE_DOWN].bytes, 0);
+}
+
 static void what_comes_behind_the_start_goes_along(void **state)
 {
 	struct stage *st = postgres(state);
@@ -543,6 +566,7 @@ int main(void)
 		stage_test(a_server_may_speak_first),
 		stage_test(encryption_is_refused_and_the_rest_goes_to_the_backend),
 		stage_test(it_may_come_byte_by_byte),
+		stage_test(answers_of_our_own_are_not_counted),
 		stage_test(what_comes_behind_the_start_goes_along),
 		stage_test(who_is_refused_is_told_why_and_not_reset),
 		stage_test(who_does_not_leave_is_closed_after_a_while),
