@@ -251,7 +251,7 @@ struct listener_config {
 	/* What the first bytes are, and what they decide. */
 	enum protocol_kind protocol;
 	enum tls_mode tls;
-	enum unmatched no_sni;    /* passthrough: a ClientHello without a name */
+	enum unmatched no_sni;    /* a ClientHello without a name */
 	enum unmatched not_tls;   /* passthrough: the first bytes are no ClientHello */
 	enum unmatched plaintext; /* postgres: a client that does not ask for TLS */
 	struct route_config *routes;

@@ -60,6 +60,7 @@ struct hello {
 	enum hello_fault fault;
 	size_t bytes; /* of the records that carry it; what follows is not looked at */
 	char name[HELLO_NAME_BYTES];    /* SNI, lower case, without a final dot; "": none */
+	bool has_odd_name;              /* it is no host name; printable all the same */
 	uint8_t alpn[HELLO_ALPN_BYTES]; /* as on the wire: length, id, length, id; whole ids only */
 	size_t alpn_bytes;
 	struct hello_numbers versions; /* 0x0301 TLS 1.0 … 0x0304 TLS 1.3 */
@@ -80,9 +81,15 @@ MUST_CHECK enum parse hello_read(const uint8_t *bytes, size_t n, struct hello *r
 
 /*
  * Keeps the name of @n bytes as it would be kept of a ClientHello. False when
- * none can have it: it is not a host name.
+ * it is not a host name.
  */
 MUST_CHECK bool hello_set_name(struct hello *hello, const char *name, size_t n);
+
+/*
+ * The name to look for among those of routes and certificates: an odd one is
+ * a name that nobody has, though a pattern might look like it; "": none.
+ */
+const char *hello_name_to_find(const struct hello *hello);
 
 /* Does the client offer this ALPN id? */
 bool hello_offers_alpn(const struct hello *hello, const char *id);

@@ -26,6 +26,11 @@ static bool greets(const void *section)
 	return l->tls != TLS_MODE_OFF || l->protocol != PROTOCOL_ANY;
 }
 
+static bool reads_hellos(const void *section)
+{
+	return ((const struct listener_config *)section)->tls != TLS_MODE_OFF;
+}
+
 static bool passes_through(const void *section)
 {
 	return ((const struct listener_config *)section)->tls == TLS_MODE_PASSTHROUGH;
@@ -139,7 +144,8 @@ static const struct need {
 	  "without tls = terminate",
 	  { "certificate", "unknown_sni", "alpn", "tls_min", "tls_max", "ciphers", "groups",
 	    "client_verify", "client_ca", "client_crl", "handshake_rate" } },
-	{ SECTION_LISTENER, passes_through, "without tls = passthrough", { "no_sni", "not_tls" } },
+	{ SECTION_LISTENER, passes_through, "without tls = passthrough", { "not_tls" } },
+	{ SECTION_LISTENER, reads_hellos, "without tls", { "no_sni" } },
 	{ SECTION_LISTENER,
 	  may_be_asked_for_tls,
 	  "without protocol = postgres and tls",

@@ -62,12 +62,12 @@ static const char *objection_to(const struct session *s, const struct hello *hel
 	const struct listener_config *config = s->config;
 
 	*ret_alert = TLSREC_UNRECOGNIZED_NAME;
-	if (!hello->name[0] && config->tls == TLS_MODE_PASSTHROUGH &&
-	    config->no_sni == UNMATCHED_REJECT)
+	if (!hello->name[0] && config->no_sni == UNMATCHED_REJECT)
 		return "no server name (SNI)";
 	if (!pool)
 		return "no route for this name";
-	if (config->tls == TLS_MODE_TERMINATE && !tls_server_knows(s->listener->tls, hello->name))
+	if (config->tls == TLS_MODE_TERMINATE &&
+	    !tls_server_knows(s->listener->tls, hello_name_to_find(hello)))
 		return "no certificate has this name";
 	*ret_alert = TLSREC_NO_APPLICATION_PROTOCOL;
 	if (lacks_direct_alpn(s, hello))

@@ -18,7 +18,7 @@ static bool route_fits(const struct route_config *route, const struct hello *hel
 {
 	switch (route->kind) {
 	case ROUTE_SNI:
-		return hello->name[0] && route_name_fits(route->pattern, hello->name);
+		return hello->name[0] && route_name_fits(route->pattern, hello_name_to_find(hello));
 	case ROUTE_ALPN:
 		return hello_offers_alpn(hello, route->pattern);
 	default:

@@ -25,7 +25,7 @@ static int open_stream(struct session *s, const struct hello *hello)
 {
 	struct side *client = &s->sides[SIDE_CLIENT];
 	struct tls_offer offer = {
-		.name = hello->name,
+		.name = hello_name_to_find(hello),
 		.versions = tls_numbers_of(&hello->versions),
 		.suites = tls_numbers_of(&hello->suites),
 		.signatures = tls_numbers_of(&hello->signatures),

@@ -275,22 +275,36 @@ static bool is_name(const char *name, size_t n)
 	return label > 0 && n <= 253;
 }
 
-bool hello_set_name(struct hello *hello, const char *name, size_t n)
+/* In lower case; what no name has and no log should is '?'. */
+static char clean_char(char c)
 {
-	if (n > 0 && name[n - 1] == '.')
-		n--;
-	if (n >= HELLO_NAME_BYTES)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		char c = name[i];
-
-		hello->name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-	}
-	hello->name[n] = '\0';
-	return is_name(hello->name, n);
+	if (c >= 'A' && c <= 'Z')
+		return (char)(c + ('a' - 'A'));
+	return c > ' ' && c < 0x7f ? c : '?';
 }
 
-/* RFC 6066, 3: one host_name; no other type of name was ever defined. */
+bool hello_set_name(struct hello *hello, const char *name, size_t n)
+{
+	if (n > 1 && name[n - 1] == '.')
+		n--;
+	hello->has_odd_name = n >= HELLO_NAME_BYTES;
+	n = MIN(n, HELLO_NAME_BYTES - 1);
+	for (size_t i = 0; i < n; i++)
+		hello->name[i] = clean_char(name[i]);
+	hello->name[n] = '\0';
+	hello->has_odd_name |= n > 0 && !is_name(hello->name, n);
+	return n > 0 && !hello->has_odd_name;
+}
+
+const char *hello_name_to_find(const struct hello *hello)
+{
+	return hello->has_odd_name ? "?" : hello->name;
+}
+
+/*
+ * RFC 6066, 3: one host_name; no other type of name was ever defined. What is
+ * in it, clients take from their users: an address, a port, a star.
+ */
 static enum hello_fault read_server_name(struct cursor ext, struct hello *hello)
 {
 	struct cursor list, name;
@@ -299,8 +313,9 @@ static enum hello_fault read_server_name(struct cursor ext, struct hello *hello)
 	if (!take_whole_list(&ext, 2, &list) || !take_number(&list, 1, &type) ||
 	    !take_list(&list, 2, &name))
 		return HELLO_LENGTHS;
-	if (type != 0 || list.left > 0 || !hello_set_name(hello, (const char *)name.at, name.left))
+	if (type != 0 || list.left > 0 || name.left == 0)
 		return HELLO_NAME;
+	(void)!hello_set_name(hello, (const char *)name.at, name.left);
 	return HELLO_FINE;
 }
 
@@ -493,7 +508,7 @@ static const struct {
 	[HELLO_EXTENSIONS] = { "too many extensions in the ClientHello", TLSREC_DECODE_ERROR },
 	[HELLO_EXTENSION_TWICE] = { "an extension stands twice in the ClientHello",
 				    TLSREC_ILLEGAL_PARAMETER },
-	[HELLO_NAME] = { "server name (SNI) is not a host name", TLSREC_ILLEGAL_PARAMETER },
+	[HELLO_NAME] = { "malformed server name (SNI)", TLSREC_ILLEGAL_PARAMETER },
 	[HELLO_ALPN] = { "malformed ALPN list", TLSREC_DECODE_ERROR },
 	[HELLO_SHARES] = { "too many key shares", TLSREC_ILLEGAL_PARAMETER },
 	[HELLO_SHARE_TWICE] = { "two key shares for one group", TLSREC_ILLEGAL_PARAMETER },

@@ -32,7 +32,10 @@ static void check_result(const struct hello *h, size_t size)
 {
 	CHECK(h->fault == HELLO_FINE);
 	CHECK(h->bytes <= size && h->bytes <= HELLO_BYTES_MAX);
-	CHECK(strlen(h->name) <= 253);
+	CHECK(strlen(h->name) <= (h->has_odd_name ? HELLO_NAME_BYTES - 1 : 253));
+	for (const char *c = h->name; *c; c++)
+		CHECK(*c > ' ' && *c < 0x7f);
+	CHECK(!h->has_odd_name || (h->name[0] && strcmp(hello_name_to_find(h), "?") == 0));
 	CHECK(h->alpn_bytes <= HELLO_ALPN_BYTES);
 	CHECK(h->versions.n <= HELLO_NUMBERS_MAX && h->suites.n <= HELLO_NUMBERS_MAX);
 	CHECK(!hello_offers_alpn(h, ""));

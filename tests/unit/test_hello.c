@@ -300,20 +300,23 @@ static void names_are_checked(void **state)
 		const char *name;
 		size_t n;
 		const char *want; /* NULL: refused */
+		bool is_odd;
 	} cases[] = {
-		{ "a", 1, "a" },
-		{ "a.b.", 4, "a.b" },
-		{ "_mqtt.A-1.x", 11, "_mqtt.a-1.x" },
-		{ "10.0.0.1", 8, "10.0.0.1" },
-		{ "", 0, NULL },
-		{ ".", 1, NULL },
-		{ "a..b", 4, NULL },
-		{ ".a", 2, NULL },
-		{ "a\0b", 3, NULL },
-		{ "a b", 3, NULL },
-		{ "a/b", 3, NULL },
-		{ "*.a", 3, NULL },
-		{ "\xc3\xa4.de", 5, NULL },
+		{ "a", 1, "a", false },
+		{ "a.b.", 4, "a.b", false },
+		{ "_mqtt.A-1.x", 11, "_mqtt.a-1.x", false },
+		{ "10.0.0.1", 8, "10.0.0.1", false },
+		{ "", 0, NULL, false },
+		{ ".", 1, ".", true },
+		{ "a..b", 4, "a..b", true },
+		{ ".a", 2, ".a", true },
+		{ "a\0b", 3, "a?b", true },
+		{ "a b", 3, "a?b", true },
+		{ "a/b", 3, "a/b", true },
+		{ "*.a", 3, "*.a", true },
+		{ "::1", 3, "::1", true },
+		{ "a:443", 5, "a:443", true },
+		{ "\xc3\xa4.de", 5, "??.de", true },
 	};
 
 	(void)state;
@@ -329,6 +332,8 @@ static void names_are_checked(void **state)
 		}
 		assert_int_equal(read_exact(wire.at, wire.n, &h), PARSE_DONE);
 		assert_string_equal(h.name, cases[i].want);
+		assert_int_equal(h.has_odd_name, cases[i].is_odd);
+		assert_string_equal(hello_name_to_find(&h), cases[i].is_odd ? "?" : h.name);
 	}
 }
 
@@ -338,14 +343,17 @@ static void the_longest_name_fits_and_one_more_does_not(void **state)
 
 	(void)state;
 	for (size_t n = 253; n <= 299; n++) {
-		struct bytes extensions = { 0 };
+		struct bytes extensions = { 0 }, wire;
+		struct hello h;
 
 		memset(name, 'a', sizeof(name));
 		for (size_t i = 49; i < n - 1; i += 50)
 			name[i] = '.';
 		put_name(&extensions, name, n);
-		assert_int_equal(fault_of_extensions(&extensions),
-				 n == 253 ? HELLO_FINE : HELLO_NAME);
+		wire = make_hello(&extensions);
+		assert_int_equal(read_exact(wire.at, wire.n, &h), PARSE_DONE);
+		assert_int_equal(h.has_odd_name, n > 253);
+		assert_int_equal(strlen(h.name), MIN(n, HELLO_NAME_BYTES - 1));
 	}
 }
 

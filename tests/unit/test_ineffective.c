@@ -32,7 +32,7 @@ static const struct idle {
 	{ "client_ca = /x.pem", "without tls = terminate" },
 	{ "client_crl = /x.pem", "without tls = terminate" },
 	{ "handshake_rate = 1/s", "without tls = terminate" },
-	{ "no_sni = reject", "without tls = passthrough" },
+	{ "no_sni = reject", "without tls" },
 	{ "not_tls = pool", "without tls = passthrough" },
 	{ "plaintext = allow", "without protocol = postgres and tls" },
 	{ "handshake_timeout = 1s", "without tls or protocol" },
@@ -118,7 +118,7 @@ static void beside_what_they_need_they_mean_something(void **state)
 		  "proxy_protocol_from = 10.0.0.1\nproxy_protocol_timeout = 1s",
 		  "" },
 		{ "tls = terminate\ncertificate = /x.pem\nclient_verify = require\n"
-		  "client_ca = /y.pem\nhandshake_rate = 1/s",
+		  "client_ca = /y.pem\nhandshake_rate = 1/s\nno_sni = reject",
 		  "" },
 		{ "tls = passthrough\nno_sni = reject\nnot_tls = pool\nhandshake_timeout = 1s",
 		  "" },

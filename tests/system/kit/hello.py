@@ -74,7 +74,7 @@ def hello12(*extensions, offered=(X25519, P256, P384, P521), suites=AES_ECDSA + 
 
 
 def public_x25519():
-    return os.urandom(32)               # every number is one
+    return os.urandom(31) + b"\x10"     # every number is one; made as they should be, they are below 2^255
 
 
 def server_hello(session, *extensions, suite=AES_13, random=None):
