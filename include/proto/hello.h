@@ -47,6 +47,9 @@ enum hello_fault {
 	HELLO_SHARES,
 	HELLO_SHARE_TWICE,
 	HELLO_PSK_NOT_LAST,
+	HELLO_FRAGMENT_LENGTH,
+	HELLO_RENEGOTIATION,
+	HELLO_POINT_FORMATS,
 	HELLO_FAULTS
 };
 
@@ -68,7 +71,11 @@ struct hello {
 	struct hello_numbers signatures; /* empty: the extension is missing */
 	struct hello_numbers groups;
 	struct hello_numbers shares; /* groups that a key share came for */
+	bool has_shares;             /* their extension is there, though it may have none */
 	bool resumes;                /* offers a ticket or another pre-shared key */
+	bool has_psk;                /* a pre-shared key of TLS 1.3 */
+	bool is_psk_ke_only;         /* would resume only without a new key exchange */
+	bool has_early_data;         /* application data follow the hello at once */
 	size_t ticket_bytes;         /* of the extension session_ticket (RFC 5077), TLS 1.2's */
 };
 

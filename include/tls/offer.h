@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/tlsrec.h"
 #include "tls/context.h"
 
 struct policy;
@@ -23,18 +24,32 @@ struct tls_numbers {
 
 struct tls_offer {
 	const char *name; /* SNI, lower case */
-	struct tls_numbers versions, suites, signatures, groups;
+	struct tls_numbers versions, suites, signatures, groups, shares;
 	const uint8_t *alpn; /* ids as on the wire: length, id, length, id; whole ones only */
 	size_t alpn_bytes;
 	size_t ticket_bytes; /* of the ticket that it offers for TLS 1.2; 0: none */
+	bool is_hello;       /* read from a ClientHello: what is missing is missing there */
+	bool has_shares;     /* their extension, though it may have none */
+	bool has_psk;        /* of TLS 1.3 */
+	bool is_psk_ke_only;
+	bool has_early_data;
 };
 
 /* The rest is for this floor. */
 
+/* Why no handshake can come of it. */
+struct offer_refusal {
+	const char *why; /* NULL: one can */
+	enum tlsrec_alert alert;
+};
+
+/* Looks at what the library does not, or answers with a wrong alert. */
+struct offer_refusal offer_refuse(const struct tls_offer *offer, const struct policy *policy);
+
 /* What of an offer can be of use here, for words when a handshake fails. */
 struct offer_fit {
 	uint16_t version; /* the best of those offered; 0: nothing is known */
-	bool version_fits, group_fits;
+	bool version_fits;
 };
 
 void offer_fit_of(struct offer_fit *ret_fit, const struct tls_offer *offer,

@@ -19,18 +19,25 @@
 #define CLIENT_HELLO 1
 #define RANDOM_BYTES 32
 #define SESSION_ID_MAX 32
+#define SSL_3_0 0x0300u
+#define TLS_1_2 0x0303u
 #define EXTENSIONS_MAX 64 /* today's browsers send under 20 */
 #define SHARES_MAX 16
 
 enum extension {
 	EXT_SERVER_NAME = 0,
+	EXT_FRAGMENT_LENGTH = 1,
 	EXT_GROUPS = 10,
+	EXT_POINT_FORMATS = 11,
 	EXT_SIGNATURES = 13,
 	EXT_ALPN = 16,
 	EXT_TICKET = 35,
 	EXT_PRE_SHARED_KEY = 41,
+	EXT_EARLY_DATA = 42,
 	EXT_VERSIONS = 43,
+	EXT_PSK_MODES = 45,
 	EXT_KEY_SHARE = 51,
+	EXT_RENEGOTIATION = 0xff01,
 };
 
 /* What is left of something that is being read. */
@@ -344,6 +351,7 @@ static enum hello_fault read_shares(struct cursor ext, struct hello *hello)
 	size_t group, n = 0;
 	struct cursor list, key;
 
+	hello->has_shares = true;
 	if (!take_list(&ext, 2, &list) || ext.left > 0)
 		return HELLO_LENGTHS;
 	while (list.left > 0) {
@@ -371,11 +379,54 @@ static enum hello_fault read_list(struct cursor ext, size_t length_bytes,
 	return HELLO_FINE;
 }
 
+/* RFC 8446, 4.2.9. */
+static enum hello_fault read_psk_modes(struct cursor ext, struct hello *hello)
+{
+	enum { PSK_DHE_KE = 1 };
+	struct cursor list;
+
+	if (!take_whole_list(&ext, 1, &list))
+		return HELLO_LENGTHS;
+	hello->is_psk_ke_only = !memchr(list.at, PSK_DHE_KE, list.left);
+	return HELLO_FINE;
+}
+
+/* RFC 6066, 4: one of four lengths. */
+static enum hello_fault read_fragment_length(struct cursor ext)
+{
+	bool is_good = ext.left == 1 && ext.at[0] >= 1 && ext.at[0] <= 4;
+
+	return is_good ? HELLO_FINE : HELLO_FRAGMENT_LENGTH;
+}
+
+/* RFC 8422, 5.1.2: who lists forms of points must take the one that everybody has. */
+static enum hello_fault read_point_formats(struct cursor ext)
+{
+	enum { UNCOMPRESSED = 0 };
+	struct cursor list;
+
+	if (!take_whole_list(&ext, 1, &list))
+		return HELLO_LENGTHS;
+	return memchr(list.at, UNCOMPRESSED, list.left) ? HELLO_FINE : HELLO_POINT_FORMATS;
+}
+
+/* RFC 5746, 3.6: the first handshake follows no other. */
+static enum hello_fault read_renegotiation(struct cursor ext)
+{
+	return ext.left == 1 && ext.at[0] == 0 ? HELLO_FINE : HELLO_RENEGOTIATION;
+}
+
 static enum hello_fault read_extension(size_t type, struct cursor ext, struct hello *hello)
 {
 	switch (type) {
 	case EXT_SERVER_NAME:
 		return read_server_name(ext, hello);
+	case EXT_FRAGMENT_LENGTH:
+		return read_fragment_length(ext);
+	case EXT_POINT_FORMATS:
+		return read_point_formats(ext);
+	case EXT_RENEGOTIATION:
+		return read_renegotiation(ext);
 	case EXT_ALPN:
 		return read_alpn(ext, hello);
 	case EXT_KEY_SHARE:
@@ -391,7 +442,13 @@ static enum hello_fault read_extension(size_t type, struct cursor ext, struct he
 		hello->resumes |= ext.left > 0;
 		return HELLO_FINE;
 	case EXT_PRE_SHARED_KEY:
+		hello->has_psk = true;
 		hello->resumes = true;
+		return HELLO_FINE;
+	case EXT_PSK_MODES:
+		return read_psk_modes(ext, hello);
+	case EXT_EARLY_DATA:
+		hello->has_early_data = true;
 		return HELLO_FINE;
 	default:
 		return HELLO_FINE;
@@ -434,7 +491,7 @@ static enum hello_fault read_message(struct cursor c, struct hello *hello)
 	/* SSL 3 and TLS 1.2 hellos may end here. */
 	if (c.left > 0 && (!take_list(&c, 2, &extensions) || c.left > 0))
 		return HELLO_LENGTHS;
-	if (version >> 8 != 3)
+	if (version < SSL_3_0)
 		return HELLO_RECORD_VERSION;
 	if (id.left > SESSION_ID_MAX)
 		return HELLO_SESSION_ID;
@@ -443,8 +500,12 @@ static enum hello_fault read_message(struct cursor c, struct hello *hello)
 	if (compression.left == 0 || !memchr(compression.at, 0, compression.left))
 		return HELLO_COMPRESSION;
 
-	/* Holds unless the extension supported_versions says otherwise. */
-	keep_number(&hello->versions, version);
+	/*
+	 * Holds unless the extension supported_versions says otherwise. TLS 1.3
+	 * is asked for by that alone (RFC 8446, 4.2.1); what is higher means
+	 * "whatever you have" (RFC 5246, E.1).
+	 */
+	keep_number(&hello->versions, MIN(version, TLS_1_2));
 	return read_extensions(extensions, hello);
 }
 
@@ -512,6 +573,11 @@ static const struct {
 	[HELLO_ALPN] = { "malformed ALPN list", TLSREC_DECODE_ERROR },
 	[HELLO_SHARES] = { "too many key shares", TLSREC_ILLEGAL_PARAMETER },
 	[HELLO_SHARE_TWICE] = { "two key shares for one group", TLSREC_ILLEGAL_PARAMETER },
+	[HELLO_FRAGMENT_LENGTH] = { "max_fragment_length is none that there is",
+				    TLSREC_ILLEGAL_PARAMETER },
+	[HELLO_RENEGOTIATION] = { "renegotiation of a handshake that was none",
+				  TLSREC_HANDSHAKE_FAILURE },
+	[HELLO_POINT_FORMATS] = { "client takes no uncompressed points", TLSREC_ILLEGAL_PARAMETER },
 	[HELLO_PSK_NOT_LAST] = { "pre_shared_key is not the last extension",
 				 TLSREC_ILLEGAL_PARAMETER },
 };

@@ -28,7 +28,7 @@ bool offer_has_any(const struct tls_numbers *numbers, const uint16_t *wanted, si
 void offer_fit_of(struct offer_fit *ret_fit, const struct tls_offer *offer,
 		  const struct policy *policy)
 {
-	struct offer_fit fit = { .group_fits = offer->groups.n == 0 };
+	struct offer_fit fit = { 0 };
 
 	for (size_t i = 0; i < offer->versions.n; i++) {
 		uint16_t version = offer->versions.at[i];
@@ -36,10 +36,43 @@ void offer_fit_of(struct offer_fit *ret_fit, const struct tls_offer *offer,
 		fit.version = MAX(fit.version, version);
 		fit.version_fits |= version >= policy->min && version <= policy->max;
 	}
-	for (size_t i = 0; i < policy->groups_n; i++) /* the library's numbers are IANA's */
-		fit.group_fits |= offer_has(&offer->groups, (uint16_t)policy->groups[i]);
 	*ret_fit = fit;
 }
+
+/* The library's numbers are IANA's. */
+static bool has_group_of_ours(const struct tls_offer *offer, const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->groups_n; i++) {
+		if (offer_has(&offer->groups, (uint16_t)policy->groups[i]))
+			return true;
+	}
+	return false;
+}
+
+/* What TLS 1.3 cannot do without (RFC 8446, 9.2). */
+static bool lacks_extension(const struct tls_offer *offer)
+{
+	return !offer->has_shares || offer->groups.n == 0 ||
+	       (!offer->has_psk && offer->signatures.n == 0);
+}
+
+struct offer_refusal offer_refuse(const struct tls_offer *offer, const struct policy *policy)
+{
+	bool is_tls13 = policy->max == TLS_1_3 && offer_has(&offer->versions, TLS_1_3);
+
+	if (!offer->is_hello)
+		return (struct offer_refusal){ 0 };
+	if (is_tls13 && lacks_extension(offer))
+		return (struct offer_refusal){ "a required extension is missing",
+					       TLSREC_MISSING_EXTENSION };
+	/* A client of TLS 1.2 that names no groups takes any (RFC 8422, 4). */
+	if (offer->groups.n > 0 && !has_group_of_ours(offer, policy))
+		return (struct offer_refusal){ "no key exchange group in common",
+					       TLSREC_HANDSHAKE_FAILURE };
+	return (struct offer_refusal){ 0 };
+}
+
+/* ---- application protocols ----------------------------------------------- */
 
 static bool offers_alpn(const struct tls_offer *offer, const char *id, size_t n)
 {

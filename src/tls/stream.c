@@ -12,11 +12,11 @@
 
 #include "base/check.h"
 #include "base/def.h"
-#include "proto/record_filter.h"
 #include "tls/client.h"
 #include "tls/endpoint.h"
 #include "x509/error_text.h"
 #include "tls/handshake.h"
+#include "tls/input.h"
 #include "tls/memory.h"
 #include "tls/server.h"
 
@@ -56,18 +56,12 @@ struct tls_stream {
 	struct tls_client *client;
 	tls_send_fn *send;
 	void *owner;
-	const uint8_t *input; /* what is left of the span */
-	size_t input_left;
-	uint64_t now_ms; /* when it came */
-	struct tlsrec record;
-	struct record_filter filter;
-	enum record_fault fault; /* RECORD_FINE: the filter has refused nothing */
-	uint64_t records;        /* whole ones, since the handshake */
-	uint64_t data_records;   /* those that had data */
-	char *alpn;              /* NULL: none */
-	char *reason;            /* NULL: nothing failed */
-	enum tls_result end;     /* TLS_DONE: reading goes on; else what every read answers */
-	struct offer_fit offer;  /* for words, should it fail */
+	struct input input;
+	char *alpn;             /* NULL: none */
+	char *reason;           /* NULL: nothing failed */
+	enum tls_result end;    /* TLS_DONE: reading goes on; else what every read answers */
+	struct offer_fit offer; /* for words, should it fail */
+	struct offer_refusal refusal;
 	struct handshake handshake;
 	bool established;
 	bool closed;       /* close_notify was sent */
@@ -77,38 +71,13 @@ struct tls_stream {
 
 /* ---- between the library and the buffers --------------------------------- */
 
-/* Up to the next end of a header or body; false: this record must not come here. */
-static bool pass_some(struct tls_stream *s, size_t *at, size_t n)
-{
-	enum tlsrec_passed passed;
-
-	*at += tlsrec_walk(&s->record, s->input + *at, n - *at, &passed);
-	if (passed == TLSREC_RECORD)
-		s->records++;
-	if (passed != TLSREC_HEADER)
-		return true;
-	s->fault = record_filter_judge(&s->filter, s->record.header, s->now_ms);
-	if (s->fault == RECORD_FINE && s->established)
-		s->fault = record_filter_count(&s->filter, s->records - s->data_records, s->now_ms);
-	return s->fault == RECORD_FINE;
-}
-
 static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
 {
 	struct tls_stream *s = container_of(context, struct tls_stream, handshake);
-	size_t n = MIN((size_t)size, s->input_left), at = 0;
+	size_t n = input_read(&s->input, out, (size_t)size);
 
 	(void)ssl;
-	while (at < n && s->fault == RECORD_FINE) {
-		if (!pass_some(s, &at, n))
-			break;
-	}
-	if (n == 0 || s->fault != RECORD_FINE)
-		return WOLFSSL_CBIO_ERR_WANT_READ;
-	memcpy(out, s->input, n);
-	s->input += n;
-	s->input_left -= n;
-	return (int)n;
+	return n > 0 ? (int)n : WOLFSSL_CBIO_ERR_WANT_READ;
 }
 
 /* Behind a fatal alert nothing may follow, not even another one. */
@@ -119,6 +88,9 @@ static int on_send(WOLFSSL *ssl, char *bytes, int n, void *context)
 
 	if (s->is_alerted)
 		return n;
+	if (!s->established && s->server)
+		s->input.second.is_awaited |=
+			second_hello_is_retry((const uint8_t *)bytes, (size_t)n);
 	s->is_alerted = wolfSSL_get_alert_history(ssl, &history) == WOLFSSL_SUCCESS &&
 			history.last_tx.level == alert_fatal;
 	if (s->send(s->owner, bytes, (size_t)n) == 0)
@@ -164,12 +136,45 @@ static bool use_alpn(struct tls_stream *s, const struct policy *policy,
 			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
 }
 
-/* A ticket that is too long is not ours; the library must not look at it. */
+/*
+ * A ticket that is too long is not ours; one that is to be used without a new
+ * key exchange is of no use here. The library must not look at either.
+ */
 static WOLFSSL_CTX *context_for(const struct identity *identity, const struct tls_offer *offer)
 {
-	bool is_too_long = offer && offer->ticket_bytes > TICKET_BYTES_MAX;
+	bool is_of_no_use = offer && (offer->ticket_bytes > TICKET_BYTES_MAX ||
+				      (offer->has_psk && offer->is_psk_ke_only));
 
-	return is_too_long ? identity->no_tickets_ctx : identity->ctx;
+	return is_of_no_use ? identity->no_tickets_ctx : identity->ctx;
+}
+
+/*
+ * Early data, which belong to a ticket of somebody else's, cannot be told from
+ * what follows the handshake's keys; behind a HelloRetryRequest they can (RFC
+ * 8446, 4.2.10). So the client is asked for a share that it has not sent.
+ */
+static void ask_again(struct tls_stream *s, const struct tls_offer *offer,
+		      const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->groups_n; i++) {
+		int group = policy->groups[i];
+
+		if (!offer_has(&offer->groups, (uint16_t)group) ||
+		    offer_has(&offer->shares, (uint16_t)group))
+			continue;
+		(void)wolfSSL_set_groups(s->ssl, &group, 1);
+		s->input.second.has_early_data = true;
+		return;
+	}
+}
+
+static void keep_offer(struct tls_stream *s, const struct tls_offer *offer,
+		       const struct policy *policy)
+{
+	offer_fit_of(&s->offer, offer, policy);
+	s->refusal = offer_refuse(offer, policy);
+	if (offer->has_early_data && policy->max == TLS_1_3 && offer_has(&offer->versions, TLS_1_3))
+		ask_again(s, offer, policy);
 }
 
 static bool keep_name(struct tls_stream *s, const struct tls_offer *offer)
@@ -195,7 +200,7 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 	s->server = tls_server_ref(server);
 	s->handshake.peer_is_client = true;
 	if (offer)
-		offer_fit_of(&s->offer, offer, &server->policy);
+		keep_offer(s, offer, &server->policy);
 	if ((offer && !keep_name(s, offer)) || !use_alpn(s, &server->policy, offer)) {
 		tls_stream_destroy(s);
 		return -ENOMEM;
@@ -256,6 +261,7 @@ void tls_stream_destroy(struct tls_stream *s)
 	tls_server_unref(s->server);
 	tls_client_unref(s->client);
 	handshake_finish(&s->handshake);
+	input_finish(&s->input);
 	free(s->alpn);
 	free(s->reason);
 	free(s);
@@ -265,15 +271,12 @@ void tls_stream_destroy(struct tls_stream *s)
 
 void tls_stream_give(struct tls_stream *s, const void *bytes, size_t n, uint64_t now_ms)
 {
-	CHECK(s->input_left == 0);
-	s->input = bytes;
-	s->input_left = n;
-	s->now_ms = now_ms;
+	input_give(&s->input, bytes, n, now_ms);
 }
 
 size_t tls_stream_input_left(const struct tls_stream *s)
 {
-	return s->input_left;
+	return s->input.left;
 }
 
 /* ---- why it ended -------------------------------------------------------- */
@@ -299,13 +302,13 @@ static void set_reason(struct tls_stream *s, const char *format, ...)
  */
 static int alert_in_clear(const struct tls_stream *s)
 {
-	bool is_alert = s->record.header[0] == TLSREC_ALERT &&
-			tlsrec_body_bytes(&s->record) == ALERT_BYTES;
+	bool is_alert = s->input.record.header[0] == TLSREC_ALERT &&
+			tlsrec_body_bytes(&s->input.record) == ALERT_BYTES;
 
-	if (s->established || !is_alert || s->record.left < ALERT_BYTES ||
-	    s->input_left < ALERT_BYTES)
+	if (s->established || !is_alert || s->input.record.left < ALERT_BYTES ||
+	    s->input.left < ALERT_BYTES)
 		return -1;
-	return s->input[1];
+	return s->input.at[1];
 }
 
 static int alert_received(const struct tls_stream *s)
@@ -363,21 +366,36 @@ static enum tls_result fail(struct tls_stream *s, int code)
 	int alert = alert_received(s);
 
 	s->lacks_memory |= memory_ran_out() || code == MEMORY_E || s->handshake.lacks_memory;
-	if (s->fault != RECORD_FINE)
-		set_reason(s, "%s", record_fault_text(s->fault));
+	if (s->input.fault != RECORD_FINE)
+		set_reason(s, "%s", record_fault_text(s->input.fault));
 	else if (alert > 0)
 		set_reason(s, "%s sent the alert: %s", peer, error_text_of_alert(alert));
 	else if (s->established && code == DUPLICATE_MSG_E)
 		set_reason(s, "%s asks for a renegotiation", peer);
 	else if ((is_version_code(code) || !s->offer.version_fits) && s->offer.version > 0)
 		set_reason(s, "client offers only %s", error_text_of_version(s->offer.version));
-	else if (s->offer.version > 0 && !s->offer.group_fits)
-		set_reason(s, "no key exchange group in common");
 	else
 		set_reason(s, "%s",
 			   error_text_of_code(s->handshake.refusal ? s->handshake.refusal : code));
 	s->end = TLS_FAILED;
 	return s->end;
+}
+
+/* By our own reading of what the client says. */
+static enum tls_result refuse(struct tls_stream *s)
+{
+	send_alert(s, s->refusal.alert);
+	set_reason(s, "%s", s->refusal.why);
+	s->end = TLS_FAILED;
+	return s->end;
+}
+
+static enum tls_result refuse_second_hello(struct tls_stream *s)
+{
+	enum hello_fault fault = s->input.second.fault;
+
+	s->refusal = (struct offer_refusal){ hello_fault_text(fault), hello_fault_alert(fault) };
+	return refuse(s);
 }
 
 /* What the library's refusal to go on means. */
@@ -386,8 +404,12 @@ static enum tls_result judge(struct tls_stream *s, int ret)
 	int code = wolfSSL_get_error(s->ssl, ret);
 
 	s->lacks_memory |= memory_ran_out();
-	if (s->fault != RECORD_FINE) {
-		send_alert(s, record_fault_alert(s->fault));
+	if (s->input.second.fault != HELLO_FINE)
+		return refuse_second_hello(s);
+	if (s->input.lacks_memory)
+		return fail(s, MEMORY_E);
+	if (s->input.fault != RECORD_FINE) {
+		send_alert(s, record_fault_alert(s->input.fault));
 		return fail(s, 0);
 	}
 	switch (code) {
@@ -439,8 +461,7 @@ static enum tls_result establish(struct tls_stream *s)
 	free(s->handshake.name);
 	s->handshake.name = NULL;
 	s->established = true;
-	record_filter_establish(&s->filter, wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3);
-	s->records = 0;
+	input_establish(&s->input, wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3);
 	return TLS_DONE;
 }
 
@@ -452,6 +473,8 @@ enum tls_result tls_stream_handshake(struct tls_stream *s)
 	if (s->end != TLS_DONE)
 		return s->end;
 	begin_call(s);
+	if (s->refusal.why)
+		return refuse(s);
 	ret = s->server ? wolfSSL_accept(s->ssl) : wolfSSL_connect(s->ssl);
 	return ret == WOLFSSL_SUCCESS ? establish(s) : judge(s, ret);
 }
@@ -467,7 +490,7 @@ static int read_some(struct tls_stream *s, uint8_t *plain, size_t size)
 	begin_call(s);
 	n = wolfSSL_read(s->ssl, plain, (int)size);
 	if (n > 0 && is_new)
-		s->data_records++;
+		s->input.data_records++;
 	return n;
 }
 
@@ -488,7 +511,7 @@ enum tls_result tls_stream_read(struct tls_stream *s, void *plain, size_t size, 
 			result = judge(s, got);
 	}
 	*ret_n = n;
-	if (result == TLS_DONE && s->input_left == 0 && wolfSSL_pending(s->ssl) == 0)
+	if (result == TLS_DONE && s->input.left == 0 && wolfSSL_pending(s->ssl) == 0)
 		return TLS_WANT_INPUT;
 	return result;
 }

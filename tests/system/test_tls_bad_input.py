@@ -110,6 +110,12 @@ BAD_HELLOS = {
                     "two key shares for one group"),
     "100-shares": (cut(hello_with([(51, shares(*range(100)))])), "illegal_parameter",
                    "too many key shares"),
+    "fragment-length-5": (cut(hello_with([(1, b"\5")])), "illegal_parameter",
+                          "max_fragment_length is none that there is"),
+    "renegotiation": (cut(hello_with([(0xff01, b"\x0c" + bytes(12))])), "handshake_failure",
+                      "renegotiation of a handshake that was none"),
+    "compressed-points": (cut(hello_with([(11, b"\1\1")])), "illegal_parameter",
+                          "client takes no uncompressed points"),
     "psk-not-last": (cut(hello_with([(41, b"\0\0\0\0"), (43, b"\x02\x03\x04")])), "illegal_parameter",
                      "pre_shared_key is not the last extension"),
 }
@@ -280,6 +286,26 @@ def test_a_second_ccs_is_dropped_as_the_first(listening, cleanup):
     client.raw(3 * record(20, b"\x01"))
     client.finish().send(tls13.DATA, b"hello")
     client.expect(b"hello")
+
+
+@pytest.mark.parametrize("size", (1, 3, 5))
+def test_messages_in_small_records(listening, cleanup, size):
+    """Their headers may be cut, too (RFC 8446, 5.1): the hello's in clear, Finished's under keys."""
+    rm = listening(ciphers=tls13.CIPHERS, tls_min="1.3")
+    first = tls13.Handmade(rm.address()).shake()
+    cleanup.append(first.close)
+    whole = first.send
+    first.send = lambda kind, content: [whole(kind, content[at:at + size])
+                                        for at in range(0, len(content), size)]
+    first.finish()
+    whole(tls13.DATA, b"hello")
+    first.expect(b"hello")
+    first_bytes = HELLO[5:]
+    cuts = [first_bytes[:size], first_bytes[size:2 * size], first_bytes[2 * size:]]
+    sock = tcp.connect(rm.address())
+    cleanup.append(sock.close)
+    sock.sendall(b"".join(record(22, part) for part in cuts))
+    assert sock.recv(1) == b"\x16"
 
 
 def test_one_alert_and_nothing_behind_it(listening, cleanup):

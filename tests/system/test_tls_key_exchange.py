@@ -84,6 +84,16 @@ def test_from_a_client_of_1_2(relay):
             expect_refusal(relay, number, ends(sock), (group, what))
 
 
+def test_records_of_one_byte(relay):
+    """A handshake message may be cut as small as that (RFC 8446, 5.1; RFC 5246, 6.2.1): it is read whole."""
+    with tcp.connect(relay.address()) as sock:
+        hello.send(sock, hello.hello12(suites=hello.AES_ECDSA))
+        hello.receive_messages(sock, hello.DONE)
+        message = hello.message(hello.CLIENT_KEY, hello.counted(SMALL[0], 1))
+        hello.send(sock, *(bytes([byte]) for byte in message))
+        expect_refusal(relay, 0, ends(sock), "its content is what is wrong")
+
+
 def serve13(peer, group, key):
     """The first flight of a server: asks for a share of this group, and answers it with that key."""
     first = hello.Hello(hello.receive_record(peer)[1])

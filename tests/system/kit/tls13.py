@@ -197,6 +197,7 @@ class Handmade:
 
     def __init__(self, address, *extensions, first=None, random=None):
         self.private = os.urandom(32)
+        self.into = None                # before there are keys alerts come in clear
         self.sock = tcp.connect(address)
         self.hello = first or hello.client_hello(
             hello.versions(0x0304), hello.groups(hello.X25519), hello.schemes(*hello.SCHEMES),
@@ -205,9 +206,24 @@ class Handmade:
         self.transcript = self.hello
         hello.send(self.sock, self.hello)
 
+    def retry(self, *extensions, change=lambda message: message):
+        """Reads a HelloRetryRequest for X25519 and answers it, behind a ChangeCipherSpec as most do."""
+        kind, body = hello.receive_record(self.sock)
+        assert kind == HANDSHAKE and body[6:38] == hello.RETRY, (kind, body)
+        first = hello.Hello(self.hello)
+        again = change(hello.client_hello(
+            hello.versions(0x0304), hello.groups(hello.P256, hello.X25519), hello.schemes(*hello.SCHEMES),
+            hello.shares((hello.X25519, x25519(self.private))), *extensions, suites=hello.CHACHA_13,
+            session=first.session, random=first.random))
+        self.transcript = (hello.message(254, hashlib.sha256(self.hello).digest()) + body + again)
+        self.raw(tls.record(CHANGE_CIPHER_SPEC, b"\x01") + tls.record(HANDSHAKE, again))
+        return self
+
     def shake(self):
         """Reads the server's flight."""
         kind, body = hello.receive_record(self.sock)
+        while kind == CHANGE_CIPHER_SPEC:
+            kind, body = hello.receive_record(self.sock)
         assert kind == HANDSHAKE and body[0] == hello.SERVER_HELLO, (kind, body)
         share = body[body.index(b"\0\x33\0\x24\0\x1d\0\x20") + 8:][:32]
         self.transcript += body
@@ -237,7 +253,7 @@ class Handmade:
         kind, body = hello.receive_record(self.sock)
         if kind == CHANGE_CIPHER_SPEC:
             return self.read()
-        return self.into.open(body) if kind == DATA else (kind, body)
+        return self.into.open(body) if kind == DATA and self.into else (kind, body)
 
     def send(self, kind, content):
         self.raw(self.out.seal(kind, content))

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TLS_INPUT_H
+#define TLS_INPUT_H
+
+/*
+ * Between the ciphertext that a stream is given and the library, which reads
+ * from here: records are walked, counted and filtered as the library comes to
+ * them, and a second ClientHello is held back until it has been read. For this
+ * floor.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "proto/record_filter.h"
+#include "proto/tlsrec.h"
+#include "tls/second_hello.h"
+
+/* Zeroed at first. */
+struct input {
+	const uint8_t *at; /* what is left of the span, borrowed */
+	size_t left;
+	uint64_t now_ms; /* when it came */
+	struct tlsrec record;
+	struct record_filter filter;
+	enum record_fault fault; /* RECORD_FINE: nothing was refused */
+	uint64_t records;        /* whole ones, since the handshake */
+	uint64_t data_records;   /* of them, those that had data; whoever decrypts counts them */
+	struct second_hello second;
+	bool lacks_memory;
+};
+
+void input_finish(struct input *i);
+void input_give(struct input *i, const void *bytes, size_t n, uint64_t now_ms);
+/* The handshake is over. */
+void input_establish(struct input *i, bool is_tls13);
+
+/*
+ * Gives the library up to @n of the next bytes. 0: there are none now, or none
+ * that may come: see fault, second.fault and lacks_memory.
+ */
+MUST_CHECK size_t input_read(struct input *i, void *out, size_t n);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "tls/input.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+void input_finish(struct input *i)
+{
+	second_hello_finish(&i->second);
+}
+
+void input_give(struct input *i, const void *bytes, size_t n, uint64_t now_ms)
+{
+	CHECK(i->left == 0);
+	i->at = bytes;
+	i->left = n;
+	i->now_ms = now_ms;
+}
+
+void input_establish(struct input *i, bool is_tls13)
+{
+	record_filter_establish(&i->filter, is_tls13);
+	i->records = 0;
+}
+
+/* Up to the next end of a header or body; false: this record must not come here. */
+static bool pass_some(struct input *i, const uint8_t *bytes, size_t *at, size_t n)
+{
+	enum tlsrec_passed passed;
+
+	*at += tlsrec_walk(&i->record, bytes + *at, n - *at, &passed);
+	if (passed == TLSREC_RECORD)
+		i->records++;
+	if (passed != TLSREC_HEADER)
+		return true;
+	i->fault = record_filter_judge(&i->filter, i->record.header, i->now_ms);
+	if (i->fault == RECORD_FINE && i->filter.established)
+		i->fault = record_filter_count(&i->filter, i->records - i->data_records, i->now_ms);
+	return i->fault == RECORD_FINE;
+}
+
+static bool is_within_record(const struct input *i)
+{
+	return tlsrec_is_in_body(&i->record) ||
+	       (i->record.header_bytes > 0 && i->record.header_bytes < TLSREC_HEADER_BYTES);
+}
+
+/* False: there is nothing for the library now. */
+static bool look_for_second_hello(struct input *i)
+{
+	enum second_hello_answer answer;
+	size_t at = 0;
+
+	if (is_within_record(i))
+		return true;
+	answer = second_hello_look(&i->second, i->at, i->left, &at);
+	i->at += at;
+	i->left -= at;
+	if (answer == SECOND_HELLO_FLOOD)
+		i->fault = RECORD_FLOOD;
+	else if (answer == SECOND_HELLO_NO_MEMORY)
+		i->lacks_memory = true;
+	return answer == SECOND_HELLO_PASS;
+}
+
+/* What was held back comes first. */
+static const uint8_t *next_bytes(const struct input *i, size_t *ret_n)
+{
+	size_t held = i->second.held_n - i->second.held_taken;
+
+	*ret_n = held > 0 ? held : i->left;
+	return held > 0 ? i->second.held + i->second.held_taken : i->at;
+}
+
+static void take_bytes(struct input *i, size_t n)
+{
+	if (i->second.held_n > 0) {
+		i->second.held_taken += n;
+		if (i->second.held_taken == i->second.held_n)
+			second_hello_finish(&i->second);
+		return;
+	}
+	i->at += n;
+	i->left -= n;
+}
+
+size_t input_read(struct input *i, void *out, size_t n)
+{
+	const uint8_t *bytes;
+	size_t have, at = 0;
+
+	if (i->second.is_awaited && !look_for_second_hello(i))
+		return 0;
+	bytes = next_bytes(i, &have);
+	n = MIN(n, have);
+	while (at < n && i->fault == RECORD_FINE) {
+		if (!pass_some(i, bytes, &at, n))
+			return 0;
+	}
+	if (n == 0 || i->fault != RECORD_FINE)
+		return 0;
+	memcpy(out, bytes, n);
+	take_bytes(i, n);
+	return n;
+}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a ClientHello must offer (RFC 8446, 9.2 and 4.2.7; RFC 8422, 5.1): else the right alert, never a guess."""
+
+import pytest
+
+from kit import hello, tls
+from kit.hello import ECDSA_P256, P256, P384, X25519
+
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
+UNKNOWN_GROUP, GREASE = 0x6399, 0x2a2a
+SHARE = hello.shares((X25519, hello.public_x25519()))
+V13, GROUPS, SCHEMES = hello.versions(0x0304), hello.groups(X25519, P256), hello.schemes(ECDSA_P256)
+SUITES_12 = hello.AES_ECDSA
+
+CASES = {
+    "all of it": (hello.client_hello(V13, GROUPS, SCHEMES, SHARE), "ServerHello"),
+    "no schemes": (hello.client_hello(V13, GROUPS, SHARE), "missing_extension"),
+    "no groups": (hello.client_hello(V13, SCHEMES, SHARE), "missing_extension"),
+    "no shares": (hello.client_hello(V13, GROUPS, SCHEMES), "missing_extension"),
+    "neither": (hello.client_hello(V13, SCHEMES), "missing_extension"),
+    "an empty list of shares": (hello.client_hello(V13, GROUPS, SCHEMES, hello.shares()), "HelloRetryRequest"),
+    "no group of ours": (hello.client_hello(V13, hello.groups(UNKNOWN_GROUP, GREASE), SCHEMES,
+                                            hello.shares((UNKNOWN_GROUP, bytes(32)))), "handshake_failure"),
+    "a share that no group stands for": (hello.client_hello(V13, hello.groups(UNKNOWN_GROUP), SCHEMES, SHARE),
+                                         ("handshake_failure", "illegal_parameter")),
+    "no scheme of ours": (hello.client_hello(V13, GROUPS, hello.schemes(0x0101), SHARE), "handshake_failure"),
+    "1.2, no group of ours": (hello.hello12(offered=(UNKNOWN_GROUP,), suites=SUITES_12), "handshake_failure"),
+    "1.2, no groups": (hello.client_hello(SCHEMES, suites=SUITES_12), "ServerHello"),
+    "1.2 asked for, 1.3 not in the list": (hello.client_hello(hello.versions(0x0303), GROUPS, SCHEMES,
+                                                              suites=SUITES_12), "ServerHello"),
+    "a version of old that is odd": (hello.client_hello(V13, GROUPS, SCHEMES, SHARE, version=0x0401), "ServerHello"),
+    "a version of old that is none": (hello.client_hello(V13, GROUPS, SCHEMES, SHARE, version=0x7f12),
+                                      "ServerHello"),
+    "1.2, a version that is odd": (hello.client_hello(GROUPS, SCHEMES, suites=SUITES_12, version=0x0401),
+                                   "ServerHello"),
+    "SSL 2's number": (hello.client_hello(GROUPS, SCHEMES, suites=SUITES_12, version=0x0200), "protocol_version"),
+}
+
+
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_offer(ringmain, manual, pki, case):
+    rm = ringmain([manual()], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"]})
+    first, said = CASES[case]
+    got = hello.answer(rm.address(), first)
+    assert got in ((said,) if isinstance(said, str) else said)
+
+
+def test_a_retry_asks_for_what_was_offered(ringmain, manual, pki):
+    """HelloRetryRequest names a group of the client's list, whatever comes first in ours."""
+    rm = ringmain([manual()], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"],
+                                        "groups": "X25519:P-256:P-384"})
+    first = hello.client_hello(V13, hello.groups(P384, UNKNOWN_GROUP), SCHEMES,
+                               hello.shares((UNKNOWN_GROUP, bytes(32))))
+    with hello.tcp.connect(rm.address()) as sock:
+        hello.send(sock, first)
+        kind, body = hello.receive_record(sock)
+    assert kind == tls.RECORD_HANDSHAKE and body[6:38] == hello.RETRY
+    assert body.endswith(hello.numbers(51, 2, P384)) or hello.numbers(51, 2, P384) in body

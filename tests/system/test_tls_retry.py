@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""HelloRetryRequest, early data and tickets of others (RFC 8446, 4.1.4, 4.2.9 and 4.2.10)."""
+
+import os
+
+import pytest
+
+from kit import backend as servers
+from kit import hello, tls, tls13
+from kit.hello import P256, X25519
+
+pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+
+EARLY_DATA, PSK_KE, PSK_DHE_KE = (42, b""), (45, b"\x01\0"), (45, b"\x01\x01")
+
+
+def foreign_ticket():
+    """pre_shared_key: an identity of 200 bytes that nobody here has made, and its binder."""
+    return 41, (hello.counted(hello.counted(os.urandom(200)) + bytes(4)) +
+                hello.counted(hello.counted(os.urandom(32), 1)))
+
+
+@pytest.fixture
+def relay(ringmain, backend, pki):
+    return ringmain([backend(servers.echo)],
+                    listener={"tls": "terminate", "certificate": pki["ecdsa.pem"], "tls_min": "1.3",
+                              "ciphers": tls13.CIPHERS, "groups": "X25519:P-256"})
+
+
+def asks_for_p256(*extensions):
+    """A first hello that has a share for P-256 alone, so that a retry is for X25519."""
+    point = b"\x04" + bytes.fromhex(
+        "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+        "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5")
+    return hello.client_hello(hello.versions(0x0304), hello.groups(P256, X25519), hello.schemes(*hello.SCHEMES),
+                              hello.shares((P256, point)), *extensions, suites=hello.CHACHA_13,
+                              session=os.urandom(32))
+
+
+@pytest.fixture
+def client(relay, cleanup):
+    def begin(first):
+        made = tls13.Handmade(relay.address(), first=first)
+        cleanup.append(made.close)
+        return made
+    return begin
+
+
+def works(made):
+    made.shake().finish().send(tls13.DATA, b"hello")
+    made.expect(b"hello")
+
+
+@pytest.mark.parametrize("sizes", ((), (17,), (40, 1000, 16384), (16401,) * 3), ids=len)
+def test_early_data_of_a_foreign_ticket(client, sizes):
+    """They are dropped: with a retry it can be told where they end."""
+    ticket = foreign_ticket()
+    made = client(asks_for_p256(PSK_DHE_KE, EARLY_DATA, ticket))
+    for size in sizes:
+        made.raw(tls.record(23, os.urandom(size)))
+    works(made.retry(PSK_DHE_KE, ticket))
+
+
+def test_early_data_that_do_not_end(relay, client):
+    made = client(asks_for_p256(PSK_DHE_KE, EARLY_DATA, foreign_ticket()))
+    for _ in range(5):
+        made.raw(tls.record(23, os.urandom(16000)))
+    assert made.end() in ("unexpected_message", "RST")
+    assert relay.wait_sessions(1, reason="client_tls_error")[0]["detail"] == "too many TLS records without data"
+
+
+def test_data_that_were_not_announced(relay, client):
+    """Of early data the hello speaks."""
+    made = client(hello.client_hello(hello.versions(0x0304), hello.groups(P256, X25519),
+                                     hello.schemes(*hello.SCHEMES), hello.shares(), suites=hello.CHACHA_13,
+                                     session=os.urandom(32)))
+    made.raw(tls.record(23, os.urandom(100)))
+    assert made.end() in ("unexpected_message", "bad_record_mac", "decode_error", "handshake_failure", "RST")
+    assert relay.wait_sessions(1, reason="client_tls_error")
+
+
+@pytest.mark.parametrize("modes", (PSK_KE, PSK_DHE_KE), ids=("ke", "dhe_ke"))
+def test_a_foreign_ticket_is_a_full_handshake(relay, modes):
+    first = hello.client_hello(hello.versions(0x0304), hello.groups(X25519), hello.schemes(*hello.SCHEMES),
+                               hello.shares((X25519, hello.public_x25519())), modes, foreign_ticket(),
+                               suites=hello.CHACHA_13, session=os.urandom(32))
+    assert hello.answer(relay.address(), first) == "ServerHello"
+
+
+
+CHANGES = {
+    "an extension twice": (lambda m: hello.client_hello((35, b""), (35, b""), suites=hello.CHACHA_13),
+                           "illegal_parameter", "an extension stands twice in the ClientHello"),
+    "two shares for one group": (lambda m: hello.client_hello(
+        hello.versions(0x0304), hello.groups(X25519), hello.schemes(*hello.SCHEMES),
+        hello.shares((X25519, bytes(32)), (X25519, bytes(32))), suites=hello.CHACHA_13),
+                                 "illegal_parameter", "two key shares for one group"),
+    "lengths": (lambda m: m[:71] + b"\xff\xff" + m[73:], "decode_error",
+                "lengths in the ClientHello do not add up"),
+    "no hello": (lambda m: b"\x0b" + m[1:], "unexpected_message", "TLS does not begin with a ClientHello"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_second_hello_is_read_like_the_first(relay, client, change):
+    made = client(asks_for_p256(EARLY_DATA))
+    make, alert, detail = CHANGES[change]
+    made.retry(change=make)
+    assert made.end() in (alert, "RST")
+    line = relay.wait_sessions(1, reason="client_tls_error")[0]
+    assert detail is None or line["detail"] == detail
+
+
+@pytest.mark.parametrize("size", (1, 7, 100))
+def test_a_second_hello_may_come_in_pieces(client, size):
+    made = client(asks_for_p256(EARLY_DATA))
+    raw = made.raw
+    made.sock.setsockopt(6, 1, 1)       # TCP_NODELAY
+    made.raw = lambda data: [raw(data[at:at + size]) for at in range(0, len(data), size)]
+    works(made.retry())
