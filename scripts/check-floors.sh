@@ -3,8 +3,8 @@
 #
 # The law of the floors (src/README.md), read from src/ and include/: a file includes headers of its
 # own floor and of lower ones; floors of one height do not know each other; each library is fenced
-# to one floor or two; who may log and who may exit; no modules that need each other in a circle. Prints
-# FILE:LINE: the rule.
+# to one floor or two; who may log and who may exit; no modules that need each other in a circle.
+# Prints FILE:LINE: the rule.
 #
 # usage: check-floors.sh [DIRECTORY]
 set -u

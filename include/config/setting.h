@@ -37,7 +37,7 @@ void setting_default(const struct directive *d, void *to, struct diag *diag);
 /* Is s->text fit to be a name? Keeps it, or reports that it is not and returns false. */
 MUST_CHECK bool setting_name(const struct setting *s, char ret_name[CONFIG_NAME_BYTES]);
 
-/* The part of @s from byte @at on, @bytes long and written as @text: a setting that points at it. */
+/* The part of @s from byte @at on, @bytes long, written as @text: a setting that points at it. */
 struct setting setting_part(const struct setting *s, size_t at, const char *text, size_t bytes);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit/runtime_stage.h"
 
-/* A session has left the queue of its pool with a slot: it goes on even if no message told its worker. */
+/* A session has left its pool's queue with a slot: it goes on though no message told its worker. */
 
 static struct stage *full_at_one(void **state)
 {
