@@ -14,9 +14,9 @@
  *	if (!b || !pool_take(pool, b))
  *		why = pool_pick_or_wait(pool, &waiter, now_ms);
  *	... connected: ...
- *	s->stuck = stick_hold(stick, key, b->index, now_ms);
+ *	s->sticky = stick_hold(stick, key, b->index, now_ms);
  *	... closed: ...
- *	stick_release(stick, s->stuck, now_ms);
+ *	stick_release(stick, s->sticky, now_ms);
  */
 
 #include <stdint.h>

@@ -87,7 +87,7 @@ MUST_CHECK bool log_begin(struct log_line *line, enum log_level level, const cha
 
 /*
  * Add a key, which is ours and written as it is, and a value, which may be a
- * stranger's: it is quoted and escaped as the format needs it, and control
+ * client's: it is quoted and escaped as the format needs it, and control
  * bytes never reach the terminal. A text that is NULL adds nothing.
  */
 void log_text(struct log_line *line, const char *key, const char *value);

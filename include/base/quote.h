@@ -3,7 +3,7 @@
 #define BASE_QUOTE_H
 
 /*
- * Texts that strangers send, made harmless for a log or a status page: bytes
+ * Texts that clients and backends send, made harmless for a log or a status page: bytes
  * that would break out of their place, control a terminal or are no UTF-8 are
  * escaped.
  */

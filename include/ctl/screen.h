@@ -6,7 +6,7 @@
  * Rows that ringmain sent, as people read them: those of one kind that follow
  * each other are a table, whose columns are their keys. Units are at the end
  * of a key, as everywhere in ringmain: an uptime_ms of 90000 is "UPTIME 1m30s".
- * What strangers wrote can do nothing to the terminal.
+ * What clients and backends wrote can do nothing to the terminal.
  */
 
 #include <jansson.h>

@@ -19,7 +19,7 @@ static bool accepts_proxy(const void *section)
 	return ((const struct listener_config *)section)->proxy_protocol == PROXY_HEADER_ACCEPT;
 }
 
-static bool greets(const void *section)
+static bool has_preread(const void *section)
 {
 	const struct listener_config *l = section;
 
@@ -150,7 +150,7 @@ static const struct need {
 	  may_be_asked_for_tls,
 	  "without protocol = postgres and tls",
 	  { "plaintext" } },
-	{ SECTION_LISTENER, greets, "without tls or protocol", { "handshake_timeout" } },
+	{ SECTION_LISTENER, has_preread, "without tls or protocol", { "handshake_timeout" } },
 	{ SECTION_LISTENER,
 	  limits_sources,
 	  "without max_sessions_per_source or session_rate_per_source",
@@ -302,7 +302,7 @@ static void check_first_byte(const struct subject *s, struct diag *diag)
 		uint64_t ms;
 		bool is_used; /* else it is said that it means nothing */
 	} before[] = { { "proxy_protocol_timeout", l->proxy_protocol_timeout_ms, accepts_proxy(l) },
-		       { "handshake_timeout", l->handshake_timeout_ms, greets(l) } };
+		       { "handshake_timeout", l->handshake_timeout_ms, has_preread(l) } };
 	char own[TEXT_NUMBER_BYTES], all[TEXT_NUMBER_BYTES];
 
 	for (size_t i = 0; i < ARRAY_LEN(before) && l->first_byte_timeout_ms > 0; i++) {

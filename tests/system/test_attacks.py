@@ -89,7 +89,7 @@ class Pinger:
 
 
 def visit(address, context=None):
-    """A newcomer that behaves."""
+    """A new client that behaves."""
     sock = tls.connect(address, context) if context else tcp.connect(address)
     with contextlib.closing(sock):
         tcp.exchange(sock, b"here I am")
@@ -130,5 +130,5 @@ def test_who_waits_is_in_nobodys_way(attacked, connect, pki, attack, buffers):
     pinger.wait_for(20)
     assert pinger.stop() < LATE_S
     wait_until(lambda: len(rm.process.fds()) >= ATTACKERS, "all attackers to be let in")
-    for line in rm.sessions(listener="in"):     # those of newcomers
+    for line in rm.sessions(listener="in"):     # those of new clients
         assert line["reason"] in ("done", "client_truncated"), line

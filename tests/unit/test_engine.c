@@ -301,7 +301,7 @@ static struct pair flushing(struct stage *st)
 	return c;
 }
 
-static struct pair doomed(struct stage *st)
+static struct pair with_end_noted(struct stage *st)
 {
 	struct pair c = stage_relaying(st);
 
@@ -326,7 +326,7 @@ static struct pair splicing(struct stage *st)
 	return c;
 }
 
-static struct pair starving(struct stage *st)
+static struct pair waiting_for_a_buffer(struct stage *st)
 {
 	struct pair c = stage_relaying(st);
 
@@ -358,11 +358,11 @@ static struct pair closing_already(struct stage *st)
 static void a_stop_ends_every_session_whatever_it_does(void **state)
 {
 	struct pair (*const acts[])(struct stage *) = {
-		in_dialing,      between_two_tries,
-		in_relaying,     with_bytes_on_their_way,
-		half_closed,     flushing,
-		doomed,          splicing,
-		starving,        waiting_in_the_queue,
+		in_dialing,           between_two_tries,
+		in_relaying,          with_bytes_on_their_way,
+		half_closed,          flushing,
+		with_end_noted,       splicing,
+		waiting_for_a_buffer, waiting_in_the_queue,
 		closing_already,
 	};
 
