@@ -40,10 +40,12 @@
 
 /* Where something was written, for messages long after it was read. */
 struct config_location {
-	const char *file; /* owned by the configuration */
-	unsigned line;    /* from 1; 0: it is a default, or the file as a whole */
-	unsigned column;  /* in bytes, from 1; 0: the line as a whole */
-	unsigned width;   /* in bytes, to underline */
+	const char *file;  /* owned by the configuration */
+	unsigned line;     /* from 1; 0: it is a default, or the file as a whole */
+	unsigned column;   /* in bytes, from 1; 0: the line as a whole */
+	unsigned width;    /* in bytes, to underline */
+	bool is_inherited; /* it stands in a [defaults ...] of the section */
+	bool has_variable; /* of the environment */
 };
 
 enum relay_mode { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE, RELAY_MODES };

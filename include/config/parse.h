@@ -8,6 +8,7 @@
 
 #include "base/def.h"
 #include "config/config.h"
+#include "config/defaults.h"
 #include "config/diag.h"
 #include "config/directive.h"
 #include "config/reader.h"
@@ -21,13 +22,17 @@ struct parser {
 	struct reader reader;
 	enum config_section kind;
 	void *section; /* NULL: there is none yet, or one whose keys mean nothing */
-	struct config_location *set_at; /* of the section */
-	bool has_head;                  /* this file had a section's head */
-	char title[PARSER_TITLE_BYTES]; /* "[pool pg]" */
+	struct config_location *set_at;            /* of the section */
+	struct defaults defaults[CONFIG_SECTIONS]; /* of listeners and of pools */
+	struct defaults *into;                     /* the section is that one; or NULL */
+	bool has_head;                             /* this file had a section's head */
+	char title[PARSER_TITLE_BYTES];            /* "[pool pg]" */
 };
 
-/* Keeps both as long as @parser is used. */
+/* Keeps both until parser_finish(). */
 void parser_init(struct parser *parser, struct config *config, struct diag *diag);
+/* When all files are read: gives each section the defaults of its kind. */
+void parser_finish(struct parser *parser);
 
 /* Adds what @file says to the configuration; reports its mistakes. */
 void parser_read(struct parser *parser, const struct config_file *file);

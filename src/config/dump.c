@@ -3,7 +3,29 @@
 
 #include "config/directive.h"
 
-static void dump_directive(const struct directive *d, const void *from, FILE *to)
+/* A comment behind what does not stand in its section as it is: where it comes from. */
+static void dump_origin(const struct config_location *location, const char *how, FILE *to)
+{
+	fputs(" ; ", to);
+	for (const char *c = location->file; *c != '\0'; c++)
+		putc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, to);
+	fprintf(to, ":%u%s", location->line, how);
+}
+
+/* Where it was set; of what is written with several keys, by any of them. */
+static const struct config_location *origin_of(const struct directive *d,
+					       const struct config_location *set_at)
+{
+	for (size_t i = 0; i < directives_n; i++) {
+		if (directives[i].section == d->section && directives[i].offset == d->offset &&
+		    set_at[i].line > 0)
+			return &set_at[i];
+	}
+	return &set_at[d - directives];
+}
+
+static void dump_directive(const struct directive *d, const void *from,
+			   const struct config_location *set_at, FILE *to)
 {
 	size_t n = d->type->count ? d->type->count(from) : 1;
 
@@ -12,29 +34,47 @@ static void dump_directive(const struct directive *d, const void *from, FILE *to
 	for (size_t i = 0; i < n; i++) {
 		fprintf(to, "%s = ", d->type->key ? d->type->key(from, i) : d->key);
 		d->type->print(d, from, i, to);
+		if (set_at->is_inherited)
+			dump_origin(set_at, ", defaults", to);
+		else if (set_at->has_variable)
+			dump_origin(set_at, ", from the environment", to);
 		putc('\n', to);
 	}
 }
 
-static void dump_section(enum config_section section, const void *from, FILE *to)
+static void dump_section(enum config_section section, const void *from,
+			 const struct config_location *set_at, FILE *to)
 {
 	for (size_t i = 0; i < directives_n; i++) {
 		if (directives[i].section == section)
-			dump_directive(&directives[i], from, to);
+			dump_directive(&directives[i], from, origin_of(&directives[i], set_at), to);
 	}
+}
+
+static void dump_head(const struct config *config, const char *kind, const char *name,
+		      const struct config_location *location, FILE *to)
+{
+	fprintf(to, "\n[%s %s]", kind, name);
+	if (config->files_n > 1)
+		dump_origin(location, "", to);
+	putc('\n', to);
 }
 
 void config_dump(const struct config *config, FILE *to)
 {
 	fputs("[global]\n", to);
-	dump_section(SECTION_GLOBAL, &config->global, to);
+	dump_section(SECTION_GLOBAL, &config->global, config->global.set_at, to);
 	for (size_t i = 0; i < config->listeners_n; i++) {
-		fprintf(to, "\n[listener %s]\n", config->listeners[i].name);
-		dump_section(SECTION_LISTENER, &config->listeners[i], to);
+		const struct listener_config *l = &config->listeners[i];
+
+		dump_head(config, "listener", l->name, &l->location, to);
+		dump_section(SECTION_LISTENER, l, l->set_at, to);
 	}
 	for (size_t i = 0; i < config->pools_n; i++) {
-		fprintf(to, "\n[pool %s]\n", config->pools[i].name);
-		dump_section(SECTION_POOL, &config->pools[i], to);
+		const struct pool_config *pool = &config->pools[i];
+
+		dump_head(config, "pool", pool->name, &pool->location, to);
+		dump_section(SECTION_POOL, pool, pool->set_at, to);
 	}
 }
 

@@ -12,8 +12,7 @@ static const struct foreign foreigners[] = {
 	{ FOREIGN_SECTION, "frontend server virtualhost", "[listener NAME]", NULL },
 	{ FOREIGN_SECTION, "backend upstream cluster", "[pool NAME]", NULL },
 	{ FOREIGN_SECTION, "listen", NULL, "here it is a [listener NAME] and a [pool NAME]" },
-	{ FOREIGN_SECTION, "defaults", NULL,
-	  "each section has its own, and what it leaves out has a default" },
+	{ FOREIGN_SECTION, "defaults default", "[defaults listener]", "or '[defaults pool]'" },
 	{ FOREIGN_SECTION, "stream events http main", NULL,
 	  "there is none around [listener NAME] and [pool NAME]" },
 

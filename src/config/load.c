@@ -171,6 +171,7 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 {
 	struct config *config = l->config;
 
+	parser_finish(&l->parser);
 	check_not_empty(config, name, l->diag);
 	config_resolve(config, l->diag, ask);
 	config_check_bind_conflicts(config, l->diag, ask);

@@ -98,6 +98,57 @@ static void open_pool(struct parser *p, const struct setting *name)
 	p->set_at = pool->set_at;
 }
 
+/* ---- [defaults listener], [defaults pool] ---- */
+
+#define DEFAULTS_HEAD "defaults"
+#define DEFAULTS_FORMS "[defaults listener], [defaults pool]"
+
+static void open_defaults(struct parser *p, const struct setting *name)
+{
+	struct defaults *defaults = NULL;
+
+	for (enum config_section i = SECTION_LISTENER; i < CONFIG_SECTIONS; i++) {
+		if (strcmp(name->text, config_section_names[i]) == 0)
+			defaults = &p->defaults[i];
+	}
+	if (!defaults) {
+		diag_error(p->diag, name->text[0] ? &name->location : &p->reader.value_location,
+			   "[defaults]: of what? (" DEFAULTS_FORMS ")");
+		return;
+	}
+	if (defaults->location.line != 0)
+		diag_error(p->diag, &p->reader.value_location, "%s given twice; first at %s:%u",
+			   p->title, defaults->location.file, defaults->location.line);
+	else
+		defaults->location = p->reader.value_location;
+	p->kind = defaults->section;
+	p->section = defaults->fields;
+	p->set_at = defaults->set_at;
+	p->into = defaults;
+}
+
+void parser_finish(struct parser *p)
+{
+	struct config *config = p->config;
+
+	for (size_t i = 0; i < config->listeners_n; i++) {
+		struct listener_config *l = &config->listeners[i];
+
+		snprintf(p->title, sizeof(p->title), "[listener %s]", l->name);
+		defaults_apply(&p->defaults[SECTION_LISTENER], p->title, l, l->set_at, p->diag);
+	}
+	for (size_t i = 0; i < config->pools_n; i++) {
+		struct pool_config *pool = &config->pools[i];
+
+		snprintf(p->title, sizeof(p->title), "[pool %s]", pool->name);
+		defaults_apply(&p->defaults[SECTION_POOL], p->title, pool, pool->set_at, p->diag);
+	}
+	for (size_t i = 0; i < CONFIG_SECTIONS; i++)
+		defaults_finish(&p->defaults[i]);
+}
+
+/* ---- sections ---- */
+
 /* "listener:web" or "pool.app", where a blank is meant. */
 static bool is_joined(const char *kind)
 {
@@ -123,9 +174,10 @@ static void report_section(struct parser *p, const char *kind)
 		snprintf(text, sizeof(text), "; a blank comes before the name");
 	else
 		near = text_nearest(kind, config_section_names, CONFIG_SECTIONS);
-	diag_error(p->diag, &p->reader.value_location,
-		   "unknown section '%.60s' (global, listener NAME, pool NAME)%s%s%s%s", kind, text,
-		   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	diag_error(
+		p->diag, &p->reader.value_location,
+		"unknown section '%.60s' (global, listener NAME, pool NAME, defaults listener, defaults pool)%s%s%s%s",
+		kind, text, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static void open_section(struct parser *p, const char *kind, const struct setting *name)
@@ -141,6 +193,10 @@ static void open_section(struct parser *p, const char *kind, const struct settin
 			continue;
 		p->kind = (enum config_section)i;
 		open[i](p, name);
+		return;
+	}
+	if (strcmp(kind, DEFAULTS_HEAD) == 0) {
+		open_defaults(p, name);
 		return;
 	}
 	p->config->has_lost_section = true;
@@ -162,6 +218,7 @@ static void read_section_head(struct parser *p)
 	name.location.width -= (unsigned)name_at;
 	kind[kind_bytes] = '\0';
 	p->section = NULL;
+	p->into = NULL;
 	p->has_head = true;
 	open_section(p, kind, &name);
 }
@@ -254,6 +311,7 @@ static void report_unknown_key(struct parser *p, const char *key)
 static void set_value(struct parser *p, const struct directive *d)
 {
 	struct config_location *set_at = &p->set_at[d - directives];
+	const bool is_own = p->into && d->required;
 	char title[PARSER_TITLE_BYTES + 64];
 	const struct setting s = { .directive = d,
 				   .title = title,
@@ -263,6 +321,10 @@ static void set_value(struct parser *p, const struct directive *d)
 				   .diag = p->diag };
 
 	snprintf(title, sizeof(title), "%s %s", p->title, d->key);
+	if (is_own) {
+		diag_error(p->diag, &p->reader.key_location, "%s: each has its own", title);
+		return;
+	}
 	if (set_at->line != 0 && !d->repeatable) {
 		diag_error(p->diag, &p->reader.key_location, "%s: given twice; first at %s:%u",
 			   title, set_at->file, set_at->line);
@@ -270,10 +332,13 @@ static void set_value(struct parser *p, const struct directive *d)
 	}
 	if (set_at->line == 0)
 		*set_at = s.location;
+	set_at->has_variable |= p->reader.expanded.has_variable;
 	if (p->reader.is_value_bad)
 		return;
 	if (s.text[0] == '\0')
 		setting_error(&s, NULL, "no value");
+	else if (p->into)
+		defaults_set(p->into, &s);
 	else
 		d->type->set(&s, p->section);
 }
@@ -317,7 +382,8 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 	if (!p->has_head)
 		diag_error(
 			p->diag, &p->reader.key_location,
-			"%.60s: before the first section ([global], [listener NAME], [pool NAME])",
+			"%.60s: before the first section ([global], [listener NAME], [pool NAME], " DEFAULTS_FORMS
+			")",
 			key);
 	if (!p->section)
 		return 1;
@@ -334,11 +400,14 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 void parser_init(struct parser *p, struct config *config, struct diag *diag)
 {
 	*p = (struct parser){ .config = config, .diag = diag };
+	for (enum config_section i = SECTION_LISTENER; i < CONFIG_SECTIONS; i++)
+		(void)!defaults_init(&p->defaults[i], i, diag);
 }
 
 void parser_read(struct parser *p, const struct config_file *file)
 {
 	p->section = NULL;
+	p->into = NULL;
 	p->has_head = false;
 	reader_init(&p->reader, file, p->diag);
 	/* What it calls an error was reported by the reader, in better words. */

@@ -8,6 +8,8 @@
 enum place { GLOBAL, LISTENER, POOL, BACKEND, PLACES };
 
 /* What stands before a line, or before an option of a backend. */
+#define SECTIONS "(global, listener NAME, pool NAME, defaults listener, defaults pool)"
+
 static const char *const heads[PLACES] = {
 	[GLOBAL] = STAGE_GOOD "[global]\n",
 	[LISTENER] = "[pool p]\nbackend = b 192.0.2.1:80\n[listener l]\nbind = "
@@ -185,20 +187,17 @@ static void other_languages_are_recognised(void **state)
 		{ "// mine\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'; a "
 			       "comment begins with ';' or '#'\n" },
 		{ "[listener:l]\nbind = :80\n",
-		  "x.ini:1:2: error: unknown section 'listener:l' (global, "
-		  "listener NAME, pool NAME); a blank comes before the name\n" },
+		  "x.ini:1:2: error: unknown section 'listener:l' (global, listener NAME, pool NAME, defaults listener, "
+		  "defaults pool); a blank comes before the name\n" },
 		{ "[backend app]\nserver = a 192.0.2.1:80\n",
-		  "x.ini:1:2: error: unknown section 'backend' (global, listener "
-		  "NAME, pool NAME); here it is '[pool NAME]'\n" },
-		{ "[upstream app]\n", "x.ini:1:2: error: unknown section 'upstream' (global, "
-				      "listener NAME, pool NAME); here it is '[pool NAME]'\n" },
-		{ "[listen app]\n", "x.ini:1:2: error: unknown section 'listen' (global, listener "
-				    "NAME, pool NAME); here it is a [listener NAME] and a [pool "
-				    "NAME]\n" },
-		{ "[defaults]\ntimeout = 5s\n",
-		  "x.ini:1:2: error: unknown section 'defaults' (global, "
-		  "listener NAME, pool NAME); each section has its own, and what "
-		  "it leaves out has a default\n" },
+		  "x.ini:1:2: error: unknown section 'backend' " SECTIONS
+		  "; here it is '[pool NAME]'\n" },
+		{ "[upstream app]\n", "x.ini:1:2: error: unknown section 'upstream' " SECTIONS
+				      "; here it is '[pool NAME]'\n" },
+		{ "[listen app]\n", "x.ini:1:2: error: unknown section 'listen' " SECTIONS
+				    "; here it is a [listener NAME] and a [pool NAME]\n" },
+		{ "[defaults]\ntimeout = 5s\n", "x.ini:1:2: error: [defaults]: of what? ([defaults "
+						"listener], [defaults pool])\n" },
 	};
 
 	expect_rows(*state, rows, ARRAY_LEN(rows));
@@ -215,13 +214,13 @@ static void a_cause_is_told_without_its_consequences(void **state)
 		/* of another language */
 		{ "[listener l]\nbind = :80\npool = p\n[backend p]\nbackend = b "
 		  "192.0.2.1:80\n",
-		  "x.ini:4:2: error: unknown section 'backend' (global, listener "
-		  "NAME, pool NAME); here it is '[pool NAME]'\n" },
+		  "x.ini:4:2: error: unknown section 'backend' (global, listener NAME, pool NAME, defaults listener, "
+		  "defaults pool); here it is '[pool NAME]'\n" },
 		/* misspelt */
 		{ "[listener l]\nbind = :80\npool = p\n[poool p]\nbackend = b "
 		  "192.0.2.1:80\n",
-		  "x.ini:4:2: error: unknown section 'poool' (global, listener "
-		  "NAME, pool NAME); did you mean 'pool'?\n" },
+		  "x.ini:4:2: error: unknown section 'poool' (global, listener NAME, pool NAME, defaults listener, "
+		  "defaults pool); did you mean 'pool'?\n" },
 		/* without a name */
 		{ "[listener l]\nbind = :80\npool = p\n[pool]\nbackend = b "
 		  "192.0.2.1:80\n",

@@ -153,13 +153,13 @@ static void every_mistake_is_named_with_its_place(void **state)
 		  "x.ini: error: there is no section in it ([listener NAME], [pool NAME])\n" },
 		{ "[global]\n", "x.ini: error: there is no [listener NAME]: nothing to do\n" },
 		{ STAGE_GOOD "[listner m]\nbind = :81\n",
-		  "x.ini:6:2: error: unknown section 'listner' (global, listener NAME, pool NAME); "
+		  "x.ini:6:2: error: unknown section 'listner' (global, listener NAME, pool NAME, defaults listener, defaults pool); "
 		  "did you mean 'listener'?\n" },
 		{ STAGE_GOOD "[frontend m]\n", "x.ini:6:2: error: unknown section 'frontend' "
-					       "(global, listener NAME, pool NAME); here it is "
+					       "(global, listener NAME, pool NAME, defaults listener, defaults pool); here it is "
 					       "'[listener NAME]'\n" },
 		{ STAGE_GOOD "[]\n", "x.ini:6:2: error: unknown section '' "
-				     "(global, listener NAME, pool NAME)\n" },
+				     "(global, listener NAME, pool NAME, defaults listener, defaults pool)\n" },
 		{ STAGE_GOOD "[listener]\n", "x.ini:6:10: error: [listener]: a name is missing\n" },
 		{ STAGE_GOOD "[pool a/b]\n", "x.ini:6:7: error: [pool a/b]: 'a/b' is not a name "
 					     "(letters, digits, '_', '.', '-'); did you "
@@ -178,9 +178,9 @@ static void every_mistake_is_named_with_its_place(void **state)
 		/* Keys. */
 		{ "bind = :80\npool = p\n" STAGE_GOOD,
 		  "x.ini:1:1: error: bind: before the first section "
-		  "([global], [listener NAME], [pool NAME])\n"
+		  "([global], [listener NAME], [pool NAME], [defaults listener], [defaults pool])\n"
 		  "x.ini:2:1: error: pool: before the first section "
-		  "([global], [listener NAME], [pool NAME])\n" },
+		  "([global], [listener NAME], [pool NAME], [defaults listener], [defaults pool])\n" },
 		{ STAGE_GOOD "blance = roundrobin\n",
 		  "x.ini:6:1: error: [pool p] blance: unknown directive; "
 		  "did you mean 'balance'?\n" },

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONFIG_DEFAULTS_H
+#define CONFIG_DEFAULTS_H
+
+/*
+ * A [defaults listener] or [defaults pool]: what all sections of that kind
+ * have that do not say it themselves, in whatever file and order they stand.
+ * The parser keeps what was good in it and, when all files are read, sets it
+ * in each of them.
+ */
+
+#include "base/def.h"
+#include "config/config.h"
+#include "config/directive.h"
+#include "config/setting.h"
+
+struct default_setting;
+
+struct defaults {
+	enum config_section section;
+	struct config_location location;  /* of its head; line 0: there is none */
+	struct config_location *set_at;   /* by row, as of any section */
+	void *fields;                     /* a section of its own, to try values in */
+	struct default_setting *settings; /* in the order of the file */
+	size_t settings_n;
+};
+
+/* False, and reported, when memory is short. */
+MUST_CHECK bool defaults_init(struct defaults *defaults, enum config_section section,
+			      struct diag *diag);
+void defaults_finish(struct defaults *defaults);
+
+/* Tries a value, and keeps it when it is good. */
+void defaults_set(struct defaults *defaults, const struct setting *s);
+
+/* Sets in @section, of which @set_at says what it has of its own, the rest. Borrows @title. */
+void defaults_apply(const struct defaults *defaults, const char *title, void *section,
+		    struct config_location *set_at, struct diag *diag);
+
+#endif
