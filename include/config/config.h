@@ -300,7 +300,15 @@ struct control_config {
 	struct bind_config at; /* a unix socket with a path; spec.host "": RUNTIME_DIRECTORY's */
 };
 
+/* Another file, or directory, to be read as if it had been named beside this one. */
+struct include_config {
+	char *path; /* as written: where it is relative, from the directory of its own file */
+	struct config_location location;
+};
+
 struct global_config {
+	struct include_config *includes;
+	size_t includes_n;
 	unsigned workers;             /* 0: auto, one for each CPU the process may use */
 	unsigned sessions_max;        /* 0: auto, as many as open files allow */
 	uint64_t buffer_memory_bytes; /* of all workers together */

@@ -28,7 +28,7 @@ typedef void config_check_fn(const struct config *config, struct diag *diag, voi
 
 /*
  * Reads the file @path, or all *.ini in the directory @path in the order of
- * their bytes (names that begin with a dot excepted). Resolves host names,
+ * their bytes (names that begin with a dot excepted), and what these include. Resolves host names,
  * which blocks, and looks at this machine's addresses. Gives the
  * configuration, to be released with config_destroy(), or NULL. There may be
  * warnings in @diag, which the caller has initialised, either way. Calls

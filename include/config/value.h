@@ -38,6 +38,8 @@ extern const struct directive_type type_proxy_protocol_from;
 extern const struct directive_type type_allow; /* listener_config.access, all of it */
 extern const struct directive_type type_deny;  /* what is written with this goes there, too */
 
+extern const struct directive_type type_include; /* global_config.includes */
+
 extern const struct directive_type type_bind;    /* listener_config.binds */
 extern const struct directive_type type_control; /* global_config.control */
 extern const struct directive_type type_pool;    /* listener_config.pool_name, pool_location */

@@ -41,6 +41,8 @@ static const char *const verify_names[] = {
 /* Rows stand in the order in which --dump and the manual page show them. */
 /* clang-format off */
 const struct directive directives[] = {
+	{ IN_GLOBAL(includes), .key = "include", .type = &type_include, .repeatable = true,
+	  .help = "Another file, or all *.ini of a directory, to be read as well" },
 	{ IN_GLOBAL(workers), .key = "workers", .type = &type_number,
 	  .fallback = "auto", .zero = "auto", .min = 1, .max = CONFIG_WORKERS_MAX,
 	  .help = "Threads that relay; auto: one for each CPU that the process may use" },

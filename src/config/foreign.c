@@ -25,7 +25,7 @@ static const struct foreign foreigners[] = {
 	{ FOREIGN_GLOBAL, "user group chroot daemon master_worker pidfile pid", NULL,
 	  "the service manager does that, see ringmain.service" },
 	{ FOREIGN_GLOBAL, "stats stats_socket", NULL, "SIGUSR1 logs the counters" },
-	{ FOREIGN_GLOBAL, "include", NULL, "ringmain -c DIRECTORY reads all *.ini in it" },
+	{ FOREIGN_GLOBAL, "includes import", "include", NULL },
 	{ FOREIGN_GLOBAL, "ssl_session_ticket_key tls_ticket_keys", "ticket_keys", NULL },
 
 	{ FOREIGN_LISTENER, "maxconn max_connections max_conns worker_connections", "max_sessions",

@@ -174,10 +174,10 @@ static void report_section(struct parser *p, const char *kind)
 		snprintf(text, sizeof(text), "; a blank comes before the name");
 	else
 		near = text_nearest(kind, config_section_names, CONFIG_SECTIONS);
-	diag_error(
-		p->diag, &p->reader.value_location,
-		"unknown section '%.60s' (global, listener NAME, pool NAME, defaults listener, defaults pool)%s%s%s%s",
-		kind, text, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	diag_error(p->diag, &p->reader.value_location,
+		   "unknown section '%.60s' (global, listener NAME, pool NAME, defaults listener, "
+		   "defaults pool)%s%s%s%s",
+		   kind, text, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static void open_section(struct parser *p, const char *kind, const struct setting *name)
@@ -380,11 +380,10 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 	}
 	lose_section(p);
 	if (!p->has_head)
-		diag_error(
-			p->diag, &p->reader.key_location,
-			"%.60s: before the first section ([global], [listener NAME], [pool NAME], " DEFAULTS_FORMS
-			")",
-			key);
+		diag_error(p->diag, &p->reader.key_location,
+			   "%.60s: before the first section ([global], [listener NAME], "
+			   "[pool NAME], " DEFAULTS_FORMS ")",
+			   key);
 	if (!p->section)
 		return 1;
 	d = directive_find(p->kind, key);

@@ -187,8 +187,8 @@ static void other_languages_are_recognised(void **state)
 		{ "// mine\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'; a "
 			       "comment begins with ';' or '#'\n" },
 		{ "[listener:l]\nbind = :80\n",
-		  "x.ini:1:2: error: unknown section 'listener:l' (global, listener NAME, pool NAME, defaults listener, "
-		  "defaults pool); a blank comes before the name\n" },
+		  "x.ini:1:2: error: unknown section 'listener:l' (global, listener NAME, "
+		  "pool NAME, defaults listener, defaults pool); a blank comes before the name\n" },
 		{ "[backend app]\nserver = a 192.0.2.1:80\n",
 		  "x.ini:1:2: error: unknown section 'backend' " SECTIONS
 		  "; here it is '[pool NAME]'\n" },
@@ -214,12 +214,13 @@ static void a_cause_is_told_without_its_consequences(void **state)
 		/* of another language */
 		{ "[listener l]\nbind = :80\npool = p\n[backend p]\nbackend = b "
 		  "192.0.2.1:80\n",
-		  "x.ini:4:2: error: unknown section 'backend' (global, listener NAME, pool NAME, defaults listener, "
-		  "defaults pool); here it is '[pool NAME]'\n" },
+		  "x.ini:4:2: error: unknown section 'backend' (global, listener NAME, "
+		  "pool NAME, defaults listener, defaults pool); here it is '[pool NAME]'\n" },
 		/* misspelt */
 		{ "[listener l]\nbind = :80\npool = p\n[poool p]\nbackend = b "
 		  "192.0.2.1:80\n",
-		  "x.ini:4:2: error: unknown section 'poool' (global, listener NAME, pool NAME, defaults listener, "
+		  "x.ini:4:2: error: unknown section 'poool' (global, listener NAME, "
+		  "pool NAME, defaults listener, "
 		  "defaults pool); did you mean 'pool'?\n" },
 		/* without a name */
 		{ "[listener l]\nbind = :80\npool = p\n[pool]\nbackend = b "

@@ -142,73 +142,76 @@ static void names_take_the_whole_length(void **state)
 	assert_string_equal(st->config->pools[0].backends[0].name, name);
 }
 
+static const struct {
+	const char *text, *said;
+} mistakes[] = {
+	/* Sections. */
+	{ "", "x.ini: error: there is no section in it ([listener NAME], [pool NAME])\n" },
+	{ "; nothing\n\n",
+	  "x.ini: error: there is no section in it ([listener NAME], [pool NAME])\n" },
+	{ "[global]\n", "x.ini: error: there is no [listener NAME]: nothing to do\n" },
+	{ STAGE_GOOD "[listner m]\nbind = :81\n",
+	  "x.ini:6:2: error: unknown section 'listner' (global, listener NAME, "
+	  "pool NAME, defaults listener, defaults pool); "
+	  "did you mean 'listener'?\n" },
+	{ STAGE_GOOD "[frontend m]\n", "x.ini:6:2: error: unknown section 'frontend' "
+				       "(global, listener NAME, "
+				       "pool NAME, defaults listener, defaults pool); here it is "
+				       "'[listener NAME]'\n" },
+	{ STAGE_GOOD "[]\n",
+	  "x.ini:6:2: error: unknown section '' "
+	  "(global, listener NAME, pool NAME, defaults listener, defaults pool)\n" },
+	{ STAGE_GOOD "[listener]\n", "x.ini:6:10: error: [listener]: a name is missing\n" },
+	{ STAGE_GOOD "[pool a/b]\n", "x.ini:6:7: error: [pool a/b]: 'a/b' is not a name "
+				     "(letters, digits, '_', '.', '-'); did you "
+				     "mean 'a_b'?\n" },
+	{ STAGE_GOOD "[pool a b]\n", "x.ini:6:7: error: [pool a b]: 'a b' is not a name "
+				     "(letters, digits, '_', '.', '-'); did you "
+				     "mean 'a_b'?\n" },
+	{ STAGE_GOOD "[global g]\n", "x.ini:6:9: error: [global]: this section has no name\n" },
+	{ STAGE_GOOD "[global]\n[global]\n",
+	  "x.ini:7:2: error: [global] given twice; first at x.ini:6\n" },
+	{ STAGE_GOOD "[listener l]\nbind = :81\npool = p\n",
+	  "x.ini:6:2: error: [listener l] given twice; first at x.ini:1\n" },
+	{ STAGE_GOOD "[pool p]\nbackend = c 192.0.2.3:80\n",
+	  "x.ini:6:2: error: [pool p] given twice; first at x.ini:4\n" },
+	/* Keys. */
+	{ "bind = :80\npool = p\n" STAGE_GOOD,
+	  "x.ini:1:1: error: bind: before the first section "
+	  "([global], [listener NAME], [pool NAME], [defaults listener], [defaults pool])\n"
+	  "x.ini:2:1: error: pool: before the first section "
+	  "([global], [listener NAME], "
+	  "[pool NAME], [defaults listener], [defaults pool])\n" },
+	{ STAGE_GOOD "blance = roundrobin\n",
+	  "x.ini:6:1: error: [pool p] blance: unknown directive; "
+	  "did you mean 'balance'?\n" },
+	{ STAGE_GOOD "connect timeout = 1s\n",
+	  "x.ini:6:1: error: [pool p] connect timeout: unknown directive; "
+	  "did you mean 'connect_timeout'?\n" },
+	{ STAGE_GOOD "colour = red\n", "x.ini:6:1: error: [pool p] colour: unknown directive\n" },
+	{ STAGE_GOOD "idle_timeout = 1h\n",
+	  "x.ini:6:1: error: [pool p] idle_timeout: this belongs in a [listener NAME]\n" },
+	{ STAGE_GOOD "workers = 1\n",
+	  "x.ini:6:1: error: [pool p] workers: this belongs in [global]\n" },
+	{ STAGE_GOOD "balance = roundrobin\n  balance = roundrobin\n",
+	  "x.ini:7:3: error: [pool p] balance: given twice; first at x.ini:6\n" },
+	{ STAGE_GOOD "connect_tries =   ; how many?\n",
+	  "x.ini:6:16: error: [pool p] connect_tries: no value (1..8)\n" },
+	/* Several, in the order of lines. */
+	{ "[listener l]\nbind = :80\npool = q\nbacklog = 0\n[pool p]\nbackend = b x\n",
+	  "x.ini:3:8: error: [listener l] pool: there is no [pool q]\n"
+	  "x.ini:4:11: error: [listener l] backlog: '0' is out of range (1..65535)\n"
+	  "x.ini:6:13: error: [pool p] backend: a port is missing "
+	  "(" STAGE_BACKEND_FORM ")\n" },
+};
+
 static void every_mistake_is_named_with_its_place(void **state)
 {
-	static const struct {
-		const char *text, *said;
-	} rows[] = {
-		/* Sections. */
-		{ "", "x.ini: error: there is no section in it ([listener NAME], [pool NAME])\n" },
-		{ "; nothing\n\n",
-		  "x.ini: error: there is no section in it ([listener NAME], [pool NAME])\n" },
-		{ "[global]\n", "x.ini: error: there is no [listener NAME]: nothing to do\n" },
-		{ STAGE_GOOD "[listner m]\nbind = :81\n",
-		  "x.ini:6:2: error: unknown section 'listner' (global, listener NAME, pool NAME, defaults listener, defaults pool); "
-		  "did you mean 'listener'?\n" },
-		{ STAGE_GOOD "[frontend m]\n", "x.ini:6:2: error: unknown section 'frontend' "
-					       "(global, listener NAME, pool NAME, defaults listener, defaults pool); here it is "
-					       "'[listener NAME]'\n" },
-		{ STAGE_GOOD "[]\n", "x.ini:6:2: error: unknown section '' "
-				     "(global, listener NAME, pool NAME, defaults listener, defaults pool)\n" },
-		{ STAGE_GOOD "[listener]\n", "x.ini:6:10: error: [listener]: a name is missing\n" },
-		{ STAGE_GOOD "[pool a/b]\n", "x.ini:6:7: error: [pool a/b]: 'a/b' is not a name "
-					     "(letters, digits, '_', '.', '-'); did you "
-					     "mean 'a_b'?\n" },
-		{ STAGE_GOOD "[pool a b]\n", "x.ini:6:7: error: [pool a b]: 'a b' is not a name "
-					     "(letters, digits, '_', '.', '-'); did you "
-					     "mean 'a_b'?\n" },
-		{ STAGE_GOOD "[global g]\n",
-		  "x.ini:6:9: error: [global]: this section has no name\n" },
-		{ STAGE_GOOD "[global]\n[global]\n",
-		  "x.ini:7:2: error: [global] given twice; first at x.ini:6\n" },
-		{ STAGE_GOOD "[listener l]\nbind = :81\npool = p\n",
-		  "x.ini:6:2: error: [listener l] given twice; first at x.ini:1\n" },
-		{ STAGE_GOOD "[pool p]\nbackend = c 192.0.2.3:80\n",
-		  "x.ini:6:2: error: [pool p] given twice; first at x.ini:4\n" },
-		/* Keys. */
-		{ "bind = :80\npool = p\n" STAGE_GOOD,
-		  "x.ini:1:1: error: bind: before the first section "
-		  "([global], [listener NAME], [pool NAME], [defaults listener], [defaults pool])\n"
-		  "x.ini:2:1: error: pool: before the first section "
-		  "([global], [listener NAME], [pool NAME], [defaults listener], [defaults pool])\n" },
-		{ STAGE_GOOD "blance = roundrobin\n",
-		  "x.ini:6:1: error: [pool p] blance: unknown directive; "
-		  "did you mean 'balance'?\n" },
-		{ STAGE_GOOD "connect timeout = 1s\n",
-		  "x.ini:6:1: error: [pool p] connect timeout: unknown directive; "
-		  "did you mean 'connect_timeout'?\n" },
-		{ STAGE_GOOD "colour = red\n",
-		  "x.ini:6:1: error: [pool p] colour: unknown directive\n" },
-		{ STAGE_GOOD "idle_timeout = 1h\n",
-		  "x.ini:6:1: error: [pool p] idle_timeout: this belongs in a [listener NAME]\n" },
-		{ STAGE_GOOD "workers = 1\n",
-		  "x.ini:6:1: error: [pool p] workers: this belongs in [global]\n" },
-		{ STAGE_GOOD "balance = roundrobin\n  balance = roundrobin\n",
-		  "x.ini:7:3: error: [pool p] balance: given twice; first at x.ini:6\n" },
-		{ STAGE_GOOD "connect_tries =   ; how many?\n",
-		  "x.ini:6:16: error: [pool p] connect_tries: no value (1..8)\n" },
-		/* Several, in the order of lines. */
-		{ "[listener l]\nbind = :80\npool = q\nbacklog = 0\n[pool p]\nbackend = b x\n",
-		  "x.ini:3:8: error: [listener l] pool: there is no [pool q]\n"
-		  "x.ini:4:11: error: [listener l] backlog: '0' is out of range (1..65535)\n"
-		  "x.ini:6:13: error: [pool p] backend: a port is missing "
-		  "(" STAGE_BACKEND_FORM ")\n" },
-	};
 	struct stage *st = *state;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		stage_load(st, rows[i].text);
-		stage_expect(st, rows[i].said);
+	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
+		stage_load(st, mistakes[i].text);
+		stage_expect(st, mistakes[i].said);
 	}
 }
 
@@ -405,9 +408,83 @@ static void the_sample_is_good(void **state)
 	stage_expect_good(st);
 }
 
+/* ---- include ---- */
+
+#define LISTENER "[listener l]\nbind = 127.0.0.1:1\npool = p\n"
+#define POOL "[pool p]\nbackend = b 192.0.2.9:1\n"
+
+static void make_subdirectory(const char *name)
+{
+	assert_int_equal(mkdir(path_of(name), 0700), 0);
+}
+
+static void files_and_directories_are_included(void **state)
+{
+	struct stage *st = *state;
+
+	make_subdirectory("conf.d");
+	make_subdirectory("empty");
+	write_file("main.ini", "[global]\ninclude = conf.d\ninclude = \"one more.ini\"\n"
+			       "include = empty\n" LISTENER);
+	write_file("conf.d/pool.ini", POOL);
+	write_file("conf.d/.hidden.ini", "not read");
+	write_file("one more.ini", "[defaults listener]\nidle_timeout = 5s\n");
+	load(st, path_of("main.ini"));
+	stage_expect_good(st);
+	assert_int_equal(st->config->files_n, 3);
+	assert_int_equal(st->config->listeners[0].idle_timeout_ms, 5000);
+	assert_int_equal(st->config->pools_n, 1);
+}
+
+static void what_cannot_be_included_is_told_where_it_is_said(void **state)
+{
+	struct stage *st = *state;
+
+	make_subdirectory("conf.d");
+	write_file("main.ini", "[global]\ninclude = gone.ini\ninclude = main.ini\n"
+			       "include = conf.d/../conf.d\ninclude = conf.d/a.ini\n"
+			       "include = /dev/null\n" LISTENER "include = x\n");
+	write_file("conf.d/a.ini", "[pool p]\nbackend = b\n[global]\ninclude = a.ini\n");
+	load(st, path_of("main.ini"));
+	expect_in_directory(
+		st,
+		"/main.ini:2:11: error: [global] include: '/gone.ini' cannot be read: No such "
+		"file or directory\n"
+		"/main.ini:3:11: error: '/main.ini' is read already\n"
+		"/main.ini:5:11: error: '/conf.d/a.ini' is read already\n"
+		"/main.ini:6:11: error: [global] include: '/dev/null' cannot be read: it is a "
+		"device, not a regular file\n"
+		"/main.ini:10:1: error: [listener l] include: this belongs in [global]\n"
+		"/conf.d/../conf.d/a.ini:2:11: error: [pool p] backend: a name and an address are "
+		"needed (NAME ADDRESS [weight=0..256] [max_sessions=0..16777216] [tier=0..7 or "
+		"backup])\n"
+		"/conf.d/../conf.d/a.ini:3:2: error: [global] given twice; first at "
+		"/main.ini:1\n"
+		"/conf.d/../conf.d/a.ini:4:11: error: '/conf.d/../conf.d/a.ini' is read "
+		"already\n");
+}
+
+static void there_are_not_too_many_files(void **state)
+{
+	struct stage *st = *state;
+	char name[64];
+
+	make_subdirectory("many");
+	for (int i = 0; i < 1100; i++) {
+		snprintf(name, sizeof(name), "many/%04d.ini", i);
+		write_file(name, "");
+	}
+	write_file("main.ini", "[global]\ninclude = many\n" LISTENER POOL);
+	load(st, path_of("main.ini"));
+	expect_in_directory(st, "/main.ini:2:11: error: more than 1024 files\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		file_test(files_and_directories_are_included),
+		file_test(what_cannot_be_included_is_told_where_it_is_said),
+		file_test(there_are_not_too_many_files),
 		stage_test(a_good_configuration_is_kept_as_written),
 		stage_test(names_take_the_whole_length),
 		stage_test(every_mistake_is_named_with_its_place),
