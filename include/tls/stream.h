@@ -108,6 +108,9 @@ MUST_CHECK enum tls_result tls_stream_close(struct tls_stream *s);
  */
 bool tls_stream_lacks_memory(const struct tls_stream *s);
 
+/* Was a fatal alert sent? Nothing may follow it but the end of the connection. */
+bool tls_stream_has_alerted(const struct tls_stream *s);
+
 /* Why it failed, for an operator: "client offers only TLS 1.0". Never NULL. */
 const char *tls_stream_reason(const struct tls_stream *s);
 

@@ -26,6 +26,7 @@
 #include "session/exit.h"
 #include "session/liveness.h"
 #include "session/side.h"
+#include "tls/stream.h"
 
 static const unsigned next_states[] = {
 	[LANE_OPEN] = BIT(LANE_FLUSHING) | BIT(LANE_DONE),
@@ -153,6 +154,8 @@ static void lane_tls_failed(struct side *side, enum tls_io result)
 		return;
 	}
 	(void)side_push(side); /* an alert, if there is one */
+	/* Who got one knows that nothing was complete; a reset might keep it from being read. */
+	side_sink_of(side)->is_clean |= tls_stream_has_alerted(side->tls);
 	lane_side_died(side, -EPROTO, true);
 }
 

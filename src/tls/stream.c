@@ -432,6 +432,11 @@ const char *tls_stream_reason(const struct tls_stream *s)
 	return s->reason ? s->reason : "no reason is known";
 }
 
+bool tls_stream_has_alerted(const struct tls_stream *s)
+{
+	return s->is_alerted;
+}
+
 bool tls_stream_lacks_memory(const struct tls_stream *s)
 {
 	return s->end == TLS_FAILED && s->lacks_memory;
