@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TLS_END_POINT_H
+#define TLS_END_POINT_H
+
+/*
+ * What stands for a server's certificate when a log-in is bound to the
+ * connection (tls-server-end-point, RFC 5929, 4): its digest, by the digest
+ * that its signature uses, or SHA-256 instead of MD5 and SHA-1.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TLS_END_POINT_BYTES_MAX 64
+
+/*
+ * Of a certificate's DER, which it borrows; returns how many bytes, or 0 where
+ * none is defined: Ed25519, for example.
+ */
+size_t tls_end_point(const uint8_t *der, size_t n, uint8_t out[TLS_END_POINT_BYTES_MAX]);
+
+#endif
