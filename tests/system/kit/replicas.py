@@ -40,6 +40,10 @@ class RedisReplica(servers.Redis):
 
     def start(self):
         super().start()
+        self.primary.cli("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+        self.follow()
+
+    def follow(self):
         self.cli("REPLICAOF", self.primary.address[0], self.primary.port)
         wait_until(lambda: "master_link_status:up" in self.cli("INFO", "replication"),
                    "the replica to follow", servers.START_S)
