@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "check/http.h"
+#include "check_stage.h"
+
+#define OK "HTTP/1.1 200 OK\r\n"
+
+static void the_question_is_one_of_http_1_1(void **state)
+{
+	static const struct http_question plain, full = { .method = "OPTIONS",
+							  .path = "/replica?lag=10MB",
+							  .host = "db1.example.com:8008" };
+	struct check_request request = { .protocol = &check_http, .http = &plain };
+	struct talk t;
+
+	(void)state;
+	talk_begin(&t, &request, NULL);
+	talk_expect(&t, LITERAL("GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: ringmain\r\n"
+				"Accept: */*\r\nConnection: close\r\n\r\n"));
+	request.http = &full;
+	talk_begin(&t, &request, NULL);
+	talk_expect(&t,
+		    LITERAL("OPTIONS /replica?lag=10MB HTTP/1.1\r\nHost: db1.example.com:8008\r\n"
+			    "User-Agent: ringmain\r\nAccept: */*\r\nConnection: close\r\n\r\n"));
+}
+
+static void the_status_decides(void **state)
+{
+	static const struct {
+		const char *answer;
+		enum check_verdict verdict;
+	} cases[] = {
+		{ OK "\r\n", CHECK_PASSED },
+		{ "HTTP/1.0 200 OK\r\n\r\n", CHECK_PASSED },
+		{ "HTTP/1.1 200\r\n\r\n", CHECK_PASSED },
+		{ "HTTP/1.1 200 \r\n\r\n", CHECK_PASSED },
+		{ "HTTP/1.1 204 No\n\n", CHECK_PASSED },
+		{ "HTTP/1.1 399 Odd\r\nA: b\r\n\r\n", CHECK_PASSED },
+		{ "HTTP/1.1 400 Bad\r\n", CHECK_FAILED },
+		{ "HTTP/1.1 503 No\r\n", CHECK_FAILED },
+		{ "HTTP/1.1 401 Who\r\n", CHECK_OWN_FAULT },
+		{ "HTTP/1.1 407 Who\r\n", CHECK_OWN_FAULT },
+		{ "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", CHECK_PASSED },
+		{ "HTTP/1.1 103 Hints\r\nLink: x\r\nContent-Length: 7\r\n\r\nHTTP/1.1 500 No\r\n\r\n",
+		  CHECK_FAILED },
+		{ OK, CHECK_FAILED }, /* and ends there */
+		{ OK "A: b\r\n", CHECK_FAILED },
+		{ "HTTP/1.1 100 Go\r\n\r\n", CHECK_FAILED },
+		{ "", CHECK_FAILED },
+		{ "HTTP/2.0 200 OK\r\n\r\n", CHECK_FAILED },
+		{ "HTTP/1.1  200 OK\r\n\r\n", CHECK_FAILED },
+		{ "HTTP/1.1 2000 OK\r\n\r\n", CHECK_FAILED },
+		{ "HTTP/1.1 20x OK\r\n\r\n", CHECK_FAILED },
+		{ "HTTP/1.1 099 OK\r\n\r\n", CHECK_FAILED },
+		{ "HTTP/1.1 +20 OK\r\n\r\n", CHECK_FAILED },
+		{ "HTTP/1.1 20\r\n\r\n", CHECK_FAILED },
+		{ "SSH-2.0-x\r\n", CHECK_FAILED },
+		{ "220 HTTP/1.1 200 OK\r\n\r\n", CHECK_FAILED },
+		{ OK "Content-Length: x\r\n\r\n", CHECK_FAILED },
+		{ OK "Content-Length: -1\r\n\r\n", CHECK_FAILED },
+		{ OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", CHECK_FAILED },
+		{ OK "Content-Length: 2\r\nContent-Length: 2\r\n\r\n", CHECK_PASSED },
+		{ OK "Content-Length: 9999999999999999\r\n\r\n", CHECK_FAILED },
+	};
+	static const struct http_question plain;
+	const struct check_request request = { .protocol = &check_http, .http = &plain };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		talk_ends(&request, cases[i].answer, strlen(cases[i].answer), cases[i].verdict);
+}
+
+static void statuses_may_be_listed(void **state)
+{
+	static const struct http_question q = { .statuses = { { 200, 200 }, { 503, 505 } },
+						.statuses_n = 2 };
+	const struct check_request request = { .protocol = &check_http, .http = &q };
+
+	(void)state;
+	talk_ends(&request, LITERAL(OK "\r\n"), CHECK_PASSED);
+	talk_ends(&request, LITERAL("HTTP/1.1 201 Made\r\n\r\n"), CHECK_FAILED);
+	talk_ends(&request, LITERAL("HTTP/1.1 504 No\r\n\r\n"), CHECK_PASSED);
+	talk_ends(&request, LITERAL("HTTP/1.1 506 No\r\n\r\n"), CHECK_FAILED);
+}
+
+static void a_header_may_be_asked_for(void **state)
+{
+	static const struct {
+		const char *header, *value, *answer;
+		enum check_verdict verdict;
+	} cases[] = {
+		{ "X-Role", NULL, OK "x-role:primary\r\n\r\n", CHECK_PASSED },
+		{ "X-Role", "^primary", OK "X-ROLE: \tprimary \r\n\r\n", CHECK_PASSED },
+		{ "X-Role", "^primary", OK "X-Role: no primary\r\n\r\n", CHECK_FAILED },
+		{ "X-Role", "primary", OK "X-Role: a\r\nX-Role: primary\r\n\r\n", CHECK_PASSED },
+		{ "X-Role", NULL, OK "X-Roles: primary\r\n\r\n", CHECK_FAILED },
+		{ "X-Role", NULL, OK "X-Rol: primary\r\n\r\n", CHECK_FAILED },
+		{ "X-Role", NULL, OK "\r\nX-Role: primary\r\n\r\n", CHECK_FAILED },
+		{ "X-Role", NULL, "HTTP/1.1 100 Go\r\nX-Role: x\r\n\r\n" OK "\r\n", CHECK_FAILED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct http_question q = { .header = cases[i].header,
+						 .value = cases[i].value };
+		const struct check_request request = { .protocol = &check_http, .http = &q };
+
+		talk_ends(&request, cases[i].answer, strlen(cases[i].answer), cases[i].verdict);
+	}
+}
+
+#define CHUNKED OK "Transfer-Encoding: chunked\r\n\r\n"
+
+static void a_body_may_be_asked_for(void **state)
+{
+	static const struct {
+		const char *body, *answer;
+		enum check_verdict verdict;
+	} cases[] = {
+		{ "alive", OK "\r\nit is alive", CHECK_PASSED },
+		{ "alive", OK "\r\nit is aliv", CHECK_FAILED },
+		{ "^alive", OK "\r\nit is alive", CHECK_FAILED },
+		{ "^it*alive", OK "\r\nit is alive", CHECK_PASSED },
+		{ "alive", OK "Content-Length: 11\r\n\r\nit is alive", CHECK_PASSED },
+		{ "alive", OK "Content-Length: 10\r\n\r\nit is alive", CHECK_FAILED },
+		{ "alive", OK "Content-Length: 0\r\n\r\nalive", CHECK_FAILED },
+		{ "alive", OK "Content-Length: 100\r\n\r\nit is", CHECK_FAILED },
+		{ "alive", "HTTP/1.1 204 No\r\n\r\nalive", CHECK_FAILED },
+		{ "alive", CHUNKED "2\r\nal\r\n3;x=y\r\nive\r\n0\r\n\r\n", CHECK_PASSED },
+		{ "alive", CHUNKED "2\r\nal\r\nA \r\n0123456789\r\n3\r\nive\r\n0\r\n\r\n",
+		  CHECK_FAILED },
+		{ "a*ive", CHUNKED "0002\r\nal\r\n0a\r\n0123456789\r\n3\r\nive\r\n0\r\n\r\n",
+		  CHECK_PASSED },
+		{ "2\r\n", CHUNKED "2\r\nal\r\n0\r\n\r\n", CHECK_FAILED },
+		{ "alive", CHUNKED "0\r\n\r\nalive", CHECK_FAILED },
+		{ "alive", CHUNKED "\r\nalive", CHECK_FAILED },
+		{ "alive", CHUNKED "x\r\nalive", CHECK_FAILED },
+		{ "alive", CHUNKED "-5\r\nalive", CHECK_FAILED },
+		{ "alive", CHUNKED "5x\r\nalive", CHECK_FAILED },
+		{ "alive", CHUNKED "ffffffff\r\nalive", CHECK_FAILED },
+		{ "alive", CHUNKED "2\r\nalx\r\n3\r\nive\r\n0\r\n\r\n", CHECK_FAILED },
+		{ "alive", OK "Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nalive\r\n0\r\n\r\n",
+		  CHECK_PASSED },
+		{ "alive",
+		  OK "Content-Length: 1\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nalive\r\n",
+		  CHECK_PASSED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct http_question q = { .body = cases[i].body };
+		const struct check_request request = { .protocol = &check_http, .http = &q };
+
+		talk_ends(&request, cases[i].answer, strlen(cases[i].answer), cases[i].verdict);
+	}
+}
+
+/* The place where it stands does not matter, nor what nearly matched before. */
+static void a_match_is_found_anywhere_in_a_long_body(void **state)
+{
+	static const struct http_question q = { .body = "aaab*zz" };
+	const struct check_request request = { .protocol = &check_http, .http = &q };
+	static char answer[5000];
+	const size_t head = strlen(OK "\r\n");
+
+	(void)state;
+	memset(answer, 'a', sizeof(answer));
+	memcpy(answer, OK "\r\n", head);
+	for (size_t at = head + 3; at < sizeof(answer) - 1000; at += 97) {
+		for (size_t piece = 1; piece < 2000; piece = piece * 3 + 1) {
+			struct talk t;
+
+			answer[at] = 'b';
+			memcpy(answer + at + 700, "zz", 2);
+			talk_begin(&t, &request, NULL);
+			talk_hear(&t, answer, sizeof(answer), piece);
+			assert_int_equal(t.step, CHECK_STEP_DONE);
+			assert_int_equal(t.x.facts.verdict, CHECK_PASSED);
+			memset(answer + at, 'a', 702);
+		}
+	}
+}
+
+static void a_head_answer_has_no_body(void **state)
+{
+	static const struct http_question q = { .method = "HEAD", .body = "x" };
+	const struct check_request request = { .protocol = &check_http, .http = &q };
+
+	(void)state;
+	talk_ends(&request, LITERAL(OK "Content-Length: 5\r\n\r\nxxxxx"), CHECK_FAILED);
+}
+
+/* What an endless server may say before it is cut off; gives how much it was. */
+static size_t flood(const struct http_question *q, const char *head, const char *endless)
+{
+	const struct check_request request = { .protocol = &check_http, .http = q };
+	struct talk t;
+	size_t n = 0;
+
+	talk_begin(&t, &request, NULL);
+	talk_hear(&t, head, strlen(head), 1000);
+	while (t.step == CHECK_STEP_MORE) {
+		talk_hear(&t, endless, strlen(endless), 1000);
+		n += strlen(endless);
+		assert_true(n < CHECK_RECEIVED_BYTES_MAX + 1000);
+	}
+	assert_int_equal(t.x.facts.verdict, CHECK_FAILED);
+	return n;
+}
+
+static void nobody_talks_for_ever(void **state)
+{
+	static const struct http_question plain, body = { .body = "never" };
+
+	(void)state;
+	assert_true(flood(&plain, OK, "Name: value\r\n") < HTTP_HEAD_BYTES_MAX + 100);
+	assert_true(flood(&plain, OK, "x") < CHECK_IN_BYTES + 100);
+	assert_true(flood(&plain, "", "HTTP/1.1 100 Go\r\n\r\n") < HTTP_HEAD_BYTES_MAX + 100);
+	assert_true(flood(&body, OK "\r\n", "nev") < HTTP_BODY_BYTES_MAX + 100);
+	assert_true(flood(&body, CHUNKED, "1\r\nn\r\n") < 3 * HTTP_HEAD_BYTES_MAX);
+	assert_true(flood(&body, OK "Content-Length: 99999999\r\n\r\n", "nev") <
+		    HTTP_BODY_BYTES_MAX + 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_question_is_one_of_http_1_1),
+		cmocka_unit_test(the_status_decides),
+		cmocka_unit_test(statuses_may_be_listed),
+		cmocka_unit_test(a_header_may_be_asked_for),
+		cmocka_unit_test(a_body_may_be_asked_for),
+		cmocka_unit_test(a_match_is_found_anywhere_in_a_long_body),
+		cmocka_unit_test(a_head_answer_has_no_body),
+		cmocka_unit_test(nobody_talks_for_ever),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
