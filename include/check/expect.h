@@ -12,8 +12,8 @@
  *
  * In a pattern ? stands for any byte and * for any number of them, as few as
  * will do; a backslash takes the meaning from what follows it. With ^ in
- * front it must match at once, else anywhere in what is still to come. The
- * first of a group that matches counts.
+ * front it must match at once, else anywhere in what is still to come. Of a
+ * group the one whose match ends first counts, of several the first.
  */
 
 #include <stdbool.h>

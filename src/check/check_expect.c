@@ -65,30 +65,45 @@ static enum check_step matched(struct check_exchange *x, const struct expect_ste
 	return go_on(x, group_end(x->request->script, state_of(x)->step));
 }
 
-static enum check_step expect_received(struct check_exchange *x)
+/* How far each of the group is: which matched, and whether any still can. */
+static const struct expect_step *look(struct check_exchange *x, size_t *ret_bytes,
+				      bool *ret_is_open)
 {
 	const struct expect_script *script = x->request->script;
+	const struct expect_step *found = NULL;
 	struct expect *e = state_of(x);
-	const size_t end = group_end(script, e->step);
-	size_t hopeless = 0;
-	struct exchange_quote quote;
 
-	for (size_t at = e->step; at < end; at++) {
+	*ret_is_open = false;
+	for (size_t at = e->step; at < group_end(script, e->step); at++) {
 		const struct expect_step *step = &script->steps[at];
 		const struct expect_pattern pattern = { step->bytes, step->n, step->is_literal };
 		struct expect_match *match = &e->matches[at - e->step];
+		const enum parse result = expect_match(match, &pattern, x->in, x->in_bytes);
 
-		switch (expect_match(match, &pattern, x->in, x->in_bytes)) {
-		case PARSE_DONE:
-			return matched(x, step, match->input_at);
-		case PARSE_BAD:
-			hopeless++;
-			break;
-		case PARSE_MORE:
-			break;
-		}
+		*ret_is_open |= result != PARSE_BAD;
+		if (result != PARSE_DONE || (found && *ret_bytes <= match->input_at))
+			continue;
+		found = step;
+		*ret_bytes = match->input_at;
 	}
-	if (hopeless < end - e->step && x->in_bytes < sizeof(x->in))
+	return found;
+}
+
+/* The one whose match ends first counts, so that it makes no difference what came when. */
+static enum check_step expect_received(struct check_exchange *x)
+{
+	struct exchange_quote quote;
+	const struct expect_step *found;
+	bool is_open;
+	size_t bytes;
+
+	while ((found = look(x, &bytes, &is_open))) {
+		const enum check_step step = matched(x, found, bytes);
+
+		if (step != CHECK_STEP_MORE || x->in_bytes == 0)
+			return step;
+	}
+	if (is_open && x->in_bytes < sizeof(x->in))
 		return CHECK_STEP_MORE;
 	quote = exchange_quote(x->in, x->in_bytes);
 	return exchange_done(x, CHECK_FAILED, "unexpected answer: %s", quote.text);

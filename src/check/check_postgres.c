@@ -236,8 +236,6 @@ static enum check_step on_tls_answer(struct check_exchange *x)
 				     answer == 'E' ? "an error" : "nonsense");
 	if (x->request->tls == CHECK_TLS_REQUIRE)
 		return exchange_done(x, CHECK_FAILED, "does not speak TLS");
-	if (x->in_bytes > 0)
-		return exchange_done(x, CHECK_FAILED, "answered out of turn");
 	send_start(x);
 	return CHECK_STEP_MORE;
 }

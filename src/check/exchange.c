@@ -11,6 +11,8 @@ enum check_step exchange_done(struct check_exchange *x, enum check_verdict verdi
 	va_list args;
 
 	CHECK(x->step != CHECK_STEP_DONE);
+	if (verdict != CHECK_PASSED) /* what it said before does not count */
+		x->facts = (struct check_facts){ .verdict = verdict };
 	va_start(args, format);
 	vsnprintf(x->facts.words, sizeof(x->facts.words), format, args);
 	va_end(args);

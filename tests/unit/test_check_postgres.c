@@ -127,7 +127,6 @@ static void tls_is_asked_for_where_it_is_wanted(void **state)
 		{ CHECK_TLS_PREFER, LITERAL("Eoh no\0"), CHECK_STEP_DONE, false },
 		{ CHECK_TLS_PREFER, LITERAL("H"), CHECK_STEP_DONE, false },
 		{ CHECK_TLS_PREFER, LITERAL("S" AUTH_OK), CHECK_STEP_DONE, false },
-		{ CHECK_TLS_PREFER, LITERAL("N" AUTH_OK), CHECK_STEP_DONE, false },
 	};
 	const struct check_channel tls = { .is_tls = true }, local = { .is_local = true };
 
