@@ -7,7 +7,7 @@
  * time-driven steps (returns from ejection, slow start). Belongs to the
  * control plane: it has the main thread's loop, and tells the pools, which all workers see.
  *
- *	timer -> connect -> answer, or no answer in time -> pool_on_check() -> timer ...
+ *	timer -> connect [-> conversation] -> answer, or none -> pool_on_check() -> timer ...
  */
 
 #include <stdbool.h>

@@ -115,7 +115,20 @@ struct backend_config {
 	unsigned tier; /* 0 serves first; a backup has a higher one */
 };
 
-enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_KINDS };
+enum check_kind {
+	CHECK_NONE,
+	CHECK_TCP,
+	CHECK_HTTP,
+	CHECK_POSTGRES,
+	CHECK_MYSQL,
+	CHECK_REDIS,
+	CHECK_SMTP,
+	CHECK_IMAP,
+	CHECK_SSH,
+	CHECK_MQTT,
+	CHECK_LDAP,
+	CHECK_KINDS,
+};
 
 extern const char *const check_kind_names[CHECK_KINDS];
 

@@ -253,7 +253,7 @@ const struct directive directives[] = {
 	  .help = "Backends that a session may try, each once" },
 	{ IN_POOL(check.kind), .key = "check", .type = &type_choice, WORDS(check_kind_names),
 	  .fallback = "none",
-	  .help = "How backends are probed for their health; tcp: they accept a connection" },
+	  .help = "How backends are probed: they accept a connection, or speak a protocol" },
 	{ IN_POOL(check.interval_ms), .key = "check_interval", .type = &type_duration,
 	  .fallback = "2s", .min = 10 * MS, .max = 1 * DAY,
 	  .help = "Time between two checks of a backend" },

@@ -15,8 +15,10 @@ const char *const balance_kind_names[BALANCE_KINDS] = {
 };
 
 const char *const check_kind_names[CHECK_KINDS] = {
-	[CHECK_NONE] = "none",
-	[CHECK_TCP] = "tcp",
+	[CHECK_NONE] = "none",         [CHECK_TCP] = "tcp",     [CHECK_HTTP] = "http",
+	[CHECK_POSTGRES] = "postgres", [CHECK_MYSQL] = "mysql", [CHECK_REDIS] = "redis",
+	[CHECK_SMTP] = "smtp",         [CHECK_IMAP] = "imap",   [CHECK_SSH] = "ssh",
+	[CHECK_MQTT] = "mqtt",         [CHECK_LDAP] = "ldap",
 };
 
 const char *const tls_mode_names[TLS_MODES] = {

@@ -17,6 +17,8 @@ static atomic_uint_fast64_t *away_since(struct backend *backend, enum health_cha
 
 static void log_failure(struct log_line *line, const struct backend_report *report)
 {
+	if (report->words && report->change == HEALTH_WENT_DOWN)
+		log_text(line, "reason", report->words);
 	if (report->err == 0)
 		return;
 	log_text(line, "reason", sock_fault_words(report->err));

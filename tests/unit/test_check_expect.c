@@ -180,76 +180,75 @@ static void steps_are_taken_in_order(void **state)
 	"B\0"
 
 /* What the servers themselves said, and what they could say. */
+static const struct {
+	const char *name, *answer;
+	size_t n;
+	enum check_verdict verdict;
+	const char *said;
+	size_t said_n;
+} answers[] = {
+	{ "smtp", LITERAL("220 mail ESMTP\r\n221 2.0.0 Bye\r\n"), CHECK_PASSED,
+	  LITERAL("QUIT\r\n") },
+	{ "smtp", LITERAL("220-mail\r\n220-more\r\n220 ESMTP\r\n221 Bye\r\n"), CHECK_PASSED,
+	  LITERAL("QUIT\r\n") },
+	{ "smtp", LITERAL("220\r\n221 Bye\r\n"), CHECK_PASSED, LITERAL("QUIT\r\n") },
+	{ "smtp", LITERAL("421 4.3.2 all busy\r\n"), CHECK_NOT_READY, LITERAL("") },
+	{ "smtp", LITERAL("554 no\r\n"), CHECK_OWN_FAULT, LITERAL("") },
+	{ "smtp", LITERAL("220 mail\r\n500 what?\r\n"), CHECK_FAILED, LITERAL("QUIT\r\n") },
+	{ "smtp", LITERAL("+OK\r\n"), CHECK_FAILED, LITERAL("") },
+	{ "imap", LITERAL("* OK ready\r\n* BYE out\r\na OK done\r\n"), CHECK_PASSED,
+	  LITERAL("a LOGOUT\r\n") },
+	{ "imap", LITERAL("* PREAUTH you\r\n* BYE out\r\na OK done\r\n"), CHECK_PASSED,
+	  LITERAL("a LOGOUT\r\n") },
+	{ "imap", LITERAL("* BYE too many\r\n"), CHECK_NOT_READY, LITERAL("") },
+	{ "imap", LITERAL("x OK ready\r\n"), CHECK_FAILED, LITERAL("") },
+	{ "ssh", LITERAL("SSH-1.5-old\r\n"), CHECK_FAILED, NULL, 0 },
+	{ "ssh", LITERAL("Exceeded MaxStartups\r\n"), CHECK_FULL, LITERAL("") },
+	{ "ssh", LITERAL("hello\r\nSSH-2.0-x\r\n"), CHECK_PASSED, NULL, 0 },
+	{ "mqtt", LITERAL(" \x02\0\0"), CHECK_PASSED, LITERAL(CONNECT "\xe0\0") },
+	{ "mqtt", LITERAL(" \x02\x01\0"), CHECK_PASSED, LITERAL(CONNECT "\xe0\0") },
+	{ "mqtt", LITERAL(" \x02\0\x03"), CHECK_NOT_READY, LITERAL(CONNECT) },
+	{ "mqtt", LITERAL(" \x02\0\x05"), CHECK_PASSED, LITERAL(CONNECT) },
+	{ "mqtt", LITERAL(" \x02\0\x06"), CHECK_FAILED, LITERAL(CONNECT) },
+	{ "ldap",
+	  LITERAL("0\x0c\x02\x01\x01"
+		  "a\x07\n\x01\0\x04\0\x04\0"),
+	  CHECK_PASSED, LITERAL(BIND UNBIND) },
+	{ "ldap",
+	  LITERAL("0\x84\0\0\0\x10\x02\x01\x01"
+		  "a\x84\0\0\0\x07\n\x01\0\x04\0\x04\0"),
+	  CHECK_PASSED, LITERAL(BIND UNBIND) },
+	{ "ldap",
+	  LITERAL("0\x0c\x02\x01\x01"
+		  "a\x07\n\x01\x30\x04\0\x04\0"),
+	  CHECK_PASSED, LITERAL(BIND UNBIND) },
+	{ "ldap",
+	  LITERAL("0\x0c\x02\x01\x01"
+		  "a\x07\n\x01\x33\x04\0\x04\0"),
+	  CHECK_NOT_READY, LITERAL(BIND) },
+	{ "ldap",
+	  LITERAL("0\x0c\x02\x01\x01"
+		  "a\x07\n\x01\x34\x04\0\x04\0"),
+	  CHECK_NOT_READY, LITERAL(BIND) },
+	{ "amqp", LITERAL("\x01\0\0\0\0\x01\xf8\0\x0a\0\x0a\0\x09"), CHECK_PASSED,
+	  LITERAL("AMQP\0\0\x09\x01") },
+	{ "amqp", LITERAL("AMQP\0\x01\0\0"), CHECK_PASSED, LITERAL("AMQP\0\0\x09\x01") },
+	{ "amqp", LITERAL("HTTP/1.1 400 Bad\r\n\r\n"), CHECK_FAILED, LITERAL("AMQP\0\0\x09\x01") },
+};
+
 static void presets_understand_their_servers(void **state)
 {
-	static const struct {
-		const char *name, *answer;
-		size_t n;
-		enum check_verdict verdict;
-		const char *said;
-		size_t said_n;
-	} cases[] = {
-		{ "smtp", LITERAL("220 mail ESMTP\r\n221 2.0.0 Bye\r\n"), CHECK_PASSED,
-		  LITERAL("QUIT\r\n") },
-		{ "smtp", LITERAL("220-mail\r\n220-more\r\n220 ESMTP\r\n221 Bye\r\n"), CHECK_PASSED,
-		  LITERAL("QUIT\r\n") },
-		{ "smtp", LITERAL("220\r\n221 Bye\r\n"), CHECK_PASSED, LITERAL("QUIT\r\n") },
-		{ "smtp", LITERAL("421 4.3.2 all busy\r\n"), CHECK_NOT_READY, LITERAL("") },
-		{ "smtp", LITERAL("554 no\r\n"), CHECK_OWN_FAULT, LITERAL("") },
-		{ "smtp", LITERAL("220 mail\r\n500 what?\r\n"), CHECK_FAILED, LITERAL("QUIT\r\n") },
-		{ "smtp", LITERAL("+OK\r\n"), CHECK_FAILED, LITERAL("") },
-		{ "imap", LITERAL("* OK ready\r\n* BYE out\r\na OK done\r\n"), CHECK_PASSED,
-		  LITERAL("a LOGOUT\r\n") },
-		{ "imap", LITERAL("* PREAUTH you\r\n* BYE out\r\na OK done\r\n"), CHECK_PASSED,
-		  LITERAL("a LOGOUT\r\n") },
-		{ "imap", LITERAL("* BYE too many\r\n"), CHECK_NOT_READY, LITERAL("") },
-		{ "imap", LITERAL("x OK ready\r\n"), CHECK_FAILED, LITERAL("") },
-		{ "ssh", LITERAL("SSH-1.5-old\r\n"), CHECK_FAILED, NULL, 0 },
-		{ "ssh", LITERAL("Exceeded MaxStartups\r\n"), CHECK_FULL, LITERAL("") },
-		{ "ssh", LITERAL("hello\r\nSSH-2.0-x\r\n"), CHECK_PASSED, NULL, 0 },
-		{ "mqtt", LITERAL(" \x02\0\0"), CHECK_PASSED, LITERAL(CONNECT "\xe0\0") },
-		{ "mqtt", LITERAL(" \x02\x01\0"), CHECK_PASSED, LITERAL(CONNECT "\xe0\0") },
-		{ "mqtt", LITERAL(" \x02\0\x03"), CHECK_NOT_READY, LITERAL(CONNECT) },
-		{ "mqtt", LITERAL(" \x02\0\x05"), CHECK_PASSED, LITERAL(CONNECT) },
-		{ "mqtt", LITERAL(" \x02\0\x06"), CHECK_FAILED, LITERAL(CONNECT) },
-		{ "ldap",
-		  LITERAL("0\x0c\x02\x01\x01"
-			  "a\x07\n\x01\0\x04\0\x04\0"),
-		  CHECK_PASSED, LITERAL(BIND UNBIND) },
-		{ "ldap",
-		  LITERAL("0\x84\0\0\0\x10\x02\x01\x01"
-			  "a\x84\0\0\0\x07\n\x01\0\x04\0\x04\0"),
-		  CHECK_PASSED, LITERAL(BIND UNBIND) },
-		{ "ldap",
-		  LITERAL("0\x0c\x02\x01\x01"
-			  "a\x07\n\x01\x30\x04\0\x04\0"),
-		  CHECK_PASSED, LITERAL(BIND UNBIND) },
-		{ "ldap",
-		  LITERAL("0\x0c\x02\x01\x01"
-			  "a\x07\n\x01\x33\x04\0\x04\0"),
-		  CHECK_NOT_READY, LITERAL(BIND) },
-		{ "ldap",
-		  LITERAL("0\x0c\x02\x01\x01"
-			  "a\x07\n\x01\x34\x04\0\x04\0"),
-		  CHECK_NOT_READY, LITERAL(BIND) },
-		{ "amqp", LITERAL("\x01\0\0\0\0\x01\xf8\0\x0a\0\x0a\0\x09"), CHECK_PASSED,
-		  LITERAL("AMQP\0\0\x09\x01") },
-		{ "amqp", LITERAL("AMQP\0\x01\0\0"), CHECK_PASSED, LITERAL("AMQP\0\0\x09\x01") },
-		{ "amqp", LITERAL("HTTP/1.1 400 Bad\r\n\r\n"), CHECK_FAILED,
-		  LITERAL("AMQP\0\0\x09\x01") },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
 		const struct check_request request = { .protocol = &check_expect,
-						       .script = expect_preset(cases[i].name) };
+						       .script = expect_preset(answers[i].name) };
 		struct talk t;
 
 		assert_non_null(request.script);
-		talk_ends(&request, cases[i].answer, cases[i].n, cases[i].verdict);
+		talk_ends(&request, answers[i].answer, answers[i].n, answers[i].verdict);
 		talk_begin(&t, &request, NULL);
-		talk_hear(&t, cases[i].answer, cases[i].n, 1);
-		talk_expect(&t, cases[i].said, cases[i].said_n);
+		talk_hear(&t, answers[i].answer, answers[i].n, 1);
+		talk_expect(&t, answers[i].said, answers[i].said_n);
 	}
 }
 

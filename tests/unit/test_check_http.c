@@ -41,7 +41,7 @@ static void the_status_decides(void **state)
 		{ "HTTP/1.1 401 Who\r\n", CHECK_OWN_FAULT },
 		{ "HTTP/1.1 407 Who\r\n", CHECK_OWN_FAULT },
 		{ "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", CHECK_PASSED },
-		{ "HTTP/1.1 103 Hints\r\nLink: x\r\nContent-Length: 7\r\n\r\nHTTP/1.1 500 No\r\n\r\n",
+		{ "HTTP/1.1 103 Go\r\nLink: x\r\nContent-Length: 7\r\n\r\nHTTP/1.1 500 No\r\n\r\n",
 		  CHECK_FAILED },
 		{ OK, CHECK_FAILED }, /* and ends there */
 		{ OK "A: b\r\n", CHECK_FAILED },
