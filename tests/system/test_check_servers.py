@@ -13,7 +13,7 @@ import pytest
 from kit import proc, replicas, servers, services
 from kit.ports import free_port
 from kit.probe import probe
-from kit.wait import wait_until
+from kit.wait import wait_steady, wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("no relay takes part")
 
@@ -153,7 +153,9 @@ def lines_of_check(name, server, piece):
 @PIECES
 def test_presets(preset, piece):
     name, server = preset
-    lines_of_check(name, server, piece)     # what came before has been told now, too
+    lines_of_check(name, server, piece)
+    # What came before, when it was seen to start, is told by now, too.
+    wait_steady(lambda: server.log.stat().st_size, "the log to be quiet", quiet=1)
     told = lines_of_check(name, server, piece)
     assert all(re.search(SERVERS[name][1], line) for line in told.splitlines()), told
 

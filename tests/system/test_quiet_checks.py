@@ -7,7 +7,7 @@ import time
 import pytest
 
 from kit import servers, services
-from kit.wait import SCALE, wait_until
+from kit.wait import SCALE, wait_steady, wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("its own check is as quiet; this is about ringmain's")
 
@@ -50,19 +50,14 @@ def test_no_line_in_the_log_of(ringmain, workdir, start, kind):
     before = text_of_log(server)
     connect_and_leave(server)
     wait_until(lambda: len(text_of_log(server)) > len(before), "a line about somebody else")
-    settled = wait_until(lambda: unchanged(server), "the log to be quiet")
+    wait_steady(lambda: len(text_of_log(server)), "the log to be quiet", quiet=1)
+    settled = text_of_log(server)
 
     rm = ringmain([server], pool=CHECKED)
     time.sleep(CHECKS_S * SCALE)        # the pause is what is tested
     assert text_of_log(server)[len(settled):] == ""
     server.close()
     assert rm.wait_line(msg="backend", change="down")["by"] == "checks"
-
-
-def unchanged(server):
-    text = text_of_log(server)
-    time.sleep(0.2)
-    return text if text and text_of_log(server) == text else None
 
 
 def test_a_server_that_takes_nobody_is_down_all_the_same(ringmain, blackhole):
