@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_PGSQL_LOGIN_H
+#define PROTO_PGSQL_LOGIN_H
+
+/*
+ * What a PostgreSQL server answers to a start-up packet (PostgreSQL's manual,
+ * "Message Formats" and "SASL Authentication"): an error, or how the client is
+ * to show who it is.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "proto/parse.h"
+
+#define PGSQL_SQLSTATE_BYTES 6             /* with its NUL */
+#define PGSQL_CANNOT_CONNECT_NOW "57P03"   /* starting up, shutting down, recovering */
+#define PGSQL_TOO_MANY_CONNECTIONS "53300" /* of the server, a database, or a role */
+
+/*
+ * The @n bytes that a server says first, which it borrows. DONE: they begin
+ * with an ErrorResponse, which has come whole; its SQLSTATE is in
+ * ret_sqlstate, "" where it has none. BAD: they do not.
+ */
+MUST_CHECK enum parse pgsql_read_error(const uint8_t *bytes, size_t n,
+				       char ret_sqlstate[PGSQL_SQLSTATE_BYTES]);
+
+/*
+ * Takes SCRAM-SHA-256-PLUS out of the mechanisms that AuthenticationSASL
+ * offers, if it offers others, for it wants the client to be in TLS: *n bytes
+ * are changed in place, and may become fewer. Messages that can come before it
+ * are passed over. MORE: it has not come whole. BAD: there is nothing to edit.
+ */
+MUST_CHECK enum parse pgsql_edit_sasl(uint8_t *bytes, size_t *n);
+
+#endif

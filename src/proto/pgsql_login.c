@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proto/pgsql_login.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define HEAD_BYTES 5 /* a letter, and the length of itself and what follows */
+#define LENGTH_BYTES 4
+
+/* No first message is longer; one that claims to be is left alone. */
+#define MESSAGE_BYTES_MAX 8192
+
+#define AUTH_SASL 10
+#define MECHANISM_PLUS "SCRAM-SHA-256-PLUS"
+
+static uint32_t get_u32(const uint8_t *bytes)
+{
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
+}
+
+static void put_u32(uint8_t *out, uint32_t value)
+{
+	out[0] = (uint8_t)(value >> 24);
+	out[1] = (uint8_t)(value >> 16);
+	out[2] = (uint8_t)(value >> 8);
+	out[3] = (uint8_t)value;
+}
+
+/* Is the first message whole? DONE: it is *ret_bytes long. BAD: it is none. */
+static enum parse measure(const uint8_t *bytes, size_t n, size_t *ret_bytes)
+{
+	uint32_t length;
+
+	if (n < HEAD_BYTES)
+		return PARSE_MORE;
+	length = get_u32(bytes + 1);
+	if (length < LENGTH_BYTES || length > MESSAGE_BYTES_MAX)
+		return PARSE_BAD;
+	if (n - 1 < length)
+		return PARSE_MORE;
+	*ret_bytes = 1 + length;
+	return PARSE_DONE;
+}
+
+/* The bytes of a text and its NUL; 0: it does not end. */
+static size_t text_bytes(const uint8_t *bytes, size_t n)
+{
+	const uint8_t *end = n > 0 ? memchr(bytes, '\0', n) : NULL;
+
+	return end ? (size_t)(end - bytes) + 1 : 0;
+}
+
+/* Fields of a letter and a text, of which C is the one. */
+static void find_sqlstate(const uint8_t *bytes, size_t n, char ret[PGSQL_SQLSTATE_BYTES])
+{
+	size_t took;
+
+	for (size_t at = 0; at < n && bytes[at] != '\0'; at += 1 + took) {
+		took = text_bytes(bytes + at + 1, n - at - 1);
+		if (took == 0)
+			return;
+		if (bytes[at] == 'C' && took == PGSQL_SQLSTATE_BYTES) {
+			memcpy(ret, bytes + at + 1, took);
+			return;
+		}
+	}
+}
+
+enum parse pgsql_read_error(const uint8_t *bytes, size_t n, char ret_sqlstate[PGSQL_SQLSTATE_BYTES])
+{
+	enum parse parsed;
+	size_t whole;
+
+	if (n == 0)
+		return PARSE_MORE;
+	if (bytes[0] != 'E')
+		return PARSE_BAD;
+	parsed = measure(bytes, n, &whole);
+	if (parsed != PARSE_DONE)
+		return parsed;
+	ret_sqlstate[0] = '\0';
+	find_sqlstate(bytes + HEAD_BYTES, whole - HEAD_BYTES, ret_sqlstate);
+	return PARSE_DONE;
+}
+
+/* ---- AuthenticationSASL -------------------------------------------------- */
+
+/* Where SCRAM-SHA-256-PLUS stands in @n bytes of names, and whether there are others. */
+static bool find_plus(const uint8_t *names, size_t n, size_t *ret_at)
+{
+	bool has_plus = false, has_other = false;
+	size_t took;
+
+	for (size_t at = 0; at < n && names[at] != '\0'; at += took) {
+		took = text_bytes(names + at, n - at);
+		if (took == 0)
+			return false;
+		if (strcmp((const char *)names + at, MECHANISM_PLUS) != 0) {
+			has_other = true;
+			continue;
+		}
+		*ret_at = at;
+		has_plus = true;
+	}
+	return has_plus && has_other;
+}
+
+/* One whole message of @whole bytes, behind which others may follow. */
+static enum parse edit(uint8_t *bytes, size_t whole, size_t *n)
+{
+	const size_t names_at = HEAD_BYTES + LENGTH_BYTES;
+	const size_t gone = sizeof(MECHANISM_PLUS);
+	size_t at = 0;
+
+	if (whole < names_at || get_u32(bytes + HEAD_BYTES) != AUTH_SASL ||
+	    !find_plus(bytes + names_at, whole - names_at, &at))
+		return PARSE_BAD;
+	at += names_at;
+	memmove(bytes + at, bytes + at + gone, *n - at - gone);
+	put_u32(bytes + 1, (uint32_t)(whole - 1 - gone));
+	*n -= gone;
+	return PARSE_DONE;
+}
+
+enum parse pgsql_edit_sasl(uint8_t *bytes, size_t *n)
+{
+	size_t at = 0, whole, rest;
+
+	/* NegotiateProtocolVersion, and notices. */
+	while (at < *n && (bytes[at] == 'v' || bytes[at] == 'N')) {
+		enum parse parsed = measure(bytes + at, *n - at, &whole);
+
+		if (parsed != PARSE_DONE)
+			return parsed;
+		at += whole;
+	}
+	if (at == *n)
+		return PARSE_MORE;
+	if (bytes[at] != 'R')
+		return PARSE_BAD;
+	rest = *n - at;
+	switch (measure(bytes + at, rest, &whole)) {
+	case PARSE_MORE:
+		return PARSE_MORE;
+	case PARSE_BAD:
+		return PARSE_BAD;
+	default:
+		break;
+	}
+	if (edit(bytes + at, whole, &rest) != PARSE_DONE)
+		return PARSE_BAD;
+	*n = at + rest;
+	return PARSE_DONE;
+}

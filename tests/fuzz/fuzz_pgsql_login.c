@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * EVERY_PREFIX. Any bytes as the first that a PostgreSQL server says: errors,
+ * and the offer of SASL mechanisms, which is edited.
+ */
+
+#include "fuzz/fuzz.h"
+
+#include "base/check.h"
+#include "proto/pgsql_login.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum parse edit(const uint8_t *data, size_t size, uint8_t **ret_bytes, size_t *ret_n)
+{
+	*ret_bytes = malloc(size > 0 ? size : 1);
+	CHECK(*ret_bytes);
+	memcpy(*ret_bytes, data, size);
+	*ret_n = size;
+	return pgsql_edit_sasl(*ret_bytes, ret_n);
+}
+
+/* What was edited once has nothing left to edit, or fewer of it; what was not is as it was. */
+static void check_edit(const uint8_t *data, size_t size)
+{
+	uint8_t *bytes;
+	size_t n;
+	enum parse result = edit(data, size, &bytes, &n);
+
+	CHECK(n <= size);
+	if (result == PARSE_DONE)
+		CHECK(n + sizeof("SCRAM-SHA-256-PLUS") == size);
+	else
+		CHECK(n == size && (size == 0 || memcmp(bytes, data, size) == 0));
+	free(bytes);
+}
+
+static void check_error(const uint8_t *data, size_t size)
+{
+	char sqlstate[PGSQL_SQLSTATE_BYTES] = "";
+	uint8_t *copy = malloc(size > 0 ? size : 1);
+
+	CHECK(copy);
+	memcpy(copy, data, size);
+	if (pgsql_read_error(copy, size, sqlstate) == PARSE_DONE)
+		CHECK(strnlen(sqlstate, sizeof(sqlstate)) < sizeof(sqlstate));
+	free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	check_edit(data, size);
+	check_error(data, size);
+	return 0;
+}
