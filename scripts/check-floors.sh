@@ -31,6 +31,7 @@ session   9   log
 relay    10   log
 preread  11   log
 dial     11   log
+negotiation 11 log
 check    11   log
 worker   12   log
 control  13   log

@@ -58,7 +58,14 @@ enum balance_kind {
 	BALANCE_KINDS,
 };
 
-enum tls_mode { TLS_MODE_OFF, TLS_MODE_PASSTHROUGH, TLS_MODE_TERMINATE, TLS_MODES };
+/* Auto: what the backend says to its protocol's own request for TLS is the answer to the client. */
+enum tls_mode {
+	TLS_MODE_OFF,
+	TLS_MODE_PASSTHROUGH,
+	TLS_MODE_TERMINATE,
+	TLS_MODE_AUTO, /* only where it can be: see config_validate() */
+	TLS_MODES
+};
 /* Index into what is written: auto, 1.2, 1.3. */
 enum tls_floor { TLS_FLOOR_AUTO, TLS_FLOOR_12, TLS_FLOOR_13, TLS_FLOORS };
 enum protocol_kind { PROTOCOL_ANY, PROTOCOL_POSTGRES, PROTOCOLS };
@@ -306,6 +313,12 @@ struct listener_config {
 	uint64_t bandwidth_bytes_per_s;      /* of a session, in each direction; 0: no limit */
 	uint64_t first_byte_timeout_ms;      /* for a client to say anything at all; 0: no limit */
 };
+
+/* Is a ClientHello read, for its names, before a backend is chosen? */
+static inline bool listener_reads_hello(const struct listener_config *l)
+{
+	return l->tls == TLS_MODE_PASSTHROUGH || l->tls == TLS_MODE_TERMINATE;
+}
 
 /* Where the operator's commands come in; see etc/ringmainctl.8. */
 struct control_config {

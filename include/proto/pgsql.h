@@ -101,14 +101,23 @@ struct pgsql_watch {
 	uint8_t head[5];
 	uint8_t head_bytes;
 	uint8_t has_key;
+	uint8_t has_continued; /* SCRAM has begun, and is not through */
+	uint8_t is_unbound;    /* it failed by its channel binding: 28000, not 28P01 */
+	char field;            /* that is read of an error; 0: its letter is next */
+	char sqlstate[5];
+	uint8_t sqlstate_bytes;
+	uint32_t auth;  /* the code of an authentication message */
 	uint32_t left;  /* of the message's body */
-	uint32_t place; /* in the body of a key message */
+	uint32_t place; /* in the body */
 	uint64_t total; /* seen, to give up some day */
 };
 
 #define PGSQL_WATCH_BYTES_MAX (64u << 10) /* log-in never takes more */
 
-/* DONE: ready for queries, or the key is known. BAD: no such protocol; stop watching. */
+/*
+ * DONE: ready for queries, or the key is known, or SCRAM has failed. BAD: no
+ * such protocol; stop watching.
+ */
 MUST_CHECK enum parse pgsql_watch(struct pgsql_watch *watch, const uint8_t *bytes, size_t n);
 
 #endif

@@ -13,18 +13,32 @@
 
 #include "base/def.h"
 #include "config/config.h"
+#include "io/buf.h"
 #include "proto/parse.h"
 #include "proto/pgsql.h"
 #include "protocol/step.h"
 
+/* What the client has said and its backend is to answer before the session relays. */
+enum protocol_exchange {
+	EXCHANGE_NONE,
+	EXCHANGE_TLS,   /* a request for TLS: yes or no */
+	EXCHANGE_LOGIN, /* who it is: whether this server has it at all */
+};
+
 /* What is kept of one connection. Zeroes at first. */
 struct protocol_state {
+	struct buf_queue answer;   /* of the backend, to that; not shown to the client yet */
 	struct pgsql_watch *watch; /* what the backend says at log-in is read; or NULL */
-	uint64_t cancel_hash;    /* of its cancel key, or of its client: see state/cancel_keys.h */
-	uint16_t cancel_bytes;   /* of the request to cancel */
-	uint8_t requests;        /* that were answered: see pgsql_read_clear() */
+	uint64_t cancel_hash;  /* of its cancel key, or of its client: see state/cancel_keys.h */
+	uint16_t cancel_bytes; /* of the request to cancel */
+	uint8_t requests;      /* that were answered: see pgsql_read_clear() */
+	enum protocol_exchange exchange : 2;
+	bool is_unserved : 1;    /* it asked for TLS, and no backend was there to answer */
+	bool is_full : 1;        /* for all were full */
+	bool is_ended : 1;       /* with its answer came the end of the backend's TLS */
 	bool asked_for_tls : 1;  /* by the protocol's own request */
 	bool has_direct_tls : 1; /* TLS began without one */
+	bool leaves : 1;         /* a backend with which it negotiated, for it asks to cancel */
 	bool is_cancel : 1;      /* a request to cancel */
 	bool is_fanout : 1;      /* one that goes to more than one backend, perhaps */
 	bool is_sent : 1;        /* to the backend that it is at now */
@@ -38,6 +52,16 @@ struct protocol_input {
 	const uint8_t *bytes;
 	size_t n;
 	bool is_cut; /* more bytes have come than could be put behind these */
+};
+
+/* What a step of the negotiation with a backend is given. It borrows all of it. */
+struct protocol_answer {
+	const struct listener_config *config;
+	struct protocol_state *state;
+	uint8_t *bytes; /* may be changed in place */
+	size_t n;       /* and made fewer */
+	bool is_cut;    /* more bytes have come than could be put behind these */
+	bool is_bared;  /* the backend's TLS ends at ringmain, and the client has none */
 };
 
 struct protocol {
@@ -62,8 +86,23 @@ struct protocol {
 					     const char **ret_detail);
 	size_t answer_bytes;
 
+	/*
+	 * The backend's answer to protocol_state.exchange, of answer_bytes at most
+	 * where that is a request for TLS. STEP_READY: it is the client's, and the
+	 * session relays. STEP_NEXT: what is said is the answer, and the client
+	 * speaks next. STEP_REFUSE: this backend cannot serve it, another may.
+	 */
+	enum step_verdict (*read_answer)(struct protocol_answer *in, struct step_answer *answer);
+	/*
+	 * What is said instead to who gets no backend: an error, or, to a request
+	 * for TLS, a no, for errors in clear are not to be believed then. Its size.
+	 */
+	size_t (*write_unavailable)(const struct protocol_state *state,
+				    uint8_t out[STEP_SAY_BYTES_MAX]);
+
 	/* Looks for the cancel key in what a backend says first: see pgsql_watch(). */
 	enum parse (*watch)(struct pgsql_watch *watch, const uint8_t *bytes, size_t n);
+	const char *unbound; /* says that TLS on both sides was not the same to the log-in */
 };
 
 #endif

@@ -50,6 +50,8 @@ MUST_CHECK int early_read(struct session *s, uint32_t max);
 void early_keep(struct session *s);
 /* Puts @buf, which is taken, behind the rest; in one span with it if that fits. */
 void early_append(struct session *s, struct buf *buf);
+/* The same with another queue, of what waits for the session to relay. */
+void early_append_to(struct session *s, struct buf_queue *q, struct buf *buf);
 /* The first @n bytes were dealt with. */
 void early_used(struct session *s, size_t n);
 void early_drop(struct session *s);

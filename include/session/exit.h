@@ -6,6 +6,11 @@
  * The phases of a session, and the one way out of them:
  *
  *   free -> preread -> dialing -> relaying -> closing -> free
+ *              ^        |   ^                   ^
+ *              |        v   |                   |
+ *              '--- negotiating    refusing ----'
+ *
+ * Refusing is entered by refusing_begin() only (session/refusing.h).
  */
 
 #include <stdbool.h>

@@ -45,7 +45,9 @@ enum session_phase {
 	SESSION_FREE,
 	SESSION_PREREAD,
 	SESSION_DIALING,
+	SESSION_NEGOTIATING,
 	SESSION_RELAYING,
+	SESSION_REFUSING,
 	SESSION_CLOSING,
 	SESSION_PHASES,
 };
@@ -120,6 +122,7 @@ struct lane {
 	uint8_t index;
 	bool is_spliced;
 	bool lacks_pipe;     /* when it was to splice: see splice.c */
+	bool says_end;       /* TLS that passes through: its last bytes look like close_notify */
 	bool is_cut;         /* the source ended by dying, not by the end of its stream */
 	bool is_clean;       /* done: every byte and the end of the stream were delivered */
 	bool has_more;       /* the last receive left bytes in the socket */
@@ -173,7 +176,7 @@ struct session {
 	uint64_t active_ms;  /* when bytes last moved */
 	uint64_t dialing_ms; /* when dialing began */
 	union {
-		uint64_t try_until_ms; /* dialing: when the try that goes on has to be over */
+		uint64_t try_until_ms; /* until it relays: when the present try has to be over */
 		struct ack_watch acks[SIDES]; /* relaying: what each side's peer owes */
 	};
 	uint64_t connected_ms;     /* 0: never */

@@ -152,7 +152,7 @@ static bool may_come(const struct config *config, const struct pool_config *pool
 	for (size_t i = 0; s->hello.name[0] && i < config->listeners_n; i++) {
 		const struct listener_config *listener = &config->listeners[i];
 
-		if (listener->tls != TLS_MODE_OFF && route_find(listener, &s->hello) == pool)
+		if (listener_reads_hello(listener) && route_find(listener, &s->hello) == pool)
 			return true;
 	}
 	return s->addr.len > 0;

@@ -72,6 +72,8 @@ enum health_result health_result_of(int err)
 
 	if (fault == SOCK_FAULT_NONE)
 		return HEALTH_FINE;
+	if (fault == SOCK_FAULT_NO_TLS) /* it serves those who do not ask for it */
+		return HEALTH_LOCAL;
 	return fault == SOCK_FAULT_LOCAL ? HEALTH_LOCAL : HEALTH_FAILED;
 }
 

@@ -25,6 +25,7 @@ const char *const tls_mode_names[TLS_MODES] = {
 	[TLS_MODE_OFF] = "off",
 	[TLS_MODE_PASSTHROUGH] = "passthrough",
 	[TLS_MODE_TERMINATE] = "terminate",
+	[TLS_MODE_AUTO] = "auto",
 };
 
 const char *const tls_floor_names[TLS_FLOORS] = {

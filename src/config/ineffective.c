@@ -45,7 +45,7 @@ static bool may_be_asked_for_tls(const void *section)
 {
 	const struct listener_config *l = section;
 
-	return l->protocol == PROTOCOL_POSTGRES && l->tls != TLS_MODE_OFF;
+	return l->protocol == PROTOCOL_POSTGRES && listener_reads_hello(l);
 }
 
 static bool limits_sources(const void *section)

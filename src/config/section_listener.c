@@ -159,7 +159,7 @@ static void check_shadows(const struct listener_config *listener, struct diag *d
 
 static void check_routes(const struct listener_config *listener, struct diag *diag)
 {
-	if (listener->routes_n > 0 && listener->tls == TLS_MODE_OFF)
+	if (listener->routes_n > 0 && !listener_reads_hello(listener))
 		diag_error(diag, &listener->routes[0].location,
 			   "[listener %s] route: without TLS there is no name to route by (tls = "
 			   "passthrough or terminate)",

@@ -94,6 +94,21 @@ static const struct pool_config *find_pool(const struct config *config,
 	return &config->pools[found->index];
 }
 
+/* Where the two certificates are the same, it works; that cannot be seen from here. */
+static void check_tls_on_both_sides(const struct listener_config *listener,
+				    const struct pool_config *pool,
+				    const struct config_location *location, struct diag *diag)
+{
+	if (listener->protocol == PROTOCOL_ANY || listener->tls != TLS_MODE_TERMINATE || !pool->tls)
+		return;
+	diag_warning(diag, location,
+		     "[listener %s]: with TLS on both sides of ringmain SCRAM's channel binding "
+		     "fails, which PostgreSQL's clients use when they can: pass TLS through (tls = "
+		     "passthrough), speak to [pool %s] without TLS, or give this listener the "
+		     "backends' own certificate",
+		     listener->name, pool->name);
+}
+
 /* Two sections that are good by themselves, and do not go together. */
 static void check_listener_and_pool(const struct listener_config *listener,
 				    const struct pool_config *pool,
@@ -103,7 +118,7 @@ static void check_listener_and_pool(const struct listener_config *listener,
 		pool->stick.kind == CLIENT_KEY_SNI ||
 		(pool->balance == BALANCE_MAGLEV && pool->hash.kind == CLIENT_KEY_SNI);
 
-	if (wants_name && listener->tls == TLS_MODE_OFF)
+	if (wants_name && !listener_reads_hello(listener))
 		diag_warning(diag, location,
 			     "[listener %s]: without tls no client has a name, and [pool %s] knows "
 			     "them by it: it will take the source",
@@ -118,6 +133,35 @@ static void check_listener_and_pool(const struct listener_config *listener,
 			     "[listener %s]: speaks PostgreSQL, but [pool %s] begins TLS without "
 			     "an SSLRequest (protocol = postgres)",
 			     listener->name, pool->name);
+	check_tls_on_both_sides(listener, pool, location, diag);
+}
+
+/*
+ * Auto is for protocols that ask for TLS, and for backends that are to be
+ * asked; where ringmain speaks TLS to them, theirs is not the client's.
+ */
+static void settle_tls(struct listener_config *listener)
+{
+	bool is_off = listener->protocol == PROTOCOL_ANY || (listener->pool && listener->pool->tls);
+
+	if (listener->tls == TLS_MODE_AUTO && is_off)
+		listener->tls = TLS_MODE_OFF;
+}
+
+/* Switched off by hand, though the backends may have it, and may insist on it. */
+static void check_tls_off(const struct listener_config *listener, struct diag *diag)
+{
+	const struct config_location *location =
+		directive_location(listener->set_at, SECTION_LISTENER, "tls");
+
+	if (listener->tls != TLS_MODE_OFF || !location->line || !listener->pool ||
+	    listener->protocol == PROTOCOL_ANY || listener->pool->tls)
+		return;
+	diag_warning(
+		diag, location,
+		"[listener %s] tls: off: clients that ask for TLS are told that there is none, "
+		"whatever [pool %s] has; without this line its backends answer",
+		listener->name, listener->pool->name);
 }
 
 static void link_listener(const struct config *config, struct listener_config *listener,
@@ -136,6 +180,8 @@ static void link_listener(const struct config *config, struct listener_config *l
 		if (route->pool)
 			check_listener_and_pool(listener, route->pool, link.location, l->diag);
 	}
+	settle_tls(listener);
+	check_tls_off(listener, l->diag);
 }
 
 /* Not beside errors: the section that would use it may be the one that is wrong. */
@@ -202,6 +248,8 @@ void config_validate(struct config *config, struct diag *diag, bool ask)
 {
 	if (ask || config->global.workers != 0)
 		check_buffer_memory(&config->global, diag);
+	for (size_t i = 0; i < config->listeners_n; i++)
+		settle_tls(&config->listeners[i]);
 	for (size_t i = 0; i < config->listeners_n; i++)
 		section_check_listener(&config->listeners[i], &config->global, diag, ask);
 	for (size_t i = 0; i < config->pools_n; i++)

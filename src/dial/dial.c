@@ -22,6 +22,7 @@
 #include "session/exit.h"
 #include "session/fd_reserve.h"
 #include "session/host.h"
+#include "session/refusing.h"
 #include "session/side.h"
 #include "state/peers.h"
 #include "state/backend_report.h"
@@ -48,6 +49,7 @@
 /* How long its client may take to read that it is over. */
 #define CANCEL_FLUSH_MS 1000
 
+static void dial_begin(struct session *s);
 static void dial_connect(struct session *s);
 static void dial_next(struct session *s);
 
@@ -157,6 +159,12 @@ static void dial_abandon_try(struct session *s)
 		dial_connect(s);
 		return;
 	}
+	if (s->protocol && s->protocol->leaves) {
+		s->protocol->leaves = false;
+		dial_release(s);
+		dial_begin(s);
+		return;
+	}
 	note_result(s, s->dial_error);
 	s->waiter.ask.tried[s->waiter.ask.tried_n++] = (uint16_t)s->backend->index;
 	dial_release(s);
@@ -218,6 +226,14 @@ static void tell_cancel(struct session *s)
 	side_wait_readable(backend_side(s));
 }
 
+static void dial_begin_to_relay(struct session *s)
+{
+	s->detail = NULL;
+	note_result(s, 0);
+	choose_hold(s);
+	session_enter(s, SESSION_RELAYING);
+}
+
 static void dial_done(struct session *s)
 {
 	if (cancel_fanout_is_on(s)) {
@@ -225,11 +241,11 @@ static void dial_done(struct session *s)
 		return;
 	}
 	timer_stop(&s->host->loop.timers, &s->timer);
-	note_result(s, 0);
 	s->dial_error = 0;
-	s->detail = NULL;
-	choose_hold(s);
-	session_enter(s, SESSION_RELAYING);
+	if (s->protocol && s->protocol->exchange != EXCHANGE_NONE)
+		session_enter(s, SESSION_NEGOTIATING);
+	else
+		dial_begin_to_relay(s);
 }
 
 static void dial_act_on(struct session *s, enum step_verdict verdict, const struct opening *opening)
@@ -359,11 +375,11 @@ static void dial_on_connected(struct side *side, int err)
 static void dial_give_up(struct session *s, enum pool_answer answer)
 {
 	if (s->dial_error < 0)
-		session_close(s, reason_of_connect(s->dial_error), BY_RINGMAIN);
+		refusing_unserved(s, reason_of_connect(s->dial_error), BY_RINGMAIN);
 	else if (answer == POOL_ALL_FULL)
-		session_close(s, CLOSE_BACKENDS_FULL, BY_RINGMAIN);
+		refusing_unserved(s, CLOSE_BACKENDS_FULL, BY_RINGMAIN);
 	else
-		session_close(s, CLOSE_NO_BACKEND, BY_RINGMAIN);
+		refusing_unserved(s, CLOSE_NO_BACKEND, BY_RINGMAIN);
 }
 
 /*
@@ -406,7 +422,23 @@ static void dial_next(struct session *s)
 		dial_give_up(s, answer);
 }
 
-static void dial_entered(struct session *s)
+/* From the negotiation, or back to it: the client has said what its backend is to have next. */
+static void dial_come_back(struct session *s)
+{
+	if (cancel_fanout_is_on(s)) {
+		s->protocol->leaves = true;
+		dial_end_try(s, 0);
+	} else if (s->dial_error < 0) {
+		dial_end_try(s, s->dial_error);
+	} else if (s->protocol->exchange != EXCHANGE_NONE) {
+		s->dialing_ms = now_of(s); /* the client's time is not the backends' */
+		session_enter(s, SESSION_NEGOTIATING);
+	} else {
+		dial_begin_to_relay(s);
+	}
+}
+
+static void dial_begin(struct session *s)
 {
 	s->dialing_ms = now_of(s);
 	if (cancel_fanout_is_on(s))
@@ -420,13 +452,21 @@ static void dial_entered(struct session *s)
 	dial_next(s);
 }
 
+static void dial_entered(struct session *s)
+{
+	if (s->backend)
+		dial_come_back(s);
+	else
+		dial_begin(s);
+}
+
 void dial_served(struct session *s)
 {
 	struct backend *backend = s->waiter.backend;
 
 	CHECK(s->is_queued);
 	s->is_queued = false;
-	if (s->phase == SESSION_CLOSING) {
+	if (s->phase != SESSION_DIALING) {
 		dial_release_slot(s, backend);
 		session_handlers(s)->returned(s);
 		return;
@@ -469,7 +509,7 @@ static void dial_timed_out(struct session *s)
 	else if (now_of(s) < until_ms)
 		look_at_client(s, until_ms);
 	else if (s->is_queued)
-		session_close(s, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
+		refusing_unserved(s, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
 	else
 		try_timed_out(s);
 }

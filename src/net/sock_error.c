@@ -22,6 +22,8 @@ static const struct sock_error {
 	{ ENETUNREACH, SOCK_FAULT_UNREACHABLE, "network unreachable" },
 	{ ENOENT, SOCK_FAULT_ABSENT, "no such socket" },
 	{ EPROTO, SOCK_FAULT_TLS, "TLS failed" },
+	{ EPROTONOSUPPORT, SOCK_FAULT_NO_TLS, "it has no TLS" },
+	{ ESHUTDOWN, SOCK_FAULT_LOGIN, "log-in refused" },
 	{ EAGAIN, SOCK_FAULT_LOCAL, "its backlog is full" },
 };
 

@@ -26,7 +26,9 @@ static enum step_verdict tls_request_received(struct opening *o, const uint8_t *
 	const char *detail = NULL;
 	enum step_verdict verdict = o->protocol->read_tls_answer(bytes, n, &detail);
 
-	return verdict == STEP_REFUSE ? opening_fail(o, -EPROTO, detail) : verdict;
+	/* A fault where the pool is to have TLS; not where it was the client that asked. */
+	return verdict == STEP_REFUSE ? opening_fail(o, o->tls ? -EPROTO : -EPROTONOSUPPORT, detail)
+				      : verdict;
 }
 
 const struct opening_step opening_tls_request = {

@@ -12,7 +12,7 @@
 
 static bool client_hello_is_wanted(const struct listener *listener)
 {
-	return listener->config->tls != TLS_MODE_OFF;
+	return listener_reads_hello(listener->config);
 }
 
 static void note_hello(struct session *s, const struct hello *hello)

@@ -15,29 +15,21 @@
 #include "relay/lane.h"
 #include "session/early_bytes.h"
 #include "session/exit.h"
+#include "session/refusing.h"
 #include "session/side.h"
 #include "state/cancel_keys.h"
 #include "tls/stream.h"
-
-/* How long a client that was refused may take to read why. */
-#define ERROR_FLUSH_MS 1000
 
 static const struct preread_step *const steps[] = {
 	&preread_proxy_header, &preread_plaintext,  &preread_client_hello,
 	&preread_tls_accept,   &preread_inside_tls,
 };
 
-/* Instead of a step: the error is being sent, and what still comes is dropped. */
-#define STEP_REFUSED 15
+#define PLAINTEXT_STEP 1 /* of these */
 
 static struct side *client_side(struct session *s)
 {
 	return &s->sides[SIDE_CLIENT];
-}
-
-static bool is_refused(const struct session *s)
-{
-	return s->step == STEP_REFUSED;
 }
 
 /* NULL: there is none left. */
@@ -105,16 +97,10 @@ static void preread_end_refused(struct session *s, const struct step_answer *ans
 	enum close_by by = refusals[answer->refusal].by;
 
 	s->detail = answer->detail;
-	if (why == CLOSE_NO_RESOURCES || why == CLOSE_CLIENT_LEFT || !side_push(client_side(s))) {
+	if (why == CLOSE_NO_RESOURCES || why == CLOSE_CLIENT_LEFT)
 		session_close(s, why, by);
-		return;
-	}
-	session_note_end(s, why, by);
-	early_drop(s);
-	s->step = STEP_REFUSED;
-	timer_set(&s->host->loop.timers, &s->timer, s->host->loop.now_ms + ERROR_FLUSH_MS);
-	if (!client_side(s)->recv.in_kernel)
-		wait_for_client(s);
+	else
+		refusing_begin(s, why, by);
 }
 
 static void note_cancel(struct session *s, const struct step_answer *answer)
@@ -202,7 +188,7 @@ static void preread_run_steps(struct session *s)
 
 		goes_on = preread_act_on(s, verdict, &answer);
 	}
-	if (s->phase != SESSION_PREREAD || is_refused(s))
+	if (s->phase != SESSION_PREREAD)
 		return;
 	if (!current_step(s))
 		preread_finish(s);
@@ -222,8 +208,6 @@ static void read_failed(struct session *s, int res)
 		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
 	else if (res == -EINTR || res == -EAGAIN)
 		wait_for_client(s);
-	else if (is_refused(s))
-		session_close(s, s->why, s->by);
 	else
 		session_close(s, res == 0 ? CLOSE_CLIENT_LEFT : CLOSE_CLIENT_RESET, BY_CLIENT);
 }
@@ -267,12 +251,7 @@ static void read_in_clear(struct session *s)
 		return;
 	}
 	s->active_ms = s->host->loop.now_ms;
-	if (is_refused(s)) {
-		early_drop(s);
-		wait_for_client(s);
-	} else {
-		preread_run_steps(s);
-	}
+	preread_run_steps(s);
 }
 
 static void preread_read_input(struct session *s)
@@ -284,7 +263,7 @@ static void preread_read_input(struct session *s)
 	list_remove(&s->turn);
 	if (current_step(s) && current_step(s)->is_costly && client_side(s)->tls)
 		waiting_for_turn(s);
-	else if (client_side(s)->is_tls_ready && !is_refused(s))
+	else if (client_side(s)->is_tls_ready)
 		read_inside_tls(s);
 	else
 		read_in_clear(s);
@@ -318,7 +297,7 @@ static void preread_run_costly_step(struct session *s, struct buf *buf)
 	if (s->phase == SESSION_PREREAD)
 		(void)preread_act_on(s, verdict, &answer);
 	buf_put(&s->host->loop.bufs, buf);
-	if (s->phase == SESSION_PREREAD && !is_refused(s))
+	if (s->phase == SESSION_PREREAD)
 		preread_run_steps(s);
 }
 
@@ -339,16 +318,10 @@ static void preread_turn_came(struct session *s)
 
 static void preread_on_sent(struct side *side, int res)
 {
-	struct session *s = side_session(side);
-
-	if (res < 0 && res != -EINTR) {
+	if (res < 0 && res != -EINTR)
 		session_peer_failed(side, res);
-		return;
-	}
-	if (side_push(side) || !is_refused(s))
-		return;
-	(void)shutdown(side->fd, SHUT_WR);
-	s->lanes[LANE_DOWN].is_clean = true; /* it has all of what was said */
+	else
+		(void)side_push(side);
 }
 
 /* Whose fault it is that it was not over in time. */
@@ -412,8 +385,20 @@ static bool may_send_proxy_header(struct session *s)
 	return false;
 }
 
+/* Back from the negotiation: the client is to say more in clear. */
+static void go_on_in_clear(struct session *s)
+{
+	go_to_step(s, PLAINTEXT_STEP);
+	preread_set_deadline(s);
+	wait_for_client(s);
+}
+
 static void preread_entered(struct session *s)
 {
+	if (s->protocol) {
+		go_on_in_clear(s);
+		return;
+	}
 	if (!prepare_protocol(s))
 		return;
 	go_to_step(s, 0);

@@ -11,6 +11,8 @@
 #define LENGTH_BYTES 4
 #define TLS_RECORD_HANDSHAKE 22
 #define KEY_PROCESS_BYTES 4
+#define AUTH_CODE_BYTES 4
+#define AUTH_SASL_CONTINUE 11
 
 /* In place of a version a request has a code; its upper half, 1234, is no version. */
 enum request_code {
@@ -263,6 +265,8 @@ static enum parse watch_head(struct pgsql_watch *w)
 		return PARSE_BAD;
 	w->left = length - LENGTH_BYTES;
 	w->place = 0;
+	w->auth = 0;
+	w->field = '\0';
 	if (w->head[0] == 'K' &&
 	    (w->left <= KEY_PROCESS_BYTES || w->left > KEY_PROCESS_BYTES + PGSQL_SECRET_BYTES_MAX))
 		return PARSE_BAD;
@@ -281,17 +285,47 @@ static void watch_key(struct pgsql_watch *w, const uint8_t *bytes, size_t n)
 	}
 }
 
-/* DONE: that was the end of the key. */
+/* Behind AuthenticationSASLContinue comes the message that binds. */
+static void watch_auth(struct pgsql_watch *w, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n && w->place < AUTH_CODE_BYTES; i++, w->place++)
+		w->auth = w->auth << 8 | bytes[i];
+	if (w->place == AUTH_CODE_BYTES)
+		w->has_continued = w->auth == AUTH_SASL_CONTINUE;
+}
+
+static void watch_error(struct pgsql_watch *w, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (w->field == '\0') {
+			w->field = (char)bytes[i];
+			w->sqlstate_bytes = 0;
+		} else if (bytes[i] == '\0') {
+			w->field = '\0';
+		} else if (w->field == 'C' && w->sqlstate_bytes < sizeof(w->sqlstate)) {
+			w->sqlstate[w->sqlstate_bytes++] = (char)bytes[i];
+			w->is_unbound |= w->has_continued &&
+					 w->sqlstate_bytes == sizeof(w->sqlstate) &&
+					 memcmp(w->sqlstate, "28000", sizeof(w->sqlstate)) == 0;
+		}
+	}
+}
+
+/* DONE: that was the end of the key, or of what there was to see. */
 static enum parse watch_body(struct pgsql_watch *w, const uint8_t *bytes, size_t n)
 {
 	if (w->head[0] == 'K')
 		watch_key(w, bytes, n);
+	else if (w->head[0] == 'R')
+		watch_auth(w, bytes, n);
+	else if (w->head[0] == 'E')
+		watch_error(w, bytes, n);
 	w->left -= (uint32_t)n;
 	if (w->left > 0)
 		return PARSE_MORE;
 	w->head_bytes = 0;
 	w->has_key = w->head[0] == 'K';
-	return w->has_key ? PARSE_DONE : PARSE_MORE;
+	return w->has_key || w->is_unbound ? PARSE_DONE : PARSE_MORE;
 }
 
 enum parse pgsql_watch(struct pgsql_watch *w, const uint8_t *bytes, size_t n)

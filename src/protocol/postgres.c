@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "protocol/postgres.h"
 
+#include <string.h>
+
+#include "proto/pgsql_login.h"
+
 /* What direct TLS must offer (its manual, "SSL Session Encryption"). */
 #define ALPN_POSTGRES "postgresql"
 
@@ -23,15 +27,32 @@ static enum step_verdict say_one_byte(struct step_answer *answer, size_t used, c
 	return byte == PGSQL_YES ? STEP_NEXT : STEP_MORE;
 }
 
-static enum step_verdict start_in_clear(const struct listener_config *config,
-					struct step_answer *answer)
+/* A client tries its next host upon 57P03, and upon no other. */
+static const char *unavailable_sqlstate(const struct protocol_state *state)
 {
-	if (config->tls != TLS_MODE_OFF && config->plaintext == UNMATCHED_REJECT)
+	return state->is_full ? PGSQL_TOO_MANY_CONNECTIONS : PGSQL_CANNOT_CONNECT_NOW;
+}
+
+static const char *unavailable_text(const struct protocol_state *state)
+{
+	return state->is_full ? "all servers have too many connections"
+			      : "no server is available now";
+}
+
+static enum step_verdict start_in_clear(const struct protocol_input *in, struct step_answer *answer)
+{
+	const struct listener_config *config = in->config;
+
+	if (in->state->is_unserved)
+		return refuse_with_error(answer, unavailable_sqlstate(in->state),
+					 unavailable_text(in->state));
+	if (listener_reads_hello(config) && config->plaintext == UNMATCHED_REJECT)
 		return refuse_with_error(answer, "28000",
 					 "this server wants TLS: use sslmode=require");
 	if (!config->pool)
 		return refuse_with_error(answer, "08P01",
 					 "no pool for clients without a server name");
+	in->state->exchange = EXCHANGE_LOGIN;
 	return STEP_READY;
 }
 
@@ -41,14 +62,17 @@ static enum step_verdict ask_for_tls(const struct protocol_input *in, size_t use
 	if (in->config->tls == TLS_MODE_OFF)
 		return say_one_byte(answer, used, PGSQL_NO);
 	in->state->asked_for_tls = true;
-	return say_one_byte(answer, used, PGSQL_YES);
+	if (in->config->tls != TLS_MODE_AUTO)
+		return say_one_byte(answer, used, PGSQL_YES);
+	in->state->exchange = EXCHANGE_TLS; /* the backend is asked */
+	return STEP_READY;
 }
 
 static enum step_verdict begin_tls(const struct protocol_input *in, struct step_answer *answer)
 {
 	if (in->config->tls != TLS_MODE_OFF) {
 		in->state->has_direct_tls = true;
-		return STEP_NEXT;
+		return in->config->tls == TLS_MODE_AUTO ? STEP_READY : STEP_NEXT;
 	}
 	answer->refusal = STEP_AGAINST_RULES;
 	answer->detail = "TLS on a listener without TLS";
@@ -88,7 +112,7 @@ static enum step_verdict postgres_read_clear(const struct protocol_input *in,
 	case PGSQL_STARTUP:
 		break;
 	}
-	return start_in_clear(in->config, answer);
+	return start_in_clear(in, answer);
 }
 
 /* ---- a client, inside TLS ------------------------------------------------ */
@@ -109,7 +133,11 @@ static enum step_verdict postgres_read_inside(const struct protocol_input *in,
 	default:
 		break;
 	}
-	return packet.kind == PGSQL_CANCEL ? ask_to_cancel(&packet, answer) : STEP_READY;
+	if (packet.kind == PGSQL_CANCEL)
+		return ask_to_cancel(&packet, answer);
+	if (packet.kind == PGSQL_STARTUP)
+		in->state->exchange = EXCHANGE_LOGIN;
+	return STEP_READY;
 }
 
 /* ---- a backend ----------------------------------------------------------- */
@@ -129,6 +157,68 @@ static enum step_verdict postgres_read_tls_answer(const uint8_t *bytes, size_t n
 	return STEP_REFUSE;
 }
 
+/* To the client's own request. An error is no answer: who has no TLS yet must not see it. */
+static enum step_verdict read_tls_choice(struct protocol_answer *in, struct step_answer *answer)
+{
+	switch (in->bytes[0]) {
+	case PGSQL_YES:
+		return STEP_READY;
+	case PGSQL_NO:
+		in->state->asked_for_tls = false;
+		(void)say_one_byte(answer, 1, PGSQL_NO);
+		answer->detail = "the backend has no TLS";
+		return STEP_NEXT;
+	default:
+		answer->detail = "no answer to the request for TLS";
+		return STEP_REFUSE;
+	}
+}
+
+/* Who has no TLS cannot bind a channel to it, and clients fail that see it offered. */
+static enum step_verdict pass_on(struct protocol_answer *in)
+{
+	bool wants_more = in->is_bared && pgsql_edit_sasl(in->bytes, &in->n) == PARSE_MORE;
+
+	return wants_more && !in->is_cut ? STEP_MORE : STEP_READY;
+}
+
+static enum step_verdict read_login_answer(struct protocol_answer *in, struct step_answer *answer)
+{
+	char sqlstate[PGSQL_SQLSTATE_BYTES];
+
+	switch (pgsql_read_error(in->bytes, in->n, sqlstate)) {
+	case PARSE_MORE:
+		return in->is_cut ? STEP_READY : STEP_MORE;
+	case PARSE_BAD: /* it is no error */
+		return pass_on(in);
+	default:
+		break;
+	}
+	if (strcmp(sqlstate, PGSQL_CANNOT_CONNECT_NOW) == 0)
+		answer->detail = "57P03: it serves nobody now";
+	else if (strcmp(sqlstate, PGSQL_TOO_MANY_CONNECTIONS) == 0)
+		answer->detail = "53300: it has too many connections";
+	return answer->detail ? STEP_REFUSE : STEP_READY;
+}
+
+static enum step_verdict postgres_read_answer(struct protocol_answer *in,
+					      struct step_answer *answer)
+{
+	if (in->state->exchange == EXCHANGE_TLS)
+		return read_tls_choice(in, answer);
+	return read_login_answer(in, answer);
+}
+
+static size_t postgres_write_unavailable(const struct protocol_state *state,
+					 uint8_t out[STEP_SAY_BYTES_MAX])
+{
+	if (state->exchange == EXCHANGE_TLS) {
+		out[0] = PGSQL_NO;
+		return 1;
+	}
+	return pgsql_write_error(out, unavailable_sqlstate(state), unavailable_text(state));
+}
+
 const struct protocol protocol_postgres = {
 	.name = "postgres",
 	.read_clear = postgres_read_clear,
@@ -138,5 +228,8 @@ const struct protocol protocol_postgres = {
 	.write_tls_request = postgres_write_tls_request,
 	.read_tls_answer = postgres_read_tls_answer,
 	.answer_bytes = 1, /* what follows belongs to TLS */
+	.read_answer = postgres_read_answer,
+	.write_unavailable = postgres_write_unavailable,
 	.watch = pgsql_watch,
+	.unbound = "channel binding failed: the backend has another certificate",
 };

@@ -17,5 +17,6 @@ bool protocol_hides_keys(const struct listener_config *config)
 {
 	const struct protocol *protocol = protocol_of(config->protocol);
 
-	return protocol && protocol->watch && config->tls == TLS_MODE_PASSTHROUGH;
+	return protocol && protocol->watch &&
+	       (config->tls == TLS_MODE_PASSTHROUGH || config->tls == TLS_MODE_AUTO);
 }

@@ -50,6 +50,8 @@ void cancel_watch_look(struct session *s, const struct buf *buf)
 	if (watch->has_key)
 		cancel_watch_remember(s,
 				      cancel_keys_hash(s->host->runtime->cancel_keys, &watch->key));
+	if (watch->is_unbound && s->sides[SIDE_CLIENT].tls && s->sides[SIDE_BACKEND].tls)
+		s->detail = s->listener->protocol->unbound;
 	cancel_watch_stop(s);
 }
 

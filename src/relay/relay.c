@@ -47,12 +47,22 @@ static void deliver_early(struct session *s)
 		lane_deliver(&s->lanes[LANE_UP], buf);
 }
 
-/* The last bytes of the backend's handshake may have brought some of the stream. */
+/* What the backend has answered while it was negotiated with. */
+static void deliver_answer(struct session *s)
+{
+	struct buf *buf;
+
+	while (s->protocol && (buf = buf_queue_take(&s->protocol->answer)))
+		lane_deliver(&s->lanes[LANE_DOWN], buf);
+}
+
+/* The last bytes of the backend's handshake may have brought some of the stream, or its end. */
 static void read_rest(struct lane *lane)
 {
+	const struct protocol_state *protocol = lane_session(lane)->protocol;
 	struct side *from = lane_from(lane);
 
-	if (from->tls && tls_stream_input_left(from->tls) > 0)
+	if (from->tls && (tls_stream_input_left(from->tls) > 0 || (protocol && protocol->is_ended)))
 		lane_decrypt(lane, NULL, 0);
 }
 
@@ -64,6 +74,8 @@ static void relay_entered(struct session *s)
 	for (int n = 0; n < SIDES; n++)
 		note_own_bytes(&s->sides[n]);
 	deliver_early(s);
+	if (s->phase == SESSION_RELAYING)
+		deliver_answer(s);
 	if (s->phase != SESSION_RELAYING)
 		return;
 	note_unread_bytes(s);

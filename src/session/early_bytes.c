@@ -72,8 +72,12 @@ static struct buf *join_pieces(struct session *s, const struct buf *a, const str
 
 void early_append(struct session *s, struct buf *buf)
 {
+	early_append_to(s, &s->early, buf);
+}
+
+void early_append_to(struct session *s, struct buf_queue *q, struct buf *buf)
+{
 	struct buf_pool *pool = &s->host->loop.bufs;
-	struct buf_queue *q = &s->early;
 	struct buf *both = q->head && q->head == q->tail ? join_pieces(s, q->head, buf) : NULL;
 
 	if (both) {

@@ -179,7 +179,7 @@ static void log_listener(const struct runtime *runtime, size_t n)
 		add_words(&all, &runtime->counters[w].listeners[n]);
 	}
 	log_ends(config->name, &all);
-	if (config->tls != TLS_MODE_OFF)
+	if (listener_reads_hello(config))
 		log_tls(config->name, &all);
 	log_ciphers(config->name, &all.ciphers);
 	log_details(config->name, &all.details);
@@ -190,7 +190,7 @@ static void log_listener(const struct runtime *runtime, size_t n)
 /* What a try can end with: see reason_of_connect(). */
 static const enum close_reason try_reasons[] = {
 	CLOSE_CONNECT_REFUSED, CLOSE_CONNECT_TIMEOUT, CLOSE_CONNECT_FAILED,
-	CLOSE_BACKEND_TLS,     CLOSE_NO_RESOURCES,
+	CLOSE_BACKEND_TLS,     CLOSE_LOGIN_REFUSED,   CLOSE_NO_RESOURCES,
 };
 
 static void log_pool(const struct runtime *runtime, size_t n)

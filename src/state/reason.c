@@ -25,6 +25,7 @@ const char *const close_reason_names[CLOSE_REASONS] = {
 	[CLOSE_CONNECT_REFUSED] = "connect_refused",
 	[CLOSE_CONNECT_TIMEOUT] = "connect_timeout",
 	[CLOSE_CONNECT_FAILED] = "connect_failed",
+	[CLOSE_LOGIN_REFUSED] = "login_refused",
 	[CLOSE_NO_BACKEND] = "no_backend",
 	[CLOSE_BACKENDS_FULL] = "backends_full",
 	[CLOSE_QUEUE_TIMEOUT] = "queue_timeout",
@@ -88,7 +89,10 @@ enum close_reason reason_of_connect(int err)
 	case SOCK_FAULT_TIMEOUT:
 		return CLOSE_CONNECT_TIMEOUT;
 	case SOCK_FAULT_TLS:
+	case SOCK_FAULT_NO_TLS:
 		return CLOSE_BACKEND_TLS;
+	case SOCK_FAULT_LOGIN:
+		return CLOSE_LOGIN_REFUSED;
 	default:
 		return CLOSE_CONNECT_FAILED;
 	}

@@ -15,6 +15,7 @@
 #include "session/conn_info.h"
 #include "session/exit.h"
 #include "session/fd_reserve.h"
+#include "session/refusing.h"
 #include "session/side.h"
 #include "state/peers.h"
 #include "worker/session_life.h"
@@ -169,6 +170,15 @@ void engine_drain(struct engine *e)
 	peers_worker_drains(e->host.runtime);
 }
 
+/* Who still waits for a backend is told so, unless there is no time left. */
+static void close_last(struct session *s, enum close_reason why)
+{
+	if (why == CLOSE_DRAIN_TIMEOUT)
+		refusing_tell(s, why, BY_RINGMAIN);
+	else
+		session_close(s, why, BY_RINGMAIN);
+}
+
 void engine_stop(struct engine *e, enum close_reason why)
 {
 	struct slab *sessions = &e->host.sessions;
@@ -179,7 +189,7 @@ void engine_stop(struct engine *e, enum close_reason why)
 		struct session *s = slab_at(sessions, n);
 
 		if (s)
-			session_close(s, why, BY_RINGMAIN);
+			close_last(s, why);
 	}
 }
 

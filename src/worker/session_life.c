@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "dial/choose.h"
 #include "dial/dial.h"
+#include "negotiation/negotiation.h"
 #include "net/sock.h"
 #include "preread/preread.h"
 #include "relay/lane.h"
@@ -17,14 +18,14 @@
 #include "session/conn_info.h"
 #include "session/early_bytes.h"
 #include "session/exit.h"
+#include "session/refusing.h"
 #include "session/side.h"
 #include "worker/session_log.h"
 
 const struct phase_handlers *const session_phases[SESSION_PHASES] = {
-	[SESSION_PREREAD] = &preread_handlers,
-	[SESSION_DIALING] = &dial_handlers,
-	[SESSION_RELAYING] = &relay_handlers,
-	[SESSION_CLOSING] = &exit_handlers,
+	[SESSION_PREREAD] = &preread_handlers,         [SESSION_DIALING] = &dial_handlers,
+	[SESSION_NEGOTIATING] = &negotiation_handlers, [SESSION_RELAYING] = &relay_handlers,
+	[SESSION_REFUSING] = &refusing_handlers,       [SESSION_CLOSING] = &exit_handlers,
 };
 
 /* ---- begin --------------------------------------------------------------- */
@@ -109,8 +110,10 @@ static void count_end_of(const struct session *s)
 static void release_protocol(struct session *s)
 {
 	cancel_watch_finish(s);
-	if (s->protocol)
+	if (s->protocol) {
+		buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
 		slab_put(&s->host->states, s->protocol);
+	}
 	s->protocol = NULL;
 }
 

@@ -313,6 +313,16 @@ static void say_who(struct wire *w)
 	write_plain(w, cancel, sizeof(cancel));
 }
 
+/* Or told that no backend will have it. */
+static bool be_welcomed(struct wire *w)
+{
+	if (!read_head(w, WELCOME_BYTES))
+		return false;
+	if (w->head[0] == 'E')
+		w->read_error = -ECONNREFUSED;
+	return w->read_error == 0;
+}
+
 static bool pass_startup(struct wire *w)
 {
 	if (!w->way->is_postgres)
@@ -321,7 +331,7 @@ static bool pass_startup(struct wire *w)
 		if (!w->has_asked)
 			say_who(w);
 		w->has_asked = true;
-		return w->is_cancel || read_head(w, WELCOME_BYTES);
+		return w->is_cancel || be_welcomed(w);
 	}
 	if (w->is_cancel)
 		return read_head(w, CANCEL_BYTES);

@@ -159,7 +159,7 @@ static void preread_with(struct stage *st, const char *bytes, size_t n)
 
 static void each_detail_of_the_log_has_its_count(void **state)
 {
-	struct stage *st = stage_of(state, "protocol = postgres\nplaintext = reject");
+	struct stage *st = stage_of(state, "protocol = postgres\ntls = off");
 	const char *log;
 
 	preread_with(st, "\0\0\0\4....", 8);
@@ -194,7 +194,7 @@ static void every_try_is_counted_with_its_outcome(void **state)
 	log = logged(st);
 	expect_words(line_of(log, "counters_pool", "pool=p"),
 		     "connected=2 connect_refused=1 connect_timeout=1 connect_failed=0 "
-		     "backend_tls_error=0 no_resources=1");
+		     "backend_tls_error=0 login_refused=0 no_resources=1");
 	expect_words(line_of(log, "counters_backend", "backend=b0"),
 		     "picked=2 connected=0 connect_failures=2 no_resources=0");
 	expect_words(line_of(log, "counters_backend", "backend=b1"), "no_resources=1");

@@ -168,7 +168,7 @@ static const struct mistake {
 	  "x.ini:6:18: error: [listener l] proxy_protocol: unknown value 'v2' (off, accept)\n" },
 	{ SECTION_LISTENER, "tls", "terminat",
 	  "x.ini:6:7: error: [listener l] tls: unknown value 'terminat' "
-	  "(off, passthrough, terminate); did you mean 'terminate'?\n" },
+	  "(off, passthrough, terminate, auto); did you mean 'terminate'?\n" },
 	{ SECTION_LISTENER, "allow", "10.0.0.1/8",
 	  "x.ini:6:9: error: [listener l] allow: '10.0.0.1/8': bits behind the prefix are "
 	  "set (ADDRESS, ADDRESS/BITS, all); did you mean '10.0.0.0/8'?\n" },

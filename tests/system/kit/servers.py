@@ -121,6 +121,29 @@ class Postgres(Server):
             self.process.stop(signal.SIGINT, timeout=20)
 
 
+class TlsPostgres(Postgres):
+    """Has TLS beside clear text."""
+
+    def __init__(self, workdir, pki, number=1):
+        self.pki = pki
+        super().__init__(workdir, number)
+
+    def start(self):
+        super().start()
+        certificate, key = self.pki.lend(self.dir, self.user, "backend.crt", "backend.key")
+        for setting in (f"ssl_cert_file = '{certificate}'", f"ssl_key_file = '{key}'", "ssl = on"):
+            self.tool("psql", "-qc", f"alter system set {setting}")
+        self.tool("psql", "-qc", "select pg_reload_conf()")
+        wait_until(lambda: self.tool("psql", "-d", self.conninfo(sslmode="require"), "-c", "select 1",
+                                     check=False).returncode == 0, "TLS of the server")
+
+    def conninfo(self, address=None, **keys):
+        """What psql, pgbench and pg_dump take in a database's place."""
+        host, port = address or self.address
+        keys = {"host": host, "hostaddr": host, "port": port, "user": "tester", "dbname": "bench", **keys}
+        return " ".join(f"{key}={value}" for key, value in keys.items())
+
+
 class MariaDB(Server):
     """Speaks first. options: more for mariadbd; user tester may come from anywhere."""
 

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "negotiation/negotiation.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "net/sock.h"
+#include "protocol/protocol.h"
+#include "relay/tls_io.h"
+#include "session/conn_info.h"
+#include "session/early_bytes.h"
+#include "session/exit.h"
+#include "session/side.h"
+#include "tls/stream.h"
+
+/* So often it is looked whether the client is still there, which is not read meanwhile. */
+#define CLIENT_LOOK_MS 500
+
+static struct side *backend_side(struct session *s)
+{
+	return &s->sides[SIDE_BACKEND];
+}
+
+static uint64_t now_of(const struct session *s)
+{
+	return s->host->loop.now_ms;
+}
+
+static void set_look_timer(struct session *s)
+{
+	timer_set(&s->host->loop.timers, &s->timer,
+		  MIN(s->try_until_ms, now_of(s) + CLIENT_LOOK_MS));
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+static void leave_for(struct session *s, enum session_phase next)
+{
+	list_remove(&s->turn);
+	timer_stop(&s->host->loop.timers, &s->timer);
+	session_enter(s, next);
+}
+
+/* This backend will not do. Its error is kept, for the case that no other will. */
+static void failed(struct session *s, int err, const char *detail)
+{
+	if (err != -ESHUTDOWN || s->protocol->exchange != EXCHANGE_LOGIN)
+		buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
+	s->dial_error = err;
+	if (detail)
+		conn_info_note_detail(s, detail);
+	leave_for(s, SESSION_DIALING);
+}
+
+/* What the client said has reached its backend, and counts as if the lane had brought it. */
+static void relay(struct session *s)
+{
+	struct side *backend = backend_side(s);
+
+	side_note_payload(backend);
+	side_count_payload(backend, s->early.bytes);
+	early_drop(s);
+	s->protocol->exchange = EXCHANGE_NONE;
+	leave_for(s, SESSION_DIALING);
+}
+
+/* The client hears the answer, and what it says next is read as its first bytes were. */
+static void ask_client(struct session *s, const struct step_answer *answer)
+{
+	struct side *client = &s->sides[SIDE_CLIENT];
+
+	early_drop(s);
+	buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
+	s->protocol->exchange = EXCHANGE_NONE;
+	s->detail = answer->detail;
+	if (side_append(client, answer->say, answer->say_bytes) < 0) {
+		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
+		return;
+	}
+	(void)side_push(client);
+	leave_for(s, SESSION_PREREAD);
+}
+
+/* ---- what the backend says ----------------------------------------------- */
+
+static enum step_verdict judge(struct session *s, struct step_answer *answer)
+{
+	struct buf *first = s->protocol->answer.head;
+	struct protocol_answer in = {
+		.config = s->listener->config,
+		.state = s->protocol,
+		.bytes = (uint8_t *)first->bytes + first->start,
+		.n = buf_filled(first),
+		.is_cut = first->next || buf_filled(first) >= BUF_BYTES,
+		.is_bared = backend_side(s)->tls && !s->sides[SIDE_CLIENT].tls,
+	};
+	enum step_verdict verdict = s->listener->protocol->read_answer(&in, answer);
+
+	s->protocol->answer.bytes -= buf_filled(first) - (uint32_t)in.n;
+	first->end = first->start + (uint32_t)in.n;
+	return verdict;
+}
+
+/* Acts on what has come; @err is what the connection has come to, 0: it goes on. */
+static void act(struct session *s, int err)
+{
+	struct step_answer answer = { 0 };
+	enum step_verdict verdict = STEP_MORE;
+
+	if (!buf_queue_is_empty(&s->protocol->answer))
+		verdict = judge(s, &answer);
+	switch (verdict) {
+	case STEP_MORE:
+		if (err < 0)
+			failed(s, err, NULL);
+		else
+			side_wait_readable(backend_side(s));
+		break;
+	case STEP_NEXT:
+		ask_client(s, &answer);
+		break;
+	case STEP_READY:
+		relay(s);
+		break;
+	case STEP_REFUSE:
+		failed(s, -ESHUTDOWN, answer.detail);
+		break;
+	}
+}
+
+static void keep(struct session *s, struct buf *buf)
+{
+	early_append_to(s, &s->protocol->answer, buf);
+}
+
+/* Ciphertext, or what the handshake's last bytes have left (@n 0). */
+static void decrypt(struct session *s, const void *bytes, size_t n)
+{
+	struct side *backend = backend_side(s);
+	struct buf_queue plain = { 0 };
+	enum tls_io result = tls_io_read(backend, bytes, n, &plain);
+	struct buf *buf;
+
+	while ((buf = buf_queue_take(&plain)))
+		keep(s, buf);
+	(void)side_push(backend);
+	switch (result) {
+	case TLS_IO_MORE:
+		act(s, 0);
+		break;
+	case TLS_IO_CLOSED:
+		s->protocol->is_ended = true;
+		act(s, -ECONNRESET);
+		break;
+	case TLS_IO_FAILED:
+		act(s, -EPROTO);
+		break;
+	case TLS_IO_NO_MEMORY:
+		failed(s, -ENOMEM, NULL);
+		break;
+	}
+}
+
+/* Behind the answer to a request for TLS all is the client's. */
+static size_t wanted(const struct session *s, const struct buf *buf)
+{
+	if (s->protocol->exchange == EXCHANGE_TLS)
+		return s->listener->protocol->answer_bytes;
+	return MIN(buf_room(buf), TLS_RECORD_BYTES);
+}
+
+static void read_backend(struct session *s)
+{
+	struct side *backend = backend_side(s);
+	struct buf *buf = buf_get_or_piece(&s->host->loop.bufs, early_share(s));
+	int n = buf ? sock_read(backend->fd, buf->bytes, wanted(s, buf)) : -ENOMEM;
+
+	if (n > 0 && !backend->tls) {
+		buf->end = (uint32_t)n;
+		keep(s, buf);
+		act(s, 0);
+		return;
+	}
+	if (n > 0)
+		decrypt(s, buf->bytes, (size_t)n);
+	else if (n == -EAGAIN || n == -EINTR)
+		side_wait_readable(backend);
+	else
+		failed(s, n < 0 ? n : -ECONNRESET, "closed before it answered");
+	if (buf)
+		buf_put(&s->host->loop.bufs, buf);
+}
+
+static void negotiation_on_readable(struct side *side, int err)
+{
+	struct session *s = side_session(side);
+
+	if (side->index != SIDE_BACKEND)
+		return;
+	if (err < 0 && err != -EINTR && err != -EAGAIN)
+		failed(s, err, NULL);
+	else
+		read_backend(s);
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+/*
+ * A request for TLS is answered at once; a log-in may take its time, for
+ * names that are looked up, and is then no longer waited for: what comes is
+ * the client's, be it what it may. Only what is to be edited is.
+ */
+static void timed_out(struct session *s)
+{
+	if (s->protocol->exchange == EXCHANGE_TLS) {
+		failed(s, -ETIMEDOUT, NULL);
+	} else if (backend_side(s)->tls && !s->sides[SIDE_CLIENT].tls) {
+		s->try_until_ms = TIMER_NEVER;
+		set_look_timer(s);
+	} else {
+		relay(s); /* whose lane comes to the wait that is under way */
+	}
+}
+
+static void negotiation_timed_out(struct session *s)
+{
+	if (sock_is_gone(s->sides[SIDE_CLIENT].fd))
+		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
+	else if (now_of(s) >= s->try_until_ms)
+		timed_out(s);
+	else
+		set_look_timer(s);
+}
+
+/* ---- the beginning ------------------------------------------------------- */
+
+/* What the client has said; it stays. 0 or -errno. */
+static int send_request(struct session *s)
+{
+	struct side *backend = backend_side(s);
+	int err = 0;
+
+	for (struct buf *buf = s->early.head; buf && err == 0; buf = buf->next) {
+		const char *bytes = buf->bytes + buf->start;
+
+		if (!backend->tls)
+			err = side_append(backend, bytes, buf_filled(buf));
+		else if (tls_stream_write(backend->tls, bytes, buf_filled(buf)) != TLS_DONE)
+			err = tls_stream_lacks_memory(backend->tls) ? -ENOMEM : -EPROTO;
+	}
+	return err;
+}
+
+static void negotiation_entered(struct session *s)
+{
+	struct side *backend = backend_side(s);
+	int err;
+
+	CHECK(s->protocol && s->protocol->exchange != EXCHANGE_NONE);
+	buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
+	s->protocol->is_ended = false;
+	s->try_until_ms = now_of(s) + pool_config(s->pool)->connect_timeout_ms;
+	set_look_timer(s);
+	err = send_request(s);
+	if (err < 0) {
+		failed(s, err, NULL);
+		return;
+	}
+	(void)side_push(backend);
+	if (backend->tls && tls_stream_input_left(backend->tls) > 0)
+		decrypt(s, NULL, 0);
+	else
+		side_wait_readable(backend);
+}
+
+/* ---- what else happens --------------------------------------------------- */
+
+static void negotiation_on_sent(struct side *side, int res)
+{
+	if (res >= 0 || res == -EINTR)
+		(void)side_push(side);
+	else if (side->index == SIDE_CLIENT)
+		session_peer_failed(side, res);
+	/* Else the backend is gone: what it had said before is read, then the end. */
+}
+
+static void negotiation_returned(struct session *s)
+{
+	(void)s; /* nothing is cancelled here */
+}
+
+const struct phase_handlers negotiation_handlers = {
+	.entered = negotiation_entered,
+	.timed_out = negotiation_timed_out,
+	.readable = negotiation_on_readable,
+	.sent = negotiation_on_sent,
+	.returned = negotiation_returned,
+};

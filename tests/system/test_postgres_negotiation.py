@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is settled with a PostgreSQL server before its session relays: TLS or not, and whether it serves."""
+
+import concurrent.futures
+
+import pytest
+
+from kit import pgwire, servers, tcp, tls
+from kit.wait import wait_until
+
+pytestmark = pytest.mark.haproxy_cannot("it knows nothing of PostgreSQL")
+
+BACKEND_NAME = "backend.example.com"
+SSL_OF_SERVER = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
+PORT = "select inet_server_port()"
+
+
+@pytest.fixture(scope="module")
+def with_tls(module_dir, pki):
+    server = servers.TlsPostgres(module_dir, pki, 1)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def without_tls(module_dir):
+    server = servers.Postgres(module_dir, 2)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def serving(ringmain):
+    """serving(servers) gives a ringmain that speaks PostgreSQL, and is told nothing of TLS."""
+    def begin(behind, pool=None, **listener):
+        return ringmain(behind, listener={"protocol": "postgres", **listener},
+                        pool={"balance": "roundrobin", "connect_timeout": "5s", **(pool or {})})
+    return begin
+
+
+def conninfo(server, rm, **keys):
+    host, port = rm.address()
+    keys = {"host": host, "hostaddr": host, "port": port, "user": "tester", "dbname": "bench", **keys}
+    return " ".join(f"{key}={value}" for key, value in keys.items())
+
+
+def ask(server, rm, sql, check=True, **keys):
+    done = server.tool("psql", "-d", conninfo(server, rm, **keys), "-Atc", sql, check=check)
+    return done.stdout.strip() if check else done
+
+
+# The backend's own answer to a request for TLS
+
+@pytest.mark.parametrize("sslmode, has_tls", (("disable", "f"), ("allow", "f"), ("prefer", "t"),
+                                              ("require", "t"), ("verify-full", "t")))
+def test_backend_says_yes(serving, with_tls, pki, sslmode, has_tls):
+    rm = serving([with_tls])
+    keys = {"host": BACKEND_NAME, "sslrootcert": pki["ca.crt"]} if sslmode == "verify-full" else {}
+    assert ask(with_tls, rm, SSL_OF_SERVER, sslmode=sslmode, **keys) == has_tls
+
+
+@pytest.mark.parametrize("sslmode", ("disable", "allow", "prefer"))
+def test_backend_says_no(serving, without_tls, sslmode):
+    rm = serving([without_tls])
+    assert ask(without_tls, rm, "select 7", sslmode=sslmode) == "7"
+    assert rm.wait_sessions(1)[0]["reason"] == "done"
+
+
+def test_who_insists_hears_the_backends_no(serving, without_tls):
+    rm = serving([without_tls])
+    done = ask(without_tls, rm, "select 7", sslmode="require", check=False)
+    assert "server does not support SSL, but SSL was required" in done.stderr
+    rm.wait_sessions(1, reason="client_left", detail="the backend has no TLS")
+
+
+def test_log_in_stays_with_the_backend_that_said_no(serving, without_tls, connect):
+    """On the same connection: one session, whatever the other backend would say."""
+    rm = serving([without_tls])
+    sock = connect(rm.address())
+    sock.sendall(pgwire.GSS_REQUEST)
+    tcp.expect(sock, b"N")
+    sock.sendall(pgwire.SSL_REQUEST)
+    tcp.expect(sock, b"N")
+    session = pgwire.Session(sock)
+    assert session.query(PORT) == [str(without_tls.port)]
+    session.close()
+    line = rm.wait_sessions(1)[0]
+    assert line["reason"] == "done" and "failed_tries" not in line
+
+
+def test_direct_tls_goes_through(serving, with_tls, pki, connect):
+    version = int(with_tls.tool("psql", "-Atc", "show server_version_num").stdout)
+    if version < 170000:
+        pytest.skip("needs a server that takes TLS without a request")
+    rm = serving([with_tls])
+    context = tls.client_context(pki, alpn=("postgresql",))
+    session = pgwire.Session(tls.TlsSocket(connect(rm.address()), context, name=BACKEND_NAME))
+    assert session.query(SSL_OF_SERVER) == ["t"]
+    session.close()
+
+
+@pytest.mark.parametrize("mode", ("auto", "passthrough"))
+def test_no_is_never_held_against_a_backend(ringmain, without_tls, connect, mode):
+    """However many ask for what it does not have."""
+    rm = ringmain([without_tls, without_tls], listener={"protocol": "postgres", "tls": mode},
+                  pool={"eject_after": 2})
+    for _ in range(12):
+        sock = connect(rm.address())
+        sock.sendall(pgwire.SSL_REQUEST)
+        if mode == "passthrough":
+            tcp.expect(sock, b"S")
+            sock.sendall(tls.client_hello(tls.client_context()))
+        else:
+            tcp.expect(sock, b"N")
+        sock.close()
+    rm.wait_sessions(12)
+    assert not rm.lines(msg="backend ejected")
+    assert "eject" not in rm.text()
+
+
+def test_pool_with_tls_of_its_own_leaves_clients_in_clear(serving, with_tls, pki, connect):
+    rm = serving([with_tls], pool={"protocol": "postgres", "tls": "yes", "tls_ca": pki["ca.crt"]})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.SSL_REQUEST)
+    tcp.expect(sock, b"N")
+    assert pgwire.Session(sock).query(SSL_OF_SERVER) == ["t"]
+
+
+def test_tls_off_says_no_and_is_warned_of(make_ringmain, ringmain, with_tls, connect):
+    rm = ringmain([with_tls], listener={"protocol": "postgres", "tls": "off"})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.SSL_REQUEST)
+    tcp.expect(sock, b"N")
+    text = ("[listener in]\nbind = 127.0.0.1:0\npool = p\nprotocol = postgres\ntls = off\n"
+            "[pool p]\nbackend = b 127.0.0.1:1\n")
+    done = make_ringmain().check(text, "-t")
+    assert "tls: off: clients that ask for TLS are told that there is none" in done.stderr
+    assert "warning" not in make_ringmain().check(text.replace("tls = off\n", ""), "-t").stderr
+
+
+# Requests to cancel
+
+@pytest.fixture
+def login(connect, pki):
+    """login(ringmain, how) gives a session of a client of our own."""
+    def begin(rm, how):
+        sock = connect(rm.address())
+        if how != "clear":
+            sock.sendall(pgwire.SSL_REQUEST)
+            tcp.expect(sock, b"S" if how == "tls" else b"N")
+        if how == "tls":
+            sock = tls.TlsSocket(sock, tls.client_context(pki), name=BACKEND_NAME)
+        return pgwire.Session(sock)
+    return begin
+
+
+def sleeping(server):
+    return int(server.tool("psql", "-Atc", "select count(*) from pg_stat_activity where query = "
+                           "'select pg_sleep(60)' and state = 'active'").stdout)
+
+
+@pytest.mark.parametrize("how", ("clear", "tls"))
+def test_cancel_finds_its_session(serving, with_tls, without_tls, login, connect, how):
+    behind = [with_tls, without_tls] if how == "clear" else [with_tls]
+    rm = serving(behind)
+    sessions = [login(rm, how) for _ in range(4)]
+    for session in sessions:
+        session.ask("select pg_sleep(60)")
+    wait_until(lambda: sum(sleeping(server) for server in behind) == 4, "the queries to run")
+    for session in sessions:
+        sock = connect(rm.address())
+        sock.sendall(pgwire.cancel(session.key))
+        tcp.read_to_end(sock)
+        assert session.result()["C"] == pgwire.CANCELED
+
+
+def test_cancel_behind_a_no(serving, with_tls, without_tls, login, connect):
+    """libpq 17 asks for TLS first: the one that it asks need not be the one that it means."""
+    rm = serving([without_tls])
+    sessions = [login(rm, "refused") for _ in range(2)]
+    for session in sessions:
+        session.ask("select pg_sleep(60)")
+    wait_until(lambda: sleeping(without_tls) == 2, "the queries to run")
+    for session in sessions:
+        sock = connect(rm.address())
+        sock.sendall(pgwire.SSL_REQUEST)
+        tcp.expect(sock, b"N")
+        sock.sendall(pgwire.cancel(session.key))
+        tcp.read_to_end(sock)
+        assert session.result()["C"] == pgwire.CANCELED
+    rm.wait_sessions(2, detail="cancel request")
+
+
+# A log-in that this server cannot serve
+
+def fake_error(sqlstate, text="no"):
+    body = b"SFATAL\0VFATAL\0C" + sqlstate.encode() + b"\0M" + text.encode() + b"\0\0"
+    return b"E" + (len(body) + 4).to_bytes(4, "big") + body
+
+
+class Refuses:
+    """A server that answers each start-up packet with the same."""
+
+    def __init__(self, manual, answer):
+        self.backend, self.answer = manual, answer
+
+    def turn_away(self):
+        sock = self.backend.accept()
+        data = sock.recv(tcp.CHUNK)
+        if self.answer:
+            sock.sendall(self.answer)
+        sock.close()
+        return data
+
+
+@pytest.mark.parametrize("answer", ("57P03", "53300", "nothing"))
+@pytest.mark.parametrize("mode", ("clear", "terminate"))
+def test_log_in_is_tried_elsewhere(ringmain, manual, without_tls, connect, pki, mode, answer):
+    broken = Refuses(manual(), b"" if answer == "nothing" else fake_error(answer))
+    listener = {"protocol": "postgres"}
+    if mode == "terminate":
+        listener.update({"tls": "terminate", "certificate": pki["ecdsa.pem"]})
+    rm = ringmain([broken.backend, without_tls], listener=listener, pool={"balance": "first"})
+    sock = connect(rm.address())
+    if mode == "terminate":
+        sock.sendall(pgwire.SSL_REQUEST)
+        tcp.expect(sock, b"S")
+        sock = tls.TlsSocket(sock, tls.client_context(pki), name=tls.NAME)
+    packet = pgwire.startup()
+    sock.sendall(packet)
+    assert broken.turn_away() == packet
+    while pgwire.message(sock)[0] != "Z":
+        pass
+    sock.close()
+    line = rm.wait_sessions(1)[0]
+    assert line["failed_tries"] == "1" and line["backend"] == "b2"
+
+
+@pytest.mark.parametrize("sqlstate", ("57P03", "53300"))
+def test_last_ones_error_is_the_clients(ringmain, manual, connect, sqlstate):
+    broken = Refuses(manual(), fake_error(sqlstate, "not today"))
+    rm = ringmain([broken.backend], listener={"protocol": "postgres"})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.startup())
+    broken.turn_away()
+    data, end = tcp.read_to_end(sock)
+    assert data == fake_error(sqlstate, "not today") and end == "FIN"
+    rm.wait_sessions(1, reason="login_refused")
+
+
+def test_other_errors_are_passed_on(ringmain, manual, without_tls, connect):
+    broken = Refuses(manual(), fake_error("28000", "not you"))
+    rm = ringmain([broken.backend, without_tls], listener={"protocol": "postgres"},
+                  pool={"balance": "first"})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.startup())
+    broken.turn_away()
+    assert tcp.read_to_end(sock)[0] == fake_error("28000", "not you")
+    sock.close()
+    assert rm.wait_sessions(1, reason="done")[0]["backend"] == "b1"
+
+
+@pytest.fixture
+def crowded(start, module_dir, connect):
+    """A server whose places are all taken."""
+    server = start(servers.Postgres, module_dir, 3, options=("max_connections=4",))
+    for _ in range(4):
+        pgwire.Session(connect(server.address))
+    return server
+
+
+def test_server_without_places_left(serving, crowded, with_tls):
+    """A real one: the next one serves, and nobody sees anything of it."""
+    rm = serving([crowded, with_tls], pool={"balance": "first"})
+    assert ask(with_tls, rm, PORT, sslmode="disable") == str(with_tls.port)
+    assert rm.wait_sessions(1)[0]["failed_tries"] == "1"
+
+
+def test_server_that_starts_up(serving, manual, without_tls):
+    """psql through the log-in: the first one shuts down, the second serves."""
+    broken = Refuses(manual(), fake_error("57P03"))
+    rm = serving([broken.backend, without_tls], pool={"balance": "first"})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        turned = pool.submit(broken.turn_away)
+        assert ask(without_tls, rm, PORT, sslmode="disable") == str(without_tls.port)
+        assert turned.result()
+
+
+def test_slow_answer_is_no_failure(ringmain, manual, connect):
+    """A server that looks names up, or asks a directory: it has accepted, and is waited for."""
+    slow = manual()
+    rm = ringmain([slow], listener={"protocol": "postgres"}, pool={"connect_timeout": "100ms"})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.startup())
+    behind = slow.accept()
+    assert tcp.recv_exactly(behind, len(pgwire.startup())) == pgwire.startup()
+    wait_until(lambda: not slow.has_waiting(), "nobody else to come")
+    sock.sendall(b"more")
+    tcp.expect(behind, b"more")
+    behind.sendall(fake_error("57P03"))
+    tcp.expect(sock, fake_error("57P03"))
