@@ -74,6 +74,13 @@ static inline bool tlsrec_is_in_body(const struct tlsrec *t)
 	return t->header_bytes == TLSREC_HEADER_BYTES && t->left > 0;
 }
 
+/*
+ * Do @n bytes of a stream that nobody here can open end in a record that is,
+ * by its look, an alert, such as close_notify? From TLS 1.3 on it looks like
+ * two bytes of data.
+ */
+bool tlsrec_ends_in_alert(const uint8_t *bytes, size_t n);
+
 /* Writes a fatal alert in clear: the answer to a client before any keys exist. */
 void tlsrec_write_alert(uint8_t out[TLSREC_ALERT_BYTES], uint8_t alert);
 

@@ -48,3 +48,34 @@ void tlsrec_write_alert(uint8_t out[TLSREC_ALERT_BYTES], uint8_t alert)
 
 	memcpy(out, record, sizeof(record));
 }
+
+#define CONTENT_ALERT 21
+#define CONTENT_DATA 23
+
+/* What encryption makes of an alert's two bytes. */
+static const struct {
+	uint8_t content, body_bytes;
+} alerts[] = {
+	{ CONTENT_DATA, 19 },  /* TLS 1.3: the content's type, and a tag of 16 bytes */
+	{ CONTENT_ALERT, 26 }, /* 1.2, GCM: a nonce of 8 bytes before, a tag behind */
+	{ CONTENT_ALERT, 18 }, /* ChaCha20, which sends no nonce; CCM with a tag of 8 bytes */
+	{ CONTENT_ALERT, 48 }, /* CBC, by its MAC: SHA-1, SHA-256, SHA-384 */
+	{ CONTENT_ALERT, 64 }, { CONTENT_ALERT, 80 },
+	{ CONTENT_ALERT, 52 }, /* SHA-1 behind what is encrypted */
+};
+
+static bool ends_in(const uint8_t *bytes, size_t n, uint8_t content, uint8_t body_bytes)
+{
+	const uint8_t header[] = { content, 3, 3, 0, body_bytes };
+	size_t size = sizeof(header) + body_bytes;
+
+	return n >= size && memcmp(bytes + n - size, header, sizeof(header)) == 0;
+}
+
+bool tlsrec_ends_in_alert(const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(alerts); i++)
+		if (ends_in(bytes, n, alerts[i].content, alerts[i].body_bytes))
+			return true;
+	return false;
+}

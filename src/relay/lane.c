@@ -18,6 +18,9 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "net/sock_error.h"
+#include "proto/tlsrec.h"
+#include "protocol/protocol.h"
 #include "relay/deadline.h"
 #include "relay/splice.h"
 #include "relay/tls_io.h"
@@ -235,6 +238,16 @@ void lane_decrypt(struct lane *lane, const void *bytes, size_t n)
 		lane_end(lane);
 }
 
+/* Unopened, so it is known by its look alone. */
+static bool passes_tls(const struct session *s)
+{
+	enum tls_mode mode = s->listener->config->tls;
+
+	return mode == TLS_MODE_PASSTHROUGH ||
+	       (mode == TLS_MODE_AUTO && s->protocol &&
+		(s->protocol->asked_for_tls || s->protocol->has_direct_tls));
+}
+
 void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 {
 	struct session *s = lane_session(lane);
@@ -247,6 +260,8 @@ void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 	else
 		lane->streak_bytes = 0;
 	deadline_moved(s, flags & IO_MORE);
+	if (lane->index == LANE_UP && passes_tls(s))
+		lane->says_end = tlsrec_ends_in_alert((const uint8_t *)buf->bytes + buf->start, n);
 	if (from->tls) {
 		lane_decrypt(lane, buf->bytes + buf->start, n);
 		buf_put(&s->host->loop.bufs, buf);
@@ -506,11 +521,31 @@ static void lane_break(struct lane *lane)
 		side_cancel_recv(from);
 }
 
+/*
+ * Both ends close with a close_notify that the other does not read any more,
+ * so where TLS ends there are resets. They mean nothing once the client has
+ * said that it ends: by the look of its last record, where that passes
+ * through, or by an end of its stream that was clean, where ringmain has said so.
+ */
+static bool is_farewell(struct side *side, int err)
+{
+	const struct session *s = side_session(side);
+	const struct lane *up = &s->lanes[LANE_UP];
+
+	if (sock_fault_of(err) != SOCK_FAULT_RESET || err == -ECONNABORTED)
+		return false;
+	return up->says_end || (side->is_tls_closed && up->state != LANE_OPEN && !up->is_cut);
+}
+
 void lane_side_died(struct side *side, int err, bool is_drained)
 {
 	struct session *s = side_session(side);
 	struct lane *source = side_source_of(side);
 
+	if (!session_is_ending(s) && is_farewell(side, err)) {
+		s->detail = "reset after close_notify";
+		session_note_end(s, CLOSE_DONE, BY_CLIENT);
+	}
 	session_peer_failed(side, err);
 	if (s->phase != SESSION_RELAYING)
 		return;

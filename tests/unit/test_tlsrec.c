@@ -69,12 +69,39 @@ static void an_alert_is_seven_bytes(void **state)
 	assert_memory_equal(alert, want, sizeof(want));
 }
 
+static bool looks(const char *before, uint8_t content, uint8_t body_bytes)
+{
+	uint8_t bytes[256];
+	size_t n = strlen(before);
+
+	memcpy(bytes, before, n);
+	memcpy(bytes + n, (uint8_t[]){ content, 3, 3, 0, body_bytes }, 5);
+	memset(bytes + n + 5, 'x', body_bytes);
+	assert_false(tlsrec_ends_in_alert(bytes, n + 4 + body_bytes));
+	return tlsrec_ends_in_alert(bytes, n + 5 + body_bytes);
+}
+
+static void an_alert_at_the_end_is_known_by_its_look(void **state)
+{
+	(void)state;
+	assert_true(looks("", 23, 19));
+	assert_true(looks("a record before it", 23, 19));
+	assert_true(looks("", 21, 26));
+	assert_true(looks("", 21, 18));
+	assert_true(looks("", 21, 64));
+	assert_false(looks("", 23, 20)); /* data */
+	assert_false(looks("", 22, 26)); /* a handshake */
+	assert_false(looks("", 21, 2));  /* in clear: before there were keys */
+	assert_false(tlsrec_ends_in_alert(NULL, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_are_found_however_they_are_cut),
 		cmocka_unit_test(a_body_may_be_as_long_as_its_length_can_say),
 		cmocka_unit_test(an_alert_is_seven_bytes),
+		cmocka_unit_test(an_alert_at_the_end_is_known_by_its_look),
 	};
 
 	return cmocka_run_group_tests_name("tlsrec", tests, NULL, NULL);
