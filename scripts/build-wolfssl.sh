@@ -168,13 +168,15 @@ get_source() {
 	mend
 }
 
-# Patches say since which version upstream has the like.
+# Patches say from which version on, and until which, they are needed.
 mend() {
-	local one from
+	local one from until
 	for one in "${patches[@]}"; do
-		from=$(sed -n '1,/^---/s/^Needless-from: //p' "$one")
-		if [ -n "$from" ] && dpkg --compare-versions "$version" ge "$from"; then
-			say "${one##*/}: not needed since $from"
+		from=$(sed -n '1,/^---/s/^From: //p' "$one")
+		until=$(sed -n '1,/^---/s/^Until: //p' "$one")
+		if dpkg --compare-versions "$version" lt "${from:-0}" ||
+			{ [ -n "$until" ] && dpkg --compare-versions "$version" ge "$until"; }; then
+			say "${one##*/} is not for $version"
 			continue
 		fi
 		patch -d "$work/source" -p1 --forward --fuzz=0 --quiet <"$one" >&2 ||
