@@ -7,6 +7,8 @@
 #   - the reasons for which sessions end, and the options of --help, with ringmain.8;
 #   - the commands of the control socket and the options of ringmainctl --help, with ringmainctl.8.
 # The sample configurations must be good, and groff must have nothing to say about the pages.
+# A reader must find a test: unit tests are named after modules, system tests are in the map of
+# tests/README.md.
 #
 # usage: check-docs.sh          RINGMAIN=PROGRAM, or build/release/ringmain, which is made
 set -euo pipefail
@@ -113,6 +115,35 @@ check_pages() {
 	done
 }
 
+# A module's name, alone or behind its folder's; test_dial_unix.c is for a part of "dial".
+is_module() {
+	local name=$1
+	while true; do
+		compgen -G "src/*/$name.c" >/dev/null || compgen -G "include/*/$name.h" >/dev/null ||
+			[ -e "src/${name%%_*}/${name#*_}.c" ] ||
+			[ -e "include/${name%%_*}/${name#*_}.h" ] && return
+		[[ $name == *_* ]] || return
+		name=${name%_*}
+	done
+}
+
+check_tests() {
+	local test name
+	for test in tests/unit/test_*.c; do
+		name=${test#tests/unit/test_}
+		is_module "${name%.c}" && continue
+		[ "$name" = lives.c ] && continue # all modules of a session
+		echo "$test: there is no such module"
+		failed=1
+	done
+	for test in tests/system/test_*.py; do
+		name=${test#tests/system/test}
+		grep -q "${name%.py}\`" tests/README.md && continue
+		echo "$test: not in the map of tests/README.md"
+		failed=1
+	done
+}
+
 compare etc/ringmain.ini.5 "$(directives_of_program)" "$(directives_of_manual)"
 compare 'etc/ringmain.ini.5, renamed directives' "$(renamed_of_program)" "$(renamed_of_manual)"
 compare 'etc/ringmain.8, reasons' "$(reasons_of_program)" "$(reasons_of_manual)"
@@ -123,4 +154,5 @@ compare 'etc/ringmainctl.8, options' "$(options_of_program "$ctl")" \
 compare 'etc/ringmainctl.8, commands' "$(commands_of_program)" "$(commands_of_manual)"
 check_samples
 check_pages
+check_tests
 exit $failed

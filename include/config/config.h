@@ -284,6 +284,7 @@ struct listener_config {
 	size_t certificates_n;
 	enum unmatched unknown_sni; /* a name that no certificate has; UNMATCHED_POOL: the first */
 	char *alpn, *ciphers, *groups;
+	bool tickets; /* sessions can be resumed */
 	enum tls_floor tls_min, tls_max;
 	char *client_ca, *client_crl;
 	unsigned client_verify;        /* enum tls_verify of tls/context.h */

@@ -113,6 +113,8 @@ const struct directive directives[] = {
 	  .help = "Cipher suites, best first, with colons between" },
 	{ IN_LISTENER(groups), .key = "groups", .type = &type_text,
 	  .help = "Groups for the key exchange, best first, with colons between" },
+	{ IN_LISTENER(tickets), .key = "tickets", .type = &type_flag, .fallback = "yes",
+	  .help = "Give out session tickets, with which clients resume sessions" },
 	{ IN_LISTENER(client_verify), .key = "client_verify", .type = &type_choice,
 	  WORDS(verify_names), .fallback = "none",
 	  .help = "Ask clients for a certificate: not, without insisting, or insisting" },

@@ -133,7 +133,7 @@ static const struct need {
 	enum config_section section;
 	bool (*has)(const void *section);
 	const char *missing;
-	const char *const keys[12];
+	const char *const keys[13];
 } needs[] = {
 	{ SECTION_LISTENER,
 	  accepts_proxy,
@@ -143,7 +143,7 @@ static const struct need {
 	  terminates,
 	  "without tls = terminate",
 	  { "certificate", "unknown_sni", "alpn", "tls_min", "tls_max", "ciphers", "groups",
-	    "client_verify", "client_ca", "client_crl", "handshake_rate" } },
+	    "tickets", "client_verify", "client_ca", "client_crl", "handshake_rate" } },
 	{ SECTION_LISTENER, passes_through, "without tls = passthrough", { "not_tls" } },
 	{ SECTION_LISTENER, reads_hellos, "without tls", { "no_sni" } },
 	{ SECTION_LISTENER,

@@ -113,7 +113,7 @@ static void create_server(const struct listener_config *l, struct tls_tickets *t
 		.client_verify = (enum tls_verify)l->client_verify,
 		.client_ca = l->client_ca,
 		.client_crl = l->client_crl,
-		.tickets = tickets,
+		.tickets = l->tickets ? tickets : NULL,
 	};
 
 	snprintf(title, sizeof(title), "[listener %s]", l->name);

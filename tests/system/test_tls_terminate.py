@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from kit import backend as servers
-from kit import proc, tcp, tls
+from kit import hello, proc, tcp, tls
 from kit.tls import V12, V13
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
@@ -154,6 +154,13 @@ def signature_of(said):
     """OpenSSL 3.0 says "RSA-PSS", 3.5 "rsa_pss_rsae_sha256"."""
     kind = re.search(r"^Peer signature type: (ECDSA|RSA.PSS)", said, re.M | re.I)[1]
     return kind.upper().replace("_", "-")
+
+
+@pytest.mark.parametrize("number", (100, 128))
+def test_the_last_of_many_signature_schemes_counts(terminating, number):
+    rm = terminating()
+    schemes = [*range(0xe000, 0xe000 + number - 1), hello.ECDSA_P256]
+    assert hello.answer(rm.address(), hello.hello13(schemes_offered=schemes)) == "ServerHello"
 
 
 # Certificates and names

@@ -196,6 +196,24 @@ def test_verified_clients_get_no_tickets(node, pki, version):
         assert line["resumed"] == "no" and line["client_cn"] == "alice"
 
 
+@VERSIONS
+def test_no_tickets(node, version):
+    """A listener that gives out none takes none of another, either, and everybody gets in."""
+    relay, config = node(keys="key1")
+    without, other_config = node(keys="key1", tickets="no")
+    relay.start(config)
+    without.start(other_config)
+    client = Client(version)
+    client.settle(relay)
+    assert client.visit(relay)
+    assert not client.visit(without)
+    assert Client(version).visit(without) is False
+    fresh = Client(version)
+    fresh.settle(without)
+    assert fresh.session is None or not fresh.session.has_ticket
+    assert not fresh.visit(without)
+
+
 def test_unreadable_key_files_are_mistakes(node, pki):
     relay, config = node(keys="badkey")
     done = relay.check(config, "-t")

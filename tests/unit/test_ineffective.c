@@ -28,6 +28,7 @@ static const struct idle {
 	{ "tls_max = 1.3", "without tls = terminate" },
 	{ "ciphers = x", "without tls = terminate" },
 	{ "groups = x", "without tls = terminate" },
+	{ "tickets = no", "without tls = terminate" },
 	{ "client_verify = require", "without tls = terminate" },
 	{ "client_ca = /x.pem", "without tls = terminate" },
 	{ "client_crl = /x.pem", "without tls = terminate" },
