@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,13 +175,28 @@ static inline void close_ends(struct ends e)
 		close(e.peers);
 }
 
-/* Sends until nothing more fits. */
+/* Of what was sent, is some still on its way? When it arrives there is room again. */
+static inline bool is_on_its_way(int fd)
+{
+	struct tcp_info info;
+	socklen_t n = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_unacked > 0;
+}
+
+/* Sends until nothing more fits, and nothing will before the peer reads. */
 static inline void fill(int fd)
 {
 	static char bytes[1 << 16];
+	bool has_sent;
 
-	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-		continue;
+	do {
+		has_sent = false;
+		while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+			has_sent = true;
+		for (unsigned n = 0; n < 10000 && is_on_its_way(fd); n++)
+			usleep(1000);
+	} while (has_sent);
 }
 
 /* Reads all that is there. */

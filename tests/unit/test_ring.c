@@ -247,10 +247,27 @@ static void without_room_a_send_waits_for_some_and_says_0(void **state)
 	}
 }
 
+/*
+ * A send that waits. On a busy machine the peer's kernel may find room after
+ * all, by packing closer what it holds when it is asked with a probe.
+ */
+static void send_stuck(struct stage *st, struct asked *a, const struct ends *e)
+{
+	static char much[1 << 16];
+
+	for (unsigned tries = 0; tries < 100; tries++) {
+		fill(e->ours);
+		send_bytes(st, &ask(st, a)->op, e->ours, much, sizeof(much));
+		turn(st, MOMENT_NS);
+		if (a->told == 0)
+			return;
+	}
+	fail_msg("there is always some room");
+}
+
 /* Or it would occupy a thread of the kernel, and there is one for all sessions. */
 static void a_stuck_reader_that_ended_its_stream_costs_no_thread(void **state)
 {
-	static char much[1 << 16];
 	struct stage *st = *state;
 	unsigned before = threads();
 	struct asked a[4], cancel;
@@ -259,14 +276,13 @@ static void a_stuck_reader_that_ended_its_stream_costs_no_thread(void **state)
 	for (int n = 0; n < 4; n++) {
 		e[n] = tcp();
 		shutdown(e[n].peers, SHUT_WR);
-		fill(e[n].ours);
-		send_bytes(st, &ask(st, &a[n])->op, e[n].ours, much, sizeof(much));
+		send_stuck(st, &a[n], &e[n]);
 	}
-	turn(st, MOMENT_NS);
 	turn(st, MOMENT_NS);
 	assert_in_range(threads(), 1, before); /* one of an earlier ring may end meanwhile */
 	for (int n = 0; n < 4; n++) {
-		assert_int_equal(a[n].told, 0);
+		if (a[n].told > 0) /* there was room after all */
+			send_stuck(st, &a[n], &e[n]);
 		io_cancel(st->ring, &ask(st, &cancel)->op, &a[n].op);
 		wait_for(st, &a[n].op);
 		wait_for(st, &cancel.op);
