@@ -10,6 +10,10 @@
 #include <stddef.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* What a macro stands for, as text. */
+#define TEXT_OF(macro) TEXT_OF_(macro)
+#define TEXT_OF_(token) #token
 #define BIT(n) (1u << (n))
 
 /* The structure that holds @member at @ptr. */

@@ -546,9 +546,6 @@ bool hello_offers_alpn(const struct hello *hello, const char *id)
 	return false;
 }
 
-#define TEXT(x) #x
-#define NUMBER(macro) TEXT(macro)
-
 /* With the alert; 0 where the peer would not understand one. */
 static const struct {
 	const char *text;
@@ -562,7 +559,7 @@ static const struct {
 	[HELLO_RECORD_VERSION] = { "unknown major version of TLS", TLSREC_PROTOCOL_VERSION },
 	[HELLO_RECORD_EMPTY] = { "empty TLS record", TLSREC_UNEXPECTED_MESSAGE },
 	[HELLO_RECORD_LENGTH] = { "TLS record of more than 16384 bytes", TLSREC_RECORD_OVERFLOW },
-	[HELLO_RECORDS] = { "ClientHello in more than " NUMBER(HELLO_RECORDS_MAX) " records",
+	[HELLO_RECORDS] = { "ClientHello in more than " TEXT_OF(HELLO_RECORDS_MAX) " records",
 			    TLSREC_UNEXPECTED_MESSAGE },
 	[HELLO_TOO_LONG] = { "ClientHello of more than 16 kB", TLSREC_DECODE_ERROR },
 	[HELLO_TRAILING] = { "bytes behind the ClientHello in its record",
@@ -570,13 +567,13 @@ static const struct {
 	[HELLO_LENGTHS] = { "lengths in the ClientHello do not add up", TLSREC_DECODE_ERROR },
 	[HELLO_SESSION_ID] = { "session id of more than 32 bytes", TLSREC_DECODE_ERROR },
 	[HELLO_COMPRESSION] = { "client insists on compression", TLSREC_ILLEGAL_PARAMETER },
-	[HELLO_EXTENSIONS] = { "more than " NUMBER(EXTENSIONS_MAX) " extensions in the ClientHello",
+	[HELLO_EXTENSIONS] = { "more than " TEXT_OF(EXTENSIONS_MAX) " extensions in the hello",
 			       TLSREC_DECODE_ERROR },
 	[HELLO_EXTENSION_TWICE] = { "an extension stands twice in the ClientHello",
 				    TLSREC_ILLEGAL_PARAMETER },
 	[HELLO_NAME] = { "malformed server name (SNI)", TLSREC_ILLEGAL_PARAMETER },
 	[HELLO_ALPN] = { "malformed ALPN list", TLSREC_DECODE_ERROR },
-	[HELLO_SHARES] = { "more than " NUMBER(SHARES_MAX) " key shares",
+	[HELLO_SHARES] = { "more than " TEXT_OF(SHARES_MAX) " key shares",
 			   TLSREC_ILLEGAL_PARAMETER },
 	[HELLO_SHARE_TWICE] = { "two key shares for one group", TLSREC_ILLEGAL_PARAMETER },
 	[HELLO_FRAGMENT_LENGTH] = { "max_fragment_length is none that there is",

@@ -96,7 +96,7 @@ BAD_HELLOS = {
     "no-suites": (cut(hello_with([], suites=b"")), "decode_error",
                   "lengths in the ClientHello do not add up"),
     "4000-extensions": (cut(hello_with([(0xa000 + n, b"") for n in range(4000)])), "decode_error",
-                        "more than 64 extensions in the ClientHello"),
+                        "more than 64 extensions in the hello"),
     "64000-extensions": (cut(hello_with([(n, b"") for n in range(64000)])), "decode_error",
                          "ClientHello of more than 16 kB"),
     "extension-twice": (cut(hello_with([(35, b""), (35, b"")])), "illegal_parameter",
