@@ -59,6 +59,9 @@ struct log_line {
  */
 void log_configure(enum log_level level, enum log_format format, int fd);
 
+/* The level alone. */
+void log_set_level(enum log_level level);
+
 /*
  * Starts and stops the writing thread. log_start() returns 0 or -errno.
  * log_stop() writes what is queued, but gives up a reader that takes nothing

@@ -23,6 +23,8 @@ struct admin;
  */
 MUST_CHECK struct admin *admin_create(const struct control_config *config,
 				      struct control_context *context, int *ret_err);
+/* Can anybody connect? */
+bool admin_is_on(const struct admin *admin);
 /* Begins to accept. */
 void admin_start(struct admin *admin);
 /*

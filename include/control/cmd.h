@@ -13,15 +13,21 @@
 
 struct backend;
 struct call;
+struct listener;
 struct pool;
 
 void cmd_help(struct call *call);
 void cmd_complete(struct call *call);
 void cmd_status(struct call *call);
 void cmd_backend(struct call *call);
+void cmd_sessions(struct call *call);
+void cmd_kill(struct call *call);
+void cmd_log(struct call *call);
 
 /* What a word names; false: the call has failed, with what was probably meant. */
 MUST_CHECK bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool);
+MUST_CHECK bool cmd_find_listener(struct call *call, const char *typed,
+				  struct listener **ret_listener);
 /* "POOL/NAME" */
 MUST_CHECK bool cmd_find_backend(struct call *call, const char *typed, struct pool **ret_pool,
 				 struct backend **ret_backend);

@@ -95,6 +95,7 @@ bool call_wrong_word(struct call *call, const char *typed, const char *choices);
 int choice_find(const char *choices, const char *typed);
 
 /* Options with a value of a kind; false: the call has failed. Left alone when not given. */
+MUST_CHECK bool call_option_u64(struct call *call, const char *name, uint64_t *ret_value);
 MUST_CHECK bool call_option_ms(struct call *call, const char *name, uint64_t *ret_ms);
 
 #endif

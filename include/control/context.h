@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "control/overrides.h"
+#include "control/walk.h"
 
 struct command;
 struct loop;
@@ -21,6 +22,7 @@ struct control_context {
 	const struct sockets *sockets;
 	const char *state; /* of the process: "running", "draining" ... */
 	struct overrides overrides;
+	struct walks walks;
 };
 
 #endif

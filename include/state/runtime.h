@@ -26,6 +26,7 @@
 
 struct cancel_keys;
 struct counters;
+struct query;
 struct tls_client;
 struct tls_contexts;
 struct tls_server;
@@ -53,6 +54,8 @@ struct listener {
 struct worker_peer {
 	CACHE_ALIGNED atomic_uint sessions;   /* with those on their way to it */
 	_Atomic(struct pool_waiter *) served; /* its sessions that left a pool's queue, a stack */
+	_Atomic(struct query *) queries;      /* for it to answer, a stack: see state/query.h */
+	atomic_bool has_ended;                /* it answers none any more */
 	int inbox_fd;                         /* the write end of its inbox */
 };
 
@@ -76,7 +79,9 @@ struct runtime {
 	atomic_bool was_full;
 	atomic_uint workers_draining;
 	_Atomic(enum worker_order) order;
-	atomic_uint workers_short; /* of descriptors: see session/fd_reserve.h */
+	_Atomic(struct query *) answers; /* of workers, a stack; answers_fd tells of them */
+	int answers_fd;                  /* eventfd, the main thread's; -1: nobody asks */
+	atomic_uint workers_short;       /* of descriptors: see session/fd_reserve.h */
 };
 
 /* Keeps @config and what was made of it, @tls. Returns NULL without memory. */

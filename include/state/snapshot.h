@@ -52,6 +52,7 @@ void snapshot_backend(const struct runtime *runtime, struct pool *pool, struct b
 		      uint64_t now_ms, struct backend_snapshot *ret);
 
 /* By name; NULL, or false, when there is none. */
+struct listener *snapshot_find_listener(const struct runtime *runtime, const char *name);
 struct pool *snapshot_find_pool(const struct runtime *runtime, const char *name);
 MUST_CHECK bool snapshot_find_backend(const struct runtime *runtime, const char *pool_name,
 				      const char *name, struct pool **ret_pool,

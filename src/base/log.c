@@ -55,6 +55,11 @@ void log_configure(enum log_level level, enum log_format format, int fd)
 	log_queue_set_fd(fd);
 }
 
+void log_set_level(enum log_level level)
+{
+	config.level = level;
+}
+
 static void put_bytes(struct log_line *line, const char *bytes, size_t n)
 {
 	CHECK(n <= sizeof(line->text) - line->used);

@@ -151,6 +151,11 @@ struct admin *admin_create(const struct control_config *config, struct control_c
 	return NULL;
 }
 
+bool admin_is_on(const struct admin *a)
+{
+	return a->fd >= 0;
+}
+
 void admin_start(struct admin *a)
 {
 	if (a->fd >= 0)

@@ -30,6 +30,22 @@ bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool)
 	return false;
 }
 
+bool cmd_find_listener(struct call *call, const char *typed, struct listener **ret_listener)
+{
+	const struct runtime *runtime = call->context->runtime;
+	const char *names[NAMES_MAX];
+	size_t n = 0;
+
+	*ret_listener = snapshot_find_listener(runtime, typed);
+	if (*ret_listener)
+		return true;
+	for (; n < runtime->listeners_n && n < NAMES_MAX; n++)
+		names[n] = runtime->listeners[n].config->name;
+	call_fail(call, REPLY_UNKNOWN, text_nearest(typed, names, n),
+		  "there is no listener '%.64s'", typed);
+	return false;
+}
+
 static bool say_no_backend(struct call *call, struct pool *pool, const char *typed)
 {
 	char hint[2 * CONFIG_NAME_BYTES + 1];

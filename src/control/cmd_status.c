@@ -70,8 +70,8 @@ static void tell_listener(struct call *call, const struct listener *listener)
 		reply_u64(call->reply, "sessions_max", s.sessions_max);
 	reply_u64(call->reply, "total", s.begun);
 	reply_u64(call->reply, "rejected", s.rejected);
-	reply_u64(call->reply, "up_bytes", s.bytes[LANE_UP]);
-	reply_u64(call->reply, "down_bytes", s.bytes[LANE_DOWN]);
+	reply_u64(call->reply, "bytes_up", s.bytes[LANE_UP]);
+	reply_u64(call->reply, "bytes_down", s.bytes[LANE_DOWN]);
 	reply_row_end(call->reply);
 }
 

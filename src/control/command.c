@@ -113,6 +113,16 @@ bool call_option_ms(struct call *call, const char *name, uint64_t *ret_ms)
 	return false;
 }
 
+bool call_option_u64(struct call *call, const char *name, uint64_t *ret_value)
+{
+	const char *typed = call_option(call, name);
+
+	if (!typed || text_to_u64(typed, ret_value))
+		return true;
+	call_fail(call, REPLY_USAGE, NULL, "--%s: '%.60s' is no number", name, typed);
+	return false;
+}
+
 /* ---- from a line to a command -------------------------------------------- */
 
 static const struct command *find_command(const struct control_context *x, const char *name)

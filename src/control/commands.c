@@ -3,6 +3,11 @@
 
 #include "control/cmd.h"
 
+#define FILTERS                                                                      \
+	"[--client CIDR] [--backend POOL/NAME] [--pool POOL] [--listener LISTENER] " \
+	"[--older TIME] [--idle TIME]"
+#define SORTS "bytes|age|idle|id"
+#define LEVELS "error|warn|info|debug"
 #define BACKEND_WORDS "ready|drain|maint|down|weight"
 
 const struct command commands[] = {
@@ -25,6 +30,50 @@ const struct command commands[] = {
 		.options = { { "for", { "TIME", PARAM_TEXT } } },
 		.changes = true,
 		.run = cmd_backend,
+	},
+	{
+		.name = "sessions",
+		.form = FILTERS " [--sort " SORTS "] [--limit N]",
+		.help = "the sessions there are, or some of them",
+		.options = { { "client", { "CIDR", PARAM_TEXT } },
+			     { "backend", { "POOL/NAME", PARAM_BACKEND } },
+			     { "pool", { "POOL", PARAM_POOL } },
+			     { "listener", { "LISTENER", PARAM_LISTENER } },
+			     { "older", { "TIME", PARAM_TEXT } },
+			     { "idle", { "TIME", PARAM_TEXT } },
+			     { "sort", { SORTS, PARAM_CHOICE } },
+			     { "limit", { "N", PARAM_TEXT } } },
+		.run = cmd_sessions,
+	},
+	{
+		.name = "kill",
+		.form = "[ID...] " FILTERS " [--all] [--reason TEXT] [--yes]",
+		.help = "end sessions, which both sides see as a reset",
+		.params = { { "ID", PARAM_TEXT } },
+		.params_n = 1,
+		.words_max = REQUEST_WORDS_MAX,
+		.options = { { "client", { "CIDR", PARAM_TEXT } },
+			     { "backend", { "POOL/NAME", PARAM_BACKEND } },
+			     { "pool", { "POOL", PARAM_POOL } },
+			     { "listener", { "LISTENER", PARAM_LISTENER } },
+			     { "older", { "TIME", PARAM_TEXT } },
+			     { "idle", { "TIME", PARAM_TEXT } },
+			     { "all", { NULL, PARAM_TEXT } },
+			     { "reason", { "TEXT", PARAM_TEXT } },
+			     { "yes", { NULL, PARAM_TEXT } } },
+		.changes = true,
+		.run = cmd_kill,
+	},
+	{
+		.name = "log",
+		.form = "level " LEVELS,
+		.help = "log this and everything graver, until the next start",
+		.params = { { "level", PARAM_CHOICE }, { LEVELS, PARAM_CHOICE } },
+		.params_n = 2,
+		.words_min = 2,
+		.words_max = 2,
+		.changes = true,
+		.run = cmd_log,
 	},
 	{
 		.name = "help",

@@ -199,6 +199,7 @@ static void start_reading(struct control *c)
 	};
 	loop_reader_start(&c->signals);
 	loop_reader_start(&c->ends);
+	walks_start(&c->context.walks);
 	admin_start(c->admin);
 }
 
@@ -212,7 +213,7 @@ static int turn(struct control *c)
 static bool is_idle(const struct control *c)
 {
 	return checker_is_idle(c->checker) && admin_is_idle(c->admin) &&
-	       loop_reader_is_idle(&c->signals);
+	       walks_are_idle(&c->context.walks) && loop_reader_is_idle(&c->signals);
 }
 
 static int run_until_over(struct control *c)
@@ -227,6 +228,7 @@ static int run_until_over(struct control *c)
 	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
 	checker_stop(c->checker);
 	admin_stop(c->admin);
+	walks_stop(&c->context.walks);
 	loop_reader_stop(&c->signals);
 	while (err == 0 && !is_idle(c))
 		err = turn(c);
@@ -280,10 +282,18 @@ static int open_users(struct control *c, const char **ret_step)
 		.state = "running",
 	};
 	overrides_init(&c->context.overrides, &c->loop, c->runtime);
+	*ret_step = "eventfd";
+	err = walks_init(&c->context.walks, &c->loop, c->runtime);
+	if (err < 0)
+		goto fail;
 	*ret_step = "control";
 	c->admin = admin_create(&c->runtime->config->global.control, &c->context, &err);
-	if (c->admin)
+	if (c->admin) {
+		c->runtime->needs_clients |= admin_is_on(c->admin);
 		return 0;
+	}
+	walks_finish(&c->context.walks);
+fail:
 	checker_stop(c->checker);
 	checker_destroy(c->checker);
 	return err;
@@ -368,6 +378,7 @@ void control_destroy(struct control *c)
 	if (!c)
 		return;
 	admin_destroy(c->admin);
+	walks_finish(&c->context.walks);
 	overrides_finish(&c->context.overrides);
 	checker_destroy(c->checker);
 	loop_finish(&c->loop);

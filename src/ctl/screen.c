@@ -20,6 +20,9 @@ static const char *unit_of(const char *key)
 	static const char *const units[] = { "_ms", "_bytes", "_percent" };
 	size_t n = strlen(key);
 
+	if (strncmp(key, "bytes_", strlen("bytes_")) == 0)
+		return "bytes_";
+
 	for (size_t i = 0; i < ARRAY_LEN(units); i++)
 		if (n > strlen(units[i]) && strcmp(key + n - strlen(units[i]), units[i]) == 0)
 			return units[i];
@@ -70,7 +73,7 @@ static void write_number(const char *key, long long value, char text[CELL_BYTES]
 
 	if (strcmp(unit, "_ms") == 0)
 		write_time(value, text);
-	else if (strcmp(unit, "_bytes") == 0)
+	else if (strstr(unit, "bytes"))
 		write_bytes(value, text);
 	else
 		snprintf(text, CELL_BYTES, "%lld%s", value, *unit ? "%" : "");
@@ -131,7 +134,11 @@ struct table {
 
 static void write_title(const char *key, char title[64])
 {
-	size_t n = MIN(strlen(key) - strlen(unit_of(key)), (size_t)63);
+	const char *unit = unit_of(key);
+	size_t n = MIN(strlen(key) - strlen(unit), (size_t)63);
+
+	if (*unit && *unit != '_') /* in front */
+		key += strlen(unit);
 
 	for (size_t i = 0; i < n; i++)
 		title[i] = (char)toupper((unsigned char)key[i]);

@@ -31,6 +31,7 @@ const char *const close_reason_names[CLOSE_REASONS] = {
 	[CLOSE_QUEUE_TIMEOUT] = "queue_timeout",
 	[CLOSE_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
 	[CLOSE_NO_RESOURCES] = "no_resources",
+	[CLOSE_KILLED] = "killed",
 	[CLOSE_DRAIN_TIMEOUT] = "drain_timeout",
 	[CLOSE_SHUTDOWN] = "shutdown",
 };

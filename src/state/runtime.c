@@ -161,6 +161,7 @@ struct runtime *runtime_create(const struct config *config, const struct tls_con
 	runtime->workers_n = workers_n;
 	runtime->sessions_max = sessions_max;
 	runtime->started_ms = clock_now_ms();
+	runtime->answers_fd = -1;
 	runtime->pools = calloc(MAX(config->pools_n, 1), sizeof(struct pool *));
 	runtime->sticky = calloc(MAX(config->pools_n, 1), sizeof(struct stick *));
 	runtime->alerts = calloc(MAX(config->pools_n, 1), sizeof(*runtime->alerts));

@@ -94,6 +94,14 @@ void snapshot_backend(const struct runtime *runtime, struct pool *pool, struct b
 
 /* ---- by name ---- */
 
+struct listener *snapshot_find_listener(const struct runtime *runtime, const char *name)
+{
+	for (size_t n = 0; n < runtime->listeners_n; n++)
+		if (strcmp(runtime->listeners[n].config->name, name) == 0)
+			return &runtime->listeners[n];
+	return NULL;
+}
+
 struct pool *snapshot_find_pool(const struct runtime *runtime, const char *name)
 {
 	for (size_t n = 0; n < runtime->pools_n; n++)

@@ -18,6 +18,8 @@
 #include "session/refusing.h"
 #include "session/side.h"
 #include "state/peers.h"
+#include "state/query.h"
+#include "worker/answer.h"
 #include "worker/session_life.h"
 
 #define NS_PER_MS 1000000ull
@@ -218,6 +220,7 @@ static void engine_on_messages(struct loop_reader *reader, int res)
 	for (int n = 0; n < res / (int)sizeof(struct message); n++)
 		if (e->messages[n].kind == MESSAGE_CONNECTION)
 			acceptor_adopt(&e->host, &e->messages[n]);
+	answer_queries(&e->host);
 	engine_follow_order(e);
 }
 
@@ -377,5 +380,6 @@ int engine_run(struct engine *e)
 
 	while (err == 0 && !engine_is_over(e))
 		err = loop_turn(&e->host.loop);
+	query_worker_ends(e->host.runtime, e->host.worker);
 	return err < 0 ? err : close_inbox(e);
 }

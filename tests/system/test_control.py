@@ -236,3 +236,76 @@ def test_commands_under_load(controlled, backend):
         over.append(1)
     for visitor in visitors:
         visitor.result(20)
+
+
+def test_sessions_says_who_is_on_which_backend(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo), backend(servers.echo)], pool={"balance": "roundrobin"},
+                         settings={"workers": 4})
+    clients = [connect(rm.address()) for _ in range(20)]
+    for client in clients:
+        tcp.exchange(client, b"12345")
+    rows = ctl.rows("sessions")
+    assert len(rows) == 20 and {row["phase"] for row in rows} == {"relaying"}
+    assert {row["client"] for row in rows} == {f"127.0.0.1:{sock.getsockname()[1]}" for sock in clients}
+    assert {row["bytes_up"] for row in rows} == {5}
+    assert len(ctl.rows("sessions", "--backend", "out/b2")) == 10
+    assert ctl.rows("sessions", "--client", "192.0.2.0/24") == []
+    assert "BACKEND" in ctl.say("sessions")
+
+
+def test_kill_ends_just_what_it_is_told(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo)])
+    clients = [connect(rm.address()) for _ in range(3)]
+    for client in clients:
+        tcp.exchange(client, b"x")
+    port = clients[1].getsockname()[1]
+    one = next(row["id"] for row in ctl.rows("sessions") if row["client"].endswith(f":{port}"))
+    assert ctl.rows("kill", str(one), "--reason", "a test")[0]["killed"] == 1
+    tcp.expect_end(clients[1], b"", "RST")
+    line = rm.wait_sessions(1)[0]
+    assert (line["id"], line["reason"], line["by"]) == (str(one), "killed", "ringmain")
+    assert rm.lines(msg="control")[0]["command"] == f'kill {one} --reason "a test"'
+    tcp.exchange(clients[0], b"still here")
+    ctl.say("kill", "--listener", "in")     # no terminal: nobody to ask
+    rm.wait_sessions(3, reason="killed")
+
+
+def test_sessions_and_kill_under_load(controlled, backend):
+    """Looks at all sessions, again and again, while they come and go: none of them notices."""
+    rm, ctl = controlled([backend(servers.echo)], settings={"workers": 2})
+    over, visits = [], []
+
+    def visit(seed):
+        data = tcp.pattern(seed, 2000)
+        while not over:
+            with tcp.connect(rm.address()) as sock:
+                tcp.exchange(sock, data)
+                tcp.hang_up(sock)
+                tcp.expect_end(sock, b"", "FIN")
+                visits.append(1)
+
+    visitors = [tcp.Task(visit, seed) for seed in range(4)]
+    try:
+        for _ in range(20):
+            before = len(visits)
+            ctl.rows("sessions", "--sort", "age")
+            assert ctl.run("kill", "1").returncode in (0, 3)
+            wait_until(lambda: len(visits) > before + 4, "sessions meanwhile")
+    finally:
+        over.append(1)
+    for visitor in visitors:
+        visitor.result(20)
+
+
+def test_the_level_of_the_log_changes(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo)], settings={"log_level": "info"})
+    ctl.say("log", "level", "warn")
+    for level in ("warn", "info"):
+        assert ctl.run("log", "level", level[::-1] + "x").returncode == 2
+        ctl.say("log", "level", level)
+        client = connect(rm.address())
+        tcp.exchange(client, b"x")
+        client.close()
+        wait_until(lambda: not ctl.rows("sessions"), "its end")
+    rm.wait_sessions(1)     # of the second one alone
+    assert [line["command"] for line in rm.lines(msg="control")] == ["log level warn"]

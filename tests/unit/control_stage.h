@@ -44,6 +44,8 @@ static inline void office_open(void **state, const struct stage_options *options
 		.state = "running",
 	};
 	overrides_init(&o->context.overrides, &o->loop, o->st->runtime);
+	assert_int_equal(walks_init(&o->context.walks, &o->loop, o->st->runtime), 0);
+	walks_start(&o->context.walks);
 	o->config.at.spec.is_unix = true;
 	snprintf(o->config.at.spec.host, sizeof(o->config.at.spec.host), "/tmp/ringmain-test-%d",
 		 getpid());
@@ -96,9 +98,13 @@ static inline void office_close(void)
 	struct office *o = &office;
 
 	admin_stop(o->admin);
+	walks_stop(&o->context.walks);
+	stage_run(o->st); /* workers give back what they have */
 	fake_run_cancels();
 	assert_true(admin_is_idle(o->admin));
+	assert_true(walks_are_idle(&o->context.walks));
 	admin_destroy(o->admin);
+	walks_finish(&o->context.walks);
 	overrides_finish(&o->context.overrides);
 	assert_int_equal(o->loop.timers.armed, 0);
 }

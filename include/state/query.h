@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STATE_QUERY_H
+#define STATE_QUERY_H
+
+/*
+ * What the main thread asks workers about their sessions. A query is memory
+ * that is handed over to one worker, which looks at some of its sessions
+ * between two turns, fills it in and hands it back: nobody waits, and a turn
+ * gets no longer than by a look at QUERY_SLOTS sessions. Who wants to know of
+ * all of them sends the query again until it is done.
+ *
+ * A worker that has ended answers nothing any more; what it is sent comes back
+ * at once, done.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "config/config.h"
+#include "net/addr.h"
+#include "state/counters.h"
+#include "state/runtime.h"
+
+#define QUERY_SLOTS 256 /* sessions that are looked at each time */
+#define QUERY_ROWS 64   /* of which so many may be described */
+#define QUERY_IDS 64
+
+/* Which sessions. Fields that are zero or empty do not matter. */
+struct session_filter {
+	char listener[CONFIG_NAME_BYTES], pool[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
+	bool has_client;
+	struct addr_block client;
+	uint64_t older_ms, idle_ms; /* as old, or as long without a byte, or more */
+	uint64_t ids[QUERY_IDS];
+	unsigned ids_n;
+};
+
+/* A session, as it was at a moment. */
+struct session_facts {
+	uint64_t id;
+	char listener[CONFIG_NAME_BYTES], pool[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
+	struct addr_short client; /* len 0: not known */
+	const char *phase;        /* static */
+	uint64_t age_ms, idle_ms;
+	uint64_t bytes[LANES];
+	char sni[96]; /* "": none, or it is longer */
+	char tls[16]; /* version; "": it is not terminated here */
+};
+
+enum query_kind {
+	QUERY_SESSIONS, /* describe them */
+	QUERY_KILL,     /* and end them */
+};
+
+struct query {
+	enum query_kind kind;
+	unsigned worker;
+	struct session_filter filter;
+	void *owner; /* the asker's */
+
+	uint32_t slot; /* where the look begins; then, where the next one does */
+	bool is_done;  /* there are no more */
+	struct session_facts rows[QUERY_ROWS];
+	unsigned rows_n;
+
+	struct query *next; /* while it is on its way */
+};
+
+/* Lends @query to its worker. */
+void query_send(struct runtime *runtime, struct query *query);
+/* Those of a worker, linked by next; NULL for none. */
+MUST_CHECK struct query *query_take(struct runtime *runtime, unsigned worker);
+/* The worker gives it back. */
+void query_answer(struct runtime *runtime, struct query *query);
+/* Of all workers, in no order; NULL for none. */
+MUST_CHECK struct query *query_take_answers(struct runtime *runtime);
+/* The worker has ended: it looks at nothing more. */
+void query_worker_ends(struct runtime *runtime, unsigned worker);
+
+#endif

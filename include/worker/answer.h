@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef WORKER_ANSWER_H
+#define WORKER_ANSWER_H
+
+/* What a worker answers to the main thread's queries: see state/query.h. */
+
+struct host;
+
+/* Looks at some sessions for each query that has come, and gives them back. */
+void answer_queries(struct host *host);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "state/query.h"
+
+#include <sys/eventfd.h>
+
+#include "state/inbox.h"
+
+static void push(_Atomic(struct query *) *stack, struct query *query)
+{
+	query->next = atomic_load(stack);
+	while (!atomic_compare_exchange_weak(stack, &query->next, query))
+		continue;
+}
+
+/* Whoever of the two comes later finds them: the worker, or who sends to one that has ended. */
+static void give_back_unanswered(struct runtime *runtime, unsigned worker)
+{
+	struct query *query = query_take(runtime, worker);
+
+	while (query) {
+		struct query *next = query->next;
+
+		query->rows_n = 0;
+		query->is_done = true;
+		query_answer(runtime, query);
+		query = next;
+	}
+}
+
+void query_send(struct runtime *runtime, struct query *query)
+{
+	struct worker_peer *peer = &runtime->peers[query->worker];
+	const struct message wakeup = { .kind = MESSAGE_ORDER };
+
+	push(&peer->queries, query);
+	if (atomic_load(&peer->has_ended))
+		give_back_unanswered(runtime, (unsigned)(peer - runtime->peers));
+	else /* a full inbox wakes it too */
+		(void)!inbox_send(peer->inbox_fd, &wakeup);
+}
+
+struct query *query_take(struct runtime *runtime, unsigned worker)
+{
+	return atomic_exchange(&runtime->peers[worker].queries, NULL);
+}
+
+void query_answer(struct runtime *runtime, struct query *query)
+{
+	push(&runtime->answers, query);
+	(void)eventfd_write(runtime->answers_fd, 1);
+}
+
+struct query *query_take_answers(struct runtime *runtime)
+{
+	return atomic_exchange(&runtime->answers, NULL);
+}
+
+void query_worker_ends(struct runtime *runtime, unsigned worker)
+{
+	atomic_store(&runtime->peers[worker].has_ended, true);
+	give_back_unanswered(runtime, worker);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "worker/answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "session/conn_info.h"
+#include "session/exit.h"
+#include "session/host.h"
+#include "state/query.h"
+
+static const char *const phase_names[SESSION_PHASES] = {
+	[SESSION_FREE] = "free",       [SESSION_PREREAD] = "preread",
+	[SESSION_DIALING] = "dialing", [SESSION_RELAYING] = "relaying",
+	[SESSION_CLOSING] = "closing",
+};
+
+static bool is_name(const char *wanted, const char *name)
+{
+	return wanted[0] == '\0' || (name && strcmp(wanted, name) == 0);
+}
+
+static bool has_id(const struct session_filter *f, uint64_t id)
+{
+	for (unsigned n = 0; n < f->ids_n; n++)
+		if (f->ids[n] == id)
+			return true;
+	return f->ids_n == 0;
+}
+
+static bool is_from(const struct session_filter *f, const struct session *s)
+{
+	struct addr client;
+
+	if (!f->has_client)
+		return true;
+	addr_lengthen(&client, &s->client);
+	return s->client.len > 0 && addr_block_has(&f->client, &client);
+}
+
+static bool is_meant(const struct session_filter *f, const struct session *s)
+{
+	uint64_t now_ms = s->host->loop.now_ms;
+
+	return s->phase != SESSION_CLOSING && has_id(f, s->id) &&
+	       is_name(f->listener, s->config->name) &&
+	       is_name(f->pool, s->pool ? pool_config(s->pool)->name : NULL) &&
+	       is_name(f->backend, s->backend ? s->backend->config->name : NULL) &&
+	       now_ms - s->started_ms >= f->older_ms && now_ms - s->active_ms >= f->idle_ms &&
+	       is_from(f, s);
+}
+
+/* What is too long for its place is left out. */
+static void describe(const struct session *s, struct session_facts *ret)
+{
+	uint64_t now_ms = s->host->loop.now_ms;
+
+	*ret = (struct session_facts){
+		.id = s->id,
+		.client = s->client,
+		.phase = s->is_queued ? "queued" : phase_names[s->phase],
+		.age_ms = now_ms - s->started_ms,
+		.idle_ms = now_ms - s->active_ms,
+		.bytes = { s->lanes[LANE_UP].bytes, s->lanes[LANE_DOWN].bytes },
+	};
+	(void)!text_copy(ret->listener, sizeof(ret->listener), s->config->name);
+	if (s->pool)
+		(void)!text_copy(ret->pool, sizeof(ret->pool), pool_config(s->pool)->name);
+	if (s->backend)
+		(void)!text_copy(ret->backend, sizeof(ret->backend), s->backend->config->name);
+	if (s->info)
+		(void)!text_copy(ret->sni, sizeof(ret->sni), s->info->sni);
+	if (s->info && s->info->version)
+		(void)!text_copy(ret->tls, sizeof(ret->tls), s->info->version);
+}
+
+static void answer(struct host *h, struct query *q)
+{
+	uint32_t end = (uint32_t)MIN((uint64_t)q->slot + QUERY_SLOTS, h->sessions.touched);
+
+	q->rows_n = 0;
+	for (; q->slot < end && q->rows_n < QUERY_ROWS; q->slot++) {
+		struct session *s = slab_at(&h->sessions, q->slot);
+
+		if (!s || !is_meant(&q->filter, s))
+			continue;
+		describe(s, &q->rows[q->rows_n++]);
+		if (q->kind == QUERY_KILL)
+			session_close(s, CLOSE_KILLED, BY_RINGMAIN);
+	}
+	q->is_done = q->slot >= h->sessions.touched;
+}
+
+void answer_queries(struct host *h)
+{
+	struct query *q = query_take(h->runtime, h->worker);
+
+	while (q) {
+		struct query *next = q->next;
+
+		answer(h, q);
+		query_answer(h->runtime, q);
+		q = next;
+	}
+}
