@@ -307,6 +307,7 @@ install: release ## install program, manual, unit, sample (PREFIX DESTDIR SYSCON
 	@set -e; for page in $(man_pages); do \
 	$(own_paths) "$$page" | $(put) "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 	$(own_paths) etc/ringmain.service | $(put) "$(DESTDIR)$(UNITDIR)/ringmain.service"
+	install -D -m 644 etc/ringmain.socket "$(DESTDIR)$(UNITDIR)/ringmain.socket"
 	install -D -m 644 etc/bash-completion/ringmain "$(DESTDIR)$(COMPDIR)/ringmain"
 	install -D -m 644 etc/bash-completion/ringmainctl "$(DESTDIR)$(COMPDIR)/ringmainctl"
 	@test -e "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini" || \
@@ -318,7 +319,7 @@ own_paths = sed -e 's|/usr/sbin/ringmain|$(SBINDIR)/ringmain|g' \
 
 uninstall: ## remove what install put there, except the configuration
 	rm -f "$(DESTDIR)$(SBINDIR)/ringmain" "$(DESTDIR)$(SBINDIR)/ringmainctl" \
-	"$(DESTDIR)$(UNITDIR)/ringmain.service" \
+	"$(DESTDIR)$(UNITDIR)/ringmain.service" "$(DESTDIR)$(UNITDIR)/ringmain.socket" \
 	"$(DESTDIR)$(COMPDIR)/ringmain" "$(DESTDIR)$(COMPDIR)/ringmainctl"
 	@for page in $(man_pages); do \
 	rm -fv "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/def.h"
+#include "control/passed.h"
 #include "net/sock_file.h"
 #include "worker/acceptor.h"
 #include "state/runtime.h"
@@ -21,6 +22,7 @@ struct sockets {
 	struct addr *addrs;      /* of the first worker's, as the kernel named them */
 	struct sock_file *files; /* of those that are unix sockets */
 	size_t wildcards;        /* among those that are open */
+	struct passed passed;    /* by whoever has started us, until listeners have taken them */
 };
 
 /* Opens them all and logs each address; on failure logs why and returns -errno. */

@@ -71,6 +71,13 @@ struct sock_listen {
 MUST_CHECK int sock_listen_many(const struct sock_listen *want, int *ret_fds, size_t n,
 				const char **ret_step);
 
+/*
+ * The same of a socket that listens already, @fd, which is taken: all @n are
+ * duplicates of it, and its file is somebody else's.
+ */
+MUST_CHECK int sock_listen_adopt(const struct sock_listen *want, int fd, int *ret_fds, size_t n,
+				 const char **ret_step);
+
 /* Where the socket is bound. Returns 0 or -errno. */
 MUST_CHECK int sock_local_addr(int fd, struct addr *ret_addr);
 

@@ -30,6 +30,15 @@ MUST_CHECK struct pool_waiter *peers_take_served(struct runtime *runtime, unsign
 void peers_order(struct runtime *runtime, enum worker_order order);
 
 /*
+ * Asks every worker for a turn; have all taken one since? Those that have ended
+ * need not, and before the first time nobody was asked.
+ */
+void peers_ask(struct runtime *runtime);
+bool peers_have_answered(const struct runtime *runtime);
+/* The worker takes a turn. */
+void peers_answer(struct runtime *runtime, unsigned worker);
+
+/*
  * ORDER_STOP while a worker has failed or is stuck: the others do not wait for
  * what it may still hand over to them.
  */

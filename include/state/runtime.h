@@ -55,6 +55,7 @@ struct worker_peer {
 	CACHE_ALIGNED atomic_uint sessions;   /* with those on their way to it */
 	_Atomic(struct pool_waiter *) served; /* its sessions that left a pool's queue, a stack */
 	_Atomic(struct query *) queries;      /* for it to answer, a stack: see state/query.h */
+	atomic_uint answered;                 /* the last of runtime.asked that it has seen */
 	atomic_bool has_ended;                /* it answers none any more */
 	int inbox_fd;                         /* the write end of its inbox */
 };
@@ -80,6 +81,7 @@ struct runtime {
 	atomic_uint workers_draining;
 	_Atomic(enum worker_order) order;
 	_Atomic(struct query *) answers; /* of workers, a stack; answers_fd tells of them */
+	atomic_uint asked;               /* how often workers were asked for a turn */
 	int answers_fd;                  /* eventfd, the main thread's; -1: nobody asks */
 	atomic_uint workers_short;       /* of descriptors: see session/fd_reserve.h */
 };

@@ -15,6 +15,7 @@
 #include "check/checker.h"
 #include "control/admin.h"
 #include "control/commands.h"
+#include "control/pulse.h"
 #include "io/loop_reader.h"
 #include "state/counters_log.h"
 #include "state/peers.h"
@@ -37,6 +38,7 @@ struct control {
 	struct checker *checker;
 	struct control_context context; /* for the operator's commands */
 	struct admin *admin;
+	struct pulse pulse; /* for the service manager */
 	struct loop loop;
 	enum control_state state;
 	struct timer tickets; /* for new keys of TLS session tickets */
@@ -87,6 +89,8 @@ static void start_draining(struct control *c)
 		log_end(&line);
 	}
 	c->context.state = "draining";
+	notify_stopping(&c->pulse.notify);
+	pulse_tell(&c->pulse);
 	admin_make_way(c->admin);
 	sockets_remove_files(c->sockets);
 	peers_order(c->runtime, ORDER_DRAIN);
@@ -98,6 +102,7 @@ static void stop_now(struct control *c, enum worker_order order)
 
 	c->state = CONTROL_STOPPING;
 	c->context.state = "stopping";
+	pulse_tell(&c->pulse);
 	timer_stop(&c->loop.timers, &c->drain);
 	if (log_begin(&line, LOG_INFO, "ending all sessions")) {
 		log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
@@ -132,11 +137,18 @@ static void on_tickets(struct timer *timer)
 	timer_set(&c->loop.timers, &c->tickets, c->loop.now_ms + TLS_TICKET_LIFE_S * 1000ull);
 }
 
+static void reload(struct control *c)
+{
+	notify_reloading(&c->pulse.notify);
+	log_say(LOG_WARN, "SIGHUP: there is no reload yet, nothing has changed; restart to read "
+			  "the configuration again");
+	notify_ready(&c->pulse.notify);
+}
+
 static void obey(struct control *c, int signo)
 {
 	if (signo == SIGHUP)
-		log_say(LOG_WARN, "SIGHUP: there is no reload yet, nothing has changed; restart to "
-				  "read the configuration again");
+		reload(c);
 	else if (signo == SIGUSR1)
 		counters_log(c->runtime);
 	else if (c->state == CONTROL_RUNNING)
@@ -201,6 +213,7 @@ static void start_reading(struct control *c)
 	loop_reader_start(&c->ends);
 	walks_start(&c->context.walks);
 	admin_start(c->admin);
+	pulse_start(&c->pulse);
 }
 
 static int turn(struct control *c)
@@ -290,6 +303,7 @@ static int open_users(struct control *c, const char **ret_step)
 	c->admin = admin_create(&c->runtime->config->global.control, &c->context, &err);
 	if (c->admin) {
 		c->runtime->needs_clients |= admin_is_on(c->admin);
+		pulse_init(&c->pulse, &c->context);
 		return 0;
 	}
 	walks_finish(&c->context.walks);
@@ -377,6 +391,7 @@ void control_destroy(struct control *c)
 {
 	if (!c)
 		return;
+	pulse_finish(&c->pulse);
 	admin_destroy(c->admin);
 	walks_finish(&c->context.walks);
 	overrides_finish(&c->context.overrides);

@@ -228,13 +228,17 @@ static int open_target(struct sockets *k, struct runtime *runtime, const struct 
 	struct sock_listen wish = wish_of(config, target->bind);
 	const char *step;
 	int fds[WORKERS_MAX];
+	int passed = passed_take(&k->passed, runtime->config, config, &target->addr);
 	int err;
 
 	wish.addr = target->addr;
 	wish.is_joined = addr_is_any(&wish.addr) && has_precise(runtime, &wish.addr);
 	wish.joins_wildcard = has_wildcard(k, &wish.addr);
 	wish.ret_file = &k->files[target->index];
-	err = sock_listen_many(&wish, fds, k->workers_n, &step);
+	if (passed >= 0)
+		err = sock_listen_adopt(&wish, passed, fds, k->workers_n, &step);
+	else
+		err = sock_listen_many(&wish, fds, k->workers_n, &step);
 	if (err < 0) {
 		log_failed(target->bind, config->name, &wish.addr, step, err);
 		return err;
@@ -274,6 +278,20 @@ static void close_all(struct sockets *k)
 			close(k->all[n].fd);
 }
 
+/* See net/sock_listen.c: who wants a part of what a wildcard takes comes after it. */
+static int open_all(struct sockets *k, struct runtime *runtime)
+{
+	int err = passed_init(&k->passed);
+
+	if (err == 0)
+		err = for_each_target(k, runtime, open_wildcard);
+	if (err == 0)
+		err = for_each_target(k, runtime, open_precise);
+	if (err == 0)
+		err = passed_finish(&k->passed) ? 0 : -EINVAL;
+	return err;
+}
+
 int sockets_open(struct sockets *k, struct runtime *runtime)
 {
 	int err;
@@ -283,10 +301,7 @@ int sockets_open(struct sockets *k, struct runtime *runtime)
 		sockets_finish(k);
 		return -ENOMEM;
 	}
-	/* See net/sock_listen.c: who wants a part of what a wildcard takes comes after it. */
-	err = for_each_target(k, runtime, open_wildcard);
-	if (err == 0)
-		err = for_each_target(k, runtime, open_precise);
+	err = open_all(k, runtime);
 	if (err == 0)
 		return for_each_target(k, runtime, log_target);
 	close_all(k);

@@ -142,19 +142,23 @@ static int let_join(int first_fd, struct sock_listen *want, const char **ret_ste
 	return switch_on(first_fd, SOL_SOCKET, SO_REUSEPORT);
 }
 
+static int duplicate(int fd, int *ret_fd, const char **ret_step)
+{
+	int other = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	*ret_step = "dup";
+	if (other < 0)
+		return -errno;
+	*ret_fd = other;
+	return 0;
+}
+
 static int open_next(int first_fd, const struct sock_listen *want, int *ret_fd,
 		     const char **ret_step)
 {
-	int fd;
-
 	if (!addr_is_unix(&want->addr))
 		return open_one(want, true, ret_fd, ret_step);
-	*ret_step = "dup";
-	fd = fcntl(first_fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+	return duplicate(first_fd, ret_fd, ret_step);
 }
 
 static int try_once(struct sock_listen want, int *ret_fds, size_t n, const char **ret_step)
@@ -192,4 +196,35 @@ int sock_listen_many(const struct sock_listen *want, int *ret_fds, size_t n, con
 			return err;
 		nanosleep(&pause, NULL);
 	}
+}
+
+/* Whoever opened it may have made it O_NONBLOCK: accepts would not wait by themselves. */
+static int prepare_adopted(const struct sock_listen *want, int fd, const char **ret_step)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	*ret_step = "fcntl";
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+		return -errno;
+	*ret_step = "listen";
+	if (listen(fd, want->backlog) < 0)
+		return -errno;
+	return sock_set_options(fd, &want->addr, &want->options, ret_step);
+}
+
+int sock_listen_adopt(const struct sock_listen *want, int fd, int *ret_fds, size_t n,
+		      const char **ret_step)
+{
+	int err = prepare_adopted(want, fd, ret_step);
+	size_t opened = 1;
+
+	ret_fds[0] = fd;
+	while (err == 0 && opened < n) {
+		err = duplicate(fd, &ret_fds[opened], ret_step);
+		if (err == 0)
+			opened++;
+	}
+	while (err < 0 && opened > 0)
+		close(ret_fds[--opened]);
+	return err;
 }

@@ -68,6 +68,30 @@ static void wake_workers(struct runtime *runtime)
 				  &wakeup); /* a full inbox wakes it too */
 }
 
+void peers_ask(struct runtime *runtime)
+{
+	atomic_fetch_add(&runtime->asked, 1);
+	wake_workers(runtime);
+}
+
+bool peers_have_answered(const struct runtime *runtime)
+{
+	unsigned asked = atomic_load(&runtime->asked);
+
+	for (unsigned n = 0; n < runtime->workers_n; n++) {
+		const struct worker_peer *peer = &runtime->peers[n];
+
+		if (atomic_load(&peer->answered) != asked && !atomic_load(&peer->has_ended))
+			return false;
+	}
+	return true;
+}
+
+void peers_answer(struct runtime *runtime, unsigned worker)
+{
+	atomic_store(&runtime->peers[worker].answered, atomic_load(&runtime->asked));
+}
+
 void peers_order(struct runtime *runtime, enum worker_order order)
 {
 	atomic_store(&runtime->order, order);

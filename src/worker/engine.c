@@ -220,6 +220,7 @@ static void engine_on_messages(struct loop_reader *reader, int res)
 	for (int n = 0; n < res / (int)sizeof(struct message); n++)
 		if (e->messages[n].kind == MESSAGE_CONNECTION)
 			acceptor_adopt(&e->host, &e->messages[n]);
+	peers_answer(e->host.runtime, e->host.worker);
 	answer_queries(&e->host);
 	engine_follow_order(e);
 }
