@@ -13,6 +13,7 @@
 
 struct backend;
 struct call;
+struct control_context;
 struct listener;
 struct pool;
 
@@ -23,6 +24,9 @@ void cmd_backend(struct call *call);
 void cmd_sessions(struct call *call);
 void cmd_kill(struct call *call);
 void cmd_log(struct call *call);
+void cmd_deny(struct call *call);
+/* Before the first command. */
+void cmd_deny_init(struct control_context *context);
 
 /* What a word names; false: the call has failed, with what was probably meant. */
 MUST_CHECK bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool);

@@ -23,6 +23,7 @@ struct control_context {
 	const char *state; /* of the process: "running", "draining" ... */
 	struct overrides overrides;
 	struct walks walks;
+	struct timer bans_timer;
 };
 
 #endif

@@ -20,8 +20,8 @@ struct host;
 
 #define ADMISSION_NO_SOURCE UINT32_MAX
 
-/* Has the listener any rule or limit that wants to know the client's address? */
-bool admission_asks(const struct listener *listener);
+/* Has the listener any rule or limit, or the operator any, that wants to know who a client is? */
+bool admission_asks(const struct host *host, const struct listener *listener);
 
 /*
  * When granted, *ret_source is to be given back by admission_leave() at the

@@ -20,6 +20,7 @@
 #include "base/def.h"
 #include "config/config.h"
 #include "protocol/protocol.h"
+#include "state/bans.h"
 #include "state/pool_alert.h"
 
 #define WORKERS_MAX 256
@@ -73,6 +74,7 @@ struct runtime {
 	struct cancel_keys *cancel_keys; /* NULL: no listener's protocol has any */
 	struct worker_peer *peers;
 	struct counters *counters; /* of each worker */
+	struct bans bans;          /* of the operator */
 	unsigned workers_n;
 	unsigned sessions_max;
 	uint64_t started_ms;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "check/checker.h"
 #include "control/admin.h"
+#include "control/cmd.h"
 #include "control/commands.h"
 #include "control/pulse.h"
 #include "io/loop_reader.h"
@@ -295,6 +296,7 @@ static int open_users(struct control *c, const char **ret_step)
 		.state = "running",
 	};
 	overrides_init(&c->context.overrides, &c->loop, c->runtime);
+	cmd_deny_init(&c->context);
 	*ret_step = "eventfd";
 	err = walks_init(&c->context.walks, &c->loop, c->runtime);
 	if (err < 0)
@@ -394,6 +396,7 @@ void control_destroy(struct control *c)
 	pulse_finish(&c->pulse);
 	admin_destroy(c->admin);
 	walks_finish(&c->context.walks);
+	timer_stop(&c->loop.timers, &c->context.bans_timer);
 	overrides_finish(&c->context.overrides);
 	checker_destroy(c->checker);
 	loop_finish(&c->loop);

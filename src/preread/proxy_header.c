@@ -46,7 +46,7 @@ static enum admission admit_client_of_header(struct session *s)
 {
 	struct addr client;
 
-	if (!admission_asks(s->listener))
+	if (!admission_asks(s->host, s->listener))
 		return ADMISSION_GRANTED;
 	addr_lengthen(&client, &s->client);
 	return admission_ask(s->host, s->listener, &client, &s->source);

@@ -10,9 +10,9 @@
 
 #define REJECTIONS_LOG_MS 1000
 
-bool admission_asks(const struct listener *listener)
+bool admission_asks(const struct host *h, const struct listener *listener)
 {
-	return listener->config->access_n > 0 || listener->limits;
+	return listener->config->access_n > 0 || listener->limits || bans_exist(&h->runtime->bans);
 }
 
 static enum admission ask_limits(struct listener *listener, const struct addr *client,
@@ -50,13 +50,20 @@ static void log_rejection(struct host *h, const struct listener *listener,
 	log_end(&line);
 }
 
+static bool is_banned(struct host *h, const struct listener *listener, const struct addr *client)
+{
+	struct bans *bans = &h->runtime->bans;
+
+	return bans_exist(bans) && bans_has(bans, listener->config->name, client, h->loop.now_ms);
+}
+
 enum admission admission_ask(struct host *h, struct listener *listener, const struct addr *client,
 			     uint32_t *ret_source)
 {
 	enum admission answer = ADMISSION_DENIED;
 
 	*ret_source = ADMISSION_NO_SOURCE;
-	if (access_is_allowed(listener->config, client))
+	if (!is_banned(h, listener, client) && access_is_allowed(listener->config, client))
 		answer = ask_limits(listener, client, ret_source);
 	counters_add(&h->counters->listeners[listener->slot].admissions[answer], 1);
 	if (answer != ADMISSION_GRANTED)

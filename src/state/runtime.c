@@ -162,6 +162,7 @@ struct runtime *runtime_create(const struct config *config, const struct tls_con
 	runtime->sessions_max = sessions_max;
 	runtime->started_ms = clock_now_ms();
 	runtime->answers_fd = -1;
+	bans_init(&runtime->bans);
 	runtime->pools = calloc(MAX(config->pools_n, 1), sizeof(struct pool *));
 	runtime->sticky = calloc(MAX(config->pools_n, 1), sizeof(struct stick *));
 	runtime->alerts = calloc(MAX(config->pools_n, 1), sizeof(*runtime->alerts));
@@ -187,6 +188,7 @@ void runtime_destroy(struct runtime *runtime)
 	}
 	for (size_t n = 0; n < runtime->listeners_n; n++)
 		limits_destroy(runtime->listeners[n].limits);
+	bans_finish(&runtime->bans);
 	free(runtime->sticky);
 	free(runtime->alerts);
 	cancel_keys_destroy(runtime->cancel_keys);

@@ -219,7 +219,8 @@ static bool is_admitted(struct acceptor *a, int fd, uint32_t *ret_source)
 	struct addr client;
 
 	*ret_source = ADMISSION_NO_SOURCE;
-	if (!admission_asks(a->listener) || a->listener->config->proxy_protocol != PROXY_HEADER_OFF)
+	if (!admission_asks(a->host, a->listener) ||
+	    a->listener->config->proxy_protocol != PROXY_HEADER_OFF)
 		return true;
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0) {
 		close(fd); /* it has gone already */

@@ -309,3 +309,28 @@ def test_the_level_of_the_log_changes(controlled, backend, connect):
         wait_until(lambda: not ctl.rows("sessions"), "its end")
     rm.wait_sessions(1)     # of the second one alone
     assert [line["command"] for line in rm.lines(msg="control")] == ["log level warn"]
+
+
+@pytest.mark.parametrize("proxied", (False, True), ids=("direct", "behind a proxy"))
+def test_a_client_is_banned_for_a_while(controlled, backend, proxied):
+    """The others, and those who have a session, do not notice."""
+    rm, ctl = controlled([backend(servers.echo)],
+                         listener={"proxy_protocol": "accept", "proxy_protocol_from": "127.0.0.0/8"} if proxied else {})
+
+    def visit(host):
+        sock = tcp.connect(rm.address(), source=None if proxied else (host, 0))
+        if proxied:
+            sock.sendall(f"PROXY TCP4 {host} 127.0.0.1 1234 5678\r\n".encode())
+        tcp.exchange(sock, b"x")
+        return sock
+
+    with visit("127.0.0.2") as before:
+        ctl.say("deny", "127.0.0.2", "--for", "1h")
+        with pytest.raises((ConnectionError, AssertionError)):
+            visit("127.0.0.2")
+        visit("127.0.0.3").close()
+        tcp.exchange(before, b"not me")
+    assert ctl.rows("deny")[0]["client"] == "127.0.0.2"
+    ctl.say("deny", "127.0.0.2", "--undo")
+    visit("127.0.0.2").close()
+    assert rm.lines(msg="rejected", reason="denied")

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "control/admin.h"
+#include "control/cmd.h"
 #include "control/commands.h"
 #include "control/sockets.h"
 
@@ -44,6 +45,7 @@ static inline void office_open(void **state, const struct stage_options *options
 		.state = "running",
 	};
 	overrides_init(&o->context.overrides, &o->loop, o->st->runtime);
+	cmd_deny_init(&o->context);
 	assert_int_equal(walks_init(&o->context.walks, &o->loop, o->st->runtime), 0);
 	walks_start(&o->context.walks);
 	o->config.at.spec.is_unix = true;
@@ -105,6 +107,7 @@ static inline void office_close(void)
 	assert_true(walks_are_idle(&o->context.walks));
 	admin_destroy(o->admin);
 	walks_finish(&o->context.walks);
+	timer_stop(&o->loop.timers, &o->context.bans_timer);
 	overrides_finish(&o->context.overrides);
 	assert_int_equal(o->loop.timers.armed, 0);
 }

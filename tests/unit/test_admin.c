@@ -161,6 +161,44 @@ static void completion_knows_commands_names_and_options(void **state)
 	office_close();
 }
 
+static void clients_are_kept_out_for_a_while(void **state)
+{
+	int fd, client;
+
+	office_open(state, &two);
+	fd = office_connect();
+	assert_string_equal(office_ask(fd, "deny 127.0.0.0/8 --for 10s --listener l\n"), OK_LINE);
+	assert_non_null(strstr(office_ask(fd, "deny\n"),
+			       "{\"row\":\"ban\",\"client\":\"127.0.0.0/8\",\"listener\":\"l\","));
+	client = stage_client(office.st);
+	stage_run(office.st);
+	expect_reset(client);
+	office_pass(10000);
+	assert_string_equal(office_ask(fd, "deny\n"), OK_LINE);
+	client = stage_client(office.st);
+	stage_run(office.st);
+	expect_nothing(client);
+	office_close();
+}
+
+static void a_ban_can_be_undone(void **state)
+{
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	assert_string_equal(office_ask(fd, "deny 10.0.0.0/8 --for 1h\n"), OK_LINE);
+	assert_string_equal(office_ask(fd, "deny 10.0.0.0/8 --for 2h\n"), OK_LINE);
+	assert_int_equal(office.st->runtime->bans.n, 1);
+	assert_non_null(strstr(office_ask(fd, "deny 10.0.0.1 --undo\n"), "it was not denied"));
+	assert_string_equal(office_ask(fd, "deny 10.0.0.0/8 --undo\n"), OK_LINE);
+	assert_int_equal(office.st->runtime->bans.n, 0);
+	assert_non_null(strstr(office_ask(fd, "deny 10.0.0.1\n"), "for how long?"));
+	assert_non_null(strstr(office_ask(fd, "deny 10.0.0.1/8 --for 1h\n"), "\"hint\":"));
+	assert_non_null(strstr(office_ask(fd, "deny ::1 --for 1h --listener m\n"), "no listener"));
+	office_close();
+}
+
 /* ---- what the operator wishes of backends -------------------------------- */
 
 static enum backend_state state_of(unsigned n)
@@ -252,6 +290,8 @@ int main(void)
 		stage_test(a_client_that_never_reads_holds_up_nobody),
 		stage_test(who_comes_when_there_are_many_takes_the_place_of_the_idlest),
 		stage_test(completion_knows_commands_names_and_options),
+		stage_test(clients_are_kept_out_for_a_while),
+		stage_test(a_ban_can_be_undone),
 		stage_test(a_wish_lasts_until_it_is_undone),
 		stage_test(a_wish_for_a_while_ends_by_itself),
 		stage_test(a_wish_that_has_ended_leaves_it_as_its_checks_say),
