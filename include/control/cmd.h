@@ -22,6 +22,7 @@ void cmd_complete(struct call *call);
 void cmd_status(struct call *call);
 void cmd_backend(struct call *call);
 void cmd_sessions(struct call *call);
+void cmd_errors(struct call *call);
 void cmd_kill(struct call *call);
 void cmd_log(struct call *call);
 void cmd_deny(struct call *call);

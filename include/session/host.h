@@ -22,6 +22,7 @@
 
 #define HOST_PUSHES_MAX 64
 
+struct session_facts;
 struct waiting;
 
 /* See session/fd_reserve.h. */
@@ -48,7 +49,9 @@ struct host {
 	struct slab watches;     /* struct pgsql_watch */
 	struct buf_share *early; /* of each listener: see session/early_bytes.h */
 	uint64_t sessions_begun;
-	uint16_t local_addr_turns[2]; /* of IPv4 and of IPv6: see local_addr.h */
+	struct session_facts *failures; /* the last QUERY_FAILURES_MAX of them */
+	uint64_t failures_n;            /* ever */
+	uint16_t local_addr_turns[2];   /* of IPv4 and of IPv6: see local_addr.h */
 	uint64_t epoch; /* when it was started, wall clock: makes ids unique over restarts */
 	struct lane *pushes[HOST_PUSHES_MAX]; /* see lane_push_later() */
 	unsigned pushes_n;

@@ -25,6 +25,7 @@
 #define QUERY_SLOTS 256 /* sessions that are looked at each time */
 #define QUERY_ROWS 64   /* of which so many may be described */
 #define QUERY_IDS 64
+#define QUERY_FAILURES_MAX 100 /* that a worker remembers */
 
 /* Which sessions. Fields that are zero or empty do not matter. */
 struct session_filter {
@@ -44,13 +45,17 @@ struct session_facts {
 	const char *phase;        /* static */
 	uint64_t age_ms, idle_ms;
 	uint64_t bytes[LANES];
-	char sni[96]; /* "": none, or it is longer */
-	char tls[16]; /* version; "": it is not terminated here */
+	char sni[96];            /* "": none, or it is longer */
+	char tls[16];            /* version; "": it is not terminated here */
+	uint64_t ended_ms;       /* of clock_now_ms(); 0: it lives */
+	const char *reason, *by; /* then: why and by whom, static */
+	char detail[96];
 };
 
 enum query_kind {
 	QUERY_SESSIONS, /* describe them */
 	QUERY_KILL,     /* and end them */
+	QUERY_FAILURES, /* describe the last that ended by something that went wrong */
 };
 
 struct query {

@@ -5,8 +5,12 @@
 /* What a worker answers to the main thread's queries: see state/query.h. */
 
 struct host;
+struct session;
 
 /* Looks at some sessions for each query that has come, and gives them back. */
 void answer_queries(struct host *host);
+
+/* @s has ended: it is remembered if that is something an operator would look at. */
+void answer_note_end(const struct session *s);
 
 #endif

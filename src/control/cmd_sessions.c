@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* sessions and kill: which sessions there are, and an end to some. */
+/* sessions, errors and kill: which sessions there are and were, and an end to some. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +9,12 @@
 #include "control/cmd.h"
 #include "control/command.h"
 #include "control/context.h"
+#include "io/loop.h"
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 20000
 
-enum sort { SORT_BYTES, SORT_AGE, SORT_IDLE, SORT_ID };
+enum sort { SORT_BYTES, SORT_AGE, SORT_IDLE, SORT_ID, SORT_END };
 
 /* One of the two commands at work. */
 struct search {
@@ -129,6 +130,8 @@ static uint64_t weight_of(const struct session_facts *f, enum sort sort)
 		return f->age_ms;
 	case SORT_IDLE:
 		return f->idle_ms;
+	case SORT_END:
+		return f->ended_ms;
 	default:
 		return UINT64_MAX - f->id;
 	}
@@ -212,6 +215,28 @@ static void tell(struct reply *r, const struct session_facts *f)
 	reply_row_end(r);
 }
 
+static void tell_failure(struct reply *r, const struct session_facts *f, uint64_t now_ms)
+{
+	char text[ADDR_TEXT_BYTES];
+	struct addr client;
+
+	addr_lengthen(&client, &f->client);
+	reply_row(r, "failure");
+	reply_u64(r, "ago_ms", now_ms - MIN(f->ended_ms, now_ms));
+	reply_u64(r, "id", f->id);
+	reply_text(r, "client", addr_format(&client, text));
+	reply_text(r, "listener", f->listener);
+	reply_text(r, "backend", or_null(f->backend));
+	reply_text(r, "reason", f->reason);
+	reply_text(r, "by", f->by);
+	reply_text(r, "detail", or_null(f->detail));
+	reply_u64(r, "age_ms", f->age_ms);
+	reply_u64(r, "bytes_up", f->bytes[LANE_UP]);
+	reply_u64(r, "bytes_down", f->bytes[LANE_DOWN]);
+	reply_text(r, "sni", or_null(f->sni));
+	reply_row_end(r);
+}
+
 static void sessions_found(void *owner, const struct session_facts *facts)
 {
 	struct search *search = owner;
@@ -278,6 +303,33 @@ void cmd_sessions(struct call *call)
 		search_start(search, QUERY_SESSIONS, &sessions_events);
 	else
 		search_free(search);
+}
+
+/* ---- errors -------------------------------------------------------------- */
+
+static void errors_done(void *owner)
+{
+	struct search *search = owner;
+	struct call *call = search->call;
+
+	sort_and_cut(search);
+	for (size_t n = 0; n < search->rows_n; n++)
+		tell_failure(call->reply, &search->rows[n], call->context->loop->now_ms);
+	search_free(search);
+	call_ok(call);
+}
+
+static const struct walk_events errors_events = { .found = sessions_found, .done = errors_done };
+
+void cmd_errors(struct call *call)
+{
+	struct search *search = search_create(call);
+
+	if (!search)
+		return;
+	search->sort = SORT_END;
+	search->limit = QUERY_FAILURES_MAX;
+	search_start(search, QUERY_FAILURES, &errors_events);
 }
 
 /* ---- kill ---------------------------------------------------------------- */

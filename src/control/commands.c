@@ -46,6 +46,12 @@ const struct command commands[] = {
 		.run = cmd_sessions,
 	},
 	{
+		.name = "errors",
+		.form = "",
+		.help = "the last sessions that ended by something that went wrong",
+		.run = cmd_errors,
+	},
+	{
 		.name = "kill",
 		.form = "[ID...] " FILTERS " [--all] [--reason TEXT] [--yes]",
 		.help = "end sessions, which both sides see as a reset",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "worker/answer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,11 +11,17 @@
 #include "session/host.h"
 #include "state/query.h"
 
-static const char *const phase_names[SESSION_PHASES] = {
-	[SESSION_FREE] = "free",       [SESSION_PREREAD] = "preread",
-	[SESSION_DIALING] = "dialing", [SESSION_RELAYING] = "relaying",
+static const char *const phase_names[] = {
+	[SESSION_FREE] = "free",
+	[SESSION_PREREAD] = "preread",
+	[SESSION_DIALING] = "dialing",
+	[SESSION_NEGOTIATING] = "negotiating",
+	[SESSION_RELAYING] = "relaying",
+	[SESSION_REFUSING] = "refusing",
 	[SESSION_CLOSING] = "closing",
 };
+
+static_assert(ARRAY_LEN(phase_names) == SESSION_PHASES, "every phase has a name");
 
 static bool is_name(const char *wanted, const char *name)
 {
@@ -75,11 +82,10 @@ static void describe(const struct session *s, struct session_facts *ret)
 		(void)!text_copy(ret->tls, sizeof(ret->tls), s->info->version);
 }
 
-static void answer(struct host *h, struct query *q)
+static void look_at_sessions(struct host *h, struct query *q)
 {
 	uint32_t end = (uint32_t)MIN((uint64_t)q->slot + QUERY_SLOTS, h->sessions.touched);
 
-	q->rows_n = 0;
 	for (; q->slot < end && q->rows_n < QUERY_ROWS; q->slot++) {
 		struct session *s = slab_at(&h->sessions, q->slot);
 
@@ -90,6 +96,61 @@ static void answer(struct host *h, struct query *q)
 			session_close(s, CLOSE_KILLED, BY_RINGMAIN);
 	}
 	q->is_done = q->slot >= h->sessions.touched;
+}
+
+/* ---- what went wrong ---- */
+
+/* Ends that are nobody's failure: of every day, or wanted by the operator. */
+static bool is_failure(enum close_reason why)
+{
+	switch (why) {
+	case CLOSE_NONE:
+	case CLOSE_DONE:
+	case CLOSE_CLIENT_RESET:
+	case CLOSE_CLIENT_LEFT:
+	case CLOSE_IDLE:
+	case CLOSE_HALF_CLOSED_IDLE:
+	case CLOSE_KILLED:
+	case CLOSE_DRAIN_TIMEOUT:
+	case CLOSE_SHUTDOWN:
+		return false;
+	default:
+		return true;
+	}
+}
+
+void answer_note_end(const struct session *s)
+{
+	struct host *h = s->host;
+	struct session_facts *facts;
+
+	if (!is_failure(s->why))
+		return;
+	facts = &h->failures[h->failures_n++ % QUERY_FAILURES_MAX];
+	describe(s, facts);
+	facts->ended_ms = h->loop.now_ms;
+	facts->reason = close_reason_names[s->why];
+	facts->by = close_by_names[s->by];
+	if (s->detail)
+		snprintf(facts->detail, sizeof(facts->detail), "%s", s->detail);
+}
+
+static void look_at_failures(const struct host *h, struct query *q)
+{
+	uint32_t end = (uint32_t)MIN(h->failures_n, QUERY_FAILURES_MAX);
+
+	while (q->slot < end && q->rows_n < QUERY_ROWS)
+		q->rows[q->rows_n++] = h->failures[q->slot++];
+	q->is_done = q->slot >= end;
+}
+
+static void answer(struct host *h, struct query *q)
+{
+	q->rows_n = 0;
+	if (q->kind == QUERY_FAILURES)
+		look_at_failures(h, q);
+	else
+		look_at_sessions(h, q);
 }
 
 void answer_queries(struct host *h)

@@ -267,6 +267,7 @@ static void free_memory(struct engine *e)
 	slab_finish(&h->states);
 	slab_finish(&h->infos);
 	slab_finish(&h->sessions);
+	free(h->failures);
 	free(h->early);
 	free(h->waiting);
 	free(e->acceptors);
@@ -281,7 +282,8 @@ static int get_memory(struct engine *e, size_t sockets_n)
 	e->acceptors = calloc(MAX(sockets_n, 1), sizeof(*e->acceptors));
 	h->waiting = waiting_create(listeners_n);
 	h->early = calloc(listeners_n, sizeof(*h->early));
-	if (!e->acceptors || !h->waiting || !h->early)
+	h->failures = calloc(QUERY_FAILURES_MAX, sizeof(*h->failures));
+	if (!e->acceptors || !h->waiting || !h->early || !h->failures)
 		return -ENOMEM;
 	return init_slabs(h);
 }

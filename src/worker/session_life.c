@@ -20,6 +20,7 @@
 #include "session/exit.h"
 #include "session/refusing.h"
 #include "session/side.h"
+#include "worker/answer.h"
 #include "worker/session_log.h"
 
 const struct phase_handlers *const session_phases[SESSION_PHASES] = {
@@ -126,6 +127,7 @@ void session_end(struct session *s)
 	for (int n = 0; n < LANES; n++)
 		splice_stop(&s->lanes[n]);
 	session_log_end(s);
+	answer_note_end(s);
 	count_end_of(s); /* whose detail may be a TLS stream's */
 	for (int n = 0; n < SIDES; n++)
 		side_close(&s->sides[n]);

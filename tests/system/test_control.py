@@ -11,6 +11,7 @@ import pytest
 
 from kit import backend as servers
 from kit import proc, tcp
+from kit.ports import reserved_port
 from kit.ringmain import VARIANT_DIR
 from kit.wait import wait_until
 
@@ -334,3 +335,26 @@ def test_a_client_is_banned_for_a_while(controlled, backend, proxied):
     ctl.say("deny", "127.0.0.2", "--undo")
     visit("127.0.0.2").close()
     assert rm.lines(msg="rejected", reason="denied")
+
+
+def test_errors_are_the_last_sessions_that_went_wrong(controlled, backend, connect, cleanup):
+    held, port = reserved_port()
+    cleanup.append(held.close)
+    rm, ctl = controlled([f"127.0.0.1:{port}"], pool={"connect_total": "1s"}, settings={"workers": 3})
+    for _ in range(130):
+        tcp.knock(rm.address())
+    rm.wait_sessions(130)
+    rows = ctl.rows("errors")
+    assert len(rows) == 100
+    assert {(row["reason"], row["by"]) for row in rows} <= {
+        (line["reason"], line["by"]) for line in rm.sessions()}
+    assert [row["ago_ms"] for row in rows] == sorted(row["ago_ms"] for row in rows)
+    assert "REASON" in ctl.say("errors")
+
+
+def test_ends_of_every_day_are_no_errors(controlled, backend):
+    rm, ctl = controlled([backend(servers.echo)])
+    with tcp.connect(rm.address()) as sock:
+        tcp.exchange(sock, b"x")
+    rm.wait_sessions(1)
+    assert ctl.rows("errors") == []
