@@ -9,7 +9,8 @@
  * backend on which its client's address has such sessions, one after the
  * other; those that do not know the key ignore it. To these it goes whatever
  * their load, so they have a few at a time (POOL_BEYOND_MAX) and the others
- * wait. Where there is no such backend, any will do that has a slot.
+ * wait. A key that nobody here knows may have been given by another node's
+ * session: then it goes to all of the pool's, so often for one source.
  *
  * It is told, not relayed: the session stays in the dialing phase, and each
  * backend is a try, with the pool's connect_timeout to connect and, where it
@@ -31,8 +32,8 @@ static inline bool cancel_fanout_is_on(const struct session *s)
 	return s->protocol && s->protocol->is_cancel;
 }
 
-/* Sets where it goes first, if that is known, and session.pinned. */
-void cancel_fanout_begin(struct session *s);
+/* Sets where it goes first, and session.pinned. Gives NULL, or why it goes nowhere. */
+MUST_CHECK const char *cancel_fanout_begin(struct session *s);
 
 /* Puts the request into side.out of the backend; it stays with the session. 0 or -errno. */
 MUST_CHECK int cancel_fanout_tell(struct session *s);

@@ -72,6 +72,7 @@ struct runtime {
 	size_t pools_n;
 	bool needs_clients; /* somebody decides by, or passes on, the client's address */
 	struct cancel_keys *cancel_keys; /* NULL: no listener's protocol has any */
+	struct limits *cancel_limits;    /* of requests with other keys, by source; or NULL */
 	struct worker_peer *peers;
 	struct counters *counters; /* of each worker */
 	struct bans bans;          /* of the operator */

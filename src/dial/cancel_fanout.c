@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "balance/limits.h"
 #include "base/check.h"
 #include "protocol/registry.h"
 #include "relay/cancel_watch.h"
@@ -17,13 +18,57 @@ static bool cancel_fanout_find_next(struct session *s)
 				s->pinned, &s->pool, &s->pinned);
 }
 
-void cancel_fanout_begin(struct session *s)
+/* The next backend of the pool that may be there. */
+static bool cancel_fanout_find_in_pool(struct session *s)
+{
+	for (size_t n = s->pinned ? s->pinned->index + 1u : 0; n < pool_backends(s->pool); n++) {
+		struct backend *backend = pool_backend(s->pool, n);
+		enum backend_state state = atomic_load(&backend->state);
+
+		if (state == BACKEND_DOWN || state == BACKEND_MAINT)
+			continue;
+		s->pinned = backend;
+		return true;
+	}
+	return false;
+}
+
+static bool cancel_fanout_find(struct session *s)
+{
+	return s->protocol->is_for_all ? cancel_fanout_find_in_pool(s) : cancel_fanout_find_next(s);
+}
+
+/* Each costs every backend a connection: a source has so many, and then waits. */
+static bool cancel_fanout_may_ask_all(struct session *s)
+{
+	struct limits *limits = s->host->runtime->cancel_limits;
+	struct addr client;
+	uint32_t number;
+
+	addr_lengthen(&client, &s->client);
+	if (limits_enter(limits, &client, s->host->loop.now_ms * 1000000, &number) != LIMITS_FINE)
+		return false;
+	limits_leave(limits, number);
+	return true;
+}
+
+const char *cancel_fanout_begin(struct session *s)
 {
 	struct cancel_keys *keys = s->host->runtime->cancel_keys;
+	struct protocol_state *state = s->protocol;
 
-	if (!cancel_keys_find(keys, s->protocol->cancel_hash, NULL, &s->pool, &s->pinned))
-		s->protocol->is_fanout = protocol_hides_keys(s->config) &&
-					 cancel_fanout_find_next(s);
+	if (cancel_keys_find(keys, state->cancel_hash, NULL, &s->pool, &s->pinned))
+		return NULL;
+	state->is_fanout = protocol_hides_keys(s->config) && cancel_fanout_find_next(s);
+	if (state->is_fanout)
+		return NULL;
+	if (!s->pool)
+		return "a cancel request of no session";
+	if (!cancel_fanout_may_ask_all(s))
+		return "too many cancel requests with keys that nobody has";
+	state->is_for_all = true;
+	state->is_fanout = cancel_fanout_find_in_pool(s);
+	return NULL;
 }
 
 int cancel_fanout_tell(struct session *s)
@@ -47,7 +92,7 @@ bool cancel_fanout_goes_on(struct session *s)
 	if (!s->protocol->is_fanout)
 		return s->dial_error < 0;
 	s->waiter.ask.tried_n = 0;
-	return s->host->loop.now_ms < cancel_fanout_until_ms(s) && cancel_fanout_find_next(s);
+	return s->host->loop.now_ms < cancel_fanout_until_ms(s) && cancel_fanout_find(s);
 }
 
 uint64_t cancel_fanout_until_ms(const struct session *s)
@@ -59,6 +104,9 @@ const char *cancel_fanout_detail(const struct session *s)
 {
 	if (!s->protocol->is_fanout)
 		return "cancel request";
+	if (s->protocol->is_for_all)
+		return s->dial_error == 0 ? "cancel request of an unknown key, sent to all backends"
+					  : "cancel request of an unknown key, not heard by all";
 	return s->dial_error == 0 ? "cancel request, sent to all backends of its source"
 				  : "cancel request, not heard by all backends of its source";
 }

@@ -440,11 +440,12 @@ static void dial_come_back(struct session *s)
 
 static void dial_begin(struct session *s)
 {
+	const char *objection;
+
 	s->dialing_ms = now_of(s);
-	if (cancel_fanout_is_on(s))
-		cancel_fanout_begin(s);
-	if (!s->pool) {
-		s->detail = "cancel request matches no session";
+	objection = cancel_fanout_is_on(s) ? cancel_fanout_begin(s) : NULL;
+	if (objection) {
+		s->detail = objection;
 		session_close(s, CLOSE_REFUSED, BY_RINGMAIN);
 		return;
 	}

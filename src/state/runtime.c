@@ -31,9 +31,10 @@ static bool has_cancel_keys(const struct config *config)
 
 static bool needs_clients(const struct config *config)
 {
+	if (has_cancel_keys(config)) /* whose requests are limited by source */
+		return true;
 	for (size_t n = 0; n < config->listeners_n; n++)
-		if (config->listeners[n].proxy_protocol != PROXY_HEADER_OFF ||
-		    protocol_hides_keys(&config->listeners[n]))
+		if (config->listeners[n].proxy_protocol != PROXY_HEADER_OFF)
 			return true;
 	for (size_t n = 0; n < config->pools_n; n++) {
 		const struct pool_config *p = &config->pools[n];
@@ -107,6 +108,14 @@ struct pool_alert *runtime_alert(const struct runtime *runtime, const struct poo
 	return &runtime->alerts[pool_config(pool)->slot];
 }
 
+/* Ten at once, and then so many in a second: who presses Ctrl-C does not notice. */
+static const struct limits_config cancel_limits = {
+	.sources_max = 4096,
+	.bits4 = 32,
+	.bits6 = 64,
+	.sessions = { .per_second = 5, .burst = 10 },
+};
+
 static bool create_parts(struct runtime *runtime)
 {
 	const struct config *config = runtime->config;
@@ -114,7 +123,8 @@ static bool create_parts(struct runtime *runtime)
 	runtime->needs_clients = needs_clients(config);
 	if (has_cancel_keys(config)) {
 		runtime->cancel_keys = cancel_keys_create(runtime->sessions_max, secret_seed());
-		if (!runtime->cancel_keys)
+		runtime->cancel_limits = limits_create(&cancel_limits, secret_seed());
+		if (!runtime->cancel_keys || !runtime->cancel_limits)
 			return false;
 	}
 	for (; runtime->pools_n < config->pools_n; runtime->pools_n++) {
@@ -192,6 +202,7 @@ void runtime_destroy(struct runtime *runtime)
 	free(runtime->sticky);
 	free(runtime->alerts);
 	cancel_keys_destroy(runtime->cancel_keys);
+	limits_destroy(runtime->cancel_limits);
 	counters_destroy(runtime->counters, runtime->workers_n);
 	free(runtime->pools);
 	free(runtime->listeners);

@@ -191,6 +191,31 @@ def test_cancel_behind_a_no(serving, with_tls, without_tls, login, connect):
     rm.wait_sessions(2, detail="cancel request")
 
 
+def test_cancel_of_a_session_of_another_node(serving, with_tls, without_tls, connect):
+    """Whose key nobody here knows: all backends are asked."""
+    rm = serving([with_tls, without_tls])
+    for server in (with_tls, without_tls) * 2:
+        session = pgwire.Session(connect(server.address))
+        session.ask("select pg_sleep(60)")
+        wait_until(lambda server=server: sleeping(server) == 1, "the query to run")
+        sock = connect(rm.address())
+        sock.sendall(pgwire.cancel(session.key))
+        assert tcp.read_to_end(sock) == (b"", "FIN")
+        assert session.result()["C"] == pgwire.CANCELED
+    rm.wait_sessions(4, detail="cancel request of an unknown key, sent to all backends")
+
+
+def test_cancels_of_unknown_keys_are_limited(serving, without_tls):
+    rm = serving([without_tls])
+    for number in range(40):
+        with tcp.connect(rm.address()) as sock:
+            sock.sendall(pgwire.cancel((number + 1, b"none")))
+            tcp.read_to_end(sock)
+    rm.wait_sessions(40)
+    refused = rm.sessions(reason="refused", detail="too many cancel requests with keys that nobody has")
+    assert refused and len(rm.sessions(reason="done")) >= 10
+
+
 # A log-in that this server cannot serve
 
 def fake_error(sqlstate, text="no"):
