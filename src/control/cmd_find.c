@@ -67,18 +67,16 @@ static bool say_no_pool(struct call *call, const char *typed)
 	const struct runtime *runtime = call->context->runtime;
 	char hint[2 * CONFIG_NAME_BYTES + 1];
 	struct backend *backend;
-	const char *near = NULL;
 	struct pool *pool;
 
-	for (size_t n = 0; !near && n < runtime->pools_n; n++) {
+	hint[0] = '\0';
+	for (size_t n = 0; hint[0] == '\0' && n < runtime->pools_n; n++) {
 		const char *name = pool_config(runtime->pools[n])->name;
 
-		if (!snapshot_find_backend(runtime, name, typed, &pool, &backend))
-			continue;
-		snprintf(hint, sizeof(hint), "%s/%s", name, typed);
-		near = hint;
+		if (snapshot_find_backend(runtime, name, typed, &pool, &backend))
+			snprintf(hint, sizeof(hint), "%s/%s", name, typed);
 	}
-	call_fail(call, REPLY_USAGE, near, "'%.64s' is not of the form POOL/NAME", typed);
+	call_fail(call, REPLY_USAGE, hint[0] ? hint : NULL, "'%.64s' is not of the form POOL/NAME", typed);
 	return false;
 }
 

@@ -334,7 +334,7 @@ def test_all_that_is_installed_agrees_on_where_the_configuration_is(tmp_path, tr
     if not os.path.exists(wanted):
         assert f"{wanted}: " in proc.run([program, "-t"], check=False).stderr
     for path in tmp_path.rglob("*"):
-        if not path.is_file() or path == program:
+        if not path.is_file() or path.read_bytes().startswith(b"\x7fELF"):
             continue
         for place in re.findall(r"[\w/.]*/etc/ringmain\b|/\w[\w/]*/sbin/ringmain\b", path.read_text()):
             assert place in (f"{sysconfdir}/ringmain", f"{prefix}/sbin/ringmain"), f"{path}: {place}"

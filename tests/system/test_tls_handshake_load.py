@@ -90,7 +90,9 @@ def test_slow_handshake_ends_in_time(listening, connect, mode, how):
     if how == "half":
         sock.sendall(HELLO[:len(HELLO) // 2])
     slowly = tcp.Task(trickle, sock, HELLO if how == "trickle" else b"", 0.02)
-    assert tcp.read_to_end(sock) == (b"", "RST")
+    said, end = tcp.read_to_end(sock)
+    # The kernel tells of a reset once: perhaps the thread that sends, then the reader sees an end.
+    assert said == b"" and end in ({"RST", "FIN"} if how == "trickle" else {"RST"})
     assert 0.5 <= watch.seconds() <= 0.6 + SLACK_S
     slowly.result()
     line = rm.wait_sessions(1, reason="preread_timeout", by="client")[0]
