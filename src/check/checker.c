@@ -359,10 +359,12 @@ static void pool_timer_on_timer(struct timer *timer)
 /* ---- all of them --------------------------------------------------------- */
 
 /* What each kind asks; kinds that only connect are not there. */
-static const struct {
+struct asked {
 	const struct check_protocol *protocol;
 	const char *preset; /* of expect */
-} kinds[CHECK_KINDS] = {
+};
+
+static const struct asked kinds[CHECK_KINDS] = {
 	[CHECK_HTTP] = { &check_http, NULL },     [CHECK_POSTGRES] = { &check_postgres, NULL },
 	[CHECK_MYSQL] = { &check_mysql, NULL },   [CHECK_REDIS] = { &check_redis, NULL },
 	[CHECK_SMTP] = { &check_expect, "smtp" }, [CHECK_IMAP] = { &check_expect, "imap" },

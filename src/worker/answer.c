@@ -12,12 +12,9 @@
 #include "state/query.h"
 
 static const char *const phase_names[] = {
-	[SESSION_FREE] = "free",
-	[SESSION_PREREAD] = "preread",
-	[SESSION_DIALING] = "dialing",
-	[SESSION_NEGOTIATING] = "negotiating",
-	[SESSION_RELAYING] = "relaying",
-	[SESSION_REFUSING] = "refusing",
+	[SESSION_FREE] = "free",         [SESSION_PREREAD] = "preread",
+	[SESSION_DIALING] = "dialing",   [SESSION_NEGOTIATING] = "negotiating",
+	[SESSION_RELAYING] = "relaying", [SESSION_REFUSING] = "refusing",
 	[SESSION_CLOSING] = "closing",
 };
 
