@@ -76,7 +76,8 @@ static bool say_no_pool(struct call *call, const char *typed)
 		if (snapshot_find_backend(runtime, name, typed, &pool, &backend))
 			snprintf(hint, sizeof(hint), "%s/%s", name, typed);
 	}
-	call_fail(call, REPLY_USAGE, hint[0] ? hint : NULL, "'%.64s' is not of the form POOL/NAME", typed);
+	call_fail(call, REPLY_USAGE, hint[0] ? hint : NULL, "'%.64s' is not of the form POOL/NAME",
+		  typed);
 	return false;
 }
 
