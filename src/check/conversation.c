@@ -80,7 +80,7 @@ static void refuse(struct conversation *c, const struct opening *o)
 {
 	struct check_facts *facts = &c->exchange.facts;
 
-	if (o->err != -EPROTO) {
+	if (o->err != -EPROTO && o->err != -EPROTONOSUPPORT) {
 		finish(c, o->err);
 		return;
 	}
