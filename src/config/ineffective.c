@@ -45,7 +45,7 @@ static bool may_be_asked_for_tls(const void *section)
 {
 	const struct listener_config *l = section;
 
-	return l->protocol == PROTOCOL_POSTGRES && listener_reads_hello(l);
+	return l->protocol != PROTOCOL_ANY && listener_reads_hello(l);
 }
 
 static bool limits_sources(const void *section)
@@ -125,7 +125,7 @@ static bool asks_for_tls(const void *section)
 {
 	const struct pool_config *p = section;
 
-	return p->tls && p->protocol == PROTOCOL_POSTGRES;
+	return p->tls && p->protocol != PROTOCOL_ANY;
 }
 
 /* What is missing, in words; who needs it. */

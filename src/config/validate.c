@@ -128,7 +128,7 @@ static void check_listener_and_pool(const struct listener_config *listener,
 			     "[listener %s]: passes TLS through to [pool %s], which puts TLS "
 			     "around it once more",
 			     listener->name, pool->name);
-	if (pool->tls && listener->protocol == PROTOCOL_POSTGRES && pool->protocol == PROTOCOL_ANY)
+	if (pool->tls && listener->protocol != PROTOCOL_ANY && pool->protocol == PROTOCOL_ANY)
 		diag_warning(diag, location,
 			     "[listener %s]: speaks PostgreSQL, but [pool %s] begins TLS without "
 			     "an SSLRequest (protocol = postgres)",

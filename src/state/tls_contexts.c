@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "config/directive.h"
+#include "protocol/registry.h"
 #include "tls/client.h"
 #include "tls/library.h"
-#include "x509/problem.h"
 #include "tls/server.h"
 #include "tls/tickets.h"
+#include "x509/problem.h"
 
 #define KEY_BYTES 32
 #define TITLE_BYTES (CONFIG_NAME_BYTES + 16)
@@ -85,10 +86,12 @@ static enum tls_version version_of(enum tls_floor floor)
 	}
 }
 
-/* PostgreSQL's direct TLS wants to see its id agreed on (its manual, "SSL Session Encryption"). */
+/* A protocol may want to see its id agreed on, where TLS begins at once. */
 static const char *alpn_of(const char *wanted, enum protocol_kind protocol)
 {
-	return !wanted && protocol == PROTOCOL_POSTGRES ? "postgresql" : wanted;
+	const struct protocol *known = protocol_of(protocol);
+
+	return !wanted && known ? known->direct_alpn : wanted;
 }
 
 /* ---- listeners ---- */
