@@ -80,8 +80,8 @@ static enum check_step send_login(struct check_exchange *x)
 	const struct check_request *r = x->request;
 	const char *user = r->user ? r->user : DEFAULT_USER;
 	const size_t user_bytes = strlen(user) + 1;
-	const size_t database_bytes = mysql->capabilities & CAN_DATABASE ? strlen(r->database) + 1
-									 : 0;
+	const bool has_database = r->database && mysql->capabilities & CAN_DATABASE;
+	const size_t database_bytes = has_database ? strlen(r->database) + 1 : 0;
 	const size_t plugin_bytes = mysql->capabilities & CAN_PLUGINS ? strlen(mysql->plugin) + 1
 								      : 0;
 	uint8_t proof[MYSQL_PROOF_BYTES_MAX];

@@ -18,9 +18,9 @@ static void bans_on_timer(struct timer *timer)
 		timer_set(&x->loop->timers, &x->bans_timer, next_ms);
 }
 
-void cmd_deny_init(struct control_context *x)
+void cmd_deny_init(struct control_context *context)
 {
-	timer_init(&x->bans_timer, bans_on_timer);
+	timer_init(&context->bans_timer, bans_on_timer);
 }
 
 static void list_bans(struct call *call)

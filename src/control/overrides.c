@@ -21,18 +21,21 @@ void overrides_init(struct overrides *o, struct loop *loop, struct runtime *runt
 	timer_init(&o->timer, overrides_on_timer);
 }
 
-static void forget(struct overrides *o, struct override *wish)
+static void free_all(struct list *wishes)
 {
-	list_remove(&wish->node);
-	o->n--;
-	free(wish);
+	struct list *next;
+
+	for (struct list *node = wishes->next; node != wishes; node = next) {
+		next = node->next;
+		free(container_of(node, struct override, node));
+	}
+	list_init(wishes);
 }
 
 void overrides_finish(struct overrides *o)
 {
 	timer_stop(&o->loop->timers, &o->timer);
-	while (!list_is_empty(&o->all))
-		forget(o, container_of(o->all.next, struct override, node));
+	free_all(&o->all);
 }
 
 static struct override *find(const struct overrides *o, const char *pool, const char *backend)
@@ -121,8 +124,9 @@ static void undo(struct overrides *o, const struct override *wish)
 static void overrides_on_timer(struct timer *timer)
 {
 	struct overrides *o = container_of(timer, struct overrides, timer);
-	struct list *next;
+	struct list *next, ended;
 
+	list_init(&ended);
 	for (struct list *node = o->all.next; node != &o->all; node = next) {
 		struct override *wish = container_of(node, struct override, node);
 
@@ -131,9 +135,12 @@ static void overrides_on_timer(struct timer *timer)
 			continue;
 		log_wish(wish, "the operator's wish has ended");
 		undo(o, wish);
-		forget(o, wish);
+		list_remove(node);
+		list_append(&ended, node);
+		o->n--;
 	}
 	reschedule(o);
+	free_all(&ended);
 }
 
 /* ---- wishes ---- */
@@ -160,9 +167,15 @@ static int find_or_add(struct overrides *o, const struct pool *pool, const struc
 
 static void keep_or_forget(struct overrides *o, struct override *wish)
 {
-	if (wish->state == BACKEND_READY && !wish->has_weight)
-		forget(o, wish);
+	bool is_over = wish->state == BACKEND_READY && !wish->has_weight;
+
+	if (is_over) {
+		list_remove(&wish->node);
+		o->n--;
+	}
 	reschedule(o);
+	if (is_over)
+		free(wish);
 }
 
 static uint64_t until(const struct overrides *o, uint64_t ms)

@@ -522,10 +522,10 @@ enum parse hello_read(const uint8_t *bytes, size_t n, struct hello *ret_hello)
 	if (result != PARSE_DONE)
 		return result;
 	if (walk.records > 1) {
+		memset(joined, 0, sizeof(joined));
 		join_records(joined, bytes, walk.at);
 		message = joined;
 	}
-
 	*ret_hello = (struct hello){ .bytes = walk.at };
 	ret_hello->fault = read_message((struct cursor){ message + MESSAGE_HEADER_BYTES,
 							 walk.size - MESSAGE_HEADER_BYTES },

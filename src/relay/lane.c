@@ -241,11 +241,11 @@ void lane_decrypt(struct lane *lane, const void *bytes, size_t n)
 /* Unopened, so it is known by its look alone. */
 static bool passes_tls(const struct session *s)
 {
-	enum tls_mode mode = s->listener->config->tls;
+	const struct protocol_state *p = s->protocol;
+	enum tls_mode mode = s->config->tls;
 
-	return mode == TLS_MODE_PASSTHROUGH ||
-	       (mode == TLS_MODE_AUTO && s->protocol &&
-		(s->protocol->asked_for_tls || s->protocol->has_direct_tls));
+	return p && (p->asked_for_tls || p->has_direct_tls) &&
+	       (mode == TLS_MODE_PASSTHROUGH || mode == TLS_MODE_AUTO);
 }
 
 void lane_received(struct lane *lane, struct buf *buf, unsigned flags)

@@ -225,7 +225,9 @@ const char *policy_group_name(const char *name)
 
 const char *policy_groups(bool is_server)
 {
-	return is_server ? POST_QUANTUM CLASSIC : CLASSIC;
+	static const char *const lists[] = { CLASSIC, POST_QUANTUM CLASSIC };
+
+	return lists[is_server];
 }
 
 static bool has_group(const struct policy *policy, int number)
