@@ -12,7 +12,9 @@
 #include "x509/certificate.h"
 #include "tls/certificates.h"
 
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static const struct {
 	const char *word, *file;
