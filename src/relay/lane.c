@@ -543,7 +543,8 @@ void lane_side_died(struct side *side, int err, bool is_drained)
 	struct lane *source = side_source_of(side);
 
 	if (!session_is_ending(s) && is_farewell(side, err)) {
-		s->detail = "reset after close_notify";
+		if (!s->detail)
+			s->detail = "reset after close_notify";
 		session_note_end(s, CLOSE_DONE, BY_CLIENT);
 	}
 	session_peer_failed(side, err);
