@@ -79,7 +79,7 @@ reasons_of_manual() {
 }
 
 commands_of_program() {
-	sed -n 's/^\t\t\.name = "\(.*\)",$/\1/p' src/control/commands.c | sort -u
+	sed -n 's/^\t\t\.name = "\(.*\)",$/\1/p' src/commands/commands.c | sort -u
 }
 
 commands_of_manual() {

@@ -21,6 +21,7 @@ net       1
 io        2
 proto     3
 x509      4
+crypto    4
 tls       5
 config    6
 protocol  7
@@ -32,17 +33,21 @@ relay    10   log
 preread  11   log
 dial     11   log
 negotiation 11 log
-check    11   log
+check    11
+health   12   log
 worker   12   log
-control  13   log
-app      14   log exit
-ctl      14   exit
+process  13   log
+admin    13   log
+commands 14   log
+control  15   log
+app      16   log exit
+ctl      16   exit
 '
 
 # Library headers by their beginning, and the floors that may include them.
 libraries='
 liburing   io
-wolfssl/   tls x509
+wolfssl/   tls x509 crypto
 ini.h      config
 xxhash.h   base
 jansson.h  ctl
@@ -65,9 +70,11 @@ BEGIN {
 		may_exit[row[1]] = rows[i] ~ / exit( |$)/
 	}
 	n = split(libraries, rows, "\n")
-	for (i = 1; i <= n; i++)
-		if (split(rows[i], row, " ") >= 2)
-			fence[row[1]] = row[2] (row[3] ? " or " row[3] : "")
+	for (i = 1; i <= n; i++) {
+		fields = split(rows[i], row, " ")
+		for (j = 2; j <= fields; j++)
+			fence[row[1]] = fence[row[1]] (j > 2 ? " or " : "") row[j]
+	}
 	gsub("\n", " ", circles)
 }
 

@@ -11,7 +11,7 @@
  * A ring that breaks, a worker's or its own, ends the process at once.
  */
 
-#include "control/sockets.h"
+#include "process/sockets.h"
 #include "worker/workers.h"
 #include "base/def.h"
 #include "io/ring.h"

@@ -17,7 +17,7 @@
 #include "app/options.h"
 #include "app/no_io_uring.h"
 #include "app/route_explain.h"
-#include "control/sockets.h"
+#include "process/sockets.h"
 #include "state/peers.h"
 #include "worker/workers.h"
 #include "base/clock.h"

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "mysql_parts.h"
-#include "tls/digest.h"
-#include "tls/rsa_encrypt.h"
+#include "crypto/digest.h"
+#include "crypto/rsa_encrypt.h"
 
 #define NATIVE "mysql_native_password"
 #define CACHING "caching_sha2_password"

@@ -7,7 +7,7 @@
 #include <assert.h>
 
 #include "exchange.h"
-#include "tls/scram.h"
+#include "crypto/scram.h"
 
 #define PG_SQLSTATE_BYTES 6
 #define PG_LENGTH_BYTES 4 /* of a message's or a column's length */

@@ -12,11 +12,11 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "check/checker.h"
-#include "control/admin.h"
-#include "control/cmd.h"
-#include "control/commands.h"
-#include "control/pulse.h"
+#include "health/checker.h"
+#include "admin/admin.h"
+#include "commands/cmd.h"
+#include "commands/commands.h"
+#include "process/pulse.h"
 #include "io/loop_reader.h"
 #include "state/counters_log.h"
 #include "state/peers.h"
@@ -305,7 +305,7 @@ static int open_users(struct control *c, const char **ret_step)
 	c->admin = admin_create(&c->runtime->config->global.control, &c->context, &err);
 	if (c->admin) {
 		c->runtime->needs_clients |= admin_is_on(c->admin);
-		pulse_init(&c->pulse, &c->context);
+		pulse_init(&c->pulse, &c->loop, c->runtime, &c->context.state);
 		return 0;
 	}
 	walks_finish(&c->context.walks);

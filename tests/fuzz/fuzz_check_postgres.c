@@ -8,7 +8,7 @@
 #include "fuzz/fuzz.h"
 
 #include "check_talk.h"
-#include "tls/scram.h"
+#include "crypto/scram.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -7,7 +7,7 @@
 #include "fuzz/fuzz.h"
 
 #include "base/check.h"
-#include "control/request.h"
+#include "admin/request.h"
 
 #include <stdio.h>
 #include <stdlib.h>

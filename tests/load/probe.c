@@ -21,7 +21,7 @@
 #include "kit/net.h"
 #include "tls/end_point.h"
 #include "tls/library.h"
-#include "tls/scram.h"
+#include "crypto/scram.h"
 
 #include <openssl/ssl.h>
 

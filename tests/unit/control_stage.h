@@ -10,10 +10,10 @@
 #include <sys/un.h>
 
 #include "base/text.h"
-#include "control/admin.h"
-#include "control/cmd.h"
-#include "control/commands.h"
-#include "control/sockets.h"
+#include "admin/admin.h"
+#include "commands/cmd.h"
+#include "commands/commands.h"
+#include "process/sockets.h"
 
 struct office {
 	struct stage *st;

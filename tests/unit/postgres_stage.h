@@ -5,7 +5,7 @@
 /* What a PostgreSQL server says, message by message. */
 
 #include "check_stage.h"
-#include "tls/scram.h"
+#include "crypto/scram.h"
 
 #define SSL_REQUEST "\0\0\0\x08\x04\xd2\x16\x2f"
 #define AUTH_OK "R\0\0\0\x08\0\0\0\0"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "control/admin.h"
+#include "admin/admin.h"
 
-#include "control/admin_client.h"
-#include "control/request.h"
+#include "admin/admin_client.h"
+#include "admin/request.h"
 #include "unit/control_stage.h"
 
 static const struct stage_options two = { .backends = 2 };

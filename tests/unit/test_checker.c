@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "check/checker.h"
+#include "health/checker.h"
 
 #include "unit/runtime_stage.h"
 

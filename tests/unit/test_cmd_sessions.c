@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "control/cmd.h"
+#include "commands/cmd.h"
 
 #include "session/session.h"
 #include "state/peers.h"

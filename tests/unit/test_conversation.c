@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "check/conversation.h"
+#include "health/conversation.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/digest.h"
+#include "crypto/digest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

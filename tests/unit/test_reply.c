@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "control/reply.h"
+#include "admin/reply.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

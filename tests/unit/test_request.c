@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "control/request.h"
+#include "admin/request.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

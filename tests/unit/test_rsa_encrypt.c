@@ -2,7 +2,7 @@
 
 /* The referee is the openssl command. */
 
-#include "tls/rsa_encrypt.h"
+#include "crypto/rsa_encrypt.h"
 
 #include <errno.h>
 #include <setjmp.h>

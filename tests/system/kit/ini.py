@@ -2,6 +2,7 @@
 """Writes the configuration most tests need: one listener, one pool."""
 
 GLOBALS = {"workers": 2, "log_level": "info"}
+PATIENCE = {"connect_timeout": "10s", "connect_total": "20s"}   # a busy machine is not what is tested
 
 
 def ini(backends, *, binds=("127.0.0.1:0",), listener=None, pool=None, settings=None):
@@ -16,7 +17,7 @@ def ini(backends, *, binds=("127.0.0.1:0",), listener=None, pool=None, settings=
     lines += ["pool = out"]
     lines += _keys(listener or {})
     lines += ["", "[pool out]"]
-    lines += _keys(pool or {})
+    lines += _keys(pool if pool and PATIENCE.keys() & pool.keys() else {**PATIENCE, **(pool or {})})
     for number, backend in enumerate(backends, 1):
         lines.append(f"backend = b{number} {getattr(backend, 'text', backend)}")
     return "\n".join(lines) + "\n"

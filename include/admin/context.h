@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ADMIN_CONTEXT_H
+#define ADMIN_CONTEXT_H
+
+/* What commands work on: the main thread's. */
+
+#include <stddef.h>
+
+#include "admin/overrides.h"
+#include "admin/walk.h"
+
+struct command;
+struct loop;
+struct runtime;
+struct sockets;
+
+struct control_context {
+	const struct command *commands; /* all there are */
+	size_t commands_n;
+	struct loop *loop;
+	struct runtime *runtime;
+	const struct sockets *sockets;
+	const char *state; /* of the process: "running", "draining" ... */
+	struct overrides overrides;
+	struct walks walks;
+	struct timer bans_timer;
+};
+
+#endif

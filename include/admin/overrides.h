@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ADMIN_OVERRIDES_H
+#define ADMIN_OVERRIDES_H
+
+/*
+ * What the operator wishes of backends while ringmain runs, beside what the
+ * configuration says of them. A wish is known by the names of its pool and
+ * backend, lasts until it is undone or its time is over, outlives a new
+ * configuration, and is forgotten when ringmain ends.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "balance/pool.h"
+#include "base/def.h"
+#include "base/list.h"
+#include "base/timer.h"
+
+#define OVERRIDES_MAX 4096
+
+struct loop;
+struct runtime;
+
+struct override {
+	struct list node;
+	char pool[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
+	enum backend_state state; /* BACKEND_READY: nothing is wished */
+	bool has_weight;
+	unsigned weight;
+	uint64_t until_ms; /* 0: until it is undone */
+};
+
+struct overrides {
+	struct loop *loop;
+	struct runtime *runtime;
+	struct list all;
+	unsigned n;
+	struct timer timer; /* for the next one whose time is over */
+};
+
+/* Keeps both. */
+void overrides_init(struct overrides *o, struct loop *loop, struct runtime *runtime);
+void overrides_finish(struct overrides *o);
+
+/* That of a backend, or NULL. */
+const struct override *overrides_find(const struct overrides *o, const struct pool *pool,
+				      const struct backend *backend);
+
+/*
+ * Wish for a state or a weight, for @ms, 0: for good. Ready, and the weight of
+ * the configuration, end a wish. 0 or -errno: -ENOMEM, -ENOSPC when there are
+ * OVERRIDES_MAX already.
+ */
+MUST_CHECK int overrides_set_state(struct overrides *o, struct pool *pool, struct backend *backend,
+				   enum backend_state state, uint64_t ms);
+MUST_CHECK int overrides_set_weight(struct overrides *o, struct pool *pool, struct backend *backend,
+				    unsigned weight, uint64_t ms);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef COMMANDS_CMD_H
+#define COMMANDS_CMD_H
+
+/*
+ * The functions that run commands: see commands.c for what each is called and
+ * takes, etc/ringmainctl.8 for what it does. And what several of them need.
+ */
+
+#include <stdbool.h>
+
+#include "base/def.h"
+
+struct backend;
+struct call;
+struct control_context;
+struct listener;
+struct pool;
+
+void cmd_help(struct call *call);
+void cmd_complete(struct call *call);
+void cmd_status(struct call *call);
+void cmd_backend(struct call *call);
+void cmd_sessions(struct call *call);
+void cmd_errors(struct call *call);
+void cmd_kill(struct call *call);
+void cmd_log(struct call *call);
+void cmd_deny(struct call *call);
+/* Before the first command. */
+void cmd_deny_init(struct control_context *context);
+
+/* What a word names; false: the call has failed, with what was probably meant. */
+MUST_CHECK bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool);
+MUST_CHECK bool cmd_find_listener(struct call *call, const char *typed,
+				  struct listener **ret_listener);
+/* "POOL/NAME" */
+MUST_CHECK bool cmd_find_backend(struct call *call, const char *typed, struct pool **ret_pool,
+				 struct backend **ret_backend);
+
+#endif

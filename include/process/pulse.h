@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROCESS_PULSE_H
+#define PROCESS_PULSE_H
+
+/*
+ * Tells the service manager how things are, now and then, and that ringmain
+ * lives: only if every worker has taken a turn since the last time.
+ */
+
+#include "base/timer.h"
+#include "process/notify.h"
+
+struct loop;
+struct runtime;
+
+struct pulse {
+	struct loop *loop;
+	struct runtime *runtime;
+	const char *const *state;
+	struct notify notify;
+	struct timer status, watchdog;
+};
+
+/* From the environment. *@state is a word for what the process does just now. Keeps all three. */
+void pulse_init(struct pulse *pulse, struct loop *loop, struct runtime *runtime,
+		const char *const *state);
+/* All workers are up. */
+void pulse_start(struct pulse *pulse);
+/* Tells the status, if it has changed. */
+void pulse_tell(struct pulse *pulse);
+void pulse_finish(struct pulse *pulse);
+
+#endif

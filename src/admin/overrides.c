@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "admin/overrides.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "io/loop.h"
+#include "state/peers.h"
+#include "state/runtime.h"
+#include "state/snapshot.h"
+
+static void overrides_on_timer(struct timer *timer);
+
+void overrides_init(struct overrides *o, struct loop *loop, struct runtime *runtime)
+{
+	*o = (struct overrides){ .loop = loop, .runtime = runtime };
+	list_init(&o->all);
+	timer_init(&o->timer, overrides_on_timer);
+}
+
+static void free_all(struct list *wishes)
+{
+	struct list *next;
+
+	for (struct list *node = wishes->next; node != wishes; node = next) {
+		next = node->next;
+		free(container_of(node, struct override, node));
+	}
+	list_init(wishes);
+}
+
+void overrides_finish(struct overrides *o)
+{
+	timer_stop(&o->loop->timers, &o->timer);
+	free_all(&o->all);
+}
+
+static struct override *find(const struct overrides *o, const char *pool, const char *backend)
+{
+	list_for_each(node, &o->all) {
+		struct override *wish = container_of(node, struct override, node);
+
+		if (strcmp(wish->backend, backend) == 0 && strcmp(wish->pool, pool) == 0)
+			return wish;
+	}
+	return NULL;
+}
+
+const struct override *overrides_find(const struct overrides *o, const struct pool *pool,
+				      const struct backend *backend)
+{
+	return find(o, pool_config(pool)->name, backend->config->name);
+}
+
+/* ---- the next one to end ---- */
+
+static void reschedule(struct overrides *o)
+{
+	uint64_t next_ms = 0;
+
+	list_for_each(node, &o->all) {
+		const struct override *wish = container_of(node, struct override, node);
+
+		if (wish->until_ms != 0 && (next_ms == 0 || wish->until_ms < next_ms))
+			next_ms = wish->until_ms;
+	}
+	timer_stop(&o->loop->timers, &o->timer);
+	if (next_ms != 0)
+		timer_set(&o->loop->timers, &o->timer, next_ms);
+}
+
+/* ---- what is done ---- */
+
+static void log_wish(const struct override *wish, const char *what)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_INFO, what))
+		return;
+	log_text(&line, "pool", wish->pool);
+	log_text(&line, "backend", wish->backend);
+	log_text(&line, "state", backend_state_names[wish->state]);
+	if (wish->has_weight)
+		log_u64(&line, "weight", wish->weight);
+	log_end(&line);
+}
+
+/* Somebody may have slots now who had none. */
+static void state_changed(struct overrides *o, struct pool *pool, struct backend *backend)
+{
+	atomic_store(&backend->changed_ms, o->loop->now_ms);
+	peers_serve_queue(o->runtime, pool, o->loop->now_ms);
+}
+
+static int apply_weight(struct overrides *o, struct pool *pool, struct backend *backend,
+			unsigned weight)
+{
+	int err = pool_set_weight(pool, backend, weight);
+
+	if (err == 0)
+		peers_serve_queue(o->runtime, pool, o->loop->now_ms);
+	return err;
+}
+
+static void undo(struct overrides *o, const struct override *wish)
+{
+	struct backend *backend;
+	struct pool *pool;
+
+	if (!snapshot_find_backend(o->runtime, wish->pool, wish->backend, &pool, &backend))
+		return;
+	if (wish->state != BACKEND_READY) {
+		pool_clear_state(pool, backend);
+		state_changed(o, pool, backend);
+	}
+	if (wish->has_weight && apply_weight(o, pool, backend, backend->config->weight) < 0)
+		log_say(LOG_ERROR, "out of memory: backend %s/%s keeps weight %u", wish->pool,
+			wish->backend, wish->weight);
+}
+
+static void overrides_on_timer(struct timer *timer)
+{
+	struct overrides *o = container_of(timer, struct overrides, timer);
+	struct list *next, ended;
+
+	list_init(&ended);
+	for (struct list *node = o->all.next; node != &o->all; node = next) {
+		struct override *wish = container_of(node, struct override, node);
+
+		next = node->next;
+		if (wish->until_ms == 0 || wish->until_ms > o->loop->now_ms)
+			continue;
+		log_wish(wish, "the operator's wish has ended");
+		undo(o, wish);
+		list_remove(node);
+		list_append(&ended, node);
+		o->n--;
+	}
+	reschedule(o);
+	free_all(&ended);
+}
+
+/* ---- wishes ---- */
+
+static int find_or_add(struct overrides *o, const struct pool *pool, const struct backend *backend,
+		       struct override **ret_wish)
+{
+	struct override *wish = find(o, pool_config(pool)->name, backend->config->name);
+
+	if (!wish) {
+		if (o->n >= OVERRIDES_MAX)
+			return -ENOSPC;
+		wish = calloc(1, sizeof(*wish));
+		if (!wish)
+			return -ENOMEM;
+		(void)!text_copy(wish->pool, sizeof(wish->pool), pool_config(pool)->name);
+		(void)!text_copy(wish->backend, sizeof(wish->backend), backend->config->name);
+		list_append(&o->all, &wish->node);
+		o->n++;
+	}
+	*ret_wish = wish;
+	return 0;
+}
+
+static void keep_or_forget(struct overrides *o, struct override *wish)
+{
+	bool is_over = wish->state == BACKEND_READY && !wish->has_weight;
+
+	if (is_over) {
+		list_remove(&wish->node);
+		o->n--;
+	}
+	reschedule(o);
+	if (is_over)
+		free(wish);
+}
+
+static uint64_t until(const struct overrides *o, uint64_t ms)
+{
+	return ms == 0 ? 0 : o->loop->now_ms + ms;
+}
+
+int overrides_set_state(struct overrides *o, struct pool *pool, struct backend *backend,
+			enum backend_state state, uint64_t ms)
+{
+	struct override *wish;
+	int err = find_or_add(o, pool, backend, &wish);
+
+	if (err < 0)
+		return err;
+	pool_set_state(pool, backend, state);
+	state_changed(o, pool, backend);
+	wish->state = state;
+	wish->until_ms = until(o, ms);
+	log_wish(wish, "backend set by the operator");
+	keep_or_forget(o, wish);
+	return 0;
+}
+
+int overrides_set_weight(struct overrides *o, struct pool *pool, struct backend *backend,
+			 unsigned weight, uint64_t ms)
+{
+	struct override *wish;
+	int err = find_or_add(o, pool, backend, &wish);
+
+	if (err < 0)
+		return err;
+	err = apply_weight(o, pool, backend, weight);
+	if (err == 0) {
+		wish->has_weight = weight != backend->config->weight;
+		wish->weight = weight;
+		wish->until_ms = until(o, ms);
+		log_wish(wish, "backend set by the operator");
+	}
+	keep_or_forget(o, wish);
+	return err;
+}

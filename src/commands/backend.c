@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* backend: what the operator wishes of one. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "commands/cmd.h"
+#include "admin/command.h"
+#include "admin/context.h"
+
+#define WEIGHT_MAX 256
+
+/* In the order of the words that the command takes. */
+static const enum backend_state states[] = { BACKEND_READY, BACKEND_DRAIN, BACKEND_MAINT,
+					     BACKEND_DOWN };
+
+/* What is wished. */
+struct wish {
+	struct pool *pool;
+	struct backend *backend;
+	int choice; /* of the words: below ARRAY_LEN(states) a state, behind them a weight */
+	uint64_t weight, ms;
+};
+
+static bool read_weight(struct call *call, struct wish *wish)
+{
+	if (wish->choice < (int)ARRAY_LEN(states)) {
+		if (call->words_n < 3)
+			return true;
+		call_fail(call, REPLY_USAGE, NULL, "there is nothing to say behind '%s'",
+			  call->words[1]);
+		return false;
+	}
+	if (call->words_n < 3 || !text_to_u64(call->words[2], &wish->weight) ||
+	    wish->weight > WEIGHT_MAX) {
+		call_fail(call, REPLY_USAGE, NULL, "a weight is a number, 0 to %d", WEIGHT_MAX);
+		return false;
+	}
+	return true;
+}
+
+static bool read_wish(struct call *call, struct wish *wish)
+{
+	const char *choices = call->command->params[1].form;
+
+	if (!cmd_find_backend(call, call->words[0], &wish->pool, &wish->backend))
+		return false;
+	wish->choice = choice_find(choices, call->words[1]);
+	if (wish->choice < 0)
+		return call_wrong_word(call, call->words[1], choices);
+	return read_weight(call, wish) && call_option_ms(call, "for", &wish->ms);
+}
+
+static int fulfil(struct overrides *overrides, const struct wish *wish)
+{
+	if (wish->choice < (int)ARRAY_LEN(states))
+		return overrides_set_state(overrides, wish->pool, wish->backend,
+					   states[wish->choice], wish->ms);
+	return overrides_set_weight(overrides, wish->pool, wish->backend, (unsigned)wish->weight,
+				    wish->ms);
+}
+
+void cmd_backend(struct call *call)
+{
+	struct wish wish = { 0 };
+	int err;
+
+	if (!read_wish(call, &wish))
+		return;
+	err = fulfil(&call->context->overrides, &wish);
+	if (err == 0)
+		call_ok(call);
+	else
+		call_fail(call, REPLY_FAILED, NULL, "%s",
+			  err == -ENOSPC ? "there are too many wishes already" : strerror(-err));
+}

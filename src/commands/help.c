@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What can be said here: help for people, complete for shells. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "commands/cmd.h"
+#include "admin/command.h"
+#include "admin/context.h"
+#include "state/runtime.h"
+
+static void tell_command(struct reply *r, const struct command *command)
+{
+	reply_row(r, "command");
+	reply_text(r, "command", command->name);
+	reply_text(r, "takes", command->form);
+	reply_text(r, "does", command->help);
+	reply_row_end(r);
+}
+
+void cmd_help(struct call *call)
+{
+	const struct control_context *x = call->context;
+	bool is_found = false;
+
+	for (size_t n = 0; n < x->commands_n; n++) {
+		if (call->words_n > 0 && strcmp(call->words[0], x->commands[n].name) != 0)
+			continue;
+		tell_command(call->reply, &x->commands[n]);
+		is_found = true;
+	}
+	if (is_found)
+		call_ok(call);
+	else
+		call_fail(call, REPLY_UNKNOWN, NULL, "there is no command '%.60s'", call->words[0]);
+}
+
+/* ---- completion ---- */
+
+/* Offers what begins with what was typed. */
+static void offer(struct call *call, const char *typed, const char *word)
+{
+	if (strncmp(word, typed, strlen(typed)) != 0)
+		return;
+	reply_row(call->reply, "word");
+	reply_text(call->reply, "word", word);
+	reply_row_end(call->reply);
+}
+
+static void offer_choices(struct call *call, const char *typed, const char *choices)
+{
+	char text[256], *rest;
+
+	if (!text_copy(text, sizeof(text), choices))
+		return;
+	for (char *word = strtok_r(text, "|", &rest); word; word = strtok_r(NULL, "|", &rest))
+		offer(call, typed, word);
+}
+
+static void offer_backends(struct call *call, const char *typed, struct pool *pool)
+{
+	char word[2 * CONFIG_NAME_BYTES + 1];
+
+	for (size_t n = 0; n < pool_backends(pool); n++) {
+		snprintf(word, sizeof(word), "%s/%s", pool_config(pool)->name,
+			 pool_backend(pool, n)->config->name);
+		offer(call, typed, word);
+	}
+}
+
+static void offer_param(struct call *call, const char *typed, const struct param *param)
+{
+	const struct runtime *runtime = call->context->runtime;
+
+	switch (param->kind) {
+	case PARAM_TEXT:
+		break;
+	case PARAM_CHOICE:
+		offer_choices(call, typed, param->form);
+		break;
+	case PARAM_COMMAND:
+		for (size_t n = 0; n < call->context->commands_n; n++)
+			offer(call, typed, call->context->commands[n].name);
+		break;
+	case PARAM_LISTENER:
+		for (size_t n = 0; n < runtime->listeners_n; n++)
+			offer(call, typed, runtime->listeners[n].config->name);
+		break;
+	case PARAM_POOL:
+		for (size_t n = 0; n < runtime->pools_n; n++)
+			offer(call, typed, pool_config(runtime->pools[n])->name);
+		break;
+	case PARAM_BACKEND:
+		for (size_t n = 0; n < runtime->pools_n; n++)
+			offer_backends(call, typed, runtime->pools[n]);
+		break;
+	}
+}
+
+static void offer_options(struct call *call, const char *typed, const struct command *command)
+{
+	char word[64];
+
+	for (unsigned n = 0; n < COMMAND_OPTIONS_MAX && command->options[n].name; n++) {
+		snprintf(word, sizeof(word), "--%s", command->options[n].name);
+		offer(call, typed, word);
+	}
+}
+
+static const struct command_option *option_named(const struct command *command, const char *word)
+{
+	for (unsigned n = 0; n < COMMAND_OPTIONS_MAX && command->options[n].name; n++)
+		if (strncmp(word, "--", 2) == 0 && strcmp(word + 2, command->options[n].name) == 0)
+			return &command->options[n];
+	return NULL;
+}
+
+/* How many words of @words, which begin behind the command, are in front of the last. */
+static unsigned place_of_last(const struct command *command, const char *const *words, unsigned n)
+{
+	unsigned place = 0;
+
+	for (unsigned i = 0; i + 1 < n; i++) {
+		const struct command_option *option = option_named(command, words[i]);
+
+		if (!option && strncmp(words[i], "--", 2) != 0)
+			place++;
+		else if (option && option->value.form)
+			i++;
+	}
+	return place;
+}
+
+static void complete_word(struct call *call, const struct command *command,
+			  const char *const *words, unsigned n)
+{
+	const char *typed = words[n - 1];
+	const struct command_option *option = n > 1 ? option_named(command, words[n - 2]) : NULL;
+	unsigned place;
+
+	if (option && option->value.form) {
+		offer_param(call, typed, &option->value);
+		return;
+	}
+	offer_options(call, typed, command);
+	place = place_of_last(command, words, n);
+	if (command->params_n > 0 && place < command->words_max)
+		offer_param(call, typed, &command->params[MIN(place, command->params_n - 1)]);
+}
+
+/* The words come in quotes, so that those that look like options are not taken for its own. */
+void cmd_complete(struct call *call)
+{
+	const struct param any = { NULL, PARAM_COMMAND };
+	const struct control_context *x = call->context;
+	const struct request *r = &call->request;
+
+	if (r->words_n <= 2)
+		offer_param(call, r->words_n == 2 ? r->words[1] : "", &any);
+	for (size_t n = 0; n < x->commands_n && r->words_n > 2; n++)
+		if (strcmp(x->commands[n].name, r->words[1]) == 0)
+			complete_word(call, &x->commands[n], &r->words[2], r->words_n - 2);
+	call_ok(call);
+}

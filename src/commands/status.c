@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* status: one screen of how things are. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "commands/cmd.h"
+#include "admin/command.h"
+#include "admin/context.h"
+#include "process/sockets.h"
+#include "io/loop.h"
+#include "state/snapshot.h"
+
+#define ADDRS_BYTES 160
+
+static void tell_process(struct call *call)
+{
+	const struct control_context *x = call->context;
+	const struct runtime *runtime = x->runtime;
+
+	reply_row(call->reply, "process");
+	reply_text(call->reply, "version", RINGMAIN_VERSION);
+	reply_text(call->reply, "state", x->state);
+	reply_u64(call->reply, "uptime_ms", x->loop->now_ms - runtime->started_ms);
+	reply_u64(call->reply, "workers", runtime->workers_n);
+	reply_u64(call->reply, "sessions", atomic_load(&runtime->sessions));
+	reply_u64(call->reply, "sessions_max", runtime->sessions_max);
+	reply_u64(call->reply, "overrides", x->overrides.n);
+	reply_row_end(call->reply);
+}
+
+/* All that a listener listens on, as far as there is room for it. */
+static const char *addrs_of(const struct sockets *sockets, const struct listener *listener,
+			    char ret_text[ADDRS_BYTES])
+{
+	char text[ADDR_TEXT_BYTES];
+	size_t n = 0;
+
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < sockets->per_worker; i++) {
+		size_t room = ADDRS_BYTES - n;
+		int more;
+
+		if (sockets->all[i].listener != listener)
+			continue;
+		more = snprintf(ret_text + n, room, "%s%s", n > 0 ? " " : "",
+				addr_format(&sockets->addrs[i], text));
+		if ((size_t)more >= room) {
+			memcpy(ret_text + ADDRS_BYTES - sizeof(" ..."), " ...", sizeof(" ..."));
+			break;
+		}
+		n += (size_t)more;
+	}
+	return ret_text;
+}
+
+static void tell_listener(struct call *call, const struct listener *listener)
+{
+	struct listener_snapshot s;
+	char addrs[ADDRS_BYTES];
+
+	snapshot_listener(call->context->runtime, listener, &s);
+	reply_row(call->reply, "listener");
+	reply_text(call->reply, "listener", s.name);
+	reply_text(call->reply, "addresses", addrs_of(call->context->sockets, listener, addrs));
+	reply_text(call->reply, "pool", s.pool);
+	reply_u64(call->reply, "sessions", s.sessions);
+	if (s.sessions_max > 0)
+		reply_u64(call->reply, "sessions_max", s.sessions_max);
+	reply_u64(call->reply, "total", s.begun);
+	reply_u64(call->reply, "rejected", s.rejected);
+	reply_u64(call->reply, "bytes_up", s.bytes[LANE_UP]);
+	reply_u64(call->reply, "bytes_down", s.bytes[LANE_DOWN]);
+	reply_row_end(call->reply);
+}
+
+static void tell_pool(struct call *call, struct pool *pool)
+{
+	struct pool_snapshot s;
+
+	snapshot_pool(pool, &s);
+	reply_row(call->reply, "pool");
+	reply_text(call->reply, "pool", s.name);
+	reply_text(call->reply, "balance", s.balance);
+	reply_u64(call->reply, "backends", s.backends);
+	reply_u64(call->reply, "ready", s.ready);
+	reply_u64(call->reply, "sessions", s.sessions);
+	reply_u64(call->reply, "queued", s.queue.waiting);
+	reply_row_end(call->reply);
+}
+
+/* What the operator wishes of it, beside what the file says. */
+static void tell_override(struct call *call, const struct override *wish)
+{
+	char text[64] = "";
+
+	if (!wish)
+		return;
+	if (wish->state != BACKEND_READY)
+		snprintf(text, sizeof(text), "%s", backend_state_names[wish->state]);
+	if (wish->has_weight)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%sweight %u",
+			 text[0] ? ", " : "", wish->weight);
+	reply_text(call->reply, "wish", text);
+	if (wish->until_ms > 0)
+		reply_u64(call->reply, "wish_ends_ms",
+			  wish->until_ms - MIN(call->context->loop->now_ms, wish->until_ms));
+}
+
+static void tell_backend(struct call *call, struct pool *pool, struct backend *backend)
+{
+	const struct control_context *x = call->context;
+	char addr[ADDR_TEXT_BYTES];
+	struct backend_snapshot s;
+
+	snapshot_backend(x->runtime, pool, backend, x->loop->now_ms, &s);
+	reply_row(call->reply, "backend");
+	reply_text(call->reply, "pool", s.pool);
+	reply_text(call->reply, "backend", s.name);
+	reply_text(call->reply, "address", addr_format(s.addr, addr));
+	reply_text(call->reply, "state", backend_state_names[s.facts.state]);
+	reply_u64(call->reply, "since_ms", s.since_ms);
+	reply_text(call->reply, "by", s.why_by);
+	reply_text(call->reply, "why", s.why[0] ? s.why : NULL);
+	reply_u64(call->reply, "weight", s.facts.weight);
+	if (s.facts.ramp_percent < 100)
+		reply_u64(call->reply, "slow_start_percent", s.facts.ramp_percent);
+	reply_u64(call->reply, "sessions", s.sessions);
+	reply_u64(call->reply, "total", s.connects);
+	reply_u64(call->reply, "failures", s.failures);
+	tell_override(call, overrides_find(&x->overrides, pool, backend));
+	reply_row_end(call->reply);
+}
+
+void cmd_status(struct call *call)
+{
+	const struct runtime *runtime = call->context->runtime;
+
+	tell_process(call);
+	for (size_t n = 0; n < runtime->listeners_n; n++)
+		tell_listener(call, &runtime->listeners[n]);
+	for (size_t n = 0; n < runtime->pools_n; n++)
+		tell_pool(call, runtime->pools[n]);
+	for (size_t n = 0; n < runtime->pools_n; n++)
+		for (size_t i = 0; i < pool_backends(runtime->pools[n]); i++)
+			tell_backend(call, runtime->pools[n], pool_backend(runtime->pools[n], i));
+	call_ok(call);
+}

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "health/checker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "health/conversation.h"
+#include "check/expect.h"
+#include "check/http.h"
+#include "net/sock.h"
+#include "opening/local_addr.h"
+#include "opening/opening.h"
+#include "protocol/registry.h"
+#include "state/peers.h"
+#include "state/backend_report.h"
+
+/* What one backend is asked, once it is connected to. */
+struct probe_talk {
+	struct probe *probe;
+	struct check_request request;
+	struct conversation_plan plan;
+	struct conversation conversation;
+};
+
+/* One backend's check. */
+struct probe {
+	struct checker *checker;
+	struct pool_timer *pool_timer; /* its pool's */
+	struct pool *pool;
+	struct backend *backend;
+	struct timer timer; /* the next start, or the deadline of the one under way */
+	struct io_op connect;
+	struct io_op cancel;
+	struct probe_talk *talk; /* NULL: that it takes connections will do */
+	bool is_talking;
+	uint64_t started_ms;
+	uint64_t warned_ms; /* when it was said last that the check is at fault; 0: never */
+	int fd;             /* -1: none under way; without a connect: see probe_connect_later() */
+	bool has_passed;    /* the last answer, and how many in a row were like it */
+	unsigned answers;
+	uint16_t local_addr_turn;
+};
+
+/* One pool's steps in time. */
+struct pool_timer {
+	struct checker *checker;
+	struct pool *pool;
+	struct timer timer;
+};
+
+struct checker {
+	struct runtime *runtime;
+	struct loop *loop;
+	struct probe *probes;
+	size_t probes_n;
+	struct probe_talk *talks;
+	size_t talks_n;
+	struct pool_timer *pool_timers;
+	size_t pool_timers_n;
+	bool is_stopped;
+};
+
+/*
+ * A pool's steps are taken when they are due, and this often it is asked
+ * when that is: an ejection may begin at any time, in a worker, and is not so
+ * urgent that it would be worth a wake-up.
+ */
+#define POOL_TIMER_MS 500
+
+/* The same after a check that has changed something; others may do so at the same time. */
+#define POOL_TIMER_SOON_MS 5
+
+static void pool_timer_reschedule(struct pool_timer *w)
+{
+	struct checker *c = w->checker;
+
+	timer_set(&c->loop->timers, &w->timer,
+		  MIN(w->timer.due_ms, c->loop->now_ms + POOL_TIMER_SOON_MS));
+}
+
+/* How soon a unix socket with a full backlog is asked again: nobody tells when it has room. */
+#define BACKLOG_PAUSE_MS 20
+
+/* ---- one check ----------------------------------------------------------- */
+
+static void probe_drop(struct probe *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+}
+
+static void count_answer(struct probe *p, bool passed)
+{
+	p->answers = passed == p->has_passed ? p->answers + 1 : 1;
+	p->has_passed = passed;
+}
+
+/*
+ * Nothing is said, so the server's process need not see that somebody was
+ * there: a reset comes before the last acknowledgement.
+ */
+static bool is_quiet(const struct probe *p)
+{
+	return !p->talk && !addr_is_unix(&p->backend->config->addr) &&
+	       pool_config(p->pool)->send_proxy == PROXY_OFF;
+}
+
+static void probe_close(struct probe *p, bool passed)
+{
+	if (passed && !is_quiet(p))
+		sock_close_orderly(p->fd);
+	else
+		sock_close_abort(p->fd); /* it may be connected with itself, too */
+	p->fd = -1;
+}
+
+/* Passed or not is for the pool to judge by; @report says why not. */
+static void probe_judge(struct probe *p, bool passed, struct backend_report *report)
+{
+	struct checker *c = p->checker;
+	uint64_t delay_ms;
+
+	probe_close(p, passed);
+	count_answer(p, passed);
+	report->answers = p->answers;
+	report->now_ms = c->loop->now_ms;
+	report->change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
+	if (report->change != HEALTH_SAME) {
+		backend_report_change(p->pool, p->backend, report);
+		pool_timer_reschedule(p->pool_timer);
+	}
+	peers_serve_queue(c->runtime, p->pool, c->loop->now_ms);
+	timer_set(&c->loop->timers, &p->timer, MAX(p->started_ms + delay_ms, c->loop->now_ms + 1));
+}
+
+/* @err: 0, it passed; or -errno. */
+static void probe_answered(struct probe *p, int err)
+{
+	probe_judge(p, err == 0, &(struct backend_report){ .err = err });
+}
+
+/* Trouble of our own, such as no port left: says nothing of the backend. */
+static void probe_later(struct probe *p)
+{
+	probe_drop(p);
+	timer_set(&p->checker->loop->timers, &p->timer,
+		  p->checker->loop->now_ms + pool_config(p->pool)->check.interval_ms);
+}
+
+static uint64_t probe_until_ms(const struct probe *p)
+{
+	return p->started_ms + pool_config(p->pool)->check.timeout_ms;
+}
+
+static void probe_connect(struct probe *p)
+{
+	io_connect(p->checker->loop->ring, &p->connect, p->fd, &p->backend->config->addr);
+	timer_set(&p->checker->loop->timers, &p->timer, probe_until_ms(p));
+}
+
+static void probe_connect_later(struct probe *p)
+{
+	timer_set(&p->checker->loop->timers, &p->timer,
+		  MIN(p->checker->loop->now_ms + BACKLOG_PAUSE_MS, probe_until_ms(p)));
+}
+
+/* The first bytes of a connection always fit. */
+static int send_to_socket(void *owner, const void *bytes, size_t n)
+{
+	const struct probe *p = owner;
+
+	return send(p->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* A PROXY header that speaks for nobody. */
+static void fill_header(const struct probe *p, struct proxyhdr *ret_header)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	*ret_header = (struct proxyhdr){
+		.version = pool_config(p->pool)->send_proxy == PROXY_V1 ? 1 : 2,
+		.is_local = true,
+	};
+	(void)!sock_local_addr(p->fd, &ret_header->source);
+	if (getpeername(p->fd, (struct sockaddr *)&peer, &len) == 0)
+		addr_from_sockaddr(&ret_header->destination, (struct sockaddr *)&peer, len);
+}
+
+static void send_header(struct probe *p)
+{
+	struct proxyhdr header;
+	struct opening opening = { .header = &header, .send = send_to_socket, .owner = p };
+	uint8_t step;
+
+	fill_header(p, &header);
+	(void)!opening_start(&opening, &step); /* what failed shows in the check */
+}
+
+/* ---- what is said to it --------------------------------------------------- */
+
+/* A check that cannot log in: how often that is said of one backend. */
+#define WARN_EVERY_MS 60000
+
+static void warn_of_own_fault(struct probe *p, const char *words)
+{
+	const uint64_t now_ms = p->checker->loop->now_ms;
+	struct log_line line;
+
+	if (p->warned_ms > 0 && now_ms - p->warned_ms < WARN_EVERY_MS)
+		return;
+	p->warned_ms = MAX(now_ms, 1);
+	if (!log_begin(&line, LOG_WARN, "check"))
+		return;
+	log_text(&line, "pool", pool_config(p->pool)->name);
+	log_text(&line, "backend", p->backend->config->name);
+	log_text(&line, "reason", words);
+	log_end(&line);
+}
+
+/* Who answers serves, also one that is full just now, or whom only the check cannot ask more. */
+static bool is_alive(enum check_verdict verdict)
+{
+	return verdict == CHECK_PASSED || verdict == CHECK_FULL || verdict == CHECK_OWN_FAULT;
+}
+
+static void probe_on_talked(struct conversation *c, int err)
+{
+	struct probe *p = container_of(c, struct probe_talk, conversation)->probe;
+	const struct check_facts *facts = &c->exchange.facts;
+
+	timer_stop(&p->checker->loop->timers, &p->timer);
+	p->is_talking = false;
+	if (p->checker->is_stopped) {
+		probe_drop(p);
+	} else if (err < 0) {
+		probe_later(p);
+	} else {
+		if (facts->verdict == CHECK_OWN_FAULT)
+			warn_of_own_fault(p, facts->words);
+		probe_judge(p, is_alive(facts->verdict),
+			    &(struct backend_report){ .words = facts->words });
+	}
+}
+
+static void probe_talk(struct probe *p)
+{
+	const bool has_header = pool_config(p->pool)->send_proxy != PROXY_OFF;
+	struct proxyhdr header;
+
+	p->is_talking = true;
+	timer_set(&p->checker->loop->timers, &p->timer, probe_until_ms(p));
+	if (has_header)
+		fill_header(p, &header);
+	conversation_start(&p->talk->conversation, &p->talk->plan, p->fd,
+			   has_header ? &header : NULL);
+}
+
+static void probe_on_connect(struct io_op *op, int res, unsigned flags)
+{
+	struct probe *p = container_of(op, struct probe, connect);
+
+	(void)flags;
+	timer_stop(&p->checker->loop->timers, &p->timer);
+	if (res == 0 && sock_is_self_connected(p->fd, &p->backend->config->addr))
+		res = -ECONNREFUSED;
+	if (res == 0 && !p->talk && pool_config(p->pool)->send_proxy != PROXY_OFF)
+		send_header(p);
+	if (p->checker->is_stopped)
+		probe_drop(p);
+	else if (res == 0 && p->talk)
+		probe_talk(p);
+	else if (res == -EAGAIN && addr_is_unix(&p->backend->config->addr))
+		probe_connect_later(p);
+	else if (res == -EADDRNOTAVAIL || res == -ENOBUFS || res == -ENOMEM)
+		probe_later(p);
+	else
+		probe_answered(p, res == -ECANCELED ? -ETIMEDOUT : res);
+}
+
+static void probe_on_cancelled(struct io_op *op, int res, unsigned flags)
+{
+	(void)op;
+	(void)res;
+	(void)flags;
+}
+
+static void probe_cancel(struct probe *p)
+{
+	if (p->connect.in_kernel && !p->cancel.in_kernel)
+		io_cancel(p->checker->loop->ring, &p->cancel, &p->connect);
+}
+
+static void probe_start(struct probe *p)
+{
+	const struct addr *addr = &p->backend->config->addr;
+	const struct sock_options options = { .resets = true };
+	const char *step;
+
+	if (sock_dialer(addr, &options, &p->fd, &step) < 0 ||
+	    local_addr_bind(pool_config(p->pool), addr, &p->local_addr_turn, p->fd, &step) < 0) {
+		probe_later(p);
+		return;
+	}
+	if (is_quiet(p))
+		sock_delay_ack(p->fd);
+	p->started_ms = p->checker->loop->now_ms;
+	probe_connect(p);
+}
+
+static void probe_on_timer(struct timer *timer)
+{
+	struct probe *p = container_of(timer, struct probe, timer);
+
+	if (p->checker->is_stopped)
+		return;
+	if (p->connect.in_kernel)
+		probe_cancel(p); /* it completes with -ECANCELED: no answer in time */
+	else if (p->is_talking)
+		conversation_expire(&p->talk->conversation);
+	else if (p->cancel.in_kernel || (p->talk && conversation_is_busy(&p->talk->conversation)))
+		timer_set(&p->checker->loop->timers, &p->timer, p->checker->loop->now_ms + 1);
+	else if (p->fd < 0)
+		probe_start(p);
+	else if (p->checker->loop->now_ms < probe_until_ms(p))
+		probe_connect(p);
+	else
+		probe_answered(p, -EAGAIN);
+}
+
+/* ---- a pool in time ------------------------------------------------------ */
+
+static void pool_timer_on_timer(struct timer *timer)
+{
+	struct pool_timer *w = container_of(timer, struct pool_timer, timer);
+	struct checker *c = w->checker;
+	struct backend_report report = { .change = HEALTH_RETURNED };
+	struct backend *returned;
+	uint64_t next_ms;
+
+	do {
+		next_ms = pool_tick(w->pool, c->loop->now_ms, &returned);
+		report.now_ms = c->loop->now_ms;
+		if (returned)
+			backend_report_change(w->pool, returned, &report);
+	} while (returned);
+	peers_serve_queue(c->runtime, w->pool, c->loop->now_ms);
+	pool_alert_tick(runtime_alert(c->runtime, w->pool), w->pool, c->loop->now_ms);
+	if (!c->is_stopped)
+		timer_set(&c->loop->timers, &w->timer,
+			  MIN(next_ms, c->loop->now_ms + POOL_TIMER_MS));
+}
+
+/* ---- all of them --------------------------------------------------------- */
+
+/* What each kind asks; kinds that only connect are not there. */
+struct asked {
+	const struct check_protocol *protocol;
+	const char *preset; /* of expect */
+};
+
+static const struct asked kinds[CHECK_KINDS] = {
+	[CHECK_HTTP] = { &check_http, NULL },     [CHECK_POSTGRES] = { &check_postgres, NULL },
+	[CHECK_MYSQL] = { &check_mysql, NULL },   [CHECK_REDIS] = { &check_redis, NULL },
+	[CHECK_SMTP] = { &check_expect, "smtp" }, [CHECK_IMAP] = { &check_expect, "imap" },
+	[CHECK_SSH] = { &check_expect, "ssh" },   [CHECK_MQTT] = { &check_expect, "mqtt" },
+	[CHECK_LDAP] = { &check_expect, "ldap" },
+};
+
+static bool kind_talks(enum check_kind kind)
+{
+	return kinds[kind].protocol != NULL;
+}
+
+static void add_talk(struct checker *c, struct probe *p)
+{
+	static const struct http_question root;
+	const struct pool_config *pool = pool_config(p->pool);
+	const struct addr_spec *spec = &p->backend->config->spec;
+	struct probe_talk *talk = &c->talks[c->talks_n++];
+	const char *preset = kinds[pool->check.kind].preset;
+
+	talk->probe = p;
+	talk->request = (struct check_request){
+		.protocol = kinds[pool->check.kind].protocol,
+		.script = preset ? expect_preset(preset) : NULL,
+		.http = &root,
+	};
+	talk->plan = (struct conversation_plan){
+		.request = &talk->request,
+		.tls = runtime_tls_client(c->runtime, p->pool),
+		.tls_protocol = pool->tls && !pool->has_direct_tls ? protocol_of(pool->protocol)
+								   : NULL,
+		.tls_name = pool->tls_name || spec->is_unix ? NULL : spec->host,
+		.is_verified = pool->tls_verify,
+	};
+	conversation_init(&talk->conversation, c->loop, probe_on_talked);
+	p->talk = talk;
+}
+
+static void add_probe(struct checker *c, struct pool_timer *w, struct backend *backend)
+{
+	struct probe *p = &c->probes[c->probes_n++];
+
+	p->checker = c;
+	p->pool_timer = w;
+	p->pool = w->pool;
+	p->backend = backend;
+	p->fd = -1;
+	timer_init(&p->timer, probe_on_timer);
+	io_op_init(&p->connect, probe_on_connect);
+	io_op_init(&p->cancel, probe_on_cancelled);
+	if (kind_talks(pool_config(w->pool)->check.kind))
+		add_talk(c, p);
+	timer_set(&c->loop->timers, &p->timer, c->loop->now_ms + pool_first_check_ms(w->pool));
+}
+
+static void add_pool(struct checker *c, struct pool *pool)
+{
+	struct pool_timer *w = &c->pool_timers[c->pool_timers_n++];
+
+	w->checker = c;
+	w->pool = pool;
+	timer_init(&w->timer, pool_timer_on_timer);
+	timer_set(&c->loop->timers, &w->timer, c->loop->now_ms + POOL_TIMER_MS);
+	if (pool_config(pool)->check.kind == CHECK_NONE)
+		return;
+	for (size_t n = 0; n < pool_backends(pool); n++)
+		add_probe(c, w, pool_backend(pool, n));
+}
+
+struct checker *checker_create(struct runtime *runtime, struct loop *loop)
+{
+	struct checker *c = calloc(1, sizeof(*c));
+	size_t backends = 0, talks = 0;
+
+	if (!c)
+		return NULL;
+	for (size_t n = 0; n < runtime->pools_n; n++) {
+		const size_t of_pool = pool_backends(runtime->pools[n]);
+
+		backends += of_pool;
+		if (kind_talks(pool_config(runtime->pools[n])->check.kind))
+			talks += of_pool;
+	}
+	c->runtime = runtime;
+	c->loop = loop;
+	c->probes = calloc(MAX(backends, 1), sizeof(*c->probes));
+	c->talks = calloc(MAX(talks, 1), sizeof(*c->talks));
+	c->pool_timers = calloc(MAX(runtime->pools_n, 1), sizeof(*c->pool_timers));
+	if (!c->probes || !c->talks || !c->pool_timers) {
+		checker_destroy(c);
+		return NULL;
+	}
+	for (size_t n = 0; n < runtime->pools_n; n++)
+		add_pool(c, runtime->pools[n]);
+	return c;
+}
+
+void checker_stop(struct checker *c)
+{
+	c->is_stopped = true;
+	for (size_t n = 0; n < c->probes_n; n++) {
+		struct probe *p = &c->probes[n];
+
+		if (p->connect.in_kernel)
+			probe_cancel(p);
+		else if (p->is_talking)
+			conversation_stop(&p->talk->conversation);
+		else
+			probe_drop(p);
+	}
+}
+
+static bool is_busy(const struct probe *p)
+{
+	return p->connect.in_kernel || p->cancel.in_kernel || p->is_talking ||
+	       (p->talk && conversation_is_busy(&p->talk->conversation));
+}
+
+bool checker_is_idle(const struct checker *c)
+{
+	for (size_t n = 0; n < c->probes_n; n++)
+		if (is_busy(&c->probes[n]))
+			return false;
+	return c->is_stopped;
+}
+
+void checker_destroy(struct checker *c)
+{
+	if (!c)
+		return;
+	for (size_t n = 0; n < c->probes_n; n++) {
+		CHECK(c->probes[n].fd < 0);
+		timer_stop(&c->loop->timers, &c->probes[n].timer);
+	}
+	for (size_t n = 0; n < c->pool_timers_n; n++)
+		timer_stop(&c->loop->timers, &c->pool_timers[n].timer);
+	free(c->probes);
+	free(c->talks);
+	free(c->pool_timers);
+	free(c);
+}

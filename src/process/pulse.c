@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "process/pulse.h"
+
+#include "io/loop.h"
+#include "state/peers.h"
+
+#define STATUS_MS 5000
+
+/* Workers are asked this often in the time in which a sign of life is wanted. */
+#define ASKED_PER_WATCHDOG 4
+
+static void pulse_set(struct pulse *p, struct timer *timer, uint64_t ms)
+{
+	struct loop *loop = p->loop;
+
+	timer_set(&loop->timers, timer, loop->now_ms + MAX(ms, 1));
+}
+
+void pulse_tell(struct pulse *p)
+{
+	const struct runtime *runtime = p->runtime;
+	unsigned backends = 0, ready = 0;
+
+	for (size_t n = 0; n < runtime->pools_n; n++) {
+		backends += (unsigned)pool_backends(runtime->pools[n]);
+		ready += pool_ready(runtime->pools[n]);
+	}
+	notify_status(&p->notify, "%s, %u sessions, %u of %u backends ready", *p->state,
+		      atomic_load(&runtime->sessions), ready, backends);
+}
+
+static void pulse_on_status(struct timer *timer)
+{
+	struct pulse *p = container_of(timer, struct pulse, status);
+
+	pulse_tell(p);
+	pulse_set(p, timer, STATUS_MS);
+}
+
+static void pulse_on_watchdog(struct timer *timer)
+{
+	struct pulse *p = container_of(timer, struct pulse, watchdog);
+	struct runtime *runtime = p->runtime;
+
+	if (peers_have_answered(runtime)) {
+		notify_alive(&p->notify);
+		peers_ask(runtime);
+	}
+	pulse_set(p, timer, p->notify.watchdog_ms / ASKED_PER_WATCHDOG);
+}
+
+void pulse_init(struct pulse *p, struct loop *loop, struct runtime *runtime,
+		const char *const *state)
+{
+	p->loop = loop;
+	p->runtime = runtime;
+	p->state = state;
+	timer_init(&p->status, pulse_on_status);
+	timer_init(&p->watchdog, pulse_on_watchdog);
+	notify_init(&p->notify);
+}
+
+void pulse_start(struct pulse *p)
+{
+	notify_ready(&p->notify);
+	if (p->notify.fd < 0)
+		return;
+	pulse_on_status(&p->status);
+	if (p->notify.watchdog_ms > 0)
+		pulse_on_watchdog(&p->watchdog);
+}
+
+void pulse_finish(struct pulse *p)
+{
+	timer_stop(&p->loop->timers, &p->status);
+	timer_stop(&p->loop->timers, &p->watchdog);
+	notify_finish(&p->notify);
+}
