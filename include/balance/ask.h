@@ -12,6 +12,7 @@
 #define POOL_TRIES_MAX CONFIG_TRIES_MAX /* different backends that one session may try */
 /* Of one pool: a pick that looks at all of them holds the lock for less than a microsecond. */
 #define POOL_BACKENDS_MAX CONFIG_BACKENDS_MAX
+#define POOL_INDEXES_MAX (4 * POOL_BACKENDS_MAX) /* with those that leave */
 #define POOL_WEIGHT_MAX 256
 #define POOL_TIERS_MAX CONFIG_TIERS_MAX
 

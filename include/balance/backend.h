@@ -20,14 +20,22 @@ enum backend_state {
 	BACKEND_DOWN,    /* its check or its clients found it dead */
 	BACKEND_MAINT,   /* taken out by the operator, not even checked */
 	BACKEND_EJECTED, /* out for a while: too many sessions could not connect */
+	BACKEND_LEAVING, /* not in the configuration any more; goes with its last session */
 	BACKEND_STATES,
 };
 
 extern const char *const backend_state_names[BACKEND_STATES];
 
+/*
+ * Its configuration is a copy of its own, apart from locations, which it has
+ * none of. A reload may put a newer one in its place: its name and address
+ * are the same for ever, the rest holds until the end of the turn.
+ */
 struct backend {
-	const struct backend_config *config;
-	unsigned index; /* in its pool */
+	_Atomic(const struct backend_config *) config;
+	uint64_t id;         /* no other backend of any pool has had it or will; never 0 */
+	unsigned index;      /* in its pool; another one's once it is freed: see pool_collect() */
+	atomic_uint holders; /* see pool_hold() */
 	_Atomic(enum backend_state) state;
 
 	/* Sessions that are connecting to it or relaying, over all workers. */

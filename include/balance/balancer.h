@@ -40,8 +40,22 @@ struct backend_load {
 struct balancer {
 	const struct balancer_ops *ops;
 	const struct backend_load *loads; /* the pool's, by index */
-	size_t n;
-	uint64_t random; /* state of balancer_random() */
+	size_t n;                         /* indexes */
+	uint64_t random;                  /* state of balancer_random() */
+};
+
+/* What it is built for. */
+struct balancer_member {
+	const char *name; /* not the same twice */
+	unsigned index, weight, tier;
+};
+
+struct balancer_setup {
+	/* Its settings, not its backends; borrowed for create(), as are @members. */
+	const struct pool_config *config;
+	const struct balancer_member *members; /* in the order of the configuration */
+	size_t members_n;
+	size_t n; /* indexes are below this; some may be nobody's, or be of who leaves */
 };
 
 struct balancer_ops {
@@ -49,11 +63,8 @@ struct balancer_ops {
 	/* The choice is laid down beforehand: slow start does not apply. */
 	bool is_static;
 
-	/*
-	 * Builds the state for the backends of @config with these weights, of
-	 * which none is in yet. NULL without memory.
-	 */
-	struct balancer *(*create)(const struct pool_config *config, const unsigned *weights);
+	/* Nobody is in yet. NULL without memory. */
+	struct balancer *(*create)(const struct balancer_setup *setup);
 	void (*destroy)(struct balancer *b);
 
 	/*
@@ -78,7 +89,7 @@ struct balancer_ops {
 	void (*route)(const struct balancer *b, const struct pool_ask *ask,
 		      struct pool_route *ret_route);
 	uint64_t (*digest)(const struct balancer *b);
-	/* Was it built for this configured weight? When not, the pool builds another. */
+	/* Was it built for this weight? When not, the pool builds another. */
 	bool (*fits)(const struct balancer *b, unsigned index, unsigned weight);
 };
 

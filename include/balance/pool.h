@@ -51,12 +51,76 @@
 
 struct pool;
 
-/* Builds the run-time pool of @config, which it keeps. Returns NULL without memory. */
+/*
+ * Builds the run-time pool of @config, which it keeps until pool_reconfigure().
+ * Returns NULL without memory.
+ */
 MUST_CHECK struct pool *pool_create(const struct pool_config *config);
 /* No session may be left. Accepts NULL. */
 void pool_destroy(struct pool *pool);
 
-void pool_release(struct pool *pool, struct backend *backend);
+/* ---- another configuration -------------------------------------------------- */
+
+/*
+ * From now on the pool is as @config says, which it keeps as it kept the one
+ * before. One thread calls this, pool_collect(), pool_backends() and
+ * pool_backend(), while others pick, release, wait and report as they like.
+ * What it builds it builds beforehand; the lock is held for the change alone.
+ * May give somebody his turn: ask pool_may_serve_queue(). Returns 0, or with nothing
+ * changed -ENOMEM, or -ENOSPC when too many are leaving already
+ * (POOL_INDEXES_MAX).
+ *
+ * A backend of the same name and address stays what it is: same struct and
+ * index, with its sessions, counters, health, ejection and slow start, and
+ * with what the operator wants of it, state and weight. Its tier,
+ * max_sessions and, unless the operator has set one, weight are the new ones.
+ * Sticky clients come back to it.
+ *
+ * Others are new. Their health begins as at a start, and they start slowly
+ * when somebody else serves already (at a start nobody does: then all take
+ * their share at once). What the operator wants of a name holds for the name:
+ * a backend that is in maintenance while its address changes stays in it.
+ *
+ * Who is not in it any more *leaves*: it gets nothing new at once (but
+ * requests to cancel what its sessions do), neither by the balancer nor by
+ * the queue nor for sticky clients; its sessions stay, and what they and its
+ * checks report changes its state no more. If it is in a later configuration
+ * before it has gone, it is new but for its sessions and its counters.
+ *
+ * Those who wait go on waiting, in order, as long as they were promised;
+ * queue and queue_timeout hold for those who come. Without checks in @config
+ * those whom checks have found down are believed to be up.
+ */
+MUST_CHECK int pool_reconfigure(struct pool *pool, const struct pool_config *config);
+
+/*
+ * How often it was reconfigured. For who keeps something about its backends,
+ * such as the runner of checks: when this number is another one, backends may
+ * have come and may be leaving (BACKEND_LEAVING).
+ */
+uint64_t pool_generation(const struct pool *pool);
+
+/*
+ * Frees backends that have left, when their last session has gone; gives how
+ * many are still leaving. To be called now and then.
+ *
+ * A session keeps indexes of backends while it dials (pool_ask.tried), and a
+ * worker pointers to their configuration for a turn. So nobody is freed, nor its index
+ * given to another one, before the caller says that these have passed: that
+ * every worker has begun a turn, and every session that dialed or waited has
+ * ended doing so, since pool_generation() became @passed (or later). 0 says
+ * that this is not known of any.
+ */
+unsigned pool_collect(struct pool *pool, uint64_t passed);
+
+/*
+ * Keeps @backend from being freed, for who has a pointer to it but no slot
+ * there. By the thread that reconfigures, or by who has a slot at that moment.
+ */
+void pool_hold(struct backend *backend);
+void pool_unhold(struct backend *backend);
+
+/* ---- picks ------------------------------------------------------------------ */
 
 /*
  * One that waits for a slot when every backend is full, first come, first
@@ -102,23 +166,33 @@ MUST_CHECK bool pool_leave(struct pool *pool, struct pool_waiter *waiter);
 void pool_queue_stats(struct pool *pool, struct queue_stats *ret_stats);
 
 /*
- * Takes a slot at just this backend, for a client that is to go back to
- * where it was. False when it may not have it: not ready, or full.
+ * Takes a slot at just the backend of this id, for a client that is to go back
+ * to where it was. NULL when it may not have it: not ready, full, or no more.
  */
-MUST_CHECK bool pool_take(struct pool *pool, struct backend *backend);
+MUST_CHECK struct backend *pool_take(struct pool *pool, uint64_t id);
 
 /*
  * The same whatever its state and load, for who can do nothing elsewhere and
  * is gone in a moment: a request to cancel what a session there is doing.
- * False while POOL_BEYOND_MAX have such slots there.
+ * POOL_ALL_FULL while POOL_BEYOND_MAX have such slots there, POOL_NONE_READY
+ * when the pool has it no more.
  */
-MUST_CHECK bool pool_take_beyond(struct pool *pool, struct backend *backend);
+MUST_CHECK enum pool_answer pool_take_beyond(struct pool *pool, uint64_t id,
+					     struct backend **ret_backend);
 void pool_release_beyond(struct pool *pool, struct backend *backend);
+
+/*
+ * The id of the next backend behind that of @after, or of the first when that
+ * is 0, whose server may be there: not down, not in maintenance, and not one
+ * that leaves and has no session. 0 at the end. For who asks all of them.
+ */
+uint64_t pool_next_alive(struct pool *pool, uint64_t after);
 
 /*
  * What the operator wants of a backend: ready, drain, down or maint, from any
  * thread; sessions it carries are not touched. Ready also ends an ejection
- * and believes the backend to be up, until its next check.
+ * and believes the backend to be up, until its next check. One that leaves
+ * stays in that state.
  */
 void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state);
 
@@ -126,10 +200,12 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 void pool_clear_state(struct pool *pool, struct backend *backend);
 
 /*
- * Changes a weight, 0 to POOL_WEIGHT_MAX; for maglev this may build a new
- * table, which takes milliseconds, without holding up picks. Returns 0 or
- * -ENOMEM.
+ * The operator sets a weight, 0 to POOL_WEIGHT_MAX, which holds until it is
+ * set back to POOL_WEIGHT_CONFIGURED, whatever a configuration says. For
+ * maglev this may build a new table, which takes milliseconds, without holding
+ * up picks. Returns 0 or -ENOMEM.
  */
+#define POOL_WEIGHT_CONFIGURED UINT32_MAX
 MUST_CHECK int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight);
 
 /* A backend as the pool has it now, for who shows it. */
@@ -184,7 +260,17 @@ void pool_seed(struct pool *pool, uint64_t seed);
 /* How many backends are ready and have weight, of all tiers. */
 unsigned pool_ready(struct pool *pool);
 
+/*
+ * The newest, without the lock. What a worker has of it holds until the end of
+ * its turn: who gives the pool another one must keep this one until then.
+ */
 const struct pool_config *pool_config(const struct pool *pool);
+
+/*
+ * All backends, those that leave, too: indexes are below pool_backends(), and
+ * pool_backend() gives NULL for one that nobody has. For the thread that
+ * reconfigures; or for any while nobody does.
+ */
 size_t pool_backends(const struct pool *pool);
 struct backend *pool_backend(struct pool *pool, size_t index);
 #endif

@@ -39,6 +39,8 @@ struct queue {
 };
 
 void queue_init(struct queue *queue, unsigned max, uint64_t timeout_ms);
+/* For those who come from now on; those who wait keep their deadlines. */
+void queue_set_limits(struct queue *queue, unsigned max, uint64_t timeout_ms);
 
 /* Puts @node, which waits nowhere, at the end and sets its deadline. False when it is full. */
 MUST_CHECK bool queue_join(struct queue *queue, struct queue_node *node, uint64_t now_ms);

@@ -9,12 +9,12 @@
  * clients are remembered: those that have sessions, and then those whose
  * sessions ended last. Memory: see lru_table.h. Thread-safe.
  *
- *	index = stick_find(stick, key, now_ms);
- *	b = index >= 0 ? pool_backend(pool, index) : NULL;
- *	if (!b || !pool_take(pool, b))
+ *	id = stick_find(stick, key, now_ms);
+ *	b = id != 0 ? pool_take(pool, id) : NULL;
+ *	if (!b)
  *		why = pool_pick_or_wait(pool, &waiter, now_ms);
  *	... connected: ...
- *	s->sticky = stick_hold(stick, key, b->index, now_ms);
+ *	s->sticky = stick_hold(stick, key, b->id, now_ms);
  *	... closed: ...
  *	stick_release(stick, s->sticky, now_ms);
  */
@@ -33,14 +33,17 @@ void stick_destroy(struct stick *stick);
 /* The key of a name (SNI) or any other bytes. That of an address: lru_key_from_addr(). */
 struct lru_key stick_key(const struct stick *stick, const void *bytes, size_t n);
 
-/* The index of the backend the client is or was on last; -1 when none is known. */
-int stick_find(struct stick *stick, struct lru_key key, uint64_t now_ms);
+/*
+ * The id of the backend the client is or was on last, which the pool may have
+ * no more; 0 when none is known.
+ */
+uint64_t stick_find(struct stick *stick, struct lru_key key, uint64_t now_ms);
 
 /*
  * A session of the client goes on with this backend. Gives a number for
  * stick_release(); LRU_NONE, which it accepts too, when there is no room.
  */
-MUST_CHECK uint32_t stick_hold(struct stick *stick, struct lru_key key, unsigned backend,
+MUST_CHECK uint32_t stick_hold(struct stick *stick, struct lru_key key, uint64_t backend,
 			       uint64_t now_ms);
 void stick_release(struct stick *stick, uint32_t number, uint64_t now_ms);
 

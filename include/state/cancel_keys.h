@@ -44,12 +44,11 @@ void cancel_keys_remember(struct cancel_keys *cancels, uint64_t hash, struct poo
 void cancel_keys_forget(struct cancel_keys *cancels, uint64_t hash, const struct backend *backend);
 
 /*
- * Gives a backend that has sessions of @hash, the next behind @after in an
- * order of the table's own; @after may be NULL, for the first, and may have
- * been forgotten. False when there is none.
+ * Gives the id of a backend that has sessions of @hash, the next behind
+ * @after, which is 0 for the first and may have been forgotten. False when
+ * there is none.
  */
-MUST_CHECK bool cancel_keys_find(struct cancel_keys *cancels, uint64_t hash,
-				 const struct backend *after, struct pool **ret_pool,
-				 struct backend **ret_backend);
+MUST_CHECK bool cancel_keys_find(struct cancel_keys *cancels, uint64_t hash, uint64_t after,
+				 struct pool **ret_pool, uint64_t *ret_backend);
 
 #endif

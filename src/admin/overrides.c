@@ -95,10 +95,12 @@ static void state_changed(struct overrides *o, struct pool *pool, struct backend
 	peers_serve_queue(o->runtime, pool, o->loop->now_ms);
 }
 
+/* That of the configuration is no wish: a later configuration may change it. */
 static int apply_weight(struct overrides *o, struct pool *pool, struct backend *backend,
 			unsigned weight)
 {
-	int err = pool_set_weight(pool, backend, weight);
+	bool is_wish = weight != backend->config->weight;
+	int err = pool_set_weight(pool, backend, is_wish ? weight : POOL_WEIGHT_CONFIGURED);
 
 	if (err == 0)
 		peers_serve_queue(o->runtime, pool, o->loop->now_ms);

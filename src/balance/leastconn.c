@@ -26,15 +26,14 @@ static struct leastconn *leastconn_of(struct balancer *b)
 	return container_of(b, struct leastconn, balancer);
 }
 
-static struct balancer *leastconn_create(const struct pool_config *config, const unsigned *weights)
+static struct balancer *leastconn_create(const struct balancer_setup *setup)
 {
-	struct leastconn *lc = calloc(1, sizeof(*lc) + config->backends_n * sizeof(lc->scores[0]));
+	struct leastconn *lc = calloc(1, sizeof(*lc) + setup->n * sizeof(lc->scores[0]));
 
-	(void)weights;
 	if (!lc)
 		return NULL;
-	lc->last = config->backends_n > 0 ? (unsigned)config->backends_n - 1 : 0;
-	for (size_t i = 0; i < config->backends_n; i++)
+	lc->last = setup->n > 0 ? (unsigned)setup->n - 1 : 0;
+	for (size_t i = 0; i < setup->n; i++)
 		lc->scores[i] = NO_SCORE;
 	return &lc->balancer;
 }

@@ -36,6 +36,7 @@
 
 struct maglev {
 	struct balancer balancer;
+	unsigned steps_max;
 	uint32_t slots_n;
 	uint16_t *tables[POOL_TIERS_MAX]; /* slots_n of each tier; NULL when it has nobody */
 	uint64_t *names;                  /* hashes, by index */
@@ -68,29 +69,29 @@ static void maglev_destroy(struct balancer *b)
 	free(m);
 }
 
-static uint32_t slots_for(const struct pool_config *config)
+static uint32_t slots_for(const struct balancer_setup *setup)
 {
-	if (config->hash_table_slots > 0)
-		return config->hash_table_slots;
-	return config->backends_n * 100 <= MAGLEV_SLOTS_SMALL ? MAGLEV_SLOTS_SMALL
-							      : MAGLEV_SLOTS_LARGE;
+	if (setup->config->hash_table_slots > 0)
+		return setup->config->hash_table_slots;
+	return setup->members_n * 100 <= MAGLEV_SLOTS_SMALL ? MAGLEV_SLOTS_SMALL
+							    : MAGLEV_SLOTS_LARGE;
 }
 
 /* Gives NULL in *ret_slots when nobody is of that tier. */
-static int build_tier(struct maglev *m, const struct pool_config *config, unsigned tier,
+static int build_tier(struct maglev *m, const struct balancer_setup *setup, unsigned tier,
 		      uint16_t **ret_slots)
 {
-	struct maglev_name *names = calloc(config->backends_n + 1, sizeof(*names));
+	struct maglev_name *names = calloc(setup->members_n + 1, sizeof(*names));
 	size_t n = 0;
 	int err = -ENOMEM;
 
 	if (!names)
 		return -ENOMEM;
-	for (size_t i = 0; i < config->backends_n; i++) {
-		const struct backend_config *b = &config->backends[i];
+	for (size_t i = 0; i < setup->members_n; i++) {
+		const struct balancer_member *b = &setup->members[i];
 
 		if (b->tier == tier)
-			names[n++] = (struct maglev_name){ b->name, (uint16_t)i, m->weights[i] };
+			names[n++] = (struct maglev_name){ b->name, (uint16_t)b->index, b->weight };
 	}
 	*ret_slots = n > 0 ? malloc(m->slots_n * sizeof(**ret_slots)) : NULL;
 	if (n == 0)
@@ -101,26 +102,30 @@ static int build_tier(struct maglev *m, const struct pool_config *config, unsign
 	return err;
 }
 
-static struct balancer *maglev_create(const struct pool_config *config, const unsigned *weights)
+/* The same for the same configuration, whatever it was before: all nodes are to agree. */
+static struct balancer *maglev_create(const struct balancer_setup *setup)
 {
 	struct maglev *m = calloc(1, sizeof(*m));
-	size_t n = config->backends_n + 1;
+	size_t n = setup->n + 1;
 
 	if (!m)
 		return NULL;
-	m->slots_n = slots_for(config);
-	m->bound_percent = config->hash_balance_percent;
+	m->steps_max = STEPS_PER_BACKEND * (unsigned)setup->members_n;
+	m->slots_n = slots_for(setup);
+	m->bound_percent = setup->config->hash_balance_percent;
 	m->names = calloc(n, sizeof(*m->names));
 	m->weights = calloc(n, sizeof(*m->weights));
 	m->counted = calloc(n, sizeof(*m->counted));
 	if (!m->names || !m->weights || !m->counted)
 		goto fail;
-	for (size_t i = 0; i < config->backends_n; i++) {
-		m->weights[i] = weights[i];
-		m->names[i] = hash_text(config->backends[i].name, SEED_DIGEST);
+	for (size_t i = 0; i < setup->members_n; i++) {
+		const struct balancer_member *b = &setup->members[i];
+
+		m->weights[b->index] = b->weight;
+		m->names[b->index] = hash_text(b->name, SEED_DIGEST);
 	}
 	for (unsigned t = 0; t < POOL_TIERS_MAX; t++)
-		if (build_tier(m, config, t, &m->tables[t]) < 0)
+		if (build_tier(m, setup, t, &m->tables[t]) < 0)
 			goto fail;
 	return &m->balancer;
 
@@ -223,7 +228,6 @@ static int ask_everybody(const struct maglev *m, const struct pool_ask *ask, boo
 static int walk_table(const struct maglev *m, const struct pool_ask *ask, unsigned *ret_steps)
 {
 	uint32_t slot = (uint32_t)balancer_scale(ask->key, m->slots_n);
-	unsigned steps_max = STEPS_PER_BACKEND * (unsigned)m->balancer.n;
 	int index = ask_slot(m, slot, ask);
 	uint32_t step;
 	unsigned steps;
@@ -232,7 +236,7 @@ static int walk_table(const struct maglev *m, const struct pool_ask *ask, unsign
 	if (index >= 0 || m->weight_in == 0)
 		return index;
 	step = 1 + (uint32_t)balancer_scale(hash_pair(ask->key, 0, SEED_STEP), m->slots_n - 1);
-	for (steps = 1; steps <= steps_max; steps++) {
+	for (steps = 1; steps <= m->steps_max; steps++) {
 		slot += step;
 		if (slot >= m->slots_n)
 			slot -= m->slots_n;
@@ -288,10 +292,9 @@ static uint64_t maglev_digest(const struct balancer *b)
 	return digest;
 }
 
-/* One that is taken out by a weight of 0 keeps its slots, so that no other's keys move. */
 static bool maglev_fits(const struct balancer *b, unsigned index, unsigned weight)
 {
-	return weight == 0 || weight == maglev_of_const(b)->weights[index];
+	return weight == maglev_of_const(b)->weights[index];
 }
 
 const struct balancer_ops maglev_ops = {

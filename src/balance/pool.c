@@ -2,124 +2,79 @@
 #include "balance/pool.h"
 
 #include "pool_backends.h"
-#include "pool_balancer.h"
 #include "pool_choose.h"
+#include "pool_plan.h"
 
 #include "base/check.h"
 #include "base/hash.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* Any number; but another one makes other digests, so every node has this. */
 #define DIGEST_SEED 0x72696e676d61696e
 
-static int create_arrays(struct pool *pool)
-{
-	size_t n = pool->n + 1; /* never of no bytes */
+/* ---- just this one ---- */
 
-	pool->backends = aligned_alloc(CACHE_LINE_BYTES, n * sizeof(*pool->backends));
-	pool->loads = calloc(n, sizeof(*pool->loads));
-	pool->status = calloc(n, sizeof(*pool->status));
-	if (!pool->backends || !pool->loads || !pool->status)
-		return -1;
-	memset(pool->backends, 0, n * sizeof(*pool->backends));
-	return 0;
+/* The backend of @id if the pool has it; the lock is held. */
+static struct backend_status *find_id(struct pool *pool, uint64_t id)
+{
+	uint64_t i = pool_index_of_id(id);
+
+	return i < pool->n && pool->status[i] && pool->status[i]->backend.id == id ? pool->status[i]
+										   : NULL;
 }
 
-static void init_backends(struct pool *pool)
+struct backend *pool_take(struct pool *pool, uint64_t id)
 {
-	for (unsigned i = 0; i < pool->n; i++) {
-		const struct backend_config *config = &pool->config->backends[i];
-		struct backend_status *s = &pool->status[i];
-
-		pool->backends[i].config = config;
-		pool->backends[i].index = i;
-		health_init(&s->health, &pool->config->check);
-		s->weight = MIN(config->weight, POOL_WEIGHT_MAX);
-		CHECK(config->tier < POOL_TIERS_MAX);
-		s->tier = config->tier;
-		s->part = POOL_PART_ALL;
-		backend_set_slots(pool, i);
-		pool->weighted_n += s->weight > 0;
-	}
-}
-
-struct pool *pool_create(const struct pool_config *config)
-{
-	struct pool *pool = calloc(1, sizeof(*pool));
-
-	CHECK(config->backends_n <= POOL_BACKENDS_MAX);
-	CHECK(config->balance < BALANCE_KINDS);
-	if (!pool)
-		return NULL;
-	pool->config = config;
-	pool->n = config->backends_n;
-	pool->random = hash_text(config->name, (uintptr_t)pool);
-	pthread_mutex_init(&pool->building, NULL);
-	pthread_mutex_init(&pool->lock, NULL);
-	queue_init(&pool->queue, config->queue_max, config->queue_timeout_ms);
-	if (create_arrays(pool) < 0)
-		goto fail;
-	init_backends(pool);
-	pool->balancer = pool_build_balancer(pool, pool->n, 0);
-	if (!pool->balancer)
-		goto fail;
-	for (unsigned i = 0; i < pool->n; i++)
-		backend_review(pool, i);
-	pool_open_tiers(pool);
-	return pool;
-
-fail:
-	pool_destroy(pool);
-	return NULL;
-}
-
-void pool_destroy(struct pool *pool)
-{
-	if (!pool)
-		return;
-	CHECK(pool->queue.stats.waiting == 0);
-	if (pool->balancer) {
-		for (unsigned i = 0; i < pool->n; i++)
-			CHECK(pool->loads[i].sessions == 0);
-		pool->balancer->ops->destroy(pool->balancer);
-	}
-	pthread_mutex_destroy(&pool->building);
-	pthread_mutex_destroy(&pool->lock);
-	free(pool->backends);
-	free(pool->loads);
-	free(pool->status);
-	free(pool);
-}
-
-bool pool_take(struct pool *pool, struct backend *backend)
-{
-	unsigned i = backend->index;
-	bool may;
+	const struct backend_status *may = NULL;
+	struct backend_status *s;
 
 	pthread_mutex_lock(&pool->lock);
-	may = pool->status[i].is_ready && !backend_is_full(&pool->loads[i]);
+	s = find_id(pool, id);
+	if (s && s->is_ready && !backend_is_full(&pool->loads[s->backend.index]))
+		may = s;
 	if (may)
-		pool_take_slot(pool, i);
+		pool_take_slot(pool, s->backend.index);
 	pthread_mutex_unlock(&pool->lock);
-	return may;
+	return may ? &s->backend : NULL;
 }
 
-bool pool_take_beyond(struct pool *pool, struct backend *backend)
+enum pool_answer pool_take_beyond(struct pool *pool, uint64_t id, struct backend **ret_backend)
 {
-	struct backend_status *s = &pool->status[backend->index];
-	bool may;
+	enum pool_answer answer = POOL_NONE_READY;
+	struct backend_status *s;
 
 	pthread_mutex_lock(&pool->lock);
-	may = s->beyond < POOL_BEYOND_MAX;
-	if (may) {
+	s = find_id(pool, id);
+	if (s && s->beyond < POOL_BEYOND_MAX) {
+		answer = POOL_PICKED;
 		s->beyond++;
-		pool_take_slot(pool, backend->index);
+		pool_take_slot(pool, s->backend.index);
+		*ret_backend = &s->backend;
+	} else if (s) {
+		answer = POOL_ALL_FULL;
 	}
 	pthread_mutex_unlock(&pool->lock);
-	return may;
+	return answer;
+}
+
+static bool may_be_alive(const struct backend *backend)
+{
+	if (backend->state == BACKEND_LEAVING)
+		return backend->sessions > 0;
+	return backend->state != BACKEND_DOWN && backend->state != BACKEND_MAINT;
+}
+
+uint64_t pool_next_alive(struct pool *pool, uint64_t after)
+{
+	uint64_t next = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	for (uint64_t i = after ? pool_index_of_id(after) + 1 : 0; i < pool->n && next == 0; i++)
+		if (pool->status[i] && may_be_alive(&pool->status[i]->backend))
+			next = pool->status[i]->backend.id;
+	pthread_mutex_unlock(&pool->lock);
+	return next;
 }
 
 void pool_release(struct pool *pool, struct backend *backend)
@@ -131,7 +86,7 @@ void pool_release(struct pool *pool, struct backend *backend)
 
 void pool_release_beyond(struct pool *pool, struct backend *backend)
 {
-	struct backend_status *s = &pool->status[backend->index];
+	struct backend_status *s = backend_status(backend);
 
 	pthread_mutex_lock(&pool->lock);
 	CHECK(s->beyond > 0);
@@ -178,28 +133,39 @@ static uint64_t digest_backend(const struct backend_config *b)
 }
 
 /* The table itself is never changed: only a change of weights puts another in its place. */
+static bool find_digest(struct pool *pool, uint64_t *ret_digest)
+{
+	const struct pool_config *config = pool->config;
+	bool does_hash = pool->balancer->ops->digest;
+
+	if (!does_hash)
+		return false;
+	*ret_digest = digest_settings(config, pool->balancer->ops->digest(pool->balancer));
+	for (size_t i = 0; i < config->backends_n; i++)
+		*ret_digest += digest_backend(&config->backends[i]);
+	return true;
+}
+
 uint64_t pool_digest(struct pool *pool)
 {
-	uint64_t digest;
+	uint64_t digest = 0;
 
-	if (!pool->balancer->ops->digest)
-		return 0;
 	pthread_mutex_lock(&pool->building);
-	digest = pool->balancer->ops->digest(pool->balancer);
+	(void)find_digest(pool, &digest);
 	pthread_mutex_unlock(&pool->building);
-
-	digest = digest_settings(pool->config, digest);
-	for (size_t i = 0; i < pool->n; i++)
-		digest += digest_backend(&pool->config->backends[i]);
 	return digest;
 }
 
 bool pool_digest_add(struct pool *pool, uint64_t *digest)
 {
-	const bool does_hash = pool->balancer->ops->digest;
+	uint64_t own;
+	bool does_hash;
 
+	pthread_mutex_lock(&pool->building);
+	does_hash = find_digest(pool, &own);
 	if (does_hash)
-		*digest += hash_text(pool->config->name, pool_digest(pool));
+		*digest += hash_text(pool->config->name, own);
+	pthread_mutex_unlock(&pool->building);
 	return does_hash;
 }
 
@@ -236,5 +202,5 @@ size_t pool_backends(const struct pool *pool)
 struct backend *pool_backend(struct pool *pool, size_t index)
 {
 	CHECK(index < pool->n);
-	return &pool->backends[index];
+	return pool->status[index] ? &pool->status[index]->backend : NULL;
 }

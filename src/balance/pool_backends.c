@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pool_backends.h"
 
+#include "base/check.h"
+
 const char *const backend_state_names[BACKEND_STATES] = {
 	[BACKEND_READY] = "ready", [BACKEND_DRAIN] = "drain",     [BACKEND_DOWN] = "down",
-	[BACKEND_MAINT] = "maint", [BACKEND_EJECTED] = "ejected",
+	[BACKEND_MAINT] = "maint", [BACKEND_EJECTED] = "ejected", [BACKEND_LEAVING] = "leaving",
 };
 
 void backend_set_slots(struct pool *pool, unsigned index)
 {
-	uint64_t max = pool->backends[index].config->sessions_max;
-	unsigned part = pool->status[index].part;
+	uint64_t max = pool->status[index]->backend.config->sessions_max;
+	unsigned part = pool->status[index]->part;
 
 	if (max == 0)
 		max = UINT32_MAX;
@@ -21,7 +23,7 @@ void backend_set_slots(struct pool *pool, unsigned index)
 void backend_admit(struct pool *pool, unsigned index)
 {
 	struct backend_load *l = &pool->loads[index];
-	const struct backend_status *s = &pool->status[index];
+	const struct backend_status *s = pool->status[index];
 	bool may = s->is_ready && s->tier < pool->tiers_open && !backend_is_full(l);
 	const struct balancer_ops *ops = pool->balancer->ops;
 
@@ -41,7 +43,8 @@ void backend_set_sessions(struct pool *pool, unsigned index, unsigned sessions)
 	struct backend_load *l = &pool->loads[index];
 
 	l->sessions = sessions;
-	atomic_store_explicit(&pool->backends[index].sessions, sessions, memory_order_relaxed);
+	atomic_store_explicit(&pool->status[index]->backend.sessions, sessions,
+			      memory_order_relaxed);
 	if (l->is_in == backend_is_full(l))
 		backend_admit(pool, index); /* it has become full, or is so no longer */
 	if (l->is_in && pool->balancer->ops->on_load)
@@ -59,13 +62,14 @@ void pool_open_tiers(struct pool *pool)
 		return;
 	pool->tiers_open = open;
 	for (unsigned i = 0; i < pool->n; i++)
-		backend_admit(pool, i);
+		if (pool->status[i])
+			backend_admit(pool, i);
 }
 
 static void set_effective_weight(struct pool *pool, unsigned index)
 {
 	struct backend_load *l = &pool->loads[index];
-	const struct backend_status *s = &pool->status[index];
+	const struct backend_status *s = pool->status[index];
 	uint32_t before = l->weight;
 
 	l->weight = s->weight * s->part;
@@ -75,7 +79,7 @@ static void set_effective_weight(struct pool *pool, unsigned index)
 
 void backend_set_part(struct pool *pool, unsigned index, unsigned part)
 {
-	struct backend_status *s = &pool->status[index];
+	struct backend_status *s = pool->status[index];
 
 	pool->ramping_n -= s->part < POOL_PART_ALL;
 	s->part = part;
@@ -88,13 +92,13 @@ static void start_ramp(struct pool *pool, unsigned index)
 {
 	if (pool->config->slow_start_ms == 0 || pool->balancer->ops->is_static)
 		return;
-	pool->status[index].has_ramp_start = false;
+	pool->status[index]->has_ramp_start = false;
 	backend_set_part(pool, index, POOL_PART_MIN);
 }
 
 static void set_ready(struct pool *pool, unsigned index, bool is_ready)
 {
-	struct backend_status *s = &pool->status[index];
+	struct backend_status *s = pool->status[index];
 
 	if (s->is_ready == is_ready)
 		return;
@@ -105,14 +109,14 @@ static void set_ready(struct pool *pool, unsigned index, bool is_ready)
 
 static void show_state(struct pool *pool, unsigned index, enum backend_state state)
 {
-	atomic_store_explicit(&pool->backends[index].state, state, memory_order_relaxed);
+	atomic_store_explicit(&pool->status[index]->backend.state, state, memory_order_relaxed);
 }
 
 /* Who leaves does so with the weight it was in with, who joins has its new one. */
 void backend_review(struct pool *pool, unsigned index)
 {
-	struct backend_status *s = &pool->status[index];
-	enum backend_state state = health_state(&s->health);
+	struct backend_status *s = pool->status[index];
+	enum backend_state state = s->is_leaving ? BACKEND_LEAVING : health_state(&s->health);
 	bool is_back = state == BACKEND_READY && s->was_out;
 
 	show_state(pool, index, state);
@@ -131,4 +135,50 @@ void backend_review(struct pool *pool, unsigned index)
 	set_effective_weight(pool, index);
 	backend_admit(pool, index);
 	pool_open_tiers(pool);
+}
+
+/* ---- another configuration ---------------------------------------------------- */
+
+void backend_reconfigure(struct pool *pool, unsigned index, unsigned tier, unsigned weight)
+{
+	struct backend_status *s = pool->status[index];
+
+	CHECK(tier < POOL_TIERS_MAX);
+	CHECK(!s->is_leaving);
+	if (s->tier != tier)
+		set_ready(pool, index, false);
+	s->tier = tier;
+	pool->weighted_n += (weight > 0) - (s->weight > 0);
+	s->weight = weight;
+	backend_set_slots(pool, index);
+}
+
+void backend_set_ejected(struct pool *pool, struct backend_status *s, bool is_ejected)
+{
+	pool->ejected_n += (unsigned)is_ejected - (unsigned)s->health.is_ejected;
+	s->health.is_ejected = is_ejected;
+}
+
+void backend_leave(struct pool *pool, unsigned index)
+{
+	struct backend_status *s = pool->status[index];
+
+	backend_set_ejected(pool, s, false);
+	pool->weighted_n -= s->weight > 0;
+	s->weight = 0;
+	s->is_weight_set = false;
+	s->is_leaving = true;
+}
+
+/* Who starts slowly is seen as one that was out. */
+void backend_enter(struct pool *pool, unsigned index, bool starts_slowly)
+{
+	struct backend_status *s = pool->status[index];
+
+	health_init(&s->health, &pool->config->check);
+	s->backend.failures_in_row = 0;
+	s->backend.down_since_ms = s->backend.ejected_since_ms = 0;
+	s->backend.changed_error = 0;
+	s->is_leaving = false;
+	s->was_ready = s->was_out = starts_slowly;
 }

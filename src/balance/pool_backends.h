@@ -18,9 +18,21 @@
 #define POOL_PART_ALL BALANCER_WEIGHT_UNIT
 #define POOL_PART_MIN 26
 
+/* A backend's own, so that it depends on no configuration of the whole. */
+struct backend_copy {
+	struct backend_config config;
+	struct backend_copy *next; /* of those that were replaced */
+	uint64_t replaced;         /* pool->generation since then */
+};
+
 struct backend_status {
+	struct backend backend; /* as others see it */
 	struct health health;
-	unsigned weight; /* as configured or set since */
+	unsigned weight;    /* as configured or set since */
+	bool is_weight_set; /* by the operator: no configuration changes it */
+	bool is_leaving;
+	uint64_t left;  /* pool->generation since then */
+	unsigned place; /* in the configuration */
 	unsigned tier;
 	unsigned beyond; /* see pool_take_beyond() */
 	unsigned part;   /* POOL_PART_ALL unless in slow start */
@@ -36,19 +48,24 @@ struct backend_status {
  * Everything below the lock is changed under it only. What struct backend
  * shows of it (state, sessions, counters) is a copy for readers without the
  * lock.
+ *
+ * Who has an index keeps it to its end; its status stays where it is, while
+ * the arrays grow.
  */
 struct pool {
-	const struct pool_config *config;
-	size_t n;
-	struct backend *backends;
+	_Atomic(const struct pool_config *) config;
+	uint64_t generation;           /* these two are the thread's that reconfigures */
+	struct backend_copy *replaced; /* newest first */
 
-	pthread_mutex_t building; /* taken before the lock: one change of weights at a time */
+	/* Taken before the lock: one change of weights, balancer or indexes at a time. */
+	pthread_mutex_t building;
 	pthread_mutex_t lock;
+	size_t n; /* indexes */
 	struct balancer *balancer;
 	struct backend_load *loads;
-	struct backend_status *status;
-	unsigned weighted_n; /* members with weight */
-	unsigned ready_n;    /* members that are ready, of all tiers and of each */
+	struct backend_status **status; /* NULL: nobody has this index */
+	unsigned weighted_n;            /* members with weight */
+	unsigned ready_n;               /* members that are ready, of all tiers and of each */
 	unsigned ready_in[POOL_TIERS_MAX];
 	unsigned tiers_open; /* tiers below this serve */
 	unsigned ramping_n;
@@ -58,6 +75,16 @@ struct pool {
 	struct queue queue;
 	atomic_bool may_serve_queue; /* somebody joined the balancer since all waiters were asked */
 };
+
+static inline struct backend_status *backend_status(struct backend *backend)
+{
+	return container_of(backend, struct backend_status, backend);
+}
+
+static inline struct backend_copy *backend_copy(const struct backend *backend)
+{
+	return (struct backend_copy *)(uintptr_t)backend->config; /* its first member */
+}
 
 static inline bool backend_is_full(const struct backend_load *l)
 {
@@ -74,6 +101,15 @@ void backend_set_sessions(struct pool *pool, unsigned index, unsigned sessions);
 void backend_set_part(struct pool *pool, unsigned index, unsigned part);
 /* Looks again at everything that follows from health and weight. */
 void backend_review(struct pool *pool, unsigned index);
+/*
+ * It is of @tier and @weight from now on and has as many slots as its
+ * configuration says. Nobody who leaves; the balancer is told by backend_review().
+ */
+void backend_reconfigure(struct pool *pool, unsigned index, unsigned tier, unsigned weight);
+void backend_set_ejected(struct pool *pool, struct backend_status *s, bool is_ejected);
+/* It leaves, or comes, and is to be reviewed. */
+void backend_leave(struct pool *pool, unsigned index);
+void backend_enter(struct pool *pool, unsigned index, bool starts_slowly);
 /* Opens as many tiers as are needed. */
 void pool_open_tiers(struct pool *pool);
 

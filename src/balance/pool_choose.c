@@ -10,9 +10,9 @@ enum pool_answer pool_explain(const struct pool *pool, const struct pool_ask *as
 	for (unsigned t = 0; t < pool->tiers_open; t++)
 		ready += pool->ready_in[t];
 	for (unsigned i = 0; i < ask->tried_n; i++) {
-		const struct backend_status *s = &pool->status[ask->tried[i]];
+		const struct backend_status *s = pool->status[ask->tried[i]];
 
-		ready -= s->is_ready && s->tier < pool->tiers_open;
+		ready -= s && s->is_ready && s->tier < pool->tiers_open;
 	}
 	return ready > 0 ? POOL_ALL_FULL : POOL_NONE_READY;
 }
@@ -22,8 +22,8 @@ static bool is_better(const struct pool *pool, unsigned a, unsigned b)
 {
 	const struct backend_load *la = &pool->loads[a], *lb = &pool->loads[b];
 
-	if (pool->status[a].tier != pool->status[b].tier)
-		return pool->status[a].tier < pool->status[b].tier;
+	if (pool->status[a]->tier != pool->status[b]->tier)
+		return pool->status[a]->tier < pool->status[b]->tier;
 	return (uint64_t)la->sessions * lb->weight < (uint64_t)lb->sessions * la->weight;
 }
 
@@ -37,9 +37,9 @@ static int pick_from_closed_tiers(const struct pool *pool, const struct pool_ask
 	int best = -1;
 
 	for (unsigned i = 0; i < pool->n; i++) {
-		const struct backend_status *s = &pool->status[i];
+		const struct backend_status *s = pool->status[i];
 
-		if (s->tier < pool->tiers_open || !s->is_ready ||
+		if (!s || s->tier < pool->tiers_open || !s->is_ready ||
 		    backend_is_full(&pool->loads[i]) || ask_has_tried(ask, i))
 			continue;
 		if (best < 0 || is_better(pool, i, (unsigned)best))
@@ -67,7 +67,7 @@ static int find_best(struct pool *pool, const struct pool_ask *ask, enum pool_an
 
 void pool_take_slot(struct pool *pool, unsigned index)
 {
-	struct backend *backend = &pool->backends[index];
+	struct backend *backend = &pool->status[index]->backend;
 
 	backend_set_sessions(pool, index, pool->loads[index].sessions + 1);
 	atomic_store_explicit(&backend->picked, backend->picked + 1, memory_order_relaxed);

@@ -29,7 +29,7 @@ enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter
 	if (!pool->may_serve_queue || answer != POOL_ALL_FULL)
 		index = pool_choose(pool, &waiter->ask, &answer);
 	if (index >= 0)
-		waiter->backend = &pool->backends[index];
+		waiter->backend = &pool->status[index]->backend;
 	else if (answer == POOL_ALL_FULL && queue_join(&pool->queue, &waiter->node, now_ms))
 		answer = POOL_WAITING;
 	pthread_mutex_unlock(&pool->lock);
@@ -60,7 +60,7 @@ static struct pool_waiter *call_first(struct pool *pool, uint64_t now_ms)
 		index = pool_choose(pool, &waiter->ask, &why);
 		if (index < 0)
 			continue;
-		waiter->backend = &pool->backends[index];
+		waiter->backend = &pool->status[index]->backend;
 		queue_serve(&pool->queue, node, now_ms);
 		return waiter;
 	}

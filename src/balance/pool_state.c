@@ -15,73 +15,80 @@
 #define RAMP_STEPS 128
 #define RAMP_STEP_MS 100
 
-static void set_ejected(struct pool *pool, struct health *health, bool is_ejected)
-{
-	pool->ejected_n += (unsigned)is_ejected - (unsigned)health->is_ejected;
-	health->is_ejected = is_ejected;
-}
-
 void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state)
 {
-	struct health *health = &pool->status[backend->index].health;
+	struct backend_status *s = backend_status(backend);
+	struct health *health = &s->health;
 
-	CHECK(state < BACKEND_STATES);
-	CHECK(state != BACKEND_EJECTED);
+	CHECK(state < BACKEND_EJECTED);
 	pthread_mutex_lock(&pool->lock);
-	health->admin_state = state;
-	if (state == BACKEND_READY) {
-		health->is_up = true;
-		health->streak = 0;
-		health->failures_in_row = 0;
-		set_ejected(pool, health, false);
+	if (!s->is_leaving) {
+		health->admin_state = state;
+		if (state == BACKEND_READY) {
+			health->is_up = true;
+			health->streak = 0;
+			health->failures_in_row = 0;
+			backend_set_ejected(pool, s, false);
+		}
+		backend_review(pool, backend->index);
 	}
-	backend_review(pool, backend->index);
 	pthread_mutex_unlock(&pool->lock);
 }
 
 void pool_clear_state(struct pool *pool, struct backend *backend)
 {
+	struct backend_status *s = backend_status(backend);
+
 	pthread_mutex_lock(&pool->lock);
-	pool->status[backend->index].health.admin_state = BACKEND_READY;
+	s->health.admin_state = BACKEND_READY;
 	backend_review(pool, backend->index);
 	pthread_mutex_unlock(&pool->lock);
 }
 
-int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight)
+/* What its operator takes out by a weight of 0 keeps its slots, so that no other's keys move. */
+static int change_weight(struct pool *pool, struct backend_status *s, unsigned wanted)
 {
-	unsigned i = backend->index;
+	const struct balancer *b = pool->balancer;
+	bool is_set = wanted != POOL_WEIGHT_CONFIGURED;
+	unsigned weight = is_set ? wanted : s->backend.config->weight;
+	bool may_stay = !b->ops->fits || (is_set && weight == 0);
 	struct balancer *other = NULL;
-	int err = 0;
 
-	CHECK(weight <= POOL_WEIGHT_MAX);
-	pthread_mutex_lock(&pool->building);
-	if (pool->balancer->ops->fits && !pool->balancer->ops->fits(pool->balancer, i, weight)) {
-		other = pool_build_balancer(pool, i, weight);
-		if (!other)
-			err = -ENOMEM;
-	}
-	if (err == 0) {
-		pthread_mutex_lock(&pool->lock);
-		if (other)
-			other = pool_swap_balancer(pool, other);
-		pool->weighted_n += (weight > 0) - (pool->status[i].weight > 0);
-		pool->status[i].weight = weight;
-		backend_review(pool, i);
-		pthread_mutex_unlock(&pool->lock);
-	}
-	pthread_mutex_unlock(&pool->building);
+	if (!may_stay && !b->ops->fits(b, s->backend.index, weight) &&
+	    pool_build_balancer(pool, s, weight, &other) < 0)
+		return -ENOMEM;
+	pthread_mutex_lock(&pool->lock);
+	if (other)
+		other = pool_swap_balancer(pool, other);
+	s->is_weight_set = is_set;
+	backend_reconfigure(pool, s->backend.index, s->tier, weight);
+	backend_review(pool, s->backend.index);
+	pthread_mutex_unlock(&pool->lock);
 	if (other)
 		other->ops->destroy(other);
+	return 0;
+}
+
+int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight)
+{
+	struct backend_status *s = backend_status(backend);
+	int err;
+
+	CHECK(weight <= POOL_WEIGHT_MAX || weight == POOL_WEIGHT_CONFIGURED);
+	pthread_mutex_lock(&pool->building);
+	err = s->is_leaving ? 0 : change_weight(pool, s, weight);
+	pthread_mutex_unlock(&pool->building);
 	return err;
 }
 
 void pool_inspect(struct pool *pool, const struct backend *backend, struct backend_facts *ret)
 {
-	const struct backend_status *s = &pool->status[backend->index];
+	const struct backend_status *s =
+		container_of(backend, const struct backend_status, backend);
 
 	pthread_mutex_lock(&pool->lock);
 	*ret = (struct backend_facts){
-		.state = health_state(&s->health),
+		.state = backend->state,
 		.admin_state = s->health.admin_state,
 		.weight = s->weight,
 		.ramp_percent = s->part * 100 / POOL_PART_ALL,
@@ -111,7 +118,8 @@ static void count_result(struct backend *backend, enum health_result result)
 enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 				   enum health_result result, uint64_t now_ms)
 {
-	struct health *health = &pool->status[backend->index].health;
+	struct backend_status *s = backend_status(backend);
+	struct health *health = &s->health;
 	enum health_change change;
 
 	pthread_mutex_lock(&pool->lock);
@@ -119,7 +127,9 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 				      .members = pool->weighted_n,
 				      .out = pool->weighted_n - pool->ready_n };
 
-	change = health_on_connect(health, &group, result, now_ms, draw_random(pool));
+	change = s->is_leaving
+			 ? HEALTH_SAME
+			 : health_on_connect(health, &group, result, now_ms, draw_random(pool));
 	atomic_store_explicit(&backend->failures_in_row, health->failures_in_row,
 			      memory_order_relaxed);
 	count_result(backend, result);
@@ -136,11 +146,13 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 enum health_change pool_on_check(struct pool *pool, struct backend *backend, bool passed,
 				 uint64_t *ret_delay_ms)
 {
-	struct health *health = &pool->status[backend->index].health;
+	struct backend_status *s = backend_status(backend);
+	struct health *health = &s->health;
 	enum health_change change;
 
 	pthread_mutex_lock(&pool->lock);
-	change = health_on_check(health, &pool->config->check, passed);
+	change = s->is_leaving ? HEALTH_SAME
+			       : health_on_check(health, &pool->config->check, passed);
 	*ret_delay_ms = health_check_delay_ms(health, &pool->config->check, draw_random(pool));
 	if (change != HEALTH_SAME)
 		backend_review(pool, backend->index);
@@ -172,7 +184,7 @@ static unsigned ramp_part(const struct pool *pool, uint64_t since_ms)
 /* Takes a step that is due; gives when the next one is. */
 static uint64_t ramp(struct pool *pool, unsigned index, uint64_t now_ms)
 {
-	struct backend_status *s = &pool->status[index];
+	struct backend_status *s = pool->status[index];
 	uint64_t step_ms = MAX(pool->config->slow_start_ms / RAMP_STEPS, RAMP_STEP_MS);
 
 	if (s->part == POOL_PART_ALL)
@@ -193,14 +205,14 @@ static uint64_t ramp(struct pool *pool, unsigned index, uint64_t now_ms)
 static uint64_t end_ejection(struct pool *pool, unsigned index, uint64_t now_ms,
 			     struct backend **ret_returned)
 {
-	struct health *health = &pool->status[index].health;
+	struct health *health = &pool->status[index]->health;
 
 	if (!health->is_ejected)
 		return POOL_NEVER;
 	if (*ret_returned || health_on_time(health, now_ms) != HEALTH_RETURNED)
 		return MAX(health->eject_end_ms, now_ms);
 	pool->ejected_n--;
-	*ret_returned = &pool->backends[index];
+	*ret_returned = &pool->status[index]->backend;
 	backend_review(pool, index);
 	return POOL_NEVER;
 }
@@ -213,6 +225,9 @@ uint64_t pool_tick(struct pool *pool, uint64_t now_ms, struct backend **ret_retu
 	pthread_mutex_lock(&pool->lock);
 	if (pool->ejected_n + pool->ramping_n > 0) {
 		for (unsigned i = 0; i < pool->n; i++) {
+			if (!pool->status[i])
+				continue;
+
 			uint64_t end_ms = end_ejection(pool, i, now_ms, ret_returned);
 			uint64_t step_ms = ramp(pool, i, now_ms);
 

@@ -7,6 +7,12 @@ void queue_init(struct queue *queue, unsigned max, uint64_t timeout_ms)
 	list_init(&queue->nodes);
 }
 
+void queue_set_limits(struct queue *queue, unsigned max, uint64_t timeout_ms)
+{
+	queue->max = max;
+	queue->timeout_ms = timeout_ms;
+}
+
 bool queue_join(struct queue *queue, struct queue_node *node, uint64_t now_ms)
 {
 	struct queue_stats *stats = &queue->stats;

@@ -13,7 +13,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static_assert((uint64_t)POOL_BACKENDS_MAX * BALANCER_WEIGHT_MAX <= UINT32_MAX, "sums fit");
+static_assert((uint64_t)POOL_BACKENDS_MAX * BALANCER_WEIGHT_MAX <= UINT32_MAX,
+	      "sums of those who are in fit");
 
 struct random {
 	struct balancer balancer;
@@ -26,11 +27,10 @@ static struct random *random_of(struct balancer *b)
 	return container_of(b, struct random, balancer);
 }
 
-static struct balancer *random_create(const struct pool_config *config, const unsigned *weights)
+static struct balancer *random_create(const struct balancer_setup *setup)
 {
-	struct random *r = calloc(1, sizeof(*r) + config->backends_n * sizeof(r->weights[0]));
+	struct random *r = calloc(1, sizeof(*r) + setup->n * sizeof(r->weights[0]));
 
-	(void)weights;
 	return r ? &r->balancer : NULL;
 }
 

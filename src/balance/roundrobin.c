@@ -75,12 +75,11 @@ static void roundrobin_destroy(struct balancer *b)
 	free(rr);
 }
 
-static struct balancer *roundrobin_create(const struct pool_config *config, const unsigned *weights)
+static struct balancer *roundrobin_create(const struct balancer_setup *setup)
 {
 	struct roundrobin *rr = calloc(1, sizeof(*rr));
-	size_t n = config->backends_n;
+	size_t n = setup->n;
 
-	(void)weights;
 	if (!rr)
 		return NULL;
 	rr->virtual_now = TIME_FIRST;

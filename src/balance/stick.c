@@ -8,7 +8,7 @@
 
 struct stick {
 	pthread_mutex_t lock;
-	struct lru_table table; /* value: index of the backend; used_ms: end of the last session */
+	struct lru_table table; /* value: the backend's id; used_ms: end of the last session */
 	uint64_t ttl_ms;
 };
 
@@ -47,22 +47,22 @@ static bool is_expired(const struct stick *stick, const struct lru_entry *entry,
 	       now_ms - entry->used_ms >= stick->ttl_ms;
 }
 
-int stick_find(struct stick *stick, struct lru_key key, uint64_t now_ms)
+uint64_t stick_find(struct stick *stick, struct lru_key key, uint64_t now_ms)
 {
 	struct lru_entry *entry;
-	int backend = -1;
+	uint64_t backend = 0;
 
 	pthread_mutex_lock(&stick->lock);
 	entry = lru_find(&stick->table, key);
 	if (entry && is_expired(stick, entry, now_ms))
 		lru_remove(&stick->table, entry);
 	else if (entry)
-		backend = (int)entry->value;
+		backend = entry->value;
 	pthread_mutex_unlock(&stick->lock);
 	return backend;
 }
 
-uint32_t stick_hold(struct stick *stick, struct lru_key key, unsigned backend, uint64_t now_ms)
+uint32_t stick_hold(struct stick *stick, struct lru_key key, uint64_t backend, uint64_t now_ms)
 {
 	struct lru_entry *entry;
 	uint32_t number = LRU_NONE;

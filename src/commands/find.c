@@ -52,8 +52,8 @@ static bool say_no_backend(struct call *call, struct pool *pool, const char *typ
 	const char *names[NAMES_MAX], *near;
 	size_t n = 0;
 
-	for (; n < pool_backends(pool) && n < NAMES_MAX; n++)
-		names[n] = pool_backend(pool, n)->config->name;
+	for (; n < pool_config(pool)->backends_n && n < NAMES_MAX; n++)
+		names[n] = pool_config(pool)->backends[n].name;
 	near = text_nearest(typed, names, n);
 	snprintf(hint, sizeof(hint), "%s/%s", pool_config(pool)->name, near ? near : "");
 	call_fail(call, REPLY_UNKNOWN, near ? hint : NULL, "pool %s has no backend '%.64s'",

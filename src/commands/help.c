@@ -59,13 +59,13 @@ static void offer_choices(struct call *call, const char *typed, const char *choi
 		offer(call, typed, word);
 }
 
-static void offer_backends(struct call *call, const char *typed, struct pool *pool)
+static void offer_backends(struct call *call, const char *typed, const struct pool *pool)
 {
+	const struct pool_config *config = pool_config(pool);
 	char word[2 * CONFIG_NAME_BYTES + 1];
 
-	for (size_t n = 0; n < pool_backends(pool); n++) {
-		snprintf(word, sizeof(word), "%s/%s", pool_config(pool)->name,
-			 pool_backend(pool, n)->config->name);
+	for (size_t n = 0; n < config->backends_n; n++) {
+		snprintf(word, sizeof(word), "%s/%s", config->name, config->backends[n].name);
 		offer(call, typed, word);
 	}
 }

@@ -133,6 +133,13 @@ static void tell_backend(struct call *call, struct pool *pool, struct backend *b
 	reply_row_end(call->reply);
 }
 
+static void tell_backends(struct call *call, struct pool *pool)
+{
+	for (size_t n = 0; n < pool_backends(pool); n++)
+		if (pool_backend(pool, n))
+			tell_backend(call, pool, pool_backend(pool, n));
+}
+
 void cmd_status(struct call *call)
 {
 	const struct runtime *runtime = call->context->runtime;
@@ -143,7 +150,6 @@ void cmd_status(struct call *call)
 	for (size_t n = 0; n < runtime->pools_n; n++)
 		tell_pool(call, runtime->pools[n]);
 	for (size_t n = 0; n < runtime->pools_n; n++)
-		for (size_t i = 0; i < pool_backends(runtime->pools[n]); i++)
-			tell_backend(call, runtime->pools[n], pool_backend(runtime->pools[n], i));
+		tell_backends(call, runtime->pools[n]);
 	call_ok(call);
 }

@@ -18,19 +18,13 @@ static bool cancel_fanout_find_next(struct session *s)
 				s->pinned, &s->pool, &s->pinned);
 }
 
-/* The next backend of the pool that may be there. */
 static bool cancel_fanout_find_in_pool(struct session *s)
 {
-	for (size_t n = s->pinned ? s->pinned->index + 1u : 0; n < pool_backends(s->pool); n++) {
-		struct backend *backend = pool_backend(s->pool, n);
-		enum backend_state state = atomic_load(&backend->state);
+	uint64_t next = pool_next_alive(s->pool, s->pinned);
 
-		if (state == BACKEND_DOWN || state == BACKEND_MAINT)
-			continue;
-		s->pinned = backend;
-		return true;
-	}
-	return false;
+	if (next != 0)
+		s->pinned = next;
+	return next != 0;
 }
 
 static bool cancel_fanout_find(struct session *s)
@@ -57,7 +51,7 @@ const char *cancel_fanout_begin(struct session *s)
 	struct cancel_keys *keys = s->host->runtime->cancel_keys;
 	struct protocol_state *state = s->protocol;
 
-	if (cancel_keys_find(keys, state->cancel_hash, NULL, &s->pool, &s->pinned))
+	if (cancel_keys_find(keys, state->cancel_hash, 0, &s->pool, &s->pinned))
 		return NULL;
 	state->is_fanout = protocol_hides_keys(s->config) && cancel_fanout_find_next(s);
 	if (state->is_fanout)

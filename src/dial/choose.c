@@ -21,23 +21,12 @@ static bool has_tries_left(const struct session *s)
 	       s->host->loop.now_ms < s->dialing_ms + config->connect_total_ms;
 }
 
-static enum pool_answer take_backend(struct session *s, struct backend *backend)
-{
-	if (!pool_take(s->pool, backend))
-		return POOL_NONE_READY;
-	s->backend = backend;
-	return POOL_PICKED;
-}
-
 /* Once: if that one fails, no other will do. POOL_ALL_FULL: later, perhaps. */
 static enum pool_answer take_pinned(struct session *s)
 {
 	if (s->waiter.ask.tried_n > 0)
 		return POOL_NONE_READY;
-	if (!pool_take_beyond(s->pool, s->pinned))
-		return POOL_ALL_FULL;
-	s->backend = s->pinned;
-	return POOL_PICKED;
+	return pool_take_beyond(s->pool, s->pinned, &s->backend);
 }
 
 /* ---- the stick table ----------------------------------------------------- */
@@ -55,21 +44,20 @@ static struct lru_key sticky_key_of(const struct session *s)
 /* Where the client was before, if it was somewhere and may go there again. */
 static bool take_sticky(struct session *s)
 {
-	struct backend *backend;
-	int index;
+	uint64_t id;
 
 	if (!stick_of(s) || s->waiter.ask.tried_n > 0 ||
 	    !client_key(s, &pool_config(s->pool)->stick, &s->sticky_key))
 		return false;
-	index = stick_find(stick_of(s), sticky_key_of(s), s->host->loop.now_ms);
-	backend = index >= 0 ? pool_backend(s->pool, (size_t)index) : NULL;
-	return backend && take_backend(s, backend) == POOL_PICKED;
+	id = stick_find(stick_of(s), sticky_key_of(s), s->host->loop.now_ms);
+	s->backend = id != 0 ? pool_take(s->pool, id) : NULL;
+	return s->backend;
 }
 
 void choose_hold(struct session *s)
 {
 	if (stick_of(s) && s->sticky_key != 0)
-		s->sticky = stick_hold(stick_of(s), sticky_key_of(s), s->backend->index,
+		s->sticky = stick_hold(stick_of(s), sticky_key_of(s), s->backend->id,
 				       s->host->loop.now_ms);
 }
 

@@ -78,7 +78,7 @@ static void set_look_timer(struct session *s, uint64_t until_ms)
 /* To whoever waits for one. */
 static void dial_release_slot(struct session *s, struct backend *backend)
 {
-	if (backend == s->pinned)
+	if (backend->id == s->pinned)
 		pool_release_beyond(s->pool, backend);
 	else
 		pool_release(s->pool, backend);

@@ -31,8 +31,8 @@ struct probe {
 	struct checker *checker;
 	struct pool_timer *pool_timer; /* its pool's */
 	struct pool *pool;
-	struct backend *backend;
-	struct timer timer; /* the next start, or the deadline of the one under way */
+	struct backend *backend; /* held; NULL: it has left */
+	struct timer timer;      /* the next start, or the deadline of the one under way */
 	struct io_op connect;
 	struct io_op cancel;
 	struct probe_talk *talk; /* NULL: that it takes connections will do */
@@ -296,6 +296,14 @@ static void probe_cancel(struct probe *p)
 		io_cancel(p->checker->loop->ring, &p->cancel, &p->connect);
 }
 
+static void probe_let_go(struct probe *p)
+{
+	probe_drop(p);
+	if (p->backend)
+		pool_unhold(p->backend);
+	p->backend = NULL;
+}
+
 static void probe_start(struct probe *p)
 {
 	const struct addr *addr = &p->backend->config->addr;
@@ -325,6 +333,8 @@ static void probe_on_timer(struct timer *timer)
 		conversation_expire(&p->talk->conversation);
 	else if (p->cancel.in_kernel || (p->talk && conversation_is_busy(&p->talk->conversation)))
 		timer_set(&p->checker->loop->timers, &p->timer, p->checker->loop->now_ms + 1);
+	else if (p->backend->state == BACKEND_LEAVING)
+		probe_let_go(p);
 	else if (p->fd < 0)
 		probe_start(p);
 	else if (p->checker->loop->now_ms < probe_until_ms(p))
@@ -411,6 +421,7 @@ static void add_probe(struct checker *c, struct pool_timer *w, struct backend *b
 	p->pool_timer = w;
 	p->pool = w->pool;
 	p->backend = backend;
+	pool_hold(backend);
 	p->fd = -1;
 	timer_init(&p->timer, probe_on_timer);
 	io_op_init(&p->connect, probe_on_connect);
@@ -497,6 +508,7 @@ void checker_destroy(struct checker *c)
 		return;
 	for (size_t n = 0; n < c->probes_n; n++) {
 		CHECK(c->probes[n].fd < 0);
+		probe_let_go(&c->probes[n]);
 		timer_stop(&c->loop->timers, &c->probes[n].timer);
 	}
 	for (size_t n = 0; n < c->pool_timers_n; n++)

@@ -22,7 +22,7 @@ void pulse_tell(struct pulse *p)
 	unsigned backends = 0, ready = 0;
 
 	for (size_t n = 0; n < runtime->pools_n; n++) {
-		backends += (unsigned)pool_backends(runtime->pools[n]);
+		backends += (unsigned)pool_config(runtime->pools[n])->backends_n;
 		ready += pool_ready(runtime->pools[n]);
 	}
 	notify_status(&p->notify, "%s, %u sessions, %u of %u backends ready", *p->state,

@@ -11,7 +11,7 @@ struct known {
 	struct known *next; /* of its chain */
 	uint64_t hash;
 	struct pool *pool;
-	struct backend *backend;
+	uint64_t backend;  /* its id */
 	unsigned sessions; /* one client may have many there */
 };
 
@@ -84,8 +84,7 @@ static struct known **chain_of(struct cancel_keys *c, uint64_t hash)
 }
 
 /* Gives what points to it, or to the end of its chain. */
-static struct known **known_link(struct cancel_keys *c, uint64_t hash,
-				 const struct backend *backend)
+static struct known **known_link(struct cancel_keys *c, uint64_t hash, uint64_t backend)
 {
 	struct known **at = chain_of(c, hash);
 
@@ -94,9 +93,8 @@ static struct known **known_link(struct cancel_keys *c, uint64_t hash,
 	return at;
 }
 
-/* By where they lie in memory, which does not change while sessions come and go. */
-static struct known *known_next_backend(struct cancel_keys *c, uint64_t hash,
-					const struct backend *after)
+/* By their ids, which do not change while sessions come and go. */
+static struct known *known_next_backend(struct cancel_keys *c, uint64_t hash, uint64_t after)
 {
 	struct known *next = NULL;
 
@@ -107,7 +105,7 @@ static struct known *known_next_backend(struct cancel_keys *c, uint64_t hash,
 }
 
 static struct known *known_create(struct cancel_keys *c, uint64_t hash, struct pool *pool,
-				  struct backend *backend)
+				  uint64_t backend)
 {
 	struct known *k = slab_get(&c->known);
 
@@ -125,9 +123,9 @@ void cancel_keys_remember(struct cancel_keys *c, uint64_t hash, struct pool *poo
 	struct known **at;
 
 	pthread_mutex_lock(&c->lock);
-	at = known_link(c, hash, backend);
+	at = known_link(c, hash, backend->id);
 	if (!*at)
-		*at = known_create(c, hash, pool, backend);
+		*at = known_create(c, hash, pool, backend->id);
 	if (*at)
 		(*at)->sessions++;
 	pthread_mutex_unlock(&c->lock);
@@ -138,7 +136,7 @@ void cancel_keys_forget(struct cancel_keys *c, uint64_t hash, const struct backe
 	struct known **at, *k;
 
 	pthread_mutex_lock(&c->lock);
-	at = known_link(c, hash, backend);
+	at = known_link(c, hash, backend->id);
 	k = *at;
 	if (k && --k->sessions == 0) {
 		*at = k->next;
@@ -147,8 +145,8 @@ void cancel_keys_forget(struct cancel_keys *c, uint64_t hash, const struct backe
 	pthread_mutex_unlock(&c->lock);
 }
 
-bool cancel_keys_find(struct cancel_keys *c, uint64_t hash, const struct backend *after,
-		      struct pool **ret_pool, struct backend **ret_backend)
+bool cancel_keys_find(struct cancel_keys *c, uint64_t hash, uint64_t after, struct pool **ret_pool,
+		      uint64_t *ret_backend)
 {
 	struct known *k;
 

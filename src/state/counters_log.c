@@ -251,6 +251,8 @@ void counters_log(const struct runtime *runtime)
 
 		log_pool(runtime, n);
 		for (size_t i = 0; i < pool_backends(pool); i++) {
+			if (!pool_backend(pool, i))
+				continue;
 			log_wait_for_room(until_ms);
 			log_backend(pool, pool_backend(pool, i));
 		}

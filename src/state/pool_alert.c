@@ -24,7 +24,7 @@ static void log_pool_alert(const struct pool *pool, const char *what)
 	if (!log_begin(&line, LOG_WARN, what))
 		return;
 	log_text(&line, "pool", pool_config(pool)->name);
-	log_u64(&line, "backends", pool_backends(pool));
+	log_u64(&line, "backends", pool_config(pool)->backends_n);
 	log_end(&line);
 }
 

@@ -35,11 +35,12 @@ void snapshot_pool(struct pool *pool, struct pool_snapshot *ret)
 	*ret = (struct pool_snapshot){
 		.name = pool_config(pool)->name,
 		.balance = balance_kind_names[pool_config(pool)->balance],
-		.backends = (unsigned)pool_backends(pool),
+		.backends = (unsigned)pool_config(pool)->backends_n,
 		.ready = pool_ready(pool),
 	};
 	for (size_t n = 0; n < pool_backends(pool); n++)
-		ret->sessions += atomic_load(&pool_backend(pool, n)->sessions);
+		if (pool_backend(pool, n))
+			ret->sessions += atomic_load(&pool_backend(pool, n)->sessions);
 	pool_queue_stats(pool, &ret->queue);
 }
 
@@ -118,7 +119,8 @@ bool snapshot_find_backend(const struct runtime *runtime, const char *pool_name,
 	for (size_t n = 0; pool && n < pool_backends(pool); n++) {
 		struct backend *backend = pool_backend(pool, n);
 
-		if (strcmp(backend->config->name, name) != 0)
+		if (!backend || backend->state == BACKEND_LEAVING ||
+		    strcmp(backend->config->name, name) != 0)
 			continue;
 		*ret_pool = pool;
 		*ret_backend = backend;

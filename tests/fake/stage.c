@@ -217,7 +217,7 @@ static const char *left_over(const struct stage *st)
 	for (unsigned n = 0; n < st->workers_n && !what; n++)
 		what = left_over_in(st, &st->engines[n]);
 	for (size_t n = 0; n < pool_backends(pool) && !what; n++)
-		if (atomic_load(&pool_backend(pool, n)->sessions) > 0)
+		if (pool_backend(pool, n) && atomic_load(&pool_backend(pool, n)->sessions) > 0)
 			what = "slots at a backend";
 	if (!what && atomic_load(&st->runtime->sessions) > 0)
 		what = "slots of the process";

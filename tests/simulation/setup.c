@@ -212,7 +212,7 @@ static void expect_not_stuck(struct simulation *sim, const struct addr *source)
 	if (!client_key_of_addr(source, &sim->st->config->pools[0].stick, &number))
 		return;
 	key = stick_key(stick, &number, sizeof(number));
-	assert_int_equal(stick_find(stick, key, sim->st->now_ms + 1000000), -1);
+	assert_int_equal(stick_find(stick, key, sim->st->now_ms + 1000000), 0);
 }
 
 /* A source has all of its slots again. */
@@ -231,11 +231,10 @@ static void expect_all_slots(struct simulation *sim, const struct addr *source)
 static void expect_no_key(struct simulation *sim, const struct pgsql_key *key)
 {
 	struct cancel_keys *cancels = sim->st->runtime->cancel_keys;
-	struct backend *backend;
+	uint64_t backend;
 	struct pool *pool;
 
-	assert_false(
-		cancel_keys_find(cancels, cancel_keys_hash(cancels, key), NULL, &pool, &backend));
+	assert_false(cancel_keys_find(cancels, cancel_keys_hash(cancels, key), 0, &pool, &backend));
 }
 
 void simulation_expect_nothing_held(struct simulation *sim)

@@ -118,21 +118,21 @@ static void a_few_have_places_beyond_all_limits(void **state)
 {
 	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1");
 	struct pool_ask ask = { 0 };
-	struct backend *b0, *b1;
+	struct backend *b0, *b1, *got;
 	enum pool_answer why;
 
 	st->backends[0].sessions_max = st->backends[1].sessions_max = 1;
 	stage_start(st);
 	b0 = pool_backend(st->pool, 0);
 	b1 = pool_backend(st->pool, 1);
-	assert_true(pool_take(st->pool, b0));
+	assert_true(pool_take(st->pool, b0->id));
 	for (int n = 0; n < POOL_BEYOND_MAX; n++)
-		assert_true(pool_take_beyond(st->pool, b0));
-	assert_false(pool_take_beyond(st->pool, b0));
-	assert_true(pool_take_beyond(st->pool, b1));
+		assert_int_equal(pool_take_beyond(st->pool, b0->id, &got), POOL_PICKED);
+	assert_int_equal(pool_take_beyond(st->pool, b0->id, &got), POOL_ALL_FULL);
+	assert_int_equal(pool_take_beyond(st->pool, b1->id, &got), POOL_PICKED);
 	assert_int_equal(b0->sessions, 1 + POOL_BEYOND_MAX);
 	pool_release_beyond(st->pool, b0);
-	assert_true(pool_take_beyond(st->pool, b0));
+	assert_int_equal(pool_take_beyond(st->pool, b0->id, &got), POOL_PICKED);
 	assert_null(pool_pick(st->pool, &ask, &why));
 
 	for (int n = 0; n < POOL_BEYOND_MAX; n++)
