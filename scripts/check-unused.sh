@@ -22,6 +22,8 @@ expect_preset_at   and lists these
 check_secured      for a check that logs in over TLS that begins in the middle, as of MySQL
 tls_end_point      for SCRAM-SHA-256-PLUS of a check that logs in
 scram_cache_wipe   for the end of one
+pool_generation    for a reload, with pool_collect()
+pool_collect       frees backends that have left a pool, which a reload lets them do
 '
 
 # shellcheck disable=SC2016 # awk's own dollars
