@@ -16,9 +16,10 @@
 
 /*
  * Writes to @to where the client known by @text goes: an address, with a port
- * where it is a destination, or a name it asks for. Returns 0; -EINVAL when
- * it is neither, -ENOENT when the configuration has no use for such a key,
- * and nothing is written; -ENOMEM.
+ * where it is a destination, a name it asks for, or what it logs in to and as
+ * ("database=NAME user=NAME"). Returns 0; -EINVAL when it is none
+ * of these, -ENOENT when the configuration has no use for such a key, and
+ * nothing is written; -ENOMEM.
  */
 MUST_CHECK int route_explain(const struct config *config, const char *text, FILE *to);
 

@@ -39,4 +39,7 @@ const char *text_from_bytes(uint64_t bytes, char ret_text[TEXT_NUMBER_BYTES]);
  */
 const char *text_nearest(const char *typed, const char *const *words, size_t n);
 
+/* Is @text what @pattern says: the same, or, where a * ends it, with that beginning? */
+MUST_CHECK bool text_fits(const char *pattern, const char *text);
+
 #endif

@@ -70,7 +70,7 @@ enum tls_mode {
 enum tls_floor { TLS_FLOOR_AUTO, TLS_FLOOR_12, TLS_FLOOR_13, TLS_FLOORS };
 enum protocol_kind { PROTOCOL_ANY, PROTOCOL_POSTGRES, PROTOCOLS };
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_VERSIONS };
-enum route_kind { ROUTE_SNI, ROUTE_ALPN, ROUTE_KINDS };
+enum route_kind { ROUTE_SNI, ROUTE_ALPN, ROUTE_DATABASE, ROUTE_USER, ROUTE_KINDS };
 /* In front of everything else: no header, or always one. Never guessed. */
 enum proxy_header { PROXY_HEADER_OFF, PROXY_HEADER_ACCEPT, PROXY_HEADERS };
 
@@ -218,7 +218,7 @@ struct pool_config {
 /* The first of a listener's routes that fits decides; its pool when none does. */
 struct route_config {
 	enum route_kind kind;
-	char pattern[256]; /* a name in lower case, "*.example.com", or an ALPN id */
+	char pattern[256]; /* a name in lower case, "*.example.com", an ALPN id, or text_fits() */
 	char pool_name[CONFIG_NAME_BYTES];
 	const struct pool_config *pool;
 	struct config_location location;

@@ -8,12 +8,23 @@
 #include "config/config.h"
 #include "proto/hello.h"
 
+struct session;
+
 /*
- * The first of the listener's routes that fits @hello, or the listener's own
- * pool; NULL when it has none. @hello may be NULL.
+ * The first of the listener's routes by name or protocol that fits @hello, or
+ * the listener's own pool; NULL when it has none. @hello may be NULL.
  */
 MUST_CHECK const struct pool_config *route_find(const struct listener_config *config,
 						const struct hello *hello);
+/* The number of that route, counted from 1; 0: none fits. */
+MUST_CHECK unsigned route_find_number(const struct listener_config *config,
+				      const struct hello *hello);
+
+/* Can more of what the client says still find another pool than the hello did? */
+MUST_CHECK bool route_may_follow(const struct listener_config *config);
+
+/* Route @number fits, too: the pool is that of the first that does. 0: nothing changes. */
+void route_take(struct session *s, unsigned number);
 
 /* Does "*.example.com" fit "db.example.com"? One label, as in RFC 6125, 6.4.3. */
 MUST_CHECK bool route_name_fits(const char *pattern, const char *name);

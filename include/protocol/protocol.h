@@ -52,7 +52,8 @@ struct protocol_input {
 	struct protocol_state *state;
 	const uint8_t *bytes;
 	size_t n;
-	bool is_cut; /* more bytes have come than could be put behind these */
+	bool is_cut;   /* more bytes have come than could be put behind these */
+	bool has_pool; /* some backends are known that would serve it */
 };
 
 /* What a step of the negotiation with a backend is given. It borrows all of it. */

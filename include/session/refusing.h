@@ -29,4 +29,7 @@ void refusing_tell(struct session *s, enum close_reason why, enum close_by by);
  */
 void refusing_unserved(struct session *s, enum close_reason why, enum close_by by);
 
+/* Puts the last @n bytes for @client into side.out, encrypted where it has TLS. 0 or -errno. */
+MUST_CHECK int refusing_say(struct side *client, const void *bytes, size_t n);
+
 #endif

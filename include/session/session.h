@@ -151,6 +151,7 @@ struct session {
 	uint64_t sticky_key; /* of its client; 0: not looked up */
 	uint32_t source;     /* counted by the listener's limits: see admission.h */
 	uint32_t sticky;     /* its entry in the pool's table, or LRU_NONE */
+	uint32_t route;      /* of the listener, that led to the pool, counted from 1; 0: none */
 	uint16_t local_addr_turn;   /* see local_addr.h */
 	uint8_t local_addrs_failed; /* addresses to connect from that had no port left */
 	uint8_t step : 4;           /* of the phase: of the first bytes, or of the opening */

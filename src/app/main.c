@@ -270,7 +270,9 @@ static int explain(const struct config *config, const struct options *options)
 			"balance = maglev knows clients by that, no listener routes it\n",
 			options->route_key);
 	else if (err == -EINVAL)
-		fprintf(stderr, "ringmain: --route: '%s' is neither an address nor a host name\n",
+		fprintf(stderr,
+			"ringmain: --route: '%s' is neither an address, a host name, "
+			"nor database=NAME or user=NAME\n",
 			options->route_key);
 	else if (err < 0)
 		fprintf(stderr, "ringmain: %s\n", strerror(-err));

@@ -13,7 +13,9 @@
 #include "base/check.h"
 #include "config/access.h"
 #include "config/directive.h"
+#include "config/login_route.h"
 #include "proto/hello.h"
+#include "proto/pgsql.h"
 #include "dial/client_key.h"
 #include "preread/route.h"
 
@@ -26,6 +28,7 @@ struct subject {
 	struct addr addr; /* of length 0: a name */
 	bool has_port;
 	struct hello hello; /* that asks for this name; "": an address, or nothing */
+	char database[PGSQL_NAME_BYTES], user[PGSQL_NAME_BYTES]; /* that it logs in to and as */
 };
 
 /* ---- what was typed ------------------------------------------------------ */
@@ -47,9 +50,39 @@ static bool read_addr(const char *text, struct subject *subject)
 	return false;
 }
 
+static bool is_login(const struct subject *subject)
+{
+	return subject->database[0] != '\0' || subject->user[0] != '\0';
+}
+
+/* "database=NAME", "user=NAME", or both, as PostgreSQL's clients take them. */
+static bool read_login(const char *text, struct subject *subject)
+{
+	const char *value;
+	size_t n;
+
+	for (const char *word = text; *word; word = value + n + strspn(value + n, " ")) {
+		const bool is_database = strncmp(word, "database=", strlen("database=")) == 0;
+		char *to = is_database ? subject->database : subject->user;
+
+		if (!is_database && strncmp(word, "user=", strlen("user=")) != 0)
+			return false;
+		value = strchr(word, '=') + 1;
+		n = strcspn(value, " ");
+		if (n == 0 || n >= sizeof(subject->user))
+			return false;
+		memcpy(to, value, n);
+		to[n] = '\0';
+	}
+	return true;
+}
+
 static void read_subject(const char *text, struct subject *subject)
 {
 	*subject = (struct subject){ .text = text };
+	if (read_login(text, subject))
+		return;
+	subject->database[0] = subject->user[0] = '\0';
 	if (read_addr(text, subject)) {
 		addr_unmap(&subject->addr);
 		return;
@@ -71,10 +104,26 @@ static bool key_of(const struct subject *s, const struct key_config *config, uin
 
 /* ---- listeners ----------------------------------------------------------- */
 
+/* Who gives no database logs in to that of its own name. */
+static const struct pool_config *pool_of_login(const struct listener_config *listener,
+					       const struct subject *s)
+{
+	const char *database = s->database[0] ? s->database : s->user;
+	unsigned number = login_route_find(listener, database, s->user);
+
+	return number > 0 ? listener->routes[number - 1].pool : listener->pool;
+}
+
+static const struct pool_config *pool_of(const struct listener_config *listener,
+					 const struct subject *s)
+{
+	return is_login(s) ? pool_of_login(listener, s) : route_find(listener, &s->hello);
+}
+
 static void print_listener(const struct listener_config *listener, const struct subject *s,
 			   FILE *to)
 {
-	const struct pool_config *pool = route_find(listener, &s->hello);
+	const struct pool_config *pool = pool_of(listener, s);
 
 	fprintf(to, "[listener %s]: %s ", listener->name, s->text);
 	if (pool)
@@ -110,7 +159,8 @@ static unsigned explain_listeners(const struct config *config, const struct subj
 	for (size_t i = 0; i < config->listeners_n; i++) {
 		const struct listener_config *listener = &config->listeners[i];
 
-		if (s->hello.name[0] && listener->routes_n > 0)
+		if ((s->hello.name[0] && listener->routes_n > 0) ||
+		    (is_login(s) && login_route_exists(listener)))
 			print_listener(listener, s, to);
 		else if (s->addr.len > 0 && listener->access_n > 0)
 			print_access(listener, s, to);
@@ -149,10 +199,12 @@ static bool is_kept_out(const struct config *config, const struct pool_config *p
 static bool may_come(const struct config *config, const struct pool_config *pool,
 		     const struct subject *s)
 {
-	for (size_t i = 0; s->hello.name[0] && i < config->listeners_n; i++) {
+	for (size_t i = 0; s->addr.len == 0 && i < config->listeners_n; i++) {
 		const struct listener_config *listener = &config->listeners[i];
+		bool is_read = is_login(s) ? listener->protocol != PROTOCOL_ANY
+					   : listener_reads_hello(listener);
 
-		if (listener_reads_hello(listener) && route_find(listener, &s->hello) == pool)
+		if (is_read && pool_of(listener, s) == pool)
 			return true;
 	}
 	return s->addr.len > 0;
@@ -264,7 +316,7 @@ int route_explain(const struct config *config, const char *text, FILE *to)
 	unsigned said;
 
 	read_subject(text, &subject);
-	if (subject.addr.len == 0 && subject.hello.name[0] == '\0')
+	if (subject.addr.len == 0 && subject.hello.name[0] == '\0' && !is_login(&subject))
 		return -EINVAL;
 	said = explain_listeners(config, &subject, to);
 	for (size_t i = 0; i < config->pools_n; i++) {

@@ -188,3 +188,12 @@ const char *text_nearest(const char *typed, const char *const *words, size_t n)
 	}
 	return best && is_near_enough(best_edits, typed_len) ? best : NULL;
 }
+
+bool text_fits(const char *pattern, const char *text)
+{
+	size_t n = strlen(pattern);
+
+	if (n > 0 && pattern[n - 1] == '*')
+		return strncmp(pattern, text, n - 1) == 0;
+	return strcmp(pattern, text) == 0;
+}

@@ -74,7 +74,7 @@ const struct directive directives[] = {
 	{ IN_LISTENER(pool_name), .key = "pool", .type = &type_pool,
 	  .help = "Where sessions go that no route sends elsewhere" },
 	{ IN_LISTENER(routes), .key = "route", .type = &type_route, .repeatable = true,
-	  .help = "The first that fits decides; wants tls = passthrough or terminate" },
+	  .help = "The first that fits decides: by names in TLS, or what PostgreSQL logs in to" },
 	{ IN_LISTENER(access), .key = "allow", .type = &type_allow, .repeatable = true,
 	  .help = "Who may connect; with deny one list: the first that fits decides" },
 	{ IN_LISTENER(access), .key = "deny", .type = &type_deny, .repeatable = true,

@@ -42,6 +42,8 @@ const char *const protocol_names[PROTOCOLS] = {
 const char *const route_kind_names[ROUTE_KINDS] = {
 	[ROUTE_SNI] = "sni",
 	[ROUTE_ALPN] = "alpn",
+	[ROUTE_DATABASE] = "database",
+	[ROUTE_USER] = "user",
 };
 
 const char *const proxy_version_names[PROXY_VERSIONS] = {

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+#include "config/login_route.h"
 #include "config/names.h"
 
 #define SOMAXCONN_PATH "/proc/sys/net/core/somaxconn"
@@ -128,16 +130,21 @@ static bool fits_wildcard(const char *name, const char *wildcard)
 	return dot && wildcard[0] == '*' && name[0] != '*' && strcmp(dot, wildcard + 1) == 0;
 }
 
+static bool is_wider(const struct route_config *before, const struct route_config *route)
+{
+	if (before->kind != route->kind || strcmp(before->pattern, route->pattern) == 0)
+		return false;
+	if (route->kind == ROUTE_SNI)
+		return fits_wildcard(route->pattern, before->pattern);
+	return login_route_has(route) && text_fits(before->pattern, route->pattern);
+}
+
 /* The first wildcard before the route at @at that takes all its sessions, or NULL. */
 static const struct route_config *find_wider(const struct listener_config *listener, size_t at)
 {
-	const struct route_config *route = &listener->routes[at];
-
-	for (size_t i = 0; i < at && route->kind == ROUTE_SNI; i++) {
-		const struct route_config *before = &listener->routes[i];
-
-		if (before->kind == ROUTE_SNI && fits_wildcard(route->pattern, before->pattern))
-			return before;
+	for (size_t i = 0; i < at; i++) {
+		if (is_wider(&listener->routes[i], &listener->routes[at]))
+			return &listener->routes[i];
 	}
 	return NULL;
 }
@@ -150,20 +157,59 @@ static void check_shadows(const struct listener_config *listener, struct diag *d
 
 		if (wider)
 			diag_warning(diag, &route->location,
-				     "[listener %s] route: 'sni %s' is never reached: 'sni %s' at "
+				     "[listener %s] route: '%s %s' is never reached: '%s %s' at "
 				     "%s:%u comes first",
-				     listener->name, route->pattern, wider->pattern,
+				     listener->name, route_kind_names[route->kind], route->pattern,
+				     route_kind_names[wider->kind], wider->pattern,
 				     wider->location.file, wider->location.line);
+	}
+}
+
+/* Why a log-in's names cannot be read here, or are not when they are needed; NULL: they can. */
+static const char *logins_fault(const struct listener_config *listener)
+{
+	if (listener->protocol != PROTOCOL_POSTGRES)
+		return "what clients say is read with protocol = postgres only";
+	if (listener->tls == TLS_MODE_AUTO)
+		return "who asks for TLS is to be answered before a log-in names a pool: say tls = "
+		       "terminate or off";
+	if (listener->tls == TLS_MODE_PASSTHROUGH && listener->plaintext == UNMATCHED_REJECT)
+		return "all of it is inside TLS that passes through (tls = terminate or off, or "
+		       "plaintext = allow)";
+	return NULL;
+}
+
+static void check_route(const struct listener_config *listener, const struct route_config *route,
+			struct diag *diag)
+{
+	const char *fault = NULL;
+
+	if (login_route_has(route))
+		fault = logins_fault(listener);
+	else if (!listener_reads_hello(listener))
+		fault = "without TLS there is no name to route by (tls = passthrough or terminate)";
+	if (fault)
+		diag_error(diag, &route->location, "[listener %s] route: %s", listener->name,
+			   fault);
+}
+
+/* The first of each kind that means nothing speaks for all. */
+static void check_route_kinds(const struct listener_config *listener, struct diag *diag)
+{
+	bool was_login = false, was_hello = false;
+
+	for (size_t i = 0; i < listener->routes_n; i++) {
+		bool *was = login_route_has(&listener->routes[i]) ? &was_login : &was_hello;
+
+		if (!*was)
+			check_route(listener, &listener->routes[i], diag);
+		*was = true;
 	}
 }
 
 static void check_routes(const struct listener_config *listener, struct diag *diag)
 {
-	if (listener->routes_n > 0 && !listener_reads_hello(listener))
-		diag_error(diag, &listener->routes[0].location,
-			   "[listener %s] route: without TLS there is no name to route by (tls = "
-			   "passthrough or terminate)",
-			   listener->name);
+	check_route_kinds(listener, diag);
 	for (unsigned kind = 0; kind < ROUTE_KINDS; kind++)
 		check_routes_of(listener, (enum route_kind)kind, diag);
 	check_shadows(listener, diag);

@@ -154,6 +154,7 @@ static bool read_pattern(const struct setting *word, struct route_config *route)
 {
 	size_t n = strlen(word->text);
 	const char *star = strchr(word->text, '*');
+	const bool is_login = route->kind == ROUTE_DATABASE || route->kind == ROUTE_USER;
 
 	if (n >= sizeof(route->pattern)) {
 		setting_error(word, NULL, "'%.60s' is too long", word->text);
@@ -162,6 +163,11 @@ static bool read_pattern(const struct setting *word, struct route_config *route)
 	if (route->kind == ROUTE_SNI && star &&
 	    (star != word->text || star[1] != '.' || strchr(star + 1, '*'))) {
 		setting_error(word, NULL, "'%.60s': a * stands for the first label only",
+			      word->text);
+		return false;
+	}
+	if (is_login && star && star[1] != '\0') {
+		setting_error(word, NULL, "'%.60s': a * stands at the end only, for any end",
 			      word->text);
 		return false;
 	}
@@ -185,6 +191,15 @@ static bool read_route_kind(const struct setting *word, struct route_config *rou
 	return false;
 }
 
+static bool is_route_kind(const char *word)
+{
+	for (unsigned i = 0; i < ROUTE_KINDS; i++) {
+		if (strcmp(word, route_kind_names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Three or four words of a route, or a name and a pool, as they should stand. */
 static const char *suggest_route(const struct tokens *tokens, char text[ROUTE_TEXT_BYTES])
 {
@@ -194,7 +209,7 @@ static const char *suggest_route(const struct tokens *tokens, char text[ROUTE_TE
 
 	if (tokens->n < 2 || tokens->n > 4)
 		return NULL;
-	if (strcmp(first, "sni") == 0 || strcmp(first, "alpn") == 0) {
+	if (is_route_kind(first)) {
 		kind = first;
 		pattern = tokens->text + tokens->at[1];
 	}
@@ -262,7 +277,8 @@ static void release_routes(const struct directive *d, void *section)
 }
 
 const struct directive_type type_route = {
-	.form = "sni NAME -> POOL, sni *.NAME -> POOL, alpn ID -> POOL",
+	.form = "sni NAME -> POOL, sni *.NAME -> POOL, alpn ID -> POOL, database NAME -> POOL, "
+		"user NAME -> POOL",
 	.set = set_route,
 	.print = print_route,
 	.count = count_routes,

@@ -8,6 +8,7 @@
 
 #include "config/directive.h"
 #include "config/ineffective.h"
+#include "config/login_route.h"
 #include "config/names.h"
 #include "config/section.h"
 
@@ -155,7 +156,8 @@ static void check_tls_off(const struct listener_config *listener, struct diag *d
 		directive_location(listener->set_at, SECTION_LISTENER, "tls");
 
 	if (listener->tls != TLS_MODE_OFF || !location->line || !listener->pool ||
-	    listener->protocol == PROTOCOL_ANY || listener->pool->tls)
+	    listener->protocol == PROTOCOL_ANY || listener->pool->tls ||
+	    login_route_exists(listener))
 		return;
 	diag_warning(
 		diag, location,

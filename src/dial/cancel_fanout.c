@@ -5,6 +5,7 @@
 
 #include "balance/limits.h"
 #include "base/check.h"
+#include "config/login_route.h"
 #include "protocol/registry.h"
 #include "relay/cancel_watch.h"
 #include "session/early_bytes.h"
@@ -27,9 +28,44 @@ static bool cancel_fanout_find_in_pool(struct session *s)
 	return next != 0;
 }
 
+static bool was_asked_before(const struct listener_config *config, size_t at)
+{
+	const struct pool_config *pool = config->routes[at].pool;
+	bool is_again = pool == config->pool;
+
+	for (size_t i = 0; i < at; i++)
+		is_again |= login_route_has(&config->routes[i]) && config->routes[i].pool == pool;
+	return is_again;
+}
+
+/* To the next pool where a log-in on this listener may have led. */
+static bool cancel_fanout_next_pool(struct session *s)
+{
+	for (size_t i = s->route; i < s->config->routes_n; i++) {
+		const struct route_config *route = &s->config->routes[i];
+
+		if (!login_route_has(route) || was_asked_before(s->config, i))
+			continue;
+		s->route = (uint32_t)i + 1;
+		s->pool = runtime_pool(s->host->runtime, route->pool);
+		s->pinned = 0;
+		return true;
+	}
+	return false;
+}
+
+static bool cancel_fanout_find_in_all(struct session *s)
+{
+	do {
+		if (cancel_fanout_find_in_pool(s))
+			return true;
+	} while (cancel_fanout_next_pool(s));
+	return false;
+}
+
 static bool cancel_fanout_find(struct session *s)
 {
-	return s->protocol->is_for_all ? cancel_fanout_find_in_pool(s) : cancel_fanout_find_next(s);
+	return s->protocol->is_for_all ? cancel_fanout_find_in_all(s) : cancel_fanout_find_next(s);
 }
 
 /* Each costs every backend a connection: a source has so many, and then waits. */
@@ -56,12 +92,13 @@ const char *cancel_fanout_begin(struct session *s)
 	state->is_fanout = protocol_hides_keys(s->config) && cancel_fanout_find_next(s);
 	if (state->is_fanout)
 		return NULL;
-	if (!s->pool)
+	s->route = 0;
+	if (!s->pool && !cancel_fanout_next_pool(s))
 		return "a cancel request of no session";
 	if (!cancel_fanout_may_ask_all(s))
 		return "too many cancel requests with keys that nobody has";
 	state->is_for_all = true;
-	state->is_fanout = cancel_fanout_find_in_pool(s);
+	state->is_fanout = cancel_fanout_find_in_all(s);
 	return NULL;
 }
 

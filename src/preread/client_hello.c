@@ -57,14 +57,14 @@ static bool lacks_direct_alpn(const struct session *s, const struct hello *hello
 
 /* Reasons to refuse a well-formed hello, or NULL; with the alert to send. */
 static const char *objection_to(const struct session *s, const struct hello *hello,
-				const struct pool_config *pool, uint8_t *ret_alert)
+				uint8_t *ret_alert)
 {
 	const struct listener_config *config = s->config;
 
 	*ret_alert = TLSREC_UNRECOGNIZED_NAME;
 	if (!hello->name[0] && config->no_sni == UNMATCHED_REJECT)
 		return "no server name (SNI)";
-	if (!pool)
+	if (!s->pool && !config->pool && !route_may_follow(config))
 		return "no route for this name";
 	if (config->tls == TLS_MODE_TERMINATE &&
 	    !tls_server_knows(s->listener->tls, hello_name_to_find(hello)))
@@ -78,7 +78,6 @@ static const char *objection_to(const struct session *s, const struct hello *hel
 static enum step_verdict client_hello_read(struct session *s, const struct preread_input *in,
 					   struct step_answer *answer)
 {
-	const struct pool_config *pool;
 	const char *objection;
 	struct hello hello;
 	uint8_t alert;
@@ -92,11 +91,10 @@ static enum step_verdict client_hello_read(struct session *s, const struct prere
 		break;
 	}
 	note_hello(s, &hello);
-	pool = route_find(s->config, &hello);
-	objection = objection_to(s, &hello, pool, &alert);
+	route_take(s, route_find_number(s->config, &hello));
+	objection = objection_to(s, &hello, &alert);
 	if (objection)
 		return preread_refuse_with_alert(s, answer, alert, objection);
-	s->pool = runtime_pool(s->host->runtime, pool);
 	return s->config->tls == TLS_MODE_TERMINATE ? STEP_NEXT : STEP_READY;
 }
 

@@ -115,8 +115,13 @@ static void note_cancel(struct session *s, const struct step_answer *answer)
 static void preread_send_answer(struct session *s, const struct step_answer *answer)
 {
 	struct side *client = client_side(s);
+	int err = -ENODATA;
 
-	if (answer->say_bytes > 0 && side_append(client, answer->say, answer->say_bytes) == 0)
+	if (answer->say_bytes > 0 && client->is_tls_ready)
+		err = refusing_say(client, answer->say, answer->say_bytes);
+	else if (answer->say_bytes > 0)
+		err = side_append(client, answer->say, answer->say_bytes);
+	if (err == 0)
 		(void)side_push(client);
 }
 

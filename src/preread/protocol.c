@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The steps of the listener's protocol: what it says in clear, and what inside TLS. */
+#include "preread/route.h"
 #include "preread/step.h"
 
 static struct protocol_input input_of(const struct session *s, const struct preread_input *in)
@@ -10,6 +11,7 @@ static struct protocol_input input_of(const struct session *s, const struct prer
 		.bytes = in->bytes,
 		.n = in->n,
 		.is_cut = in->is_cut,
+		.has_pool = s->pool || s->config->pool,
 	};
 }
 
@@ -22,8 +24,10 @@ static enum step_verdict plaintext_read(struct session *s, const struct preread_
 					struct step_answer *answer)
 {
 	const struct protocol_input input = input_of(s, in);
+	enum step_verdict verdict = s->listener->protocol->read_clear(&input, answer);
 
-	return s->listener->protocol->read_clear(&input, answer);
+	route_take(s, answer->route);
+	return verdict;
 }
 
 static bool inside_tls_is_wanted(const struct listener *listener)
@@ -36,8 +40,10 @@ static enum step_verdict inside_tls_read(struct session *s, const struct preread
 					 struct step_answer *answer)
 {
 	const struct protocol_input input = input_of(s, in);
+	enum step_verdict verdict = s->listener->protocol->read_inside(&input, answer);
 
-	return s->listener->protocol->read_inside(&input, answer);
+	route_take(s, answer->route);
+	return verdict;
 }
 
 const struct preread_step preread_plaintext = {

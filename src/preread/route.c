@@ -4,6 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "config/login_route.h"
+#include "session/host.h"
+#include "session/session.h"
+
 bool route_name_fits(const char *pattern, const char *name)
 {
 	const char *dot;
@@ -26,11 +30,31 @@ static bool route_fits(const struct route_config *route, const struct hello *hel
 	}
 }
 
-const struct pool_config *route_find(const struct listener_config *config,
-				     const struct hello *hello)
+unsigned route_find_number(const struct listener_config *config, const struct hello *hello)
 {
 	for (size_t n = 0; hello && n < config->routes_n; n++)
 		if (route_fits(&config->routes[n], hello))
-			return config->routes[n].pool;
-	return config->pool;
+			return (unsigned)n + 1;
+	return 0;
+}
+
+const struct pool_config *route_find(const struct listener_config *config,
+				     const struct hello *hello)
+{
+	unsigned number = route_find_number(config, hello);
+
+	return number > 0 ? config->routes[number - 1].pool : config->pool;
+}
+
+bool route_may_follow(const struct listener_config *config)
+{
+	return config->tls == TLS_MODE_TERMINATE && login_route_exists(config);
+}
+
+void route_take(struct session *s, unsigned number)
+{
+	if (number == 0 || (s->route > 0 && s->route <= number))
+		return;
+	s->route = number;
+	s->pool = runtime_pool(s->host->runtime, s->config->routes[number - 1].pool);
 }

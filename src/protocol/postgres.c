@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "config/login_route.h"
 #include "proto/pgsql_login.h"
 
 /* What direct TLS must offer (its manual, "SSL Session Encryption"). */
@@ -39,7 +40,21 @@ static const char *unavailable_text(const struct protocol_state *state)
 			      : "no server is available now";
 }
 
-static enum step_verdict start_in_clear(const struct protocol_input *in, struct step_answer *answer)
+/* PostgreSQL's words for a database that is not there; what there is, is nobody's business. */
+static enum step_verdict log_in(const struct protocol_input *in, const struct pgsql_packet *packet,
+				struct step_answer *answer)
+{
+	answer->route = login_route_find(in->config, packet->database, packet->user);
+	if (answer->route == 0 && !in->has_pool)
+		return refuse_with_error(answer, "3D000",
+					 "no route for this database and this user");
+	in->state->exchange = EXCHANGE_LOGIN;
+	return STEP_READY;
+}
+
+static enum step_verdict start_in_clear(const struct protocol_input *in,
+					const struct pgsql_packet *packet,
+					struct step_answer *answer)
 {
 	const struct listener_config *config = in->config;
 
@@ -49,11 +64,10 @@ static enum step_verdict start_in_clear(const struct protocol_input *in, struct 
 	if (listener_reads_hello(config) && config->plaintext == UNMATCHED_REJECT)
 		return refuse_with_error(answer, "28000",
 					 "this server wants TLS: use sslmode=require");
-	if (!config->pool)
+	if (!in->has_pool && !login_route_exists(config))
 		return refuse_with_error(answer, "08P01",
 					 "no pool for clients without a server name");
-	in->state->exchange = EXCHANGE_LOGIN;
-	return STEP_READY;
+	return log_in(in, packet, answer);
 }
 
 static enum step_verdict ask_for_tls(const struct protocol_input *in, size_t used,
@@ -112,10 +126,21 @@ static enum step_verdict postgres_read_clear(const struct protocol_input *in,
 	case PGSQL_STARTUP:
 		break;
 	}
-	return start_in_clear(in, answer);
+	return start_in_clear(in, &packet, answer);
 }
 
 /* ---- a client, inside TLS ------------------------------------------------ */
+
+/* What is no start-up packet, or a very long one, is the backend's to judge, if that is known. */
+static enum step_verdict leave_to_backend(const struct protocol_input *in,
+					  struct step_answer *answer)
+{
+	if (!login_route_exists(in->config))
+		return STEP_READY;
+	answer->refusal = STEP_MALFORMED;
+	answer->detail = "no start-up packet to route by";
+	return STEP_REFUSE;
+}
 
 static enum step_verdict postgres_read_inside(const struct protocol_input *in,
 					      struct step_answer *answer)
@@ -128,16 +153,14 @@ static enum step_verdict postgres_read_inside(const struct protocol_input *in,
 		answer->detail = pgsql_fault_text(packet.fault);
 		return STEP_REFUSE;
 	case PARSE_MORE:
-		/* A start-up packet that came in too many pieces is the backend's to judge. */
-		return in->is_cut ? STEP_READY : STEP_MORE;
+		return in->is_cut ? leave_to_backend(in, answer) : STEP_MORE;
 	default:
 		break;
 	}
 	if (packet.kind == PGSQL_CANCEL)
 		return ask_to_cancel(&packet, answer);
-	if (packet.kind == PGSQL_STARTUP)
-		in->state->exchange = EXCHANGE_LOGIN;
-	return STEP_READY;
+	return packet.kind == PGSQL_STARTUP ? log_in(in, &packet, answer)
+					    : leave_to_backend(in, answer);
 }
 
 /* ---- a backend ----------------------------------------------------------- */

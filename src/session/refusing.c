@@ -46,8 +46,7 @@ void refusing_begin(struct session *s, enum close_reason why, enum close_by by)
 
 /* ---- in the protocol's words --------------------------------------------- */
 
-/* Puts @n bytes into the client's side.out; in TLS, with its end behind them. 0 or -errno. */
-static int say(struct side *client, const void *bytes, size_t n)
+int refusing_say(struct side *client, const void *bytes, size_t n)
 {
 	if (!client->tls)
 		return side_append(client, bytes, n);
@@ -66,10 +65,11 @@ static int say_why(struct session *s, enum close_reason why)
 	size_t n;
 
 	if (theirs)
-		return say(client_side(s), theirs->bytes + theirs->start, buf_filled(theirs));
+		return refusing_say(client_side(s), theirs->bytes + theirs->start,
+				    buf_filled(theirs));
 	s->protocol->is_full = why == CLOSE_BACKENDS_FULL;
 	n = s->listener->protocol->write_unavailable(s->protocol, bytes);
-	return say(client_side(s), bytes, n);
+	return refusing_say(client_side(s), bytes, n);
 }
 
 /* Has it said what a server answers with an error, or with success? */

@@ -2,13 +2,15 @@
 
 /*
  * Which route fits. Lines, of which each is a route, the first letter its
- * kind, "s*.example.com" or "apostgresql"; an empty line; the name that the
- * client asks for; the ALPN ids that it offers, a line each.
+ * kind, "s*.example.com", "apostgresql", "dshop*" or "uana"; an empty line; the
+ * name that the client asks for; the ALPN ids that it offers, a line each. The
+ * name is also that of the database and the user that it logs in with.
  */
 
 #include "fuzz/fuzz.h"
 
 #include "base/check.h"
+#include "config/login_route.h"
 #include "preread/route.h"
 
 #include <stdio.h>
@@ -39,6 +41,20 @@ static bool next_line(struct text *text, char ret_line[LINE_BYTES])
 	return true;
 }
 
+static enum route_kind kind_of(char letter)
+{
+	switch (letter) {
+	case 'a':
+		return ROUTE_ALPN;
+	case 'd':
+		return ROUTE_DATABASE;
+	case 'u':
+		return ROUTE_USER;
+	default:
+		return ROUTE_SNI;
+	}
+}
+
 static void read_routes(struct text *text, struct route_config *routes,
 			const struct pool_config *pools, struct listener_config *config)
 {
@@ -47,7 +63,7 @@ static void read_routes(struct text *text, struct route_config *routes,
 	while (config->routes_n < ROUTES_MAX && next_line(text, line) && line[0]) {
 		struct route_config *r = &routes[config->routes_n];
 
-		r->kind = line[0] == 'a' ? ROUTE_ALPN : ROUTE_SNI;
+		r->kind = kind_of(line[0]);
 		snprintf(r->pattern, sizeof(r->pattern), "%s", line + 1);
 		r->pool = &pools[config->routes_n++];
 	}
@@ -95,7 +111,31 @@ static bool fits(const struct route_config *route, const struct hello *hello)
 {
 	if (route->kind == ROUTE_ALPN)
 		return is_offered(hello, route->pattern);
-	return hello->name[0] && name_fits(route->pattern, hello->name);
+	return route->kind == ROUTE_SNI && hello->name[0] && name_fits(route->pattern, hello->name);
+}
+
+/* The beginning up to a star at the end, or all of it. */
+static bool login_fits(const struct route_config *route, const char *name)
+{
+	size_t at = 0, n = strlen(route->pattern);
+
+	if (route->kind != ROUTE_DATABASE && route->kind != ROUTE_USER)
+		return false;
+	while (name[at] && name[at] == route->pattern[at])
+		at++;
+	if (n > 0 && route->pattern[n - 1] == '*' && at >= n - 1)
+		return true;
+	return name[at] == route->pattern[at];
+}
+
+static void check_log_in(const struct listener_config *config, const char *name)
+{
+	unsigned right = 0;
+
+	for (size_t n = config->routes_n; n > 0; n--)
+		if (login_fits(&config->routes[n - 1], name))
+			right = (unsigned)n;
+	CHECK(login_route_find(config, name, name) == right);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -114,5 +154,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			right = routes[n - 1].pool;
 	CHECK(route_find(&config, &hello) == right);
 	CHECK(route_find(&config, NULL) == config.pool);
+	check_log_in(&config, hello.name);
 	return 0;
 }

@@ -291,7 +291,8 @@ static void try_route(struct stage *st, const char *value)
 
 static void a_route_says_which_word_is_wrong(void **state)
 {
-	static const char form[] = " (sni NAME -> POOL, sni *.NAME -> POOL, alpn ID -> POOL)";
+	static const char form[] = " (sni NAME -> POOL, sni *.NAME -> POOL, alpn ID -> POOL, "
+				   "database NAME -> POOL, user NAME -> POOL)";
 	static const struct {
 		const char *value;
 		unsigned column;
@@ -312,10 +313,17 @@ static void a_route_says_which_word_is_wrong(void **state)
 		  "'*example.com': a * stands for the first label only", "" },
 		{ "sni * -> p", 13, "'*': a * stands for the first label only", "" },
 		{ "sni a.*.com -> p", 13, "'a.*.com': a * stands for the first label only", "" },
+		{ "database shop p", 9, "this is not a route",
+		  "; did you mean 'database shop -> p'?" },
+		{ "databse shop -> p", 9, "unknown kind of route 'databse'",
+		  "; did you mean 'database'?" },
+		{ "database *shop -> p", 18, "'*shop': a * stands at the end only, for any end",
+		  "" },
+		{ "user a*b* -> p", 14, "'a*b*': a * stands at the end only, for any end", "" },
 		{ "sni *.*.com -> p", 13, "'*.*.com': a * stands for the first label only", "" },
 	};
 	struct stage *st = *state;
-	char said[256];
+	char said[512];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		try_route(st, rows[i].value);

@@ -159,6 +159,41 @@ static void names_are_routed_by_each_listener(void **state)
 	free(said);
 }
 
+static void log_ins_are_routed_by_those_who_read_them(void **state)
+{
+	static const char logins[] = "[listener pg]\nbind = :1\nprotocol = postgres\ntls = off\n"
+				     "route = database shop* -> shops\nroute = user ana -> ana\n"
+				     "[listener in]\nbind = :2\npool = ana\n"
+				     "[pool shops]\nbackend = s 192.0.2.1:80\n"
+				     "[pool ana]\nbackend = a 192.0.2.1:81\n";
+	static const struct {
+		const char *key, *said;
+		int err;
+	} rows[] = {
+		{ "database=shop_eu", "goes to [pool shops]\n[pool shops]: ", 0 },
+		{ "user=ana database=shop", "goes to [pool shops]\n[pool shops]: ", 0 },
+		{ "database=x user=ana", "goes to [pool ana]\n[pool ana]: ", 0 },
+		{ "user=shopper", "goes to [pool shops]\n", 0 },
+		{ "user=bob", "is refused: no route fits, and there is no pool\n", 0 },
+		{ "user=", "", -EINVAL },
+		{ "user=bob host=x", "", -EINVAL },
+		{ "", "", -EINVAL },
+	};
+	struct stage *st = *state;
+
+	stage_load(st, logins);
+	stage_expect_good(st);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int err;
+		char *said = explain(st, rows[i].key, &err);
+
+		assert_int_equal(err, rows[i].err);
+		if (!strstr(said, rows[i].said) || strstr(said, "[listener in]"))
+			fail_msg("%s: %s", rows[i].key, said);
+		free(said);
+	}
+}
+
 static void who_is_rejected_gets_no_backend(void **state)
 {
 	static const struct {
@@ -409,6 +444,7 @@ int main(void)
 		stage_test(everybody_is_named_once_in_the_order_of_turns),
 		stage_test(further_tiers_come_after_the_first),
 		stage_test(names_are_routed_by_each_listener),
+		stage_test(log_ins_are_routed_by_those_who_read_them),
 		stage_test(who_is_rejected_gets_no_backend),
 		stage_test(one_open_door_is_enough),
 		stage_test(every_balancer_says_what_decides),

@@ -35,6 +35,27 @@ static void sessions_need_somewhere_to_go(void **state)
 		{ "pool = p\nroute = sni a.example.com -> p\n", "",
 		  "x.ini:4:30: error: [listener l] route: without TLS there is no name to route by "
 		  "(tls = passthrough or terminate)\n" },
+		{ "protocol = postgres\ntls = off\nroute = database a -> p\n"
+		  "route = user b* -> p\n",
+		  "", "" },
+		{ "protocol = postgres\ntls = passthrough\nplaintext = allow\n"
+		  "route = user b -> p\nroute = sni a -> p\n",
+		  "", "" },
+		{ "pool = p\nroute = database a -> p\nroute = user b -> p\n", "",
+		  "x.ini:4:23: error: [listener l] route: what clients say is read with protocol "
+		  "= postgres only\n" },
+		{ "pool = p\nprotocol = postgres\nroute = database a -> p\n", "",
+		  "x.ini:5:23: error: [listener l] route: who asks for TLS is to be answered "
+		  "before a log-in names a pool: say tls = terminate or off\n" },
+		{ "pool = p\nprotocol = postgres\ntls = passthrough\nroute = database a -> p\n",
+		  "",
+		  "x.ini:6:23: error: [listener l] route: all of it is inside TLS that passes "
+		  "through (tls = terminate or off, or plaintext = allow)\n" },
+		{ "pool = p\nprotocol = postgres\ntls = off\nroute = database a -> p\n"
+		  "route = sni a -> p\n",
+		  "",
+		  "x.ini:7:18: error: [listener l] route: without TLS there is no name to route by "
+		  "(tls = passthrough or terminate)\n" },
 		{ "pool = p\ntls = passthrough\nroute = sni a.example.com -> q\n", "",
 		  "x.ini:5:30: error: [listener l] route: there is no [pool q]\n" },
 		{ "pool = p\ntls = passthrough\nroute = alpn h2 -> web\n",
@@ -67,6 +88,17 @@ static void routes_are_reachable(void **state)
 		{ "tls = passthrough\nroute = sni a.example.com -> p\n"
 		  "route = sni *.example.com -> p\n",
 		  "", "" },
+		{ "protocol = postgres\ntls = off\nroute = database shop* -> p\n"
+		  "route = database shop_eu -> p\nroute = user shop_eu -> p\n"
+		  "route = database shop_us* -> p\nroute = user Shop_EU -> p\n",
+		  "",
+		  "x.ini:6:29: warning: [listener l] route: 'database shop_eu' is never reached: "
+		  "'database shop*' at x.ini:5 comes first\n"
+		  "x.ini:8:30: warning: [listener l] route: 'database shop_us*' is never reached: "
+		  "'database shop*' at x.ini:5 comes first\n" },
+		{ "protocol = postgres\ntls = off\nroute = user a -> p\nroute = user a -> p\n", "",
+		  "x.ini:6:19: error: [listener l] route: 'user a' given twice; first at "
+		  "x.ini:5\n" },
 	};
 
 	expect_all(*state, rows, ARRAY_LEN(rows));

@@ -213,6 +213,25 @@ static void endless_words_are_nobodys_mistake(void **state)
 	assert_null(text_nearest(too_long, words, 2));
 }
 
+static void a_pattern_is_a_text_or_a_beginning(void **state)
+{
+	static const struct {
+		const char *pattern, *text;
+		bool fits;
+	} rows[] = {
+		{ "shop", "shop", true },  { "shop", "shop2", false }, { "shop", "sho", false },
+		{ "shop", "Shop", false }, { "shop*", "shop", true },  { "shop*", "shop_eu", true },
+		{ "shop*", "sho", false }, { "*", "", true },          { "*", "any", true },
+		{ "", "", true },          { "", "a", false },         { "a*b", "a*b", true },
+		{ "a*b", "axb", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (text_fits(rows[i].pattern, rows[i].text) != rows[i].fits)
+			fail_msg("'%s' and '%s'", rows[i].pattern, rows[i].text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +243,7 @@ int main(void)
 		cmocka_unit_test(the_nearest_word_is_the_one_meant),
 		cmocka_unit_test(of_equally_near_words_the_first_wins),
 		cmocka_unit_test(endless_words_are_nobodys_mistake),
+		cmocka_unit_test(a_pattern_is_a_text_or_a_beginning),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
