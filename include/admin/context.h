@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "admin/drain.h"
 #include "admin/overrides.h"
 #include "admin/walk.h"
 
@@ -23,6 +24,7 @@ struct control_context {
 	const char *state; /* of the process: "running", "draining" ... */
 	struct overrides overrides;
 	struct walks walks;
+	struct drains drains;
 	struct timer bans_timer;
 };
 

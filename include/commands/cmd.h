@@ -16,6 +16,7 @@ struct call;
 struct control_context;
 struct listener;
 struct pool;
+struct session_filter;
 
 void cmd_help(struct call *call);
 void cmd_complete(struct call *call);
@@ -28,6 +29,10 @@ void cmd_log(struct call *call);
 void cmd_deny(struct call *call);
 /* Before the first command. */
 void cmd_deny_init(struct control_context *context);
+
+/* The sessions of a backend. */
+void cmd_backend_sessions(const struct pool *pool, const struct backend *backend,
+			  struct session_filter *ret);
 
 /* What a word names; false: the call has failed, with what was probably meant. */
 MUST_CHECK bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool);

@@ -339,7 +339,7 @@ struct global_config {
 	unsigned workers;             /* 0: auto, one for each CPU the process may use */
 	unsigned sessions_max;        /* 0: auto, as many as open files allow */
 	uint64_t buffer_memory_bytes; /* of all workers together */
-	uint64_t drain_timeout_ms;
+	uint64_t drain_delay_ms, drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
 	char *ticket_keys; /* file name; NULL: random keys */

@@ -6,7 +6,9 @@
  * The main thread while the workers work: signals and what they mean, and the
  * backends' checks, on a small ring of its own.
  *
- *   running --TERM--> draining --drain_timeout, or a second TERM--> stopping --> ended
+ *   running --TERM--> delaying --drain_delay--> draining --drain_timeout--> stopping --> ended
+ *
+ * A second TERM stops at once.
  *
  * A ring that breaks, a worker's or its own, ends the process at once.
  */

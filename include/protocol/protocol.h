@@ -18,6 +18,8 @@
 #include "proto/pgsql.h"
 #include "protocol/step.h"
 
+#define PROTOCOL_TAIL_BYTES 6
+
 /* What the client has said and its backend is to answer before the session relays. */
 enum protocol_exchange {
 	EXCHANGE_NONE,
@@ -32,6 +34,7 @@ struct protocol_state {
 	uint64_t cancel_hash;  /* of its cancel key, or of its client: see state/cancel_keys.h */
 	uint16_t cancel_bytes; /* of the request to cancel */
 	uint8_t requests;      /* that were answered: see pgsql_read_clear() */
+	uint8_t tail[PROTOCOL_TAIL_BYTES]; /* what the backend said last: see relay/idle_watch.h */
 	enum protocol_exchange exchange : 2;
 	bool is_unserved : 1;    /* it asked for TLS, and no backend was there to answer */
 	bool is_full : 1;        /* for all were full */
@@ -105,6 +108,14 @@ struct protocol {
 	/* Looks for the cancel key in what a backend says first: see pgsql_watch(). */
 	enum parse (*watch)(struct pgsql_watch *watch, const uint8_t *bytes, size_t n);
 	const char *unbound; /* says that TLS on both sides was not the same to the log-in */
+
+	/*
+	 * How a backend's words end when it waits for the client and nothing is
+	 * begun; and what is said then to both, so that they part in peace.
+	 */
+	uint8_t idle_tail[PROTOCOL_TAIL_BYTES];
+	size_t (*write_shutdown)(uint8_t out[STEP_SAY_BYTES_MAX]);  /* to the client */
+	size_t (*write_terminate)(uint8_t out[STEP_SAY_BYTES_MAX]); /* to the backend */
 };
 
 #endif

@@ -10,7 +10,8 @@
  *              |        v   |                   |
  *              '--- negotiating    refusing ----'
  *
- * Refusing is entered by refusing_begin() only (session/refusing.h).
+ * Refusing is entered by refusing_begin() only (session/refusing.h), from any
+ * of the others.
  */
 
 #include <stdbool.h>

@@ -5,7 +5,8 @@
 /*
  * The refusing phase: a client that no backend will have is told why, in its
  * protocol's words or in an alert, and reads that before its connection ends
- * with a FIN; what it still sends is dropped. It has a second for it.
+ * with a FIN; what it still sends is dropped. It has a second for it. Sessions
+ * that are to end while they are idle come here, too.
  */
 
 #include "session/session.h"
@@ -31,5 +32,11 @@ void refusing_unserved(struct session *s, enum close_reason why, enum close_by b
 
 /* Puts the last @n bytes for @client into side.out, encrypted where it has TLS. 0 or -errno. */
 MUST_CHECK int refusing_say(struct side *client, const void *bytes, size_t n);
+
+/*
+ * One that relays and is idle (relay/idle_watch.h) parts in peace: client and
+ * backend are told in the protocol's words.
+ */
+void refusing_part(struct session *s, enum close_reason why);
 
 #endif

@@ -24,7 +24,7 @@
 
 #define QUERY_SLOTS 256 /* sessions that are looked at each time */
 #define QUERY_ROWS 64   /* of which so many may be described */
-#define QUERY_IDS 64
+#define QUERY_IDS 256
 #define QUERY_FAILURES_MAX 100 /* that a worker remembers */
 
 /* Which sessions. Fields that are zero or empty do not matter. */
@@ -33,7 +33,7 @@ struct session_filter {
 	bool has_client;
 	struct addr_block client;
 	uint64_t older_ms, idle_ms; /* as old, or as long without a byte, or more */
-	uint64_t ids[QUERY_IDS];
+	uint64_t ids[QUERY_IDS];    /* in order: see session_filter_sort() */
 	unsigned ids_n;
 };
 
@@ -45,6 +45,7 @@ struct session_facts {
 	const char *phase;        /* static */
 	uint64_t age_ms, idle_ms;
 	uint64_t bytes[LANES];
+	bool is_idle;            /* known to be: see relay/idle_watch.h */
 	char sni[96];            /* "": none, or it is longer */
 	char tls[16];            /* version; "": it is not terminated here */
 	uint64_t ended_ms;       /* of clock_now_ms(); 0: it lives */
@@ -55,6 +56,8 @@ struct session_facts {
 enum query_kind {
 	QUERY_SESSIONS, /* describe them */
 	QUERY_KILL,     /* and end them */
+	QUERY_PART,     /* end those that are idle still; describe which */
+	QUERY_END,      /* end them, idle or not, for their time to drain is over */
 	QUERY_FAILURES, /* describe the last that ended by something that went wrong */
 };
 
@@ -71,6 +74,10 @@ struct query {
 
 	struct query *next; /* while it is on its way */
 };
+
+/* After ids were added in any order. */
+void session_filter_sort(struct session_filter *filter);
+bool session_filter_has_id(const struct session_filter *filter, uint64_t id);
 
 /* Lends @query to its worker. */
 void query_send(struct runtime *runtime, struct query *query);

@@ -22,6 +22,7 @@ struct wish {
 	struct backend *backend;
 	int choice; /* of the words: below ARRAY_LEN(states) a state, behind them a weight */
 	uint64_t weight, ms;
+	uint64_t over_ms; /* how long its sessions have until they are ended; 0: they go on */
 };
 
 static bool read_weight(struct call *call, struct wish *wish)
@@ -41,6 +42,19 @@ static bool read_weight(struct call *call, struct wish *wish)
 	return true;
 }
 
+static bool read_over(struct call *call, struct wish *wish)
+{
+	bool is_out = wish->choice > 0 && wish->choice < (int)ARRAY_LEN(states);
+
+	if (!call_option_ms(call, "over", &wish->over_ms))
+		return false;
+	if (!call_option(call, "over") || (is_out && wish->over_ms > 0))
+		return true;
+	call_fail(call, REPLY_USAGE, NULL,
+		  "--over is a time, for drain, maint and down: sessions end within it");
+	return false;
+}
+
 static bool read_wish(struct call *call, struct wish *wish)
 {
 	const char *choices = call->command->params[1].form;
@@ -50,7 +64,8 @@ static bool read_wish(struct call *call, struct wish *wish)
 	wish->choice = choice_find(choices, call->words[1]);
 	if (wish->choice < 0)
 		return call_wrong_word(call, call->words[1], choices);
-	return read_weight(call, wish) && call_option_ms(call, "for", &wish->ms);
+	return read_weight(call, wish) && call_option_ms(call, "for", &wish->ms) &&
+	       read_over(call, wish);
 }
 
 static int fulfil(struct overrides *overrides, const struct wish *wish)
@@ -62,6 +77,20 @@ static int fulfil(struct overrides *overrides, const struct wish *wish)
 				    wish->ms);
 }
 
+/* A new state also ends what was begun for the one before. */
+static int end_sessions(struct drains *drains, const struct wish *wish)
+{
+	struct session_filter theirs = { 0 };
+
+	if (wish->choice >= (int)ARRAY_LEN(states))
+		return 0;
+	cmd_backend_sessions(wish->pool, wish->backend, &theirs);
+	if (wish->over_ms > 0)
+		return drains_start(drains, &theirs, wish->over_ms);
+	(void)drains_end(drains, &theirs);
+	return 0;
+}
+
 void cmd_backend(struct call *call)
 {
 	struct wish wish = { 0 };
@@ -70,6 +99,8 @@ void cmd_backend(struct call *call)
 	if (!read_wish(call, &wish))
 		return;
 	err = fulfil(&call->context->overrides, &wish);
+	if (err == 0)
+		err = end_sessions(&call->context->drains, &wish);
 	if (err == 0)
 		call_ok(call);
 	else

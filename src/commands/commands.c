@@ -19,7 +19,7 @@ const struct command commands[] = {
 	},
 	{
 		.name = "backend",
-		.form = "POOL/NAME " BACKEND_WORDS " [N] [--for TIME]",
+		.form = "POOL/NAME " BACKEND_WORDS " [N] [--for TIME] [--over TIME]",
 		.help = "wish for a state or a weight of a backend, for a while or until undone",
 		.params = { { "POOL/NAME", PARAM_BACKEND },
 			    { BACKEND_WORDS, PARAM_CHOICE },
@@ -27,7 +27,8 @@ const struct command commands[] = {
 		.params_n = 3,
 		.words_min = 2,
 		.words_max = 3,
-		.options = { { "for", { "TIME", PARAM_TEXT } } },
+		.options = { { "for", { "TIME", PARAM_TEXT } },
+			     { "over", { "TIME", PARAM_TEXT } } },
 		.changes = true,
 		.run = cmd_backend,
 	},

@@ -14,6 +14,14 @@
 /* Of the names that are near to what was typed. */
 #define NAMES_MAX 1024
 
+void cmd_backend_sessions(const struct pool *pool, const struct backend *backend,
+			  struct session_filter *ret)
+{
+	*ret = (struct session_filter){ 0 };
+	(void)!text_copy(ret->pool, sizeof(ret->pool), pool_config(pool)->name);
+	(void)!text_copy(ret->backend, sizeof(ret->backend), backend->config->name);
+}
+
 bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool)
 {
 	const struct runtime *runtime = call->context->runtime;

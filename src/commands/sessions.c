@@ -97,6 +97,7 @@ static bool read_ids(struct call *call, struct session_filter *f)
 		}
 		f->ids_n++;
 	}
+	session_filter_sort(f);
 	return true;
 }
 

@@ -108,9 +108,19 @@ static void tell_override(struct call *call, const struct override *wish)
 			  wish->until_ms - MIN(call->context->loop->now_ms, wish->until_ms));
 }
 
+/* Its sessions are being ended. */
+static void tell_drain(struct call *call, const struct session_filter *sessions)
+{
+	uint64_t left_ms;
+
+	if (drains_find(&call->context->drains, sessions, &left_ms))
+		reply_u64(call->reply, "drain_ends_ms", left_ms);
+}
+
 static void tell_backend(struct call *call, struct pool *pool, struct backend *backend)
 {
 	const struct control_context *x = call->context;
+	struct session_filter theirs;
 	char addr[ADDR_TEXT_BYTES];
 	struct backend_snapshot s;
 
@@ -130,6 +140,8 @@ static void tell_backend(struct call *call, struct pool *pool, struct backend *b
 	reply_u64(call->reply, "total", s.connects);
 	reply_u64(call->reply, "failures", s.failures);
 	tell_override(call, overrides_find(&x->overrides, pool, backend));
+	cmd_backend_sessions(pool, backend, &theirs);
+	tell_drain(call, &theirs);
 	reply_row_end(call->reply);
 }
 

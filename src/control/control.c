@@ -31,7 +31,7 @@
 /* Told to end every session, workers that work need some milliseconds, on a bad day a second. */
 #define STUCK_MS 5000
 
-enum control_state { CONTROL_RUNNING, CONTROL_DRAINING, CONTROL_STOPPING };
+enum control_state { CONTROL_RUNNING, CONTROL_DELAYING, CONTROL_DRAINING, CONTROL_STOPPING };
 
 struct control {
 	struct runtime *runtime;
@@ -43,6 +43,7 @@ struct control {
 	struct loop loop;
 	enum control_state state;
 	struct timer tickets; /* for new keys of TLS session tickets */
+	struct timer delay;   /* set while it still accepts, and is about to drain */
 	struct timer drain;   /* set while draining has an end */
 	struct timer stuck;   /* set when everything should end at once */
 	const struct workers *workers;
@@ -76,40 +77,87 @@ int control_init(void)
 
 /* ---- what signals mean --------------------------------------------------- */
 
+/* All sessions, those first that are idle. Without memory they end together, with the time-out. */
+static void drain_sessions(struct control *c, uint64_t timeout_ms)
+{
+	const struct session_filter all = { 0 };
+
+	if (drains_start(&c->context.drains, &all, timeout_ms) < 0)
+		log_say(LOG_WARN, "out of memory: sessions end when drain_timeout is over");
+}
+
 static void start_draining(struct control *c)
 {
 	uint64_t timeout_ms = c->runtime->config->global.drain_timeout_ms;
-	struct log_line line;
 
 	c->state = CONTROL_DRAINING;
 	if (timeout_ms > 0)
 		timer_set(&c->loop.timers, &c->drain, c->loop.now_ms + timeout_ms);
-	if (log_begin(&line, LOG_INFO, "draining")) {
-		log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
-		log_u64(&line, "drain_timeout_ms", timeout_ms);
-		log_end(&line);
-	}
-	c->context.state = "draining";
-	notify_stopping(&c->pulse.notify);
-	pulse_tell(&c->pulse);
 	admin_make_way(c->admin);
 	sockets_remove_files(c->sockets);
 	peers_order(c->runtime, ORDER_DRAIN);
+	drain_sessions(c, timeout_ms);
+}
+
+static void on_delay(struct timer *timer)
+{
+	struct control *c = container_of(timer, struct control, delay);
+
+	log_say(LOG_INFO, "accepting no more");
+	start_draining(c);
+}
+
+static void log_draining(const struct control *c)
+{
+	const struct global_config *global = &c->runtime->config->global;
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_INFO, "draining"))
+		return;
+	log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
+	if (global->drain_delay_ms > 0)
+		log_u64(&line, "drain_delay_ms", global->drain_delay_ms);
+	log_u64(&line, "drain_timeout_ms", global->drain_timeout_ms);
+	log_text(&line, "hint", "a second signal ends all sessions now");
+	log_end(&line);
+}
+
+/* It may still accept for a while, so that whoever sends clients here learns of it first. */
+static void prepare_to_drain(struct control *c)
+{
+	uint64_t delay_ms = c->runtime->config->global.drain_delay_ms;
+
+	c->context.state = "draining";
+	log_draining(c);
+	notify_stopping(&c->pulse.notify);
+	pulse_tell(&c->pulse);
+	if (delay_ms == 0) {
+		start_draining(c);
+		return;
+	}
+	c->state = CONTROL_DELAYING;
+	timer_set(&c->loop.timers, &c->delay, c->loop.now_ms + delay_ms);
 }
 
 static void stop_now(struct control *c, enum worker_order order)
 {
 	struct log_line line;
 
+	if (c->state == CONTROL_DELAYING)
+		sockets_remove_files(c->sockets);
 	c->state = CONTROL_STOPPING;
 	c->context.state = "stopping";
 	pulse_tell(&c->pulse);
+	timer_stop(&c->loop.timers, &c->delay);
 	timer_stop(&c->loop.timers, &c->drain);
+	drains_stop(&c->context.drains);
 	if (log_begin(&line, LOG_INFO, "ending all sessions")) {
 		log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
 		log_text(&line, "reason",
 			 close_reason_names[order == ORDER_STOP ? CLOSE_SHUTDOWN
 								: CLOSE_DRAIN_TIMEOUT]);
+		if (order == ORDER_STOP)
+			log_text(&line, "why", "a second signal");
 		log_end(&line);
 	}
 	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
@@ -153,8 +201,8 @@ static void obey(struct control *c, int signo)
 	else if (signo == SIGUSR1)
 		counters_log(c->runtime);
 	else if (c->state == CONTROL_RUNNING)
-		start_draining(c);
-	else if (c->state == CONTROL_DRAINING)
+		prepare_to_drain(c);
+	else if (c->state != CONTROL_STOPPING)
 		stop_now(c, ORDER_STOP);
 }
 
@@ -242,6 +290,7 @@ static int run_until_over(struct control *c)
 	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
 	checker_stop(c->checker);
 	admin_stop(c->admin);
+	drains_stop(&c->context.drains);
 	walks_stop(&c->context.walks);
 	loop_reader_stop(&c->signals);
 	while (err == 0 && !is_idle(c))
@@ -301,6 +350,7 @@ static int open_users(struct control *c, const char **ret_step)
 	err = walks_init(&c->context.walks, &c->loop, c->runtime);
 	if (err < 0)
 		goto fail;
+	drains_init(&c->context.drains, &c->loop, &c->context.walks);
 	*ret_step = "control";
 	c->admin = admin_create(&c->runtime->config->global.control, &c->context, &err);
 	if (c->admin) {
@@ -347,6 +397,7 @@ static void log_failed(const char *step, int err)
 
 static void init_timers(struct control *c)
 {
+	timer_init(&c->delay, on_delay);
 	timer_init(&c->drain, on_drain_timeout);
 	timer_init(&c->stuck, on_stuck);
 	timer_init(&c->tickets, on_tickets);
@@ -395,6 +446,7 @@ void control_destroy(struct control *c)
 		return;
 	pulse_finish(&c->pulse);
 	admin_destroy(c->admin);
+	drains_stop(&c->context.drains);
 	walks_finish(&c->context.walks);
 	timer_stop(&c->loop.timers, &c->context.bans_timer);
 	overrides_finish(&c->context.overrides);

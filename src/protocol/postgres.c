@@ -242,6 +242,20 @@ static size_t postgres_write_unavailable(const struct protocol_state *state,
 	return pgsql_write_error(out, unavailable_sqlstate(state), unavailable_text(state));
 }
 
+static size_t postgres_write_shutdown(uint8_t out[STEP_SAY_BYTES_MAX])
+{
+	return pgsql_write_error(out, "57P01",
+				 "terminating connection due to administrator command");
+}
+
+static size_t postgres_write_terminate(uint8_t out[STEP_SAY_BYTES_MAX])
+{
+	static const uint8_t terminate[] = { 'X', 0, 0, 0, 4 };
+
+	memcpy(out, terminate, sizeof(terminate));
+	return sizeof(terminate);
+}
+
 const struct protocol protocol_postgres = {
 	.name = "postgres",
 	.read_clear = postgres_read_clear,
@@ -255,4 +269,7 @@ const struct protocol protocol_postgres = {
 	.write_unavailable = postgres_write_unavailable,
 	.watch = pgsql_watch,
 	.unbound = "channel binding failed: the backend has another certificate",
+	.idle_tail = { 'Z', 0, 0, 0, 5, 'I' }, /* ReadyForQuery, in no transaction */
+	.write_shutdown = postgres_write_shutdown,
+	.write_terminate = postgres_write_terminate,
 };

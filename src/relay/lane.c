@@ -22,6 +22,7 @@
 #include "proto/tlsrec.h"
 #include "protocol/protocol.h"
 #include "relay/deadline.h"
+#include "relay/idle_watch.h"
 #include "relay/splice.h"
 #include "relay/tls_io.h"
 #include "relay/cancel_watch.h"
@@ -186,6 +187,8 @@ void lane_deliver(struct lane *lane, struct buf *buf)
 	}
 	if (lane->index == LANE_DOWN && cancel_watch_is_on(s))
 		cancel_watch_look(s, buf);
+	if (lane->index == LANE_DOWN)
+		idle_watch_note(s, buf);
 	if (to->tls)
 		lane_encrypt(lane, buf);
 	else

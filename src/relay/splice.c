@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "relay/deadline.h"
 #include "relay/cancel_watch.h"
+#include "relay/idle_watch.h"
 #include "session/host.h"
 #include "session/liveness.h"
 #include "session/side.h"
@@ -114,6 +115,7 @@ static ssize_t splice_in(struct lane *lane)
 		pipe->filled_bytes += (uint32_t)n;
 		deadline_moved(lane_session(lane), false);
 		side_note_payload(lane_to(lane));
+		idle_watch_forget(lane_session(lane));
 	}
 	return n;
 }

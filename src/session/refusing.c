@@ -111,6 +111,30 @@ void refusing_tell(struct session *s, enum close_reason why, enum close_by by)
 		session_close(s, why, by);
 }
 
+/* ringmain's own words are no payload. */
+static int say_own(struct side *side, const void *bytes, size_t n)
+{
+	int err = refusing_say(side, bytes, n);
+
+	side->own_bytes = (uint16_t)(side->tls ? 0 : side->out.bytes);
+	return err;
+}
+
+void refusing_part(struct session *s, enum close_reason why)
+{
+	const struct protocol *protocol = s->listener->protocol;
+	struct side *backend = &s->sides[SIDE_BACKEND];
+	uint8_t bytes[STEP_SAY_BYTES_MAX];
+
+	if (say_own(backend, bytes, protocol->write_terminate(bytes)) < 0 ||
+	    say_own(client_side(s), bytes, protocol->write_shutdown(bytes)) < 0) {
+		session_close(s, why, BY_RINGMAIN);
+		return;
+	}
+	(void)side_push(backend);
+	refusing_begin(s, why, BY_RINGMAIN);
+}
+
 /* ---- what the ops have come to ------------------------------------------- */
 
 static void over(struct session *s)
@@ -134,12 +158,43 @@ static void refusing_readable(struct side *side, int err)
 		over(s);
 }
 
+/* What a receive of the time before brings is dropped; a wait takes its place. */
+static void refusing_received(struct side *side, struct buf *buf, unsigned flags)
+{
+	buf_put(&side_session(side)->host->loop.bufs, buf);
+	if (side->index == SIDE_CLIENT && !(flags & IO_MORE))
+		side_wait_readable(side);
+}
+
+static void refusing_ended(struct side *side, int err)
+{
+	if (side->index != SIDE_CLIENT)
+		return;
+	if (err == 0)
+		over(side_session(side));
+	else
+		refusing_readable(side, 0); /* reading says what it is */
+}
+
+/* Only one that relayed has said anything to a backend that matters. */
+static void sent_to_backend(struct side *backend)
+{
+	struct session *s = side_session(backend);
+
+	if (s->connected_ms == 0 || side_push(backend))
+		return;
+	(void)shutdown(backend->fd, SHUT_WR);
+	s->lanes[LANE_UP].is_clean = true;
+}
+
 static void refusing_sent(struct side *side, int res)
 {
 	struct session *s = side_session(side);
 
-	if (side->index != SIDE_CLIENT)
+	if (side->index != SIDE_CLIENT) {
+		sent_to_backend(side);
 		return;
+	}
 	if (res < 0 && res != -EINTR) {
 		session_peer_failed(side, res);
 		return;
@@ -164,6 +219,8 @@ static void refusing_returned(struct session *s)
 const struct phase_handlers refusing_handlers = {
 	.entered = refusing_entered,
 	.timed_out = over,
+	.received = refusing_received,
+	.ended = refusing_ended,
 	.readable = refusing_readable,
 	.connected = refusing_connected,
 	.sent = refusing_sent,

@@ -1,9 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "state/query.h"
 
+#include <stdlib.h>
 #include <sys/eventfd.h>
 
 #include "state/inbox.h"
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+void session_filter_sort(struct session_filter *filter)
+{
+	qsort(filter->ids, filter->ids_n, sizeof(filter->ids[0]), compare_ids);
+}
+
+bool session_filter_has_id(const struct session_filter *filter, uint64_t id)
+{
+	return filter->ids_n == 0 ||
+	       bsearch(&id, filter->ids, filter->ids_n, sizeof(filter->ids[0]), compare_ids);
+}
 
 static void push(_Atomic(struct query *) *stack, struct query *query)
 {

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "relay/idle_watch.h"
 #include "session/conn_info.h"
 #include "session/exit.h"
 #include "session/host.h"
+#include "session/refusing.h"
 #include "state/query.h"
 
 static const char *const phase_names[] = {
@@ -25,14 +27,6 @@ static bool is_name(const char *wanted, const char *name)
 	return wanted[0] == '\0' || (name && strcmp(wanted, name) == 0);
 }
 
-static bool has_id(const struct session_filter *f, uint64_t id)
-{
-	for (unsigned n = 0; n < f->ids_n; n++)
-		if (f->ids[n] == id)
-			return true;
-	return f->ids_n == 0;
-}
-
 static bool is_from(const struct session_filter *f, const struct session *s)
 {
 	struct addr client;
@@ -47,7 +41,7 @@ static bool is_meant(const struct session_filter *f, const struct session *s)
 {
 	uint64_t now_ms = s->host->loop.now_ms;
 
-	return s->phase != SESSION_CLOSING && has_id(f, s->id) &&
+	return s->phase != SESSION_CLOSING && session_filter_has_id(f, s->id) &&
 	       is_name(f->listener, s->config->name) &&
 	       is_name(f->pool, s->pool ? pool_config(s->pool)->name : NULL) &&
 	       is_name(f->backend, s->backend ? s->backend->config->name : NULL) &&
@@ -66,6 +60,7 @@ static void describe(const struct session *s, struct session_facts *ret)
 		.phase = s->is_queued ? "queued" : phase_names[s->phase],
 		.age_ms = now_ms - s->started_ms,
 		.idle_ms = now_ms - s->active_ms,
+		.is_idle = idle_watch_is_idle(s),
 		.bytes = { s->lanes[LANE_UP].bytes, s->lanes[LANE_DOWN].bytes },
 	};
 	(void)!text_copy(ret->listener, sizeof(ret->listener), s->config->name);
@@ -79,6 +74,24 @@ static void describe(const struct session *s, struct session_facts *ret)
 		(void)!text_copy(ret->tls, sizeof(ret->tls), s->info->version);
 }
 
+/* False when it is to be left alone. */
+static bool treat(struct session *s, enum query_kind kind)
+{
+	if (kind == QUERY_SESSIONS)
+		return true;
+	if (kind == QUERY_KILL) {
+		session_close(s, CLOSE_KILLED, BY_RINGMAIN);
+		return true;
+	}
+	if (session_is_ending(s) || (kind == QUERY_PART && !idle_watch_is_idle(s)))
+		return false;
+	if (idle_watch_is_idle(s))
+		refusing_part(s, CLOSE_DRAINED);
+	else /* who still waits for a backend is told so */
+		refusing_tell(s, CLOSE_DRAIN_TIMEOUT, BY_RINGMAIN);
+	return true;
+}
+
 static void look_at_sessions(struct host *h, struct query *q)
 {
 	uint32_t end = (uint32_t)MIN((uint64_t)q->slot + QUERY_SLOTS, h->sessions.touched);
@@ -88,9 +101,8 @@ static void look_at_sessions(struct host *h, struct query *q)
 
 		if (!s || !is_meant(&q->filter, s))
 			continue;
-		describe(s, &q->rows[q->rows_n++]);
-		if (q->kind == QUERY_KILL)
-			session_close(s, CLOSE_KILLED, BY_RINGMAIN);
+		describe(s, &q->rows[q->rows_n]);
+		q->rows_n += treat(s, q->kind);
 	}
 	q->is_done = q->slot >= h->sessions.touched;
 }
@@ -108,6 +120,7 @@ static bool is_failure(enum close_reason why)
 	case CLOSE_IDLE:
 	case CLOSE_HALF_CLOSED_IDLE:
 	case CLOSE_KILLED:
+	case CLOSE_DRAINED:
 	case CLOSE_DRAIN_TIMEOUT:
 	case CLOSE_SHUTDOWN:
 		return false;

@@ -100,6 +100,21 @@ def test_a_wish_ends_when_its_time_is_over(controlled, backend):
     assert ctl.backend("b1")["state"] == "ready"
 
 
+def test_a_backends_sessions_end_within_a_time(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo), backend(servers.echo)], pool={"balance": "roundrobin"})
+    clients = [connect(rm.address()) for _ in range(8)]
+    for client in clients:
+        tcp.exchange(client, b"before")
+    ctl.say("backend", "out/b1", "drain", "--over", "1h")
+    assert 0 < ctl.backend("b1")["drain_ends_ms"] <= 3600000 and ctl.backend("b1")["sessions"] == 4
+    ctl.say("backend", "out/b1", "drain", "--over", "1s")
+    line = rm.wait_line(msg="drained")
+    assert (line["pool"], line["backend"], line["sessions"], line["ended"]) == ("out", "b1", "4", "4")
+    assert len(rm.wait_sessions(4, reason="drain_timeout", backend="b1")) == 4
+    assert "drain_ends_ms" not in ctl.backend("b1") and ctl.backend("b2")["sessions"] == 4
+    assert ctl.run("backend", "out/b1", "ready", "--over", "1s").returncode == 2
+
+
 @pytest.mark.parametrize("balance", ("roundrobin", "leastconn", "random", "maglev"))
 def test_a_weight_changes_while_sessions_run(controlled, backend, connect, balance):
     rm, ctl = controlled([backend(servers.echo), backend(servers.echo)], pool={"balance": balance})
@@ -140,7 +155,7 @@ def test_completion_asks_the_running_process(controlled, backend, workdir):
         return done.stdout.split()
 
     assert complete("stat") == ["status"]
-    assert complete("backend", "") == ["--for", "out/b1", "out/b2"]
+    assert complete("backend", "") == ["--for", "--over", "out/b1", "out/b2"]
     assert complete("backend", "out/b1", "dr") == ["drain"]
 
 

@@ -48,6 +48,7 @@ static inline void office_open(void **state, const struct stage_options *options
 	cmd_deny_init(&o->context);
 	assert_int_equal(walks_init(&o->context.walks, &o->loop, o->st->runtime), 0);
 	walks_start(&o->context.walks);
+	drains_init(&o->context.drains, &o->loop, &o->context.walks);
 	o->config.at.spec.is_unix = true;
 	snprintf(o->config.at.spec.host, sizeof(o->config.at.spec.host), "/tmp/ringmain-test-%d",
 		 getpid());
@@ -100,6 +101,7 @@ static inline void office_close(void)
 	struct office *o = &office;
 
 	admin_stop(o->admin);
+	drains_stop(&o->context.drains);
 	walks_stop(&o->context.walks);
 	stage_run(o->st); /* workers give back what they have */
 	fake_run_cancels();
