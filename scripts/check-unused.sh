@@ -16,12 +16,9 @@ main               the C library calls it
 ForceZero          wolfSSL calls it
 config_load_text   how tests and fuzz targets read a configuration without a file
 pool_seed          makes what a pool decides by chance repeatable
-check_tcp          tests/load/probe asks by it, as by the others that the configuration knows
-check_verdict_names  and prints these
+check_verdict_names  tests/load/probe prints these
 expect_preset_at   and lists these
-check_secured      for a check that logs in over TLS that begins in the middle, as of MySQL
 tls_end_point      for SCRAM-SHA-256-PLUS of a check that logs in
-scram_cache_wipe   for the end of one
 pool_generation    for a reload, with pool_collect()
 pool_collect       frees backends that have left a pool, which a reload lets them do
 '

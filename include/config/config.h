@@ -27,6 +27,13 @@
 #define CONFIG_TIERS_MAX 8u            /* of them, numbered from 0 */
 #define CONFIG_HASH_SLOTS_SMALL 65537u /* sizes of a table of hashes, both prime */
 #define CONFIG_HASH_SLOTS_LARGE 655373u
+#define CONFIG_STATUSES_MAX 8u /* ranges of an HTTP status */
+#define CONFIG_CHECK_STEPS_MAX 64u
+#define CONFIG_CHECK_GROUP_MAX 8u     /* patterns that are alternatives */
+#define CONFIG_CHECK_SEND_BYTES 1024u /* in one go */
+#define CONFIG_CHECK_PATTERN_BYTES 256u
+#define CONFIG_CHECK_NAME_BYTES 128u /* of a user or a database, with its NUL */
+#define CONFIG_CHECK_PATH_BYTES 1024u
 #define CONFIG_ADDRS_MAX 16u /* of one host name to listen on */
 
 /*
@@ -125,6 +132,8 @@ struct backend_config {
 enum check_kind {
 	CHECK_NONE,
 	CHECK_TCP,
+	CHECK_TLS,
+	CHECK_EXPECT,
 	CHECK_HTTP,
 	CHECK_POSTGRES,
 	CHECK_MYSQL,
@@ -134,14 +143,59 @@ enum check_kind {
 	CHECK_SSH,
 	CHECK_MQTT,
 	CHECK_LDAP,
+	CHECK_AMQP,
 	CHECK_KINDS,
 };
 
+/* TLS of a check; auto: as sessions have it, or else, where it logs in, if the server offers it. */
+enum check_tls_wish { CHECK_TLS_AUTO, CHECK_TLS_NO, CHECK_TLS_YES, CHECK_TLS_WISHES };
+
 extern const char *const check_kind_names[CHECK_KINDS];
+extern const char *const check_tls_names[CHECK_TLS_WISHES];
+
+/* A number of an HTTP answer's status, from first to last. */
+struct status_range {
+	uint16_t first, last;
+};
+
+/* What an http check asks and wants to hear; NULL and 0: the default. */
+struct http_check_config {
+	char *method, *path, *host;
+	struct status_range statuses[CONFIG_STATUSES_MAX];
+	size_t statuses_n;
+	char *header; /* NAME, or NAME:PATTERN */
+	char *body;   /* a pattern */
+};
+
+enum expect_word {
+	EXPECT_WORD_SEND,
+	EXPECT_WORD_HEX,
+	EXPECT_WORD_EXPECT,
+	EXPECT_WORD_OR,
+	EXPECT_WORD_FAIL,
+	EXPECT_WORDS
+};
+
+extern const char *const expect_word_names[EXPECT_WORDS];
+
+/* A step of a conversation: what is sent, or what must come back. */
+struct check_step_config {
+	enum expect_word word;
+	char *text;  /* as it is written */
+	char *bytes; /* what it stands for: not a C string */
+	size_t n;
+	struct config_location location;
+};
 
 /* When and how an active check asks, and how many answers it takes to believe it. */
 struct check_config {
 	enum check_kind kind;
+	char *user, *password_file, *database; /* to log in as; NULL: it does not */
+	struct http_check_config http;
+	struct check_step_config *steps; /* of expect */
+	size_t steps_n;
+	unsigned port; /* 0: the backend's own */
+	enum check_tls_wish tls;
 	uint64_t interval_ms;
 	uint64_t fast_interval_ms; /* while its answers contradict what is believed */
 	uint64_t timeout_ms;       /* for one answer */

@@ -22,6 +22,8 @@ void section_report_missing(const struct config_location *set_at, enum config_se
 /* @ask allows to look at this machine's addresses and limits. */
 void section_check_listener(const struct listener_config *listener,
 			    const struct global_config *global, struct diag *diag, bool ask);
+/* Of a pool, the part that says how its backends are checked. */
+void section_check_check(const struct pool_config *pool, struct diag *diag, bool ask);
 void section_check_pool(struct pool_config *pool, struct diag *diag, bool ask);
 
 #endif

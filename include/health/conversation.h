@@ -34,7 +34,9 @@ struct conversation_plan {
 	const struct protocol *tls_protocol; /* as in struct opening */
 	struct tls_client *tls;
 	const char *tls_name;
-	bool is_verified; /* the server's certificate is looked at */
+	bool is_verified;  /* the server's certificate is looked at */
+	bool is_local;     /* over a unix socket */
+	bool is_tls_later; /* the check's protocol says when TLS begins */
 };
 
 struct conversation {
@@ -45,7 +47,8 @@ struct conversation {
 	struct io_op poll, cancel;
 	struct tls_stream *tls;
 	uint8_t opening_step;
-	bool is_open; /* the opening is behind it */
+	bool is_open;     /* the opening is behind it */
+	bool is_securing; /* a handshake that the check's protocol asked for is under way */
 	bool is_late, is_stopped;
 	int send_err;
 	struct check_exchange exchange;

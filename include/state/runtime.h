@@ -102,6 +102,8 @@ struct pool *runtime_pool(const struct runtime *runtime, const struct pool_confi
 struct stick *runtime_sticky(const struct runtime *runtime, const struct pool *pool);
 /* What its TLS sessions are made from; NULL: it speaks to its backends in clear. */
 struct tls_client *runtime_tls_client(const struct runtime *runtime, const struct pool *pool);
+/* The same of its checks. */
+struct tls_client *runtime_check_tls(const struct runtime *runtime, const struct pool *pool);
 /* What is to be told of it. */
 struct pool_alert *runtime_alert(const struct runtime *runtime, const struct pool *pool);
 

@@ -22,6 +22,7 @@ struct tls_contexts {
 	struct tls_server **servers; /* of each listener; NULL: it does not terminate TLS */
 	size_t servers_n;
 	struct tls_client **clients; /* of each pool; NULL: its backends are spoken to in clear */
+	struct tls_client **checks; /* of each pool whose checks have a TLS of their own; or NULL */
 	size_t clients_n;
 	struct tls_tickets *tickets; /* NULL: nobody terminates TLS */
 };

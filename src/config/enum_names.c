@@ -15,10 +15,23 @@ const char *const balance_kind_names[BALANCE_KINDS] = {
 };
 
 const char *const check_kind_names[CHECK_KINDS] = {
-	[CHECK_NONE] = "none",         [CHECK_TCP] = "tcp",     [CHECK_HTTP] = "http",
-	[CHECK_POSTGRES] = "postgres", [CHECK_MYSQL] = "mysql", [CHECK_REDIS] = "redis",
-	[CHECK_SMTP] = "smtp",         [CHECK_IMAP] = "imap",   [CHECK_SSH] = "ssh",
-	[CHECK_MQTT] = "mqtt",         [CHECK_LDAP] = "ldap",
+	[CHECK_NONE] = "none",         [CHECK_TCP] = "tcp",       [CHECK_HTTP] = "http",
+	[CHECK_POSTGRES] = "postgres", [CHECK_MYSQL] = "mysql",   [CHECK_REDIS] = "redis",
+	[CHECK_SMTP] = "smtp",         [CHECK_IMAP] = "imap",     [CHECK_SSH] = "ssh",
+	[CHECK_MQTT] = "mqtt",         [CHECK_LDAP] = "ldap",     [CHECK_AMQP] = "amqp",
+	[CHECK_TLS] = "tls",           [CHECK_EXPECT] = "expect",
+};
+
+const char *const check_tls_names[CHECK_TLS_WISHES] = {
+	[CHECK_TLS_AUTO] = "auto",
+	[CHECK_TLS_NO] = "no",
+	[CHECK_TLS_YES] = "yes",
+};
+
+const char *const expect_word_names[EXPECT_WORDS] = {
+	[EXPECT_WORD_SEND] = "send",     [EXPECT_WORD_HEX] = "send_hex",
+	[EXPECT_WORD_EXPECT] = "expect", [EXPECT_WORD_OR] = "or",
+	[EXPECT_WORD_FAIL] = "fail",
 };
 
 const char *const tls_mode_names[TLS_MODES] = {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "config/check_channel.h"
 #include "config/directive.h"
 #include "config/setting.h"
 
@@ -109,6 +110,18 @@ static bool has_check(const void *section)
 	return ((const struct pool_config *)section)->check.kind != CHECK_NONE;
 }
 
+static bool talks_to(const void *section)
+{
+	const struct pool_config *p = section;
+
+	return p->check.kind != CHECK_NONE && p->check.kind != CHECK_TCP;
+}
+
+static bool has_script(const void *section)
+{
+	return ((const struct pool_config *)section)->check.kind == CHECK_EXPECT;
+}
+
 static bool ejects(const void *section)
 {
 	const struct pool_config *p = section;
@@ -117,6 +130,12 @@ static bool ejects(const void *section)
 }
 
 static bool speaks_tls(const void *section)
+{
+	return ((const struct pool_config *)section)->tls ||
+	       check_channel_kind(section) != CHECK_CHANNEL_CLEAR;
+}
+
+static bool sessions_speak_tls(const void *section)
 {
 	return ((const struct pool_config *)section)->tls;
 }
@@ -172,8 +191,10 @@ static const struct need {
 	{ SECTION_POOL,
 	  has_check,
 	  "without check",
-	  { "check_interval", "check_fast_interval", "check_timeout", "check_fall",
-	    "check_rise" } },
+	  { "check_interval", "check_fast_interval", "check_timeout", "check_fall", "check_rise",
+	    "check_port" } },
+	{ SECTION_POOL, has_script, "without check = expect", { "check_step" } },
+	{ SECTION_POOL, talks_to, "without a check that says something", { "check_tls" } },
 	{ SECTION_POOL,
 	  ejects,
 	  "with eject_after = 0 and eject_percent = 0",
@@ -181,8 +202,9 @@ static const struct need {
 	{ SECTION_POOL,
 	  speaks_tls,
 	  "without tls = yes",
-	  { "tls_verify", "tls_ca", "tls_crl", "tls_name", "tls_sni", "tls_alpn", "tls_certificate",
+	  { "tls_verify", "tls_ca", "tls_crl", "tls_name", "tls_sni", "tls_certificate",
 	    "tls_key" } },
+	{ SECTION_POOL, sessions_speak_tls, "without tls = yes", { "tls_alpn" } },
 	{ SECTION_POOL,
 	  asks_for_tls,
 	  "without protocol = postgres and tls = yes",

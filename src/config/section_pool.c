@@ -174,4 +174,5 @@ void section_check_pool(struct pool_config *pool, struct diag *diag, bool ask)
 	fit_fast_interval(pool, diag);
 	check_local_addrs(pool, diag, ask);
 	check_tls(pool, diag);
+	section_check_check(pool, diag, ask);
 }

@@ -8,20 +8,17 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "health/check_plan.h"
 #include "health/conversation.h"
-#include "check/expect.h"
-#include "check/http.h"
 #include "net/sock.h"
 #include "opening/local_addr.h"
 #include "opening/opening.h"
-#include "protocol/registry.h"
 #include "state/peers.h"
 #include "state/backend_report.h"
 
 /* What one backend is asked, once it is connected to. */
 struct probe_talk {
 	struct probe *probe;
-	struct check_request request;
 	struct conversation_plan plan;
 	struct conversation conversation;
 };
@@ -32,6 +29,7 @@ struct probe {
 	struct pool_timer *pool_timer; /* its pool's */
 	struct pool *pool;
 	struct backend *backend; /* held; NULL: it has left */
+	struct addr addr;        /* where it is asked */
 	struct timer timer;      /* the next start, or the deadline of the one under way */
 	struct io_op connect;
 	struct io_op cancel;
@@ -49,6 +47,7 @@ struct probe {
 struct pool_timer {
 	struct checker *checker;
 	struct pool *pool;
+	struct check_plan *plan; /* NULL: it has no checks */
 	struct timer timer;
 };
 
@@ -106,8 +105,7 @@ static void count_answer(struct probe *p, bool passed)
  */
 static bool is_quiet(const struct probe *p)
 {
-	return !p->talk && !addr_is_unix(&p->backend->config->addr) &&
-	       pool_config(p->pool)->send_proxy == PROXY_OFF;
+	return !p->talk && !addr_is_unix(&p->addr) && pool_config(p->pool)->send_proxy == PROXY_OFF;
 }
 
 static void probe_close(struct probe *p, bool passed)
@@ -159,7 +157,7 @@ static uint64_t probe_until_ms(const struct probe *p)
 
 static void probe_connect(struct probe *p)
 {
-	io_connect(p->checker->loop->ring, &p->connect, p->fd, &p->backend->config->addr);
+	io_connect(p->checker->loop->ring, &p->connect, p->fd, &p->addr);
 	timer_set(&p->checker->loop->timers, &p->timer, probe_until_ms(p));
 }
 
@@ -241,8 +239,10 @@ static void probe_on_talked(struct conversation *c, int err)
 	} else if (err < 0) {
 		probe_later(p);
 	} else {
-		if (facts->verdict == CHECK_OWN_FAULT)
+		if (facts->verdict == CHECK_OWN_FAULT) {
 			warn_of_own_fault(p, facts->words);
+			check_plan_refresh(p->pool_timer->plan);
+		}
 		probe_judge(p, is_alive(facts->verdict),
 			    &(struct backend_report){ .words = facts->words });
 	}
@@ -267,7 +267,7 @@ static void probe_on_connect(struct io_op *op, int res, unsigned flags)
 
 	(void)flags;
 	timer_stop(&p->checker->loop->timers, &p->timer);
-	if (res == 0 && sock_is_self_connected(p->fd, &p->backend->config->addr))
+	if (res == 0 && sock_is_self_connected(p->fd, &p->addr))
 		res = -ECONNREFUSED;
 	if (res == 0 && !p->talk && pool_config(p->pool)->send_proxy != PROXY_OFF)
 		send_header(p);
@@ -275,7 +275,7 @@ static void probe_on_connect(struct io_op *op, int res, unsigned flags)
 		probe_drop(p);
 	else if (res == 0 && p->talk)
 		probe_talk(p);
-	else if (res == -EAGAIN && addr_is_unix(&p->backend->config->addr))
+	else if (res == -EAGAIN && addr_is_unix(&p->addr))
 		probe_connect_later(p);
 	else if (res == -EADDRNOTAVAIL || res == -ENOBUFS || res == -ENOMEM)
 		probe_later(p);
@@ -306,7 +306,7 @@ static void probe_let_go(struct probe *p)
 
 static void probe_start(struct probe *p)
 {
-	const struct addr *addr = &p->backend->config->addr;
+	const struct addr *addr = &p->addr;
 	const struct sock_options options = { .resets = true };
 	const char *step;
 
@@ -368,47 +368,12 @@ static void pool_timer_on_timer(struct timer *timer)
 
 /* ---- all of them --------------------------------------------------------- */
 
-/* What each kind asks; kinds that only connect are not there. */
-struct asked {
-	const struct check_protocol *protocol;
-	const char *preset; /* of expect */
-};
-
-static const struct asked kinds[CHECK_KINDS] = {
-	[CHECK_HTTP] = { &check_http, NULL },     [CHECK_POSTGRES] = { &check_postgres, NULL },
-	[CHECK_MYSQL] = { &check_mysql, NULL },   [CHECK_REDIS] = { &check_redis, NULL },
-	[CHECK_SMTP] = { &check_expect, "smtp" }, [CHECK_IMAP] = { &check_expect, "imap" },
-	[CHECK_SSH] = { &check_expect, "ssh" },   [CHECK_MQTT] = { &check_expect, "mqtt" },
-	[CHECK_LDAP] = { &check_expect, "ldap" },
-};
-
-static bool kind_talks(enum check_kind kind)
-{
-	return kinds[kind].protocol != NULL;
-}
-
 static void add_talk(struct checker *c, struct probe *p)
 {
-	static const struct http_question root;
-	const struct pool_config *pool = pool_config(p->pool);
-	const struct addr_spec *spec = &p->backend->config->spec;
 	struct probe_talk *talk = &c->talks[c->talks_n++];
-	const char *preset = kinds[pool->check.kind].preset;
 
 	talk->probe = p;
-	talk->request = (struct check_request){
-		.protocol = kinds[pool->check.kind].protocol,
-		.script = preset ? expect_preset(preset) : NULL,
-		.http = &root,
-	};
-	talk->plan = (struct conversation_plan){
-		.request = &talk->request,
-		.tls = runtime_tls_client(c->runtime, p->pool),
-		.tls_protocol = pool->tls && !pool->has_direct_tls ? protocol_of(pool->protocol)
-								   : NULL,
-		.tls_name = pool->tls_name || spec->is_unix ? NULL : spec->host,
-		.is_verified = pool->tls_verify,
-	};
+	talk->plan = check_plan_of(p->pool_timer->plan, p->backend->config);
 	conversation_init(&talk->conversation, c->loop, probe_on_talked);
 	p->talk = talk;
 }
@@ -422,16 +387,18 @@ static void add_probe(struct checker *c, struct pool_timer *w, struct backend *b
 	p->pool = w->pool;
 	p->backend = backend;
 	pool_hold(backend);
+	p->addr = check_plan_addr(w->plan, backend->config);
 	p->fd = -1;
 	timer_init(&p->timer, probe_on_timer);
 	io_op_init(&p->connect, probe_on_connect);
 	io_op_init(&p->cancel, probe_on_cancelled);
-	if (kind_talks(pool_config(w->pool)->check.kind))
+	if (check_plan_talks(w->plan))
 		add_talk(c, p);
 	timer_set(&c->loop->timers, &p->timer, c->loop->now_ms + pool_first_check_ms(w->pool));
 }
 
-static void add_pool(struct checker *c, struct pool *pool)
+/* False without memory. */
+static bool add_pool(struct checker *c, struct pool *pool)
 {
 	struct pool_timer *w = &c->pool_timers[c->pool_timers_n++];
 
@@ -440,36 +407,36 @@ static void add_pool(struct checker *c, struct pool *pool)
 	timer_init(&w->timer, pool_timer_on_timer);
 	timer_set(&c->loop->timers, &w->timer, c->loop->now_ms + POOL_TIMER_MS);
 	if (pool_config(pool)->check.kind == CHECK_NONE)
-		return;
-	for (size_t n = 0; n < pool_backends(pool); n++)
+		return true;
+	w->plan = check_plan_create(c->runtime, pool);
+	for (size_t n = 0; w->plan && n < pool_backends(pool); n++)
 		add_probe(c, w, pool_backend(pool, n));
+	return w->plan;
 }
 
 struct checker *checker_create(struct runtime *runtime, struct loop *loop)
 {
 	struct checker *c = calloc(1, sizeof(*c));
-	size_t backends = 0, talks = 0;
+	size_t backends = 0;
 
 	if (!c)
 		return NULL;
-	for (size_t n = 0; n < runtime->pools_n; n++) {
-		const size_t of_pool = pool_backends(runtime->pools[n]);
-
-		backends += of_pool;
-		if (kind_talks(pool_config(runtime->pools[n])->check.kind))
-			talks += of_pool;
-	}
+	for (size_t n = 0; n < runtime->pools_n; n++)
+		backends += pool_backends(runtime->pools[n]);
 	c->runtime = runtime;
 	c->loop = loop;
 	c->probes = calloc(MAX(backends, 1), sizeof(*c->probes));
-	c->talks = calloc(MAX(talks, 1), sizeof(*c->talks));
+	c->talks = calloc(MAX(backends, 1), sizeof(*c->talks));
 	c->pool_timers = calloc(MAX(runtime->pools_n, 1), sizeof(*c->pool_timers));
 	if (!c->probes || !c->talks || !c->pool_timers) {
 		checker_destroy(c);
 		return NULL;
 	}
 	for (size_t n = 0; n < runtime->pools_n; n++)
-		add_pool(c, runtime->pools[n]);
+		if (!add_pool(c, runtime->pools[n])) {
+			checker_destroy(c);
+			return NULL;
+		}
 	return c;
 }
 
@@ -511,8 +478,10 @@ void checker_destroy(struct checker *c)
 		probe_let_go(&c->probes[n]);
 		timer_stop(&c->loop->timers, &c->probes[n].timer);
 	}
-	for (size_t n = 0; n < c->pool_timers_n; n++)
+	for (size_t n = 0; n < c->pool_timers_n; n++) {
 		timer_stop(&c->loop->timers, &c->pool_timers[n].timer);
+		check_plan_destroy(c->pool_timers[n].plan);
+	}
 	free(c->probes);
 	free(c->talks);
 	free(c->pool_timers);

@@ -67,7 +67,7 @@ static void send_out(struct conversation *c)
 
 static void finish(struct conversation *c, int err)
 {
-	if (c->tls && c->is_open && err == 0)
+	if (c->tls && c->is_open && !c->is_securing && err == 0)
 		(void)!tls_stream_close(c->tls);
 	tls_stream_destroy(c->tls);
 	c->tls = NULL;
@@ -91,6 +91,8 @@ static void refuse(struct conversation *c, const struct opening *o)
 
 /* ---- the protocol -------------------------------------------------------- */
 
+static bool begin_tls(struct conversation *c);
+
 static void wait_for_more(struct conversation *c)
 {
 	io_poll(c->loop->ring, &c->poll, c->fd, POLLIN | POLLRDHUP);
@@ -99,20 +101,28 @@ static void wait_for_more(struct conversation *c)
 /* Goes on with what the protocol wants. False: it is over. */
 static bool follow(struct conversation *c, enum check_step step)
 {
-	CHECK(step != CHECK_STEP_TLS); /* that is the opening's, see plan_of() in checker.c */
 	send_out(c);
+	if (c->send_err == 0 && step == CHECK_STEP_TLS)
+		return begin_tls(c);
 	if (c->send_err == 0 && step == CHECK_STEP_MORE)
 		return true;
 	finish(c, c->send_err);
 	return false;
 }
 
+static struct check_channel channel_of(const struct conversation *c)
+{
+	return (struct check_channel){
+		.is_tls = c->tls,
+		.is_verified = c->tls && c->plan->is_verified,
+		.is_local = c->plan->is_local,
+	};
+}
+
 /* The opening is over: the protocol's turn. */
 static bool begin(struct conversation *c)
 {
-	struct check_start start = {
-		.channel = { .is_tls = c->tls, .is_verified = c->tls && c->plan->is_verified },
-	};
+	struct check_start start = { .channel = channel_of(c) };
 
 	if (getrandom(start.random, sizeof(start.random), 0) != sizeof(start.random)) {
 		finish(c, -EAGAIN);
@@ -147,13 +157,65 @@ static bool hear_tls(struct conversation *c)
 	return false;
 }
 
+/* ---- TLS that the protocol has asked for --------------------------------- */
+
+/* Nobody else need speak TLS there: it is the check that cannot, and the server answers. */
+static bool refuse_tls(struct conversation *c, const char *why)
+{
+	struct check_facts *facts = &c->exchange.facts;
+
+	*facts = (struct check_facts){ .verdict = CHECK_OWN_FAULT };
+	snprintf(facts->words, sizeof(facts->words), "TLS: %s", why);
+	finish(c, 0);
+	return false;
+}
+
+static bool go_on_securing(struct conversation *c)
+{
+	const struct check_channel channel = channel_of(c);
+
+	switch (tls_stream_handshake(c->tls)) {
+	case TLS_WANT_INPUT:
+		return true;
+	case TLS_DONE:
+		break;
+	default:
+		return refuse_tls(c, tls_stream_reason(c->tls));
+	}
+	c->is_securing = false;
+	return follow(c, check_secured(&c->exchange, &channel)) &&
+	       (tls_stream_input_left(c->tls) == 0 || hear_tls(c));
+}
+
+static bool begin_tls(struct conversation *c)
+{
+	const struct conversation_plan *plan = c->plan;
+	int err;
+
+	CHECK(plan->is_tls_later && !c->tls);
+	c->is_securing = true;
+	err = tls_stream_connect(plan->tls, plan->tls_name, send_to_socket, c, &c->tls);
+	if (err == -EINVAL)
+		return refuse_tls(c, "there is no name to verify");
+	if (err == 0)
+		return go_on_securing(c);
+	finish(c, err);
+	return false;
+}
+
+static bool hear_securing(struct conversation *c, const uint8_t *bytes, size_t n)
+{
+	tls_stream_give(c->tls, bytes, n, c->loop->now_ms);
+	return go_on_securing(c);
+}
+
 /* ---- the opening --------------------------------------------------------- */
 
 static struct opening opening_of(struct conversation *c)
 {
 	return (struct opening){
 		.protocol = c->plan->tls_protocol,
-		.tls = c->plan->tls,
+		.tls = c->plan->is_tls_later ? NULL : c->plan->tls,
 		.tls_name = c->plan->tls_name,
 		.send = send_to_socket,
 		.owner = c,
@@ -193,7 +255,7 @@ void conversation_start(struct conversation *c, const struct conversation_plan *
 
 	c->plan = plan;
 	c->fd = fd;
-	c->is_open = c->is_late = c->is_stopped = false;
+	c->is_open = c->is_securing = c->is_late = c->is_stopped = false;
 	c->send_err = 0;
 	o = opening_of(c);
 	o.header = header;
@@ -218,6 +280,8 @@ static bool hear(struct conversation *c, const uint8_t *bytes, size_t n)
 {
 	if (!c->is_open)
 		return hear_opening(c, bytes, n);
+	if (c->is_securing)
+		return hear_securing(c, bytes, n);
 	if (!c->tls)
 		return hear_clear(c, bytes, n);
 	tls_stream_give(c->tls, bytes, n, c->loop->now_ms);

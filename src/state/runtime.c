@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/check_channel.h"
 #include "protocol/registry.h"
 #include "state/cancel_keys.h"
 #include "state/counters.h"
@@ -101,6 +102,15 @@ bool runtime_digest(const struct runtime *runtime, uint64_t *ret_digest)
 struct tls_client *runtime_tls_client(const struct runtime *runtime, const struct pool *pool)
 {
 	return runtime->tls->clients[pool_config(pool)->slot];
+}
+
+struct tls_client *runtime_check_tls(const struct runtime *runtime, const struct pool *pool)
+{
+	const struct pool_config *config = pool_config(pool);
+
+	if (check_channel_kind(config) == CHECK_CHANNEL_SESSIONS)
+		return runtime_tls_client(runtime, pool);
+	return runtime->tls->checks[config->slot];
 }
 
 struct pool_alert *runtime_alert(const struct runtime *runtime, const struct pool *pool)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/check_channel.h"
 #include "config/directive.h"
 #include "protocol/registry.h"
 #include "tls/client.h"
@@ -164,15 +165,16 @@ static struct tls_tickets *create_tickets(const struct config *config, struct di
 
 /* ---- pools ---- */
 
-static void create_client(const struct pool_config *p, struct diag *diag,
+/* What is agreed on with sessions' backends is not for a check on another port. */
+static void create_client(const struct pool_config *p, bool is_check, struct diag *diag,
 			  struct tls_client **ret_client)
 {
 	char title[TITLE_BYTES];
 	const struct owner owner = { diag, SECTION_POOL, title, &p->location, p->set_at, NULL };
 	struct tls_problems problems = { 0 };
 	const struct tls_client_config wanted = {
-		.policy = { .alpn = alpn_of(p->tls_alpn, p->protocol) },
-		.insecure = !p->tls_verify,
+		.policy = { .alpn = is_check ? NULL : alpn_of(p->tls_alpn, p->protocol) },
+		.insecure = is_check ? !check_channel_is_verified(p) : !p->tls_verify,
 		.ca = p->tls_ca,
 		.crl = p->tls_crl,
 		.verify_name = p->tls_name,
@@ -183,7 +185,29 @@ static void create_client(const struct pool_config *p, struct diag *diag,
 	snprintf(title, sizeof(title), "[pool %s]", p->name);
 	if (tls_client_create(&wanted, &problems, ret_client) == -ENOMEM)
 		diag_no_memory(diag);
-	report(&owner, &problems);
+	/* Where TLS is only taken because it is offered, nobody was promised who it is with. */
+	if (is_check && problems.errors_n == 0)
+		tls_problems_finish(&problems);
+	else
+		report(&owner, &problems);
+}
+
+static bool checks_have_own_tls(const struct pool_config *p)
+{
+	const enum check_channel_kind kind = check_channel_kind(p);
+
+	return kind == CHECK_CHANNEL_OFFERED || kind == CHECK_CHANNEL_TLS;
+}
+
+static void create_clients(struct tls_contexts *contexts, const struct config *config,
+			   struct diag *diag)
+{
+	for (size_t i = 0; i < config->pools_n; i++) {
+		if (config->pools[i].tls)
+			create_client(&config->pools[i], false, diag, &contexts->clients[i]);
+		else if (checks_have_own_tls(&config->pools[i]))
+			create_client(&config->pools[i], true, diag, &contexts->checks[i]);
+	}
 }
 
 /* ---- all ---- */
@@ -209,9 +233,7 @@ static void fill(struct tls_contexts *contexts, const struct config *config, str
 		create_servers(contexts, config, diag);
 	}
 	warn_if_slow(config, diag);
-	for (size_t i = 0; i < config->pools_n; i++)
-		if (config->pools[i].tls)
-			create_client(&config->pools[i], diag, &contexts->clients[i]);
+	create_clients(contexts, config, diag);
 }
 
 struct tls_contexts *tls_contexts_create(const struct config *config, struct diag *diag)
@@ -222,7 +244,8 @@ struct tls_contexts *tls_contexts_create(const struct config *config, struct dia
 		goto fail;
 	contexts->servers = calloc(config->listeners_n + 1, sizeof(struct tls_server *));
 	contexts->clients = calloc(config->pools_n + 1, sizeof(struct tls_client *));
-	if (!contexts->servers || !contexts->clients)
+	contexts->checks = calloc(config->pools_n + 1, sizeof(struct tls_client *));
+	if (!contexts->servers || !contexts->clients || !contexts->checks)
 		goto fail;
 	contexts->servers_n = config->listeners_n;
 	contexts->clients_n = config->pools_n;
@@ -243,9 +266,12 @@ void tls_contexts_destroy(struct tls_contexts *contexts)
 		tls_server_unref(contexts->servers[i]);
 	for (size_t i = 0; i < contexts->clients_n; i++)
 		tls_client_unref(contexts->clients[i]);
+	for (size_t i = 0; i < contexts->clients_n; i++)
+		tls_client_unref(contexts->checks[i]);
 	tls_tickets_unref(contexts->tickets);
 	free(contexts->servers);
 	free(contexts->clients);
+	free(contexts->checks);
 	free(contexts);
 }
 

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What fits together in the checks of a [pool NAME]. */
+#include "config/section.h"
+
+#include <sys/stat.h>
+
+#include "config/check_channel.h"
+#include "crypto/password.h"
+
+static const struct config_location *place_of(const struct pool_config *pool, const char *key)
+{
+	return directive_location(pool->set_at, SECTION_POOL, key);
+}
+
+/* ---- the password ---- */
+
+static void check_mode(const struct pool_config *pool, struct diag *diag)
+{
+	struct stat st;
+
+	if (stat(pool->check.password_file, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_mode & S_IROTH)
+		diag_warning(diag, place_of(pool, "check"),
+			     "[pool %s] check: password_file %s: everybody can read it", pool->name,
+			     pool->check.password_file);
+}
+
+static void check_password(const struct pool_config *pool, struct diag *diag)
+{
+	struct password *p;
+	const char *why;
+
+	if (!pool->check.password_file)
+		return;
+	p = password_create();
+	why = p ? password_read(p, pool->check.password_file) : "no memory for it";
+	if (why)
+		diag_error(diag, place_of(pool, "check"), "[pool %s] check: password_file %s: %s",
+			   pool->name, pool->check.password_file, why);
+	password_destroy(p);
+	check_mode(pool, diag);
+}
+
+/* ---- the steps of expect ---- */
+
+static bool is_sent(const struct check_step_config *step)
+{
+	return step->word == EXPECT_WORD_SEND || step->word == EXPECT_WORD_HEX;
+}
+
+/* One more alternative, or one more piece that is sent in a go; what is wrong with it, or NULL. */
+static const char *why_no_step(const struct check_step_config *step, bool is_first,
+			       unsigned *patterns, size_t *bytes)
+{
+	const bool is_alternative = step->word == EXPECT_WORD_OR || step->word == EXPECT_WORD_FAIL;
+
+	if (is_alternative && (is_first || *patterns == 0))
+		return "stands behind 'expect'";
+	if (is_sent(step)) {
+		*bytes += step->n;
+		*patterns = 0;
+		return *bytes > CONFIG_CHECK_SEND_BYTES ? "too much is sent at once" : NULL;
+	}
+	*bytes = 0;
+	*patterns = is_alternative ? *patterns + 1 : 1;
+	return *patterns > CONFIG_CHECK_GROUP_MAX ? "too many alternatives" : NULL;
+}
+
+static void check_steps(const struct pool_config *pool, struct diag *diag)
+{
+	unsigned patterns = 0;
+	bool expects = false;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < pool->check.steps_n; i++) {
+		const struct check_step_config *step = &pool->check.steps[i];
+		const char *why = why_no_step(step, i == 0, &patterns, &bytes);
+
+		expects |= step->word == EXPECT_WORD_EXPECT;
+		if (why)
+			diag_error(diag, &step->location, "[pool %s] check_step: %s: %s",
+				   pool->name, expect_word_names[step->word], why);
+	}
+	if (pool->check.kind == CHECK_EXPECT && !expects)
+		diag_error(diag, place_of(pool, "check"),
+			   "[pool %s] check: expect: nothing is expected (check_step = expect "
+			   "PATTERN)",
+			   pool->name);
+}
+
+/* ---- TLS ---- */
+
+static void check_tls(const struct pool_config *pool, struct diag *diag)
+{
+	const bool is_own = check_channel_kind(pool) == CHECK_CHANNEL_TLS;
+
+	if (pool->check.kind == CHECK_TLS && pool->check.tls == CHECK_TLS_NO)
+		diag_error(diag, place_of(pool, "check_tls"),
+			   "[pool %s] check_tls: no: check = tls is nothing else", pool->name);
+	for (size_t i = 0; i < pool->backends_n && is_own; i++) {
+		if (pool->tls_verify && !pool->tls_name && pool->backends[i].spec.is_unix)
+			diag_error(diag, &pool->backends[i].addr_location,
+				   "[pool %s] backend: a unix socket has no name to verify "
+				   "(tls_name)",
+				   pool->name);
+	}
+}
+
+void section_check_check(const struct pool_config *pool, struct diag *diag, bool ask)
+{
+	check_steps(pool, diag);
+	check_tls(pool, diag);
+	if (ask)
+		check_password(pool, diag);
+}

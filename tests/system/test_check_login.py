@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Checks that log in, ask another port, and follow a script: with real servers behind ringmain."""
+
+import http.server
+import pathlib
+import threading
+
+import pytest
+
+from kit import backend as echo_servers
+from kit import ini, servers, tls
+from kit.wait import wait_until
+
+pytestmark = pytest.mark.haproxy_cannot("its checks are others")
+
+CHECKED = {"check_interval": "50ms", "check_fast_interval": "20ms", "check_fall": 2, "check_rise": 2,
+           "check_timeout": "3s"}
+PASSWORD = "wonder-of-a-password"
+
+
+def checked(check, **keys):
+    return {"check": check, **CHECKED, **keys}
+
+
+@pytest.fixture
+def password(workdir):
+    path = pathlib.Path(workdir) / "password"
+    path.write_text(PASSWORD + "\n", encoding="ascii")
+    path.chmod(0o600)
+    return path
+
+
+class Postgres(servers.Postgres):
+    """Lets nobody but its owner in without a password."""
+
+    def start(self):
+        super().start()
+        self.sql(f"create role ring login password '{PASSWORD}'")
+        (self.dir / "data/pg_hba.conf").write_text("host all tester 127.0.0.1/32 trust\n"
+                                                   "host all all 127.0.0.1/32 scram-sha-256\n")
+        self.sql("select pg_reload_conf()")
+
+    def sql(self, text):
+        return self.tool("psql", "-qAtc", text).stdout.strip()
+
+
+def test_a_password_that_is_changed_on_both_sides_is_read_anew(ringmain, workdir, start, password):
+    server = start(Postgres, workdir)
+    rm = ringmain([server], pool=checked(f"postgres user=ring password_file={password} database=bench"))
+    server.sql("alter role ring password 'another'")
+    line = rm.wait_line(msg="check")
+    assert line["backend"] == "b1"
+    assert line["reason"].startswith("28P01 ")
+    failed = server.process.text().count("password authentication failed")
+    password.write_text("another", encoding="ascii")
+    wait_until(lambda: is_quiet(server, failed), "log-ins that do not fail")
+    assert not rm.lines(msg="backend")      # it was the check's fault, and the server stayed
+
+
+def is_quiet(server, failed):
+    """The last of many log-ins have not failed."""
+    before = server.process.text().count("password authentication failed")
+    server.sql("select pg_sleep(0.3)")
+    return before >= failed and server.process.text().count("password authentication failed") == before
+
+
+def test_a_password_is_nowhere_to_be_seen(ringmain, make_ringmain, workdir, start, password):
+    server = start(Postgres, workdir)
+    rm = ringmain([server], settings={"log_level": "debug"},
+                  pool=checked(f"postgres user=ring password_file={password}"))
+    server.sql("alter role ring password 'another'")
+    rm.wait_line(msg="check")
+    assert PASSWORD not in rm.text()
+    pool = checked(f"postgres user=ring password_file={password}")
+    dumped = make_ringmain().check(ini.ini([server], pool=pool), "--dump")
+    assert f"check = postgres user=ring password_file={password}" in dumped.stdout
+    assert PASSWORD not in dumped.stdout
+
+
+def test_redis_with_an_acl_and_with_a_password_alone(ringmain, workdir, start, password):
+    server = start(servers.Redis, workdir)
+    server.cli("ACL", "SETUSER", "ring", "on", f">{PASSWORD}", "+ping", "+role")
+    rm = ringmain([server], pool=checked(f"redis user=ring password_file={password}"))
+    server.cli("ACL", "SETUSER", "ring", "resetpass")
+    assert rm.wait_line(msg="check")["reason"].startswith("WRONGPASS ")
+    assert not rm.lines(msg="backend")
+
+
+def test_mariadb_by_its_own_way_to_log_in(ringmain, workdir, start, password):
+    server = start(servers.MariaDB, workdir)
+    server.tool("mariadb", "-e", f"create user ring@'%' identified by '{PASSWORD}'")
+    rm = ringmain([server], pool=checked(f"mysql user=ring password_file={password}"))
+    server.tool("mariadb", "-e", "alter user ring@'%' identified by 'another'")
+    assert rm.wait_line(msg="check")["reason"].startswith("1045 ")
+    assert not rm.lines(msg="backend")
+
+
+class Agent(http.server.ThreadingHTTPServer):
+    """Says like Patroni what the server beside it is."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.role, self.asked = "primary", set()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    def do_OPTIONS(self):
+        self.server.asked.add((self.command, self.path, self.headers["Host"]))
+        is_it = self.path == f"/{self.server.role}"
+        body = b'{"state": "running", "role": "%b"}' % self.server.role.encode()
+        self.send_response(200 if is_it else 503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def test_an_agent_on_another_port_says_who_serves(ringmain, backend, start):
+    agent = start(Agent)
+    check = 'http method=OPTIONS path=/primary host=db status=200 header="Server: BaseHTTP*" body="\\"running\\""'
+    rm = ringmain([backend(echo_servers.sink)], pool=checked(check, check_port=agent.server_port))
+    wait_until(lambda: agent.asked == {("OPTIONS", "/primary", "db")}, "a check")
+    assert not rm.lines(msg="backend")
+    agent.role = "replica"
+    assert rm.wait_line(msg="backend", change="down")["reason"].startswith("answered 503")
+    agent.role = "primary"
+    rm.wait_line(msg="backend", change="up")
+
+
+def test_a_script_of_ones_own(ringmain, backend):
+    steps = ['expect "^220 *\\n"', "fail ^421", "send_hex \"51 55 49 54\"", "send \\r\\n"]
+    good = backend(echo_servers.name(b"220 hello\r\n"))
+    busy = backend(echo_servers.name(b"421 not now\r\n"))
+    rm = ringmain([good, busy], pool=checked("expect", check_step=steps))
+    down = rm.wait_line(msg="backend", change="down")
+    assert (down["backend"], down["reason"]) == ("b2", "answered: 421")
+
+
+def test_a_handshake_is_a_check(ringmain, backend, pki):
+    context = tls.server_context(pki["backend.pem"])
+    good = backend(tls.served(context, echo_servers.sink))
+    rm = ringmain([good, backend(lambda peer: None)],
+                  pool=checked("tls", tls_ca=pki["ca.crt"]))
+    down = rm.wait_line(msg="backend", change="down")
+    assert (down["backend"], down["by"]) == ("b2", "checks")
+
+
+@pytest.mark.parametrize("keys", ({}, {"check_tls": "yes", "tls_ca": "ca.crt"}), ids=("offered", "verified"))
+def test_postgres_over_tls_that_only_the_check_has(ringmain, workdir, start, pki, password, keys):
+    server = start(servers.TlsPostgres, workdir, pki)
+    for text in ("alter system set log_connections = on", f"create role ring login password '{PASSWORD}'"):
+        server.tool("psql", "-qc", text)
+    (server.dir / "data/pg_hba.conf").write_text("host all tester 127.0.0.1/32 trust\n"
+                                                 "hostssl all all 127.0.0.1/32 scram-sha-256\n")
+    server.tool("psql", "-qc", "select pg_reload_conf()")
+    keys = {key: pki[value] if key == "tls_ca" else value for key, value in keys.items()}
+    rm = ringmain([server], pool=checked(f"postgres user=ring password_file={password} database=bench", **keys))
+    wait_until(lambda: "connection authorized: user=ring database=bench application_name=ringmain SSL enabled" in server.process.text(),
+               "a log-in over TLS")
+    assert not rm.lines(msg="check")
+    assert not rm.lines(msg="backend")
+
+
+def test_a_certificate_that_the_check_does_not_trust_is_its_own_fault(ringmain, workdir, start, pki, password):
+    server = start(servers.TlsPostgres, workdir, pki)
+    rm = ringmain([server], pool=checked(f"postgres user=ring password_file={password}",
+                                         tls_ca=pki["stranger-ca.crt"]))
+    assert rm.wait_line(msg="check")["reason"].startswith("TLS: ")
+    assert not rm.lines(msg="backend")
