@@ -28,12 +28,15 @@ struct input {
 	enum record_fault fault; /* RECORD_FINE: nothing was refused */
 	uint64_t records;        /* whole ones, since the handshake */
 	uint64_t data_records;   /* of them, those that had data; whoever decrypts counts them */
-	struct second_hello second;
+	struct second_hello *second; /* ours; NULL: none is awaited */
+	bool has_early_data;         /* the first hello said that they follow it */
 	bool lacks_memory;
 };
 
 void input_finish(struct input *i);
 void input_give(struct input *i, const void *bytes, size_t n, uint64_t now_ms);
+/* A HelloRetryRequest was sent. False: lacks_memory. */
+MUST_CHECK bool input_await_second_hello(struct input *i);
 /* The handshake is over. */
 void input_establish(struct input *i, bool is_tls13);
 

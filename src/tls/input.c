@@ -4,11 +4,27 @@
 
 #include "base/check.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void input_finish(struct input *i)
 {
-	second_hello_finish(&i->second);
+	if (i->second)
+		second_hello_finish(i->second);
+	free(i->second);
+	i->second = NULL;
+}
+
+bool input_await_second_hello(struct input *i)
+{
+	if (!i->second)
+		i->second = calloc(1, sizeof(*i->second));
+	i->lacks_memory |= !i->second;
+	if (!i->second)
+		return false;
+	i->second->is_awaited = true;
+	i->second->has_early_data = i->has_early_data;
+	return true;
 }
 
 void input_give(struct input *i, const void *bytes, size_t n, uint64_t now_ms)
@@ -21,6 +37,7 @@ void input_give(struct input *i, const void *bytes, size_t n, uint64_t now_ms)
 
 void input_establish(struct input *i, bool is_tls13)
 {
+	input_finish(i);
 	record_filter_establish(&i->filter, is_tls13);
 	i->records = 0;
 }
@@ -55,7 +72,7 @@ static bool look_for_second_hello(struct input *i)
 
 	if (is_within_record(i))
 		return true;
-	answer = second_hello_look(&i->second, i->at, i->left, &at);
+	answer = second_hello_look(i->second, i->at, i->left, &at);
 	i->at += at;
 	i->left -= at;
 	if (answer == SECOND_HELLO_FLOOD)
@@ -68,18 +85,19 @@ static bool look_for_second_hello(struct input *i)
 /* What was held back comes first. */
 static const uint8_t *next_bytes(const struct input *i, size_t *ret_n)
 {
-	size_t held = i->second.held_n - i->second.held_taken;
+	const struct second_hello *second = i->second;
+	size_t held = second ? second->held_n - second->held_taken : 0;
 
 	*ret_n = held > 0 ? held : i->left;
-	return held > 0 ? i->second.held + i->second.held_taken : i->at;
+	return held > 0 ? second->held + second->held_taken : i->at;
 }
 
 static void take_bytes(struct input *i, size_t n)
 {
-	if (i->second.held_n > 0) {
-		i->second.held_taken += n;
-		if (i->second.held_taken == i->second.held_n)
-			second_hello_finish(&i->second);
+	if (i->second && i->second->held_n > 0) {
+		i->second->held_taken += n;
+		if (i->second->held_taken == i->second->held_n)
+			second_hello_finish(i->second);
 		return;
 	}
 	i->at += n;
@@ -91,7 +109,7 @@ size_t input_read(struct input *i, void *out, size_t n)
 	const uint8_t *bytes;
 	size_t have, at = 0;
 
-	if (i->second.is_awaited && !look_for_second_hello(i))
+	if (i->second && i->second->is_awaited && !look_for_second_hello(i))
 		return 0;
 	bytes = next_bytes(i, &have);
 	n = MIN(n, have);

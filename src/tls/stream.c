@@ -88,9 +88,10 @@ static int on_send(WOLFSSL *ssl, char *bytes, int n, void *context)
 
 	if (s->is_alerted)
 		return n;
-	if (!s->established && s->server)
-		s->input.second.is_awaited |=
-			second_hello_is_retry((const uint8_t *)bytes, (size_t)n);
+	if (!s->established && s->server &&
+	    second_hello_is_retry((const uint8_t *)bytes, (size_t)n) &&
+	    !input_await_second_hello(&s->input))
+		return WOLFSSL_CBIO_ERR_GENERAL;
 	s->is_alerted = wolfSSL_get_alert_history(ssl, &history) == WOLFSSL_SUCCESS &&
 			history.last_tx.level == alert_fatal;
 	if (s->send(s->owner, bytes, (size_t)n) == 0)
@@ -163,7 +164,7 @@ static void ask_again(struct tls_stream *s, const struct tls_offer *offer,
 		    offer_has(&offer->shares, (uint16_t)group))
 			continue;
 		(void)wolfSSL_set_groups(s->ssl, &group, 1);
-		s->input.second.has_early_data = true;
+		s->input.has_early_data = true;
 		return;
 	}
 }
@@ -392,7 +393,7 @@ static enum tls_result refuse(struct tls_stream *s)
 
 static enum tls_result refuse_second_hello(struct tls_stream *s)
 {
-	enum hello_fault fault = s->input.second.fault;
+	enum hello_fault fault = s->input.second->fault;
 
 	s->refusal = (struct offer_refusal){ hello_fault_text(fault), hello_fault_alert(fault) };
 	return refuse(s);
@@ -404,7 +405,7 @@ static enum tls_result judge(struct tls_stream *s, int ret)
 	int code = wolfSSL_get_error(s->ssl, ret);
 
 	s->lacks_memory |= memory_ran_out();
-	if (s->input.second.fault != HELLO_FINE)
+	if (s->input.second && s->input.second->fault != HELLO_FINE)
 		return refuse_second_hello(s);
 	if (s->input.lacks_memory)
 		return fail(s, MEMORY_E);
