@@ -156,7 +156,7 @@ def signature_of(said):
     return kind.upper().replace("_", "-")
 
 
-@pytest.mark.parametrize("number", (100, 128))
+@pytest.mark.parametrize("number", (1, 100))
 def test_the_last_of_many_signature_schemes_counts(terminating, number):
     rm = terminating()
     schemes = [*range(0xe000, 0xe000 + number - 1), hello.ECDSA_P256]
