@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/def.h"
+#include "state/runtime.h"
 
 struct backend;
 struct call;
@@ -27,12 +28,18 @@ void cmd_errors(struct call *call);
 void cmd_kill(struct call *call);
 void cmd_log(struct call *call);
 void cmd_deny(struct call *call);
+void cmd_listener(struct call *call);
 /* Before the first command. */
 void cmd_deny_init(struct control_context *context);
 
 /* The sessions of a backend. */
 void cmd_backend_sessions(const struct pool *pool, const struct backend *backend,
 			  struct session_filter *ret);
+
+/* And of a listener. */
+void cmd_listener_sessions(const struct listener *listener, struct session_filter *ret);
+/* NULL: it is none. */
+const char *cmd_pause_name(enum listener_pause pause);
 
 /* What a word names; false: the call has failed, with what was probably meant. */
 MUST_CHECK bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool);

@@ -154,6 +154,12 @@ MUST_CHECK int sock_read(int fd, void *ret_bytes, size_t n);
  */
 bool sock_has_ended(int fd);
 
+/*
+ * A listening socket of TCP begins no more handshakes, without a word, and ends those that it has
+ * begun; or begins again. 0 or -errno.
+ */
+MUST_CHECK int sock_ignore_syns(int fd, bool ignores);
+
 /* Bytes that came and were not received yet (SIOCINQ); 0 when unknown. */
 int sock_unread_bytes(int fd);
 

@@ -29,6 +29,9 @@ MUST_CHECK struct pool_waiter *peers_take_served(struct runtime *runtime, unsign
  */
 void peers_order(struct runtime *runtime, enum worker_order order);
 
+/* Workers pause @listener, or go on with it. */
+void peers_pause(struct runtime *runtime, struct listener *listener, enum listener_pause pause);
+
 /*
  * Asks every worker for a turn; have all taken one since? Those that have ended
  * need not, and before the first time nobody was asked.

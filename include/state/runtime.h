@@ -40,12 +40,20 @@ enum worker_order {
 	ORDER_STOP,          /* end every session now */
 };
 
+/* What the operator wishes of a listener; its sessions go on. */
+enum listener_pause {
+	LISTENER_OPEN,
+	LISTENER_WAITS,   /* new clients wait in the backlog */
+	LISTENER_REFUSES, /* it listens no more, once the backlog was served */
+};
+
 struct listener {
 	const struct listener_config *config;
 	const struct protocol *protocol; /* NULL: what its clients say means nothing to us */
 	size_t slot;
-	struct tls_server *tls; /* borrowed; NULL: it does not terminate TLS */
-	struct limits *limits;  /* of its clients' sources, or NULL */
+	struct tls_server *tls;             /* borrowed; NULL: it does not terminate TLS */
+	struct limits *limits;              /* of its clients' sources, or NULL */
+	_Atomic(enum listener_pause) pause; /* see peers_pause() */
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full;                          /* the first hit of its limit was logged */
 	struct bucket_shared new_sessions, handshakes; /* how fast they may begin */
@@ -82,6 +90,7 @@ struct runtime {
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full;
 	atomic_uint workers_draining;
+	atomic_uint pauses; /* how often a listener's pause has changed */
 	_Atomic(enum worker_order) order;
 	_Atomic(struct query *) answers; /* of workers, a stack; answers_fd tells of them */
 	atomic_uint asked;               /* how often workers were asked for a turn */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "io/op.h"
+#include "state/runtime.h"
 
 struct host;
 struct listener;
@@ -37,7 +38,10 @@ struct acceptor {
 	struct io_op accept;
 	struct io_op cancel;
 	struct timer retry;
-	unsigned pause_ms; /* grows while the trouble lasts */
+	enum listener_pause paused; /* what the operator wishes of its listener, as it was obeyed */
+	bool is_deaf;               /* so it does not listen any more */
+	struct timer deafen;        /* when it is to stop listening */
+	unsigned pause_ms;          /* grows while the trouble lasts */
 	struct log_rate trouble;
 };
 
@@ -45,6 +49,9 @@ void acceptor_open(struct acceptor *a, struct host *host, const struct acceptor_
 
 /* Goes on, if it paused for want of room. */
 void acceptor_resume(struct acceptor *a);
+
+/* Does what the operator wishes of its listener: see enum listener_pause. */
+void acceptor_obey_pause(struct acceptor *a);
 
 /*
  * Accepts no more. What waits in the backlog already becomes sessions, then

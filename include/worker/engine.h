@@ -42,6 +42,7 @@ struct engine {
 	struct loop_reader inbox;
 	struct message messages[ENGINE_MESSAGES_MAX];
 	enum worker_order obeyed; /* the last one */
+	unsigned pauses;          /* the last of runtime.pauses that was obeyed */
 };
 
 /* On failure gives back everything it took, and in *ret_step the call that failed. */

@@ -55,8 +55,18 @@ static const char *addrs_of(const struct sockets *sockets, const struct listener
 	return ret_text;
 }
 
+/* Its sessions are being ended. */
+static void tell_drain(struct call *call, const struct session_filter *sessions)
+{
+	uint64_t left_ms;
+
+	if (drains_find(&call->context->drains, sessions, &left_ms))
+		reply_u64(call->reply, "drain_ends_ms", left_ms);
+}
+
 static void tell_listener(struct call *call, const struct listener *listener)
 {
+	struct session_filter theirs;
 	struct listener_snapshot s;
 	char addrs[ADDRS_BYTES];
 
@@ -65,6 +75,9 @@ static void tell_listener(struct call *call, const struct listener *listener)
 	reply_text(call->reply, "listener", s.name);
 	reply_text(call->reply, "addresses", addrs_of(call->context->sockets, listener, addrs));
 	reply_text(call->reply, "pool", s.pool);
+	reply_text(call->reply, "paused", cmd_pause_name(atomic_load(&listener->pause)));
+	cmd_listener_sessions(listener, &theirs);
+	tell_drain(call, &theirs);
 	reply_u64(call->reply, "sessions", s.sessions);
 	if (s.sessions_max > 0)
 		reply_u64(call->reply, "sessions_max", s.sessions_max);
@@ -106,15 +119,6 @@ static void tell_override(struct call *call, const struct override *wish)
 	if (wish->until_ms > 0)
 		reply_u64(call->reply, "wish_ends_ms",
 			  wish->until_ms - MIN(call->context->loop->now_ms, wish->until_ms));
-}
-
-/* Its sessions are being ended. */
-static void tell_drain(struct call *call, const struct session_filter *sessions)
-{
-	uint64_t left_ms;
-
-	if (drains_find(&call->context->drains, sessions, &left_ms))
-		reply_u64(call->reply, "drain_ends_ms", left_ms);
 }
 
 static void tell_backend(struct call *call, struct pool *pool, struct backend *backend)

@@ -20,6 +20,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -203,6 +205,7 @@ static int prepare_adopted(const struct sock_listen *want, int fd, const char **
 {
 	int flags = fcntl(fd, F_GETFL);
 
+	(void)!sock_ignore_syns(fd, false); /* of one that had it before, and was killed */
 	*ret_step = "fcntl";
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
 		return -errno;
@@ -227,4 +230,25 @@ int sock_listen_adopt(const struct sock_listen *want, int fd, int *ret_fds, size
 	while (err < 0 && opened > 0)
 		close(ret_fds[--opened]);
 	return err;
+}
+
+/* ---- taking no more ---- */
+
+/* A filter of a socket sees the TCP header first: its flags are in byte 13. */
+int sock_ignore_syns(int fd, bool ignores)
+{
+	enum { FLAGS = 13, SYN = 0x02, ACK = 0x10 };
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog program = { .len = ARRAY_LEN(steps), .filter = steps };
+	const int unused = 0;
+	int err = ignores ? setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program))
+			  : setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+
+	return err < 0 && !(errno == ENOENT && !ignores) ? -errno : 0;
 }

@@ -68,6 +68,13 @@ static void wake_workers(struct runtime *runtime)
 				  &wakeup); /* a full inbox wakes it too */
 }
 
+void peers_pause(struct runtime *runtime, struct listener *listener, enum listener_pause pause)
+{
+	atomic_store(&listener->pause, pause);
+	atomic_fetch_add(&runtime->pauses, 1);
+	wake_workers(runtime);
+}
+
 void peers_ask(struct runtime *runtime)
 {
 	atomic_fetch_add(&runtime->asked, 1);

@@ -26,6 +26,12 @@
 
 #define TROUBLE_LOG_MS 1000
 
+/*
+ * From when a listening socket takes no more SYNs until it stops: handshakes
+ * that have begun end meanwhile, and a client asks again after a second.
+ */
+#define DEAF_AFTER_MS 900
+
 #define NS_PER_MS 1000000ull
 
 /*
@@ -40,6 +46,7 @@ static void acceptor_pause(struct acceptor *a);
 static void acceptor_on_accept(struct io_op *op, int res, unsigned flags);
 static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags);
 static void acceptor_on_retry(struct timer *timer);
+static void acceptor_on_deafen(struct timer *timer);
 
 void acceptor_open(struct acceptor *a, struct host *host, const struct acceptor_socket *socket)
 {
@@ -52,7 +59,11 @@ void acceptor_open(struct acceptor *a, struct host *host, const struct acceptor_
 	io_op_init(&a->accept, acceptor_on_accept);
 	io_op_init(&a->cancel, acceptor_on_cancelled);
 	timer_init(&a->retry, acceptor_on_retry);
+	timer_init(&a->deafen, acceptor_on_deafen);
+	a->paused = LISTENER_OPEN;
+	a->is_deaf = false;
 	acceptor_arm(a);
+	acceptor_obey_pause(a);
 }
 
 static bool acceptor_may_take_many(const struct acceptor *a)
@@ -67,7 +78,8 @@ static bool acceptor_may_take_many(const struct acceptor *a)
 
 static void acceptor_arm(struct acceptor *a)
 {
-	if (a->accept.in_kernel || a->is_closing || a->held_fd >= 0)
+	if (a->accept.in_kernel || a->is_closing || a->held_fd >= 0 || a->is_deaf ||
+	    a->paused == LISTENER_WAITS)
 		return;
 	if (fds_are_short(a->host->runtime))
 		acceptor_pause(a);
@@ -283,7 +295,9 @@ static void acceptor_take(struct acceptor *a, int fd)
 {
 	struct accepted accepted = { .listener = a->listener, .fd = fd, .is_tcp = a->is_tcp };
 
-	if (is_admitted(a, fd, &accepted.source))
+	if (a->paused == LISTENER_REFUSES && !a->is_tcp)
+		close(fd); /* a unix socket cannot listen again once it has stopped */
+	else if (is_admitted(a, fd, &accepted.source))
 		admit_connection(a, &accepted);
 }
 
@@ -315,16 +329,96 @@ void acceptor_resume(struct acceptor *a)
 	acceptor_arm(a);
 }
 
+/* ---- the operator's pauses ------------------------------------------------ */
+
+/* Another worker may have the same socket, and be the first to have stopped it. */
+static bool acceptor_is_to_refuse(const struct acceptor *a)
+{
+	return a->is_deaf || atomic_load(&a->listener->pause) == LISTENER_REFUSES;
+}
+
+static void acceptor_empty_backlog(struct acceptor *a);
+static void acceptor_set_nonblocking(struct acceptor *a, bool is_nonblocking);
+
+/*
+ * It stays bound, so that it can listen again: see listen(2). A handshake that
+ * is under way now would be reset; those have had DEAF_AFTER_MS.
+ */
+static void acceptor_stop_listening(struct acceptor *a)
+{
+	if (a->accept.in_kernel || a->cancel.in_kernel)
+		return;
+	acceptor_empty_backlog(a);
+	(void)shutdown(a->fd, SHUT_RD);
+}
+
+static void acceptor_on_deafen(struct timer *timer)
+{
+	struct acceptor *a = container_of(timer, struct acceptor, deafen);
+
+	a->is_deaf = true;
+	acceptor_cancel(a);
+	acceptor_stop_listening(a);
+}
+
+static void acceptor_refuse(struct acceptor *a)
+{
+	struct loop *loop = &a->host->loop;
+
+	if (!a->is_tcp)
+		return;
+	(void)!sock_ignore_syns(a->fd, true);
+	timer_set(&loop->timers, &a->deafen, loop->now_ms + DEAF_AFTER_MS);
+}
+
+static void acceptor_listen_again(struct acceptor *a)
+{
+	timer_stop(&a->host->loop.timers, &a->deafen);
+	if (!a->is_tcp)
+		return;
+	(void)!sock_ignore_syns(a->fd, false);
+	if (!a->is_deaf)
+		return;
+	a->is_deaf = false;
+	acceptor_set_nonblocking(a, false);
+	if (listen(a->fd, (int)a->listener->config->backlog) < 0)
+		log_trouble(a, -errno);
+}
+
+void acceptor_obey_pause(struct acceptor *a)
+{
+	enum listener_pause wish = atomic_load(&a->listener->pause);
+
+	if (a->is_closing || wish == a->paused)
+		return;
+	if (a->paused == LISTENER_REFUSES)
+		acceptor_listen_again(a);
+	a->paused = wish;
+	if (wish == LISTENER_REFUSES)
+		acceptor_refuse(a);
+	if (wish == LISTENER_WAITS)
+		acceptor_cancel(a);
+	else if (!timer_is_set(&a->retry))
+		acceptor_arm(a);
+}
+
 /* ---- the end ------------------------------------------------------------- */
+
+/* The flag is of the open socket: those that other workers have may be the same. */
+static void acceptor_set_nonblocking(struct acceptor *a, bool is_nonblocking)
+{
+	int flags = fcntl(a->fd, F_GETFL);
+
+	flags = is_nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+	(void)!fcntl(a->fd, F_SETFL, flags);
+}
 
 /* Closing the socket would reset those who wait in its queue: they become sessions first. */
 static void acceptor_empty_backlog(struct acceptor *a)
 {
-	int flags = fcntl(a->fd, F_GETFL);
 	int fd;
 
-	if (fcntl(a->fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return;
+	acceptor_set_nonblocking(a, true);
 	while ((fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		acceptor_take(a, fd);
 }
@@ -336,6 +430,8 @@ static void acceptor_finish_closing(struct acceptor *a)
 	if (!a->host->is_stopping)
 		acceptor_empty_backlog(a);
 	timer_stop(&a->host->loop.timers, &a->retry);
+	if (a->paused == LISTENER_REFUSES) /* whoever passed the socket to us still has it */
+		acceptor_listen_again(a);
 	if (a->held_fd >= 0)
 		reject_connection(a, a->held_fd, a->held_source);
 	a->held_fd = -1;
@@ -349,7 +445,7 @@ static void acceptor_on_accept(struct io_op *op, int res, unsigned flags)
 
 	if (res >= 0)
 		acceptor_take(a, res);
-	else if (!a->is_closing)
+	else if (!a->is_closing && !acceptor_is_to_refuse(a))
 		acceptor_failed(a, res);
 	if (flags & IO_MORE) {
 		if (!acceptor_may_take_many(a))
@@ -358,6 +454,8 @@ static void acceptor_on_accept(struct io_op *op, int res, unsigned flags)
 	}
 	if (a->is_closing)
 		acceptor_finish_closing(a);
+	else if (a->is_deaf)
+		acceptor_stop_listening(a);
 	else if (!timer_is_set(&a->retry))
 		acceptor_arm(a);
 }
@@ -368,10 +466,13 @@ static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags)
 
 	(void)res;
 	(void)flags;
-	if (!a->is_closing)
+	if (!a->is_closing && !a->is_deaf && a->paused != LISTENER_WAITS)
 		return;
 	acceptor_cancel(a); /* if it came too late for one accept and too early for the next */
-	acceptor_finish_closing(a);
+	if (a->is_closing)
+		acceptor_finish_closing(a);
+	else if (a->is_deaf)
+		acceptor_stop_listening(a);
 }
 
 void acceptor_close(struct acceptor *a)

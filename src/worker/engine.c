@@ -212,6 +212,15 @@ static void engine_follow_order(struct engine *e)
 		engine_stop(e, order == ORDER_STOP ? CLOSE_SHUTDOWN : CLOSE_DRAIN_TIMEOUT);
 }
 
+static void engine_obey_pauses(struct engine *e)
+{
+	unsigned pauses = atomic_load(&e->host.runtime->pauses);
+
+	for (size_t n = 0; e->pauses != pauses && n < e->acceptors_n; n++)
+		acceptor_obey_pause(&e->acceptors[n]);
+	e->pauses = pauses;
+}
+
 /* Others have done their work by waking the loop: see take_served(), engine_follow_order(). */
 static void engine_on_messages(struct loop_reader *reader, int res)
 {
@@ -222,6 +231,7 @@ static void engine_on_messages(struct loop_reader *reader, int res)
 			acceptor_adopt(&e->host, &e->messages[n]);
 	peers_answer(e->host.runtime, e->host.worker);
 	answer_queries(&e->host);
+	engine_obey_pauses(e);
 	engine_follow_order(e);
 }
 

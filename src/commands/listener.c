@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* listener: takes no new clients for a while, and goes on. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "commands/cmd.h"
+#include "admin/command.h"
+#include "admin/context.h"
+#include "state/peers.h"
+
+/* What is wished. */
+struct wish {
+	struct listener *listener;
+	enum listener_pause pause;
+	uint64_t over_ms; /* how long its sessions have until they are ended; 0: they go on */
+};
+
+static bool say_usage(struct call *call)
+{
+	call_fail(call, REPLY_USAGE, NULL, "usage: listener %s", call->command->form);
+	return false;
+}
+
+static bool read_pause(struct call *call, struct wish *wish)
+{
+	const char *how = call->words_n > 2 ? call->words[2] : "refuse";
+	const char *choices = call->command->params[2].form;
+
+	wish->pause = LISTENER_REFUSES;
+	if (choice_find(choices, how) < 0)
+		return call_wrong_word(call, how, choices);
+	if (strcmp(how, "wait") == 0)
+		wish->pause = LISTENER_WAITS;
+	return call_option_ms(call, "over", &wish->over_ms);
+}
+
+static bool read_wish(struct call *call, struct wish *wish)
+{
+	const char *choices = call->command->params[1].form;
+
+	if (!cmd_find_listener(call, call->words[0], &wish->listener))
+		return false;
+	if (choice_find(choices, call->words[1]) < 0)
+		return call_wrong_word(call, call->words[1], choices);
+	if (strcmp(call->words[1], "pause") == 0)
+		return read_pause(call, wish);
+	wish->pause = LISTENER_OPEN;
+	return (call->words_n == 2 && !call_option(call, "over")) || say_usage(call);
+}
+
+const char *cmd_pause_name(enum listener_pause pause)
+{
+	switch (pause) {
+	case LISTENER_WAITS:
+		return "wait";
+	case LISTENER_REFUSES:
+		return "refuse";
+	default:
+		return NULL;
+	}
+}
+
+static void log_wish(const struct wish *wish)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_INFO, "listener set by the operator"))
+		return;
+	log_text(&line, "listener", wish->listener->config->name);
+	log_text(&line, "pause", cmd_pause_name(wish->pause) ? cmd_pause_name(wish->pause) : "no");
+	log_end(&line);
+}
+
+void cmd_listener_sessions(const struct listener *listener, struct session_filter *ret)
+{
+	*ret = (struct session_filter){ 0 };
+	(void)!text_copy(ret->listener, sizeof(ret->listener), listener->config->name);
+}
+
+static int end_sessions(struct drains *drains, const struct wish *wish)
+{
+	struct session_filter theirs;
+
+	cmd_listener_sessions(wish->listener, &theirs);
+	if (wish->over_ms > 0)
+		return drains_start(drains, &theirs, wish->over_ms);
+	(void)drains_end(drains, &theirs);
+	return 0;
+}
+
+void cmd_listener(struct call *call)
+{
+	struct wish wish = { 0 };
+	int err;
+
+	if (!read_wish(call, &wish))
+		return;
+	peers_pause(call->context->runtime, wish.listener, wish.pause);
+	log_wish(&wish);
+	err = end_sessions(&call->context->drains, &wish);
+	if (err == 0)
+		call_ok(call);
+	else
+		call_fail(call, REPLY_FAILED, NULL, "%s", strerror(-err));
+}
