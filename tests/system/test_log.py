@@ -68,9 +68,16 @@ def test_level_warn_is_quiet(ringmain, backend, workdir):
     path = f"{workdir}/front.sock"
     rm = ringmain([backend(kit_backend.echo)], settings={"log_level": "warn"},
                   binds=[f"unix:{path}"], wait=False)
-    wait_until(lambda: os.path.exists(path), "the listener")
+    wait_until(lambda: os.path.exists(path), "the socket")
+
+    def connected():
+        try:
+            return tcp.connect(path)
+        except ConnectionRefusedError:      # bound, and not listening yet
+            return None
+
     rm.fds_at_start = rm.process.fds()
-    with tcp.connect(path) as client:
+    with wait_until(connected, "the listener") as client:
         tcp.exchange(client, b"x")
     rm.stop()
     assert rm.text() == ""

@@ -62,7 +62,7 @@ def test_idle_timeout_of_a_silent_backend(session):
 
 def test_idle_timeout_with_a_reader_that_stopped(session):
     """Bytes wait in ringmain for a reader that does not read: nothing moves, so it is idle."""
-    client, peer, rm = session(rcvbuf=4096, listener={"idle_timeout": "500ms"})
+    client, peer, rm = session(rcvbuf=4096, listener={"idle_timeout": "2s"})
     peer.settimeout(0.2)
     with pytest.raises(TimeoutError):
         peer.sendall(b"x" * (64 << 20))
