@@ -18,6 +18,7 @@
 #include "net/addr.h"
 #include "net/sock.h"
 #include "net/sock_file.h"
+#include "x509/identity.h"
 
 #define CONFIG_NAME_BYTES 64            /* of a listener, pool or backend, with its NUL */
 #define CONFIG_SESSIONS_MAX (16u << 20) /* that any limit may allow: more than fds can be had */
@@ -77,7 +78,14 @@ enum tls_mode {
 enum tls_floor { TLS_FLOOR_AUTO, TLS_FLOOR_12, TLS_FLOOR_13, TLS_FLOORS };
 enum protocol_kind { PROTOCOL_ANY, PROTOCOL_POSTGRES, PROTOCOLS };
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_VERSIONS };
-enum route_kind { ROUTE_SNI, ROUTE_ALPN, ROUTE_DATABASE, ROUTE_USER, ROUTE_KINDS };
+enum route_kind {
+	ROUTE_SNI,
+	ROUTE_ALPN,
+	ROUTE_DATABASE,
+	ROUTE_USER,
+	ROUTE_CLIENT_SAN,
+	ROUTE_KINDS
+};
 /* In front of everything else: no header, or always one. Never guessed. */
 enum proxy_header { PROXY_HEADER_OFF, PROXY_HEADER_ACCEPT, PROXY_HEADERS };
 
@@ -306,6 +314,14 @@ struct access_rule {
 	struct addr_block block;
 };
 
+/* Who may enter, of those whose certificate is good. */
+struct client_rule {
+	bool is_allowed;
+	enum identity_kind kind;
+	char *pattern; /* see identity_fits() */
+	char *text;    /* the line of the file, for the log */
+};
+
 struct listener_config {
 	char name[CONFIG_NAME_BYTES];
 	struct config_location location;
@@ -341,6 +357,8 @@ struct listener_config {
 	bool tickets; /* sessions can be resumed */
 	enum tls_floor tls_min, tls_max;
 	char *client_ca, *client_crl;
+	struct client_rule *client_rules; /* in the order of the file: ask client_rules.h */
+	size_t client_rules_n;
 	unsigned client_verify;        /* enum tls_verify of tls/context.h */
 	uint64_t handshake_timeout_ms; /* for all that comes before the backend is chosen */
 	unsigned handshakes_per_s_max; /* in all workers; 0: no limit */

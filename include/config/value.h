@@ -38,6 +38,8 @@ extern const struct directive_type type_check_step; /* check_config.steps */
 extern const struct directive_type type_local_addr; /* pool_config.sources */
 /* listener_config.proxy_protocol_from */
 extern const struct directive_type type_proxy_protocol_from;
+extern const struct directive_type type_client_allow; /* listener_config.client_rules */
+extern const struct directive_type type_client_deny;
 extern const struct directive_type type_allow; /* listener_config.access, all of it */
 extern const struct directive_type type_deny;  /* what is written with this goes there, too */
 

@@ -27,6 +27,7 @@ struct conn_info {
 	const char *version, *cipher, *group;  /* of the client's TLS; NULL: not terminated here */
 	const char *openssl_cipher;            /* what OpenSSL calls it */
 	char client_name[TLS_PEER_NAME_BYTES]; /* common name of its certificate */
+	const char *client_rule;               /* that let it in, of the configuration; or NULL */
 	struct addr destination;               /* as a PROXY header says; len 0: not said */
 	char dial_detail[CONN_DETAIL_BYTES];   /* why the last try failed */
 	bool has_certificate;                  /* it showed one, which was verified */

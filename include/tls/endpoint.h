@@ -41,6 +41,7 @@ struct tls_server {
 	size_t names_n;
 	enum tls_unknown unknown_sni;
 	enum tls_verify client_verify;
+	bool asks_identities;
 	struct tls_tickets *tickets; /* NULL: none are given out */
 };
 

@@ -17,11 +17,13 @@ struct WOLFSSL;
 struct WOLFSSL_X509_STORE_CTX;
 
 struct handshake {
-	char *name; /* that the client asked for, or NULL; ours, until the handshake is over */
-	char *peer; /* common name in the peer's certificate, ours; NULL: it has shown none */
+	char *name;     /* that the client asked for, or NULL; ours, until the handshake is over */
+	char *peer;     /* common name in the peer's certificate, ours; NULL: it has shown none */
+	char *identity; /* of that certificate, ours; NULL: nobody asked, or there is none */
 	struct peer_address address; /* that the peer must prove */
 	int refusal;                 /* our own, of its certificate: a code of the library */
 	bool peer_is_client;
+	bool keeps_identity;
 	bool has_good_ticket; /* the client's; the library may still have refused it */
 	bool lacks_memory;
 };

@@ -21,6 +21,7 @@ struct tls_server_config {
 	enum tls_verify client_verify;
 	const char *client_ca;       /* PEM file; needed when clients are verified */
 	const char *client_crl;      /* PEM file with a list for every CA, or NULL */
+	bool asks_identities;        /* tls_facts.identity is wanted */
 	struct tls_tickets *tickets; /* a reference is taken; NULL: no resumption */
 };
 

@@ -108,6 +108,12 @@ MUST_CHECK enum tls_result tls_stream_close(struct tls_stream *s);
  */
 bool tls_stream_lacks_memory(const struct tls_stream *s);
 
+/*
+ * Ends a session whose handshake is done, with this fatal alert, for a reason
+ * that lives as long as it. What is sent afterwards fails.
+ */
+void tls_stream_refuse(struct tls_stream *s, uint8_t alert, const char *why);
+
 /* Was a fatal alert sent? Nothing may follow it but the end of the connection. */
 bool tls_stream_has_alerted(const struct tls_stream *s);
 
@@ -116,13 +122,14 @@ const char *tls_stream_reason(const struct tls_stream *s);
 
 /* After the handshake. Pointers live as long as the stream. */
 struct tls_facts {
-	const char *version; /* "TLSv1.3" */
-	const char *cipher;  /* IANA's name: "TLS_AES_128_GCM_SHA256" */
-	const char *openssl; /* OpenSSL's name of it, another one below TLS 1.3 */
-	const char *group;   /* "X25519"; "" when not known */
-	const char *alpn;    /* "": none */
-	const char *peer;    /* common name of the peer's certificate; "": it has none */
-	bool has_peer;       /* the peer showed a certificate, which was verified */
+	const char *version;  /* "TLSv1.3" */
+	const char *cipher;   /* IANA's name: "TLS_AES_128_GCM_SHA256" */
+	const char *openssl;  /* OpenSSL's name of it, another one below TLS 1.3 */
+	const char *group;    /* "X25519"; "" when not known */
+	const char *alpn;     /* "": none */
+	const char *peer;     /* common name of the peer's certificate; "": it has none */
+	const char *identity; /* see x509/identity.h; NULL: not asked for, or no certificate */
+	bool has_peer;        /* the peer showed a certificate, which was verified */
 	bool is_tls13;
 	bool resumed;
 };

@@ -57,6 +57,7 @@ const char *const route_kind_names[ROUTE_KINDS] = {
 	[ROUTE_ALPN] = "alpn",
 	[ROUTE_DATABASE] = "database",
 	[ROUTE_USER] = "user",
+	[ROUTE_CLIENT_SAN] = "client_san",
 };
 
 const char *const proxy_version_names[PROXY_VERSIONS] = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/client_rules.h"
 #include "config/login_route.h"
 #include "config/names.h"
 
@@ -136,7 +137,7 @@ static bool is_wider(const struct route_config *before, const struct route_confi
 		return false;
 	if (route->kind == ROUTE_SNI)
 		return fits_wildcard(route->pattern, before->pattern);
-	return login_route_has(route) && text_fits(before->pattern, route->pattern);
+	return route->kind != ROUTE_ALPN && text_fits(before->pattern, route->pattern);
 }
 
 /* The first wildcard before the route at @at that takes all its sessions, or NULL. */
@@ -186,6 +187,9 @@ static void check_route(const struct listener_config *listener, const struct rou
 
 	if (login_route_has(route))
 		fault = logins_fault(listener);
+	else if (route->kind == ROUTE_CLIENT_SAN && listener->client_verify == 0)
+		fault = "no client is asked for a certificate (client_verify = optional or "
+			"require)";
 	else if (!listener_reads_hello(listener))
 		fault = "without TLS there is no name to route by (tls = passthrough or terminate)";
 	if (fault)
@@ -193,17 +197,26 @@ static void check_route(const struct listener_config *listener, const struct rou
 			   fault);
 }
 
-/* The first of each kind that means nothing speaks for all. */
+enum route_needs { NEEDS_HELLO, NEEDS_LOGIN, NEEDS_CERTIFICATE, ROUTE_NEEDS };
+
+static enum route_needs needs_of(const struct route_config *route)
+{
+	if (route->kind == ROUTE_CLIENT_SAN)
+		return NEEDS_CERTIFICATE;
+	return login_route_has(route) ? NEEDS_LOGIN : NEEDS_HELLO;
+}
+
+/* The first of those that need the same speaks for all. */
 static void check_route_kinds(const struct listener_config *listener, struct diag *diag)
 {
-	bool was_login = false, was_hello = false;
+	bool was[ROUTE_NEEDS] = { false };
 
 	for (size_t i = 0; i < listener->routes_n; i++) {
-		bool *was = login_route_has(&listener->routes[i]) ? &was_login : &was_hello;
+		enum route_needs needs = needs_of(&listener->routes[i]);
 
-		if (!*was)
+		if (!was[needs])
 			check_route(listener, &listener->routes[i], diag);
-		*was = true;
+		was[needs] = true;
 	}
 }
 
@@ -213,6 +226,18 @@ static void check_routes(const struct listener_config *listener, struct diag *di
 	for (unsigned kind = 0; kind < ROUTE_KINDS; kind++)
 		check_routes_of(listener, (enum route_kind)kind, diag);
 	check_shadows(listener, diag);
+}
+
+static void check_client_rules(const struct listener_config *listener, struct diag *diag)
+{
+	const char *key = was_given(listener, "client_allow") ? "client_allow" : "client_deny";
+
+	if (listener->client_rules_n > 0 &&
+	    (listener->tls != TLS_MODE_TERMINATE || listener->client_verify == 0))
+		diag_error(diag, directive_location(listener->set_at, SECTION_LISTENER, key),
+			   "[listener %s] %s: no client is asked for a certificate (tls = "
+			   "terminate and client_verify = optional or require)",
+			   listener->name, key);
 }
 
 /* ---- all ---- */
@@ -243,6 +268,7 @@ void section_check_listener(const struct listener_config *listener,
 	check_session_limits(listener, global, diag);
 	check_proxy(listener, diag);
 	check_routes(listener, diag);
+	check_client_rules(listener, diag);
 	if (ask)
 		check_backlog(listener, diag);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/client_rules.h"
 #include "config/setting.h"
 #include "config/value.h"
 #include "config/tokens.h"
@@ -150,11 +151,33 @@ const struct directive_type type_certificate = {
 
 #define ROUTE_TEXT_BYTES 140 /* of a suggestion */
 
+/* dns:NAME, which is kept in lower case, or uri:NAME. */
+static bool check_client_san(const struct setting *word, char *pattern)
+{
+	enum identity_kind kind;
+	const char *name = client_rules_san(pattern, &kind), *star;
+
+	if (!name) {
+		setting_error(word, NULL, "'%.60s' begins with neither dns: nor uri:", word->text);
+		return false;
+	}
+	for (char *at = pattern; kind == IDENTITY_DNS && *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	star = strchr(name, '*');
+	if (!star || (kind == IDENTITY_URI && star[1] == '\0') ||
+	    (kind == IDENTITY_DNS && star == name && star[1] == '.' && !strchr(star + 1, '*')))
+		return true;
+	setting_error(word, NULL, "'%.60s': a * stands %s", word->text,
+		      kind == IDENTITY_DNS ? "for the first label only"
+					   : "at the end only, for any end");
+	return false;
+}
+
 static bool read_pattern(const struct setting *word, struct route_config *route)
 {
 	size_t n = strlen(word->text);
 	const char *star = strchr(word->text, '*');
-	const bool is_login = route->kind == ROUTE_DATABASE || route->kind == ROUTE_USER;
+	const bool has_end_star = route->kind == ROUTE_DATABASE || route->kind == ROUTE_USER;
 
 	if (n >= sizeof(route->pattern)) {
 		setting_error(word, NULL, "'%.60s' is too long", word->text);
@@ -166,7 +189,7 @@ static bool read_pattern(const struct setting *word, struct route_config *route)
 			      word->text);
 		return false;
 	}
-	if (is_login && star && star[1] != '\0') {
+	if (has_end_star && star && star[1] != '\0') {
 		setting_error(word, NULL, "'%.60s': a * stands at the end only, for any end",
 			      word->text);
 		return false;
@@ -175,7 +198,7 @@ static bool read_pattern(const struct setting *word, struct route_config *route)
 		route->pattern[i] = route->kind == ROUTE_SNI
 					    ? (char)tolower((unsigned char)word->text[i])
 					    : word->text[i];
-	return true;
+	return route->kind != ROUTE_CLIENT_SAN || check_client_san(word, route->pattern);
 }
 
 static bool read_route_kind(const struct setting *word, struct route_config *route)
@@ -258,7 +281,9 @@ static void print_route(const struct directive *d, const void *section, size_t i
 	const struct route_config *r = &((const struct listener_config *)section)->routes[index];
 
 	(void)d;
-	fprintf(to, "%s %s -> %s", route_kind_names[r->kind], r->pattern, r->pool_name);
+	fprintf(to, "%s ", route_kind_names[r->kind]);
+	expand_print(r->pattern, to);
+	fprintf(to, " -> %s", r->pool_name);
 }
 
 static size_t count_routes(const void *section)
@@ -278,7 +303,7 @@ static void release_routes(const struct directive *d, void *section)
 
 const struct directive_type type_route = {
 	.form = "sni NAME -> POOL, sni *.NAME -> POOL, alpn ID -> POOL, database NAME -> POOL, "
-		"user NAME -> POOL",
+		"user NAME -> POOL, client_san dns:NAME -> POOL, client_san uri:URI -> POOL",
 	.set = set_route,
 	.print = print_route,
 	.count = count_routes,

@@ -48,7 +48,13 @@ const struct pool_config *route_find(const struct listener_config *config,
 
 bool route_may_follow(const struct listener_config *config)
 {
-	return config->tls == TLS_MODE_TERMINATE && login_route_exists(config);
+	if (config->tls != TLS_MODE_TERMINATE)
+		return false;
+	for (size_t n = 0; n < config->routes_n; n++) {
+		if (config->routes[n].kind == ROUTE_CLIENT_SAN)
+			return true;
+	}
+	return login_route_exists(config);
 }
 
 void route_take(struct session *s, unsigned number)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "preread/client_access.h"
 #include "preread/step.h"
 #include "preread/tls_refusal.h"
 #include "proto/hello.h"
@@ -115,7 +116,7 @@ static enum step_verdict tls_accept_go_on(struct session *s, const struct prerea
 	if (result != TLS_DONE)
 		return tls_accept_failed(s, result, answer);
 	note_handshake(s);
-	return STEP_NEXT;
+	return client_access_judge(s, answer);
 }
 
 /* The first bytes are the ClientHello that the step before has read. */

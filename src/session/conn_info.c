@@ -34,6 +34,8 @@ void conn_info_log(const struct conn_info *info, struct log_line *line)
 		log_text(line, "alpn", info->alpn);
 	if (info->client_name[0])
 		log_text(line, "client_cn", info->client_name);
+	if (info->client_rule)
+		log_text(line, "client_rule", info->client_rule);
 }
 
 void conn_info_note_detail(struct session *s, const char *why)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/check_channel.h"
+#include "config/client_rules.h"
 #include "config/directive.h"
 #include "protocol/registry.h"
 #include "tls/client.h"
@@ -117,6 +118,7 @@ static void create_server(const struct listener_config *l, struct tls_tickets *t
 		.client_verify = (enum tls_verify)l->client_verify,
 		.client_ca = l->client_ca,
 		.client_crl = l->client_crl,
+		.asks_identities = client_rules_ask(l),
 		.tickets = l->tickets ? tickets : NULL,
 	};
 

@@ -3,6 +3,7 @@
 #include "tls/handshake.h"
 
 #include "x509/certificate.h"
+#include "x509/identity.h"
 #include "x509/x509.h"
 
 #include <wolfssl/options.h>
@@ -27,7 +28,8 @@ void handshake_finish(struct handshake *h)
 {
 	free(h->name);
 	free(h->peer);
-	h->name = h->peer = NULL;
+	free(h->identity);
+	h->name = h->peer = h->identity = NULL;
 }
 
 /* The name in the peer's certificate is kept for the log. */
@@ -43,6 +45,15 @@ static bool keep_peer(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
 	return h->peer != NULL;
 }
 
+static bool keep_identity(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
+{
+	if (!h->keeps_identity || h->identity)
+		return true;
+	h->identity = identity_read(leaf->buffer, leaf->length);
+	h->lacks_memory |= !h->identity;
+	return h->identity != NULL;
+}
+
 int handshake_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
 {
 	struct handshake *h = store->userCtx;
@@ -53,5 +64,5 @@ int handshake_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
 	h->refusal = x509_chain_fault(leaf, (size_t)store->totalCerts, h->peer_is_client);
 	if (h->address.bytes > 0 && !peer_address_fits(&h->address, leaf->buffer, leaf->length))
 		h->refusal = IPADDR_MISMATCH;
-	return h->refusal == 0 && keep_peer(h, leaf);
+	return h->refusal == 0 && keep_peer(h, leaf) && keep_identity(h, leaf);
 }

@@ -297,6 +297,7 @@ int tls_server_create(const struct tls_server_config *config, struct tls_problem
 	atomic_init(&s->refs, 1);
 	s->unknown_sni = config->unknown_sni;
 	s->client_verify = config->client_verify;
+	s->asks_identities = config->asks_identities;
 	s->tickets = verifies ? NULL : tls_tickets_ref(config->tickets);
 	s->identities = calloc(config->certificates_n + 1, sizeof(*s->identities));
 	if (!s->identities)

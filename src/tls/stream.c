@@ -200,6 +200,7 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 		return -ENOMEM;
 	s->server = tls_server_ref(server);
 	s->handshake.peer_is_client = true;
+	s->handshake.keeps_identity = server->asks_identities;
 	if (offer)
 		keep_offer(s, offer, &server->policy);
 	if ((offer && !keep_name(s, offer)) || !use_alpn(s, &server->policy, offer)) {
@@ -426,6 +427,13 @@ static enum tls_result judge(struct tls_stream *s, int ret)
 	}
 }
 
+void tls_stream_refuse(struct tls_stream *s, uint8_t alert, const char *why)
+{
+	CHECK(s->established);
+	s->refusal = (struct offer_refusal){ why, (enum tlsrec_alert)alert };
+	(void)refuse(s);
+}
+
 const char *tls_stream_reason(const struct tls_stream *s)
 {
 	if (s->lacks_memory)
@@ -567,6 +575,7 @@ void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
 		.group = group ? policy_group_name(group) : "",
 		.alpn = s->alpn ? s->alpn : "",
 		.peer = s->handshake.peer ? s->handshake.peer : "",
+		.identity = s->handshake.identity,
 		.has_peer = s->handshake.peer,
 		.is_tls13 = wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3,
 		.resumed = s->handshake.has_good_ticket && wolfSSL_session_reused(s->ssl) != 0,

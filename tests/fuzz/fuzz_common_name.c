@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * The common name in a peer's certificate. The input is no certificate: its
+ * The common name in a peer's certificate, and whom else it names. The input is no certificate: its
  * first byte says what the others are, and the target builds DER around them.
  *
  *   0   the value of a common name, of the string type in the next byte
@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "x509/certificate.h"
+#include "x509/identity.h"
 #include "tls/library.h"
 
 #include <stdlib.h>
@@ -136,6 +137,20 @@ static size_t read_name(const uint8_t *der, size_t bytes, size_t size)
 	return n;
 }
 
+/* Items of known kinds, none empty, and an end. */
+static void check_identity(const uint8_t *der, size_t bytes)
+{
+	char *identity = identity_read(der, bytes);
+
+	CHECK(identity);
+	for (const char *item = identity; *item; item += strlen(item) + 1) {
+		CHECK(strchr("coduf", *item) && item[1]);
+		CHECK(*item != 'f' || strlen(item) == 1 + IDENTITY_FINGERPRINT_HEX);
+	}
+	(void)!identity_fits(identity, IDENTITY_CN, "db1*");
+	free(identity);
+}
+
 static void check_certificate(const uint8_t *der, size_t bytes)
 {
 	uint8_t *exact = malloc(bytes > 0 ? bytes : 1);
@@ -145,6 +160,7 @@ static void check_certificate(const uint8_t *der, size_t bytes)
 	memcpy(exact, der, bytes);
 	whole = read_name(exact, bytes, 2 * DER_BYTES);
 	CHECK(read_name(exact, bytes, 1) == 0);
+	check_identity(exact, bytes);
 	CHECK(read_name(exact, bytes, 16) == (whole < 15 ? whole : 15));
 	free(exact);
 }

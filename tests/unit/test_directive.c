@@ -292,7 +292,8 @@ static void try_route(struct stage *st, const char *value)
 static void a_route_says_which_word_is_wrong(void **state)
 {
 	static const char form[] = " (sni NAME -> POOL, sni *.NAME -> POOL, alpn ID -> POOL, "
-				   "database NAME -> POOL, user NAME -> POOL)";
+				   "database NAME -> POOL, user NAME -> POOL, client_san "
+				   "dns:NAME -> POOL, client_san uri:URI -> POOL)";
 	static const struct {
 		const char *value;
 		unsigned column;
@@ -319,6 +320,11 @@ static void a_route_says_which_word_is_wrong(void **state)
 		  "; did you mean 'database'?" },
 		{ "database *shop -> p", 18, "'*shop': a * stands at the end only, for any end",
 		  "" },
+		{ "client_san a -> p", 20, "'a' begins with neither dns: nor uri:", "" },
+		{ "client_san dns:a* -> p", 20, "'dns:a*': a * stands for the first label only",
+		  "" },
+		{ "client_san uri:a*b -> p", 20,
+		  "'uri:a*b': a * stands at the end only, for any end", "" },
 		{ "user a*b* -> p", 14, "'a*b*': a * stands at the end only, for any end", "" },
 		{ "sni *.*.com -> p", 13, "'*.*.com': a * stands for the first label only", "" },
 	};
@@ -351,6 +357,87 @@ static void a_route_is_kept_as_it_is_compared(void **state)
 	route = &st->config->listeners[0].routes[0];
 	assert_int_equal(route->kind, ROUTE_ALPN);
 	assert_string_equal(route->pattern, "X*");
+}
+
+/* In a listener that asks its clients for certificates. */
+static void try_client_allow(struct stage *st, const char *value)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "[listener l]\nbind = :80\npool = p\ntls = terminate\ncertificate = /x.pem\n"
+		 "client_verify = require\nclient_ca = /x.pem\nclient_allow = %s\n"
+		 "[pool p]\nbackend = b 192.0.2.1:80\n",
+		 value);
+	stage_load(st, text);
+}
+
+static void a_rule_for_clients_says_which_word_is_wrong(void **state)
+{
+	static const char form[] =
+		" (cn NAME, ou NAME, san dns:NAME, san uri:URI, fingerprint SHA256)";
+	static const struct {
+		const char *value;
+		unsigned column;
+		const char *said, *behind;
+	} rows[] = {
+		{ "alice", 16, "this is not a kind of name and a name", "" },
+		{ "cn alice bob", 16, "this is not a kind of name and a name", "" },
+		{ "nc alice", 16, "unknown kind of name 'nc'", "; did you mean 'cn'?" },
+		{ "dns a.example.com", 16, "unknown kind of name 'dns'", "" },
+		{ "san a.example.com", 20,
+		  "'a.example.com' begins with neither dns: nor uri:", "" },
+		{ "san dns:a.*", 20, "'dns:a.*': a * stands for the first label only", "" },
+		{ "san uri:a*b", 20, "'uri:a*b': a * stands at the end only, for any end", "" },
+		{ "cn *a", 19, "'*a': a * stands at the end only, for any end", "" },
+		{ "fingerprint 00:11", 28, "'00:11' has not the 64 digits of a SHA-256", "" },
+		{ "fingerprint xyz", 28, "'xyz' has not the 64 digits of a SHA-256", "" },
+	};
+	struct stage *st = *state;
+	char said[512];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		try_client_allow(st, rows[i].value);
+		snprintf(said, sizeof(said),
+			 "x.ini:8:%u: error: [listener l] client_allow: %s%s%s\n", rows[i].column,
+			 rows[i].said, form, rows[i].behind);
+		stage_expect(st, said);
+	}
+}
+
+static void a_rule_for_clients_is_kept_as_it_is_compared(void **state)
+{
+	static const struct {
+		const char *value, *pattern, *text;
+		enum identity_kind kind;
+	} rows[] = {
+		{ "cn \"Alice Doe*\"", "Alice Doe*", "client_allow = cn Alice Doe*", IDENTITY_CN },
+		{ "ou R&D", "R&D", "client_allow = ou R&D", IDENTITY_OU },
+		{ "san dns:*.Example.COM", "*.example.com", "client_allow = san dns:*.Example.COM",
+		  IDENTITY_DNS },
+		{ "san uri:spiffe://A/*", "spiffe://A/*", "client_allow = san uri:spiffe://A/*",
+		  IDENTITY_URI },
+		{ "fingerprint "
+		  "AB:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:"
+		  "ef:01:23:45:67:89",
+		  "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789", NULL,
+		  IDENTITY_FINGERPRINT },
+	};
+	struct stage *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct client_rule *rule;
+
+		try_client_allow(st, rows[i].value);
+		assert_non_null(st->config);
+		assert_int_equal(st->config->listeners[0].client_rules_n, 1);
+		rule = &st->config->listeners[0].client_rules[0];
+		assert_true(rule->is_allowed);
+		assert_int_equal(rule->kind, rows[i].kind);
+		assert_string_equal(rule->pattern, rows[i].pattern);
+		if (rows[i].text)
+			assert_string_equal(rule->text, rows[i].text);
+	}
 }
 
 static void a_certificate_line_says_which_word_is_wrong(void **state)
@@ -493,6 +580,8 @@ int main(void)
 		stage_test(a_misspelt_option_is_recognised),
 		stage_test(a_route_says_which_word_is_wrong),
 		stage_test(a_route_is_kept_as_it_is_compared),
+		stage_test(a_rule_for_clients_says_which_word_is_wrong),
+		stage_test(a_rule_for_clients_is_kept_as_it_is_compared),
 		stage_test(a_certificate_line_says_which_word_is_wrong),
 		stage_test(keys_of_clients_have_their_bits),
 		stage_test(backup_is_the_second_tier),

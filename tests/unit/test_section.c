@@ -47,8 +47,7 @@ static void sessions_need_somewhere_to_go(void **state)
 		{ "pool = p\nprotocol = postgres\nroute = database a -> p\n", "",
 		  "x.ini:5:23: error: [listener l] route: who asks for TLS is to be answered "
 		  "before a log-in names a pool: say tls = terminate or off\n" },
-		{ "pool = p\nprotocol = postgres\ntls = passthrough\nroute = database a -> p\n",
-		  "",
+		{ "pool = p\nprotocol = postgres\ntls = passthrough\nroute = database a -> p\n", "",
 		  "x.ini:6:23: error: [listener l] route: all of it is inside TLS that passes "
 		  "through (tls = terminate or off, or plaintext = allow)\n" },
 		{ "pool = p\nprotocol = postgres\ntls = off\nroute = database a -> p\n"
@@ -62,6 +61,34 @@ static void sessions_need_somewhere_to_go(void **state)
 		  "[pool webb]\nbackend = b 192.0.2.1:80\n",
 		  "x.ini:5:20: error: [listener l] route: there is no [pool web]; "
 		  "did you mean 'webb'?\n" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+#define TERMINATES "pool = p\ntls = terminate\ncertificate = /x.pem\n"
+
+static void rules_for_clients_want_certificates(void **state)
+{
+	static const struct row rows[] = {
+		{ TERMINATES "client_verify = optional\nclient_ca = /ca.pem\nclient_allow = cn x\n"
+			     "route = client_san dns:a -> p\n",
+		  "", "" },
+		{ TERMINATES "client_deny = cn x\n", "",
+		  "x.ini:6:15: error: [listener l] client_deny: no client is asked for a "
+		  "certificate (tls = terminate and client_verify = optional or require)\n" },
+		{ "pool = p\nclient_allow = cn x\n", "",
+		  "x.ini:4:16: error: [listener l] client_allow: no client is asked for a "
+		  "certificate (tls = terminate and client_verify = optional or require)\n" },
+		{ TERMINATES "route = client_san dns:a -> p\n", "",
+		  "x.ini:6:29: error: [listener l] route: no client is asked for a certificate "
+		  "(client_verify = optional or require)\n" },
+		{ TERMINATES "client_verify = require\nclient_ca = /ca.pem\n"
+			     "route = client_san uri:spiffe://a/* -> p\n"
+			     "route = client_san uri:spiffe://a/b -> p\n",
+		  "",
+		  "x.ini:9:40: warning: [listener l] route: 'client_san uri:spiffe://a/b' is never "
+		  "reached: 'client_san uri:spiffe://a/*' at x.ini:8 comes first\n" },
 	};
 
 	expect_all(*state, rows, ARRAY_LEN(rows));
@@ -270,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		stage_test(sessions_need_somewhere_to_go),
 		stage_test(routes_are_reachable),
+		stage_test(rules_for_clients_want_certificates),
 		stage_test(tls_has_what_it_needs),
 		stage_test(a_proxy_is_trusted_by_name),
 		stage_test(a_name_is_looked_for_where_there_is_one),

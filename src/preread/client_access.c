@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "preread/client_access.h"
+
+#include "config/client_rules.h"
+#include "config/login_route.h"
+#include "preread/route.h"
+#include "proto/tlsrec.h"
+#include "session/conn_info.h"
+#include "session/host.h"
+#include "tls/stream.h"
+
+static enum step_verdict deny(struct session *s, struct step_answer *answer, const char *why)
+{
+	tls_stream_refuse(s->sides[SIDE_CLIENT].tls, TLSREC_ACCESS_DENIED, why);
+	return preread_refuse(answer, STEP_AGAINST_RULES, why);
+}
+
+enum step_verdict client_access_judge(struct session *s, struct step_answer *answer)
+{
+	const struct listener_config *config = s->config;
+	struct conn_info *info = conn_info_of(s);
+	const struct client_rule *rule;
+	struct tls_facts tls;
+
+	if (!client_rules_ask(config))
+		return STEP_NEXT;
+	tls_stream_facts(s->sides[SIDE_CLIENT].tls, &tls);
+	if (!client_rules_allow(config, tls.identity, &rule))
+		return deny(s, answer, rule ? rule->text : "the certificate fits no client_allow");
+	if (info && rule)
+		info->client_rule = rule->text;
+	route_take(s, client_rules_route(config, tls.identity));
+	if (!s->pool && !config->pool && !login_route_exists(config))
+		return deny(s, answer, "no route for this client");
+	return STEP_NEXT;
+}
