@@ -17,6 +17,7 @@ enum options_action {
 	ACTION_TEST,       /* -t */
 	ACTION_DUMP,       /* --dump */
 	ACTION_DIRECTIVES, /* --help-config */
+	ACTION_METRICS,    /* --help-metrics */
 	ACTION_ROUTE,      /* --route */
 	ACTION_DIGEST,     /* --digest */
 	ACTION_VERSION,

@@ -29,6 +29,7 @@ struct queue_stats {
 	uint64_t gone;               /* left before their turn: deadline, client gone */
 	uint64_t refused;            /* the queue was full */
 	uint64_t waits[QUEUE_WAITS]; /* of those served; the last one counts all longer ones */
+	uint64_t waited_ms;          /* all of them together */
 };
 
 struct queue {

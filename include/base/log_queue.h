@@ -45,4 +45,7 @@ void log_queue_wait(uint64_t until_ms);
 /* Appends a line, which ends with a newline, or writes it at once when there is no thread. */
 void log_queue_put(const char *line, size_t n);
 
+/* How many lines were dropped since the start. From any thread. */
+uint64_t log_queue_lost(void);
+
 #endif

@@ -23,6 +23,17 @@
 /* The two directions of a session's bytes: from the client, and to it. */
 enum { LANE_UP, LANE_DOWN, LANES };
 
+/*
+ * How long things took: those below 1 ms, 2 ms, 4 ms and so on up to 18 hours,
+ * and at the end all that took longer.
+ */
+#define HISTOGRAM_BUCKETS 28
+
+struct histogram {
+	_Atomic uint64_t n[HISTOGRAM_BUCKETS];
+	_Atomic uint64_t sum_ms;
+};
+
 struct listener_counters {
 	_Atomic uint64_t begun;
 	_Atomic uint64_t ended[CLOSE_REASONS];
@@ -33,14 +44,19 @@ struct listener_counters {
 	_Atomic uint64_t handshakes, handshakes_resumed;
 	_Atomic uint64_t handshakes_tls12, handshakes_tls13;
 	_Atomic uint64_t handshakes_failed; /* refused or broken off, by ringmain or the client */
-	struct label_counter ciphers;       /* of handshakes */
-	struct label_counter details;       /* of ends, by enum close_reason */
+
+	struct histogram session_length;
+	struct histogram handshake_time;  /* from accepting on; of those that succeed */
+	struct histogram first_byte_time; /* from connecting on; of the backend's */
+	struct label_counter ciphers;     /* of handshakes */
+	struct label_counter details;     /* of ends, by enum close_reason */
 };
 
 /* Tries to connect to a pool's backends. */
 struct pool_counters {
 	_Atomic uint64_t connected;
 	_Atomic uint64_t failed[CLOSE_REASONS]; /* as what a session would end that has no other */
+	struct histogram connect_time; /* from the first try on, of sessions that got one */
 };
 
 /* Of one worker. */
@@ -50,6 +66,7 @@ struct counters {
 	_Atomic uint64_t buffer_waits; /* waits for a buffer when there was none */
 	_Atomic uint64_t handed_over;  /* new connections, to another worker */
 	_Atomic uint64_t accept_pauses;
+	_Atomic uint64_t turns;              /* of its loop */
 	struct listener_counters *listeners; /* by slot */
 	struct pool_counters *pools;
 };
@@ -65,6 +82,15 @@ static inline void counters_add(_Atomic uint64_t *counter, uint64_t n)
 static inline uint64_t counters_get(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* The same. */
+static inline void histogram_add(struct histogram *histogram, uint64_t ms)
+{
+	unsigned bits = ms == 0 ? 0 : 64 - (unsigned)__builtin_clzll(ms);
+
+	counters_add(&histogram->n[MIN(bits, HISTOGRAM_BUCKETS - 1)], 1);
+	counters_add(&histogram->sum_ms, ms);
 }
 
 /* For so many workers, all zero. Returns NULL without memory. */

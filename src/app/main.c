@@ -18,6 +18,7 @@
 #include "app/no_io_uring.h"
 #include "app/route_explain.h"
 #include "process/sockets.h"
+#include "state/metrics.h"
 #include "state/peers.h"
 #include "worker/workers.h"
 #include "base/clock.h"
@@ -314,6 +315,11 @@ int main(int argc, char **argv)
 	}
 	if (options.action == ACTION_DIRECTIVES) {
 		config_print_directives(stdout);
+		return EXIT_SUCCESS;
+	}
+
+	if (options.action == ACTION_METRICS) {
+		metrics_print(stdout);
 		return EXIT_SUCCESS;
 	}
 

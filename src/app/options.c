@@ -19,7 +19,15 @@
 
 const char options_config_default[] = RINGMAIN_SYSCONFDIR "/ringmain/ringmain.ini";
 
-enum { OPT_DUMP = 256, OPT_ROUTE, OPT_DIGEST, OPT_HELP_CONFIG, OPT_WITHOUT, OPT_RING_ENTRIES };
+enum {
+	OPT_DUMP = 256,
+	OPT_ROUTE,
+	OPT_DIGEST,
+	OPT_HELP_CONFIG,
+	OPT_HELP_METRICS,
+	OPT_WITHOUT,
+	OPT_RING_ENTRIES
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -28,6 +36,7 @@ static const struct option long_options[] = {
 	{ "route", required_argument, NULL, OPT_ROUTE },
 	{ "digest", no_argument, NULL, OPT_DIGEST },
 	{ "help-config", no_argument, NULL, OPT_HELP_CONFIG },
+	{ "help-metrics", no_argument, NULL, OPT_HELP_METRICS },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "without", required_argument, NULL, OPT_WITHOUT },
@@ -108,6 +117,9 @@ static bool read_option(struct options *o, int opt)
 	case OPT_HELP_CONFIG:
 		o->action = ACTION_DIRECTIVES;
 		return true;
+	case OPT_HELP_METRICS:
+		o->action = ACTION_METRICS;
+		return true;
 	case 'V':
 		o->action = ACTION_VERSION;
 		return true;
@@ -152,6 +164,7 @@ void options_print_help(void)
 	       "                       a server name, or database=NAME user=NAME\n"
 	       "      --digest         print fingerprints of hash tables, to compare nodes\n"
 	       "      --help-config    print every directive with its default and limits\n"
+	       "      --help-metrics   print every metric of the status page\n"
 	       "  -V, --version        print the version\n"
 	       "  -h, --help           print this help\n"
 	       "\n"

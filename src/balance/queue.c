@@ -63,11 +63,14 @@ static unsigned length_class(uint64_t ms)
 
 void queue_serve(struct queue *queue, struct queue_node *node, uint64_t now_ms)
 {
+	uint64_t waited_ms = now_ms - MIN(node->since_ms, now_ms);
+
 	if (!node->is_waiting)
 		return;
 	take_out(queue, node);
 	queue->stats.served++;
-	queue->stats.waits[length_class(now_ms - MIN(node->since_ms, now_ms))]++;
+	queue->stats.waits[length_class(waited_ms)]++;
+	queue->stats.waited_ms += waited_ms;
 }
 
 void queue_leave(struct queue *queue, struct queue_node *node)

@@ -42,6 +42,7 @@ static struct {
 	unsigned filling;         /* the buffer that is appended to */
 	size_t filled;            /* bytes in it */
 	uint64_t dropped;         /* lines that came after those in it */
+	_Atomic uint64_t lost;    /* all that were ever dropped */
 	uint64_t appended, taken; /* bytes, ever; taken are those that were written or given up */
 	bool is_running;
 	bool is_asleep;
@@ -169,8 +170,10 @@ static bool tell_missing(void)
 static void write_or_drop(const char *text, size_t n)
 {
 	size_t done = tell_missing() ? write_lines(text, n) : 0;
+	uint64_t lost = count_lines(text + done, n - done);
 
-	queue.untold += count_lines(text + done, n - done);
+	queue.untold += lost;
+	atomic_fetch_add(&queue.lost, lost);
 }
 
 /* Called with the lock held, which it lets go while it writes. */
@@ -326,6 +329,7 @@ static void append_or_drop(const char *line, size_t n)
 {
 	if (queue.dropped > 0 || n > LOG_QUEUE_BYTES - queue.filled) {
 		queue.dropped++;
+		atomic_fetch_add(&queue.lost, 1);
 		return;
 	}
 	memcpy(queue.buffers[queue.filling] + queue.filled, line, n);
@@ -343,4 +347,9 @@ void log_queue_put(const char *line, size_t n)
 		write_or_drop(line, n);
 	}
 	pthread_mutex_unlock(&queue.lock);
+}
+
+uint64_t log_queue_lost(void)
+{
+	return atomic_load(&queue.lost);
 }

@@ -230,6 +230,7 @@ static void dial_begin_to_relay(struct session *s)
 {
 	s->detail = NULL;
 	note_result(s, 0);
+	histogram_add(&session_pool_counters(s)->connect_time, now_of(s) - s->dialing_ms);
 	choose_hold(s);
 	session_enter(s, SESSION_RELAYING);
 }

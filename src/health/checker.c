@@ -108,6 +108,14 @@ static bool is_quiet(const struct probe *p)
 	return !p->talk && !addr_is_unix(&p->addr) && pool_config(p->pool)->send_proxy == PROXY_OFF;
 }
 
+static void count_check(const struct probe *p, bool passed)
+{
+	struct backend *b = p->backend;
+
+	atomic_fetch_add(passed ? &b->checks_passed : &b->checks_failed, 1);
+	atomic_fetch_add(&b->checks_ms, p->checker->loop->now_ms - p->started_ms);
+}
+
 static void probe_close(struct probe *p, bool passed)
 {
 	if (passed && !is_quiet(p))
@@ -125,6 +133,7 @@ static void probe_judge(struct probe *p, bool passed, struct backend_report *rep
 
 	probe_close(p, passed);
 	count_answer(p, passed);
+	count_check(p, passed);
 	report->answers = p->answers;
 	report->now_ms = c->loop->now_ms;
 	report->change = pool_on_check(p->pool, p->backend, passed, &delay_ms);

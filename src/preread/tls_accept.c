@@ -60,13 +60,16 @@ static enum step_verdict tls_accept_begin(struct session *s, const struct prerea
 	return err < 0 ? preread_refuse(answer, STEP_NO_MEMORY, NULL) : STEP_NEXT;
 }
 
-static void count_handshake(struct listener_counters *c, const struct tls_facts *tls)
+static void count_handshake(const struct session *s, const struct tls_facts *tls)
 {
+	struct listener_counters *c = session_counters(s);
+
 	counters_add(&c->handshakes, 1);
 	if (tls->resumed)
 		counters_add(&c->handshakes_resumed, 1);
 	counters_add(tls->is_tls13 ? &c->handshakes_tls13 : &c->handshakes_tls12, 1);
 	label_counter_add(&c->ciphers, 0, tls->cipher, 1);
+	histogram_add(&c->handshake_time, s->host->loop.now_ms - s->started_ms);
 }
 
 static void note_handshake(struct session *s)
@@ -76,7 +79,7 @@ static void note_handshake(struct session *s)
 	struct tls_facts tls;
 
 	tls_stream_facts(client->tls, &tls);
-	count_handshake(session_counters(s), &tls);
+	count_handshake(s, &tls);
 	client->is_tls_ready = true;
 	if (!info)
 		return;

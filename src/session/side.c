@@ -227,10 +227,18 @@ void side_note_payload(struct side *side)
 		s->has_spoken = true;
 }
 
+static void note_first_byte(const struct session *s)
+{
+	histogram_add(&session_counters(s)->first_byte_time,
+		      s->host->loop.now_ms - s->connected_ms);
+}
+
 void side_count_payload(struct side *side, uint64_t n)
 {
 	struct lane *lane = side_sink_of(side);
 
+	if (lane->bytes == 0 && lane->index == LANE_DOWN && n > 0)
+		note_first_byte(side_session(side));
 	lane->bytes += n;
 	counters_add(&session_counters(side_session(side))->bytes[lane->index], n);
 }

@@ -67,6 +67,8 @@ void backend_report_change(struct pool *pool, struct backend *backend,
 	atomic_store(went, is_return(report->change) ? 0 : report->now_ms);
 	atomic_store(&backend->changed_ms, report->now_ms);
 	atomic_store(&backend->changed_error, report->err);
+	if (report->change == HEALTH_EJECTED)
+		atomic_fetch_add(&backend->ejections, 1);
 	if (!log_begin(&line, LOG_WARN, "backend"))
 		return;
 	log_text(&line, "pool", pool_config(pool)->name);

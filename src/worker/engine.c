@@ -146,6 +146,7 @@ static void engine_turned(struct loop *loop)
 	struct engine *e = engine_of(loop);
 	struct host *h = &e->host;
 
+	counters_add(&h->counters->turns, 1);
 	if (!list_is_empty(&h->waiting_busy))
 		preread_work(h);
 	work_on_handshakes(h);

@@ -193,8 +193,8 @@ static void every_try_is_counted_with_its_outcome(void **state)
 	stage_run(st);
 	log = logged(st);
 	expect_words(line_of(log, "counters_pool", "pool=p"),
-		     "connected=2 connect_refused=1 connect_timeout=1 connect_failed=0 "
-		     "backend_tls_error=0 login_refused=0 no_resources=1");
+		     "connected=2 backend_tls_error=0 connect_refused=1 connect_timeout=1 "
+		     "connect_failed=0 login_refused=0 no_resources=1");
 	expect_words(line_of(log, "counters_backend", "backend=b0"),
 		     "picked=2 connected=0 connect_failures=2 no_resources=0");
 	expect_words(line_of(log, "counters_backend", "backend=b1"), "no_resources=1");

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Gathers the values that the table of metrics describes. */
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log_queue.h"
+#include "base/process_usage.h"
+#include "state/metrics.h"
+
+#define MS_PER_S 1000
+#define NS_PER_MS 1000000
+
+/* Both have the same members from first to last, one for each counter. */
+static void add_all(uint64_t *to, const void *from, size_t n)
+{
+	const _Atomic uint64_t *counters = from;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] += counters_get(&counters[i]);
+}
+
+static uint64_t total_of(const uint64_t *values, size_t n)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < n; i++)
+		total += values[i];
+	return total;
+}
+
+static uint64_t number_of(const struct listener_values *values, size_t offset)
+{
+	return values->numbers[offset / sizeof(uint64_t)];
+}
+
+#define NUMBER(values, field) number_of(values, offsetof(struct listener_counters, field))
+#define NUMBERS(values, field) \
+	(&(values)->numbers[offsetof(struct listener_counters, field) / sizeof(uint64_t)])
+
+/* ---- the process ---------------------------------------------------------- */
+
+static uint64_t wall_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * MS_PER_S + (uint64_t)now.tv_nsec / NS_PER_MS;
+}
+
+static void add_listener(struct process_values *to, const struct listener_values *from)
+{
+	to->begun += NUMBER(from, begun);
+	to->ended += from->ended;
+	for (int n = 0; n < LANES; n++)
+		to->bytes[n] += NUMBERS(from, bytes)[n];
+	for (int n = 0; n < ADMISSIONS; n++)
+		to->admissions[n] += NUMBERS(from, admissions)[n];
+}
+
+static void add_worker(struct process_values *to, const struct counters *from)
+{
+	to->bytes_copied += counters_get(&from->bytes_copied);
+	to->bytes_spliced += counters_get(&from->bytes_spliced);
+	to->splices_started += counters_get(&from->splices_started);
+	to->buffer_waits += counters_get(&from->buffer_waits);
+	to->handed_over += counters_get(&from->handed_over);
+	to->accept_pauses += counters_get(&from->accept_pauses);
+}
+
+static void add_usage(struct process_values *to)
+{
+	struct process_usage usage;
+
+	process_usage_read(&usage);
+	to->resident_bytes = usage.resident_bytes;
+	to->cpu_ms = usage.cpu_ms;
+	to->open_fds = usage.open_fds;
+	to->fds_max = usage.fds_max;
+}
+
+/* The counters go on counting: who ended since cannot make the rest negative. */
+void metrics_read_process(const struct runtime *runtime, struct process_values *ret)
+{
+	*ret = (struct process_values){
+		.is_draining = atomic_load(&runtime->order) != ORDER_NONE,
+		.uptime_ms = clock_now_ms() - runtime->started_ms,
+		.workers = runtime->workers_n,
+		.sessions_max = runtime->sessions_max,
+		.log_lost = log_queue_lost(),
+	};
+	ret->start_time_ms = wall_clock_ms() - ret->uptime_ms;
+	for (size_t n = 0; n < runtime->listeners_n; n++) {
+		struct listener_values listener;
+
+		metrics_read_listener(runtime, &runtime->listeners[n], &listener);
+		add_listener(ret, &listener);
+	}
+	for (unsigned w = 0; w < runtime->workers_n; w++)
+		add_worker(ret, &runtime->counters[w]);
+	ret->sessions = ret->begun - MIN(ret->ended, ret->begun);
+	add_usage(ret);
+}
+
+void metrics_read_worker(const struct runtime *runtime, unsigned worker, struct worker_values *ret)
+{
+	const struct counters *c = &runtime->counters[worker];
+
+	*ret = (struct worker_values){
+		.sessions = atomic_load(&runtime->peers[worker].sessions),
+		.turns = counters_get(&c->turns),
+		.bytes_copied = counters_get(&c->bytes_copied),
+		.bytes_spliced = counters_get(&c->bytes_spliced),
+		.buffer_waits = counters_get(&c->buffer_waits),
+		.accept_pauses = counters_get(&c->accept_pauses),
+	};
+}
+
+/* ---- a listener ----------------------------------------------------------- */
+
+static const struct listener_counters *counters_of(const struct runtime *runtime, unsigned worker,
+						   const struct listener *listener)
+{
+	return &runtime->counters[worker].listeners[listener->slot];
+}
+
+void metrics_read_listener(const struct runtime *runtime, const struct listener *listener,
+			   struct listener_values *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned w = 0; w < runtime->workers_n; w++)
+		add_all(ret->numbers, counters_of(runtime, w, listener), LISTENER_NUMBERS);
+	ret->ended = total_of(NUMBERS(ret, ended), CLOSE_REASONS);
+	ret->sessions = NUMBER(ret, begun) - MIN(ret->ended, NUMBER(ret, begun));
+	ret->sessions_max = listener->config->sessions_max;
+}
+
+void metrics_add_ciphers(const struct runtime *runtime, const struct listener *listener,
+			 struct label_counter *to)
+{
+	for (unsigned w = 0; w < runtime->workers_n; w++)
+		label_counter_merge(to, &counters_of(runtime, w, listener)->ciphers);
+}
+
+void metrics_add_details(const struct runtime *runtime, const struct listener *listener,
+			 struct label_counter *to)
+{
+	for (unsigned w = 0; w < runtime->workers_n; w++)
+		label_counter_merge(to, &counters_of(runtime, w, listener)->details);
+}
+
+/* ---- a pool --------------------------------------------------------------- */
+
+/* The longest of the queue's waits have no upper bound here either. */
+static void fill_queue(struct pool *pool, struct pool_values *ret)
+{
+	struct queue_stats queue;
+
+	static_assert(QUEUE_WAITS < HISTOGRAM_BUCKETS, "its waits are the first buckets");
+	pool_queue_stats(pool, &queue);
+	ret->queued = queue.waiting;
+	ret->queued_most = queue.waiting_most;
+	ret->queue_served = queue.served;
+	ret->queue_abandoned = queue.gone;
+	ret->queue_refused = queue.refused;
+	memcpy(ret->queue_wait, queue.waits, (QUEUE_WAITS - 1) * sizeof(queue.waits[0]));
+	ret->queue_wait[HISTOGRAM_BUCKETS - 1] = queue.waits[QUEUE_WAITS - 1];
+	ret->queue_wait[HISTOGRAM_BUCKETS] = queue.waited_ms;
+}
+
+void metrics_read_pool(const struct runtime *runtime, struct pool *pool, struct pool_values *ret)
+{
+	const size_t slot = pool_config(pool)->slot;
+
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned w = 0; w < runtime->workers_n; w++)
+		add_all(ret->numbers, &runtime->counters[w].pools[slot], ARRAY_LEN(ret->numbers));
+	ret->backends = pool_backends(pool);
+	ret->ready = pool_ready(pool);
+	for (size_t n = 0; n < pool_backends(pool); n++)
+		ret->sessions += atomic_load(&pool_backend(pool, n)->sessions);
+	fill_queue(pool, ret);
+}
+
+void metrics_read_backend(const struct runtime *runtime, struct pool *pool, const struct backend *b,
+			  struct backend_values *ret)
+{
+	const uint64_t changed_ms = MAX(atomic_load(&b->changed_ms), runtime->started_ms);
+	const uint64_t now_ms = clock_now_ms();
+	struct backend_facts facts;
+
+	pool_inspect(pool, b, &facts);
+	*ret = (struct backend_values){
+		.since_ms = now_ms - MIN(changed_ms, now_ms),
+		.weight = facts.weight,
+		.tier = facts.tier,
+		.sessions = atomic_load(&b->sessions),
+		.sessions_max = b->config->sessions_max,
+		.picked = atomic_load(&b->picked),
+		.connects = atomic_load(&b->connects),
+		.connect_failures = atomic_load(&b->connect_failures),
+		.local_failures = atomic_load(&b->local_failures),
+		.bytes = { atomic_load(&b->bytes_up), atomic_load(&b->bytes_down) },
+		.ejections = atomic_load(&b->ejections),
+		.checks_passed = atomic_load(&b->checks_passed),
+		.checks_failed = atomic_load(&b->checks_failed),
+		.checks_ms = atomic_load(&b->checks_ms),
+	};
+	ret->state[facts.state] = 1;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/runtime_stage.h"
+
+#include "state/metrics.h"
+
+#include <string.h>
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* ---- the table ----------------------------------------------------------- */
+
+static void names_are_those_that_prometheus_wants(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < metrics_n; n++) {
+		const struct metric *m = &metrics[n];
+
+		if (!m->name)
+			continue;
+		assert_int_equal(strspn(m->name, "abcdefghijklmnopqrstuvwxyz_"), strlen(m->name));
+		assert_int_equal(strncmp(m->name, "ringmain_", strlen("ringmain_")), 0);
+		assert_int_equal(m->kind == METRIC_COUNTER, ends_with(m->name, "_total"));
+		if (m->is_ms)
+			assert_true(ends_with(m->name, "_seconds") ||
+				    ends_with(m->name, "_seconds_total"));
+	}
+}
+
+static void no_two_have_the_same_name(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < metrics_n; n++)
+		for (size_t i = 0; metrics[n].name && i < n; i++)
+			assert_true(!metrics[i].name ||
+				    strcmp(metrics[i].name, metrics[n].name) != 0);
+}
+
+static void all_can_be_seen_and_are_explained(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < metrics_n; n++) {
+		const struct metric *m = &metrics[n];
+
+		assert_true(m->name || m->key);
+		assert_non_null(m->help);
+		assert_false(ends_with(m->help, "."));
+		assert_true(!m->line || m->key || m->keys);
+		assert_int_equal(m->label != NULL, m->words_n > 0 || m->scope >= METRIC_BUILD);
+	}
+}
+
+static bool is_described(enum metric_scope scope, size_t offset)
+{
+	for (size_t n = 0; n < metrics_n; n++) {
+		const struct metric *m = &metrics[n];
+		size_t values = m->kind == METRIC_HISTOGRAM ? HISTOGRAM_BUCKETS + 1
+							    : metric_values_n(m);
+
+		if (m->scope == scope && m->offset <= offset &&
+		    offset < m->offset + values * sizeof(uint64_t))
+			return true;
+	}
+	return false;
+}
+
+/* Whoever adds a counter and forgets its row hears of it here. */
+static void every_value_has_a_row(void **state)
+{
+	static const struct {
+		enum metric_scope scope;
+		size_t bytes;
+	} all[] = {
+		{ METRIC_PROCESS, sizeof(struct process_values) },
+		{ METRIC_WORKER, sizeof(struct worker_values) },
+		{ METRIC_LISTENER, sizeof(struct listener_values) },
+		{ METRIC_POOL, sizeof(struct pool_values) },
+		{ METRIC_BACKEND, sizeof(struct backend_values) },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_LEN(all); n++)
+		for (size_t at = 0; at < all[n].bytes; at += sizeof(uint64_t))
+			if (!is_described(all[n].scope, at))
+				fail_msg("no row for scope %d, offset %zu", (int)all[n].scope, at);
+}
+
+/* ---- what they measure ------------------------------------------------------ */
+
+static void times_go_into_buckets_of_powers_of_two(void **state)
+{
+	static const struct {
+		uint64_t ms;
+		unsigned bucket;
+	} all[] = { { 0, 0 },           { 1, 1 },
+		    { 2, 2 },           { 3, 2 },
+		    { 4, 3 },           { 1023, 10 },
+		    { 1024, 11 },       { (1ull << 26) - 1, 26 },
+		    { 1ull << 26, 27 }, { UINT64_MAX >> 1, 27 } };
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_LEN(all); n++) {
+		struct histogram h = { 0 };
+
+		histogram_add(&h, all[n].ms);
+		assert_int_equal(counters_get(&h.n[all[n].bucket]), 1);
+		assert_int_equal(counters_get(&h.sum_ms), all[n].ms);
+	}
+}
+
+static uint64_t count_of(const uint64_t *histogram)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		n += histogram[i];
+	return n;
+}
+
+static const uint64_t *at_offset(const void *values, size_t offset)
+{
+	return (const uint64_t *)((const char *)values + offset);
+}
+
+static void a_session_leaves_its_times(void **state)
+{
+	struct stage *st = stage_of(state, NULL);
+	struct pair p = stage_relaying(st);
+	struct listener_values l;
+	struct pool_values pool;
+	struct backend_values b;
+
+	assert_int_equal(send(p.backend, "hello", 5, 0), 5);
+	stage_run(st);
+	shutdown(p.client, SHUT_WR);
+	stage_run(st);
+	shutdown(p.backend, SHUT_WR);
+	stage_run(st);
+	metrics_read_listener(st->runtime, &st->runtime->listeners[0], &l);
+	metrics_read_pool(st->runtime, st->runtime->pools[0], &pool);
+	metrics_read_backend(st->runtime, st->runtime->pools[0],
+			     pool_backend(st->runtime->pools[0], 0), &b);
+	assert_int_equal(
+		count_of(at_offset(&l, offsetof(struct listener_counters, session_length))), 1);
+	assert_int_equal(
+		count_of(at_offset(&l, offsetof(struct listener_counters, first_byte_time))), 1);
+	assert_int_equal(count_of(at_offset(&pool, offsetof(struct pool_counters, connect_time))),
+			 1);
+	assert_int_equal(b.bytes[LANE_DOWN], 5);
+	assert_int_equal(b.bytes[LANE_UP], 0);
+	assert_int_equal(b.state[BACKEND_READY], 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_those_that_prometheus_wants),
+		cmocka_unit_test(no_two_have_the_same_name),
+		cmocka_unit_test(all_can_be_seen_and_are_explained),
+		cmocka_unit_test(every_value_has_a_row),
+		cmocka_unit_test(times_go_into_buckets_of_powers_of_two),
+		stage_test(a_session_leaves_its_times),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
