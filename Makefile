@@ -48,6 +48,7 @@ simulation_src  := $(wildcard tests/simulation/*.c)
 fuzz_src   := $(wildcard tests/fuzz/fuzz_*.c)
 load_src   := $(wildcard tests/load/*.c)
 load_kit   := $(wildcard tests/load/kit/*.c)
+page       := $(wildcard src/status/page.html)
 man_pages  := $(wildcard etc/*.[1-8])
 sample     := $(firstword $(wildcard etc/ringmain.ini) etc/demo.ini)
 
@@ -99,7 +100,7 @@ endif
 
 # pkg-config is asked once and only when something is compiled: `make help` or `make test` must
 # work on a machine where it is not installed yet.
-packages := liburing inih libxxhash $(if $(tls_src),$(if $(filter system,$(WOLFSSL)),wolfssl))
+packages := liburing inih libxxhash libmicrohttpd $(if $(tls_src),$(if $(filter system,$(WOLFSSL)),wolfssl))
 missing   = run scripts/install-deps.sh --for $(or $(3),build) (needed: pkg-config $(2))
 ask       = $(or $(shell $(PKG_CONFIG) $(1) $(2) && echo ' '),$(error $(missing)))
 lib_cflags = $(eval lib_cflags := $$(call ask,--cflags,$(packages)))$(lib_cflags)
@@ -148,7 +149,7 @@ $(ctl): $(call obj,$(ctl_src)) $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(link) -o $@ $^ $(json_libs)
 
-$(lib): $(call obj,$(lib_src)) $(out)/sources
+$(lib): $(call obj,$(lib_src)) $(page:src/%.html=$(out)/src/%_html.o) $(out)/sources
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
@@ -156,6 +157,14 @@ $(out)/src/%.o: src/%.c $(out)/flags $(wolf)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(compile) -c -o $@ $<
+
+# The status page as a text in the program.
+$(out)/src/%_html.o: $(out)/src/%_html.c $(out)/flags
+	$(Q)$(compile) -c -o $@ $<
+$(out)/src/%_html.c: src/%.html
+	@mkdir -p $(@D)
+	@{ echo 'extern const char $(subst /,_,$*)_html[]; const char $(subst /,_,$*)_html[] = {'; \
+	od -An -v -tx1 $< | sed 's/ \(..\)/ 0x\1,/g'; echo '0 };'; } >$@
 
 # Where its configuration is by default; only this file knows, so only it is built again.
 $(out)/src/app/options.o: own_flags = -DRINGMAIN_SYSCONFDIR='"$(SYSCONFDIR)"'

@@ -5,6 +5,7 @@
 #   - the table of directives (ringmain --help-config) and the items of ringmain.ini.5, with their
 #     defaults, limits and marks, and those that were called otherwise before;
 #   - the reasons for which sessions end, and the options of --help, with ringmain.8;
+#   - the metrics (ringmain --help-metrics) and the items of ringmain-metrics.7;
 #   - the commands of the control socket and the options of ringmainctl --help, with ringmainctl.8.
 # The sample configurations must be good, and groff must have nothing to say about the pages.
 # A reader must find a test: unit tests are named after modules, system tests are in the map of
@@ -87,6 +88,22 @@ commands_of_manual() {
 		etc/ringmainctl.8 | sort -u
 }
 
+# Both as: NAME KIND LABELS KEYS HELP
+metrics_of_program() {
+	"$ringmain" --help-metrics | awk -F '\t' '$1 != "-" {
+		kind = toupper(substr($2, 1, 1)) substr($2, 2)
+		gsub(",", ", ", $3)
+		gsub(",", ", ", $4)
+		printf "%s %s. Labels: %s. Keys: %s. %s.\n", $1, kind, $3, $4, $6
+	}'
+}
+
+metrics_of_manual() {
+	awk '/^\./ && taking { print text; taking = 0 }
+	/^\.It Ic ringmain_/ { text = $3; taking = 1; next }
+	taking { text = text " " $0 }' etc/ringmain-metrics.7
+}
+
 options_of_program() {
 	"$1" --help | grep -o -- '--[a-z][a-z-]*' | sort -u
 }
@@ -153,6 +170,7 @@ compare 'etc/ringmain.8, options' "$(options_of_program "$ringmain")" \
 compare 'etc/ringmainctl.8, options' "$(options_of_program "$ctl")" \
 	"$(options_of_manual etc/ringmainctl.8)"
 compare 'etc/ringmainctl.8, commands' "$(commands_of_program)" "$(commands_of_manual)"
+compare etc/ringmain-metrics.7 "$(metrics_of_program)" "$(metrics_of_manual)"
 check_samples
 check_pages
 check_tests

@@ -39,6 +39,7 @@ worker   12   log
 process  13   log
 admin    13   log
 commands 14   log
+status   14   log
 control  15   log
 app      16   log exit
 ctl      16   exit
@@ -51,6 +52,7 @@ wolfssl/   tls x509 crypto
 ini.h      config
 xxhash.h   base
 jansson.h  ctl
+microhttpd.h status
 '
 
 # Folders in which modules still need each other in circles. No folder is to come back here.

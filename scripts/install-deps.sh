@@ -12,7 +12,7 @@ set -eu
 group_packages() {
 	case $1 in
 	build) echo gcc make pkgconf libc6-dev liburing-dev libinih-dev libxxhash-dev
-		echo libjansson-dev ;;
+		echo libjansson-dev libmicrohttpd-dev ;;
 	# The source package of wolfSSL, and what turns it into a library.
 	wolfssl)
 		echo binutils util-linux dpkg-dev autoconf automake libtool patch xz-utils

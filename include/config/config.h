@@ -399,6 +399,14 @@ struct control_config {
 	struct bind_config at; /* a unix socket with a path; spec.host "": RUNTIME_DIRECTORY's */
 };
 
+/* The status page and the metrics; see etc/ringmain.8. */
+struct status_config {
+	bool is_on;
+	struct bind_config at;
+	struct addr_block *allow; /* who may ask, besides unix sockets; none: everybody */
+	size_t allow_n;
+};
+
 /* Another file, or directory, to be read as if it had been named beside this one. */
 struct include_config {
 	char *path; /* as written: where it is relative, from the directory of its own file */
@@ -416,6 +424,7 @@ struct global_config {
 	enum log_format log_format;
 	char *ticket_keys; /* file name; NULL: random keys */
 	struct control_config control;
+	struct status_config status;
 	struct config_location location; /* of the section; line 0 when there is none */
 	struct config_location *set_at;
 };

@@ -42,11 +42,13 @@ extern const struct directive_type type_client_allow; /* listener_config.client_
 extern const struct directive_type type_client_deny;
 extern const struct directive_type type_allow; /* listener_config.access, all of it */
 extern const struct directive_type type_deny;  /* what is written with this goes there, too */
+extern const struct directive_type type_status_allow; /* global_config.status.allow */
 
 extern const struct directive_type type_include; /* global_config.includes */
 
 extern const struct directive_type type_bind;    /* listener_config.binds */
 extern const struct directive_type type_control; /* global_config.control */
+extern const struct directive_type type_status;  /* global_config.status.at, is_on */
 extern const struct directive_type type_pool;    /* listener_config.pool_name, pool_location */
 extern const struct directive_type type_backend; /* pool_config.backends */
 

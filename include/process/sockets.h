@@ -36,6 +36,11 @@ void sockets_remove_files(struct sockets *sockets);
 /* The same, and frees the table; the workers close the sockets. */
 void sockets_finish(struct sockets *sockets);
 
+/* All that a listener listens on, as far as there is room for it. Gives @text. */
+#define SOCKETS_TEXT_BYTES 160
+const char *sockets_describe(const struct sockets *sockets, const struct listener *listener,
+			     char text[SOCKETS_TEXT_BYTES]);
+
 static inline const struct acceptor_socket *sockets_of(const struct sockets *sockets,
 						       unsigned worker)
 {

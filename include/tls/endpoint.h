@@ -29,6 +29,7 @@ struct identity {
 	char **names;
 	size_t names_n;
 	enum key_kind kind;
+	time_t until; /* when it, or one of its chain, expires; 0: unknown */
 	uint8_t ticket_digest[TICKET_DIGEST_BYTES]; /* of certificate and policy */
 };
 

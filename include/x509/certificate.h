@@ -40,6 +40,7 @@ struct certificate {
 	uint8_t print[CERTIFICATE_PRINT_BYTES]; /* of the leaf */
 	char *names[CERTIFICATE_NAMES_MAX];     /* lower case; "*.x" for wildcards */
 	size_t names_n;
+	time_t until; /* when the first of the chain expires; 0: unknown */
 };
 
 /*

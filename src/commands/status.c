@@ -12,8 +12,6 @@
 #include "io/loop.h"
 #include "state/snapshot.h"
 
-#define ADDRS_BYTES 160
-
 static void tell_process(struct call *call)
 {
 	const struct control_context *x = call->context;
@@ -30,31 +28,6 @@ static void tell_process(struct call *call)
 	reply_row_end(call->reply);
 }
 
-/* All that a listener listens on, as far as there is room for it. */
-static const char *addrs_of(const struct sockets *sockets, const struct listener *listener,
-			    char ret_text[ADDRS_BYTES])
-{
-	char text[ADDR_TEXT_BYTES];
-	size_t n = 0;
-
-	ret_text[0] = '\0';
-	for (size_t i = 0; i < sockets->per_worker; i++) {
-		size_t room = ADDRS_BYTES - n;
-		int more;
-
-		if (sockets->all[i].listener != listener)
-			continue;
-		more = snprintf(ret_text + n, room, "%s%s", n > 0 ? " " : "",
-				addr_format(&sockets->addrs[i], text));
-		if ((size_t)more >= room) {
-			memcpy(ret_text + ADDRS_BYTES - sizeof(" ..."), " ...", sizeof(" ..."));
-			break;
-		}
-		n += (size_t)more;
-	}
-	return ret_text;
-}
-
 /* Its sessions are being ended. */
 static void tell_drain(struct call *call, const struct session_filter *sessions)
 {
@@ -68,12 +41,13 @@ static void tell_listener(struct call *call, const struct listener *listener)
 {
 	struct session_filter theirs;
 	struct listener_snapshot s;
-	char addrs[ADDRS_BYTES];
+	char addrs[SOCKETS_TEXT_BYTES];
 
 	snapshot_listener(call->context->runtime, listener, &s);
 	reply_row(call->reply, "listener");
 	reply_text(call->reply, "listener", s.name);
-	reply_text(call->reply, "addresses", addrs_of(call->context->sockets, listener, addrs));
+	reply_text(call->reply, "addresses",
+		   sockets_describe(call->context->sockets, listener, addrs));
 	reply_text(call->reply, "pool", s.pool);
 	reply_text(call->reply, "paused", cmd_pause_name(atomic_load(&listener->pause)));
 	cmd_listener_sessions(listener, &theirs);

@@ -70,6 +70,10 @@ const struct directive directives[] = {
 	{ IN_GLOBAL(control), .key = "control", .type = &type_control,
 	  .fallback = "auto",
 	  .help = "Where ringmainctl connects; auto: control.sock in RUNTIME_DIRECTORY, if any" },
+	{ IN_GLOBAL(status), .key = "status", .type = &type_status, .fallback = "off",
+	  .help = "Where the status page, /metrics, /status.json and /healthz are" },
+	{ IN_GLOBAL(status), .key = "status_allow", .type = &type_status_allow, .repeatable = true,
+	  .help = "Who may ask there; without: everybody who can connect" },
 
 	{ IN_LISTENER(binds), .key = "bind", .type = &type_bind,
 	  .required = true, .repeatable = true,

@@ -247,6 +247,52 @@ const struct directive_type type_control = {
 	.options_place = FOREIGN_BIND,
 };
 
+/* ---- status ---- */
+
+static void set_status(const struct setting *s, void *section)
+{
+	struct status_config *status = &((struct global_config *)section)->status;
+	const bool is_on = strcmp(s->text, "off") != 0;
+	struct bind_config at = { 0 };
+
+	if (is_on && !read_bind(s, &at)) {
+		release_bind(&at);
+		return;
+	}
+	release_bind(&status->at);
+	status->is_on = is_on;
+	status->at = at;
+}
+
+static void print_status(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	const struct status_config *status = &((const struct global_config *)section)->status;
+
+	(void)d;
+	(void)index;
+	if (status->is_on)
+		write_bind(&status->at, to);
+	else
+		fputs("off", to);
+}
+
+static void release_status(const struct directive *d, void *section)
+{
+	struct status_config *status = &((struct global_config *)section)->status;
+
+	(void)d;
+	release_bind(&status->at);
+	status->at = (struct bind_config){ 0 };
+}
+
+const struct directive_type type_status = {
+	.form = "off, ADDRESS:PORT, unix:PATH [mode=0660] [owner=NAME] [group=NAME]",
+	.set = set_status,
+	.print = print_status,
+	.release = release_status,
+	.options_place = FOREIGN_BIND,
+};
+
 /* ---- pool ---- */
 
 static void set_pool(const struct setting *s, void *section)

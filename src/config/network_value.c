@@ -119,6 +119,7 @@ static const char *suggest_block(const struct setting *word, char text[ADDR_BLOC
 
 	for (size_t i = 0; i < ARRAY_LEN(everybody); i++) {
 		if (word->directive->type != &type_proxy_protocol_from &&
+		    word->directive->type != &type_status_allow &&
 		    strcasecmp(word->text, everybody[i]) == 0)
 			return "all";
 	}
@@ -193,6 +194,57 @@ const struct directive_type type_proxy_protocol_from = {
 	.print = print_proxy_protocol_from,
 	.count = count_proxy_protocol_from,
 	.release = release_proxy_protocol_from,
+};
+
+/* ---- status_allow ---- */
+
+static void read_status_allow(const struct setting *word, void *section)
+{
+	struct status_config *status = &((struct global_config *)section)->status;
+	struct addr_block block, *blocks;
+
+	if (!read_block_token(word, &block))
+		return;
+	blocks = setting_grow(word->diag, status->allow, status->allow_n, sizeof(*blocks));
+	if (!blocks)
+		return;
+	blocks[status->allow_n++] = block;
+	status->allow = blocks;
+}
+
+static void set_status_allow(const struct setting *s, void *section)
+{
+	for_each_word(s, section, read_status_allow);
+}
+
+static void print_status_allow(const struct directive *d, const void *section, size_t index,
+			       FILE *to)
+{
+	(void)d;
+	print_block(&((const struct global_config *)section)->status.allow[index], to);
+}
+
+static size_t count_status_allow(const void *section)
+{
+	return ((const struct global_config *)section)->status.allow_n;
+}
+
+static void release_status_allow(const struct directive *d, void *section)
+{
+	struct status_config *status = &((struct global_config *)section)->status;
+
+	(void)d;
+	free(status->allow);
+	status->allow = NULL;
+	status->allow_n = 0;
+}
+
+const struct directive_type type_status_allow = {
+	.form = "ADDRESS, ADDRESS/BITS",
+	.set = set_status_allow,
+	.print = print_status_allow,
+	.count = count_status_allow,
+	.release = release_status_allow,
 };
 
 /* ---- allow, deny: one list, in the order of the file ---- */

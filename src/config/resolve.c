@@ -94,15 +94,12 @@ static bool check_zone(const struct addr *addr, const struct config_location *lo
 	return false;
 }
 
-static void resolve_bind(const struct listener_config *listener, struct bind_config *bind,
-			 struct diag *diag)
+static void resolve_bind(const char *title, struct bind_config *bind, struct diag *diag)
 {
 	struct addr addrs[CONFIG_ADDRS_MAX];
-	char title[TITLE_BYTES];
 	const char *why;
 	size_t n = addr_resolve(&bind->spec, bind->spec.port_first, addrs, CONFIG_ADDRS_MAX, &why);
 
-	bind_title(listener, title);
 	if (n == 0) {
 		report_unresolved(diag, &bind->location, title, &bind->spec, why);
 		return;
@@ -146,17 +143,27 @@ static void resolve_listener(struct listener_config *listener, struct diag *diag
 	for (size_t j = 0; j < listener->binds_n; j++) {
 		struct bind_config *bind = &listener->binds[j];
 
+		bind_title(listener, title);
 		if (ask || !needs_asking(&bind->spec))
-			resolve_bind(listener, bind, diag);
+			resolve_bind(title, bind, diag);
 		if (ask)
-			resolve_accounts(bind_title(listener, title), bind, diag);
+			resolve_accounts(title, bind, diag);
 	}
+}
+
+static void resolve_status(struct status_config *status, struct diag *diag, bool ask)
+{
+	if (status->is_on && (ask || !needs_asking(&status->at.spec)))
+		resolve_bind("[global] status", &status->at, diag);
+	if (ask)
+		resolve_accounts("[global] status", &status->at, diag);
 }
 
 void config_resolve(struct config *config, struct diag *diag, bool ask)
 {
 	if (ask)
 		resolve_accounts("[global] control", &config->global.control.at, diag);
+	resolve_status(&config->global.status, diag, ask);
 	for (size_t i = 0; i < config->listeners_n; i++)
 		resolve_listener(&config->listeners[i], diag, ask);
 	for (size_t i = 0; i < config->pools_n; i++) {

@@ -17,6 +17,7 @@
 #include "commands/cmd.h"
 #include "commands/commands.h"
 #include "process/pulse.h"
+#include "status/status.h"
 #include "io/loop_reader.h"
 #include "state/counters_log.h"
 #include "state/peers.h"
@@ -39,6 +40,7 @@ struct control {
 	struct checker *checker;
 	struct control_context context; /* for the operator's commands */
 	struct admin *admin;
+	struct status *status;
 	struct pulse pulse; /* for the service manager */
 	struct loop loop;
 	enum control_state state;
@@ -262,6 +264,7 @@ static void start_reading(struct control *c)
 	loop_reader_start(&c->ends);
 	walks_start(&c->context.walks);
 	admin_start(c->admin);
+	status_start(c->status);
 	pulse_start(&c->pulse);
 }
 
@@ -275,7 +278,8 @@ static int turn(struct control *c)
 static bool is_idle(const struct control *c)
 {
 	return checker_is_idle(c->checker) && admin_is_idle(c->admin) &&
-	       walks_are_idle(&c->context.walks) && loop_reader_is_idle(&c->signals);
+	       status_is_idle(c->status) && walks_are_idle(&c->context.walks) &&
+	       loop_reader_is_idle(&c->signals);
 }
 
 static int run_until_over(struct control *c)
@@ -291,6 +295,7 @@ static int run_until_over(struct control *c)
 	checker_stop(c->checker);
 	admin_stop(c->admin);
 	drains_stop(&c->context.drains);
+	status_stop(c->status);
 	walks_stop(&c->context.walks);
 	loop_reader_stop(&c->signals);
 	while (err == 0 && !is_idle(c))
@@ -353,11 +358,18 @@ static int open_users(struct control *c, const char **ret_step)
 	drains_init(&c->context.drains, &c->loop, &c->context.walks);
 	*ret_step = "control";
 	c->admin = admin_create(&c->runtime->config->global.control, &c->context, &err);
-	if (c->admin) {
-		c->runtime->needs_clients |= admin_is_on(c->admin);
-		pulse_init(&c->pulse, &c->loop, c->runtime, &c->context.state);
-		return 0;
-	}
+	if (!c->admin)
+		goto fail_walks;
+	*ret_step = "status";
+	c->status = status_create(&c->runtime->config->global.status, &c->context, &err);
+	if (!c->status)
+		goto fail_admin;
+	c->runtime->needs_clients |= admin_is_on(c->admin);
+	pulse_init(&c->pulse, &c->loop, c->runtime, &c->context.state);
+	return 0;
+fail_admin:
+	admin_destroy(c->admin);
+fail_walks:
 	walks_finish(&c->context.walks);
 fail:
 	checker_stop(c->checker);
@@ -445,6 +457,7 @@ void control_destroy(struct control *c)
 	if (!c)
 		return;
 	pulse_finish(&c->pulse);
+	status_destroy(c->status);
 	admin_destroy(c->admin);
 	drains_stop(&c->context.drains);
 	walks_finish(&c->context.walks);

@@ -2,6 +2,7 @@
 #include "process/sockets.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -323,4 +324,28 @@ void sockets_finish(struct sockets *sockets)
 	free(sockets->addrs);
 	free(sockets->files);
 	*sockets = (struct sockets){ 0 };
+}
+
+const char *sockets_describe(const struct sockets *sockets, const struct listener *listener,
+			     char text[SOCKETS_TEXT_BYTES])
+{
+	char addr[ADDR_TEXT_BYTES];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < sockets->per_worker; i++) {
+		size_t room = SOCKETS_TEXT_BYTES - n;
+		int more;
+
+		if (sockets->all[i].listener != listener)
+			continue;
+		more = snprintf(text + n, room, "%s%s", n > 0 ? " " : "",
+				addr_format(&sockets->addrs[i], addr));
+		if ((size_t)more >= room) {
+			memcpy(text + SOCKETS_TEXT_BYTES - sizeof(" ..."), " ...", sizeof(" ..."));
+			break;
+		}
+		n += (size_t)more;
+	}
+	return text;
 }

@@ -192,6 +192,7 @@ static void add_identity(struct tls_server *s, const struct tls_server_config *c
 		return;
 	identity->server = s;
 	identity->kind = c.kind;
+	identity->until = c.until;
 	if (!make_contexts(identity, &c) || !take_names(identity, &c))
 		tls_problem_add(problems, TLS_ERROR, "certificate", files->chain,
 				"the TLS library refuses it, or memory ran out");
@@ -257,6 +258,11 @@ struct identity *tls_server_choose(struct tls_server *s, const struct tls_offer 
 	if (offer->name[0] != '\0' && s->unknown_sni == TLS_UNKNOWN_REJECT)
 		return NULL;
 	return choose_default(s, offer);
+}
+
+time_t tls_server_expiry(const struct tls_server *s, size_t n)
+{
+	return s->identities[n].until;
 }
 
 bool tls_server_knows(const struct tls_server *s, const char *name)

@@ -316,6 +316,8 @@ static void check_dates(struct loading *l)
 		struct tm tm;
 
 		strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&link->until, &tm));
+		if (i == 0 || link->until < l->c->until)
+			l->c->until = link->until;
 		if (link->from == 0 || link->until == 0)
 			add_problem(l, TLS_WARNING, l->files->chain,
 				    "dates of certificate %zu (%s) cannot be read", i + 1,

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "json.h"
+
+#include <string.h>
+
+#include "admin/context.h"
+#include "base/label_counter.h"
+#include "config/config.h"
+#include "io/loop.h"
+#include "process/sockets.h"
+#include "state/metrics.h"
+#include "state/snapshot.h"
+#include "tls/server.h"
+
+struct json {
+	struct out *out;
+	bool has_member; /* of what is open */
+};
+
+static void begin(struct json *j, const char *sign)
+{
+	out_text(j->out, sign);
+	j->has_member = false;
+}
+
+static void end(struct json *j, const char *sign)
+{
+	out_text(j->out, sign);
+	j->has_member = true;
+}
+
+/* The comma between two. */
+static void next(struct json *j)
+{
+	if (j->has_member)
+		out_text(j->out, ",");
+	j->has_member = true;
+}
+
+static void key(struct json *j, const char *name)
+{
+	next(j);
+	out_json(j->out, name);
+	out_text(j->out, ":");
+}
+
+/* One that is NULL or empty is left out. */
+static void put_text(struct json *j, const char *name, const char *value)
+{
+	if (!value || !value[0])
+		return;
+	key(j, name);
+	out_json(j->out, value);
+}
+
+static void put_u64(struct json *j, const char *name, uint64_t value)
+{
+	key(j, name);
+	out_u64(j->out, value);
+}
+
+/* ---- what the table has --------------------------------------------------- */
+
+/* {"ms": all together, "n": [how many in each bucket]} */
+static void put_histogram(struct json *j, const struct metric *m, const void *values)
+{
+	key(j, m->key);
+	begin(j, "{");
+	put_u64(j, "ms", metric_value(m, values, HISTOGRAM_BUCKETS));
+	key(j, "n");
+	begin(j, "[");
+	for (size_t n = 0; n < HISTOGRAM_BUCKETS; n++) {
+		next(j);
+		out_u64(j->out, metric_value(m, values, n));
+	}
+	end(j, "]");
+	end(j, "}");
+}
+
+static void put_metric(struct json *j, const struct metric *m, const void *values)
+{
+	if (m->kind == METRIC_HISTOGRAM) {
+		put_histogram(j, m, values);
+		return;
+	}
+	for (size_t n = 0; n < metric_values_n(m); n++)
+		if (metric_key(m, n))
+			put_u64(j, metric_key(m, n), metric_value(m, values, n));
+}
+
+static void put_metrics(struct json *j, enum metric_scope scope, const void *values,
+			const struct listener *listener)
+{
+	for (size_t n = 0; n < metrics_n; n++)
+		if (metrics[n].scope == scope && metric_is_of(&metrics[n], listener))
+			put_metric(j, &metrics[n], values);
+}
+
+/* ---- a listener ------------------------------------------------------------ */
+
+static void put_routes(struct json *j, const struct listener_config *config)
+{
+	key(j, "routes");
+	begin(j, "[");
+	for (size_t n = 0; n < config->routes_n; n++) {
+		const struct route_config *route = &config->routes[n];
+
+		next(j);
+		begin(j, "{");
+		put_text(j, "kind", route_kind_names[route->kind]);
+		put_text(j, "pattern", route->pattern);
+		put_text(j, "pool", route->pool ? route->pool->name : NULL);
+		end(j, "}");
+	}
+	end(j, "]");
+}
+
+static void put_ciphers(struct json *j, const struct runtime *runtime,
+			const struct listener *listener)
+{
+	struct label_counter ciphers;
+
+	memset(&ciphers, 0, sizeof(ciphers));
+	metrics_add_ciphers(runtime, listener, &ciphers);
+	key(j, "ciphers");
+	begin(j, "{");
+	for (unsigned n = 0; n < label_counter_rows(&ciphers); n++)
+		put_u64(j, ciphers.rows[n].word, counters_get(&ciphers.rows[n].n));
+	end(j, "}");
+}
+
+static void put_certificates(struct json *j, const struct listener *listener)
+{
+	const struct listener_config *config = listener->config;
+
+	key(j, "certificates");
+	begin(j, "[");
+	for (size_t n = 0; n < config->certificates_n; n++) {
+		next(j);
+		begin(j, "{");
+		put_text(j, "file", config->certificates[n].chain);
+		put_u64(j, "expiry_s", (uint64_t)tls_server_expiry(listener->tls, n));
+		end(j, "}");
+	}
+	end(j, "]");
+}
+
+static void put_listener(struct json *j, const struct sample_listener *l,
+			 const struct control_context *context)
+{
+	const struct listener_config *config = l->listener->config;
+	char addrs[SOCKETS_TEXT_BYTES];
+
+	next(j);
+	begin(j, "{");
+	put_text(j, "listener", config->name);
+	put_text(j, "addresses", sockets_describe(context->sockets, l->listener, addrs));
+	put_text(j, "pool", config->pool ? config->pool->name : NULL);
+	put_text(j, "tls", tls_mode_names[config->tls]);
+	put_routes(j, config);
+	put_metrics(j, METRIC_LISTENER, &l->values, l->listener);
+	if (listener_reads_hello(config))
+		put_ciphers(j, context->runtime, l->listener);
+	if (l->listener->tls)
+		put_certificates(j, l->listener);
+	end(j, "}");
+}
+
+/* ---- a pool ---------------------------------------------------------------- */
+
+static void put_backend(struct json *j, const struct sample_backend *b,
+			const struct control_context *context)
+{
+	struct backend_snapshot s;
+	char addr[ADDR_TEXT_BYTES];
+
+	snapshot_backend(context->runtime, b->pool, b->backend, context->loop->now_ms, &s);
+	next(j);
+	begin(j, "{");
+	put_text(j, "backend", s.name);
+	put_text(j, "address", addr_format(s.addr, addr));
+	put_text(j, "state", backend_state_names[s.facts.state]);
+	put_text(j, "by", s.why_by);
+	put_text(j, "why", s.why);
+	put_metrics(j, METRIC_BACKEND, &b->values, NULL);
+	if (s.facts.ramp_percent < 100)
+		put_u64(j, "slow_start_percent", s.facts.ramp_percent);
+	end(j, "}");
+}
+
+static void put_pool(struct json *j, const struct sample_pool *p,
+		     const struct control_context *context)
+{
+	const struct pool_config *config = pool_config(p->pool);
+
+	next(j);
+	begin(j, "{");
+	put_text(j, "pool", config->name);
+	put_text(j, "balance", balance_kind_names[config->balance]);
+	put_text(j, "check", check_kind_names[config->check.kind]);
+	put_metrics(j, METRIC_POOL, &p->values, NULL);
+	key(j, "backends");
+	begin(j, "[");
+	for (size_t n = 0; n < p->backends_n; n++)
+		put_backend(j, &p->backends[n], context);
+	end(j, "]");
+	end(j, "}");
+}
+
+/* ---- all of it -------------------------------------------------------------- */
+
+static void put_worker(struct json *j, const struct worker_values *values)
+{
+	next(j);
+	begin(j, "{");
+	put_metrics(j, METRIC_WORKER, values, NULL);
+	end(j, "}");
+}
+
+static void put_process(struct json *j, const struct sample *s,
+			const struct control_context *context)
+{
+	put_text(j, "version", RINGMAIN_VERSION);
+	put_text(j, "state", context->state);
+	put_u64(j, "now_ms", context->loop->now_ms);
+	put_metrics(j, METRIC_PROCESS, &s->process, NULL);
+}
+
+void json_write(const struct sample *s, const struct control_context *context, struct out *out)
+{
+	struct json j = { .out = out };
+
+	begin(&j, "{");
+	put_process(&j, s, context);
+	key(&j, "each_worker");
+	begin(&j, "[");
+	for (size_t n = 0; n < s->workers_n; n++)
+		put_worker(&j, &s->workers[n]);
+	end(&j, "]");
+	key(&j, "listeners");
+	begin(&j, "[");
+	for (size_t n = 0; n < s->listeners_n; n++)
+		put_listener(&j, &s->listeners[n], context);
+	end(&j, "]");
+	key(&j, "pools");
+	begin(&j, "[");
+	for (size_t n = 0; n < s->pools_n; n++)
+		put_pool(&j, &s->pools[n], context);
+	end(&j, "]");
+	end(&j, "}");
+	out_text(out, "\n");
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "page.h"
+
+#include <string.h>
+
+#include "admin/context.h"
+#include "io/loop.h"
+#include "state/snapshot.h"
+
+/* Where in page.html the table goes. */
+#define MARK "<!--table-->"
+
+extern const char status_page_html[]; /* of the Makefile's */
+
+static void cell(struct out *out, const char *text)
+{
+	out_text(out, "<td>");
+	out_html(out, text ? text : "");
+	out_text(out, "</td>");
+}
+
+static void number(struct out *out, uint64_t value)
+{
+	out_text(out, "<td class=n>");
+	out_u64(out, value);
+	out_text(out, "</td>");
+}
+
+static void write_listeners(const struct sample *s, struct out *out)
+{
+	out_text(out, "<table><caption>Listeners</caption><thead><tr><th>listener<th>pool"
+		      "<th>sessions<th>bytes up<th>bytes down</tr></thead><tbody>\n");
+	for (size_t n = 0; n < s->listeners_n; n++) {
+		struct listener_snapshot l;
+
+		snapshot_listener(s->runtime, s->listeners[n].listener, &l);
+		out_text(out, "<tr>");
+		cell(out, l.name);
+		cell(out, l.pool);
+		number(out, l.sessions);
+		number(out, l.bytes[LANE_UP]);
+		number(out, l.bytes[LANE_DOWN]);
+		out_text(out, "</tr>\n");
+	}
+	out_text(out, "</tbody></table>\n");
+}
+
+static void write_backend(const struct sample_backend *b, const struct control_context *context,
+			  struct out *out)
+{
+	struct backend_snapshot s;
+	char addr[ADDR_TEXT_BYTES];
+
+	snapshot_backend(context->runtime, b->pool, b->backend, context->loop->now_ms, &s);
+	out_text(out, "<tr>");
+	cell(out, s.pool);
+	cell(out, s.name);
+	cell(out, addr_format(s.addr, addr));
+	cell(out, backend_state_names[s.facts.state]);
+	out_text(out, "<td class=n>");
+	out_seconds(out, s.since_ms);
+	out_text(out, " s</td>");
+	cell(out, s.why);
+	number(out, s.sessions);
+	number(out, s.connects);
+	number(out, s.failures);
+	out_text(out, "</tr>\n");
+}
+
+static void write_backends(const struct sample *s, const struct control_context *context,
+			   struct out *out)
+{
+	out_text(out, "<table><caption>Backends</caption><thead><tr><th>pool<th>backend<th>address"
+		      "<th>state<th>since<th>why<th>sessions<th>connects<th>failures</tr></thead>"
+		      "<tbody>\n");
+	for (size_t n = 0; n < s->backends_n; n++)
+		write_backend(&s->backends[n], context, out);
+	out_text(out, "</tbody></table>\n");
+}
+
+void page_write(const struct sample *s, const struct control_context *context, struct out *out)
+{
+	const char *mark = strstr(status_page_html, MARK);
+
+	out_bytes(out, status_page_html, (size_t)(mark - status_page_html));
+	out_text(out, "<p>ringmain " RINGMAIN_VERSION ", ");
+	out_html(out, context->state);
+	out_text(out, ", ");
+	out_u64(out, s->process.sessions);
+	out_text(out, " sessions.</p>\n");
+	write_listeners(s, out);
+	write_backends(s, context, out);
+	out_text(out, mark + strlen(MARK));
+}

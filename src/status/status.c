@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libmicrohttpd, whose epoll descriptor is polled by the main thread's ring:
+ * it has no thread, and waits for nothing by itself.
+ */
+#include "status/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "admin/context.h"
+#include "answer.h"
+#include "base/log.h"
+#include "io/loop.h"
+#include "io/op.h"
+#include "net/addr.h"
+#include "net/sock.h"
+
+#define BACKLOG 128
+
+/*
+ * So many clients at a time, of which those of one address may have a part;
+ * more wait in the backlog. Who says nothing, or reads nothing, is let go.
+ */
+#define CLIENTS_MAX 256
+#define CLIENTS_OF_ONE_MAX 128
+#define CLIENT_TIMEOUT_S 10
+#define CLIENT_BYTES_MAX 16384 /* for a request's head */
+
+/* How soon an address that is in use is tried again. */
+#define RETRY_MS 500
+
+struct status {
+	const struct status_config *config;
+	struct control_context *context;
+	struct MHD_Daemon *daemon; /* NULL: it does not listen */
+	struct answers answers;
+	struct sock_file file;
+	int epoll_fd;
+	struct io_op poll, cancel;
+	struct timer timer; /* for what libmicrohttpd has to do at a time */
+	struct timer retry;
+	bool is_waiting; /* for its address, which was said */
+	bool is_stopped;
+};
+
+/* ---- what libmicrohttpd asks ------------------------------------------------ */
+
+static enum MHD_Result may_connect(void *cls, const struct sockaddr *sa, socklen_t len)
+{
+	const struct status *s = cls;
+	struct addr addr;
+
+	addr_from_sockaddr(&addr, sa, len);
+	if (s->config->allow_n == 0 || s->config->at.spec.is_unix)
+		return MHD_YES;
+	for (size_t n = 0; n < s->config->allow_n; n++)
+		if (addr_block_has(&s->config->allow[n], &addr))
+			return MHD_YES;
+	return MHD_NO;
+}
+
+/*
+ * The library asks when it has the head, and again when it has the rest: to
+ * answer then keeps the connection. A body, which nobody wants, is not waited for.
+ */
+/* lint: not our signature */
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path,
+				  const char *method, const char *version, const char *bytes,
+				  size_t *n, void **request)
+{
+	const bool may_answer = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
+				strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+	const bool is_first = !*request;
+	struct status *s = cls;
+
+	(void)version;
+	(void)bytes;
+	*request = s;
+	if (!may_answer)
+		return answer_method(connection) ? MHD_YES : MHD_NO;
+	if (is_first)
+		return MHD_YES;
+	*n = 0;
+	return answer_path(&s->answers, connection, path) ? MHD_YES : MHD_NO;
+}
+
+/* ---- on the loop ------------------------------------------------------------ */
+
+static void wait_for_work(struct status *s)
+{
+	struct loop *loop = s->context->loop;
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	if (!s->daemon || s->is_stopped)
+		return;
+	if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
+		timer_set(&loop->timers, &s->timer, loop->now_ms + ms);
+	else
+		timer_stop(&loop->timers, &s->timer);
+	if (!s->poll.in_kernel)
+		io_poll(loop->ring, &s->poll, s->epoll_fd, POLLIN | POLLRDHUP);
+}
+
+static void work(struct status *s)
+{
+	if (!s->daemon || s->is_stopped)
+		return;
+	(void)MHD_run(s->daemon);
+	wait_for_work(s);
+}
+
+static void on_ready(struct io_op *op, int res, unsigned flags)
+{
+	(void)res;
+	(void)flags;
+	work(container_of(op, struct status, poll));
+}
+
+static void on_timer(struct timer *timer)
+{
+	work(container_of(timer, struct status, timer));
+}
+
+static void on_cancelled(struct io_op *op, int res, unsigned flags)
+{
+	(void)op;
+	(void)res;
+	(void)flags;
+}
+
+/* ---- the socket --------------------------------------------------------------- */
+
+static void log_failed(const struct status *s, const char *step, int err)
+{
+	char text[ADDR_TEXT_BYTES];
+	struct log_line line;
+
+	if (!log_begin(&line, err == -EADDRINUSE ? LOG_WARN : LOG_ERROR, "cannot listen"))
+		return;
+	log_text(&line, "section", "global");
+	log_text(&line, "directive", "status");
+	log_text(&line, "addr", addr_format(&s->config->at.addrs[0], text));
+	log_text(&line, "call", step);
+	log_errno(&line, "error", err);
+	log_end(&line);
+}
+
+static void log_listening(int fd)
+{
+	char text[ADDR_TEXT_BYTES];
+	struct log_line line;
+	struct addr addr;
+
+	if (sock_local_addr(fd, &addr) < 0 || !log_begin(&line, LOG_INFO, "status"))
+		return;
+	log_text(&line, "addr", addr_format(&addr, text));
+	log_end(&line);
+}
+
+static int open_socket(struct status *s, int *ret_fd, const char **ret_step)
+{
+	const struct sock_listen wish = {
+		.addr = s->config->at.addrs[0],
+		.backlog = BACKLOG,
+		.is_free = s->config->at.is_free,
+		.access = s->config->at.access,
+		.ret_file = &s->file,
+	};
+
+	int err = sock_listen_many(&wish, ret_fd, 1, ret_step);
+
+	if (err == 0 && fcntl(*ret_fd, F_SETFL, O_NONBLOCK) < 0) {
+		err = -errno;
+		close(*ret_fd);
+	}
+	return err;
+}
+
+static struct MHD_Daemon *start_daemon(struct status *s, int fd)
+{
+	return MHD_start_daemon(MHD_USE_EPOLL, 0, may_connect, s, on_request, s,
+				MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				(unsigned)CLIENTS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				(unsigned)CLIENTS_OF_ONE_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+				(unsigned)CLIENT_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				(size_t)CLIENT_BYTES_MAX, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+				MHD_OPTION_END);
+}
+
+static int begin_to_listen(struct status *s)
+{
+	const union MHD_DaemonInfo *info;
+	const char *step;
+	int fd, err;
+
+	err = open_socket(s, &fd, &step);
+	if (err == 0) {
+		s->daemon = start_daemon(s, fd); /* has taken the socket */
+		if (s->daemon) {
+			info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+			s->epoll_fd = info->epoll_fd;
+			log_listening(fd);
+			return 0;
+		}
+		close(fd);
+		step = "MHD_start_daemon";
+		err = -ENOMEM;
+	}
+	if (err != -EADDRINUSE || !s->is_waiting)
+		log_failed(s, step, err);
+	s->is_waiting = true;
+	return err;
+}
+
+static void on_retry(struct timer *timer)
+{
+	struct status *s = container_of(timer, struct status, retry);
+	struct loop *loop = s->context->loop;
+
+	if (begin_to_listen(s) == 0)
+		wait_for_work(s);
+	else
+		timer_set(&loop->timers, &s->retry, loop->now_ms + RETRY_MS);
+}
+
+/* ---- life ----------------------------------------------------------------------- */
+
+struct status *status_create(const struct status_config *config, struct control_context *context,
+			     int *ret_err)
+{
+	struct status *s = calloc(1, sizeof(*s));
+
+	*ret_err = -ENOMEM;
+	if (!s)
+		return NULL;
+	s->config = config;
+	s->context = context;
+	io_op_init(&s->poll, on_ready);
+	io_op_init(&s->cancel, on_cancelled);
+	timer_init(&s->timer, on_timer);
+	timer_init(&s->retry, on_retry);
+	answers_init(&s->answers, context);
+	*ret_err = config->is_on ? begin_to_listen(s) : 0;
+	if (*ret_err == 0 || *ret_err == -EADDRINUSE)
+		return s;
+	free(s);
+	return NULL;
+}
+
+void status_start(struct status *s)
+{
+	struct loop *loop = s->context->loop;
+
+	if (s->daemon)
+		wait_for_work(s);
+	else if (s->config->is_on)
+		timer_set(&loop->timers, &s->retry, loop->now_ms + RETRY_MS);
+}
+
+void status_stop(struct status *s)
+{
+	struct loop *loop = s->context->loop;
+
+	s->is_stopped = true;
+	timer_stop(&loop->timers, &s->timer);
+	timer_stop(&loop->timers, &s->retry);
+	if (s->poll.in_kernel && !s->cancel.in_kernel)
+		io_cancel(loop->ring, &s->cancel, &s->poll);
+}
+
+bool status_is_idle(const struct status *s)
+{
+	return !s->poll.in_kernel && !s->cancel.in_kernel;
+}
+
+void status_destroy(struct status *s)
+{
+	if (!s)
+		return;
+	if (s->daemon) {
+		MHD_stop_daemon(s->daemon);
+		sock_file_remove(&s->config->at.addrs[0], &s->file);
+	}
+	answers_finish(&s->answers);
+	free(s);
+}

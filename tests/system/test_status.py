@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The status page and what is beside it: metrics, JSON, health; and clients that mean no good."""
+
+import contextlib
+import http.client
+import json
+import re
+import shutil
+import signal
+import socket
+
+import pytest
+
+from kit import backend as servers
+from kit import proc, tcp, tls
+from kit.ini import ini
+from kit.ports import reserved_port
+from kit.ringmain import to_address
+from kit.wait import wait_until
+from test_counters import talk as talk_tls
+
+pytestmark = pytest.mark.haproxy_cannot("has other pages")
+
+
+class Status:
+    """The status page of one ringmain."""
+
+    def __init__(self, relay):
+        self.address = to_address(relay.wait_line(msg="status")["addr"])
+
+    def connect(self):
+        if isinstance(self.address, tuple):
+            return http.client.HTTPConnection(*self.address, timeout=30)
+        connection = http.client.HTTPConnection("localhost", timeout=30)
+        connection.sock = tcp.connect(self.address)
+        return connection
+
+    def ask(self, path, *, method="GET", headers=None):
+        """(status, headers, text)"""
+        with contextlib.closing(self.connect()) as connection:
+            connection.request(method, path, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+
+    def get(self, path, **options):
+        status, _, text = self.ask(path, **options)
+        assert status == 200, text
+        return text
+
+    def json(self):
+        return json.loads(self.get("/status.json"))
+
+    def backend(self, name):
+        return next(b for pool in self.json()["pools"] for b in pool["backends"] if b["backend"] == name)
+
+    def metrics(self, **options):
+        """{"name{labels}": value}"""
+        lines = self.get("/metrics", **options).splitlines()
+        return {key: float(value) for key, value in
+                (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+    def wait_metric(self, name, value):
+        wait_until(lambda: self.metrics()[name] == value, lambda: f"{name} {value}: {self.metrics().get(name)}")
+
+
+@pytest.fixture
+def shown(ringmain):
+    """shown(backends, ...as ringmain...) gives (ringmain, Status)."""
+    def begin(backends, *, settings=None, **options):
+        rm = ringmain(backends, settings={"status": "127.0.0.1:0", **(settings or {})}, **options)
+        return rm, Status(rm)
+    return begin
+
+
+def talk(rm, data=b"hello"):
+    with contextlib.closing(tcp.connect(rm.address())) as client:
+        tcp.exchange(client, data)
+        client.shutdown(socket.SHUT_WR)
+        tcp.expect_end(client, b"", "FIN")
+
+
+# ---- metrics
+
+def test_metrics_say_what_has_happened(shown, backend):
+    rm, status = shown([backend(servers.echo)])
+    talk(rm, b"x" * 100)
+    rm.wait_sessions(1)
+    status.wait_metric('ringmain_listener_sessions_ended_total{listener="in",reason="done"}', 1)
+    now = status.metrics()
+    assert now["ringmain_sessions_total"] == 1
+    assert now['ringmain_listener_bytes_total{listener="in",direction="up"}'] == 100
+    assert now['ringmain_backend_bytes_total{pool="out",backend="b1",direction="down"}'] == 100
+    assert now['ringmain_backend_state{pool="out",backend="b1",state="ready"}'] == 1
+    for name, label in (("listener_session_duration", 'listener="in"'), ("listener_first_byte", 'listener="in"'),
+                        ("pool_connect", 'pool="out"')):
+        assert now[f"ringmain_{name}_seconds_count{{{label}}}"] == 1
+        assert now[f'ringmain_{name}_seconds_bucket{{{label},le="+Inf"}}'] == 1
+
+
+@pytest.mark.parametrize("accept", (None, "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"))
+def test_every_metric_of_the_table_is_there(shown, backend, pki, accept):
+    rm, status = shown([backend(servers.echo)], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"]})
+    talk_tls(rm, tls.client_context(pki))
+    rm.wait_sessions(1)
+    with contextlib.closing(tcp.connect(rm.address())) as client:   # which has a detail
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        tcp.read_to_end(client)
+    rm.wait_sessions(2)
+    text = status.get("/metrics", headers={"Accept": accept} if accept else {})
+    table = [line.split("\t") for line in
+             proc.run([rm.binary, "--help-metrics"]).stdout.splitlines()]
+    for name, kind, labels, *_ in table:
+        if name == "-":
+            continue
+        family = re.sub("_total$", "", name) if accept and kind == "counter" else name
+        assert f"# TYPE {family} {kind}\n" in text
+        line = next(line for line in text.splitlines() if re.match(name + r"(_bucket)?[{ ]", line))
+        found = re.findall(r'(\w+)="', line)
+        assert [one for one in found if one != "le"] == ([] if labels == "-" else labels.split(",")), line
+    assert text.endswith("# EOF\n") == bool(accept)
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool (Debian: prometheus)")
+def test_promtool_has_nothing_to_say(shown, backend, pki):
+    rm, status = shown([backend(servers.echo)], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"]})
+    talk_tls(rm, tls.client_context(pki))
+    rm.wait_sessions(1)
+    said = proc.run(["promtool", "check", "metrics"], input=status.get("/metrics"), check=False)
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+
+
+def test_certificates_tell_when_they_expire(shown, backend, pki):
+    _, status = shown([backend(servers.echo)], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"]})
+    name = f'ringmain_listener_certificate_expiry_seconds{{listener="in",file="{pki["ecdsa.pem"]}"}}'
+    said = proc.run(["openssl", "x509", "-in", pki["ecdsa.pem"], "-noout", "-checkend", "0"]).returncode
+    now = status.metrics()
+    assert said == 0 and now[name] > now["ringmain_start_time_seconds"]
+    listener, = status.json()["listeners"]
+    assert listener["certificates"][0]["expiry_s"] == now[name]
+
+
+# ---- JSON, page, health
+
+def test_json_says_why_a_backend_is_down(shown, backend):
+    held, port = reserved_port()
+    _, status = shown([backend(servers.echo), f"127.0.0.1:{port}"],
+                      pool={"check": "tcp", "check_interval": "50ms", "check_fast_interval": "50ms"})
+    wait_until(lambda: status.backend("b2")["state"] == "down", "b2 to be down")
+    found = status.backend("b2")
+    held.close()
+    assert (found["by"], found["why"]) == ("checks", "connection refused")
+    assert found["checks_failed"] >= 1 and status.backend("b1")["state"] == "ready"
+
+
+def test_the_page_is_one_document_with_a_table(shown, backend):
+    _, status = shown([backend(servers.echo)])
+    code, headers, text = status.ask("/")
+    assert code == 200 and headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "<td>b1</td>" in text and "<td>ready</td>" in text
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", text)
+
+
+def test_health_follows_the_process_and_its_pools(ringmain, backend, connect):
+    held, port = reserved_port()
+    rm = ringmain(ini([backend(servers.echo)], settings={"status": "127.0.0.1:0"}) +
+                  f"[pool none]\nbackend = x 127.0.0.1:{port}\ncheck = tcp\ncheck_interval = 50ms\n")
+    status = Status(rm)
+    assert status.ask("/healthz")[::2] == (200, "ready\n")
+    assert status.ask("/healthz?pool=out")[::2] == (200, "ready\n")
+    assert status.ask("/healthz?pool=nowhere")[0] == 404
+    wait_until(lambda: status.ask("/healthz?pool=none")[::2] == (503, "no backend\n"), "pool none to be down")
+    held.close()
+    client = connect(rm.address())
+    tcp.exchange(client, b"here")
+    rm.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: status.ask("/healthz")[::2] == (503, "draining\n"), "draining")
+    assert status.metrics()["ringmain_draining"] == 1
+    client.close()
+
+
+def test_other_paths_and_methods(shown, backend):
+    _, status = shown([backend(servers.echo)])
+    assert status.ask("/etc/passwd")[0] == 404
+    code, headers, _ = status.ask("/metrics", method="POST")
+    assert (code, headers["Allow"]) == (405, "GET, HEAD")
+    code, headers, text = status.ask("/metrics", method="HEAD")
+    assert (code, text) == (200, "") and int(headers["Content-Length"]) > 1000
+
+
+# ---- where, and for whom
+
+def test_who_may_ask(shown, backend):
+    _, status = shown([backend(servers.echo)], settings={"status_allow": "192.0.2.0/24 127.0.0.2"})
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        status.ask("/healthz")
+    client = tcp.connect(status.address, source=("127.0.0.2", 0))
+    client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert tcp.read_to_end(client).data.endswith(b"ready\n")
+    client.close()
+
+
+def test_a_unix_socket(shown, backend, workdir):
+    _, status = shown([backend(servers.echo)], settings={"status": f"unix:{workdir}/status.sock mode=0600"})
+    assert status.get("/healthz") == "ready\n"
+
+
+def test_an_address_in_use_is_waited_for(ringmain, backend):
+    holder = socket.create_server(("127.0.0.1", 0))
+    rm = ringmain([backend(servers.echo)], settings={"status": f"127.0.0.1:{holder.getsockname()[1]}"})
+    assert rm.wait_line(msg="cannot listen")["directive"] == "status"
+    talk(rm)
+    holder.close()
+    assert Status(rm).get("/healthz") == "ready\n"
+    rm.fds_at_start = rm.process.fds()      # it has one socket more since
+
+
+@pytest.mark.parametrize("text, said", (
+    ("status = 9180", "did you mean"), ("status = nowhere.invalid:1", "[global] status"),
+    ("status = off\nstatus_allow = 10.0.0.1/8", "status_allow")))
+def test_mistakes(make_ringmain, text, said):
+    rm = make_ringmain()
+    done = rm.check(f"[global]\n{text}\n[listener in]\nbind = 127.0.0.1:0\npool = out\n"
+                    "[pool out]\nbackend = b1 127.0.0.1:1\n", "-t")
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+
+
+# ---- clients that mean no good
+
+def relays_on(rm, status):
+    """Sessions are served, and so is who asks for the state, while others misbehave."""
+    for _ in range(5):
+        talk(rm)
+    assert status.get("/healthz") == "ready\n"
+
+
+def test_idle_clients_disturb_nobody(shown, backend, connect):
+    """More than there may be of one address: the rest waits in the backlog, and the idle ones are let go."""
+    rm, status = shown([backend(servers.echo)])
+    idle = [connect(status.address) for _ in range(300)]
+    talk(rm)
+    for client in idle[:-1]:
+        client.close()
+    relays_on(rm, status)
+
+
+def test_a_client_that_never_reads(shown, connect):
+    rm, status = shown(["127.0.0.1:9"] * 40)
+    clients = [connect(status.address, rcvbuf=4096) for _ in range(20)]
+    for client in clients:
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+    assert status.get("/healthz") == "ready\n"
+    assert len(status.metrics()) > 500
+    assert len(status.backend("b40")["state"]) > 0 and rm.process.alive()
+
+
+def test_huge_lines_and_half_requests(shown, backend, connect):
+    rm, status = shown([backend(servers.echo)])
+    half = connect(status.address)
+    half.sendall(b"GET /metr")
+    huge = connect(status.address)
+    with contextlib.suppress(ConnectionError):
+        huge.sendall(b"GET /" + b"a" * 1_000_000)
+    many = connect(status.address)
+    with contextlib.suppress(ConnectionError):
+        many.sendall(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 100_000)
+    noise = connect(status.address)
+    with contextlib.suppress(ConnectionError):
+        noise.sendall(bytes(range(256)) * 100)
+    relays_on(rm, status)
+
+
+def test_pipelined_requests_are_all_answered(shown, backend, connect):
+    rm, status = shown([backend(servers.echo)])
+    client = connect(status.address)
+    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 99 +
+                   b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert tcp.read_to_end(client).data.count(b"HTTP/1.1 200") == 100
+    relays_on(rm, status)
+
+
+def test_a_post_with_a_body_is_refused_at_once(shown, backend, connect):
+    rm, status = shown([backend(servers.echo)])
+    client = connect(status.address)
+    client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\nabc")
+    assert tcp.recv_exactly(client, 12) == b"HTTP/1.1 405"
+    relays_on(rm, status)
