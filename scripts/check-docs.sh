@@ -93,7 +93,8 @@ metrics_of_program() {
 	"$ringmain" --help-metrics | awk -F '\t' '$1 != "-" {
 		kind = toupper(substr($2, 1, 1)) substr($2, 2)
 		gsub(",", ", ", $3)
-		gsub(",", ", ", $4)
+		if (gsub(",", ", ", $4) > 8)
+			$4 = "the reasons of ringmain(8)"
 		printf "%s %s. Labels: %s. Keys: %s. %s.\n", $1, kind, $3, $4, $6
 	}'
 }
