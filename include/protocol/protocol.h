@@ -19,6 +19,7 @@
 #include "protocol/step.h"
 
 #define PROTOCOL_TAIL_BYTES 6
+#define PROTOCOL_NAME_BYTES 64 /* with its NUL; as much as a server of PostgreSQL keeps */
 
 /* What the client has said and its backend is to answer before the session relays. */
 enum protocol_exchange {
@@ -35,6 +36,8 @@ struct protocol_state {
 	uint16_t cancel_bytes; /* of the request to cancel */
 	uint8_t requests;      /* that were answered: see pgsql_read_clear() */
 	uint8_t tail[PROTOCOL_TAIL_BYTES]; /* what the backend said last: see relay/idle_watch.h */
+	char user[PROTOCOL_NAME_BYTES];    /* that the client says it is; "": not known */
+	char database[PROTOCOL_NAME_BYTES];
 	enum protocol_exchange exchange : 2;
 	bool is_unserved : 1;    /* it asked for TLS, and no backend was there to answer */
 	bool is_full : 1;        /* for all were full */

@@ -45,11 +45,13 @@ struct session_facts {
 	const char *phase;        /* static */
 	uint64_t age_ms, idle_ms;
 	uint64_t bytes[LANES];
-	bool is_idle;            /* known to be: see relay/idle_watch.h */
-	char sni[96];            /* "": none, or it is longer */
-	char tls[16];            /* version; "": it is not terminated here */
-	uint64_t ended_ms;       /* of clock_now_ms(); 0: it lives */
-	const char *reason, *by; /* then: why and by whom, static */
+	bool is_idle;                /* known to be: see relay/idle_watch.h */
+	uint64_t rates[LANES];       /* bytes in a second; for the asker, who looks twice */
+	char user[64], database[64]; /* "": not known */
+	char sni[96];                /* "": none, or it is longer */
+	char tls[16];                /* version; "": it is not terminated here */
+	uint64_t ended_ms;           /* of clock_now_ms(); 0: it lives */
+	const char *reason, *by;     /* then: why and by whom, static */
 	char detail[96];
 };
 

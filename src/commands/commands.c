@@ -6,7 +6,7 @@
 #define FILTERS                                                                      \
 	"[--client CIDR] [--backend POOL/NAME] [--pool POOL] [--listener LISTENER] " \
 	"[--older TIME] [--idle TIME]"
-#define SORTS "bytes|age|idle|id"
+#define SORTS "bytes|age|idle|id|rate"
 #define LEVELS "error|warn|info|debug"
 #define BACKEND_WORDS "ready|drain|maint|down|weight"
 
@@ -48,7 +48,7 @@ const struct command commands[] = {
 	},
 	{
 		.name = "sessions",
-		.form = FILTERS " [--sort " SORTS "] [--limit N]",
+		.form = FILTERS " [--sort " SORTS "] [--rates] [--limit N]",
 		.help = "the sessions there are, or some of them",
 		.options = { { "client", { "CIDR", PARAM_TEXT } },
 			     { "backend", { "POOL/NAME", PARAM_BACKEND } },
@@ -57,6 +57,7 @@ const struct command commands[] = {
 			     { "older", { "TIME", PARAM_TEXT } },
 			     { "idle", { "TIME", PARAM_TEXT } },
 			     { "sort", { SORTS, PARAM_CHOICE } },
+			     { "rates", { NULL, PARAM_TEXT } },
 			     { "limit", { "N", PARAM_TEXT } } },
 		.run = cmd_sessions,
 	},

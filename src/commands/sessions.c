@@ -14,7 +14,17 @@
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 20000
 
-enum sort { SORT_BYTES, SORT_AGE, SORT_IDLE, SORT_ID, SORT_END };
+/* Between the two looks that give rates; and sessions that are remembered meanwhile. */
+#define RATE_MS 1000
+#define MARKS_MAX (256u << 10)
+
+enum sort { SORT_BYTES, SORT_AGE, SORT_IDLE, SORT_ID, SORT_RATE, SORT_END };
+
+/* A session at the first of two looks. */
+struct mark {
+	uint64_t id, age_ms;
+	uint64_t bytes[LANES];
+};
 
 /* One of the two commands at work. */
 struct search {
@@ -27,6 +37,10 @@ struct search {
 	uint64_t found;
 	struct session_facts *rows; /* the first @limit in the order wanted, and some more */
 	size_t rows_n, room;
+	bool looks_twice;
+	struct timer second;
+	struct mark *marks; /* of the first look, by id */
+	size_t marks_n, marks_room;
 };
 
 /* ---- which ones ---------------------------------------------------------- */
@@ -104,7 +118,7 @@ static bool read_ids(struct call *call, struct session_filter *f)
 static bool read_order(struct call *call, struct search *search)
 {
 	const char *typed = call_option(call, "sort");
-	const char *choices = "bytes|age|idle|id";
+	const char *choices = "bytes|age|idle|id|rate";
 
 	search->sort = SORT_ID;
 	search->limit = LIMIT_DEFAULT;
@@ -112,6 +126,7 @@ static bool read_order(struct call *call, struct search *search)
 		return call_wrong_word(call, typed, choices);
 	if (typed)
 		search->sort = (enum sort)choice_find(choices, typed);
+	search->looks_twice = call_option(call, "rates") || search->sort == SORT_RATE;
 	if (!call_option_u64(call, "limit", &search->limit))
 		return false;
 	if (search->limit > 0 && search->limit <= LIMIT_MAX)
@@ -131,6 +146,8 @@ static uint64_t weight_of(const struct session_facts *f, enum sort sort)
 		return f->age_ms;
 	case SORT_IDLE:
 		return f->idle_ms;
+	case SORT_RATE:
+		return f->rates[LANE_UP] + f->rates[LANE_DOWN];
 	case SORT_END:
 		return f->ended_ms;
 	default:
@@ -177,6 +194,7 @@ static void keep(struct search *search, const struct session_facts *facts)
 
 static void search_free(struct search *search)
 {
+	free(search->marks);
 	free(search->rows);
 	free(search);
 }
@@ -185,7 +203,9 @@ static void search_abandon(struct call *call)
 {
 	struct search *search = call->work;
 
-	walk_abandon(search->walk);
+	timer_stop(&call->context->loop->timers, &search->second);
+	if (search->walk)
+		walk_abandon(search->walk);
 	search_free(search);
 }
 
@@ -194,7 +214,7 @@ static const char *or_null(const char *text)
 	return text[0] ? text : NULL;
 }
 
-static void tell(struct reply *r, const struct session_facts *f)
+static void tell(struct reply *r, const struct session_facts *f, bool has_rates)
 {
 	char text[ADDR_TEXT_BYTES];
 	struct addr client;
@@ -211,6 +231,12 @@ static void tell(struct reply *r, const struct session_facts *f)
 	reply_u64(r, "idle_ms", f->idle_ms);
 	reply_u64(r, "bytes_up", f->bytes[LANE_UP]);
 	reply_u64(r, "bytes_down", f->bytes[LANE_DOWN]);
+	if (has_rates) {
+		reply_u64(r, "bytes_up_per_s", f->rates[LANE_UP]);
+		reply_u64(r, "bytes_down_per_s", f->rates[LANE_DOWN]);
+	}
+	reply_text(r, "user", or_null(f->user));
+	reply_text(r, "database", or_null(f->database));
 	reply_text(r, "tls", or_null(f->tls));
 	reply_text(r, "sni", or_null(f->sni));
 	reply_row_end(r);
@@ -238,12 +264,80 @@ static void tell_failure(struct reply *r, const struct session_facts *f, uint64_
 	reply_row_end(r);
 }
 
+/* ---- rates, by two looks ------------------------------------------------- */
+
+static int compare_marks(const void *a, const void *b)
+{
+	uint64_t x = ((const struct mark *)a)->id, y = ((const struct mark *)b)->id;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/* Of one that has begun since the first look, since then; of one that found no room, none. */
+static void rate(const struct search *search, struct session_facts *facts)
+{
+	const struct mark wanted = { .id = facts->id }, unknown = { 0 };
+	const struct mark *mark =
+		bsearch(&wanted, search->marks, search->marks_n, sizeof(*mark), compare_marks);
+	uint64_t ms;
+
+	if (!mark && facts->age_ms > RATE_MS)
+		return;
+	mark = mark ? mark : &unknown;
+	ms = MAX(facts->age_ms - MIN(facts->age_ms, mark->age_ms), 1);
+	for (int n = 0; n < LANES; n++)
+		facts->rates[n] = (facts->bytes[n] - mark->bytes[n]) * 1000 / ms;
+}
+
+static void first_found(void *owner, const struct session_facts *facts)
+{
+	struct search *search = owner;
+
+	if (search->marks_n == search->marks_room) {
+		size_t room = MAX(search->marks_room * 2, 1024);
+		void *marks = room > MARKS_MAX
+				      ? NULL
+				      : realloc(search->marks, room * sizeof(*search->marks));
+
+		if (!marks)
+			return;
+		search->marks = marks;
+		search->marks_room = room;
+	}
+	search->marks[search->marks_n++] = (struct mark){
+		.id = facts->id,
+		.age_ms = facts->age_ms,
+		.bytes = { facts->bytes[LANE_UP], facts->bytes[LANE_DOWN] },
+	};
+}
+
+static void first_done(void *owner)
+{
+	struct search *search = owner;
+	struct loop *loop = search->call->context->loop;
+
+	search->walk = NULL;
+	if (search->marks_n > 0)
+		qsort(search->marks, search->marks_n, sizeof(*search->marks), compare_marks);
+	timer_set(&loop->timers, &search->second, loop->now_ms + RATE_MS);
+}
+
+static const struct walk_events first_events = { .found = first_found, .done = first_done };
+
 static void sessions_found(void *owner, const struct session_facts *facts)
 {
 	struct search *search = owner;
 
+	struct session_facts rated;
+
 	search->found++;
-	keep(search, facts);
+	if (!search->looks_twice) {
+		keep(search, facts);
+		return;
+	}
+	rated = *facts;
+	rate(search, &rated);
+	keep(search, &rated);
 }
 
 static void sessions_done(void *owner)
@@ -253,7 +347,7 @@ static void sessions_done(void *owner)
 
 	sort_and_cut(search);
 	for (size_t n = 0; n < search->rows_n; n++)
-		tell(call->reply, &search->rows[n]);
+		tell(call->reply, &search->rows[n], search->looks_twice);
 	if (search->found > search->rows_n) {
 		reply_row(call->reply, "left_out");
 		reply_u64(call->reply, "found", search->found);
@@ -267,14 +361,18 @@ static void sessions_done(void *owner)
 static const struct walk_events sessions_events = { .found = sessions_found,
 						    .done = sessions_done };
 
+static void sessions_on_second(struct timer *timer);
+
 static struct search *search_create(struct call *call)
 {
 	struct search *search = calloc(1, sizeof(*search));
 
-	if (search)
+	if (search) {
 		search->call = call;
-	else
+		timer_init(&search->second, sessions_on_second);
+	} else {
 		call_fail(call, REPLY_FAILED, NULL, "out of memory");
+	}
 	return search;
 }
 
@@ -301,9 +399,15 @@ void cmd_sessions(struct call *call)
 	if (!search)
 		return;
 	if (read_filter(call, &search->filter) && read_order(call, search))
-		search_start(search, QUERY_SESSIONS, &sessions_events);
+		search_start(search, QUERY_SESSIONS,
+			     search->looks_twice ? &first_events : &sessions_events);
 	else
 		search_free(search);
+}
+
+static void sessions_on_second(struct timer *timer)
+{
+	search_start(container_of(timer, struct search, second), QUERY_SESSIONS, &sessions_events);
 }
 
 /* ---- errors -------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "protocol/postgres.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "config/login_route.h"
@@ -40,10 +41,20 @@ static const char *unavailable_text(const struct protocol_state *state)
 			      : "no server is available now";
 }
 
+/* For who wants to know whose session it is. */
+static void note_names(struct protocol_state *state, const struct pgsql_packet *packet)
+{
+	snprintf(state->user, sizeof(state->user), "%.*s", (int)sizeof(state->user) - 1,
+		 packet->user);
+	snprintf(state->database, sizeof(state->database), "%.*s", (int)sizeof(state->database) - 1,
+		 packet->database);
+}
+
 /* PostgreSQL's words for a database that is not there; what there is, is nobody's business. */
 static enum step_verdict log_in(const struct protocol_input *in, const struct pgsql_packet *packet,
 				struct step_answer *answer)
 {
+	note_names(in->state, packet);
 	answer->route = login_route_find(in->config, packet->database, packet->user);
 	if (answer->route == 0 && !in->has_pool)
 		return refuse_with_error(answer, "3D000",

@@ -22,6 +22,9 @@ static const char *const phase_names[] = {
 
 static_assert(ARRAY_LEN(phase_names) == SESSION_PHASES, "every phase has a name");
 
+static_assert(sizeof(((struct session_facts *)NULL)->user) == PROTOCOL_NAME_BYTES,
+	      "they are copied");
+
 static bool is_name(const char *wanted, const char *name)
 {
 	return wanted[0] == '\0' || (name && strcmp(wanted, name) == 0);
@@ -68,6 +71,10 @@ static void describe(const struct session *s, struct session_facts *ret)
 		(void)!text_copy(ret->pool, sizeof(ret->pool), pool_config(s->pool)->name);
 	if (s->backend)
 		(void)!text_copy(ret->backend, sizeof(ret->backend), s->backend->config->name);
+	if (s->protocol) {
+		memcpy(ret->user, s->protocol->user, sizeof(ret->user));
+		memcpy(ret->database, s->protocol->database, sizeof(ret->database));
+	}
 	if (s->info)
 		(void)!text_copy(ret->sni, sizeof(ret->sni), s->info->sni);
 	if (s->info && s->info->version)

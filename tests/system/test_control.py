@@ -6,11 +6,13 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 
 import pytest
 
 from kit import backend as servers
-from kit import proc, tcp
+from kit import pgwire, proc, tcp
+from kit import tls as kit_tls
 from kit.ports import reserved_port
 from kit.ringmain import VARIANT_DIR
 from kit.wait import wait_until
@@ -369,6 +371,41 @@ def test_sessions_says_who_is_on_which_backend(controlled, backend, connect):
     assert len(ctl.rows("sessions", "--backend", "out/b2")) == 10
     assert ctl.rows("sessions", "--client", "192.0.2.0/24") == []
     assert "BACKEND" in ctl.say("sessions")
+
+
+@pytest.mark.parametrize("tls", (False, True), ids=("clear", "tls"))
+def test_sessions_tells_whose_they_are(controlled, backend, manual, connect, pki, tls):
+    keys = {"tls": "terminate", "certificate": pki["ecdsa.pem"]} if tls else {}
+    server = manual()
+    rm, ctl = controlled([server], listener={"protocol": "postgres", **keys})
+    client = connect(rm.address())
+    if tls:
+        client.sendall(pgwire.SSL_REQUEST)
+        tcp.expect(client, b"S")
+        client = kit_tls.TlsSocket(client, kit_tls.client_context(pki), name=kit_tls.NAME)
+    client.sendall(pgwire.startup(user="alice", database="d" * 100))
+    server.accept()
+    row = ctl.rows("sessions")[0]
+    assert (row["user"], row["database"]) == ("alice", "d" * 63)
+    assert (row.get("sni"), "tls" in row) == ((kit_tls.NAME, True) if tls else (None, False))
+    rates = ctl.rows("sessions", "--rates")[0]
+    assert rates["bytes_up_per_s"] == rates["bytes_down_per_s"] == 0
+
+
+def test_more_than_one_is_asked_for_on_a_terminal(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo)])
+    clients = [connect(rm.address()) for _ in range(2)]
+    for client in clients:
+        tcp.exchange(client, b"x")
+    for answer, status, ended in ((b"n\n", 4, 0), (b"y\n", 0, 2)):
+        terminal, ours = os.openpty()
+        os.write(terminal, answer)
+        done = subprocess.run([str(CTL), "-s", ctl.path, "kill", "--all"], check=False, stdin=ours,
+                              capture_output=True, text=True, timeout=60)
+        os.close(ours)
+        os.close(terminal)
+        assert done.returncode == status and "2 sessions would be ended. Go on?" in done.stderr
+        assert len(rm.sessions(reason="killed")) >= ended
 
 
 def test_kill_ends_just_what_it_is_told(controlled, backend, connect):

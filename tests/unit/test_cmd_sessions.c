@@ -103,6 +103,64 @@ static void the_largest_come_first(void **state)
 	office_close();
 }
 
+static void rates_are_those_of_a_second(void **state)
+{
+	struct pair pairs[2];
+	char said[4096], want[64], *row;
+	long n = 0, more;
+	int fd;
+
+	office_open(state, &(struct stage_options){ .workers = 1 });
+	for (int i = 0; i < 2; i++)
+		pairs[i] = stage_relaying(office.st);
+	peer_send(pairs[0].client, "before", 6);
+	stage_run(office.st);
+	fd = office_connect();
+	peer_send(fd, "sessions --sort rate --limit 1\n", 31);
+	for (int i = 0; i < 10; i++) {
+		office_pass(1);
+		stage_run(office.st);
+	}
+	assert_int_equal(peer_recv(fd, said, sizeof(said)), -EAGAIN);
+	peer_send(pairs[1].client, "xxxx", 4);
+	peer_send(pairs[1].backend, "yyyyyyyy", 8);
+	stage_run(office.st);
+	stage_pass(office.st, 1000);
+	office_pass(1000);
+	for (int i = 0; i < 10; i++) {
+		stage_run(office.st);
+		office_pass(1);
+		more = peer_recv(fd, said + n, sizeof(said) - 1 - (size_t)n);
+		n += more > 0 ? more : 0;
+	}
+	said[n] = '\0';
+	snprintf(want, sizeof(want), "\"id\":%llu,", (unsigned long long)pairs[1].s->id);
+	row = strstr(said, "{\"row\":\"session\"");
+	assert_non_null(row);
+	assert_non_null(strstr(row, want));
+	assert_non_null(strstr(row, "\"bytes_up_per_s\":4,\"bytes_down_per_s\":8}"));
+	assert_int_equal(count(said, "{\"row\":\"session\","), 1);
+	office_close();
+}
+
+static void who_leaves_between_two_looks_leaves_nothing(void **state)
+{
+	int fd;
+
+	office_open(state, &(struct stage_options){ .workers = 1 });
+	(void)stage_relaying(office.st);
+	fd = office_connect();
+	peer_send(fd, "sessions --rates\n", 17);
+	for (int i = 0; i < 10; i++) {
+		office_pass(1);
+		stage_run(office.st);
+	}
+	stage_reset(office.st, fd);
+	office_pass(1);
+	office_pass(2000);
+	office_close();
+}
+
 static void one_is_ended_by_its_id_and_more_are_asked_for_first(void **state)
 {
 	struct pair pairs[3];
@@ -179,6 +237,8 @@ int main(void)
 		stage_test(sessions_of_all_workers_are_told),
 		stage_test(filters_choose),
 		stage_test(the_largest_come_first),
+		stage_test(rates_are_those_of_a_second),
+		stage_test(who_leaves_between_two_looks_leaves_nothing),
 		stage_test(one_is_ended_by_its_id_and_more_are_asked_for_first),
 		stage_test(names_that_are_none_are_told),
 		stage_test(a_client_may_leave_in_the_middle),
