@@ -43,6 +43,7 @@ void reply_row(struct reply *r, const char *kind);
 /* A text that is NULL adds nothing. */
 void reply_text(struct reply *r, const char *key, const char *value);
 void reply_u64(struct reply *r, const char *key, uint64_t value);
+void reply_i64(struct reply *r, const char *key, int64_t value);
 void reply_flag(struct reply *r, const char *key, bool value);
 void reply_row_end(struct reply *r);
 

@@ -59,6 +59,13 @@ struct log_line {
  */
 void log_configure(enum log_level level, enum log_format format, int fd);
 
+/*
+ * The log is a file that was moved away: goes on in a new one of the name that
+ * it had when it was configured. 0; -ENOTSUP when it is no file, -errno when it
+ * cannot be opened: then it goes on where it is.
+ */
+MUST_CHECK int log_reopen(void);
+
 /* The level alone. */
 void log_set_level(enum log_level level);
 

@@ -29,8 +29,13 @@ void cmd_kill(struct call *call);
 void cmd_log(struct call *call);
 void cmd_deny(struct call *call);
 void cmd_listener(struct call *call);
+void cmd_certs(struct call *call);
+void cmd_route(struct call *call);
 /* Before the first command. */
 void cmd_deny_init(struct control_context *context);
+
+/* Rows of what certs tells. */
+void cmd_tell_certificates(struct call *call);
 
 /* The sessions of a backend. */
 void cmd_backend_sessions(const struct pool *pool, const struct backend *backend,

@@ -133,6 +133,15 @@ void reply_u64(struct reply *r, const char *key, uint64_t value)
 	put_plain(r, text);
 }
 
+void reply_i64(struct reply *r, const char *key, int64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, value);
+	put_key(r, key);
+	put_plain(r, text);
+}
+
 void reply_flag(struct reply *r, const char *key, bool value)
 {
 	put_key(r, key);

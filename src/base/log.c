@@ -6,6 +6,9 @@
 #include "base/log_queue.h"
 #include "base/quote.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -32,6 +35,8 @@ static struct {
 	_Atomic(enum log_level) level;
 	_Atomic(enum log_format) format;
 	atomic_bool is_journal;
+	int fd;
+	char path[PATH_MAX]; /* of its file; "": it is none */
 } config = { .level = LOG_INFO };
 
 /* Is @fd the stream that systemd says it connected to the journal? */
@@ -47,11 +52,41 @@ static bool is_journal(int fd)
 	return strcmp(stream, own) == 0;
 }
 
+static void find_path(int fd, char ret_path[PATH_MAX])
+{
+	char link[64];
+	struct stat st;
+	ssize_t n = 0;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		n = readlink(link, ret_path, PATH_MAX - 1);
+	ret_path[MAX(n, 0)] = '\0';
+}
+
+/* Who writes meanwhile writes to the one or the other: dup2(2) is one step. */
+int log_reopen(void)
+{
+	int fd, err = 0;
+
+	if (config.path[0] != '/')
+		return -ENOTSUP;
+	fd = open(config.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	if (dup2(fd, config.fd) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 void log_configure(enum log_level level, enum log_format format, int fd)
 {
 	config.level = level;
 	config.format = format;
 	config.is_journal = is_journal(fd);
+	config.fd = fd;
+	find_path(fd, config.path);
 	log_queue_set_fd(fd);
 }
 

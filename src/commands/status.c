@@ -137,6 +137,7 @@ void cmd_status(struct call *call)
 	tell_process(call);
 	for (size_t n = 0; n < runtime->listeners_n; n++)
 		tell_listener(call, &runtime->listeners[n]);
+	cmd_tell_certificates(call);
 	for (size_t n = 0; n < runtime->pools_n; n++)
 		tell_pool(call, runtime->pools[n]);
 	for (size_t n = 0; n < runtime->pools_n; n++)

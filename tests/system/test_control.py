@@ -491,6 +491,46 @@ def test_a_client_is_banned_for_a_while(controlled, backend, proxied):
     assert rm.lines(msg="rejected", reason="denied")
 
 
+def test_certificates_have_days_left(controlled, backend, pki):
+    _, ctl = controlled([backend(servers.echo)],
+                        listener={"tls": "terminate", "certificate": pki["ecdsa.pem"]})
+    row, = ctl.rows("certs")
+    assert (row["listener"], row["file"]) == ("in", str(pki["ecdsa.pem"])) and row["days_left"] > 0
+    assert [row for row in ctl.rows("status") if row["row"] == "certificate"] == [row]
+
+
+def test_route_says_who_gets_a_client_now(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo), backend(servers.echo)],
+                         pool={"balance": "maglev", "stick": "source"})
+    before, after = ctl.rows("route", "127.0.0.1")
+    assert (before["by"], before["backend"]) == ("stick", "(no entry)")
+    assert after["by"] == "hash" and after["backend"] == after["home"]
+    tcp.exchange(connect(rm.address()), b"x")
+    assert ctl.rows("route", "127.0.0.1")[0]["backend"] == after["backend"]
+    ctl.say("backend", f"out/{after['backend']}", "drain")
+    other = ctl.rows("route", "127.0.0.1")[1]
+    assert other["home"] == after["home"] != other["backend"] and other["steps"] > 0
+    assert ctl.run("route", "no/name").returncode == 2
+    assert ctl.run("route", "db.example").returncode == 3
+
+
+def test_the_log_can_be_moved_away(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo)])
+    address = rm.address()
+    os.rename(rm.log, f"{rm.log}.1")
+    ctl.say("log", "reopen")
+    client = connect(address)
+    tcp.exchange(client, b"x")
+    client.close()
+    rm.wait_sessions(1)
+    with open(f"{rm.log}.1", "a+", encoding="utf-8") as old, open(rm.log, encoding="utf-8") as new:
+        old.write(new.read())       # what is asked at the end of every test looks at all of it
+        old.seek(0)
+        assert "msg=ready" in old.read()
+    os.rename(f"{rm.log}.1", rm.log)
+    ctl.say("log", "reopen")
+
+
 def test_errors_are_the_last_sessions_that_went_wrong(controlled, backend, connect, cleanup):
     held, port = reserved_port()
     cleanup.append(held.close)

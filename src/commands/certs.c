@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* certs: which certificates are shown to clients, and for how long they are good. */
+
+#include <time.h>
+
+#include "commands/cmd.h"
+#include "admin/command.h"
+#include "admin/context.h"
+#include "tls/server.h"
+
+#define SECONDS_PER_DAY 86400
+
+static void tell(struct reply *r, const struct listener *listener, size_t n, time_t now)
+{
+	time_t expiry = tls_server_expiry(listener->tls, n);
+	char day[sizeof("2026-11-26")];
+	struct tm tm;
+
+	reply_row(r, "certificate");
+	reply_text(r, "listener", listener->config->name);
+	reply_text(r, "file", listener->config->certificates[n].chain);
+	if (expiry != 0 && strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&expiry, &tm)) > 0) {
+		reply_i64(r, "days_left",
+			  expiry < now ? -1 : (int64_t)(expiry - now) / SECONDS_PER_DAY);
+		reply_text(r, "expires", day);
+	}
+	reply_row_end(r);
+}
+
+void cmd_tell_certificates(struct call *call)
+{
+	const struct runtime *runtime = call->context->runtime;
+	time_t now = time(NULL);
+
+	for (size_t l = 0; l < runtime->listeners_n; l++) {
+		const struct listener *listener = &runtime->listeners[l];
+
+		for (size_t n = 0; listener->tls && n < listener->config->certificates_n; n++)
+			tell(call->reply, listener, n, now);
+	}
+}
+
+void cmd_certs(struct call *call)
+{
+	cmd_tell_certificates(call);
+	call_ok(call);
+}
