@@ -261,6 +261,7 @@ struct pool_config {
 	bool tls;
 	bool tls_verify; /* off: whoever answers is believed */
 	char *tls_ca, *tls_crl, *tls_name, *tls_sni, *tls_alpn;
+	bool tls_tickets;                /* sessions are resumed */
 	char *tls_certificate, *tls_key; /* ours, if they ask for one */
 	enum protocol_kind protocol;     /* postgres: TLS begins with an SSLRequest */
 	bool has_direct_tls;             /* postgres: it begins at once, as from version 17 on */

@@ -19,7 +19,7 @@ struct opening {
 	const struct proxyhdr *header;   /* NULL: no PROXY header */
 	const struct protocol *protocol; /* whose request for TLS goes first, or NULL */
 	struct tls_client *tls;          /* NULL: no TLS of our own */
-	const char *tls_name;            /* as tls_stream_connect() wants it */
+	struct tls_target tls_target;    /* as tls_stream_connect() wants it */
 
 	/* Where it goes, and what stays. */
 	tls_send_fn *send;

@@ -55,6 +55,7 @@ struct listener_counters {
 /* Tries to connect to a pool's backends. */
 struct pool_counters {
 	_Atomic uint64_t connected;
+	_Atomic uint64_t tls_resumed;           /* of these, with a short handshake */
 	_Atomic uint64_t failed[CLOSE_REASONS]; /* as what a session would end that has no other */
 	struct histogram connect_time; /* from the first try on, of sessions that got one */
 };

@@ -18,6 +18,7 @@ struct tls_client_config {
 	const char *verify_name; /* DNS name or IP address; NULL: given with each session */
 	const char *sni; /* NULL: the name that is verified, if it is a DNS name; "": none */
 	struct tls_files certificate; /* of ours; chain NULL: none */
+	bool no_tickets;              /* sessions are not resumed */
 };
 
 struct tls_client;

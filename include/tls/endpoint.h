@@ -17,6 +17,7 @@
 #include "tls/policy.h"
 
 struct WOLFSSL_CTX;
+struct resume_store;
 struct tls_tickets;
 
 #define TICKET_DIGEST_BYTES 32 /* SHA-256 */
@@ -50,8 +51,9 @@ struct tls_client {
 	atomic_uint refs;
 	struct policy policy;
 	struct WOLFSSL_CTX *ctx;
-	struct peer_name *verify; /* NULL: given with each session */
-	char *sni;                /* NULL: the name that is verified */
+	struct peer_name *verify;    /* NULL: given with each session */
+	char *sni;                   /* NULL: the name that is verified */
+	struct resume_store *resume; /* NULL: every handshake is a full one */
 	bool insecure;
 };
 

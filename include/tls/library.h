@@ -34,4 +34,7 @@ const char *tls_library_cost(void);
 /* Does the processor have instructions for AES? Without, ChaCha20 goes first. */
 bool tls_cpu_has_aes(void);
 
+/* The longest ticket that the library can look at when a client offers it. */
+size_t tls_library_ticket_bytes_max(void);
+
 #endif

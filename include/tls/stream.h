@@ -58,13 +58,18 @@ struct tls_stream;
 MUST_CHECK int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer,
 				 tls_send_fn *send, void *owner, struct tls_stream **ret_stream);
 
+/* A server that is connected to. */
+struct tls_target {
+	const char *name; /* its own, to verify (and SNI) when the configuration has none */
+	uint64_t id;      /* of its own, by which a session with it is resumed; 0: never */
+};
+
 /*
- * A session with a server. @name: a backend's own name to verify (and SNI)
- * when the configuration has none; NULL otherwise. Returns 0, -ENOMEM, or
+ * A session with a server. @target may be NULL: nothing of it is known. Returns 0, -ENOMEM, or
  * -EINVAL when there is nothing to verify against.
  */
-MUST_CHECK int tls_stream_connect(struct tls_client *client, const char *name, tls_send_fn *send,
-				  void *owner, struct tls_stream **ret_stream);
+MUST_CHECK int tls_stream_connect(struct tls_client *client, const struct tls_target *target,
+				  tls_send_fn *send, void *owner, struct tls_stream **ret_stream);
 
 /* Frees it, in whatever state; sends nothing. Accepts NULL. */
 void tls_stream_destroy(struct tls_stream *s);
@@ -119,6 +124,9 @@ bool tls_stream_has_alerted(const struct tls_stream *s);
 
 /* Why it failed, for an operator: "client offers only TLS 1.0". Never NULL. */
 const char *tls_stream_reason(const struct tls_stream *s);
+
+/* Was its handshake a short one, in which the peer has shown no certificate? */
+bool tls_stream_is_resumed(const struct tls_stream *s);
 
 /* After the handshake. Pointers live as long as the stream. */
 struct tls_facts {

@@ -318,6 +318,8 @@ const struct directive directives[] = {
 	  .help = "Name to ask for; without: the one that is verified" },
 	{ IN_POOL(tls_alpn), .key = "tls_alpn", .type = &type_text,
 	  .help = "Protocols to offer, best first, with commas between" },
+	{ IN_POOL(tls_tickets), .key = "tls_tickets", .type = &type_flag, .fallback = "yes",
+	  .help = "Resume sessions, with the tickets that backends give out" },
 	{ IN_POOL(tls_certificate), .key = "tls_certificate", .type = &type_file,
 	  .help = "PEM, ours, if they ask for one" },
 	{ IN_POOL(tls_key), .key = "tls_key", .type = &type_file,

@@ -204,7 +204,7 @@ static const struct need {
 	  "without tls = yes",
 	  { "tls_verify", "tls_ca", "tls_crl", "tls_name", "tls_sni", "tls_certificate",
 	    "tls_key" } },
-	{ SECTION_POOL, sessions_speak_tls, "without tls = yes", { "tls_alpn" } },
+	{ SECTION_POOL, sessions_speak_tls, "without tls = yes", { "tls_alpn", "tls_tickets" } },
 	{ SECTION_POOL,
 	  asks_for_tls,
 	  "without protocol = postgres and tls = yes",

@@ -147,7 +147,8 @@ static void fill_opening(struct session *s, struct opening *ret)
 	*ret = (struct opening){
 		.protocol = requesting_protocol(s),
 		.tls = runtime_tls_client(s->host->runtime, s->pool),
-		.tls_name = pool->tls_name || spec->is_unix ? NULL : spec->host,
+		.tls_target = { pool->tls_name || spec->is_unix ? NULL : spec->host,
+				s->backend->id },
 		.send = side_append,
 		.owner = side,
 		.stream = &side->tls,

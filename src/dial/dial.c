@@ -26,6 +26,7 @@
 #include "session/side.h"
 #include "state/peers.h"
 #include "state/backend_report.h"
+#include "tls/stream.h"
 
 /* Addresses to connect from (source) that are tried for one backend. */
 #define LOCAL_ADDRS_TRIED_MAX 16
@@ -231,6 +232,8 @@ static void dial_begin_to_relay(struct session *s)
 	s->detail = NULL;
 	note_result(s, 0);
 	histogram_add(&session_pool_counters(s)->connect_time, now_of(s) - s->dialing_ms);
+	if (backend_side(s)->tls && tls_stream_is_resumed(backend_side(s)->tls))
+		counters_add(&session_pool_counters(s)->tls_resumed, 1);
 	choose_hold(s);
 	session_enter(s, SESSION_RELAYING);
 }

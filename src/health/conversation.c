@@ -190,11 +190,12 @@ static bool go_on_securing(struct conversation *c)
 static bool begin_tls(struct conversation *c)
 {
 	const struct conversation_plan *plan = c->plan;
+	const struct tls_target target = { .name = plan->tls_name };
 	int err;
 
 	CHECK(plan->is_tls_later && !c->tls);
 	c->is_securing = true;
-	err = tls_stream_connect(plan->tls, plan->tls_name, send_to_socket, c, &c->tls);
+	err = tls_stream_connect(plan->tls, &target, send_to_socket, c, &c->tls);
 	if (err == -EINVAL)
 		return refuse_tls(c, "there is no name to verify");
 	if (err == 0)
@@ -216,7 +217,7 @@ static struct opening opening_of(struct conversation *c)
 	return (struct opening){
 		.protocol = c->plan->tls_protocol,
 		.tls = c->plan->is_tls_later ? NULL : c->plan->tls,
-		.tls_name = c->plan->tls_name,
+		.tls_target = { c->plan->tls_name, 0 }, /* a check sees the certificate */
 		.send = send_to_socket,
 		.owner = c,
 		.stream = &c->tls,

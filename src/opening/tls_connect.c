@@ -29,7 +29,7 @@ static enum step_verdict tls_connect_go_on(struct opening *o)
 
 static enum step_verdict tls_connect_begin(struct opening *o)
 {
-	int err = tls_stream_connect(o->tls, o->tls_name, o->send, o->owner, o->stream);
+	int err = tls_stream_connect(o->tls, &o->tls_target, o->send, o->owner, o->stream);
 
 	return err < 0 ? opening_fail(o, err, NULL) : tls_connect_go_on(o);
 }

@@ -182,6 +182,7 @@ static void create_client(const struct pool_config *p, bool is_check, struct dia
 		.verify_name = p->tls_name,
 		.sni = p->tls_sni,
 		.certificate = { p->tls_certificate, p->tls_key },
+		.no_tickets = !p->tls_tickets,
 	};
 
 	snprintf(title, sizeof(title), "[pool %s]", p->name);

@@ -6,6 +6,7 @@
 #include "x509/certificate.h"
 #include "tls/endpoint.h"
 #include "tls/handshake.h"
+#include "tls/resume.h"
 #include "x509/x509.h"
 
 #include <wolfssl/options.h>
@@ -70,6 +71,18 @@ static bool copy_sni(struct tls_client *c, const char *sni)
 	return c->sni != NULL;
 }
 
+/* Resuming keeps its forward secrecy, where the library can be told. */
+static bool prepare_tickets(struct tls_client *c, const struct tls_client_config *config)
+{
+	if (config->no_tickets)
+		return true;
+#if LIBWOLFSSL_VERSION_HEX >= 0x05007002
+	(void)wolfSSL_CTX_only_dhe_psk(c->ctx);
+#endif
+	c->resume = resume_store_create();
+	return c->resume != NULL;
+}
+
 int tls_client_create(const struct tls_client_config *config, struct tls_problems *problems,
 		      struct tls_client **ret_client)
 {
@@ -89,7 +102,7 @@ int tls_client_create(const struct tls_client_config *config, struct tls_problem
 	wolfSSL_CTX_set_session_cache_mode(c->ctx, WOLFSSL_SESS_CACHE_OFF);
 	if (!policy_apply(&c->policy, c->ctx) || !copy_sni(c, config->sni))
 		goto fail;
-	if (!copy_verify_name(c, config->verify_name, problems))
+	if (!prepare_tickets(c, config) || !copy_verify_name(c, config->verify_name, problems))
 		goto fail;
 	if (!prepare_trust(c, config, problems) || !prepare_certificate(c, config, problems))
 		goto fail;
@@ -112,6 +125,7 @@ void tls_client_unref(struct tls_client *c)
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	wolfSSL_CTX_free(c->ctx);
+	resume_store_destroy(c->resume);
 	free(c->verify);
 	free(c->sni);
 	free(c);

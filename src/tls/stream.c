@@ -17,7 +17,9 @@
 #include "x509/error_text.h"
 #include "tls/handshake.h"
 #include "tls/input.h"
+#include "tls/library.h"
 #include "tls/memory.h"
+#include "tls/resume.h"
 #include "tls/server.h"
 
 #include <wolfssl/options.h>
@@ -33,23 +35,6 @@
 
 #define ALERT_BYTES 2
 
-/*
- * The library breaks off a handshake when a client offers a longer ticket for
- * TLS 1.2: its SESSION_TICKET_LEN, which no public header has. None of ours is.
- */
-enum {
-	TICKET_BYTES_MAX = 170
-#if LIBWOLFSSL_VERSION_HEX >= 0x05009002
-			   + 68 /* the name and the protocol that it is for */
-#endif
-#ifdef WOLFSSL_TICKET_HAVE_ID
-			   + 32
-#endif
-#ifdef OPENSSL_EXTRA
-			   + 33
-#endif
-};
-
 struct tls_stream {
 	WOLFSSL *ssl;
 	struct tls_server *server; /* one of these two */
@@ -63,6 +48,7 @@ struct tls_stream {
 	struct offer_fit offer; /* for words, should it fail */
 	struct offer_refusal refusal;
 	struct handshake handshake;
+	struct resume resume; /* of a client */
 	bool established;
 	bool closed;       /* close_notify was sent */
 	bool is_alerted;   /* a fatal alert was sent, and with it the last word */
@@ -143,7 +129,7 @@ static bool use_alpn(struct tls_stream *s, const struct policy *policy,
  */
 static WOLFSSL_CTX *context_for(const struct identity *identity, const struct tls_offer *offer)
 {
-	bool is_of_no_use = offer && (offer->ticket_bytes > TICKET_BYTES_MAX ||
+	bool is_of_no_use = offer && (offer->ticket_bytes > tls_library_ticket_bytes_max() ||
 				      (offer->has_psk && offer->is_psk_ke_only));
 
 	return is_of_no_use ? identity->no_tickets_ctx : identity->ctx;
@@ -229,15 +215,17 @@ static bool use_names(struct tls_stream *s, const struct peer_name *verify)
 	       wolfSSL_check_domain_name(s->ssl, verify->host) == WOLFSSL_SUCCESS;
 }
 
-int tls_stream_connect(struct tls_client *client, const char *name, tls_send_fn *send, void *owner,
-		       struct tls_stream **ret_stream)
+int tls_stream_connect(struct tls_client *client, const struct tls_target *target,
+		       tls_send_fn *send, void *owner, struct tls_stream **ret_stream)
 {
+	const struct tls_target unknown = { 0 };
 	const struct peer_name *verify = client->verify;
 	struct peer_name given;
 	struct tls_stream *s;
 
-	if (!verify && name) {
-		if (!peer_name_read(&given, name))
+	target = target ? target : &unknown;
+	if (!verify && target->name) {
+		if (!peer_name_read(&given, target->name))
 			return -EINVAL;
 		verify = &given;
 	}
@@ -247,6 +235,7 @@ int tls_stream_connect(struct tls_client *client, const char *name, tls_send_fn 
 	if (!s)
 		return -ENOMEM;
 	s->client = tls_client_ref(client);
+	resume_begin(&s->resume, client->resume, target->id, s->ssl);
 	if (!use_names(s, verify) || !use_alpn(s, &client->policy, NULL)) {
 		tls_stream_destroy(s);
 		return -ENOMEM;
@@ -379,6 +368,8 @@ static enum tls_result fail(struct tls_stream *s, int code)
 	else
 		set_reason(s, "%s",
 			   error_text_of_code(s->handshake.refusal ? s->handshake.refusal : code));
+	if (!s->established)
+		resume_failed(&s->resume);
 	s->end = TLS_FAILED;
 	return s->end;
 }
@@ -464,13 +455,20 @@ static bool keep_alpn(struct tls_stream *s)
 	return s->alpn != NULL;
 }
 
+/* Of a client that shows a ticket the library says so, too, when it has refused that. */
+static bool is_reused(const struct tls_stream *s)
+{
+	return (s->client || s->handshake.has_good_ticket) && wolfSSL_session_reused(s->ssl) != 0;
+}
+
 /* What only the handshake needed goes; an idle session must be small. */
 static enum tls_result establish(struct tls_stream *s)
 {
 	if (!keep_alpn(s))
 		return fail(s, MEMORY_E);
-	if (s->handshake.address.bytes > 0 && !s->handshake.peer) /* nobody has compared it */
-		return fail(s, IPADDR_MISMATCH);
+	if (s->handshake.address.bytes > 0 && !s->handshake.peer && !is_reused(s))
+		return fail(s, IPADDR_MISMATCH); /* nobody has compared it */
+	resume_established(&s->resume, s->ssl, is_reused(s));
 	wolfSSL_FreeArrays(s->ssl);
 	free(s->handshake.name);
 	s->handshake.name = NULL;
@@ -525,6 +523,7 @@ enum tls_result tls_stream_read(struct tls_stream *s, void *plain, size_t size, 
 			result = judge(s, got);
 	}
 	*ret_n = n;
+	resume_keep(&s->resume, s->ssl);
 	if (result == TLS_DONE && s->input.left == 0 && wolfSSL_pending(s->ssl) == 0)
 		return TLS_WANT_INPUT;
 	return result;
@@ -562,6 +561,11 @@ enum tls_result tls_stream_close(struct tls_stream *s)
 	return fail(s, wolfSSL_get_error(s->ssl, ret));
 }
 
+bool tls_stream_is_resumed(const struct tls_stream *s)
+{
+	return s->established && is_reused(s);
+}
+
 void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
 {
 	const char *cipher = wolfSSL_get_cipher_name(s->ssl);
@@ -578,6 +582,6 @@ void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
 		.identity = s->handshake.identity,
 		.has_peer = s->handshake.peer,
 		.is_tls13 = wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3,
-		.resumed = s->handshake.has_good_ticket && wolfSSL_session_reused(s->ssl) != 0,
+		.resumed = is_reused(s),
 	};
 }

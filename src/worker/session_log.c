@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "session/conn_info.h"
 #include "session/host.h"
+#include "tls/stream.h"
 
 static void log_times(const struct session *s, struct log_line *line)
 {
@@ -28,6 +29,8 @@ void session_log_end(const struct session *s)
 	log_text(&line, "client", addr_format(&client, text));
 	if (s->backend)
 		log_text(&line, "backend", s->backend->config->name);
+	if (s->sides[SIDE_BACKEND].tls && tls_stream_is_resumed(s->sides[SIDE_BACKEND].tls))
+		log_flag(&line, "backend_resumed", true);
 	log_u64(&line, "bytes_up", s->lanes[LANE_UP].bytes);
 	log_u64(&line, "bytes_down", s->lanes[LANE_DOWN].bytes);
 	log_times(s, &line);

@@ -67,6 +67,7 @@ static const struct idle idle_pools[] = {
 	{ "tls_name = x", "without tls = yes" },
 	{ "tls_sni = x", "without tls = yes" },
 	{ "tls_alpn = x", "without tls = yes" },
+	{ "tls_tickets = no", "without tls = yes" },
 	{ "tls_certificate = /x.pem", "without tls = yes" },
 	{ "direct_tls = yes", "without protocol = postgres and tls = yes" },
 };

@@ -255,13 +255,14 @@ static void a_client_needs_a_name_to_verify(void **state)
 {
 	struct tls_problems problems = { 0 };
 	const struct tls_client_config config = { .ca = kit_path("ca.crt") };
+	const struct tls_target db1 = { .name = "db1.example.com" };
 	struct tls_client *client;
 	struct tls_stream *stream;
 
 	(void)state;
 	assert_int_equal(tls_client_create(&config, &problems, &client), 0);
 	assert_int_equal(tls_stream_connect(client, NULL, kit_send, NULL, &stream), -EINVAL);
-	assert_int_equal(tls_stream_connect(client, "db1.example.com", kit_send, NULL, &stream), 0);
+	assert_int_equal(tls_stream_connect(client, &db1, kit_send, NULL, &stream), 0);
 	tls_stream_destroy(stream);
 	tls_client_unref(client);
 }

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 /*
- * A client made with the library itself, since ringmain's own never resumes.
+ * A client made with the library itself, which shows tickets as it is told.
  * Its peer is a struct tls_stream, its buffers are those of a pair.
  */
 
