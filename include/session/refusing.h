@@ -30,6 +30,12 @@ void refusing_tell(struct session *s, enum close_reason why, enum close_by by);
  */
 void refusing_unserved(struct session *s, enum close_reason why, enum close_by by);
 
+/*
+ * For one that relays, and whose client has broken TLS's rules: the alert,
+ * which is in side.out, is read in peace, and the backend is reset then.
+ */
+void refusing_alerted(struct session *s, enum close_reason why);
+
 /* Puts the last @n bytes for @client into side.out, encrypted where it has TLS. 0 or -errno. */
 MUST_CHECK int refusing_say(struct side *client, const void *bytes, size_t n);
 

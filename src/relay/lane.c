@@ -29,6 +29,7 @@
 #include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/liveness.h"
+#include "session/refusing.h"
 #include "session/side.h"
 #include "tls/stream.h"
 
@@ -157,8 +158,12 @@ static void lane_tls_failed(struct side *side, enum tls_io result)
 		session_close(side_session(side), CLOSE_NO_RESOURCES, BY_RINGMAIN);
 		return;
 	}
-	(void)side_push(side); /* an alert, if there is one */
-	/* Who got one knows that nothing was complete; a reset might keep it from being read. */
+	/* Who got an alert knows that nothing was complete; a reset might overtake it. */
+	if (side->index == SIDE_CLIENT && tls_stream_has_alerted(side->tls)) {
+		refusing_alerted(side_session(side), reason_of_side(-EPROTO, true));
+		return;
+	}
+	(void)side_push(side);
 	side_sink_of(side)->is_clean |= tls_stream_has_alerted(side->tls);
 	lane_side_died(side, -EPROTO, true);
 }
@@ -213,7 +218,8 @@ static void lane_end(struct lane *lane)
 /* False when it has ended meanwhile. */
 static bool lane_takes(const struct lane *lane, const struct session *s)
 {
-	return s->phase != SESSION_CLOSING && lane->state == LANE_OPEN;
+	return s->phase != SESSION_CLOSING && s->phase != SESSION_REFUSING &&
+	       lane->state == LANE_OPEN;
 }
 
 void lane_decrypt(struct lane *lane, const void *bytes, size_t n)
@@ -230,7 +236,7 @@ void lane_decrypt(struct lane *lane, const void *bytes, size_t n)
 	while (lane_takes(lane, s) && (buf = buf_queue_take(&plain)))
 		lane_deliver(lane, buf);
 	buf_queue_clear(&plain, &s->host->loop.bufs);
-	if (s->phase == SESSION_CLOSING)
+	if (s->phase == SESSION_CLOSING || s->phase == SESSION_REFUSING)
 		return;
 	if (result == TLS_IO_FAILED || result == TLS_IO_NO_MEMORY) {
 		lane_tls_failed(from, result);

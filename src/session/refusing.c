@@ -44,6 +44,12 @@ void refusing_begin(struct session *s, enum close_reason why, enum close_by by)
 	session_enter(s, SESSION_REFUSING);
 }
 
+void refusing_alerted(struct session *s, enum close_reason why)
+{
+	s->lanes[LANE_UP].is_cut = true;
+	refusing_begin(s, why, BY_CLIENT);
+}
+
 /* ---- in the protocol's words --------------------------------------------- */
 
 int refusing_say(struct side *client, const void *bytes, size_t n)
@@ -176,12 +182,12 @@ static void refusing_ended(struct side *side, int err)
 		refusing_readable(side, 0); /* reading says what it is */
 }
 
-/* Only one that relayed has said anything to a backend that matters. */
+/* Only one that relayed has said anything to a backend that matters; one that is cut is reset. */
 static void sent_to_backend(struct side *backend)
 {
 	struct session *s = side_session(backend);
 
-	if (s->connected_ms == 0 || side_push(backend))
+	if (s->connected_ms == 0 || s->lanes[LANE_UP].is_cut || side_push(backend))
 		return;
 	(void)shutdown(backend->fd, SHUT_WR);
 	s->lanes[LANE_UP].is_clean = true;

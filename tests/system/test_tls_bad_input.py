@@ -320,6 +320,26 @@ def test_one_alert_and_nothing_behind_it(listening, cleanup):
         assert client.end() == "FIN"
 
 
+@pytest.mark.parametrize("more", (0, 1 << 20))
+def test_who_writes_on_can_read_its_alert(make_ringmain, manual, cleanup, pki, more):
+    """The connection ends with a FIN, and what still comes is read and dropped; the backend is reset."""
+    server = manual()
+    rm = make_ringmain().start(f"[listener in]\nbind = 127.0.0.1:0\npool = p\ntls = terminate\n"
+                               f"tls_min = 1.3\nciphers = {tls13.CIPHERS}\ncertificate = {pki['ecdsa.pem']}\n"
+                               f"[pool p]\nbackend = b {server.text}\n")
+    client = tls13.Handmade(rm.address()).shake().finish()
+    cleanup.append(client.close)
+    peer = server.accept()
+    client.send(tls13.DATA, b"hello")
+    tcp.expect(peer, b"hello")
+    client.raw(record(23, bytes(100)) + record(23, bytes(16000)) * (more // 16000))
+    assert client.end() == "bad_record_mac"
+    assert client.end() == "FIN"
+    tcp.hang_up(client.sock)
+    tcp.expect_end(peer, b"", "RST")
+    assert rm.wait_sessions(1)[0]["reason"] == "client_tls_error"
+
+
 def test_slow_flood_is_none(forger):
     """A new key with every hundred bytes is odd, and allowed."""
     client, rm = forger()
