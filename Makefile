@@ -228,6 +228,12 @@ soak: ## 20000 random simulations, and the system tests that take minutes
 	@RUNS=20000 UNIT_TIMEOUT_S=3600 $(MAKE) unit T=simulation
 	@$(pytest) -m soak $(if $(T),-k "$(T)")
 pytest = RINGMAIN=$${RINGMAIN:-$(binary)} $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/system
+.PHONY: page
+page: ## the status page in a browser, with pictures in build/page/
+	@scripts/install-deps.sh --for page
+	@$(MAKE) program load
+	@mkdir -p build/page
+	@PICTURES=build/page $(pytest) -m browser $(if $(T),-k "$(T)")
 # They wait more than they compute: two for each processor side by side, if xdist is there.
 JOBS ?= $(shell n=$$(nproc); echo $$((n < 4 ? 2 * n : 8)))
 side_by_side = $(shell $(PYTHON) -c 'import xdist' 2>&- && echo ' -n' $(JOBS) --dist loadgroup)
@@ -319,8 +325,13 @@ install: release ## install program, manual, unit, sample (PREFIX DESTDIR SYSCON
 	install -D -m 644 etc/ringmain.socket "$(DESTDIR)$(UNITDIR)/ringmain.socket"
 	install -D -m 644 etc/bash-completion/ringmain "$(DESTDIR)$(COMPDIR)/ringmain"
 	install -D -m 644 etc/bash-completion/ringmainctl "$(DESTDIR)$(COMPDIR)/ringmainctl"
+	@set -e; for file in $(extras); do \
+	install -v -D -m 644 "etc/$$file" "$(DESTDIR)$(PREFIX)/share/ringmain/$$file"; done
 	@test -e "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini" || \
 	$(own_paths) $(sample) | $(put) "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini"
+
+# Alerts for Prometheus and a dashboard for Grafana.
+extras = prometheus/ringmain.rules.yml grafana/ringmain.json
 
 put = install -v -D -m 644 /dev/stdin
 own_paths = sed -e 's|/usr/sbin/ringmain|$(SBINDIR)/ringmain|g' \
@@ -330,6 +341,7 @@ uninstall: ## remove what install put there, except the configuration
 	rm -f "$(DESTDIR)$(SBINDIR)/ringmain" "$(DESTDIR)$(SBINDIR)/ringmainctl" \
 	"$(DESTDIR)$(UNITDIR)/ringmain.service" "$(DESTDIR)$(UNITDIR)/ringmain.socket" \
 	"$(DESTDIR)$(COMPDIR)/ringmain" "$(DESTDIR)$(COMPDIR)/ringmainctl"
+	rm -fr "$(DESTDIR)$(PREFIX)/share/ringmain"
 	@for page in $(man_pages); do \
 	rm -fv "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 

@@ -153,7 +153,7 @@ END {
 all_files() {
 	find include src tests -name '*.[ch]' -o -name '*.py'
 	find scripts .ci -type f ! -name '*.pyc'
-	find Makefile etc .github/workflows -type f ! -name '*.md'
+	find Makefile etc .github/workflows -type f ! -name '*.md' ! -name '*.png'
 } 2>/dev/null
 
 longest() {

@@ -29,18 +29,20 @@ group_packages() {
 		echo haproxy nginx libnginx-mod-stream hitch gnutls-bin sslscan tshark
 		echo libwolfssl-dev # for WOLFSSL=system
 		;;
+	page) echo chromium prometheus ;; # prometheus for promtool
 	fuzz) echo clang openssl 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
 	bench)
 		echo libssl-dev haproxy nginx libnginx-mod-stream hitch openssl python3
 		echo redis-server redis-tools gnuplot-nox linux-perf strace
 		;;
-	*) fail "unknown group '$1' (build, run, test, lint, fuzz, bench, all)" ;;
+	*) fail "unknown group '$1' (build, run, test, page, lint, fuzz, bench, all)" ;;
 	esac
 }
 
 # The services these packages would start, now or at the next boot.
-services='dovecot haproxy hitch mariadb mosquitto nginx postfix postgresql redis-server slapd ssh'
+services='dovecot haproxy hitch mariadb mosquitto nginx postfix postgresql prometheus redis-server
+slapd ssh'
 
 # What a user asks for, in terms of the list.
 expand() {
@@ -49,17 +51,18 @@ expand() {
 	run) echo build wolfssl run ;;
 	test) echo build wolfssl unit system ;;
 	lint) echo build wolfssl lint ;;
+	page) echo build wolfssl unit system page ;;
 	fuzz) echo build wolfssl fuzz ;;
 	bench) echo build wolfssl bench ;;
-	all) echo build wolfssl run unit system fuzz lint bench ;;
-	*) fail "unknown group '$1' (build, run, test, lint, fuzz, bench, all)" ;;
+	all) echo build wolfssl run unit system page fuzz lint bench ;;
+	*) fail "unknown group '$1' (build, run, test, page, lint, fuzz, bench, all)" ;;
 	esac
 }
 
 usage() {
 	cat <<-END
 	usage: install-deps.sh [--for GROUP[,GROUP...]] [--print]
-	  --for GROUP  build, run, test, lint, fuzz, bench or all (default: build)
+	  --for GROUP  build, run, test, page, lint, fuzz, bench or all (default: build)
 	  --print      only print the packages that are missing
 	END
 }

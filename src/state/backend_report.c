@@ -66,7 +66,9 @@ void backend_report_change(struct pool *pool, struct backend *backend,
 
 	atomic_store(went, is_return(report->change) ? 0 : report->now_ms);
 	atomic_store(&backend->changed_ms, report->now_ms);
-	atomic_store(&backend->changed_error, report->err);
+	/* Who comes back from an ejection may still be down, for the same reason as before. */
+	if (!is_return(report->change) || atomic_load(&backend->state) == BACKEND_READY)
+		atomic_store(&backend->changed_error, report->err);
 	if (report->change == HEALTH_EJECTED)
 		atomic_fetch_add(&backend->ejections, 1);
 	if (!log_begin(&line, LOG_WARN, "backend"))

@@ -29,7 +29,8 @@ static void number(struct out *out, uint64_t value)
 static void write_listeners(const struct sample *s, struct out *out)
 {
 	out_text(out, "<table><caption>Listeners</caption><thead><tr><th>listener<th>pool"
-		      "<th>sessions<th>bytes up<th>bytes down</tr></thead><tbody>\n");
+		      "<th class=n>sessions<th class=n>bytes up<th class=n>bytes down</tr></thead>"
+		      "<tbody>\n");
 	for (size_t n = 0; n < s->listeners_n; n++) {
 		struct listener_snapshot l;
 
@@ -71,8 +72,8 @@ static void write_backends(const struct sample *s, const struct control_context 
 			   struct out *out)
 {
 	out_text(out, "<table><caption>Backends</caption><thead><tr><th>pool<th>backend<th>address"
-		      "<th>state<th>since<th>why<th>sessions<th>connects<th>failures</tr></thead>"
-		      "<tbody>\n");
+		      "<th>state<th class=n>since<th>why<th class=n>sessions<th class=n>connects"
+		      "<th class=n>failures</tr></thead><tbody>\n");
 	for (size_t n = 0; n < s->backends_n; n++)
 		write_backend(&s->backends[n], context, out);
 	out_text(out, "</tbody></table>\n");

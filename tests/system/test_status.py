@@ -15,7 +15,7 @@ from kit import backend as servers
 from kit import proc, tcp, tls
 from kit.ini import ini
 from kit.ports import reserved_port
-from kit.ringmain import to_address
+from kit.ringmain import ROOT, to_address
 from kit.wait import wait_until
 from test_counters import talk as talk_tls
 
@@ -137,6 +137,44 @@ def test_certificates_tell_when_they_expire(shown, backend, pki):
     assert said == 0 and now[name] > now["ringmain_start_time_seconds"]
     listener, = status.json()["listeners"]
     assert listener["certificates"][0]["expiry_s"] == now[name]
+
+
+# ---- what comes along for Prometheus and Grafana
+
+def metrics_of_table(rm):
+    rows = [line.split("\t") for line in proc.run([rm.binary, "--help-metrics"]).stdout.splitlines()]
+    return {row[0]: row[1] for row in rows if row[0] != "-"}
+
+
+@pytest.mark.parametrize("path", ("prometheus/ringmain.rules.yml", "prometheus/ringmain.rules.test.yml",
+                                  "grafana/ringmain.json"))
+def test_only_metrics_that_there_are_are_asked_for(make_ringmain, path):
+    table = metrics_of_table(make_ringmain())
+    known = {name for name, kind in table.items() if kind != "histogram"}
+    known |= {name + end for name, kind in table.items() if kind == "histogram" for end in ("_bucket", "_sum", "_count")}
+    text = (ROOT / "etc" / path).read_text(encoding="utf-8")
+    asked = set(re.findall(r"\bringmain_\w+", text))
+    assert asked and asked <= known, asked - known
+
+
+def test_the_dashboard_is_whole():
+    board = json.loads((ROOT / "etc/grafana/ringmain.json").read_text(encoding="utf-8"))
+    panels = board["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels) > 20
+    taken = [(x, y) for at in (panel["gridPos"] for panel in panels)
+             for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])]
+    assert len(taken) == len(set(taken)) and max(taken)[0] < 24
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool (Debian: prometheus)")
+def test_every_alert_is_seen_to_fire():
+    folder = ROOT / "etc/prometheus"
+    for what, file in (("check", "ringmain.rules.yml"), ("test", "ringmain.rules.test.yml")):
+        said = proc.run(["promtool", what, "rules", str(folder / file)], check=False)
+        assert said.returncode == 0, said.stdout + said.stderr
+    alerts = re.findall(r"- alert: (\w+)", (folder / "ringmain.rules.yml").read_text(encoding="utf-8"))
+    tests = (folder / "ringmain.rules.test.yml").read_text(encoding="utf-8")
+    assert [alert for alert in alerts if not re.search(rf"alertname: {alert}\n", tests)] == []
 
 
 # ---- JSON, page, health

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The status page in a browser, with traffic behind it. `make page` installs the browser and keeps pictures."""
+
+import contextlib
+import os
+import shutil
+import time
+
+import pytest
+
+from kit import backend as servers
+from kit import tcp
+from kit.chromium import Chromium
+from kit.ini import ini
+from kit.wait import wait_until
+from test_status import Status
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.haproxy_cannot("has another page"),
+    pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium: `make page` installs it"),
+]
+
+PICTURES = os.environ.get("PICTURES", "")
+LIVE = "document.getElementById('live')?.hidden === false"
+
+
+@pytest.fixture
+def browser(workdir):
+    chromium = Chromium(os.path.join(workdir, "profile"))
+    yield chromium
+    chromium.close()
+    assert not chromium.errors
+
+
+def url_of(rm):
+    host, port = Status(rm).address
+    return f"http://{host}:{port}/"
+
+
+def row_of(name):
+    """An expression: the text of a backend's row."""
+    return f"[...document.querySelectorAll('.pool tbody tr')].find(r => r.cells[0].textContent === '{name}')?.innerText"
+
+
+def pictures_of(browser, url, name):
+    """In light, dark and on a phone; nothing is wider than the window."""
+    for kind, width, dark in (("light", 1280, False), ("dark", 1280, True), ("phone", 390, False)):
+        browser.open(url, width=width, height=1100, dark=dark)
+        browser.wait(LIVE, "the page to draw itself")
+        yield kind
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        if PICTURES:
+            browser.screenshot(os.path.join(PICTURES, f"{name}-{kind}.png"))
+
+
+@pytest.fixture
+def shown(ringmain, backend):
+    """(ringmain, the first backend, the address of the page): two backends, checked often."""
+    first = backend(servers.echo)
+    rm = ringmain([first, backend(servers.echo)], settings={"status": "127.0.0.1:0"},
+                  pool={"check": "tcp", "check_interval": "100ms", "check_fast_interval": "50ms", "balance": "roundrobin"})
+    return rm, first, url_of(rm)
+
+
+def test_a_killed_backend_is_told_within_two_seconds(shown, browser):
+    rm, first, url = shown
+    browser.open(url)
+    browser.wait(LIVE, "the page to draw itself")
+    for _ in range(10):
+        with contextlib.closing(tcp.connect(rm.address())) as client:
+            tcp.exchange(client, b"hello")
+    browser.wait(f"{row_of('b1')}.includes('ready')", "b1 to be ready")
+    first.stop_listening()
+    rm.wait_line(msg="backend", backend="b1", state="down")
+    began = time.monotonic()
+    browser.wait(f"{row_of('b1')}.includes('down')", "b1 to be down")
+    took = time.monotonic() - began
+    assert browser.run("document.getElementById('notes').innerText").startswith("✖ out / b1 is down")
+    assert "connection refused" in browser.run(row_of("b1"))
+    assert "out / b1" in browser.run("document.getElementById('changes').innerText")
+    assert took < 2 * float(os.environ.get("TEST_TIME_SCALE", "1")) + 3, took   # a busy machine may be late
+
+
+def test_what_it_looks_like(shown, browser):
+    rm, _, url = shown
+    clients = [tcp.connect(rm.address()) for _ in range(20)]
+    for kind in pictures_of(browser, url, "small"):
+        for client in clients:
+            tcp.exchange(client, b"x" * 1000)
+        browser.wait("document.getElementById('tiles').innerText.includes('20')", f"twenty sessions, {kind}")
+    for client in clients:
+        client.close()
+
+
+def test_many_listeners_and_backends(ringmain, browser):
+    """200 backends and 20 listeners: the first twelve of a pool, the rest is asked for."""
+    text = "[global]\nstatus = 127.0.0.1:0\n" + ini(["127.0.0.1:9"] * 180).partition("[global]\n")[2]
+    for n in range(19):
+        text += f"[listener l{n}]\nbind = 127.0.0.1:0\npool = p{n}\n[pool p{n}]\nbackend = x{n} 127.0.0.1:9\n"
+    rm = ringmain(text)
+    for _ in pictures_of(browser, url_of(rm), "many"):
+        assert browser.run("document.querySelectorAll('#listeners tr').length") == 20
+        assert browser.run("document.querySelectorAll('.pool').length") == 20
+        browser.run("document.querySelector('.pool').open = true")
+        assert browser.run("document.querySelectorAll('.pool')[0].querySelectorAll('tbody tr').length") == 12
+        browser.run("document.querySelector('.more button').click()")
+        assert browser.run("document.querySelectorAll('.pool')[0].querySelectorAll('tbody tr').length") == 180
+        browser.run("document.querySelector('.more button').click()")
+
+
+def test_it_is_used_with_the_keyboard(shown, browser):
+    _, _, url = shown
+    browser.open(url)
+    browser.wait(LIVE, "the page to draw itself")
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key="/", text="/")
+    assert browser.run("document.activeElement.id") == "find"
+    browser.call("Input.insertText", text="b2")
+    browser.wait(f"{row_of('b1')} === undefined && {row_of('b2')} !== undefined", "b2 alone to be shown")
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key="Escape")
+    browser.wait(f"{row_of('b1')} !== undefined", "both to be shown again")
+    # Everything that can be reached by Tab has a name.
+    names = browser.run("[...document.querySelectorAll('a, button, input, summary, [tabindex]')].map(e => "
+                        "e.innerText || e.ariaLabel || document.querySelector(`label[for=${e.id}]`)?.innerText || '')")
+    assert names and all(names)
+
+
+def test_colours_have_contrast(shown, browser):
+    """WCAG AA, 4.5 to 1, of each text against what is behind it, in light and dark."""
+    _, first, url = shown
+    first.stop_listening()
+    script = """(() => {
+        const part = c => (c /= 255) <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
+        const rgb = t => t.match(/[\\d.]+/g).map(Number);
+        const light = ([r, g, b]) => .2126 * part(r) + .7152 * part(g) + .0722 * part(b);
+        const behind = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor);
+            if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+        const poor = [];
+        for (const e of document.querySelectorAll('body *')) {
+            if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || !e.offsetParent || /SCRIPT|STYLE/.test(e.tagName)) continue;
+            const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+            if ((a + .05) / (b + .05) < 4.5) poor.push(e.outerHTML.slice(0, 80));
+        }
+        return poor; })()"""
+    for dark in (False, True):
+        browser.open(url, dark=dark)
+        browser.wait(f"{LIVE} && {row_of('b1')}.includes('down')", "b1 to be down")
+        time.sleep(0.5)         # colours change slowly
+        assert browser.run(script) == []
+
+
+def test_without_javascript_it_is_a_table(shown, browser):
+    _, _, url = shown
+    browser.open(url, script=False)
+
+    def text():
+        root = browser.call("DOM.getDocument", depth=-1)["root"]
+        return browser.call("DOM.getOuterHTML", nodeId=root["nodeId"])["outerHTML"]
+    browser.call("DOM.enable")
+    wait_until(lambda: "<td>b2</td>" in text(), "the table")
+
+
+def test_it_says_when_nobody_answers(shown, browser):
+    rm, _, url = shown
+    browser.open(url)
+    browser.wait(LIVE, "the page to draw itself")
+    rm.stop()
+    browser.wait("document.getElementById('state').textContent.includes('no answer')", "the page to notice")
+    browser.errors.clear()      # which says that it could not connect, too
