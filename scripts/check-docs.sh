@@ -7,6 +7,7 @@
 #   - the reasons for which sessions end, and the options of --help, with ringmain.8;
 #   - the metrics (ringmain --help-metrics) and the items of ringmain-metrics.7;
 #   - the commands of the control socket and the options of ringmainctl --help, with ringmainctl.8.
+# Every message and every key of the log must be in ringmain.8.
 # The sample configurations must be good, and groff must have nothing to say about the pages.
 # A reader must find a test: unit tests are named after modules, system tests are in the map of
 # tests/README.md.
@@ -77,6 +78,28 @@ reasons_of_program() {
 reasons_of_manual() {
 	awk '/^\.It Ic reason/ { taking = 1 } /^\.Sh/ { taking = 0 }
 	taking && /^\.It Cm / { print $3 }' etc/ringmain.8
+}
+
+# All messages of the log, and all keys of its lines, where they are written out.
+log_values='(text|u64|i64|flag|errno)'
+log_of_program() {
+	find src -name '*.c' -exec cat {} + | tr '\n\t' '  ' | grep -oE \
+		"log_(begin\\(&?[a-z_.>-]+, +LOG_[A-Z]+, *|$log_values\\(&?[a-z_]+, *)\"[^\"]+\"" |
+		sed -E 's/^log_begin.*"(.*)"$/msg \1/; s/^log_.*"(.*)"$/key \1/' | sort -u
+}
+
+check_log() {
+	local kind words quote
+	while read -r kind words; do
+		quote='("|.\(dq)?'
+		if [ "$kind" = key ]; then
+			grep -qw -- "$words" etc/ringmain.8 && continue
+		else
+			grep -qE -- "msg=$quote$words$quote( |\$)" etc/ringmain.8 && continue
+		fi
+		echo "etc/ringmain.8 does not know this $kind of the log: $words"
+		failed=1
+	done < <(log_of_program)
 }
 
 commands_of_program() {
@@ -172,6 +195,7 @@ compare 'etc/ringmainctl.8, options' "$(options_of_program "$ctl")" \
 	"$(options_of_manual etc/ringmainctl.8)"
 compare 'etc/ringmainctl.8, commands' "$(commands_of_program)" "$(commands_of_manual)"
 compare etc/ringmain-metrics.7 "$(metrics_of_program)" "$(metrics_of_manual)"
+check_log
 check_samples
 check_pages
 check_tests

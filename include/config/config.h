@@ -105,6 +105,15 @@ enum client_key {
 /* What becomes of a connection whose source is over one of its limits. */
 enum over_limit { OVER_LIMIT_CLOSE, OVER_LIMIT_DROP, OVER_LIMITS }; /* drop: without a word */
 
+/* Which lines a session has in the log: at its end, also at its start, only if unusual, none. */
+enum log_sessions {
+	LOG_SESSIONS_END,
+	LOG_SESSIONS_BOTH,
+	LOG_SESSIONS_UNUSUAL,
+	LOG_SESSIONS_OFF,
+	LOG_SESSIONS_KINDS
+};
+
 /* What happens to a connection that a rule does not expect. */
 enum unmatched { UNMATCHED_POOL, UNMATCHED_REJECT, UNMATCHEDS };
 
@@ -119,6 +128,7 @@ extern const char *const proxy_version_names[PROXY_VERSIONS];
 extern const char *const proxy_header_names[PROXY_HEADERS];
 extern const char *const client_key_names[CLIENT_KEYS];
 extern const char *const over_limit_names[OVER_LIMITS];
+extern const char *const log_sessions_names[LOG_SESSIONS_KINDS];
 
 /* A client's key and, where that is its source, how many bits of it count. */
 struct key_config {
@@ -384,8 +394,13 @@ struct listener_config {
 	unsigned source_bits4, source_bits6; /* of an address, that make a source */
 	unsigned sources_max;                /* that are remembered */
 	enum over_limit over_limit;          /* of a source */
-	uint64_t bandwidth_bytes_per_s;      /* of a session, in each direction; 0: no limit */
-	uint64_t first_byte_timeout_ms;      /* for a client to say anything at all; 0: no limit */
+	/* What its sessions have in the log. */
+	enum log_sessions log_sessions;
+	bool logs_empty, logs_tcp;
+	unsigned log_lines_per_s_max; /* 0: no limit */
+
+	uint64_t bandwidth_bytes_per_s; /* of a session, in each direction; 0: no limit */
+	uint64_t first_byte_timeout_ms; /* for a client to say anything at all; 0: no limit */
 };
 
 /* Is a ClientHello read, for its names, before a backend is chosen? */

@@ -62,9 +62,10 @@ struct host {
 	struct waiting *waiting;  /* by slot of the listener: see preread/waiting.h */
 	struct list waiting_busy; /* those of them in which somebody may go on */
 	struct log_rate rejections;
-	bool is_draining;          /* it accepts no more */
-	bool is_stopping;          /* and begins no more */
-	struct counters *counters; /* its own */
+	uint64_t lines_left_out_told; /* of its counter lines_left_out */
+	bool is_draining;             /* it accepts no more */
+	bool is_stopping;             /* and begins no more */
+	struct counters *counters;    /* its own */
 };
 
 /* ---- of a session -------------------------------------------------------- */

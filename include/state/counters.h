@@ -68,6 +68,7 @@ struct counters {
 	_Atomic uint64_t handed_over;  /* new connections, to another worker */
 	_Atomic uint64_t accept_pauses;
 	_Atomic uint64_t turns;              /* of its loop */
+	_Atomic uint64_t lines_left_out;     /* of sessions, in the log: see log_rate */
 	struct listener_counters *listeners; /* by slot */
 	struct pool_counters *pools;
 };

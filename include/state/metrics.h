@@ -77,7 +77,7 @@ struct process_values {
 	uint64_t bytes_copied, bytes_spliced, splices_started;
 	uint64_t buffer_waits, handed_over, accept_pauses;
 	uint64_t resident_bytes, cpu_ms, open_fds, fds_max;
-	uint64_t log_lost;
+	uint64_t log_lost, lines_left_out;
 };
 
 struct worker_values {

@@ -55,7 +55,8 @@ struct listener {
 	struct limits *limits;              /* of its clients' sources, or NULL */
 	_Atomic(enum listener_pause) pause; /* see peers_pause() */
 	CACHE_ALIGNED atomic_uint sessions;
-	atomic_bool was_full;                          /* the first hit of its limit was logged */
+	atomic_bool was_full; /* the first hit of its limit was logged */
+	struct bucket_shared log_lines;
 	struct bucket_shared new_sessions, handshakes; /* how fast they may begin */
 };
 

@@ -78,6 +78,13 @@ const char *const client_key_names[CLIENT_KEYS] = {
 	[CLIENT_KEY_DESTINATION] = "destination",
 };
 
+const char *const log_sessions_names[LOG_SESSIONS_KINDS] = {
+	[LOG_SESSIONS_END] = "end",
+	[LOG_SESSIONS_BOTH] = "both",
+	[LOG_SESSIONS_UNUSUAL] = "unusual",
+	[LOG_SESSIONS_OFF] = "off",
+};
+
 const char *const over_limit_names[OVER_LIMITS] = {
 	[OVER_LIMIT_CLOSE] = "close",
 	[OVER_LIMIT_DROP] = "drop",

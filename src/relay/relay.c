@@ -21,6 +21,7 @@
 #include "session/exit.h"
 #include "session/host.h"
 #include "session/liveness.h"
+#include "session/session_log.h"
 #include "session/side.h"
 #include "tls/stream.h"
 
@@ -69,6 +70,7 @@ static void read_rest(struct lane *lane)
 static void relay_entered(struct session *s)
 {
 	s->active_ms = s->connected_ms = s->host->loop.now_ms;
+	session_log_begin(s);
 	liveness_start(s);
 	cancel_watch_start(s);
 	for (int n = 0; n < SIDES; n++)

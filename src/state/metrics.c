@@ -148,6 +148,11 @@ const struct metric metrics[] = {
 	  .name = "ringmain_log_lines_dropped_total",
 	  .key = "log_lines_dropped",
 	  .help = "Lines of the log that were dropped" },
+	{ OF_PROCESS(lines_left_out), .kind = METRIC_COUNTER,
+	  .name = "ringmain_log_sessions_left_out_total",
+	  .key = "log_sessions_left_out",
+	  .help = "Lines of sessions that were left out of the log because of log_rate" },
+
 	{ OF_WORKER(sessions), .kind = METRIC_GAUGE,
 	  .name = "ringmain_worker_sessions",
 	  .key = "sessions",

@@ -67,6 +67,7 @@ static void add_worker(struct process_values *to, const struct counters *from)
 	to->buffer_waits += counters_get(&from->buffer_waits);
 	to->handed_over += counters_get(&from->handed_over);
 	to->accept_pauses += counters_get(&from->accept_pauses);
+	to->lines_left_out += counters_get(&from->lines_left_out);
 }
 
 static void add_usage(struct process_values *to)

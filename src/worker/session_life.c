@@ -19,9 +19,9 @@
 #include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/refusing.h"
+#include "session/session_log.h"
 #include "session/side.h"
 #include "worker/answer.h"
-#include "worker/session_log.h"
 
 const struct phase_handlers *const session_phases[SESSION_PHASES] = {
 	[SESSION_PREREAD] = &preread_handlers,         [SESSION_DIALING] = &dial_handlers,

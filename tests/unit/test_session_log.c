@@ -35,11 +35,118 @@ static void one_line_tells_of_each_session(void **state)
 	assert_ptr_equal(strchr(log, '\n'), log + strlen(log) - 1);
 }
 
+static unsigned count(const char *log, const char *words)
+{
+	unsigned n = 0;
+
+	for (const char *at = strstr(log, words); at; at = strstr(at + 1, words))
+		n++;
+	return n;
+}
+
+static void end_cleanly(struct stage *st, struct pair *c)
+{
+	shutdown(c->client, SHUT_WR);
+	stage_run(st);
+	shutdown(c->backend, SHUT_WR);
+	stage_run(st);
+}
+
+static void unusual_ends_alone_can_be_logged(void **state)
+{
+	struct stage *st = stage_of(state, "log_sessions = unusual");
+	struct pair c = stage_relaying(st);
+
+	end_cleanly(st, &c);
+	assert_int_equal(count(stage_log(st), "msg=session "), 0);
+	c = stage_relaying(st);
+	stage_reset(st, c.backend);
+	stage_run(st);
+	assert_non_null(strstr(stage_log(st), "reason=backend_reset"));
+}
+
+static void both_ends_can_be_logged(void **state)
+{
+	struct stage *st = stage_of(state, "log_sessions = both");
+	struct pair c = stage_relaying(st);
+	const char *log = stage_log(st);
+
+	assert_non_null(strstr(log, "msg=session_start id="));
+	assert_non_null(strstr(log, " listener=l client=127.0.0.1:"));
+	assert_non_null(strstr(log, " backend=b0 connect_ms=0 worker=0"));
+	end_cleanly(st, &c);
+	assert_int_equal(count(stage_log(st), "msg=session "), 1);
+}
+
+static void no_session_at_all_can_be_logged(void **state)
+{
+	struct stage *st = stage_of(state, "log_sessions = off");
+	struct pair c = stage_relaying(st);
+
+	stage_reset(st, c.backend);
+	stage_run(st);
+	assert_int_equal(count(stage_log(st), "msg=session"), 0);
+}
+
+static void who_only_knocked_can_be_left_out(void **state)
+{
+	struct stage *st = stage_of(state, "log_empty = no");
+	struct pair c = stage_relaying(st);
+
+	stage_reset(st, c.client);
+	stage_run(st);
+	assert_int_equal(count(stage_log(st), "msg=session "), 0);
+	c = stage_relaying(st);
+	stage_pass(st, 1000);
+	stage_reset(st, c.client);
+	stage_run(st);
+	assert_int_equal(count(stage_log(st), "msg=session "), 1);
+	c = stage_relaying(st);
+	peer_send(c.client, "x", 1);
+	stage_run(st);
+	stage_reset(st, c.client);
+	stage_run(st);
+	assert_int_equal(count(stage_log(st), "msg=session "), 1);
+}
+
+static void what_is_over_the_rate_is_counted(void **state)
+{
+	struct stage *st = stage_of(state, "log_rate = 2/s");
+	struct pair c;
+
+	for (int n = 0; n < 5; n++) {
+		c = stage_relaying(st);
+		stage_reset(st, c.client);
+		stage_run(st);
+	}
+	assert_true(count(stage_log(st), "msg=session ") < 5);
+	assert_true(counters_get(&stage_engine(st)->host.counters->lines_left_out) > 0);
+}
+
+static void connections_can_be_described(void **state)
+{
+	struct stage *st = stage_of(state, "log_tcp = yes");
+	struct pair c = stage_relaying(st);
+	const char *log;
+
+	end_cleanly(st, &c);
+	log = stage_log(st);
+	assert_non_null(strstr(log, " client_rtt_us="));
+	assert_non_null(strstr(log, " client_retransmits=0 client_unacked="));
+	assert_non_null(strstr(log, " backend_rtt_us="));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		stage_test(every_reason_and_phase_has_a_name),
 		stage_test(one_line_tells_of_each_session),
+		stage_test(unusual_ends_alone_can_be_logged),
+		stage_test(both_ends_can_be_logged),
+		stage_test(no_session_at_all_can_be_logged),
+		stage_test(who_only_knocked_can_be_left_out),
+		stage_test(what_is_over_the_rate_is_counted),
+		stage_test(connections_can_be_described),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
