@@ -33,6 +33,13 @@
 #define CLIENT_TIMEOUT_S 10
 #define CLIENT_BYTES_MAX 16384 /* for a request's head */
 
+/*
+ * With no file left, or with as many clients as may be, libmicrohttpd takes its
+ * socket out of the epoll set, and puts it back when it is run after one has
+ * gone: nothing else would wake it then.
+ */
+#define LOOK_MS 500
+
 /* How soon an address that is in use is tried again. */
 #define RETRY_MS 500
 
@@ -100,10 +107,9 @@ static void wait_for_work(struct status *s)
 
 	if (!s->daemon || s->is_stopped)
 		return;
-	if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
-		timer_set(&loop->timers, &s->timer, loop->now_ms + ms);
-	else
-		timer_stop(&loop->timers, &s->timer);
+	if (MHD_get_timeout(s->daemon, &ms) != MHD_YES || ms > LOOK_MS)
+		ms = LOOK_MS;
+	timer_set(&loop->timers, &s->timer, loop->now_ms + ms);
 	if (!s->poll.in_kernel)
 		io_poll(loop->ring, &s->poll, s->epoll_fd, POLLIN | POLLRDHUP);
 }

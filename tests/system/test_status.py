@@ -4,7 +4,10 @@
 import contextlib
 import http.client
 import json
+import os
 import re
+import resource
+import select
 import shutil
 import signal
 import socket
@@ -305,6 +308,20 @@ def test_huge_lines_and_half_requests(shown, backend, connect):
     noise = connect(status.address)
     with contextlib.suppress(ConnectionError):
         noise.sendall(bytes(range(256)) * 100)
+    relays_on(rm, status)
+
+
+def test_it_answers_again_when_there_are_files_again(shown, backend, connect):
+    rm, status = shown([backend(servers.echo)])
+    allowed = resource.prlimit(rm.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(rm.pid, resource.RLIMIT_NOFILE, (max(map(int, os.listdir(f"/proc/{rm.pid}/fd"))) + 2, allowed[1]))
+    clients = [connect(status.address) for _ in range(4)]       # one file is left
+    for client in clients:
+        client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+    wait_until(lambda: select.select(clients, [], [], 0.1)[0], "one of them to be answered")
+    resource.prlimit(rm.pid, resource.RLIMIT_NOFILE, allowed)
+    for client in clients:
+        assert tcp.read_to_end(client).data.endswith(b"ready\n")
     relays_on(rm, status)
 
 
