@@ -26,6 +26,8 @@ struct control_context {
 	struct walks walks;
 	struct drains drains;
 	struct timer bans_timer;
+	struct list followers; /* of follow and trace */
+	struct timer follow_timer;
 };
 
 #endif

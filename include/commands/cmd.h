@@ -31,8 +31,11 @@ void cmd_deny(struct call *call);
 void cmd_listener(struct call *call);
 void cmd_certs(struct call *call);
 void cmd_route(struct call *call);
+void cmd_follow(struct call *call);
+void cmd_trace(struct call *call);
 /* Before the first command. */
 void cmd_deny_init(struct control_context *context);
+void cmd_follow_init(struct control_context *context);
 
 /* Rows of what certs tells. */
 void cmd_tell_certificates(struct call *call);

@@ -218,6 +218,17 @@ static bool client_is_done(const struct admin_client *c)
 	       !memchr(c->in, '\n', c->in_n);
 }
 
+/*
+ * It says no more, and may still read an answer that goes on; is it there at all? The ring cannot
+ * wait for that: its polls end with the stream.
+ */
+static bool client_is_gone(const struct admin_client *c)
+{
+	struct pollfd look = { .fd = c->fd };
+
+	return c->has_ended && poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR));
+}
+
 /* Sends what waits, begins what it may, and waits for what comes next. May free the client. */
 static void client_go_on(struct admin_client *c)
 {
@@ -229,7 +240,7 @@ static void client_go_on(struct admin_client *c)
 		is_there = client_send(c);
 	}
 	c->is_going_on = false;
-	if (!is_there || client_is_done(c)) {
+	if (!is_there || client_is_done(c) || client_is_gone(c)) {
 		client_close(c);
 		return;
 	}

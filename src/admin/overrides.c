@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "io/loop.h"
+#include "state/backend_report.h"
 #include "state/peers.h"
 #include "state/runtime.h"
 #include "state/snapshot.h"
@@ -92,6 +93,7 @@ static void log_wish(const struct override *wish, const char *what)
 static void state_changed(struct overrides *o, struct pool *pool, struct backend *backend)
 {
 	atomic_store(&backend->changed_ms, o->loop->now_ms);
+	backend_tell(pool, backend, "operator", o->loop->now_ms);
 	peers_serve_queue(o->runtime, pool, o->loop->now_ms);
 }
 

@@ -116,6 +116,22 @@ const struct command commands[] = {
 		.run = cmd_certs,
 	},
 	{
+		.name = "follow",
+		.form = "[--client CIDR] [--for TIME]",
+		.help = "sessions that begin and end and backends that change, as it happens",
+		.options = { { "client", { "CIDR", PARAM_TEXT } },
+			     { "for", { "TIME", PARAM_TEXT } } },
+		.run = cmd_follow,
+	},
+	{
+		.name = "trace",
+		.form = "--client CIDR [--for TIME]",
+		.help = "every step of the sessions of these clients, as it happens",
+		.options = { { "client", { "CIDR", PARAM_TEXT } },
+			     { "for", { "TIME", PARAM_TEXT } } },
+		.run = cmd_trace,
+	},
+	{
 		.name = "log",
 		.form = "level " LEVELS "|reopen",
 		.help = "log this and everything graver; open the log's file again",

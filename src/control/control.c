@@ -351,6 +351,7 @@ static int open_users(struct control *c, const char **ret_step)
 	};
 	overrides_init(&c->context.overrides, &c->loop, c->runtime);
 	cmd_deny_init(&c->context);
+	cmd_follow_init(&c->context);
 	*ret_step = "eventfd";
 	err = walks_init(&c->context.walks, &c->loop, c->runtime);
 	if (err < 0)

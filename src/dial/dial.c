@@ -24,6 +24,7 @@
 #include "session/host.h"
 #include "session/refusing.h"
 #include "session/side.h"
+#include "session/tell.h"
 #include "state/peers.h"
 #include "state/backend_report.h"
 #include "tls/stream.h"
@@ -181,6 +182,7 @@ static void dial_end_try(struct session *s, int err)
 	CHECK(!s->is_abandoning);
 	s->is_abandoning = true;
 	s->dial_error = err;
+	session_tell_try(s, err);
 	list_remove(&s->turn);
 	timer_stop(&s->host->loop.timers, &s->timer);
 	dial_abandon_try(s);
@@ -406,6 +408,7 @@ static void wait_to_cancel(struct session *s)
 static void wait_in_queue(struct session *s)
 {
 	s->is_queued = true;
+	session_tell_step(s, "queued", NULL);
 	set_look_timer(s, s->waiter.node.deadline_ms);
 	queued_watch_client(s);
 }

@@ -10,6 +10,7 @@
 #include "session/conn_info.h"
 #include "session/host.h"
 #include "session/side.h"
+#include "session/tell.h"
 #include "tls/stream.h"
 
 static bool tls_accept_is_wanted(const struct listener *listener)
@@ -81,6 +82,7 @@ static void note_handshake(struct session *s)
 	tls_stream_facts(client->tls, &tls);
 	count_handshake(s, &tls);
 	client->is_tls_ready = true;
+	session_tell_step(side_session(client), "TLS is up", NULL);
 	if (!info)
 		return;
 	info->version = tls.version;

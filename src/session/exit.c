@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "session/host.h"
 #include "session/side.h"
+#include "session/tell.h"
 
 static const unsigned next_phases[] = {
 	[SESSION_FREE] = BIT(SESSION_PREREAD),
@@ -27,6 +28,7 @@ void session_enter(struct session *s, enum session_phase next)
 {
 	CHECK(next_phases[s->phase] & BIT(next));
 	s->phase = next;
+	session_tell_phase(s);
 	if (next != SESSION_FREE)
 		session_handlers(s)->entered(s);
 }

@@ -5,7 +5,9 @@
 
 #include "base/def.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "net/sock_error.h"
+#include "state/events.h"
 
 /* When it went this way: by its checks, or by its sessions. */
 static atomic_uint_fast64_t *away_since(struct backend *backend, enum health_change change)
@@ -52,6 +54,19 @@ static void log_why(struct log_line *line, const struct backend *backend,
 	log_failure(line, report);
 }
 
+void backend_tell(const struct pool *pool, const struct backend *backend, const char *what,
+		  uint64_t now_ms)
+{
+	struct event event = { .kind = EVENT_BACKEND, .what = what, .at_ms = now_ms };
+
+	if (!events_are_wanted())
+		return;
+	event.by = backend_state_names[atomic_load(&backend->state)];
+	(void)!text_copy(event.pool, sizeof(event.pool), pool_config(pool)->name);
+	(void)!text_copy(event.backend, sizeof(event.backend), backend->config->name);
+	events_put(&event);
+}
+
 static bool is_return(enum health_change change)
 {
 	return change == HEALTH_WENT_UP || change == HEALTH_RETURNED;
@@ -71,6 +86,7 @@ void backend_report_change(struct pool *pool, struct backend *backend,
 		atomic_store(&backend->changed_error, report->err);
 	if (report->change == HEALTH_EJECTED)
 		atomic_fetch_add(&backend->ejections, 1);
+	backend_tell(pool, backend, health_change_names[report->change], report->now_ms);
 	if (!log_begin(&line, LOG_WARN, "backend"))
 		return;
 	log_text(&line, "pool", pool_config(pool)->name);

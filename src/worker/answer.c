@@ -11,16 +11,8 @@
 #include "session/exit.h"
 #include "session/host.h"
 #include "session/refusing.h"
+#include "session/tell.h"
 #include "state/query.h"
-
-static const char *const phase_names[] = {
-	[SESSION_FREE] = "free",         [SESSION_PREREAD] = "preread",
-	[SESSION_DIALING] = "dialing",   [SESSION_NEGOTIATING] = "negotiating",
-	[SESSION_RELAYING] = "relaying", [SESSION_REFUSING] = "refusing",
-	[SESSION_CLOSING] = "closing",
-};
-
-static_assert(ARRAY_LEN(phase_names) == SESSION_PHASES, "every phase has a name");
 
 static_assert(sizeof(((struct session_facts *)NULL)->user) == PROTOCOL_NAME_BYTES,
 	      "they are copied");
@@ -60,7 +52,7 @@ static void describe(const struct session *s, struct session_facts *ret)
 	*ret = (struct session_facts){
 		.id = s->id,
 		.client = s->client,
-		.phase = s->is_queued ? "queued" : phase_names[s->phase],
+		.phase = s->is_queued ? "queued" : session_phase_names[s->phase],
 		.age_ms = now_ms - s->started_ms,
 		.idle_ms = now_ms - s->active_ms,
 		.is_idle = idle_watch_is_idle(s),

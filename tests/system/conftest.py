@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 
 from kit import certificates, proc, tcp                 # noqa: E402
 from kit.backend import LOOPBACK, Backend, Blackhole, Manual    # noqa: E402
+from kit.control import Ctl                              # noqa: E402
 from kit.ini import ini                                 # noqa: E402
 from kit.netns import Netns                             # noqa: E402
 from kit.ringmain import BINARY, Ringmain               # noqa: E402
@@ -240,4 +241,14 @@ def session(ringmain, manual, connect):
         relay = ringmain([server], **options)
         client = connect(relay.address(), rcvbuf=rcvbuf)
         return client, server.accept(), relay
+    return begin
+
+
+@pytest.fixture
+def controlled(ringmain, workdir):
+    """controlled(backends, ...as ringmain...) gives (ringmain, Ctl)."""
+    def begin(backends, *, settings=None, **options):
+        path = os.path.join(workdir, "control.sock")
+        rm = ringmain(backends, settings={"control": f"unix:{path}", **(settings or {})}, **options)
+        return rm, Ctl(path)
     return begin

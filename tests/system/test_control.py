@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The control socket and ringmainctl: what the operator sees and changes while sessions run."""
 
-import json
 import os
 import signal
-import socket
 import stat
 import subprocess
 
@@ -13,51 +11,12 @@ import pytest
 from kit import backend as servers
 from kit import pgwire, proc, tcp
 from kit import tls as kit_tls
+from kit.control import CTL, Ctl, raw
 from kit.ports import reserved_port
 from kit.ringmain import VARIANT_DIR
 from kit.wait import wait_until
 
-CTL = VARIANT_DIR / "ringmainctl"
-
 pytestmark = pytest.mark.haproxy_cannot("has other commands")
-
-
-class Ctl:
-    """ringmainctl for one ringmain."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def run(self, *words, **options):
-        """CompletedProcess, its output as text."""
-        return proc.run([str(CTL), "-s", self.path, *words], check=False, **options)
-
-    def say(self, *words):
-        """For a command that has to succeed; gives what was printed."""
-        done = self.run(*words)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        return done.stdout
-
-    def rows(self, *words):
-        """The rows of the answer but the last, as dicts."""
-        rows = [json.loads(line) for line in self.say("-j", *words).splitlines()]
-        assert rows[-1]["row"] == "end"
-        return rows[:-1]
-
-    def backend(self, name):
-        """The row of a backend in the answer to status."""
-        return next(row for row in self.rows("status") if row.get("backend") == name)
-
-
-@pytest.fixture
-def controlled(ringmain, workdir):
-    """controlled(backends, ...as ringmain...) gives (ringmain, Ctl)."""
-    def begin(backends, *, settings=None, **options):
-        path = os.path.join(workdir, "control.sock")
-        rm = ringmain(backends, settings={"control": f"unix:{path}", **(settings or {})}, **options)
-        return rm, Ctl(path)
-    return begin
-
 
 
 def test_status_shows_what_there_is(controlled, backend, connect):
@@ -305,14 +264,6 @@ def test_one_that_drains_can_still_be_asked(controlled, backend, connect):
     client.close()
     rm.process.wait(10)
     assert not os.path.exists(ctl.path + ".draining")
-
-
-def raw(path, text=b""):
-    sock = socket.socket(socket.AF_UNIX)
-    sock.connect(path)
-    sock.settimeout(10)
-    sock.sendall(text)
-    return sock
 
 
 def test_clients_that_behave_badly_hold_up_nobody(controlled, backend, connect, cleanup):

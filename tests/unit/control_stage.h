@@ -46,6 +46,7 @@ static inline void office_open(void **state, const struct stage_options *options
 	};
 	overrides_init(&o->context.overrides, &o->loop, o->st->runtime);
 	cmd_deny_init(&o->context);
+	cmd_follow_init(&o->context);
 	assert_int_equal(walks_init(&o->context.walks, &o->loop, o->st->runtime), 0);
 	walks_start(&o->context.walks);
 	drains_init(&o->context.drains, &o->loop, &o->context.walks);
