@@ -31,14 +31,14 @@ compare() {
 	failed=1
 }
 
-# Both as: SECTION KEY: Default: D. | Required. | Optional. | Repeatable. | Allowed: A.
+# Both as: SECTION KEY: Default: D. | Required. | Optional. | Repeatable. | Allowed: A. | Reload: R.
 directives_of_program() {
 	"$ringmain" --help-config | awk -F '\t' '{
 		printf "%s %s:", $1, $2
 		printf $5 ~ /required/ ? " Required." : \
 			$3 == "-" ? " Optional." : " Default: " $3 "."
 		printf $5 ~ /repeatable/ ? " Repeatable." : ""
-		printf " Allowed: %s.\n", $4
+		printf " Allowed: %s. Reload: %s.\n", $4, $6
 	}'
 }
 

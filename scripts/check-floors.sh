@@ -38,11 +38,12 @@ health   12   log
 worker   12   log
 process  13   log
 admin    13   log
-commands 14   log
-status   14   log
-control  15   log
-app      16   log exit
-ctl      16   exit
+reload   14   log
+commands 15   log
+status   15   log
+control  16   log
+app      17   log exit
+ctl      17   exit
 '
 
 # Library headers by their beginning, and the floors that may include them.

@@ -19,8 +19,6 @@ pool_seed          makes what a pool decides by chance repeatable
 check_verdict_names  tests/load/probe prints these
 expect_preset_at   and lists these
 tls_end_point      for SCRAM-SHA-256-PLUS of a check that logs in
-pool_generation    for a reload, with pool_collect()
-pool_collect       frees backends that have left a pool, which a reload lets them do
 '
 
 # shellcheck disable=SC2016 # awk's own dollars

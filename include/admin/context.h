@@ -12,6 +12,7 @@
 
 struct command;
 struct loop;
+struct reload;
 struct runtime;
 struct sockets;
 
@@ -21,6 +22,7 @@ struct control_context {
 	struct loop *loop;
 	struct runtime *runtime;
 	const struct sockets *sockets;
+	struct reload *reload;
 	const char *state; /* of the process: "running", "draining" ... */
 	struct overrides overrides;
 	struct walks walks;

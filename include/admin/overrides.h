@@ -47,6 +47,9 @@ void overrides_finish(struct overrides *o);
 const struct override *overrides_find(const struct overrides *o, const struct pool *pool,
 				      const struct backend *backend);
 
+/* There is another configuration: what is wished of its backends holds for them, too. */
+void overrides_apply(struct overrides *o);
+
 /*
  * Wish for a state or a weight, for @ms, 0: for good. Ready, and the weight of
  * the configuration, end a wish. 0 or -errno: -ENOMEM, -ENOSPC when there are

@@ -45,6 +45,12 @@ MUST_CHECK struct limits *limits_create(const struct limits_config *config, uint
 void limits_destroy(struct limits *limits);
 
 /*
+ * Other limits from now on, as @config says; the size of the table and what
+ * makes a source stay as they are.
+ */
+void limits_change(struct limits *limits, const struct limits_config *config);
+
+/*
  * May @source have another session? If so it is counted, until
  * limits_leave() with the number in *ret_number. A unix socket has no source
  * and is never limited.

@@ -94,6 +94,18 @@ void pool_destroy(struct pool *pool);
 MUST_CHECK int pool_reconfigure(struct pool *pool, const struct pool_config *config);
 
 /*
+ * The same in two steps, for who changes several pools or none: all that may
+ * fail comes first. In between nobody sets weights or collects. Abandon
+ * accepts NULL.
+ */
+struct pool_change;
+
+MUST_CHECK int pool_change_prepare(struct pool *pool, const struct pool_config *config,
+				   struct pool_change **ret_change);
+void pool_change_commit(struct pool_change *change);
+void pool_change_abandon(struct pool_change *change);
+
+/*
  * How often it was reconfigured. For who keeps something about its backends,
  * such as the runner of checks: when this number is another one, backends may
  * have come and may be leaving (BACKEND_LEAVING).

@@ -30,6 +30,9 @@ struct stick;
 MUST_CHECK struct stick *stick_create(uint32_t clients_max, uint64_t ttl_ms, uint64_t seed);
 void stick_destroy(struct stick *stick);
 
+/* From now on a client is remembered for so long. */
+void stick_set_ttl(struct stick *stick, uint64_t ttl_ms);
+
 /* The key of a name (SNI) or any other bytes. That of an address: lru_key_from_addr(). */
 struct lru_key stick_key(const struct stick *stick, const void *bytes, size_t n);
 

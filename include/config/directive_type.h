@@ -24,6 +24,16 @@ enum config_section { SECTION_GLOBAL, SECTION_LISTENER, SECTION_POOL, CONFIG_SEC
 
 extern const char *const config_section_names[CONFIG_SECTIONS];
 
+/* When a reload makes another value of it count. */
+enum directive_reload {
+	RELOAD_NOW,      /* for all there is */
+	RELOAD_SESSIONS, /* for sessions that begin from then on */
+	RELOAD_RESTART,  /* not at all: at the next start */
+	DIRECTIVE_RELOADS,
+};
+
+extern const char *const directive_reload_names[DIRECTIVE_RELOADS];
+
 struct directive {
 	enum config_section section;
 	const char *key;
@@ -38,6 +48,7 @@ struct directive {
 	size_t words_n;
 	const char *bare, *bare_value; /* of an option: a word that alone says KEY=BARE_VALUE */
 	bool required, repeatable;
+	enum directive_reload reload;
 	const char *help;
 };
 

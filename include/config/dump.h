@@ -14,7 +14,8 @@ void config_dump(const struct config *config, FILE *to);
 /*
  * The table of directives, a line each, fields separated by tabs: section,
  * key, default ("-" when there is none), what is allowed, marks ("required",
- * "repeatable", "formerly=OLD_KEY", separated by commas; or "-"), help.
+ * "repeatable", "formerly=OLD_KEY", separated by commas; or "-"), for what a
+ * reload makes another value count ("now", "new sessions", "restart"), help.
  */
 void config_print_directives(FILE *to);
 

@@ -38,6 +38,14 @@ MUST_CHECK struct config *config_load(const char *path, struct diag *diag, confi
 				      void *owner);
 
 /*
+ * The same beside @known, which is in force: a host name that was resolved
+ * for it and cannot be now keeps its address, with a warning.
+ */
+MUST_CHECK struct config *config_load_again(const char *path, struct diag *diag,
+					    const struct config *known, config_check_fn *more,
+					    void *owner);
+
+/*
  * The same from memory, as if it were a file of that @name, asking neither
  * the file system nor the resolver nor what this machine is: host names and
  * "any" stay without an address (of length 0, or none).

@@ -24,13 +24,18 @@ MUST_CHECK int control_init(void);
 
 struct control;
 
+struct control_options {
+	struct ring_features features;
+	const char *config_path; /* which a reload reads again; kept */
+};
+
 /*
  * Everything the main thread needs, to be had before a worker starts. Keeps
  * @runtime and @sockets, whose files it removes before draining begins. On
  * failure says why in the log and returns NULL, -errno in *ret_err.
  */
 MUST_CHECK struct control *control_create(struct runtime *runtime, struct sockets *sockets,
-					  const struct ring_features *features, int *ret_err);
+					  const struct control_options *options, int *ret_err);
 
 /*
  * Serves signals until all workers have ended: 0. -errno when the process
@@ -39,7 +44,11 @@ MUST_CHECK struct control *control_create(struct runtime *runtime, struct socket
  */
 MUST_CHECK int control_run(struct control *control, const struct workers *workers);
 
-/* After control_run() has returned 0, or without it. Accepts NULL. */
-void control_destroy(struct control *control);
+/*
+ * After control_run() has returned 0, or without it. Accepts NULL. False: a
+ * thread of its own still waits for the resolver; then nothing that the
+ * configuration has may be given back, and the end of the process ends it.
+ */
+MUST_CHECK bool control_destroy(struct control *control);
 
 #endif

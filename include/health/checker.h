@@ -22,9 +22,16 @@ struct checker;
 /* Starts checking. Keeps @runtime and @loop. Returns NULL without memory. */
 MUST_CHECK struct checker *checker_create(struct runtime *runtime, struct loop *loop);
 
+/*
+ * One for the runtime's newest configuration, in the place of @old: checks come
+ * when they would have come. What @old has begun it ends, and is idle then.
+ * NULL without memory: then nothing has changed.
+ */
+MUST_CHECK struct checker *checker_follow(struct checker *old);
+
 /* Starts nothing new and asks the kernel for all ops back. */
 void checker_stop(struct checker *checker);
-/* True when it has stopped and the kernel holds nothing of it. */
+/* True when it has stopped, or has ended what it had begun, and the kernel holds nothing of it. */
 bool checker_is_idle(const struct checker *checker);
 /* It must be idle. Accepts NULL. */
 void checker_destroy(struct checker *checker);

@@ -78,6 +78,9 @@ MUST_CHECK int sock_listen_many(const struct sock_listen *want, int *ret_fds, si
 MUST_CHECK int sock_listen_adopt(const struct sock_listen *want, int fd, int *ret_fds, size_t n,
 				 const char **ret_step);
 
+/* Lets others of ours join the port of a listening socket (SO_REUSEPORT). 0 or -errno. */
+MUST_CHECK int sock_share_port(int fd);
+
 /* Where the socket is bound. Returns 0 or -errno. */
 MUST_CHECK int sock_local_addr(int fd, struct addr *ret_addr);
 

@@ -26,7 +26,7 @@ struct preread_input {
 struct preread_step {
 	const char *name;
 	bool is_costly; /* it takes CPU time, and waits for its turn: of the TLS handshake */
-	bool (*is_wanted)(const struct listener *listener);
+	bool (*is_wanted)(const struct session *s);
 	enum step_verdict (*read)(struct session *s, const struct preread_input *in,
 				  struct step_answer *answer);
 };

@@ -3,30 +3,64 @@
 #define PROCESS_SOCKETS_H
 
 /*
- * The listening sockets of all listeners, opened before any worker starts:
- * for each address one for each worker.
+ * The listening sockets of all listeners: for each address one for each
+ * worker. An address that stays keeps its sockets over reloads, whichever
+ * listener has it then: nobody who waits in a backlog notices.
+ *
+ * The workers close them: when they have passed to a generation that has them
+ * no more, and at their own end.
  */
 
 #include <stddef.h>
 
 #include "base/def.h"
-#include "process/passed.h"
+#include "net/addr.h"
 #include "net/sock_file.h"
-#include "worker/acceptor.h"
+#include "process/passed.h"
+#include "process/sockets_failure.h"
+#include "state/generation.h"
 #include "state/runtime.h"
 
-struct sockets {
-	struct acceptor_socket *all; /* worker 0's first, then worker 1's ... */
-	size_t per_worker;
-	unsigned workers_n;
-	struct addr *addrs;      /* of the first worker's, as the kernel named them */
-	struct sock_file *files; /* of those that are unix sockets */
-	size_t wildcards;        /* among those that are open */
-	struct passed passed;    /* by whoever has started us, until listeners have taken them */
+struct bound_socket {
+	uint64_t id;               /* no other socket ever has it; in the order of the table */
+	struct listener *listener; /* whose it is in the newest generation */
+	struct addr wanted;        /* as it was configured */
+	struct addr addr;          /* as the kernel named it */
+	struct sock_file file;     /* of a unix socket */
+	int *fds;                  /* by worker */
 };
 
-/* Opens them all and logs each address; on failure logs why and returns -errno. */
+struct sockets {
+	struct bound_socket *all;
+	size_t n;
+	size_t max; /* that workers have room for */
+	uint64_t last_id;
+	unsigned workers_n;
+	struct passed passed; /* by whoever has started us, until listeners have taken them */
+};
+
+/*
+ * Opens those of the runtime's first generation, and logs each address; on
+ * failure logs why and returns -errno.
+ */
 MUST_CHECK int sockets_open(struct sockets *sockets, struct runtime *runtime);
+
+/*
+ * From the sockets there are to those of another generation, whose listeners
+ * have their slots. New ones are opened, those that are needed no more are
+ * left to the workers, which find in generation.sockets what to do.
+ * NULL, and nothing has changed: *ret_failure says why.
+ */
+struct sockets_change;
+
+MUST_CHECK struct sockets_change *sockets_prepare(struct sockets *sockets, struct runtime *runtime,
+						  struct generation *generation,
+						  struct sockets_failure *ret_failure);
+/* Closes what was opened. Accepts NULL. */
+void sockets_abandon(struct sockets_change *change);
+/* To be called after the generation was published, before workers are told. Logs what changes. */
+void sockets_commit(struct sockets_change *change);
+
 /*
  * Removes the files of unix sockets, but none that has taken the place of
  * ours: before the sockets are closed, so that whoever is started instead
@@ -40,11 +74,5 @@ void sockets_finish(struct sockets *sockets);
 #define SOCKETS_TEXT_BYTES 160
 const char *sockets_describe(const struct sockets *sockets, const struct listener *listener,
 			     char text[SOCKETS_TEXT_BYTES]);
-
-static inline const struct acceptor_socket *sockets_of(const struct sockets *sockets,
-						       unsigned worker)
-{
-	return &sockets->all[worker * sockets->per_worker];
-}
 
 #endif

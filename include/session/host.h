@@ -18,6 +18,7 @@
 #include "io/loop.h"
 #include "net/pipe.h"
 #include "session/session.h"
+#include "state/generation.h"
 #include "state/runtime.h"
 
 #define HOST_PUSHES_MAX 64
@@ -73,6 +74,12 @@ struct host {
 static inline const struct phase_handlers *session_handlers(const struct session *s)
 {
 	return s->host->phases[s->phase];
+}
+
+/* What its client's TLS is made from, if it ends here. */
+static inline struct tls_server *session_tls_server(const struct session *s)
+{
+	return generation_listener(s->generation, s->listener->slot)->tls;
 }
 
 /* What this worker counts of the session's listener and pool. */

@@ -34,6 +34,7 @@
 #include "state/reason.h"
 
 struct conn_info;
+struct generation;
 struct host;
 struct listener;
 struct protocol_state;
@@ -134,7 +135,8 @@ struct lane {
 struct session {
 	struct host *host;
 	struct listener *listener;
-	const struct listener_config *config; /* of the listener, when the session began */
+	struct generation *generation;        /* in which it was accepted: it has a pin there */
+	const struct listener_config *config; /* of the listener, in that */
 	struct pool *pool;                    /* NULL: not known yet */
 	struct backend *backend;              /* that it holds a slot at, or NULL */
 	uint64_t id;

@@ -71,6 +71,7 @@ struct counters {
 	_Atomic uint64_t lines_left_out;     /* of sessions, in the log: see log_rate */
 	struct listener_counters *listeners; /* by slot */
 	struct pool_counters *pools;
+	struct listener_counters *gone; /* of listeners that are no more; the main thread's */
 };
 
 /* Only the worker whose counter it is may call this. */
@@ -94,6 +95,9 @@ static inline void histogram_add(struct histogram *histogram, uint64_t ms)
 	counters_add(&histogram->n[MIN(bits, HISTOGRAM_BUCKETS - 1)], 1);
 	counters_add(&histogram->sum_ms, ms);
 }
+
+/* Adds the numbers of @from, without the words, to @to, which is the caller's. */
+void counters_add_listener(struct listener_counters *to, const struct listener_counters *from);
 
 /* For so many workers, all zero. Returns NULL without memory. */
 MUST_CHECK struct counters *counters_create(unsigned workers_n, size_t listeners_n, size_t pools_n);

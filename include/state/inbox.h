@@ -12,6 +12,8 @@
 
 #include "base/def.h"
 
+struct generation;
+
 enum message_kind {
 	MESSAGE_CONNECTION, /* an accepted socket for listener number @listener */
 	MESSAGE_SERVED,     /* a wake-up: the worker looks at peers_take_served() */
@@ -24,7 +26,7 @@ struct message {
 	uint32_t listener;
 	uint32_t source; /* see session/admission.h */
 	uint32_t is_tcp;
-	uint32_t unused[3]; /* to a power of two */
+	struct generation *generation; /* pinned by the sender */
 };
 
 /* Opens an inbox. 0 or -errno. */

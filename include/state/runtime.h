@@ -5,8 +5,12 @@
 /*
  * What all threads share while ringmain runs: listeners and pools, each with a
  * slot of its own by which counters and tables find it, and how many sessions
- * there are. Created by the main thread before the workers start, destroyed
- * after they ended. What one worker tells another: see state/peers.h.
+ * there are. See state/runtime_life.h for its beginning and its
+ * end. What one worker tells another: see state/peers.h; how
+ * listeners and pools come and go: state/runtime_change.h.
+ *
+ * Slots that nobody has are among the others: of a listener config is NULL
+ * then, and there is no pool.
  */
 
 #include <stdatomic.h>
@@ -25,8 +29,12 @@
 
 #define WORKERS_MAX 256
 
+/* Slots for listeners, and as many for pools: more where the first configuration has many. */
+#define RUNTIME_SLOTS_MIN 1024
+
 struct cancel_keys;
 struct counters;
+struct generation;
 struct query;
 struct tls_client;
 struct tls_contexts;
@@ -47,12 +55,17 @@ enum listener_pause {
 	LISTENER_REFUSES, /* it listens no more, once the backlog was served */
 };
 
+/*
+ * It is what it is by its name and its protocol: with another protocol it
+ * would be another one. The configuration is the newest that it has or had,
+ * for a worker to look at until the end of its turn; what a session was promised is
+ * in its generation.
+ */
 struct listener {
-	const struct listener_config *config;
+	_Atomic(const struct listener_config *) config;
 	const struct protocol *protocol; /* NULL: what its clients say means nothing to us */
 	size_t slot;
-	struct tls_server *tls;             /* borrowed; NULL: it does not terminate TLS */
-	struct limits *limits;              /* of its clients' sources, or NULL */
+	_Atomic(struct limits *) limits;    /* of its clients' sources, or NULL */
 	_Atomic(enum listener_pause) pause; /* see peers_pause() */
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full; /* the first hit of its limit was logged */
@@ -67,21 +80,31 @@ struct worker_peer {
 	_Atomic(struct query *) queries;      /* for it to answer, a stack: see state/query.h */
 	atomic_uint answered;                 /* the last of runtime.asked that it has seen */
 	atomic_bool has_ended;                /* it answers none any more */
+	atomic_uint generation;               /* number of that to which it has passed */
 	int inbox_fd;                         /* the write end of its inbox */
 };
 
+/* When all who dialed before a pool was reconfigured have ended doing so: see pool_collect(). */
+struct pool_grace {
+	uint64_t waits_for, until_ms; /* the pool's generation; 0: for none */
+	uint64_t dial_ms;             /* that dialing may take, or could before */
+	uint64_t passed;
+};
+
 struct runtime {
-	const struct config *config;
-	const struct tls_contexts *tls; /* made of it */
-	struct listener *listeners;     /* by slot, as all that follow */
-	size_t listeners_n;
-	struct pool **pools;
-	struct stick **sticky; /* or NULL */
+	_Atomic(struct generation *) generation;   /* the newest */
+	struct listener *listeners;                /* by slot, as all that follow */
+	size_t listeners_n;                        /* slots that anybody has or had */
+	struct pool **pools;                       /* or NULL */
+	_Atomic(struct stick *) *sticky;           /* or NULL */
+	_Atomic(struct tls_client *) *tls_clients; /* of the newest configuration; or NULL */
 	struct pool_alert *alerts;
+	struct pool_grace *graces;
 	size_t pools_n;
-	bool needs_clients; /* somebody decides by, or passes on, the client's address */
-	struct cancel_keys *cancel_keys; /* NULL: no listener's protocol has any */
-	struct limits *cancel_limits;    /* of requests with other keys, by source; or NULL */
+	size_t slots_max;          /* of listeners, and of pools */
+	atomic_bool needs_clients; /* somebody decides by, or passes on, the client's address */
+	_Atomic(struct cancel_keys *) cancel_keys; /* NULL: no listener's protocol has any */
+	_Atomic(struct limits *) cancel_limits;    /* of requests with other keys; or NULL */
 	struct worker_peer *peers;
 	struct counters *counters; /* of each worker */
 	struct bans bans;          /* of the operator */
@@ -99,17 +122,29 @@ struct runtime {
 	atomic_uint workers_short;       /* of descriptors: see session/fd_reserve.h */
 };
 
-/* Keeps @config and what was made of it, @tls. Returns NULL without memory. */
-MUST_CHECK struct runtime *runtime_create(const struct config *config,
-					  const struct tls_contexts *tls, unsigned workers_n,
-					  unsigned sessions_max);
-/* No session may be left. Accepts NULL. */
-void runtime_destroy(struct runtime *runtime);
+/* Walks over the slots in which there is somebody. For the main thread. */
+#define runtime_for_each_listener(runtime, l)                        \
+	for (struct listener *l = (runtime)->listeners;              \
+	     l < (runtime)->listeners + (runtime)->listeners_n; l++) \
+		if (l->config)
+#define runtime_for_each_pool(runtime, slot)                     \
+	for (size_t slot = 0; slot < (runtime)->pools_n; slot++) \
+		if ((runtime)->pools[slot])
 
-/* The run-time pool of a pool of the configuration. */
+/* The newest configuration. For the main thread, until it publishes another one. */
+const struct config *runtime_config(const struct runtime *runtime);
+
+/* Is it in the newest configuration no more? The same. */
+bool runtime_listener_leaves(const struct runtime *runtime, size_t slot);
+bool runtime_pool_leaves(const struct runtime *runtime, size_t slot);
+
+/* The run-time pool of a pool of a configuration. */
 struct pool *runtime_pool(const struct runtime *runtime, const struct pool_config *config);
 /* The table of clients that go back to a backend of @pool, or NULL. */
 struct stick *runtime_sticky(const struct runtime *runtime, const struct pool *pool);
+/* What the TLS of its new sessions is made from; NULL: it does not terminate TLS, or leaves. */
+struct tls_server *runtime_tls_server(const struct runtime *runtime,
+				      const struct listener *listener);
 /* What its TLS sessions are made from; NULL: it speaks to its backends in clear. */
 struct tls_client *runtime_tls_client(const struct runtime *runtime, const struct pool *pool);
 /* The same of its checks. */

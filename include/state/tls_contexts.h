@@ -34,6 +34,14 @@ struct tls_contexts {
  * used only if @diag has no errors, and released with destroy; NULL without memory.
  */
 MUST_CHECK struct tls_contexts *tls_contexts_create(const struct config *config, struct diag *diag);
+/*
+ * The same beside those of @known, which are in force: keys of session tickets
+ * that came by chance stay the same.
+ */
+MUST_CHECK struct tls_contexts *tls_contexts_create_next(const struct config *config,
+							 struct diag *diag,
+							 const struct config *known,
+							 const struct tls_contexts *now);
 /* Sessions hold what they were made from. Accepts NULL. */
 void tls_contexts_destroy(struct tls_contexts *contexts);
 

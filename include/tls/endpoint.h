@@ -32,6 +32,7 @@ struct identity {
 	enum key_kind kind;
 	time_t until; /* when it, or one of its chain, expires; 0: unknown */
 	uint8_t ticket_digest[TICKET_DIGEST_BYTES]; /* of certificate and policy */
+	uint8_t print[CERTIFICATE_PRINT_BYTES];     /* of the certificate */
 };
 
 struct tls_server {

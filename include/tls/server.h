@@ -41,6 +41,9 @@ MUST_CHECK int tls_server_create(const struct tls_server_config *config,
 struct tls_server *tls_server_ref(struct tls_server *s);
 void tls_server_unref(struct tls_server *s);
 
+/* Its certificates are those of its configuration: how many, and of each a digest (SHA-256). */
+size_t tls_server_certificates(const struct tls_server *s);
+const uint8_t *tls_server_print(const struct tls_server *s, size_t n);
 /* When the n-th of its certificates expires, or one that vouches for it; 0: unknown. */
 time_t tls_server_expiry(const struct tls_server *s, size_t n);
 

@@ -17,20 +17,18 @@
 #include "io/op.h"
 #include "state/runtime.h"
 
+struct generation;
+struct generation_socket;
 struct host;
 struct listener;
 struct message;
 
-struct acceptor_socket {
-	struct listener *listener;
-	int fd;
-	bool is_tcp;
-};
-
 struct acceptor {
-	struct host *host;
+	struct host *host; /* NULL: never opened */
 	struct listener *listener;
-	int fd; /* -1: closed */
+	struct generation *generation; /* whose listener that is */
+	uint64_t id;                   /* of its socket: see state/generation.h */
+	int fd;                        /* -1: closed */
 	bool is_tcp;
 	bool is_closing;
 	int held_fd; /* accepted, but there was no room for it; -1: none */
@@ -45,7 +43,13 @@ struct acceptor {
 	struct log_rate trouble;
 };
 
-void acceptor_open(struct acceptor *a, struct host *host, const struct acceptor_socket *socket);
+/* @socket is one of @generation. One that is closed may be opened again. */
+void acceptor_open(struct acceptor *a, struct host *host, const struct generation_socket *socket,
+		   struct generation *generation);
+
+/* What comes to its socket is for the listener of @socket, of @generation, from now on. */
+void acceptor_pass(struct acceptor *a, const struct generation_socket *socket,
+		   struct generation *generation);
 
 /* Goes on, if it paused for want of room. */
 void acceptor_resume(struct acceptor *a);

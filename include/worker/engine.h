@@ -29,15 +29,19 @@ struct engine_options {
 	struct ring_options ring;
 	unsigned buffers;
 	unsigned pipes;
-	const struct acceptor_socket *sockets; /* to accept on; the engine takes them */
+	const struct generation_socket *sockets; /* to accept on; the engine takes them */
 	size_t sockets_n;
-	int inbox_fd; /* read end of its inbox; the engine takes it */
+	size_t sockets_max; /* that there may be one day; 0: no more than these */
+	int inbox_fd;       /* read end of its inbox; the engine takes it */
 };
 
 struct engine {
 	struct host host;
 	struct acceptor *acceptors;
-	size_t acceptors_n;
+	size_t acceptors_n; /* those that are or were open */
+	size_t acceptors_max;
+	struct generation *generation; /* to which it has passed */
+	bool is_passing;               /* sockets of older ones are still being closed */
 	int inbox_fd;
 	struct loop_reader inbox;
 	struct message messages[ENGINE_MESSAGES_MAX];

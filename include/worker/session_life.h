@@ -22,14 +22,15 @@ extern const struct phase_handlers *const session_phases[SESSION_PHASES];
 /* An accepted connection on its way to a session. */
 struct accepted {
 	struct listener *listener;
+	struct generation *generation; /* pinned */
 	int fd;
 	uint32_t source; /* see session/admission.h */
 	bool is_tcp;
 };
 
 /*
- * Begins a session of @accepted, whose socket, slot in the runtime and source
- * it takes. False, and all of them given back, when the host has no slot left
+ * Begins a session of @accepted, whose socket, generation, slot in the runtime
+ * and source it takes. False, and all of them given back, when the host has no slot left
  * or has been told to stop.
  */
 MUST_CHECK bool session_begin(struct host *host, const struct accepted *accepted);

@@ -147,6 +147,32 @@ static void overrides_on_timer(struct timer *timer)
 	free_all(&ended);
 }
 
+/* Those who stayed have it already. */
+static void apply(struct overrides *o, const struct override *wish)
+{
+	struct backend_facts facts;
+	struct backend *backend;
+	struct pool *pool;
+
+	if (!snapshot_find_backend(o->runtime, wish->pool, wish->backend, &pool, &backend))
+		return;
+	pool_inspect(pool, backend, &facts);
+	if (wish->state != BACKEND_READY && facts.admin_state != wish->state) {
+		pool_set_state(pool, backend, wish->state);
+		state_changed(o, pool, backend);
+	}
+	if (wish->has_weight && facts.weight != wish->weight &&
+	    apply_weight(o, pool, backend, wish->weight) < 0)
+		log_say(LOG_ERROR, "out of memory: backend %s/%s has its own weight", wish->pool,
+			wish->backend);
+}
+
+void overrides_apply(struct overrides *o)
+{
+	list_for_each(node, &o->all)
+		apply(o, container_of(node, struct override, node));
+}
+
 /* ---- wishes ---- */
 
 static int find_or_add(struct overrides *o, const struct pool *pool, const struct backend *backend,

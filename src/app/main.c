@@ -18,8 +18,10 @@
 #include "app/no_io_uring.h"
 #include "app/route_explain.h"
 #include "process/sockets.h"
+#include "state/generation.h"
 #include "state/metrics.h"
 #include "state/peers.h"
+#include "state/runtime_life.h"
 #include "worker/workers.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -108,14 +110,17 @@ static void fill_engine_options(struct engine_options *all, struct runtime *runt
 				const struct sockets *sockets, const struct capacity *capacity,
 				const struct ring_options *ring)
 {
+	const struct generation *g = runtime->generation;
+
 	for (unsigned n = 0; n < runtime->workers_n; n++) {
 		all[n].runtime = runtime;
 		all[n].worker = n;
 		all[n].ring = *ring;
 		all[n].buffers = capacity->buffers_per_worker;
 		all[n].pipes = capacity->pipes_per_worker;
-		all[n].sockets = sockets_of(sockets, n);
-		all[n].sockets_n = sockets->per_worker;
+		all[n].sockets = g->sockets + n * g->sockets_n;
+		all[n].sockets_n = g->sockets_n;
+		all[n].sockets_max = sockets->max;
 	}
 }
 
@@ -182,8 +187,10 @@ static int run_workers(struct runtime *runtime, struct sockets *sockets,
 }
 
 static int prepare_and_run(struct runtime *runtime, struct sockets *sockets,
-			   const struct capacity *capacity, const struct ring_options *ring)
+			   const struct capacity *capacity, const struct ring_options *ring,
+			   const char *config_path)
 {
+	const struct control_options options = { ring->features, config_path };
 	static struct engine_options all[WORKERS_MAX];
 	struct control *control;
 	int err;
@@ -192,17 +199,21 @@ static int prepare_and_run(struct runtime *runtime, struct sockets *sockets,
 	err = open_inboxes(runtime, all);
 	if (err < 0)
 		return err;
-	control = control_create(runtime, sockets, &ring->features, &err);
+	control = control_create(runtime, sockets, &options, &err);
 	if (!control)
 		return err;
 	err = run_workers(runtime, sockets, all, control, capacity);
-	control_destroy(control);
+	if (!control_destroy(control)) {
+		sockets_finish(sockets);
+		_exit(end_with(err));
+	}
 	for (unsigned n = 0; n < runtime->workers_n; n++)
 		close(runtime->peers[n].inbox_fd);
 	return err;
 }
 
-static int serve(const struct loaded *l, const struct ring_options *ring)
+/* Takes what was loaded. */
+static int serve(struct loaded *l, const struct ring_options *ring, const char *config_path)
 {
 	struct capacity capacity;
 	struct sockets sockets;
@@ -215,12 +226,13 @@ static int serve(const struct loaded *l, const struct ring_options *ring)
 		return err;
 	options.buffers_offered = buffers_offered(capacity.buffers_per_worker);
 	runtime = runtime_create(l->config, l->tls, capacity.workers, capacity.sessions_max);
+	*l = (struct loaded){ 0 };
 	if (!runtime)
 		return -ENOMEM;
 	err = sockets_open(&sockets, runtime);
 	if (err < 0)
 		goto done;
-	err = prepare_and_run(runtime, &sockets, &capacity, &options);
+	err = prepare_and_run(runtime, &sockets, &capacity, &options, config_path);
 	sockets_finish(&sockets);
 done:
 	runtime_destroy(runtime);
@@ -236,7 +248,7 @@ static int start_log(void)
 	return err;
 }
 
-static int run(const struct loaded *l, const struct options *options)
+static int run(struct loaded *l, const struct options *options)
 {
 	const struct global_config *global = &l->config->global;
 	struct ring_options ring = {
@@ -255,7 +267,7 @@ static int run(const struct loaded *l, const struct options *options)
 	if (err == 0)
 		err = start_log();
 	if (err == 0)
-		err = serve(l, &ring);
+		err = serve(l, &ring, options->config_path);
 	return end_with(err);
 }
 

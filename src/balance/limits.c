@@ -34,6 +34,14 @@ void limits_destroy(struct limits *limits)
 	free(limits);
 }
 
+void limits_change(struct limits *limits, const struct limits_config *config)
+{
+	pthread_mutex_lock(&limits->lock);
+	limits->config.sessions_max = config->sessions_max;
+	limits->config.sessions = config->sessions;
+	pthread_mutex_unlock(&limits->lock);
+}
+
 /* May the source of @entry have one more now? Its bucket pays for those only who get in. */
 static enum limits_answer ask_entry(struct limits *limits, struct lru_entry *entry, uint64_t now_ns)
 {

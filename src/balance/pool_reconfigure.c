@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* ---- the lock is held ------------------------------------------------------------ */
@@ -159,19 +160,57 @@ static void carry_out(struct plan *plan)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-int pool_reconfigure(struct pool *pool, const struct pool_config *config)
+struct pool_change {
+	struct plan plan;
+};
+
+static void finish_change(struct pool_change *change)
 {
-	struct plan plan = { .pool = pool, .config = config };
+	pthread_mutex_unlock(&change->plan.pool->building);
+	pool_plan_finish(&change->plan);
+	free(change);
+}
+
+int pool_change_prepare(struct pool *pool, const struct pool_config *config,
+			struct pool_change **ret_change)
+{
+	struct pool_change *change = calloc(1, sizeof(*change));
 	int err;
 
 	CHECK(config->backends_n <= POOL_BACKENDS_MAX);
 	CHECK(config->balance < BALANCE_KINDS);
+	if (!change)
+		return -ENOMEM;
+	change->plan.pool = pool;
+	change->plan.config = config;
 	pthread_mutex_lock(&pool->building);
-	err = pool_plan_make(&plan);
+	err = pool_plan_make(&change->plan);
 	if (err == 0)
-		carry_out(&plan);
-	pthread_mutex_unlock(&pool->building);
-	pool_plan_finish(&plan);
+		*ret_change = change;
+	else
+		finish_change(change);
+	return err;
+}
+
+void pool_change_commit(struct pool_change *change)
+{
+	carry_out(&change->plan);
+	finish_change(change);
+}
+
+void pool_change_abandon(struct pool_change *change)
+{
+	if (change)
+		finish_change(change);
+}
+
+int pool_reconfigure(struct pool *pool, const struct pool_config *config)
+{
+	struct pool_change *change;
+	int err = pool_change_prepare(pool, config, &change);
+
+	if (err == 0)
+		pool_change_commit(change);
 	return err;
 }
 

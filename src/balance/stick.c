@@ -36,6 +36,13 @@ void stick_destroy(struct stick *stick)
 	free(stick);
 }
 
+void stick_set_ttl(struct stick *stick, uint64_t ttl_ms)
+{
+	pthread_mutex_lock(&stick->lock);
+	stick->ttl_ms = ttl_ms;
+	pthread_mutex_unlock(&stick->lock);
+}
+
 struct lru_key stick_key(const struct stick *stick, const void *bytes, size_t n)
 {
 	return lru_key_from_bytes(&stick->table, bytes, n);

@@ -11,9 +11,9 @@
 
 #define SECONDS_PER_DAY 86400
 
-static void tell(struct reply *r, const struct listener *listener, size_t n, time_t now)
+static void tell(struct reply *r, const struct listener *listener, size_t n, time_t expiry)
 {
-	time_t expiry = tls_server_expiry(listener->tls, n);
+	time_t now = time(NULL);
 	char day[sizeof("2026-11-26")];
 	struct tm tm;
 
@@ -31,13 +31,13 @@ static void tell(struct reply *r, const struct listener *listener, size_t n, tim
 void cmd_tell_certificates(struct call *call)
 {
 	const struct runtime *runtime = call->context->runtime;
-	time_t now = time(NULL);
 
-	for (size_t l = 0; l < runtime->listeners_n; l++) {
-		const struct listener *listener = &runtime->listeners[l];
+	runtime_for_each_listener(runtime, listener)
+	{
+		const struct tls_server *tls = runtime_tls_server(runtime, listener);
 
-		for (size_t n = 0; listener->tls && n < listener->config->certificates_n; n++)
-			tell(call->reply, listener, n, now);
+		for (size_t n = 0; tls && n < listener->config->certificates_n; n++)
+			tell(call->reply, listener, n, tls_server_expiry(tls, n));
 	}
 }
 

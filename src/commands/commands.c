@@ -143,6 +143,28 @@ const struct command commands[] = {
 		.run = cmd_log,
 	},
 	{
+		.name = "reload",
+		.form = "[certs]",
+		.help = "read the configuration again, or only certificates and ticket keys",
+		.params = { { "certs", PARAM_CHOICE } },
+		.params_n = 1,
+		.words_max = 1,
+		.changes = true,
+		.run = cmd_reload,
+	},
+	{
+		.name = "plan",
+		.form = "",
+		.help = "what a reload would change; nothing is done",
+		.run = cmd_plan,
+	},
+	{
+		.name = "history",
+		.form = "",
+		.help = "the last reloads, and what they changed",
+		.run = cmd_history,
+	},
+	{
 		.name = "help",
 		.form = "[COMMAND]",
 		.help = "the commands, or one of them",

@@ -31,8 +31,11 @@ bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool)
 	*ret_pool = snapshot_find_pool(runtime, typed);
 	if (*ret_pool)
 		return true;
-	for (; n < runtime->pools_n && n < NAMES_MAX; n++)
-		names[n] = pool_config(runtime->pools[n])->name;
+	runtime_for_each_pool(runtime, slot)
+	{
+		if (n < NAMES_MAX)
+			names[n++] = pool_config(runtime->pools[slot])->name;
+	}
 	call_fail(call, REPLY_UNKNOWN, text_nearest(typed, names, n), "there is no pool '%.64s'",
 		  typed);
 	return false;
@@ -47,8 +50,11 @@ bool cmd_find_listener(struct call *call, const char *typed, struct listener **r
 	*ret_listener = snapshot_find_listener(runtime, typed);
 	if (*ret_listener)
 		return true;
-	for (; n < runtime->listeners_n && n < NAMES_MAX; n++)
-		names[n] = runtime->listeners[n].config->name;
+	runtime_for_each_listener(runtime, l)
+	{
+		if (n < NAMES_MAX)
+			names[n++] = l->config->name;
+	}
 	call_fail(call, REPLY_UNKNOWN, text_nearest(typed, names, n),
 		  "there is no listener '%.64s'", typed);
 	return false;
@@ -78,10 +84,11 @@ static bool say_no_pool(struct call *call, const char *typed)
 	struct pool *pool;
 
 	hint[0] = '\0';
-	for (size_t n = 0; hint[0] == '\0' && n < runtime->pools_n; n++) {
+	runtime_for_each_pool(runtime, n)
+	{
 		const char *name = pool_config(runtime->pools[n])->name;
 
-		if (snapshot_find_backend(runtime, name, typed, &pool, &backend))
+		if (hint[0] == '\0' && snapshot_find_backend(runtime, name, typed, &pool, &backend))
 			snprintf(hint, sizeof(hint), "%s/%s", name, typed);
 	}
 	call_fail(call, REPLY_USAGE, hint[0] ? hint : NULL, "'%.64s' is not of the form POOL/NAME",

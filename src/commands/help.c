@@ -85,16 +85,22 @@ static void offer_param(struct call *call, const char *typed, const struct param
 			offer(call, typed, call->context->commands[n].name);
 		break;
 	case PARAM_LISTENER:
-		for (size_t n = 0; n < runtime->listeners_n; n++)
-			offer(call, typed, runtime->listeners[n].config->name);
+		runtime_for_each_listener(runtime, l)
+		{
+			offer(call, typed, l->config->name);
+		}
 		break;
 	case PARAM_POOL:
-		for (size_t n = 0; n < runtime->pools_n; n++)
+		runtime_for_each_pool(runtime, n)
+		{
 			offer(call, typed, pool_config(runtime->pools[n])->name);
+		}
 		break;
 	case PARAM_BACKEND:
-		for (size_t n = 0; n < runtime->pools_n; n++)
+		runtime_for_each_pool(runtime, n)
+		{
 			offer_backends(call, typed, runtime->pools[n]);
+		}
 		break;
 	}
 }

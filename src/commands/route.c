@@ -103,7 +103,7 @@ static bool tell_stick(struct call *call, struct pool *pool, const struct subjec
 		return false;
 	id = stick_find(stick, stick_key(stick, &key, sizeof(key)), x->loop->now_ms);
 	for (size_t n = 0; id != 0 && !name && n < pool_backends(pool); n++)
-		if (pool_backend(pool, n)->id == id)
+		if (pool_backend(pool, n) && pool_backend(pool, n)->id == id)
 			name = pool_backend(pool, n)->config->name;
 	reply_row(call->reply, "route");
 	reply_text(call->reply, "pool", pool_config(pool)->name);
@@ -121,7 +121,8 @@ void cmd_route(struct call *call)
 
 	if (!read_subject(call, &subject))
 		return;
-	for (size_t n = 0; n < runtime->pools_n; n++) {
+	runtime_for_each_pool(runtime, n)
+	{
 		said += tell_stick(call, runtime->pools[n], &subject);
 		said += tell_hash(call, runtime->pools[n], &subject);
 	}

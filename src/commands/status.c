@@ -4,13 +4,31 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "commands/cmd.h"
 #include "admin/command.h"
 #include "admin/context.h"
 #include "process/sockets.h"
+#include "reload/reload.h"
 #include "io/loop.h"
 #include "state/snapshot.h"
+
+/* The last one, and the configurations that sessions of before still have. */
+static void tell_reload(struct call *call, const struct reload *reload)
+{
+	const struct reload_report *last = reload ? history_last(&reload->history) : NULL;
+	char at[sizeof("YYYY-MM-DD hh:mm:ss")];
+	struct tm tm;
+
+	if (last) {
+		strftime(at, sizeof(at), "%Y-%m-%d %H:%M:%S", localtime_r(&last->at, &tm));
+		reply_text(call->reply, "last_reload", at);
+		reply_text(call->reply, "reload_outcome", reload_outcome_names[last->outcome]);
+	}
+	if (reload && reload_older(reload) > 0)
+		reply_u64(call->reply, "older_configurations", reload_older(reload));
+}
 
 static void tell_process(struct call *call)
 {
@@ -25,6 +43,7 @@ static void tell_process(struct call *call)
 	reply_u64(call->reply, "sessions", atomic_load(&runtime->sessions));
 	reply_u64(call->reply, "sessions_max", runtime->sessions_max);
 	reply_u64(call->reply, "overrides", x->overrides.n);
+	tell_reload(call, x->reload);
 	reply_row_end(call->reply);
 }
 
@@ -135,12 +154,18 @@ void cmd_status(struct call *call)
 	const struct runtime *runtime = call->context->runtime;
 
 	tell_process(call);
-	for (size_t n = 0; n < runtime->listeners_n; n++)
-		tell_listener(call, &runtime->listeners[n]);
+	runtime_for_each_listener(runtime, l)
+	{
+		tell_listener(call, l);
+	}
 	cmd_tell_certificates(call);
-	for (size_t n = 0; n < runtime->pools_n; n++)
+	runtime_for_each_pool(runtime, n)
+	{
 		tell_pool(call, runtime->pools[n]);
-	for (size_t n = 0; n < runtime->pools_n; n++)
+	}
+	runtime_for_each_pool(runtime, n)
+	{
 		tell_backends(call, runtime->pools[n]);
+	}
 	call_ok(call);
 }

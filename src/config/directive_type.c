@@ -7,6 +7,12 @@ const char *const config_section_names[CONFIG_SECTIONS] = {
 	[SECTION_POOL] = "pool",
 };
 
+const char *const directive_reload_names[DIRECTIVE_RELOADS] = {
+	[RELOAD_NOW] = "now",
+	[RELOAD_SESSIONS] = "new sessions",
+	[RELOAD_RESTART] = "restart",
+};
+
 const char *directive_allowed(const struct directive *d, char text[DIRECTIVE_ALLOWED_BYTES])
 {
 	FILE *to;

@@ -107,6 +107,6 @@ void config_print_directives(FILE *to)
 		fprintf(to, "%s\t%s\t%s\t%s\t", config_section_names[d->section], d->key,
 			d->fallback ? d->fallback : "-", directive_allowed(d, allowed));
 		print_marks(d, to);
-		fprintf(to, "\t%s\n", d->help);
+		fprintf(to, "\t%s\t%s\n", directive_reload_names[d->reload], d->help);
 	}
 }

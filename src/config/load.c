@@ -27,7 +27,8 @@ struct loader {
 	size_t includes_n; /* that were found so far */
 	bool is_directory; /* they were found in one; otherwise somebody named the file */
 	struct parser parser;
-	config_check_fn *more; /* of the caller, or NULL */
+	const struct config *known; /* in force, or NULL */
+	config_check_fn *more;      /* of the caller, or NULL */
 	void *owner;
 };
 
@@ -280,7 +281,7 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 
 	parser_finish(&l->parser);
 	check_not_empty(config, name, l->diag);
-	config_resolve(config, l->diag, ask);
+	config_resolve(config, l->known, l->diag, ask);
 	config_check_bind_conflicts(config, l->diag, ask);
 	config_validate(config, l->diag, ask);
 	if (l->more)
@@ -292,10 +293,15 @@ static struct config *check(struct loader *l, const char *name, bool ask)
 	return NULL;
 }
 
-struct config *config_load(const char *path, struct diag *diag, config_check_fn *more, void *owner)
+struct config *config_load_again(const char *path, struct diag *diag, const struct config *known,
+				 config_check_fn *more, void *owner)
 {
 	struct loader l = {
-		.config = create_config(diag), .diag = diag, .more = more, .owner = owner
+		.config = create_config(diag),
+		.diag = diag,
+		.known = known,
+		.more = more,
+		.owner = owner,
 	};
 
 	if (!l.config)
@@ -304,6 +310,11 @@ struct config *config_load(const char *path, struct diag *diag, config_check_fn 
 	find_files(&l, path);
 	read_files(&l);
 	return check(&l, path, true);
+}
+
+struct config *config_load(const char *path, struct diag *diag, config_check_fn *more, void *owner)
+{
+	return config_load_again(path, diag, NULL, more, owner);
 }
 
 struct config *config_load_text(const char *name, const char *text, size_t bytes, struct diag *diag)

@@ -94,12 +94,69 @@ static bool check_zone(const struct addr *addr, const struct config_location *lo
 	return false;
 }
 
-static void resolve_bind(const char *title, struct bind_config *bind, struct diag *diag)
+/* ---- what names were before ---- */
+
+static bool is_same_name(const struct addr_spec *a, const struct addr_spec *b)
+{
+	return a->is_name && b->is_name && strcmp(a->host, b->host) == 0;
+}
+
+static size_t known_of_binds(const struct config *known, const struct addr_spec *spec,
+			     struct addr *ret_addrs)
+{
+	for (size_t l = 0; known && l < known->listeners_n; l++) {
+		for (size_t b = 0; b < known->listeners[l].binds_n; b++) {
+			const struct bind_config *bind = &known->listeners[l].binds[b];
+
+			if (!is_same_name(&bind->spec, spec))
+				continue;
+			memcpy(ret_addrs, bind->addrs, bind->addrs_n * sizeof(*ret_addrs));
+			for (size_t n = 0; n < bind->addrs_n; n++)
+				addr_set_port(&ret_addrs[n], spec->port_first);
+			return bind->addrs_n;
+		}
+	}
+	return 0;
+}
+
+static size_t known_of_backends(const struct config *known, const struct addr_spec *spec,
+				struct addr *ret_addr)
+{
+	for (size_t p = 0; known && p < known->pools_n; p++) {
+		for (size_t n = 0; n < known->pools[p].backends_n; n++) {
+			const struct backend_config *backend = &known->pools[p].backends[n];
+
+			if (!is_same_name(&backend->spec, spec) || backend->addr.len == 0)
+				continue;
+			*ret_addr = backend->addr;
+			addr_set_port(ret_addr, spec->port_first);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static void warn_of_known(struct diag *diag, const struct config_location *location,
+			  const char *title, const struct addr_spec *spec, const char *why)
+{
+	diag_warning(diag, location, "%s: host '%s' has no address now: %s; it keeps its last one",
+		     title, spec->host, why);
+}
+
+/* ---- all ---- */
+
+static void resolve_bind(const char *title, struct bind_config *bind, const struct config *known,
+			 struct diag *diag)
 {
 	struct addr addrs[CONFIG_ADDRS_MAX];
 	const char *why;
 	size_t n = addr_resolve(&bind->spec, bind->spec.port_first, addrs, CONFIG_ADDRS_MAX, &why);
 
+	if (n == 0) {
+		n = known_of_binds(known, &bind->spec, addrs);
+		if (n > 0)
+			warn_of_known(diag, &bind->location, title, &bind->spec, why);
+	}
 	if (n == 0) {
 		report_unresolved(diag, &bind->location, title, &bind->spec, why);
 		return;
@@ -118,13 +175,18 @@ static void resolve_bind(const char *title, struct bind_config *bind, struct dia
 }
 
 static void resolve_backend(const struct pool_config *pool, struct backend_config *backend,
-			    struct diag *diag)
+			    const struct config *known, struct diag *diag)
 {
 	char title[2 * CONFIG_NAME_BYTES + 32];
 	const char *why;
 	size_t n = addr_resolve(&backend->spec, backend->spec.port_first, &backend->addr, 1, &why);
 
 	snprintf(title, sizeof(title), "[pool %s] backend: %s", pool->name, backend->name);
+	if (n == 0) {
+		n = known_of_backends(known, &backend->spec, &backend->addr);
+		if (n > 0)
+			warn_of_known(diag, &backend->addr_location, title, &backend->spec, why);
+	}
 	if (n == 0) {
 		report_unresolved(diag, &backend->addr_location, title, &backend->spec, why);
 	} else if (!check_zone(&backend->addr, &backend->addr_location, title, diag)) {
@@ -136,7 +198,8 @@ static void resolve_backend(const struct pool_config *pool, struct backend_confi
 	}
 }
 
-static void resolve_listener(struct listener_config *listener, struct diag *diag, bool ask)
+static void resolve_listener(struct listener_config *listener, const struct config *known,
+			     struct diag *diag, bool ask)
 {
 	char title[TITLE_BYTES];
 
@@ -145,7 +208,7 @@ static void resolve_listener(struct listener_config *listener, struct diag *diag
 
 		bind_title(listener, title);
 		if (ask || !needs_asking(&bind->spec))
-			resolve_bind(title, bind, diag);
+			resolve_bind(title, bind, known, diag);
 		if (ask)
 			resolve_accounts(title, bind, diag);
 	}
@@ -154,24 +217,24 @@ static void resolve_listener(struct listener_config *listener, struct diag *diag
 static void resolve_status(struct status_config *status, struct diag *diag, bool ask)
 {
 	if (status->is_on && (ask || !needs_asking(&status->at.spec)))
-		resolve_bind("[global] status", &status->at, diag);
+		resolve_bind("[global] status", &status->at, NULL, diag);
 	if (ask)
 		resolve_accounts("[global] status", &status->at, diag);
 }
 
-void config_resolve(struct config *config, struct diag *diag, bool ask)
+void config_resolve(struct config *config, const struct config *known, struct diag *diag, bool ask)
 {
 	if (ask)
 		resolve_accounts("[global] control", &config->global.control.at, diag);
 	resolve_status(&config->global.status, diag, ask);
 	for (size_t i = 0; i < config->listeners_n; i++)
-		resolve_listener(&config->listeners[i], diag, ask);
+		resolve_listener(&config->listeners[i], known, diag, ask);
 	for (size_t i = 0; i < config->pools_n; i++) {
 		struct pool_config *pool = &config->pools[i];
 
 		for (size_t j = 0; j < pool->backends_n; j++) {
 			if (ask || !needs_asking(&pool->backends[j].spec))
-				resolve_backend(pool, &pool->backends[j], diag);
+				resolve_backend(pool, &pool->backends[j], known, diag);
 		}
 	}
 }

@@ -12,14 +12,17 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "health/checker.h"
 #include "admin/admin.h"
 #include "commands/cmd.h"
 #include "commands/commands.h"
 #include "process/pulse.h"
+#include "reload/reload.h"
 #include "status/status.h"
 #include "io/loop_reader.h"
 #include "state/counters_log.h"
+#include "state/generation.h"
 #include "state/peers.h"
 #include "state/reason.h"
 #include "state/tls_contexts.h"
@@ -37,7 +40,7 @@ enum control_state { CONTROL_RUNNING, CONTROL_DELAYING, CONTROL_DRAINING, CONTRO
 struct control {
 	struct runtime *runtime;
 	struct sockets *sockets;
-	struct checker *checker;
+	struct reload reload;           /* with the backends' checks */
 	struct control_context context; /* for the operator's commands */
 	struct admin *admin;
 	struct status *status;
@@ -52,6 +55,7 @@ struct control {
 	unsigned ended; /* of them */
 	int error;      /* -errno: the process cannot go on */
 	int signal_fd;
+	const char *path; /* of the configuration */
 	struct loop_reader signals, ends;
 	struct signalfd_siginfo signal;
 	eventfd_t ended_now;
@@ -90,7 +94,7 @@ static void drain_sessions(struct control *c, uint64_t timeout_ms)
 
 static void start_draining(struct control *c)
 {
-	uint64_t timeout_ms = c->runtime->config->global.drain_timeout_ms;
+	uint64_t timeout_ms = runtime_config(c->runtime)->global.drain_timeout_ms;
 
 	c->state = CONTROL_DRAINING;
 	if (timeout_ms > 0)
@@ -111,7 +115,7 @@ static void on_delay(struct timer *timer)
 
 static void log_draining(const struct control *c)
 {
-	const struct global_config *global = &c->runtime->config->global;
+	const struct global_config *global = &runtime_config(c->runtime)->global;
 	struct log_line line;
 
 	if (!log_begin(&line, LOG_INFO, "draining"))
@@ -127,9 +131,10 @@ static void log_draining(const struct control *c)
 /* It may still accept for a while, so that whoever sends clients here learns of it first. */
 static void prepare_to_drain(struct control *c)
 {
-	uint64_t delay_ms = c->runtime->config->global.drain_delay_ms;
+	uint64_t delay_ms = runtime_config(c->runtime)->global.drain_delay_ms;
 
 	c->context.state = "draining";
+	reload_close(&c->reload, "ringmain is draining");
 	log_draining(c);
 	notify_stopping(&c->pulse.notify);
 	pulse_tell(&c->pulse);
@@ -176,24 +181,70 @@ static void on_drain_timeout(struct timer *timer)
 	stop_now(container_of(timer, struct control, drain), ORDER_DRAIN_TIMEOUT);
 }
 
+static struct tls_tickets *tickets_of(const struct control *c)
+{
+	return atomic_load(&c->runtime->generation)->tls->tickets;
+}
+
 static void on_tickets(struct timer *timer)
 {
 	struct control *c = container_of(timer, struct control, tickets);
 	struct tls_problems problems = { 0 };
 
-	if (tls_tickets_rotate(c->runtime->tls->tickets, &problems) < 0)
+	if (tls_tickets_rotate(tickets_of(c), &problems) < 0)
 		log_say(LOG_ERROR, "ticket_keys: %s: the keys stay as they were",
 			problems.n > 0 ? problems.at[0].text : "cannot be read");
 	tls_problems_finish(&problems);
 	timer_set(&c->loop.timers, &c->tickets, c->loop.now_ms + TLS_TICKET_LIFE_S * 1000ull);
 }
 
+static void set_tickets_timer(struct control *c)
+{
+	if (tickets_of(c) && !timer_is_set(&c->tickets))
+		timer_set(&c->loop.timers, &c->tickets,
+			  c->loop.now_ms + TLS_TICKET_LIFE_S * 1000ull);
+}
+
+static void on_reload_begun(struct reload *reload)
+{
+	struct control *c = container_of(reload, struct control, reload);
+
+	if (c->state == CONTROL_RUNNING)
+		notify_reloading(&c->pulse.notify);
+}
+
+static void on_reload_ended(struct reload *reload)
+{
+	struct control *c = container_of(reload, struct control, reload);
+
+	set_tickets_timer(c);
+	if (c->state == CONTROL_RUNNING)
+		notify_ready(&c->pulse.notify);
+	pulse_tell(&c->pulse);
+}
+
+/* Nobody waits for what came of it: the log tells. */
+static void on_signal_reload_done(struct reload_request *request,
+				  const struct reload_report *report)
+{
+	(void)report;
+	free(request);
+}
+
 static void reload(struct control *c)
 {
-	notify_reloading(&c->pulse.notify);
-	log_say(LOG_WARN, "SIGHUP: there is no reload yet, nothing has changed; restart to read "
-			  "the configuration again");
-	notify_ready(&c->pulse.notify);
+	struct reload_request *request = calloc(1, sizeof(*request));
+	const char *why = "out of memory";
+
+	if (request) {
+		request->kind = RELOAD_ALL;
+		request->done = on_signal_reload_done;
+		(void)!text_copy(request->by, sizeof(request->by), "SIGHUP");
+	}
+	if (request && reload_want(&c->reload, request, &why))
+		return;
+	free(request);
+	log_say(LOG_WARN, "SIGHUP: nothing is reloaded: %s", why);
 }
 
 static void obey(struct control *c, int signo)
@@ -265,6 +316,7 @@ static void start_reading(struct control *c)
 	walks_start(&c->context.walks);
 	admin_start(c->admin);
 	status_start(c->status);
+	reload_start(&c->reload);
 	pulse_start(&c->pulse);
 }
 
@@ -277,9 +329,8 @@ static int turn(struct control *c)
 
 static bool is_idle(const struct control *c)
 {
-	return checker_is_idle(c->checker) && admin_is_idle(c->admin) &&
-	       status_is_idle(c->status) && walks_are_idle(&c->context.walks) &&
-	       loop_reader_is_idle(&c->signals);
+	return reload_is_idle(&c->reload) && admin_is_idle(c->admin) && status_is_idle(c->status) &&
+	       walks_are_idle(&c->context.walks) && loop_reader_is_idle(&c->signals);
 }
 
 static int run_until_over(struct control *c)
@@ -292,7 +343,7 @@ static int run_until_over(struct control *c)
 	if (err < 0)
 		return err;
 	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
-	checker_stop(c->checker);
+	reload_stop(&c->reload);
 	admin_stop(c->admin);
 	drains_stop(&c->context.drains);
 	status_stop(c->status);
@@ -332,14 +383,39 @@ static int open_signals(struct control *c, const char **ret_step)
 	return c->signal_fd < 0 ? -errno : 0;
 }
 
+static int open_reload(struct control *c)
+{
+	struct checker *checker = checker_create(c->runtime, &c->loop);
+	int err;
+
+	if (!checker)
+		return -ENOMEM;
+	c->reload = (struct reload){
+		.loop = &c->loop,
+		.runtime = c->runtime,
+		.sockets = c->sockets,
+		.overrides = &c->context.overrides,
+		.checker = checker,
+		.path = c->path,
+		.began = on_reload_begun,
+		.ended = on_reload_ended,
+	};
+	err = reload_init(&c->reload);
+	if (err == 0)
+		return 0;
+	checker_stop(checker);
+	checker_destroy(checker);
+	return err;
+}
+
 /* Those who use the loop. */
 static int open_users(struct control *c, const char **ret_step)
 {
-	int err = -ENOMEM;
+	int err;
 
 	*ret_step = "memory";
-	c->checker = checker_create(c->runtime, &c->loop);
-	if (!c->checker)
+	err = open_reload(c);
+	if (err < 0)
 		return err;
 	c->context = (struct control_context){
 		.commands = commands,
@@ -347,6 +423,7 @@ static int open_users(struct control *c, const char **ret_step)
 		.loop = &c->loop,
 		.runtime = c->runtime,
 		.sockets = c->sockets,
+		.reload = &c->reload,
 		.state = "running",
 	};
 	overrides_init(&c->context.overrides, &c->loop, c->runtime);
@@ -358,11 +435,11 @@ static int open_users(struct control *c, const char **ret_step)
 		goto fail;
 	drains_init(&c->context.drains, &c->loop, &c->context.walks);
 	*ret_step = "control";
-	c->admin = admin_create(&c->runtime->config->global.control, &c->context, &err);
+	c->admin = admin_create(&runtime_config(c->runtime)->global.control, &c->context, &err);
 	if (!c->admin)
 		goto fail_walks;
 	*ret_step = "status";
-	c->status = status_create(&c->runtime->config->global.status, &c->context, &err);
+	c->status = status_create(&runtime_config(c->runtime)->global.status, &c->context, &err);
 	if (!c->status)
 		goto fail_admin;
 	c->runtime->needs_clients |= admin_is_on(c->admin);
@@ -373,8 +450,8 @@ fail_admin:
 fail_walks:
 	walks_finish(&c->context.walks);
 fail:
-	checker_stop(c->checker);
-	checker_destroy(c->checker);
+	reload_stop(&c->reload);
+	(void)!reload_finish(&c->reload);
 	return err;
 }
 
@@ -414,13 +491,11 @@ static void init_timers(struct control *c)
 	timer_init(&c->drain, on_drain_timeout);
 	timer_init(&c->stuck, on_stuck);
 	timer_init(&c->tickets, on_tickets);
-	if (c->runtime->tls->tickets)
-		timer_set(&c->loop.timers, &c->tickets,
-			  c->loop.now_ms + TLS_TICKET_LIFE_S * 1000ull);
+	set_tickets_timer(c);
 }
 
 struct control *control_create(struct runtime *runtime, struct sockets *sockets,
-			       const struct ring_features *features, int *ret_err)
+			       const struct control_options *options, int *ret_err)
 {
 	struct control *c = calloc(1, sizeof(*c));
 	const char *step = "memory";
@@ -430,7 +505,8 @@ struct control *control_create(struct runtime *runtime, struct sockets *sockets,
 		goto fail;
 	c->runtime = runtime;
 	c->sockets = sockets;
-	err = open_parts(c, features, &step);
+	c->path = options->config_path;
+	err = open_parts(c, &options->features, &step);
 	if (err < 0)
 		goto fail;
 	init_timers(c);
@@ -453,10 +529,12 @@ int control_run(struct control *c, const struct workers *workers)
 	return err;
 }
 
-void control_destroy(struct control *c)
+bool control_destroy(struct control *c)
 {
 	if (!c)
-		return;
+		return true;
+	if (!reload_finish(&c->reload))
+		return false;
 	pulse_finish(&c->pulse);
 	status_destroy(c->status);
 	admin_destroy(c->admin);
@@ -464,8 +542,8 @@ void control_destroy(struct control *c)
 	walks_finish(&c->context.walks);
 	timer_stop(&c->loop.timers, &c->context.bans_timer);
 	overrides_finish(&c->context.overrides);
-	checker_destroy(c->checker);
 	loop_finish(&c->loop);
 	close(c->signal_fd);
 	free(c);
+	return true;
 }

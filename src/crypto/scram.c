@@ -148,11 +148,11 @@ static size_t write_unproved(const struct scram *s, const struct digest_part *no
 static void sign(struct scram *s, const struct scram_keys *keys, const struct digest_part *message,
 		 uint8_t proof[DIGEST_SHA256_BYTES])
 {
-	const struct digest_part client_key = { keys->client_key, sizeof(keys->client_key) };
+	const struct digest_part part = { keys->client_key, sizeof(keys->client_key) };
 	const struct digest_part server_key = { keys->server_key, sizeof(keys->server_key) };
 	uint8_t stored_key[DIGEST_SHA256_BYTES];
 
-	digest_sha256(&client_key, 1, stored_key);
+	digest_sha256(&part, 1, stored_key);
 	digest_hmac(&(struct digest_part){ stored_key, sizeof(stored_key) }, message, proof);
 	for (size_t i = 0; i < DIGEST_SHA256_BYTES; i++)
 		proof[i] ^= keys->client_key[i];

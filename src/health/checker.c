@@ -61,6 +61,7 @@ struct checker {
 	struct pool_timer *pool_timers;
 	size_t pool_timers_n;
 	bool is_stopped;
+	bool is_leaving; /* another one has taken over: it ends what it has begun */
 };
 
 /*
@@ -77,6 +78,8 @@ static void pool_timer_reschedule(struct pool_timer *w)
 {
 	struct checker *c = w->checker;
 
+	if (c->is_leaving)
+		return;
 	timer_set(&c->loop->timers, &w->timer,
 		  MIN(w->timer.due_ms, c->loop->now_ms + POOL_TIMER_SOON_MS));
 }
@@ -91,6 +94,23 @@ static void probe_drop(struct probe *p)
 	if (p->fd >= 0)
 		close(p->fd);
 	p->fd = -1;
+}
+
+static void probe_let_go(struct probe *p)
+{
+	probe_drop(p);
+	if (p->backend)
+		pool_unhold(p->backend);
+	p->backend = NULL;
+}
+
+/* The next one begins then, unless another checker is to begin it. */
+static void probe_schedule(struct probe *p, uint64_t at_ms)
+{
+	if (p->checker->is_leaving)
+		probe_let_go(p);
+	else
+		timer_set(&p->checker->loop->timers, &p->timer, at_ms);
 }
 
 static void count_answer(struct probe *p, bool passed)
@@ -142,7 +162,7 @@ static void probe_judge(struct probe *p, bool passed, struct backend_report *rep
 		pool_timer_reschedule(p->pool_timer);
 	}
 	peers_serve_queue(c->runtime, p->pool, c->loop->now_ms);
-	timer_set(&c->loop->timers, &p->timer, MAX(p->started_ms + delay_ms, c->loop->now_ms + 1));
+	probe_schedule(p, MAX(p->started_ms + delay_ms, c->loop->now_ms + 1));
 }
 
 /* @err: 0, it passed; or -errno. */
@@ -155,8 +175,7 @@ static void probe_answered(struct probe *p, int err)
 static void probe_later(struct probe *p)
 {
 	probe_drop(p);
-	timer_set(&p->checker->loop->timers, &p->timer,
-		  p->checker->loop->now_ms + pool_config(p->pool)->check.interval_ms);
+	probe_schedule(p, p->checker->loop->now_ms + pool_config(p->pool)->check.interval_ms);
 }
 
 static uint64_t probe_until_ms(const struct probe *p)
@@ -305,14 +324,6 @@ static void probe_cancel(struct probe *p)
 		io_cancel(p->checker->loop->ring, &p->cancel, &p->connect);
 }
 
-static void probe_let_go(struct probe *p)
-{
-	probe_drop(p);
-	if (p->backend)
-		pool_unhold(p->backend);
-	p->backend = NULL;
-}
-
 static void probe_start(struct probe *p)
 {
 	const struct addr *addr = &p->addr;
@@ -342,7 +353,7 @@ static void probe_on_timer(struct timer *timer)
 		conversation_expire(&p->talk->conversation);
 	else if (p->cancel.in_kernel || (p->talk && conversation_is_busy(&p->talk->conversation)))
 		timer_set(&p->checker->loop->timers, &p->timer, p->checker->loop->now_ms + 1);
-	else if (p->backend->state == BACKEND_LEAVING)
+	else if (p->checker->is_leaving || p->backend->state == BACKEND_LEAVING)
 		probe_let_go(p);
 	else if (p->fd < 0)
 		probe_start(p);
@@ -406,6 +417,11 @@ static void add_probe(struct checker *c, struct pool_timer *w, struct backend *b
 	timer_set(&c->loop->timers, &p->timer, c->loop->now_ms + pool_first_check_ms(w->pool));
 }
 
+static bool is_checked(const struct backend *backend)
+{
+	return backend && backend->state != BACKEND_LEAVING;
+}
+
 /* False without memory. */
 static bool add_pool(struct checker *c, struct pool *pool)
 {
@@ -419,7 +435,8 @@ static bool add_pool(struct checker *c, struct pool *pool)
 		return true;
 	w->plan = check_plan_create(c->runtime, pool);
 	for (size_t n = 0; w->plan && n < pool_backends(pool); n++)
-		add_probe(c, w, pool_backend(pool, n));
+		if (is_checked(pool_backend(pool, n)))
+			add_probe(c, w, pool_backend(pool, n));
 	return w->plan;
 }
 
@@ -430,8 +447,10 @@ struct checker *checker_create(struct runtime *runtime, struct loop *loop)
 
 	if (!c)
 		return NULL;
-	for (size_t n = 0; n < runtime->pools_n; n++)
+	runtime_for_each_pool(runtime, n)
+	{
 		backends += pool_backends(runtime->pools[n]);
+	}
 	c->runtime = runtime;
 	c->loop = loop;
 	c->probes = calloc(MAX(backends, 1), sizeof(*c->probes));
@@ -441,11 +460,73 @@ struct checker *checker_create(struct runtime *runtime, struct loop *loop)
 		checker_destroy(c);
 		return NULL;
 	}
-	for (size_t n = 0; n < runtime->pools_n; n++)
-		if (!add_pool(c, runtime->pools[n])) {
-			checker_destroy(c);
-			return NULL;
-		}
+	runtime_for_each_pool(runtime, n)
+	{
+		if (runtime_pool_leaves(runtime, n) || add_pool(c, runtime->pools[n]))
+			continue;
+		checker_destroy(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* ---- another configuration ------------------------------------------------ */
+
+static bool is_busy(const struct probe *p)
+{
+	return p->connect.in_kernel || p->cancel.in_kernel || p->is_talking ||
+	       (p->talk && conversation_is_busy(&p->talk->conversation));
+}
+
+static const struct probe *find_probe(const struct checker *c, const struct backend *backend)
+{
+	for (size_t n = 0; n < c->probes_n; n++)
+		if (c->probes[n].backend == backend)
+			return &c->probes[n];
+	return NULL;
+}
+
+/* The next check comes when it would have come, and what was found out stays known. */
+static void take_over(struct probe *p, const struct probe *from)
+{
+	struct checker *c = p->checker;
+	uint64_t interval_ms = pool_config(p->pool)->check.interval_ms;
+	uint64_t due_ms = is_busy(from) ? from->started_ms + interval_ms : from->timer.due_ms;
+
+	p->has_passed = from->has_passed;
+	p->answers = from->answers;
+	p->warned_ms = from->warned_ms;
+	p->local_addr_turn = from->local_addr_turn;
+	due_ms = MAX(due_ms, c->loop->now_ms + 1);
+	timer_set(&c->loop->timers, &p->timer, MIN(due_ms, c->loop->now_ms + interval_ms));
+}
+
+static void leave(struct checker *c)
+{
+	c->is_leaving = true;
+	for (size_t n = 0; n < c->pool_timers_n; n++)
+		timer_stop(&c->loop->timers, &c->pool_timers[n].timer);
+	for (size_t n = 0; n < c->probes_n; n++) {
+		if (is_busy(&c->probes[n]))
+			continue;
+		timer_stop(&c->loop->timers, &c->probes[n].timer);
+		probe_let_go(&c->probes[n]);
+	}
+}
+
+struct checker *checker_follow(struct checker *old)
+{
+	struct checker *c = checker_create(old->runtime, old->loop);
+
+	if (!c)
+		return NULL;
+	for (size_t n = 0; n < c->probes_n; n++) {
+		const struct probe *from = find_probe(old, c->probes[n].backend);
+
+		if (from)
+			take_over(&c->probes[n], from);
+	}
+	leave(old);
 	return c;
 }
 
@@ -464,18 +545,12 @@ void checker_stop(struct checker *c)
 	}
 }
 
-static bool is_busy(const struct probe *p)
-{
-	return p->connect.in_kernel || p->cancel.in_kernel || p->is_talking ||
-	       (p->talk && conversation_is_busy(&p->talk->conversation));
-}
-
 bool checker_is_idle(const struct checker *c)
 {
 	for (size_t n = 0; n < c->probes_n; n++)
-		if (is_busy(&c->probes[n]))
+		if (is_busy(&c->probes[n]) || (!c->is_stopped && c->probes[n].backend))
 			return false;
-	return c->is_stopped;
+	return c->is_stopped || c->is_leaving;
 }
 
 void checker_destroy(struct checker *c)

@@ -87,7 +87,7 @@ static enum step_verdict judge(struct session *s, struct step_answer *answer)
 {
 	struct buf *first = s->protocol->answer.head;
 	struct protocol_answer in = {
-		.config = s->listener->config,
+		.config = s->config,
 		.state = s->protocol,
 		.bytes = (uint8_t *)first->bytes + first->start,
 		.n = buf_filled(first),

@@ -129,6 +129,11 @@ fail:
 	return err;
 }
 
+int sock_share_port(int fd)
+{
+	return switch_on(fd, SOL_SOCKET, SO_REUSEPORT);
+}
+
 /* What the second and later sockets want: the first one's port, and a share in it. */
 static int let_join(int first_fd, struct sock_listen *want, const char **ret_step)
 {
@@ -141,7 +146,7 @@ static int let_join(int first_fd, struct sock_listen *want, const char **ret_ste
 		return err;
 	addr_set_port(&want->addr, addr_port(&bound));
 	*ret_step = "setsockopt SO_REUSEPORT";
-	return switch_on(first_fd, SOL_SOCKET, SO_REUSEPORT);
+	return sock_share_port(first_fd);
 }
 
 static int duplicate(int fd, int *ret_fd, const char **ret_step)

@@ -10,9 +10,9 @@
 #include "session/host.h"
 #include "tls/server.h"
 
-static bool client_hello_is_wanted(const struct listener *listener)
+static bool client_hello_is_wanted(const struct session *s)
 {
-	return listener_reads_hello(listener->config);
+	return listener_reads_hello(s->config);
 }
 
 static void note_hello(struct session *s, const struct hello *hello)
@@ -67,7 +67,7 @@ static const char *objection_to(const struct session *s, const struct hello *hel
 	if (!s->pool && !config->pool && !route_may_follow(config))
 		return "no route for this name";
 	if (config->tls == TLS_MODE_TERMINATE &&
-	    !tls_server_knows(s->listener->tls, hello_name_to_find(hello)))
+	    !tls_server_knows(session_tls_server(s), hello_name_to_find(hello)))
 		return "no certificate has this name";
 	*ret_alert = TLSREC_NO_APPLICATION_PROTOCOL;
 	if (lacks_direct_alpn(s, hello))

@@ -55,7 +55,7 @@ static void go_to_step(struct session *s, unsigned first)
 {
 	unsigned n = first;
 
-	while (n < ARRAY_LEN(steps) && !steps[n]->is_wanted(s->listener))
+	while (n < ARRAY_LEN(steps) && !steps[n]->is_wanted(s))
 		n++;
 	s->step = n & 0xf;
 }

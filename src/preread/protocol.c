@@ -15,9 +15,9 @@ static struct protocol_input input_of(const struct session *s, const struct prer
 	};
 }
 
-static bool plaintext_is_wanted(const struct listener *listener)
+static bool plaintext_is_wanted(const struct session *s)
 {
-	return listener->protocol && listener->protocol->read_clear;
+	return s->listener->protocol && s->listener->protocol->read_clear;
 }
 
 static enum step_verdict plaintext_read(struct session *s, const struct preread_input *in,
@@ -30,10 +30,10 @@ static enum step_verdict plaintext_read(struct session *s, const struct preread_
 	return verdict;
 }
 
-static bool inside_tls_is_wanted(const struct listener *listener)
+static bool inside_tls_is_wanted(const struct session *s)
 {
-	return listener->protocol && listener->protocol->read_inside &&
-	       listener->config->tls == TLS_MODE_TERMINATE;
+	return s->listener->protocol && s->listener->protocol->read_inside &&
+	       s->config->tls == TLS_MODE_TERMINATE;
 }
 
 static enum step_verdict inside_tls_read(struct session *s, const struct preread_input *in,

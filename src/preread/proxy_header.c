@@ -20,9 +20,9 @@ bool preread_is_trusted(const struct session *s)
 	return false;
 }
 
-static bool proxy_header_is_wanted(const struct listener *listener)
+static bool proxy_header_is_wanted(const struct session *s)
 {
-	return listener->config->proxy_protocol != PROXY_HEADER_OFF;
+	return s->config->proxy_protocol != PROXY_HEADER_OFF;
 }
 
 /* False when there is no memory for it. */

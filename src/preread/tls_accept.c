@@ -13,9 +13,9 @@
 #include "session/tell.h"
 #include "tls/stream.h"
 
-static bool tls_accept_is_wanted(const struct listener *listener)
+static bool tls_accept_is_wanted(const struct session *s)
 {
-	return listener->config->tls == TLS_MODE_TERMINATE;
+	return s->config->tls == TLS_MODE_TERMINATE;
 }
 
 static struct tls_numbers tls_numbers_of(const struct hello_numbers *from)
@@ -43,7 +43,7 @@ static int open_stream(struct session *s, const struct hello *hello)
 		.ticket_bytes = hello->ticket_bytes,
 	};
 
-	return tls_stream_accept(s->listener->tls, &offer, side_append, client, &client->tls);
+	return tls_stream_accept(session_tls_server(s), &offer, side_append, client, &client->tls);
 }
 
 /* STEP_NEXT when there is a stream now. */

@@ -21,7 +21,10 @@ void pulse_tell(struct pulse *p)
 	const struct runtime *runtime = p->runtime;
 	unsigned backends = 0, ready = 0;
 
-	for (size_t n = 0; n < runtime->pools_n; n++) {
+	runtime_for_each_pool(runtime, n)
+	{
+		if (runtime_pool_leaves(runtime, n))
+			continue;
 		backends += (unsigned)pool_config(runtime->pools[n])->backends_n;
 		ready += pool_ready(runtime->pools[n]);
 	}

@@ -5,13 +5,69 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "net/sock.h"
 
 /* An address may still be held by a process that was just killed: its ring ends a little later. */
 #define BIND_PATIENCE_MS 2000
+
+/* Sockets of a worker, at least, that there may be one day. */
+#define SOCKETS_MAX_MIN 1024
+
+/* One address of a bind, and what is found for it. */
+struct target {
+	const struct bind_config *bind;
+	struct addr addr;
+	struct listener *listener;
+	const struct listener_config *config;
+	struct bound_socket *known; /* NULL: it is opened */
+	struct bound_socket fresh;
+};
+
+struct sockets_change {
+	struct sockets *sockets;
+	struct generation *generation;
+	struct target *targets; /* in the order of the configuration */
+	size_t n, fresh_n;
+	size_t wildcards_n;            /* that were opened */
+	struct bound_socket **by_port; /* those there are */
+	bool *stays;                   /* by place in the table */
+	struct bound_socket *all;      /* room for the new table */
+	bool is_first;
+};
+
+/* ---- what is said -------------------------------------------------------- */
+
+static void log_address(const char *words, const char *listener, const struct addr *addr)
+{
+	char text[ADDR_TEXT_BYTES];
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_INFO, words))
+		return;
+	log_text(&line, "listener", listener);
+	log_text(&line, "addr", addr_format(addr, text));
+	log_end(&line);
+}
+
+static void note_failure(struct sockets_failure *f, const struct target *t, const char *step,
+			 int err)
+{
+	*f = (struct sockets_failure){
+		.location = t->bind->location,
+		.listener = t->config->name,
+		.addr = t->addr,
+		.step = step,
+		.hint = sockets_hint(&t->addr, step, err),
+		.err = err,
+	};
+}
+
+/* ---- which addresses ----------------------------------------------------- */
 
 static size_t addresses_of(const struct listener_config *config)
 {
@@ -25,112 +81,116 @@ static size_t addresses_of(const struct listener_config *config)
 	return n;
 }
 
-static bool allocate(struct sockets *k, const struct runtime *runtime)
+static size_t addresses_of_all(const struct config *config)
 {
-	size_t total = 0;
+	size_t n = 0;
 
-	for (size_t n = 0; n < runtime->listeners_n; n++)
-		total += addresses_of(runtime->listeners[n].config);
-	k->workers_n = runtime->workers_n;
-	k->all = calloc(total * runtime->workers_n, sizeof(*k->all));
-	k->addrs = calloc(total, sizeof(*k->addrs));
-	k->files = calloc(total, sizeof(*k->files));
-	k->per_worker = total;
-	for (size_t n = 0; k->all && n < total * runtime->workers_n; n++)
-		k->all[n].fd = -1;
-	return k->all && k->addrs && k->files;
+	for (size_t l = 0; l < config->listeners_n; l++)
+		n += addresses_of(&config->listeners[l]);
+	return n;
 }
 
-static void log_listening(const struct listener_config *config, const struct addr *addr)
+static void add_targets_of(struct sockets_change *c, const struct target *of)
 {
-	char text[ADDR_TEXT_BYTES];
-	struct log_line line;
+	const struct bind_config *bind = of->bind;
 
-	if (!log_begin(&line, LOG_INFO, "listening"))
-		return;
-	log_text(&line, "listener", config->name);
-	log_text(&line, "addr", addr_format(addr, text));
-	log_end(&line);
-}
+	for (size_t n = 0; n < bind->addrs_n; n++) {
+		for (unsigned port = bind->spec.port_first; port <= bind->spec.port_last; port++) {
+			struct target *t = &c->targets[c->n++];
 
-/* What can be done about it, or NULL. */
-static const char *hint_for(const struct addr *addr, const char *step, int err)
-{
-	const bool is_unix = addr_is_unix(addr);
-
-	switch (err) {
-	case -EADDRINUSE:
-		return "another process, or a second ringmain, has this address";
-	case -EACCES:
-		return is_unix ? "the directory of a unix socket must be writable"
-			       : "ports below 1024 want CAP_NET_BIND_SERVICE";
-	case -EPERM:
-		return strcmp(step, "chown") == 0
-			       ? "another owner wants CAP_CHOWN, as does a group one is not in"
-			       : NULL;
-	case -EADDRNOTAVAIL:
-		return addr_family(addr) == AF_INET6
-			       ? "this machine does not have it: add 'freebind' to this bind, set "
-				 "net.ipv6.ip_nonlocal_bind = 1, or listen on all addresses with "
-				 "bind = :PORT"
-			       : "this machine does not have it: add 'freebind' to this bind, set "
-				 "net.ipv4.ip_nonlocal_bind = 1, or listen on all addresses with "
-				 "bind = :PORT";
-	default:
-		return NULL;
+			*t = *of;
+			t->addr = bind->addrs[n];
+			addr_set_port(&t->addr, (uint16_t)port);
+		}
 	}
 }
 
-static void log_failed(const struct bind_config *bind, const char *name, const struct addr *addr,
-		       const char *step, int err)
+static void add_targets(struct sockets_change *c, struct runtime *runtime)
 {
-	const char *hint = hint_for(addr, step, err);
-	char text[ADDR_TEXT_BYTES];
-	struct log_line line;
+	const struct generation *g = c->generation;
 
-	if (!log_begin(&line, LOG_ERROR, "cannot listen"))
-		return;
-	log_text(&line, "listener", name);
-	log_text(&line, "addr", addr_format(addr, text));
-	log_text(&line, "call", step);
-	log_errno(&line, "error", err);
-	if (hint)
-		log_text(&line, "hint", hint);
-	log_text(&line, "file", bind->location.file ? bind->location.file : "");
-	log_u64(&line, "line", bind->location.line);
-	log_end(&line);
+	for (size_t l = 0; l < g->config->listeners_n; l++) {
+		const struct listener_config *config = &g->config->listeners[l];
+
+		for (size_t b = 0; b < config->binds_n; b++)
+			add_targets_of(c, &(struct target){
+						  .bind = &config->binds[b],
+						  .config = config,
+						  .listener = &runtime->listeners[g->slots[l]],
+					  });
+	}
 }
 
-static void learn_address(struct addr *addr, int fd, const struct addr *wanted)
-{
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
+/* ---- those there are ----------------------------------------------------- */
 
-	*addr = *wanted;
-	if (addr_is_unix(wanted) || getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
-		return;
-	addr_from_sockaddr(addr, (struct sockaddr *)&ss, len);
-	addr->is_dual = wanted->is_dual;
+static int compare_ports(const void *a, const void *b)
+{
+	const struct bound_socket *const *left = a, *const *right = b;
+	int difference = addr_port(&(*left)->wanted) - addr_port(&(*right)->wanted);
+
+	return difference != 0 ? difference : (*left > *right) - (*left < *right);
 }
 
-static struct sock_listen wish_of(const struct listener_config *config,
-				  const struct bind_config *bind)
+static size_t first_of_port(const struct sockets_change *c, uint16_t port)
 {
-	return (struct sock_listen){
-		.backlog = (int)config->backlog,
-		.patience_ms = BIND_PATIENCE_MS,
-		.is_free = bind->is_free,
-		.access = bind->access,
-		.options = {
-			.keepalive = config->keepalive,
-			.segment_bytes = sock_paced_segment(config->bandwidth_bytes_per_s),
-			.nodelay = true,
-			.resets = true,
-		},
-	};
+	size_t from = 0, to = c->sockets->n;
+
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+
+		if (addr_port(&c->by_port[middle]->wanted) < port)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
 }
 
-/* ---- a precise address beside a wildcard ---- */
+static bool is_for(const struct bound_socket *s, const struct target *t)
+{
+	return addr_family(&s->wanted) == addr_family(&t->addr) &&
+	       s->wanted.is_dual == t->addr.is_dual && addr_is_equal(&s->wanted, &t->addr);
+}
+
+/* The one of this address that nobody has found, best of the same listener; or NULL. */
+static struct bound_socket *find_known(const struct sockets_change *c, const struct target *t)
+{
+	struct bound_socket *found = NULL;
+	uint16_t port = addr_port(&t->addr);
+
+	for (size_t n = first_of_port(c, port); n < c->sockets->n; n++) {
+		struct bound_socket *s = c->by_port[n];
+
+		if (addr_port(&s->wanted) != port)
+			break;
+		if (c->stays[s - c->sockets->all] || !is_for(s, t))
+			continue;
+		if (s->listener == t->listener)
+			return s;
+		if (!found)
+			found = s;
+	}
+	return found;
+}
+
+static void find_all_known(struct sockets_change *c)
+{
+	for (size_t n = 0; n < c->sockets->n; n++)
+		c->by_port[n] = &c->sockets->all[n];
+	if (c->sockets->n > 0)
+		qsort(c->by_port, c->sockets->n, sizeof(struct bound_socket *), compare_ports);
+	for (size_t n = 0; n < c->n; n++) {
+		struct target *t = &c->targets[n];
+
+		t->known = find_known(c, t);
+		if (t->known)
+			c->stays[t->known - c->sockets->all] = true;
+		else
+			c->fresh_n++;
+	}
+}
+
+/* ---- a precise address beside a wildcard --------------------------------- */
 
 static bool is_within(const struct addr *precise, const struct addr *wildcard)
 {
@@ -140,190 +200,336 @@ static bool is_within(const struct addr *precise, const struct addr *wildcard)
 		(wildcard->is_dual && addr_family(precise) == AF_INET));
 }
 
-/* Is one of ours open that takes what comes to @addr, too? */
-static bool has_wildcard(const struct sockets *k, const struct addr *addr)
+static bool overlap(const struct addr *a, const struct addr *b)
 {
-	for (size_t n = 0; k->wildcards > 0 && n < k->per_worker; n++)
-		if (is_within(addr, &k->addrs[n]))
-			return true;
-	return false;
+	return addr_port(a) != 0 && (is_within(a, b) || is_within(b, a));
 }
 
-static bool has_port(const struct bind_config *bind, uint16_t port)
+static bool shares_port(const struct sockets *k, const struct bound_socket *s,
+			const struct addr *addr)
 {
-	return port != 0 && bind->spec.port_first <= port && port <= bind->spec.port_last;
+	if (!s->fds || !overlap(&s->wanted, addr))
+		return false;
+	for (unsigned w = 0; w < k->workers_n; w++)
+		(void)!sock_share_port(s->fds[w]);
+	return true;
 }
 
-/* Will one of ours be opened that takes a part of what @wildcard takes? */
-static bool has_precise(const struct runtime *runtime, const struct addr *wildcard)
+/* Do we have a part of what comes to @addr, or all of it? Then these let it join. */
+static bool joins_ours(struct sockets_change *c, const struct addr *addr)
 {
-	for (size_t l = 0; l < runtime->listeners_n; l++) {
-		const struct listener_config *config = runtime->listeners[l].config;
+	const struct sockets *k = c->sockets;
+	bool joins = false;
 
-		for (size_t b = 0; b < config->binds_n; b++) {
-			const struct bind_config *bind = &config->binds[b];
-
-			if (bind->addrs_n > 0 && !addr_is_any(&bind->addrs[0]) &&
-			    has_port(bind, addr_port(wildcard)))
-				return true;
-		}
+	if (addr_is_unix(addr))
+		return false;
+	for (size_t n = first_of_port(c, addr_port(addr)); n < k->n; n++) {
+		if (addr_port(&c->by_port[n]->wanted) != addr_port(addr))
+			break;
+		joins |= shares_port(k, c->by_port[n], addr);
 	}
-	return false;
+	for (size_t n = 0; c->wildcards_n > 0 && n < c->n; n++)
+		joins |= shares_port(k, &c->targets[n].fresh, addr);
+	return joins;
 }
 
-/* ---- opening ---- */
+/* ---- opening ------------------------------------------------------------- */
 
-/* One address of a bind, and its place in each worker's part of the table. */
-struct target {
-	const struct bind_config *bind;
-	struct addr addr;
-	size_t listener, index;
-};
-
-typedef int target_fn(struct sockets *k, struct runtime *runtime, const struct target *target);
-
-static int for_each_of_bind(struct sockets *k, struct runtime *runtime, struct target *target,
-			    target_fn *call)
+static struct sock_options options_of(const struct listener_config *config)
 {
-	const struct bind_config *bind = target->bind;
-
-	for (size_t n = 0; n < bind->addrs_n; n++) {
-		for (unsigned port = bind->spec.port_first; port <= bind->spec.port_last; port++) {
-			int err;
-
-			target->addr = bind->addrs[n];
-			addr_set_port(&target->addr, (uint16_t)port);
-			err = call(k, runtime, target);
-			if (err < 0)
-				return err;
-			target->index++;
-		}
-	}
-	return 0;
+	return (struct sock_options){
+		.keepalive = config->keepalive,
+		.segment_bytes = sock_paced_segment(config->bandwidth_bytes_per_s),
+		.nodelay = true,
+		.resets = true,
+	};
 }
 
-/* In the order of the configuration. Stops at the first failure. */
-static int for_each_target(struct sockets *k, struct runtime *runtime, target_fn *call)
+static void learn_address(struct bound_socket *s)
 {
-	struct target target = { 0 };
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
 
-	for (; target.listener < runtime->listeners_n; target.listener++) {
-		const struct listener_config *config = runtime->listeners[target.listener].config;
-
-		for (size_t b = 0; b < config->binds_n; b++) {
-			int err;
-
-			target.bind = &config->binds[b];
-			err = for_each_of_bind(k, runtime, &target, call);
-			if (err < 0)
-				return err;
-		}
-	}
-	return 0;
+	s->addr = s->wanted;
+	if (addr_is_unix(&s->wanted) || getsockname(s->fds[0], (struct sockaddr *)&ss, &len) < 0)
+		return;
+	addr_from_sockaddr(&s->addr, (struct sockaddr *)&ss, len);
+	s->addr.is_dual = s->wanted.is_dual;
 }
 
-/* A socket for each worker, at the same place of each one's part of the table. */
-static int open_target(struct sockets *k, struct runtime *runtime, const struct target *target)
+static int listen_for(struct sockets_change *c, struct target *t, int *fds, const char **ret_step)
 {
-	const struct listener_config *config = runtime->listeners[target->listener].config;
-	struct sock_listen wish = wish_of(config, target->bind);
-	const char *step;
-	int fds[WORKERS_MAX];
-	int passed = passed_take(&k->passed, runtime->config, config, &target->addr);
-	int err;
+	struct sockets *k = c->sockets;
+	const struct sock_listen wish = {
+		.addr = t->addr,
+		.backlog = (int)t->config->backlog,
+		.patience_ms = c->is_first ? BIND_PATIENCE_MS : 0,
+		.joins_wildcard = joins_ours(c, &t->addr),
+		.is_free = t->bind->is_free,
+		.access = t->bind->access,
+		.options = options_of(t->config),
+		.ret_file = &t->fresh.file,
+	};
+	int passed = passed_take(&k->passed, c->generation->config, t->config, &t->addr);
 
-	wish.addr = target->addr;
-	wish.is_joined = addr_is_any(&wish.addr) && has_precise(runtime, &wish.addr);
-	wish.joins_wildcard = has_wildcard(k, &wish.addr);
-	wish.ret_file = &k->files[target->index];
 	if (passed >= 0)
-		err = sock_listen_adopt(&wish, passed, fds, k->workers_n, &step);
-	else
-		err = sock_listen_many(&wish, fds, k->workers_n, &step);
+		return sock_listen_adopt(&wish, passed, fds, k->workers_n, ret_step);
+	return sock_listen_many(&wish, fds, k->workers_n, ret_step);
+}
+
+/* A socket for each worker. */
+static int open_target(struct sockets_change *c, struct target *t, struct sockets_failure *failure)
+{
+	int *fds = calloc(c->sockets->workers_n, sizeof(*fds));
+	const char *step = "memory";
+	int err = fds ? listen_for(c, t, fds, &step) : -ENOMEM;
+
 	if (err < 0) {
-		log_failed(target->bind, config->name, &wish.addr, step, err);
+		free(fds);
+		note_failure(failure, t, step, err);
 		return err;
 	}
-	for (unsigned w = 0; w < k->workers_n; w++) {
-		k->all[w * k->per_worker + target->index] = (struct acceptor_socket){
-			.listener = &runtime->listeners[target->listener],
-			.fd = fds[w],
-			.is_tcp = !addr_is_unix(&wish.addr),
-		};
+	t->fresh.fds = fds;
+	t->fresh.wanted = t->addr;
+	c->wildcards_n += addr_is_any(&t->addr);
+	learn_address(&t->fresh);
+	return 0;
+}
+
+static int open_some(struct sockets_change *c, bool wildcards, struct sockets_failure *failure)
+{
+	int err = 0;
+
+	for (size_t n = 0; n < c->n && err == 0; n++) {
+		struct target *t = &c->targets[n];
+
+		if (!t->known && addr_is_any(&t->addr) == wildcards)
+			err = open_target(c, t, failure);
 	}
-	learn_address(&k->addrs[target->index], fds[0], &wish.addr);
-	k->wildcards += addr_is_any(&wish.addr);
-	return 0;
-}
-
-static int open_wildcard(struct sockets *k, struct runtime *runtime, const struct target *target)
-{
-	return addr_is_any(&target->addr) ? open_target(k, runtime, target) : 0;
-}
-
-static int open_precise(struct sockets *k, struct runtime *runtime, const struct target *target)
-{
-	return addr_is_any(&target->addr) ? 0 : open_target(k, runtime, target);
-}
-
-static int log_target(struct sockets *k, struct runtime *runtime, const struct target *target)
-{
-	log_listening(runtime->listeners[target->listener].config, &k->addrs[target->index]);
-	return 0;
-}
-
-static void close_all(struct sockets *k)
-{
-	for (size_t n = 0; n < k->per_worker * k->workers_n; n++)
-		if (k->all[n].fd >= 0)
-			close(k->all[n].fd);
+	return err;
 }
 
 /* See net/sock_listen.c: who wants a part of what a wildcard takes comes after it. */
-static int open_all(struct sockets *k, struct runtime *runtime)
+static int open_fresh(struct sockets_change *c, struct sockets_failure *failure)
 {
-	int err = passed_init(&k->passed);
+	int err = open_some(c, true, failure);
 
+	return err < 0 ? err : open_some(c, false, failure);
+}
+
+/* ---- what workers are told ----------------------------------------------- */
+
+static struct generation_socket socket_of(const struct bound_socket *s, struct listener *listener,
+					  unsigned worker)
+{
+	return (struct generation_socket){
+		.id = s->id,
+		.listener = listener,
+		.fd = s->fds[worker],
+		.is_tcp = !addr_is_unix(&s->wanted),
+	};
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const struct generation_socket *left = a, *right = b;
+
+	return (left->id > right->id) - (left->id < right->id);
+}
+
+static void fill_layout(const struct sockets_change *c, unsigned worker)
+{
+	struct generation_socket *to = c->generation->sockets + worker * c->n;
+
+	for (size_t n = 0; n < c->n; n++) {
+		const struct target *t = &c->targets[n];
+
+		to[n] = socket_of(t->known ? t->known : &t->fresh, t->listener, worker);
+		to[n].is_new = !t->known;
+	}
+	qsort(to, c->n, sizeof(*to), compare_ids);
+}
+
+static int make_layout(struct sockets_change *c)
+{
+	struct generation *g = c->generation;
+	struct sockets *k = c->sockets;
+
+	g->sockets = calloc(c->n * k->workers_n + 1, sizeof(*g->sockets));
+	c->all = calloc(c->n + 1, sizeof(*c->all));
+	if (!g->sockets || !c->all)
+		return -ENOMEM;
+	for (size_t n = 0; n < c->n; n++)
+		if (!c->targets[n].known)
+			c->targets[n].fresh.id = ++k->last_id;
+	g->sockets_n = c->n;
+	for (unsigned w = 0; w < k->workers_n; w++)
+		fill_layout(c, w);
+	return 0;
+}
+
+/* ---- prepare, commit ----------------------------------------------------- */
+
+static void free_change(struct sockets_change *c)
+{
+	free(c->targets);
+	free(c->by_port);
+	free(c->stays);
+	free(c->all);
+	free(c);
+}
+
+static struct sockets_change *create_change(struct sockets *k, struct generation *g)
+{
+	struct sockets_change *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->sockets = k;
+	c->generation = g;
+	c->targets = calloc(addresses_of_all(g->config) + 1, sizeof(*c->targets));
+	c->by_port = calloc(k->n + 1, sizeof(struct bound_socket *));
+	c->stays = calloc(k->n + 1, sizeof(*c->stays));
+	if (c->targets && c->by_port && c->stays)
+		return c;
+	free_change(c);
+	return NULL;
+}
+
+static void close_fresh(const struct sockets *k, struct target *t)
+{
+	for (unsigned w = 0; t->fresh.fds && w < k->workers_n; w++)
+		close(t->fresh.fds[w]);
+	if (t->fresh.fds)
+		sock_file_remove(&t->fresh.addr, &t->fresh.file);
+	free(t->fresh.fds);
+}
+
+void sockets_abandon(struct sockets_change *c)
+{
+	if (!c)
+		return;
+	for (size_t n = 0; n < c->n; n++)
+		close_fresh(c->sockets, &c->targets[n]);
+	free_change(c);
+}
+
+struct sockets_change *sockets_prepare(struct sockets *k, struct runtime *runtime,
+				       struct generation *g, struct sockets_failure *failure)
+{
+	struct sockets_change *c = create_change(k, g);
+	int err = 0;
+
+	*failure = (struct sockets_failure){ .err = -ENOMEM };
+	if (!c)
+		return NULL;
+	add_targets(c, runtime);
+	find_all_known(c);
+	c->is_first = k->max == 0;
+	if (c->is_first)
+		k->max = MAX(SOCKETS_MAX_MIN, 2 * c->n);
+	if (k->n + c->fresh_n > k->max)
+		err = failure->err = -ENOSPC;
 	if (err == 0)
-		err = for_each_target(k, runtime, open_wildcard);
+		err = open_fresh(c, failure);
 	if (err == 0)
-		err = for_each_target(k, runtime, open_precise);
+		err = make_layout(c);
 	if (err == 0)
-		err = passed_finish(&k->passed) ? 0 : -EINVAL;
-	return err;
+		return c;
+	sockets_abandon(c);
+	return NULL;
+}
+
+/* What a listener's settings say of a socket that is there already. */
+static void apply_settings(const struct sockets *k, const struct target *t)
+{
+	const struct sock_options options = options_of(t->config);
+	const char *step;
+
+	/* One that refuses is not to be woken by this: it listens with it when it goes on. */
+	bool refuses = atomic_load(&t->known->listener->pause) == LISTENER_REFUSES;
+
+	for (unsigned w = 0; w < k->workers_n; w++) {
+		if (!refuses)
+			(void)!listen(t->known->fds[w], (int)t->config->backlog);
+		(void)!sock_set_options(t->known->fds[w], &t->known->wanted, &options, &step);
+	}
+}
+
+static void take_target(struct sockets_change *c, size_t n)
+{
+	struct target *t = &c->targets[n];
+
+	if (t->known) {
+		apply_settings(c->sockets, t);
+		if (t->known->listener != t->listener)
+			log_address("listening", t->config->name, &t->known->addr);
+		c->all[n] = *t->known;
+	} else {
+		log_address("listening", t->config->name, &t->fresh.addr);
+		c->all[n] = t->fresh;
+	}
+	c->all[n].listener = t->listener;
+}
+
+static void drop_socket(struct bound_socket *s)
+{
+	const struct listener_config *config = s->listener->config;
+
+	log_address("listening no more", config ? config->name : "", &s->addr);
+	sock_file_remove(&s->addr, &s->file);
+	free(s->fds);
+}
+
+void sockets_commit(struct sockets_change *c)
+{
+	struct sockets *k = c->sockets;
+
+	for (size_t n = 0; n < c->n; n++)
+		take_target(c, n);
+	for (size_t n = 0; n < k->n; n++)
+		if (!c->stays[n])
+			drop_socket(&k->all[n]);
+	free(k->all);
+	k->all = c->all;
+	k->n = c->n;
+	c->all = NULL;
+	free_change(c);
+}
+
+/* ---- the first ----------------------------------------------------------- */
+
+/* All that was passed on is for one of our listeners. */
+static struct sockets_change *prepare_first(struct sockets *k, struct runtime *runtime,
+					    int *ret_err)
+{
+	struct sockets_failure failure = { .err = passed_init(&k->passed) };
+	struct sockets_change *c = NULL;
+
+	if (failure.err == 0)
+		c = sockets_prepare(k, runtime, runtime->generation, &failure);
+	if (!c)
+		sockets_log_failure(&failure);
+	if (c && !passed_finish(&k->passed)) {
+		sockets_abandon(c);
+		c = NULL;
+		failure.err = -EINVAL;
+	}
+	*ret_err = failure.err;
+	return c;
 }
 
 int sockets_open(struct sockets *k, struct runtime *runtime)
 {
+	struct sockets_change *change;
 	int err;
 
-	*k = (struct sockets){ 0 };
-	if (!allocate(k, runtime)) {
-		sockets_finish(k);
-		return -ENOMEM;
-	}
-	err = open_all(k, runtime);
-	if (err == 0)
-		return for_each_target(k, runtime, log_target);
-	close_all(k);
-	sockets_finish(k);
-	return err;
-}
-
-void sockets_remove_files(struct sockets *sockets)
-{
-	for (size_t n = 0; n < sockets->per_worker; n++)
-		sock_file_remove(&sockets->addrs[n], &sockets->files[n]);
-}
-
-void sockets_finish(struct sockets *sockets)
-{
-	if (sockets->addrs && sockets->files)
-		sockets_remove_files(sockets);
-	free(sockets->all);
-	free(sockets->addrs);
-	free(sockets->files);
-	*sockets = (struct sockets){ 0 };
+	*k = (struct sockets){ .workers_n = runtime->workers_n };
+	change = prepare_first(k, runtime, &err);
+	if (!change)
+		return err;
+	sockets_commit(change);
+	return 0;
 }
 
 const char *sockets_describe(const struct sockets *sockets, const struct listener *listener,
@@ -333,14 +539,14 @@ const char *sockets_describe(const struct sockets *sockets, const struct listene
 	size_t n = 0;
 
 	text[0] = '\0';
-	for (size_t i = 0; i < sockets->per_worker; i++) {
+	for (size_t i = 0; i < sockets->n; i++) {
 		size_t room = SOCKETS_TEXT_BYTES - n;
 		int more;
 
 		if (sockets->all[i].listener != listener)
 			continue;
 		more = snprintf(text + n, room, "%s%s", n > 0 ? " " : "",
-				addr_format(&sockets->addrs[i], addr));
+				addr_format(&sockets->all[i].addr, addr));
 		if ((size_t)more >= room) {
 			memcpy(text + SOCKETS_TEXT_BYTES - sizeof(" ..."), " ...", sizeof(" ..."));
 			break;
@@ -348,4 +554,19 @@ const char *sockets_describe(const struct sockets *sockets, const struct listene
 		n += (size_t)more;
 	}
 	return text;
+}
+
+void sockets_remove_files(struct sockets *sockets)
+{
+	for (size_t n = 0; n < sockets->n; n++)
+		sock_file_remove(&sockets->all[n].addr, &sockets->all[n].file);
+}
+
+void sockets_finish(struct sockets *sockets)
+{
+	sockets_remove_files(sockets);
+	for (size_t n = 0; n < sockets->n; n++)
+		free(sockets->all[n].fds);
+	free(sockets->all);
+	*sockets = (struct sockets){ 0 };
 }

@@ -8,9 +8,20 @@
 /* Pages of tallies that nobody writes to are never there: calloc(3) takes them from the kernel. */
 static bool create_parts(struct counters *c, size_t listeners_n, size_t pools_n)
 {
-	c->listeners = calloc(MAX(listeners_n, 1), sizeof(*c->listeners));
+	c->listeners = calloc(listeners_n + 1, sizeof(*c->listeners));
+	c->gone = c->listeners + listeners_n;
 	c->pools = calloc(MAX(pools_n, 1), sizeof(*c->pools));
 	return c->listeners && c->pools;
+}
+
+/* They are counters from the first byte to the words. */
+void counters_add_listener(struct listener_counters *to, const struct listener_counters *from)
+{
+	const _Atomic uint64_t *from_at = (const _Atomic uint64_t *)from;
+	_Atomic uint64_t *to_at = (_Atomic uint64_t *)to;
+
+	for (size_t n = 0; n < offsetof(struct listener_counters, ciphers) / sizeof(*to_at); n++)
+		counters_add(&to_at[n], counters_get(&from_at[n]));
 }
 
 struct counters *counters_create(unsigned workers_n, size_t listeners_n, size_t pools_n)

@@ -178,11 +178,13 @@ void counters_log(const struct runtime *runtime)
 	if (!log_is_on(LOG_INFO))
 		return;
 	log_process(runtime);
-	for (size_t n = 0; n < runtime->listeners_n; n++) {
+	runtime_for_each_listener(runtime, l)
+	{
 		log_wait_for_room(until_ms);
-		log_listener(runtime, &runtime->listeners[n]);
+		log_listener(runtime, l);
 	}
-	for (size_t n = 0; n < runtime->pools_n; n++) {
+	runtime_for_each_pool(runtime, n)
+	{
 		struct pool *pool = runtime->pools[n];
 
 		log_pool(runtime, pool);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+static_assert(sizeof(struct message) == 32, "a power of two");
 static_assert(PIPE_BUF % sizeof(struct message) == 0, "a page of the pipe holds whole messages");
 
 int inbox_open(int *ret_read_fd, int *ret_write_fd)

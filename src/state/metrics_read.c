@@ -82,8 +82,19 @@ static void add_usage(struct process_values *to)
 }
 
 /* The counters go on counting: who ended since cannot make the rest negative. */
+/* Of listeners that are no more. */
+static void read_gone(const struct runtime *runtime, struct listener_values *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned w = 0; w < runtime->workers_n; w++)
+		add_all(ret->numbers, runtime->counters[w].gone, LISTENER_NUMBERS);
+	ret->ended = total_of(NUMBERS(ret, ended), CLOSE_REASONS);
+}
+
 void metrics_read_process(const struct runtime *runtime, struct process_values *ret)
 {
+	struct listener_values listener;
+
 	*ret = (struct process_values){
 		.is_draining = atomic_load(&runtime->order) != ORDER_NONE,
 		.uptime_ms = clock_now_ms() - runtime->started_ms,
@@ -92,12 +103,13 @@ void metrics_read_process(const struct runtime *runtime, struct process_values *
 		.log_lost = log_queue_lost(),
 	};
 	ret->start_time_ms = wall_clock_ms() - ret->uptime_ms;
-	for (size_t n = 0; n < runtime->listeners_n; n++) {
-		struct listener_values listener;
-
-		metrics_read_listener(runtime, &runtime->listeners[n], &listener);
+	runtime_for_each_listener(runtime, l)
+	{
+		metrics_read_listener(runtime, l, &listener);
 		add_listener(ret, &listener);
 	}
+	read_gone(runtime, &listener);
+	add_listener(ret, &listener);
 	for (unsigned w = 0; w < runtime->workers_n; w++)
 		add_worker(ret, &runtime->counters[w]);
 	ret->sessions = ret->begun - MIN(ret->ended, ret->begun);
@@ -177,10 +189,11 @@ void metrics_read_pool(const struct runtime *runtime, struct pool *pool, struct 
 	memset(ret, 0, sizeof(*ret));
 	for (unsigned w = 0; w < runtime->workers_n; w++)
 		add_all(ret->numbers, &runtime->counters[w].pools[slot], ARRAY_LEN(ret->numbers));
-	ret->backends = pool_backends(pool);
+	ret->backends = pool_config(pool)->backends_n;
 	ret->ready = pool_ready(pool);
 	for (size_t n = 0; n < pool_backends(pool); n++)
-		ret->sessions += atomic_load(&pool_backend(pool, n)->sessions);
+		if (pool_backend(pool, n))
+			ret->sessions += atomic_load(&pool_backend(pool, n)->sessions);
 	fill_queue(pool, ret);
 }
 

@@ -97,17 +97,25 @@ void snapshot_backend(const struct runtime *runtime, struct pool *pool, struct b
 
 struct listener *snapshot_find_listener(const struct runtime *runtime, const char *name)
 {
-	for (size_t n = 0; n < runtime->listeners_n; n++)
-		if (strcmp(runtime->listeners[n].config->name, name) == 0)
-			return &runtime->listeners[n];
-	return NULL;
+	struct listener *found = NULL;
+
+	/* Of the same name may be one that leaves: then the other one is meant. */
+	runtime_for_each_listener(runtime, l)
+	{
+		if (strcmp(l->config->name, name) == 0 &&
+		    (!found || !runtime_listener_leaves(runtime, l->slot)))
+			found = l;
+	}
+	return found;
 }
 
 struct pool *snapshot_find_pool(const struct runtime *runtime, const char *name)
 {
-	for (size_t n = 0; n < runtime->pools_n; n++)
+	runtime_for_each_pool(runtime, n)
+	{
 		if (strcmp(pool_config(runtime->pools[n])->name, name) == 0)
 			return runtime->pools[n];
+	}
 	return NULL;
 }
 

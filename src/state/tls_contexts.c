@@ -150,6 +150,20 @@ static bool anybody_terminates(const struct config *config)
 	return false;
 }
 
+/* What is in force, for what is made beside it; zero: nothing is. */
+struct in_force {
+	const struct config *config;
+	const struct tls_contexts *contexts;
+};
+
+/* Keys that came by chance are kept; those of a file are read again. */
+static struct tls_tickets *keep_tickets(const struct config *config, const struct in_force *now)
+{
+	if (!now->contexts || config->global.ticket_keys || now->config->global.ticket_keys)
+		return NULL;
+	return tls_tickets_ref(now->contexts->tickets);
+}
+
 static struct tls_tickets *create_tickets(const struct config *config, struct diag *diag)
 {
 	const struct global_config *g = &config->global;
@@ -229,17 +243,21 @@ static void warn_if_slow(const struct config *config, struct diag *diag)
 		diag_warning(diag, NULL, "%s: %s", tls_library_version(), tls_library_cost());
 }
 
-static void fill(struct tls_contexts *contexts, const struct config *config, struct diag *diag)
+static void fill(struct tls_contexts *contexts, const struct config *config, struct diag *diag,
+		 const struct in_force *now)
 {
 	if (anybody_terminates(config)) {
-		contexts->tickets = create_tickets(config, diag);
+		contexts->tickets = keep_tickets(config, now);
+		if (!contexts->tickets)
+			contexts->tickets = create_tickets(config, diag);
 		create_servers(contexts, config, diag);
 	}
 	warn_if_slow(config, diag);
 	create_clients(contexts, config, diag);
 }
 
-struct tls_contexts *tls_contexts_create(const struct config *config, struct diag *diag)
+static struct tls_contexts *create(const struct config *config, struct diag *diag,
+				   const struct in_force *now)
 {
 	struct tls_contexts *contexts = calloc(1, sizeof(*contexts));
 
@@ -252,13 +270,29 @@ struct tls_contexts *tls_contexts_create(const struct config *config, struct dia
 		goto fail;
 	contexts->servers_n = config->listeners_n;
 	contexts->clients_n = config->pools_n;
-	fill(contexts, config, diag);
+	fill(contexts, config, diag, now);
 	return contexts;
 
 fail:
 	diag_no_memory(diag);
 	tls_contexts_destroy(contexts);
 	return NULL;
+}
+
+struct tls_contexts *tls_contexts_create(const struct config *config, struct diag *diag)
+{
+	const struct in_force nothing = { 0 };
+
+	return create(config, diag, &nothing);
+}
+
+struct tls_contexts *tls_contexts_create_next(const struct config *config, struct diag *diag,
+					      const struct config *known,
+					      const struct tls_contexts *contexts)
+{
+	const struct in_force now = { known, contexts };
+
+	return create(config, diag, &now);
 }
 
 void tls_contexts_destroy(struct tls_contexts *contexts)

@@ -129,17 +129,16 @@ static void put_ciphers(struct json *j, const struct runtime *runtime,
 	end(j, "}");
 }
 
-static void put_certificates(struct json *j, const struct listener *listener)
+static void put_certificates(struct json *j, const struct listener_config *config,
+			     const struct tls_server *tls)
 {
-	const struct listener_config *config = listener->config;
-
 	key(j, "certificates");
 	begin(j, "[");
 	for (size_t n = 0; n < config->certificates_n; n++) {
 		next(j);
 		begin(j, "{");
 		put_text(j, "file", config->certificates[n].chain);
-		put_u64(j, "expiry_s", (uint64_t)tls_server_expiry(listener->tls, n));
+		put_u64(j, "expiry_s", (uint64_t)tls_server_expiry(tls, n));
 		end(j, "}");
 	}
 	end(j, "]");
@@ -161,8 +160,8 @@ static void put_listener(struct json *j, const struct sample_listener *l,
 	put_metrics(j, METRIC_LISTENER, &l->values, l->listener);
 	if (listener_reads_hello(config))
 		put_ciphers(j, context->runtime, l->listener);
-	if (l->listener->tls)
-		put_certificates(j, l->listener);
+	if (runtime_tls_server(context->runtime, l->listener))
+		put_certificates(j, config, runtime_tls_server(context->runtime, l->listener));
 	end(j, "}");
 }
 

@@ -230,11 +230,12 @@ static void write_certificates(struct writer *w, const struct sample *s)
 {
 	for (size_t n = 0; n < s->listeners_n; n++) {
 		const struct listener *l = s->listeners[n].listener;
+		const struct tls_server *tls = runtime_tls_server(s->runtime, l);
 
 		name_listener(w, l);
-		for (size_t i = 0; l->tls && i < l->config->certificates_n; i++)
+		for (size_t i = 0; tls && i < l->config->certificates_n; i++)
 			write_word(w, l->config->certificates[i].chain,
-				   (uint64_t)tls_server_expiry(l->tls, i));
+				   (uint64_t)tls_server_expiry(tls, i));
 	}
 }
 

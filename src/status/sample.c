@@ -3,12 +3,16 @@
 
 #include <stdlib.h>
 
+#include "state/snapshot.h"
+
 static size_t count_backends(const struct runtime *runtime)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < runtime->pools_n; i++)
+	runtime_for_each_pool(runtime, i)
+	{
 		n += pool_backends(runtime->pools[i]);
+	}
 	return n;
 }
 
@@ -22,15 +26,32 @@ static void read_pool(struct sample *s, struct pool *pool, struct sample_pool *t
 {
 	to->pool = pool;
 	to->backends = &s->backends[s->backends_n];
-	to->backends_n = pool_backends(pool);
 	metrics_read_pool(s->runtime, pool, &to->values);
-	for (size_t n = 0; n < to->backends_n; n++) {
-		struct sample_backend *b = &s->backends[s->backends_n++];
+	for (size_t n = 0; n < pool_backends(pool); n++) {
+		struct backend *backend = pool_backend(pool, n);
+		struct sample_backend *b = &s->backends[s->backends_n];
 
+		/* Of the name of one that leaves there may be another one. */
+		if (!backend || backend->state == BACKEND_LEAVING)
+			continue;
+		s->backends_n++;
+		to->backends_n++;
 		b->pool = pool;
-		b->backend = pool_backend(pool, n);
+		b->backend = backend;
 		metrics_read_backend(s->runtime, pool, b->backend, &b->values);
 	}
+}
+
+/* One that leaves may have the name of another one, whose protocol differs. */
+static void read_listener(struct sample *s, struct listener *listener)
+{
+	struct sample_listener *l = &s->listeners[s->listeners_n];
+
+	if (snapshot_find_listener(s->runtime, listener->config->name) != listener)
+		return;
+	s->listeners_n++;
+	l->listener = listener;
+	metrics_read_listener(s->runtime, listener, &l->values);
 }
 
 static void read_all(struct sample *s)
@@ -40,14 +61,14 @@ static void read_all(struct sample *s)
 	metrics_read_process(runtime, &s->process);
 	for (; s->workers_n < runtime->workers_n; s->workers_n++)
 		metrics_read_worker(runtime, (unsigned)s->workers_n, &s->workers[s->workers_n]);
-	for (; s->listeners_n < runtime->listeners_n; s->listeners_n++) {
-		struct sample_listener *l = &s->listeners[s->listeners_n];
-
-		l->listener = &runtime->listeners[s->listeners_n];
-		metrics_read_listener(runtime, l->listener, &l->values);
+	runtime_for_each_listener(runtime, listener)
+	{
+		read_listener(s, listener);
 	}
-	for (; s->pools_n < runtime->pools_n; s->pools_n++)
-		read_pool(s, runtime->pools[s->pools_n], &s->pools[s->pools_n]);
+	runtime_for_each_pool(runtime, n)
+	{
+		read_pool(s, runtime->pools[n], &s->pools[s->pools_n++]);
+	}
 }
 
 bool sample_take(struct sample *s, const struct runtime *runtime)

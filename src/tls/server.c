@@ -193,6 +193,7 @@ static void add_identity(struct tls_server *s, const struct tls_server_config *c
 	identity->server = s;
 	identity->kind = c.kind;
 	identity->until = c.until;
+	memcpy(identity->print, c.print, sizeof(c.print));
 	if (!make_contexts(identity, &c) || !take_names(identity, &c))
 		tls_problem_add(problems, TLS_ERROR, "certificate", files->chain,
 				"the TLS library refuses it, or memory ran out");
@@ -258,6 +259,16 @@ struct identity *tls_server_choose(struct tls_server *s, const struct tls_offer 
 	if (offer->name[0] != '\0' && s->unknown_sni == TLS_UNKNOWN_REJECT)
 		return NULL;
 	return choose_default(s, offer);
+}
+
+size_t tls_server_certificates(const struct tls_server *s)
+{
+	return s->identities_n;
+}
+
+const uint8_t *tls_server_print(const struct tls_server *s, size_t n)
+{
+	return s->identities[n].print;
 }
 
 time_t tls_server_expiry(const struct tls_server *s, size_t n)

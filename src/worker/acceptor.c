@@ -13,6 +13,7 @@
 #include "session/admission.h"
 #include "session/fd_reserve.h"
 #include "session/host.h"
+#include "state/generation.h"
 #include "state/inbox.h"
 #include "state/peers.h"
 #include "worker/session_life.h"
@@ -48,11 +49,15 @@ static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags);
 static void acceptor_on_retry(struct timer *timer);
 static void acceptor_on_deafen(struct timer *timer);
 
-void acceptor_open(struct acceptor *a, struct host *host, const struct acceptor_socket *socket)
+void acceptor_open(struct acceptor *a, struct host *host, const struct generation_socket *socket,
+		   struct generation *generation)
 {
 	a->host = host;
 	a->listener = socket->listener;
+	a->generation = generation;
+	a->id = socket->id;
 	a->fd = socket->fd;
+	a->is_closing = false;
 	a->is_tcp = socket->is_tcp;
 	a->held_fd = -1;
 	a->pause_ms = PAUSE_FIRST_MS;
@@ -66,9 +71,15 @@ void acceptor_open(struct acceptor *a, struct host *host, const struct acceptor_
 	acceptor_obey_pause(a);
 }
 
+/* A listener that leaves is what it was in its last generation. */
+static const struct listener_config *config_of(const struct acceptor *a)
+{
+	return generation_listener(a->generation, a->listener->slot)->config;
+}
+
 static bool acceptor_may_take_many(const struct acceptor *a)
 {
-	const struct listener_config *config = a->listener->config;
+	const struct listener_config *config = config_of(a);
 	const struct runtime *runtime = a->host->runtime;
 	uint64_t may_come = (uint64_t)config->backlog * runtime->workers_n;
 
@@ -111,7 +122,7 @@ static void log_trouble(struct acceptor *a, int err)
 		return;
 	if (!log_begin(&line, LOG_WARN, "cannot accept, trying again"))
 		return;
-	log_text(&line, "listener", a->listener->config->name);
+	log_text(&line, "listener", config_of(a)->name);
 	log_errno(&line, "error", err);
 	log_u64(&line, "suppressed", suppressed);
 	log_end(&line);
@@ -122,7 +133,7 @@ static void log_full(struct acceptor *a)
 {
 	const struct listener *l = a->listener;
 	struct runtime *runtime = a->host->runtime;
-	unsigned own_max = l->config->sessions_max;
+	unsigned own_max = config_of(a)->sessions_max;
 	bool is_own = own_max > 0 && atomic_load(&l->sessions) >= own_max;
 	struct log_line line;
 
@@ -131,7 +142,7 @@ static void log_full(struct acceptor *a)
 	if (!log_begin(&line, LOG_WARN, "max_sessions reached, new connections wait"))
 		return;
 	log_text(&line, "section", is_own ? "listener" : "global");
-	log_text(&line, "listener", l->config->name);
+	log_text(&line, "listener", config_of(a)->name);
 	log_u64(&line, "max_sessions", is_own ? own_max : runtime->sessions_max);
 	log_end(&line);
 }
@@ -178,8 +189,10 @@ static void hand_out(struct acceptor *a, const struct accepted *accepted)
 		.listener = (uint32_t)a->listener->slot,
 		.source = accepted->source,
 		.is_tcp = accepted->is_tcp,
+		.generation = accepted->generation,
 	};
 
+	generation_pin(accepted->generation, h->worker, 1);
 	atomic_fetch_add(&peer->sessions, 1);
 	if (target != h->worker) {
 		if (!h->is_draining && inbox_send(peer->inbox_fd, &message) == 0) {
@@ -195,7 +208,7 @@ static void hand_out(struct acceptor *a, const struct accepted *accepted)
 /* One more in this second? If not, says when to ask again. */
 static bool is_in_time(struct acceptor *a, uint64_t *ret_wait_ns)
 {
-	unsigned per_second = a->listener->config->sessions_per_s_max;
+	unsigned per_second = config_of(a)->sessions_per_s_max;
 	const struct bucket_rate rate = { .per_second = per_second, .burst = MAX(per_second, 1) };
 	uint64_t now_ns = clock_now_ns();
 
@@ -232,7 +245,7 @@ static bool is_admitted(struct acceptor *a, int fd, uint32_t *ret_source)
 
 	*ret_source = ADMISSION_NO_SOURCE;
 	if (!admission_asks(a->host, a->listener) ||
-	    a->listener->config->proxy_protocol != PROXY_HEADER_OFF)
+	    config_of(a)->proxy_protocol != PROXY_HEADER_OFF)
 		return true;
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0) {
 		close(fd); /* it has gone already */
@@ -293,7 +306,12 @@ static void admit_connection(struct acceptor *a, const struct accepted *accepted
 /* Those who may not come in are none of the listener's: they wait for nothing, nobody for them. */
 static void acceptor_take(struct acceptor *a, int fd)
 {
-	struct accepted accepted = { .listener = a->listener, .fd = fd, .is_tcp = a->is_tcp };
+	struct accepted accepted = {
+		.listener = a->listener,
+		.generation = a->generation,
+		.fd = fd,
+		.is_tcp = a->is_tcp,
+	};
 
 	if (a->paused == LISTENER_REFUSES && !a->is_tcp)
 		close(fd); /* a unix socket cannot listen again once it has stopped */
@@ -305,6 +323,7 @@ void acceptor_adopt(struct host *host, const struct message *message)
 {
 	const struct accepted accepted = {
 		.listener = &host->runtime->listeners[message->listener],
+		.generation = message->generation,
 		.fd = message->fd,
 		.source = message->source,
 		.is_tcp = message->is_tcp,
@@ -317,6 +336,7 @@ void acceptor_resume(struct acceptor *a)
 {
 	const struct accepted held = {
 		.listener = a->listener,
+		.generation = a->generation,
 		.fd = a->held_fd,
 		.source = a->held_source,
 		.is_tcp = a->is_tcp,
@@ -400,6 +420,30 @@ void acceptor_obey_pause(struct acceptor *a)
 		acceptor_cancel(a);
 	else if (!timer_is_set(&a->retry))
 		acceptor_arm(a);
+}
+
+/* ---- another configuration ----------------------------------------------- */
+
+/* One that is held was counted by a listener whose socket this is no more. */
+static void let_go_of_source(struct acceptor *a)
+{
+	if (a->held_fd >= 0)
+		admission_leave(a->listener, a->held_source);
+	a->held_source = ADMISSION_NO_SOURCE;
+}
+
+void acceptor_pass(struct acceptor *a, const struct generation_socket *socket,
+		   struct generation *generation)
+{
+	if (a->listener != socket->listener)
+		let_go_of_source(a);
+	a->listener = socket->listener;
+	a->generation = generation;
+	if (a->held_fd >= 0 || timer_is_set(&a->retry))
+		acceptor_resume(a); /* what it waited for may be another limit now */
+	else if (!acceptor_may_take_many(a))
+		acceptor_cancel(a);
+	acceptor_obey_pause(a);
 }
 
 /* ---- the end ------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include "session/fd_reserve.h"
 #include "session/refusing.h"
 #include "session/side.h"
+#include "state/generation.h"
 #include "state/peers.h"
 #include "state/query.h"
 #include "worker/answer.h"
@@ -141,6 +142,21 @@ static void reap_sessions(struct engine *e)
 	}
 }
 
+/* The last sockets of older generations may have been closed: no session begins in these. */
+static void note_passed(struct engine *e)
+{
+	struct host *h = &e->host;
+
+	for (size_t n = 0; n < e->acceptors_n; n++) {
+		const struct acceptor *a = &e->acceptors[n];
+
+		if (a->generation != e->generation && !acceptor_is_closed(a))
+			return;
+	}
+	e->is_passing = false;
+	atomic_store(&h->runtime->peers[h->worker].generation, e->generation->number);
+}
+
 static void engine_turned(struct loop *loop)
 {
 	struct engine *e = engine_of(loop);
@@ -153,6 +169,8 @@ static void engine_turned(struct loop *loop)
 	if (!list_is_empty(&h->waiting_for_buffer))
 		hand_out_buffers(h);
 	reap_sessions(e);
+	if (e->is_passing)
+		note_passed(e);
 }
 
 static const struct loop_hooks engine_hooks = {
@@ -196,6 +214,84 @@ void engine_stop(struct engine *e, enum close_reason why)
 	}
 }
 
+/* ---- another generation -------------------------------------------------- */
+
+static const struct generation_socket *sockets_of(const struct engine *e,
+						  const struct generation *g)
+{
+	return g->sockets + g->sockets_n * e->host.worker;
+}
+
+static const struct generation_socket *find_socket(const struct engine *e,
+						   const struct generation *g, uint64_t id)
+{
+	const struct generation_socket *all = sockets_of(e, g);
+	size_t from = 0, to = g->sockets_n;
+
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+
+		if (all[middle].id == id)
+			return &all[middle];
+		if (all[middle].id < id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return NULL;
+}
+
+static void pass_acceptor(struct engine *e, struct acceptor *a, struct generation *g)
+{
+	const struct generation_socket *socket = find_socket(e, g, a->id);
+
+	if (socket && !a->is_closing)
+		acceptor_pass(a, socket, g);
+	else
+		acceptor_close(a);
+}
+
+/* The main thread sees to it that there are no more than that. */
+static struct acceptor *free_acceptor(struct engine *e)
+{
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		if (acceptor_is_closed(&e->acceptors[n]))
+			return &e->acceptors[n];
+	CHECK(e->acceptors_n < e->acceptors_max);
+	return &e->acceptors[e->acceptors_n++];
+}
+
+static void open_new_sockets(struct engine *e, struct generation *g)
+{
+	const struct generation_socket *all = sockets_of(e, g);
+
+	for (size_t n = 0; n < g->sockets_n; n++) {
+		struct acceptor *a;
+
+		if (!all[n].is_new)
+			continue;
+		a = free_acceptor(e);
+		acceptor_open(a, &e->host, &all[n], g);
+		if (e->host.is_draining)
+			acceptor_close(a);
+	}
+}
+
+/* Before a message is looked at: whoever sent it may have passed already. */
+static void engine_follow_generation(struct engine *e)
+{
+	struct generation *g = atomic_load(&e->host.runtime->generation);
+
+	if (g == e->generation)
+		return;
+	e->generation = g;
+	e->is_passing = true;
+	for (size_t n = 0; n < e->acceptors_n; n++)
+		if (!acceptor_is_closed(&e->acceptors[n]))
+			pass_acceptor(e, &e->acceptors[n], g);
+	open_new_sockets(e, g);
+}
+
 /*
  * After every read of the inbox, whatever was in it: the message of an order
  * may have found it full.
@@ -227,6 +323,7 @@ static void engine_on_messages(struct loop_reader *reader, int res)
 {
 	struct engine *e = container_of(reader, struct engine, inbox);
 
+	engine_follow_generation(e);
 	for (int n = 0; n < res / (int)sizeof(struct message); n++)
 		if (e->messages[n].kind == MESSAGE_CONNECTION)
 			acceptor_adopt(&e->host, &e->messages[n]);
@@ -241,8 +338,9 @@ static void engine_on_messages(struct loop_reader *reader, int res)
 static void open_acceptors(struct engine *e, const struct engine_options *options)
 {
 	e->acceptors_n = options->sockets_n;
+	e->generation = e->host.runtime->generation;
 	for (size_t n = 0; n < e->acceptors_n; n++)
-		acceptor_open(&e->acceptors[n], &e->host, &options->sockets[n]);
+		acceptor_open(&e->acceptors[n], &e->host, &options->sockets[n], e->generation);
 }
 
 static void close_taken(const struct engine_options *options)
@@ -285,14 +383,15 @@ static void free_memory(struct engine *e)
 }
 
 /* 0 or -ENOMEM: then free_memory() gives back what there is. */
-static int get_memory(struct engine *e, size_t sockets_n)
+static int get_memory(struct engine *e, const struct engine_options *options)
 {
 	struct host *h = &e->host;
-	size_t listeners_n = MAX(h->runtime->listeners_n, 1);
+	size_t listeners_max = h->runtime->slots_max;
 
-	e->acceptors = calloc(MAX(sockets_n, 1), sizeof(*e->acceptors));
-	h->waiting = waiting_create(listeners_n);
-	h->early = calloc(listeners_n, sizeof(*h->early));
+	e->acceptors_max = MAX(MAX(options->sockets_n, options->sockets_max), 1);
+	e->acceptors = calloc(e->acceptors_max, sizeof(*e->acceptors));
+	h->waiting = waiting_create(listeners_max);
+	h->early = calloc(listeners_max, sizeof(*h->early));
 	h->failures = calloc(QUERY_FAILURES_MAX, sizeof(*h->failures));
 	if (!e->acceptors || !h->waiting || !h->early || !h->failures)
 		return -ENOMEM;
@@ -329,7 +428,7 @@ int engine_init(struct engine *e, const struct engine_options *options, const ch
 	};
 	init_lists(&e->host);
 	*ret_step = "memory";
-	err = get_memory(e, options->sockets_n);
+	err = get_memory(e, options);
 	if (err == 0)
 		err = loop_init(&e->host.loop, &loop, ret_step);
 	if (err < 0) {

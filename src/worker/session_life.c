@@ -21,6 +21,7 @@
 #include "session/refusing.h"
 #include "session/session_log.h"
 #include "session/side.h"
+#include "state/generation.h"
 #include "worker/answer.h"
 
 const struct phase_handlers *const session_phases[SESSION_PHASES] = {
@@ -58,7 +59,8 @@ static void session_init(struct session *s, struct host *h, const struct accepte
 {
 	s->host = h;
 	s->listener = accepted->listener;
-	s->config = accepted->listener->config;
+	s->generation = accepted->generation;
+	s->config = generation_listener(accepted->generation, accepted->listener->slot)->config;
 	s->source = accepted->source;
 	s->sticky = LRU_NONE;
 	s->id = ++h->sessions_begun * h->runtime->workers_n + h->worker;
@@ -80,11 +82,11 @@ static void return_accepted(struct host *h, const struct accepted *accepted)
 	sock_close_abort(accepted->fd);
 	admission_leave(accepted->listener, accepted->source);
 	runtime_release_slot(h->runtime, accepted->listener);
+	generation_pin(accepted->generation, h->worker, -1);
 }
 
 bool session_begin(struct host *h, const struct accepted *accepted)
 {
-	uint64_t bandwidth = accepted->listener->config->bandwidth_bytes_per_s;
 	struct session *s = h->is_stopping ? NULL : slab_get(&h->sessions);
 
 	if (!s) {
@@ -92,8 +94,8 @@ bool session_begin(struct host *h, const struct accepted *accepted)
 		return false;
 	}
 	session_init(s, h, accepted);
-	if (bandwidth > 0)
-		(void)!sock_set_pacing(accepted->fd, bandwidth);
+	if (s->config->bandwidth_bytes_per_s > 0)
+		(void)!sock_set_pacing(accepted->fd, s->config->bandwidth_bytes_per_s);
 	counters_add(&session_counters(s)->begun, 1);
 	session_enter(s, SESSION_PREREAD);
 	return true;
@@ -153,5 +155,7 @@ void session_end(struct session *s)
 	admission_leave(s->listener, s->source);
 	runtime_release_slot(h->runtime, s->listener);
 	session_enter(s, SESSION_FREE);
+	/* The last: its listener, its pool and its configuration may be gone after this. */
+	generation_pin(s->generation, h->worker, -1);
 	slab_put(&h->sessions, s);
 }

@@ -17,6 +17,8 @@
 #include "base/check.h"
 #include "config/load.h"
 #include "net/sock.h"
+#include "state/generation.h"
+#include "state/runtime_life.h"
 #include "state/tls_contexts.h"
 
 #define BACKLOG 4096
@@ -140,7 +142,7 @@ static void load(struct stage *st, const struct stage_options *o, const struct a
 static void start_engine(struct stage *st, const struct stage_options *o, int listener_fd)
 {
 	unsigned worker = st->workers_n++;
-	const struct acceptor_socket socket = {
+	const struct generation_socket socket = {
 		.listener = &st->runtime->listeners[0],
 		.fd = listener_fd,
 		.is_tcp = !o->is_unix,
@@ -223,6 +225,9 @@ static const char *left_over(const struct stage *st)
 		what = "slots of the process";
 	if (!what && atomic_load(&st->runtime->listeners[0].sessions) > 0)
 		what = "slots of the listener";
+	for (const struct generation *g = st->runtime->generation; g && !what; g = g->older)
+		if (generation_pinned(g) > 0)
+			what = "pins of a generation";
 	if (!what && fake_requests() > 0)
 		what = "requests";
 	return what;
@@ -266,8 +271,6 @@ const char *stage_destroy(struct stage *st)
 		for (unsigned n = 0; n < st->workers_n; n++)
 			engine_finish(&st->engines[n]);
 		runtime_destroy(st->runtime);
-		tls_contexts_destroy(st->tls);
-		config_destroy(st->config);
 	}
 	close_all(st);
 	if (!what && open_fds() != st->fds_before)

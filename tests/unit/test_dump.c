@@ -262,7 +262,8 @@ static void the_list_of_directives_has_a_line_each(void **state)
 	assert_non_null(to);
 	config_print_directives(to);
 	assert_int_equal(fclose(to), 0);
-	assert_non_null(strstr(text, "\nlistener\tidle_timeout\t1h\t0, 10ms..365d\t-\t"));
+	assert_non_null(
+		strstr(text, "\nlistener\tidle_timeout\t1h\t0, 10ms..365d\t-\tnew sessions\t"));
 	assert_non_null(strstr(text, "\tbind\t-\t"));
 	assert_non_null(strstr(text, "\trequired,repeatable\t"));
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -270,7 +271,7 @@ static void the_list_of_directives_has_a_line_each(void **state)
 
 		for (const char *c = line; *c; c++)
 			tabs += *c == '\t';
-		assert_int_equal(tabs, 5);
+		assert_int_equal(tabs, 6);
 		n++;
 	}
 	assert_int_equal(n, directives_n);

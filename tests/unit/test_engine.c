@@ -25,7 +25,7 @@ static void send_message(struct stage *st, unsigned worker, enum message_kind ki
 static void what_it_took_is_given_back_when_it_cannot_begin(void **state)
 {
 	struct stage *st = stage_of(state, NULL);
-	const struct acceptor_socket sockets[2] = { { .fd = dup(0) }, { .fd = dup(0) } };
+	const struct generation_socket sockets[2] = { { .fd = dup(0) }, { .fd = dup(0) } };
 	struct engine_options options = {
 		.runtime = st->runtime,
 		.buffers = 8,

@@ -47,8 +47,10 @@ static void without_a_slot_the_socket_is_closed(void **state)
 	/* As if other workers' sessions had ended since it was admitted. */
 	atomic_fetch_add(&stage_engine(st)->host.runtime->sessions, 1);
 	atomic_fetch_add(&c.s->listener->sessions, 1);
+	generation_pin(c.s->generation, 0, 1);
 	assert_false(session_begin(&stage_engine(st)->host,
 				   &(struct accepted){ .listener = c.s->listener,
+						       .generation = c.s->generation,
 						       .fd = pair[0],
 						       .source = ADMISSION_NO_SOURCE }));
 	expect_end(pair[1]);

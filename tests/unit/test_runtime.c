@@ -4,6 +4,7 @@
 #include "state/peers.h"
 
 #include "state/runtime.h"
+#include "state/runtime_life.h"
 
 #include <pthread.h>
 

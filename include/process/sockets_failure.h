@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROCESS_SOCKETS_FAILURE_H
+#define PROCESS_SOCKETS_FAILURE_H
+
+#include "config/config.h"
+#include "net/addr.h"
+
+/* Which address could not be listened on, and why. */
+struct sockets_failure {
+	struct config_location location;
+	const char *listener; /* NULL: there is no memory, or no room for so many */
+	struct addr addr;
+	const char *step, *hint; /* the call that failed; what can be done, or NULL */
+	int err;
+};
+
+/* What can be done about it, or NULL. */
+const char *sockets_hint(const struct addr *addr, const char *step, int err);
+
+/* Says it, if there is an address. */
+void sockets_log_failure(const struct sockets_failure *failure);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/diff.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/directive.h"
+#include "config/value.h"
+
+#define TITLE_BYTES (CONFIG_NAME_BYTES + 16)
+#define VALUE_BYTES 160 /* of one value in a line; the rest is cut off */
+
+/* Two sections of the same name, and who is told. */
+struct comparison {
+	enum config_section section;
+	const void *now, *then;
+	char title[TITLE_BYTES]; /* "pool pg: " */
+	config_diff_fn *tell;
+	void *owner;
+};
+
+static void PRINTF_LIKE(2, 3) say(const struct comparison *c, const char *format, ...)
+{
+	char line[CONFIG_DIFF_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	c->tell(c->owner, line);
+}
+
+/* ---- values as they are written ------------------------------------------ */
+
+static void write_value(const struct directive *d, const void *from, size_t index,
+			char text[VALUE_BYTES])
+{
+	FILE *to = fmemopen(text, VALUE_BYTES, "w");
+
+	text[0] = '\0';
+	if (!to)
+		return;
+	d->type->print(d, from, index, to);
+	fclose(to);
+	text[VALUE_BYTES - 1] = '\0';
+}
+
+static size_t count_of(const struct directive *d, const void *from)
+{
+	if (d->type->has && !d->type->has(d, from))
+		return 0;
+	return d->type->count ? d->type->count(from) : 1;
+}
+
+static const char *key_of(const struct directive *d, const void *from, size_t index)
+{
+	return d->type->key ? d->type->key(from, index) : d->key;
+}
+
+static bool is_same(const struct comparison *c, const struct directive *d, size_t now, size_t then)
+{
+	char left[VALUE_BYTES], right[VALUE_BYTES];
+
+	write_value(d, c->now, now, left);
+	write_value(d, c->then, then, right);
+	return strcmp(left, right) == 0 &&
+	       strcmp(key_of(d, c->now, now), key_of(d, c->then, then)) == 0;
+}
+
+/* ---- one value ----------------------------------------------------------- */
+
+static void say_value(const struct comparison *c, const struct directive *d, const char *was,
+		      const char *is)
+{
+	if (d->reload == RELOAD_RESTART)
+		say(c, "! %s%s %s -> %s: takes effect at the next start", c->title, d->key, was,
+		    is);
+	else
+		say(c, "~ %s%s %s -> %s", c->title, d->key, was, is);
+}
+
+static void compare_value(const struct comparison *c, const struct directive *d)
+{
+	char was[VALUE_BYTES] = "(none)", is[VALUE_BYTES] = "(none)";
+
+	if (count_of(d, c->now) > 0)
+		write_value(d, c->now, 0, was);
+	if (count_of(d, c->then) > 0)
+		write_value(d, c->then, 0, is);
+	if (strcmp(was, is) != 0)
+		say_value(c, d, was, is);
+}
+
+/* ---- a list -------------------------------------------------------------- */
+
+static bool has_value(const struct comparison *c, const struct directive *d, bool in_now,
+		      size_t index)
+{
+	size_t n = count_of(d, in_now ? c->now : c->then);
+
+	for (size_t i = 0; i < n; i++)
+		if (in_now ? is_same(c, d, i, index) : is_same(c, d, index, i))
+			return true;
+	return false;
+}
+
+static void say_entry(const struct comparison *c, const struct directive *d, char sign,
+		      const void *from, size_t index)
+{
+	char text[VALUE_BYTES];
+
+	write_value(d, from, index, text);
+	say(c, "%c %s%s %s", sign, c->title, key_of(d, from, index), text);
+}
+
+static void compare_list(const struct comparison *c, const struct directive *d)
+{
+	size_t now_n = count_of(d, c->now), then_n = count_of(d, c->then), n = 0;
+	bool differ = false;
+
+	while (n < now_n && n < then_n && is_same(c, d, n, n))
+		n++;
+	if (n == now_n && n == then_n)
+		return;
+	for (size_t i = n; i < then_n; i++)
+		if (!has_value(c, d, true, i)) {
+			differ = true;
+			say_entry(c, d, '+', c->then, i);
+		}
+	for (size_t i = n; i < now_n; i++)
+		if (!has_value(c, d, false, i)) {
+			differ = true;
+			say_entry(c, d, '-', c->now, i);
+		}
+	if (!differ)
+		say(c, "~ %s%s: another order", c->title, d->key);
+}
+
+/* ---- backends ------------------------------------------------------------ */
+
+static const struct backend_config *find_backend(const struct pool_config *pool, const char *name)
+{
+	for (size_t n = 0; n < pool->backends_n; n++)
+		if (strcmp(pool->backends[n].name, name) == 0)
+			return &pool->backends[n];
+	return NULL;
+}
+
+static void say_number(const struct comparison *c, const char *name, const char *key, unsigned was,
+		       unsigned is)
+{
+	if (was != is)
+		say(c, "~ %sbackend %s %s %u -> %u", c->title, name, key, was, is);
+}
+
+static void compare_backend(const struct comparison *c, const struct backend_config *was,
+			    const struct backend_config *is)
+{
+	char from[ADDR_TEXT_BYTES], to[ADDR_TEXT_BYTES];
+
+	if (!addr_is_equal(&was->addr, &is->addr))
+		say(c, "~ %sbackend %s %s -> %s", c->title, is->name, addr_format(&was->addr, from),
+		    addr_format(&is->addr, to));
+	say_number(c, is->name, "weight", was->weight, is->weight);
+	say_number(c, is->name, "max_sessions", was->sessions_max, is->sessions_max);
+	say_number(c, is->name, "tier", was->tier, is->tier);
+}
+
+static void compare_backends(const struct comparison *c)
+{
+	const struct pool_config *now = c->now, *then = c->then;
+	char text[ADDR_TEXT_BYTES];
+
+	for (size_t n = 0; n < then->backends_n; n++) {
+		const struct backend_config *is = &then->backends[n];
+		const struct backend_config *was = find_backend(now, is->name);
+
+		if (was)
+			compare_backend(c, was, is);
+		else
+			say(c, "+ %sbackend %s %s", c->title, is->name,
+			    addr_format(&is->addr, text));
+	}
+	for (size_t n = 0; n < now->backends_n; n++)
+		if (!find_backend(then, now->backends[n].name))
+			say(c, "- %sbackend %s", c->title, now->backends[n].name);
+}
+
+/* ---- sections ------------------------------------------------------------ */
+
+/* A row of a list that another row has shown. */
+static bool is_shown(const struct directive *d)
+{
+	for (const struct directive *other = directives; other < d; other++)
+		if (other->section == d->section && other->offset == d->offset)
+			return true;
+	return false;
+}
+
+static void compare_sections(const struct comparison *c)
+{
+	for (size_t i = 0; i < directives_n; i++) {
+		const struct directive *d = &directives[i];
+
+		if (d->section != c->section || is_shown(d))
+			continue;
+		if (d->section == SECTION_POOL && strcmp(d->key, "backend") == 0)
+			compare_backends(c);
+		else if (d->repeatable)
+			compare_list(c, d);
+		else
+			compare_value(c, d);
+	}
+}
+
+static const struct listener_config *find_listener(const struct config *config, const char *name)
+{
+	for (size_t n = 0; n < config->listeners_n; n++)
+		if (strcmp(config->listeners[n].name, name) == 0)
+			return &config->listeners[n];
+	return NULL;
+}
+
+static const struct pool_config *find_pool(const struct config *config, const char *name)
+{
+	for (size_t n = 0; n < config->pools_n; n++)
+		if (strcmp(config->pools[n].name, name) == 0)
+			return &config->pools[n];
+	return NULL;
+}
+
+static void say_new_listener(const struct comparison *c, const struct listener_config *l)
+{
+	char text[SPEC_TEXT_BYTES];
+
+	say(c, "+ listener %s %s%s", l->name,
+	    l->binds_n > 0 ? spec_format(&l->binds[0].spec, text) : "",
+	    l->binds_n > 1 ? " ..." : "");
+}
+
+static void compare_listeners(struct comparison *c, const struct config *now,
+			      const struct config *then)
+{
+	c->section = SECTION_LISTENER;
+	for (size_t n = 0; n < then->listeners_n; n++) {
+		const struct listener_config *is = &then->listeners[n];
+
+		c->now = find_listener(now, is->name);
+		c->then = is;
+		snprintf(c->title, sizeof(c->title), "listener %s: ", is->name);
+		if (c->now)
+			compare_sections(c);
+		else
+			say_new_listener(c, is);
+	}
+	for (size_t n = 0; n < now->listeners_n; n++)
+		if (!find_listener(then, now->listeners[n].name))
+			say(c, "- listener %s", now->listeners[n].name);
+}
+
+static void compare_pools(struct comparison *c, const struct config *now, const struct config *then)
+{
+	c->section = SECTION_POOL;
+	for (size_t n = 0; n < then->pools_n; n++) {
+		const struct pool_config *is = &then->pools[n];
+
+		c->now = find_pool(now, is->name);
+		c->then = is;
+		snprintf(c->title, sizeof(c->title), "pool %s: ", is->name);
+		if (c->now)
+			compare_sections(c);
+		else
+			say(c, "+ pool %s: %zu backend%s", is->name, is->backends_n,
+			    is->backends_n == 1 ? "" : "s");
+	}
+	for (size_t n = 0; n < now->pools_n; n++)
+		if (!find_pool(then, now->pools[n].name))
+			say(c, "- pool %s", now->pools[n].name);
+}
+
+void config_diff(const struct config *now, const struct config *then, config_diff_fn *tell,
+		 void *owner)
+{
+	struct comparison c = {
+		.section = SECTION_GLOBAL,
+		.now = &now->global,
+		.then = &then->global,
+		.tell = tell,
+		.owner = owner,
+	};
+
+	compare_sections(&c);
+	compare_listeners(&c, now, then);
+	compare_pools(&c, now, then);
+}

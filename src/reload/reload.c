@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "reload/reload.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "admin/overrides.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "config/diff.h"
+#include "health/checker.h"
+#include "net/sock_error.h"
+#include "reload/certs.h"
+#include "state/peers.h"
+#include "state/runtime_change.h"
+#include "state/tls_contexts.h"
+
+/* How often it is looked whether all workers have passed, which takes them a turn. */
+#define PASSING_MS 2
+
+/* The same for what older configurations have left behind: soon, and then now and then. */
+#define COLLECT_SOON_MS 100
+#define COLLECT_MS 1000
+
+/* A resolver that does not answer gives up after some seconds. */
+#define JOIN_MS 500
+
+static void next_request(struct reload *r);
+
+/* ---- the end of one ------------------------------------------------------ */
+
+static void answer(struct reload_request *request, const struct reload_report *report)
+{
+	if (request->done)
+		request->done(request, report);
+	else
+		free(request);
+}
+
+static void log_plan_too(struct reload *r)
+{
+	if (r->report.kind != RELOAD_PLAN)
+		report_log(&r->report);
+}
+
+static void finish(struct reload *r, enum reload_outcome outcome)
+{
+	struct reload_request *request = r->request;
+	struct reload_report *report = &r->report;
+
+	loader_drop(&r->loader);
+	r->state = RELOAD_IDLE;
+	r->request = NULL;
+	report->outcome = outcome;
+	report->took_ms = r->loop->now_ms - r->began_ms;
+	log_plan_too(r);
+	if (report->kind != RELOAD_PLAN)
+		r->ended(r);
+	answer(request, report);
+	if (report->kind != RELOAD_PLAN)
+		history_add(&r->history, report);
+	report_finish(report);
+	if (!r->closed)
+		next_request(r);
+}
+
+static void fail(struct reload *r, const char *why)
+{
+	report_add(&r->report, "%s", why);
+	finish(r, RELOAD_FAILED);
+}
+
+/* ---- what is left behind ------------------------------------------------- */
+
+static void drop_old_checkers(struct reload *r)
+{
+	unsigned left = 0;
+
+	for (unsigned n = 0; n < r->old_checkers_n; n++) {
+		if (checker_is_idle(r->old_checkers[n]))
+			checker_destroy(r->old_checkers[n]);
+		else
+			r->old_checkers[left++] = r->old_checkers[n];
+	}
+	r->old_checkers_n = left;
+}
+
+static void on_collect(struct timer *timer)
+{
+	struct reload *r = container_of(timer, struct reload, collect);
+	unsigned before = reload_older(r);
+	bool is_left = true;
+
+	drop_old_checkers(r);
+	if (r->old_checkers_n == 0) /* they look at what is to be collected */
+		is_left = runtime_collect(r->runtime, r->loop->now_ms);
+	if (reload_older(r) < before)
+		malloc_trim(0);
+	if (is_left)
+		timer_set(&r->loop->timers, timer, r->loop->now_ms + COLLECT_MS);
+}
+
+unsigned reload_older(const struct reload *r)
+{
+	unsigned n = 0;
+
+	for (struct generation *g = atomic_load(&r->runtime->generation)->older; g; g = g->older)
+		n++;
+	return n;
+}
+
+/* ---- from the old to the new --------------------------------------------- */
+
+static void on_passing(struct timer *timer)
+{
+	struct reload *r = container_of(timer, struct reload, timer);
+
+	if (!runtime_has_passed(r->runtime)) {
+		timer_set(&r->loop->timers, timer, r->loop->now_ms + PASSING_MS);
+		return;
+	}
+	timer_set(&r->loop->timers, &r->collect, r->loop->now_ms + COLLECT_SOON_MS);
+	finish(r, RELOAD_DONE);
+}
+
+/* Checks of the new configuration; without memory those of the old one go on. */
+static void follow_with_checks(struct reload *r)
+{
+	struct checker *next;
+
+	drop_old_checkers(r);
+	next = r->old_checkers_n < RELOAD_CHECKERS_MAX ? checker_follow(r->checker) : NULL;
+	if (!next) {
+		report_add(&r->report, "warning: no memory: checks go on as they were");
+		return;
+	}
+	r->old_checkers[r->old_checkers_n++] = r->checker;
+	r->checker = next;
+}
+
+static void apply_global(const struct config *now, const struct config *then)
+{
+	if (then->global.log_level != now->global.log_level)
+		log_set_level(then->global.log_level);
+}
+
+static void serve_queues(struct reload *r)
+{
+	runtime_for_each_pool(r->runtime, n)
+	{
+		peers_serve_queue(r->runtime, r->runtime->pools[n], r->loop->now_ms);
+	}
+}
+
+/* Nothing can fail any more. */
+static void publish(struct reload *r, struct runtime_change *change, struct sockets_change *sockets)
+{
+	const struct config *before = runtime_config(r->runtime);
+
+	runtime_publish(change);
+	sockets_commit(sockets);
+	apply_global(before, runtime_config(r->runtime));
+	overrides_apply(r->overrides);
+	follow_with_checks(r);
+	r->report.generation = atomic_load(&r->runtime->generation)->number;
+	peers_ask(r->runtime);
+	serve_queues(r);
+	r->state = RELOAD_PASSING;
+	timer_set(&r->loop->timers, &r->timer, r->loop->now_ms + 1);
+}
+
+static void report_socket(struct reload *r, const struct sockets_failure *f)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	if (!f->listener) {
+		report_add(&r->report, f->err == -ENOSPC
+					       ? "more listening sockets than there is room for: "
+						 "this takes a restart"
+					       : "out of memory");
+		return;
+	}
+	report_add(&r->report, "%s:%u: error: [listener %s] bind: cannot listen on %s: %s: %s%s%s",
+		   f->location.file ? f->location.file : "", f->location.line, f->listener,
+		   addr_format(&f->addr, text), f->step, strerror(-f->err), f->hint ? "; " : "",
+		   f->hint ? f->hint : "");
+}
+
+/* Slots, memory and sockets: all that may fail. */
+static void prepare(struct reload *r, struct generation *g)
+{
+	struct sockets_failure failure;
+	struct runtime_change *change;
+	struct sockets_change *sockets;
+	int err = -ENOMEM;
+
+	change = runtime_prepare(r->runtime, g, &err);
+	if (!change) {
+		generation_destroy(g);
+		fail(r, err == -ENOSPC ? "too many listeners, pools or leaving backends: this "
+					 "takes a restart, or some time"
+				       : "out of memory");
+		return;
+	}
+	sockets = sockets_prepare(r->sockets, r->runtime, g, &failure);
+	if (!sockets) {
+		report_socket(r, &failure);
+		runtime_abandon(change);
+		generation_destroy(g);
+		finish(r, RELOAD_FAILED);
+		return;
+	}
+	publish(r, change, sockets);
+}
+
+/* A reference of the caller's; the present one when only certificates are new. */
+static struct shared_config *take_config(struct reload *r)
+{
+	struct generation *now = atomic_load(&r->runtime->generation);
+	struct shared_config *shared;
+
+	if (r->request->kind == RELOAD_CERTS) {
+		now->shared->refs++;
+		return now->shared;
+	}
+	shared = shared_config_create(r->loader.config);
+	if (shared)
+		r->loader.config = NULL;
+	return shared;
+}
+
+static void begin_generation(struct reload *r)
+{
+	struct runtime *runtime = r->runtime;
+	struct shared_config *shared = take_config(r);
+	struct generation *g = NULL;
+
+	if (shared)
+		g = generation_create(shared, r->loader.made, runtime->slots_max,
+				      runtime->workers_n);
+	shared_config_unref(shared);
+	if (!g) {
+		fail(r, "out of memory");
+		return;
+	}
+	r->loader.made = NULL;
+	prepare(r, g);
+}
+
+/* ---- the plan ------------------------------------------------------------ */
+
+static void add_line(void *owner, const char *line)
+{
+	report_add(owner, "%s", line);
+}
+
+static void add_sessions(struct reload *r, const char *kind, const char *name, unsigned sessions)
+{
+	if (sessions > 0)
+		report_add(&r->report, "  %s %s: %u session%s go%s on", kind, name, sessions,
+			   sessions == 1 ? "" : "s", sessions == 1 ? "es" : "");
+}
+
+static const struct pool_config *find_pool(const struct config *config, const char *name)
+{
+	for (size_t n = 0; n < config->pools_n; n++)
+		if (strcmp(config->pools[n].name, name) == 0)
+			return &config->pools[n];
+	return NULL;
+}
+
+/* By its name and address: with another address it is another one. */
+static bool has_backend(const struct pool_config *pool, const struct backend *backend)
+{
+	for (size_t n = 0; pool && n < pool->backends_n; n++)
+		if (strcmp(pool->backends[n].name, backend->config->name) == 0 &&
+		    addr_is_equal(&pool->backends[n].addr, &backend->config->addr))
+			return true;
+	return false;
+}
+
+/* Who leaves takes its sessions along. */
+static void plan_pool(struct reload *r, struct pool *pool, const struct config *then)
+{
+	const struct pool_config *config = find_pool(then, pool_config(pool)->name);
+	char name[2 * CONFIG_NAME_BYTES];
+
+	for (size_t n = 0; n < pool_backends(pool); n++) {
+		const struct backend *backend = pool_backend(pool, n);
+
+		if (!backend || backend->state == BACKEND_LEAVING || has_backend(config, backend))
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", pool_config(pool)->name,
+			 backend->config->name);
+		add_sessions(r, "backend", name, atomic_load(&backend->sessions));
+	}
+}
+
+static bool has_listener(const struct config *config, const char *name)
+{
+	for (size_t n = 0; n < config->listeners_n; n++)
+		if (strcmp(config->listeners[n].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void plan_sessions(struct reload *r, const struct config *then)
+{
+	runtime_for_each_listener(r->runtime, l)
+	{
+		if (!runtime_listener_leaves(r->runtime, l->slot) &&
+		    !has_listener(then, l->config->name))
+			add_sessions(r, "listener", l->config->name, atomic_load(&l->sessions));
+	}
+	runtime_for_each_pool(r->runtime, n)
+	{
+		if (!runtime_pool_leaves(r->runtime, n))
+			plan_pool(r, r->runtime->pools[n], then);
+	}
+}
+
+/* Gives whether anything differs. */
+static bool make_plan(struct reload *r)
+{
+	const struct generation *now = atomic_load(&r->runtime->generation);
+	const struct config *then = r->loader.config ? r->loader.config : now->config;
+	size_t before = r->report.lines_n;
+
+	if (r->loader.config)
+		config_diff(now->config, then, add_line, &r->report);
+	if (r->report.lines_n > before)
+		plan_sessions(r, then);
+	certs_compare(&(struct certs){ now->config, now->tls },
+		      &(struct certs){ then, r->loader.made }, add_line, &r->report);
+	return r->report.lines_n + r->report.lines_left_out > before;
+}
+
+static void on_loaded(struct reload *r)
+{
+	bool differs;
+
+	loader_join(&r->loader);
+	report_add_text(&r->report, r->loader.text ? r->loader.text : "out of memory");
+	if (r->closed) {
+		fail(r, r->closed);
+		return;
+	}
+	if (r->loader.has_errors || !r->loader.made ||
+	    (r->request->kind != RELOAD_CERTS && !r->loader.config)) {
+		finish(r, RELOAD_FAILED);
+		return;
+	}
+	differs = make_plan(r);
+	if (r->request->kind == RELOAD_PLAN)
+		finish(r, differs ? RELOAD_DONE : RELOAD_UNCHANGED);
+	else
+		begin_generation(r);
+}
+
+static void on_told(struct loop_reader *reader, int res)
+{
+	struct reload *r = container_of(reader, struct reload, told);
+
+	if (res == sizeof(r->told_n) && r->state == RELOAD_LOADING)
+		on_loaded(r);
+}
+
+/* ---- in line ------------------------------------------------------------- */
+
+static void begin(struct reload *r, struct reload_request *request)
+{
+	struct generation *now = atomic_load(&r->runtime->generation);
+	int err;
+
+	r->request = request;
+	r->state = RELOAD_LOADING;
+	r->began_ms = r->loop->now_ms;
+	r->report = (struct reload_report){ .kind = request->kind, .at = time(NULL) };
+	memcpy(r->report.by, request->by, sizeof(r->report.by));
+	if (request->kind != RELOAD_PLAN)
+		r->began(r);
+	r->loader = (struct loader){
+		.path = request->kind == RELOAD_CERTS ? NULL : r->path,
+		.known = now->config,
+		.tls = now->tls,
+		.done_fd = r->told_fd,
+	};
+	err = loader_start(&r->loader);
+	if (err < 0)
+		fail(r, "no thread can be started");
+}
+
+static void next_request(struct reload *r)
+{
+	struct list *node;
+
+	if (r->state != RELOAD_IDLE)
+		return;
+	node = list_take_first(&r->waiting);
+	if (!node)
+		return;
+	r->waiting_n--;
+	begin(r, container_of(node, struct reload_request, node));
+}
+
+bool reload_want(struct reload *r, struct reload_request *request, const char **ret_why)
+{
+	if (r->closed || r->waiting_n == RELOAD_WAITING_MAX) {
+		*ret_why = r->closed ? r->closed : "too many reloads are waiting";
+		return false;
+	}
+	list_append(&r->waiting, &request->node);
+	r->waiting_n++;
+	next_request(r);
+	return true;
+}
+
+static void refuse_waiting(struct reload *r)
+{
+	struct list *node;
+
+	while ((node = list_take_first(&r->waiting))) {
+		struct reload_request *request = container_of(node, struct reload_request, node);
+		struct reload_report report = { .kind = request->kind, .at = time(NULL) };
+
+		r->waiting_n--;
+		report.outcome = RELOAD_FAILED;
+		report_add(&report, "%s", r->closed);
+		answer(request, &report);
+		report_finish(&report);
+	}
+}
+
+void reload_close(struct reload *r, const char *why)
+{
+	r->closed = why;
+	refuse_waiting(r);
+}
+
+/* ---- create, destroy ----------------------------------------------------- */
+
+int reload_init(struct reload *r)
+{
+	r->told_fd = eventfd(0, EFD_CLOEXEC);
+	if (r->told_fd < 0)
+		return -errno;
+	list_init(&r->waiting);
+	timer_init(&r->timer, on_passing);
+	timer_init(&r->collect, on_collect);
+	return 0;
+}
+
+void reload_start(struct reload *r)
+{
+	r->told = (struct loop_reader){
+		.loop = r->loop,
+		.fd = r->told_fd,
+		.bytes = &r->told_n,
+		.room = sizeof(r->told_n),
+		.arrived = on_told,
+	};
+	loop_reader_start(&r->told);
+}
+
+void reload_stop(struct reload *r)
+{
+	reload_close(r, "ringmain is ending");
+	timer_stop(&r->loop->timers, &r->timer);
+	timer_stop(&r->loop->timers, &r->collect);
+	if (r->state == RELOAD_PASSING)
+		finish(r, RELOAD_DONE); /* the workers have ended */
+	loop_reader_stop(&r->told);
+	checker_stop(r->checker);
+	for (unsigned n = 0; n < r->old_checkers_n; n++)
+		checker_stop(r->old_checkers[n]);
+}
+
+bool reload_is_idle(const struct reload *r)
+{
+	for (unsigned n = 0; n < r->old_checkers_n; n++)
+		if (!checker_is_idle(r->old_checkers[n]))
+			return false;
+	return checker_is_idle(r->checker) && loop_reader_is_idle(&r->told);
+}
+
+bool reload_finish(struct reload *r)
+{
+	if (r->loader.is_running && !loader_join_within(&r->loader, JOIN_MS))
+		return false;
+	if (r->state == RELOAD_LOADING)
+		fail(r, "ringmain is ending");
+	for (unsigned n = 0; n < r->old_checkers_n; n++)
+		checker_destroy(r->old_checkers[n]);
+	checker_destroy(r->checker);
+	history_finish(&r->history);
+	timer_stop(&r->loop->timers, &r->timer);
+	timer_stop(&r->loop->timers, &r->collect);
+	close(r->told_fd);
+	return true;
+}
