@@ -503,6 +503,27 @@ def test_nobody_notices_over_tls(terminating, renewals, pki, backend):
     assert reload_under_load(r, extra, load, 20, lambda step: file.put(renewals[step % 2])) > 5
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_hundred_reloads_under_load(terminating, running, renewals, pki, backend, over_tls):
+    extra = backend(servers.echo)
+    if over_tls:
+        r, file = terminating(renewals[0])
+        r.add(f"backend = b2 {extra.text}\n")
+        r.reload()
+    else:
+        r, file = running([backend(servers.echo), backend(servers.echo)]), None
+    context = tls.client_context(pki)
+    load = Load((lambda address: tls.connect(address, context)) if over_tls else tcp.connect, r.rm.address())
+    load.start(shorts=16, longs=200, size=2000)
+    done = reload_under_load(r, extra, load, 100,
+                             lambda step: file.put(renewals[step % 2]) if file else None)
+    assert done > 100
+    wait_until(lambda: "older_configurations" not in r.row("process", None),
+               "all older configurations to be gone", timeout=60)
+    assert not r.rm.lines(level="error")
+
+
 def test_many_reloads_and_one_long_session(running, backend, connect):
     """What older configurations had is given back, also while one of them is held."""
     r = running([backend(servers.echo), backend(servers.echo)])
