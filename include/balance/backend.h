@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bucket.h"
 #include "base/def.h"
 #include "config/config.h"
 
@@ -20,6 +21,7 @@ enum backend_state {
 	BACKEND_DOWN,    /* its check or its clients found it dead */
 	BACKEND_MAINT,   /* taken out by the operator, not even checked */
 	BACKEND_EJECTED, /* out for a while: too many sessions could not connect */
+	BACKEND_STANDBY, /* well, but not what the pool wants: see pool_set_standby() */
 	BACKEND_LEAVING, /* not in the configuration any more; goes with its last session */
 	BACKEND_STATES,
 };
@@ -48,6 +50,11 @@ struct backend {
 	atomic_uint_fast64_t bytes_up, bytes_down; /* of sessions that have ended */
 	atomic_uint_fast64_t checks_passed, checks_failed, checks_ms; /* ms: how long they took */
 	atomic_uint_fast64_t ejections;
+
+	/* Its sessions that began before this end, softly: when they are idle; 0: none does. */
+	atomic_uint_fast64_t evict_ms;
+	atomic_bool evict_softly;
+	struct bucket_shared evictions;
 
 	/* For the log. The pool says for what it was ejected last: see struct health. */
 	atomic_uint blamed_failures, blamed_connects;

@@ -35,12 +35,23 @@ enum health_result {
 	HEALTH_RESULTS,
 };
 
+/* What an active check says. */
+enum health_answer {
+	HEALTH_ANSWER_FAILED,
+	HEALTH_ANSWER_PASSED,
+	HEALTH_ANSWER_FULL,    /* passed, but it takes nobody in now */
+	HEALTH_ANSWER_REFUSED, /* it says itself that it does not serve: believed at once */
+	HEALTH_ANSWER_NEEDED,  /* passed, and nobody else serves: believed at once, too */
+};
+
 enum health_change {
 	HEALTH_SAME,
 	HEALTH_WENT_DOWN,
 	HEALTH_WENT_UP,
 	HEALTH_EJECTED,
 	HEALTH_RETURNED, /* from ejection */
+	HEALTH_FILLED,   /* it takes nobody in now, for want of connections */
+	HEALTH_HAS_ROOM,
 	HEALTH_CHANGES,
 };
 
@@ -53,6 +64,8 @@ struct health {
 
 	bool is_up;      /* as its checks say */
 	bool is_settled; /* a check has answered */
+	bool is_full;    /* as the last one has said */
+	bool is_standby; /* it has another role than is wanted: see pool_set_standby() */
 	unsigned streak; /* answers in a row that contradict is_up */
 
 	bool is_ejected;
@@ -82,7 +95,7 @@ enum backend_state health_state(const struct health *health);
 
 /* An active check passed or failed. A timeout of the check is a failure. */
 enum health_change health_on_check(struct health *health, const struct check_config *config,
-				   bool passed);
+				   enum health_answer answer);
 
 /* How long after the start of the last check the next one starts. */
 uint64_t health_check_delay_ms(const struct health *health, const struct check_config *config,

@@ -143,6 +143,8 @@ struct pool_waiter {
 	struct queue_node node;
 	struct pool_ask ask;
 	struct backend *backend; /* whose slot it has, once it was picked or called */
+	uint64_t hold_until_ms;  /* 0: it was not held yet; see pool_hold_waiter() */
+	uint64_t proof;          /* of what the pool knew when it was held */
 	/* Its owner's: who is to be told that it was called. */
 	unsigned worker;
 	struct pool_waiter *served_next;
@@ -165,6 +167,14 @@ void pool_release(struct pool *pool, struct backend *backend);
  * health, tick), and if so call pool_serve_next() until it gives NULL.
  */
 bool pool_may_serve_queue(const struct pool *pool);
+/*
+ * Where the pool has hold, one that nobody serves joins the queue as well,
+ * instead of POOL_NONE_READY: until somebody does whom it has not tried, or
+ * one that it has tried shows that it does. All its tries begin anew then, but
+ * the time of its hold does not. This is for one that may try no more.
+ */
+MUST_CHECK enum pool_answer pool_hold_waiter(struct pool *pool, struct pool_waiter *waiter,
+					     uint64_t now_ms);
 /* Gives the next waiter, out of the queue, with a slot taken at its ->backend; or NULL. */
 MUST_CHECK struct pool_waiter *pool_serve_next(struct pool *pool, uint64_t now_ms);
 /*
@@ -240,8 +250,17 @@ void pool_inspect(struct pool *pool, const struct backend *backend, struct backe
 enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 				   enum health_result result, uint64_t now_ms);
 /* Gives in *ret_delay_ms how long after the start of this check the next one is to start. */
-enum health_change pool_on_check(struct pool *pool, struct backend *backend, bool passed,
-				 uint64_t *ret_delay_ms);
+enum health_change pool_on_check(struct pool *pool, struct backend *backend,
+				 enum health_answer answer, uint64_t *ret_delay_ms);
+/*
+ * By its role it gets no new sessions, or it does again. In a pool that wants
+ * roles all begin like that, until a check has told theirs.
+ */
+void pool_set_standby(struct pool *pool, struct backend *backend, bool is_standby);
+/* Has the operator said since that it is ready, whatever was seen of it before? Once. */
+bool pool_take_wish(struct pool *pool, struct backend *backend);
+/* Have sessions found a backend that refuses them, since this was asked last? */
+bool pool_take_alarm(struct pool *pool);
 /* How long after start-up the first check of a backend is to start. */
 uint64_t pool_first_check_ms(struct pool *pool);
 

@@ -20,11 +20,13 @@
 struct queue_node {
 	struct list list;
 	bool is_waiting;
+	bool is_held; /* not for a slot, but for somebody who serves at all */
 	uint64_t since_ms, deadline_ms;
 };
 
 struct queue_stats {
 	unsigned waiting, waiting_most; /* now, ever */
+	unsigned held;                  /* of those who wait now */
 	uint64_t served;
 	uint64_t gone;               /* left before their turn: deadline, client gone */
 	uint64_t refused;            /* the queue was full */
@@ -45,6 +47,10 @@ void queue_set_limits(struct queue *queue, unsigned max, uint64_t timeout_ms);
 
 /* Puts @node, which waits nowhere, at the end and sets its deadline. False when it is full. */
 MUST_CHECK bool queue_join(struct queue *queue, struct queue_node *node, uint64_t now_ms);
+
+/* The same for one that is held, of at most @max: until @deadline_ms. */
+MUST_CHECK bool queue_join_held(struct queue *queue, struct queue_node *node, unsigned max,
+				uint64_t deadline_ms, uint64_t now_ms);
 
 /* In order; NULL at the end. */
 struct queue_node *queue_first(struct queue *queue);

@@ -222,6 +222,45 @@ struct check_config {
 	bool starts_down;          /* until the first check passes */
 };
 
+/* Which backends get sessions, by what their checks say of them. */
+enum role_wish { ROLE_ANY, ROLE_PRIMARY, ROLE_REPLICA, ROLE_WISHES };
+enum fence_wish { FENCE_AUTO, FENCE_NO, FENCE_YES, FENCE_WISHES };
+enum failback_wish { FAILBACK_WISH_NO, FAILBACK_WISH_YES, FAILBACK_WISH_AFTER };
+/* What becomes of the sessions of one that went down, or lost its role. */
+enum on_down { ON_DOWN_AUTO, ON_DOWN_KEEP, ON_DOWN_DRAIN, ON_DOWN_RESET, ON_DOWNS };
+
+extern const char *const role_wish_names[ROLE_WISHES];
+extern const char *const fence_wish_names[FENCE_WISHES];
+extern const char *const on_down_names[ON_DOWNS];
+
+struct lag_limit {
+	bool is_time;
+	uint64_t max; /* bytes or ms; 0: none */
+};
+
+struct role_wish_config {
+	enum role_wish wanted;
+	struct lag_limit lag;
+	enum fence_wish fence;
+	struct {
+		enum failback_wish wish;
+		uint64_t after_ms;
+	} failback;
+};
+
+/* Does the pool take whoever is up? */
+static inline bool role_is_any(const struct role_wish_config *role)
+{
+	return role->wanted == ROLE_ANY && role->lag.max == 0;
+}
+
+/* New sessions wait while no backend can take them. */
+struct hold_config {
+	uint64_t ms; /* 0: they do not */
+	unsigned max;
+	unsigned per_s; /* that are let go; 0: all at once */
+};
+
 /* When sessions' own failures to connect take a backend out for a while. All zero: never. */
 struct eject_config {
 	unsigned in_a_row;            /* failures; 0: do not look at this */
@@ -265,6 +304,10 @@ struct pool_config {
 	uint64_t stick_ms;       /* after a client's last session has ended */
 
 	struct check_config check;
+	struct role_wish_config role;
+	struct hold_config hold;
+	enum on_down on_down;
+	unsigned on_down_per_s; /* sessions that are ended; 0: all at once */
 	struct eject_config eject;
 
 	/* TLS towards the backends. */

@@ -10,6 +10,8 @@
 
 #include "session/session.h"
 
+/* It has waited as long as it may. */
+void queued_end(struct session *s);
 /* The session waits in the queue: watches the client, or closes if it has left already. */
 void queued_watch_client(struct session *s);
 /* The client's socket has become readable. */

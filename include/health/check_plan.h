@@ -33,6 +33,10 @@ struct conversation_plan check_plan_of(const struct check_plan *plan,
 /* Where it is said. */
 struct addr check_plan_addr(const struct check_plan *plan, const struct backend_config *backend);
 
+/* Says in the log that a check of @backend is at fault itself, and why. */
+void check_plan_warn(const struct check_plan *plan, const struct backend_config *backend,
+		     const char *words);
+
 /* A check could not log in: somebody may have changed the password. Reads it anew. */
 void check_plan_refresh(struct check_plan *plan);
 

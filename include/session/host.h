@@ -63,6 +63,12 @@ struct host {
 	struct waiting *waiting;  /* by slot of the listener: see preread/waiting.h */
 	struct list waiting_busy; /* those of them in which somebody may go on */
 	struct log_rate rejections;
+	struct {                   /* see worker/evict.h */
+		unsigned seen;     /* of runtime.evictions */
+		uint32_t slot;     /* where the look under way goes on */
+		uint64_t next_ms;  /* when; 0: there is none */
+		uint64_t again_ms; /* when the next one begins; 0: none does */
+	} evict;
 	uint64_t lines_left_out_told; /* of its counter lines_left_out */
 	bool is_draining;             /* it accepts no more */
 	bool is_stopping;             /* and begins no more */

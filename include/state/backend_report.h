@@ -15,6 +15,7 @@ struct backend_report {
 	const char *detail; /* what more is known of that, or NULL */
 	unsigned answers;   /* of checks, so many in a row */
 	uint64_t now_ms;
+	uint64_t took_ms;  /* of the last check */
 	const char *words; /* the last failure in a check's own words, with err 0; or NULL */
 };
 

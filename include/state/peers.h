@@ -32,6 +32,9 @@ void peers_order(struct runtime *runtime, enum worker_order order);
 /* Workers pause @listener, or go on with it. */
 void peers_pause(struct runtime *runtime, struct listener *listener, enum listener_pause pause);
 
+/* Sessions of some backends are to end: see backend.evict_ms. */
+void peers_evict(struct runtime *runtime);
+
 /*
  * Asks every worker for a turn; have all taken one since? Those that have ended
  * need not, and before the first time nobody was asked.

@@ -36,6 +36,7 @@ enum close_reason {
 	CLOSE_FIRST_BYTE_TIMEOUT,
 	CLOSE_NO_RESOURCES,
 	CLOSE_KILLED,
+	CLOSE_BACKEND_DOWN,
 	CLOSE_DRAINED, /* it was idle, and both sides were told */
 	CLOSE_DRAIN_TIMEOUT,
 	CLOSE_SHUTDOWN,

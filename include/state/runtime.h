@@ -118,6 +118,7 @@ struct runtime {
 	_Atomic(enum worker_order) order;
 	_Atomic(struct query *) answers; /* of workers, a stack; answers_fd tells of them */
 	atomic_uint asked;               /* how often workers were asked for a turn */
+	atomic_uint evictions;           /* how often workers were told to look who is to go */
 	int answers_fd;                  /* eventfd, the main thread's; -1: nobody asks */
 	atomic_uint workers_short;       /* of descriptors: see session/fd_reserve.h */
 };

@@ -8,7 +8,8 @@
 
 const char *const health_change_names[HEALTH_CHANGES] = {
 	[HEALTH_SAME] = "same",       [HEALTH_WENT_DOWN] = "down",    [HEALTH_WENT_UP] = "up",
-	[HEALTH_EJECTED] = "ejected", [HEALTH_RETURNED] = "returned",
+	[HEALTH_EJECTED] = "ejected", [HEALTH_RETURNED] = "returned", [HEALTH_FILLED] = "full",
+	[HEALTH_HAS_ROOM] = "room",
 };
 
 void health_init(struct health *health, const struct check_config *config)
@@ -24,18 +25,38 @@ enum backend_state health_state(const struct health *health)
 		return BACKEND_DOWN;
 	if (health->admin_state == BACKEND_DRAIN)
 		return BACKEND_DRAIN;
+	if (health->is_standby)
+		return BACKEND_STANDBY;
 	return health->is_ejected ? BACKEND_EJECTED : BACKEND_READY;
 }
 
-enum health_change health_on_check(struct health *health, const struct check_config *config,
-				   bool passed)
+static bool is_pass(enum health_answer answer)
 {
-	unsigned enough = passed ? config->rise : config->fall;
+	return answer != HEALTH_ANSWER_FAILED && answer != HEALTH_ANSWER_REFUSED;
+}
+
+static enum health_change note_full(struct health *health, bool is_full)
+{
+	const bool was_full = health->is_full;
+
+	health->is_full = is_full;
+	if (is_full == was_full)
+		return HEALTH_SAME;
+	return is_full ? HEALTH_FILLED : HEALTH_HAS_ROOM;
+}
+
+enum health_change health_on_check(struct health *health, const struct check_config *config,
+				   enum health_answer answer)
+{
+	const bool passed = is_pass(answer);
+	const bool at_once = answer == HEALTH_ANSWER_REFUSED || answer == HEALTH_ANSWER_NEEDED;
+	const unsigned enough = at_once ? 1 : passed ? config->rise : config->fall;
+	const enum health_change fullness = note_full(health, answer == HEALTH_ANSWER_FULL);
 
 	if (passed == health->is_up) {
 		health->is_settled = true;
 		health->streak = 0;
-		return HEALTH_SAME;
+		return fullness;
 	}
 	health->streak++;
 	if (health->is_settled && health->streak < enough)
@@ -55,7 +76,8 @@ static uint64_t below(uint64_t n, uint32_t random)
 uint64_t health_check_delay_ms(const struct health *health, const struct check_config *config,
 			       uint32_t random)
 {
-	uint64_t ms = health->streak > 0 ? config->fast_interval_ms : config->interval_ms;
+	const bool is_fast = health->streak > 0 || health->is_full;
+	uint64_t ms = is_fast ? config->fast_interval_ms : config->interval_ms;
 	uint64_t off = ms * MIN(config->jitter_percent, 100) / 100;
 
 	return ms - off + below(2 * off + 1, random);

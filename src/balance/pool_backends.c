@@ -4,8 +4,9 @@
 #include "base/check.h"
 
 const char *const backend_state_names[BACKEND_STATES] = {
-	[BACKEND_READY] = "ready", [BACKEND_DRAIN] = "drain",     [BACKEND_DOWN] = "down",
-	[BACKEND_MAINT] = "maint", [BACKEND_EJECTED] = "ejected", [BACKEND_LEAVING] = "leaving",
+	[BACKEND_READY] = "ready",     [BACKEND_DRAIN] = "drain",     [BACKEND_DOWN] = "down",
+	[BACKEND_MAINT] = "maint",     [BACKEND_EJECTED] = "ejected", [BACKEND_LEAVING] = "leaving",
+	[BACKEND_STANDBY] = "standby",
 };
 
 void backend_set_slots(struct pool *pool, unsigned index)
@@ -13,11 +14,20 @@ void backend_set_slots(struct pool *pool, unsigned index)
 	uint64_t max = pool->status[index]->backend.config->sessions_max;
 	unsigned part = pool->status[index]->part;
 
-	if (max == 0)
+	if (pool->status[index]->health.is_full)
+		max = 0;
+	else if (max == 0)
 		max = UINT32_MAX;
 	else
 		max = (max * part + POOL_PART_ALL - 1) / POOL_PART_ALL;
 	pool->loads[index].slots = (uint32_t)max;
+}
+
+void backend_prove(struct pool *pool, unsigned index)
+{
+	pool->status[index]->proof = ++pool->proofs;
+	if (pool->queue.stats.held > 0)
+		pool->may_serve_queue = true;
 }
 
 void backend_admit(struct pool *pool, unsigned index)
@@ -34,6 +44,8 @@ void backend_admit(struct pool *pool, unsigned index)
 		ops->join(pool->balancer, index);
 	else if (!may && ops->leave)
 		ops->leave(pool->balancer, index);
+	if (may)
+		backend_prove(pool, index);
 	if (may && pool->queue.stats.waiting > 0)
 		pool->may_serve_queue = true;
 }
@@ -131,7 +143,7 @@ void backend_review(struct pool *pool, unsigned index)
 	if (state == BACKEND_READY)
 		s->was_ready = true;
 	s->was_out = s->was_ready && state != BACKEND_READY &&
-		     (s->was_out || state != BACKEND_DRAIN);
+		     (s->was_out || (state != BACKEND_DRAIN && state != BACKEND_STANDBY));
 	set_effective_weight(pool, index);
 	backend_admit(pool, index);
 	pool_open_tiers(pool);
@@ -176,6 +188,7 @@ void backend_enter(struct pool *pool, unsigned index, bool starts_slowly)
 	struct backend_status *s = pool->status[index];
 
 	health_init(&s->health, &pool->config->check);
+	s->health.is_standby = !role_is_any(&pool->config->role);
 	s->backend.failures_in_row = 0;
 	s->backend.down_since_ms = s->backend.ejected_since_ms = 0;
 	s->backend.changed_error = 0;

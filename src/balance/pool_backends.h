@@ -11,6 +11,7 @@
 #include "balance/balancer.h"
 #include "balance/health.h"
 #include "balance/queue.h"
+#include "base/bucket.h"
 
 #include <pthread.h>
 
@@ -41,7 +42,9 @@ struct backend_status {
 	uint64_t ramp_next_ms; /* when its next step is due */
 	bool is_ready;         /* of state ready and with weight */
 	bool was_ready;        /* ever: what is down from the start does not come back slowly */
-	bool was_out;          /* since then; draining alone is not out */
+	bool was_out;          /* since then; draining or another role alone are not out */
+	bool is_wished;        /* by the operator to be ready: see pool_take_wish() */
+	uint64_t proof;        /* pool->proofs when it last showed that it serves */
 };
 
 /*
@@ -73,6 +76,10 @@ struct pool {
 	uint64_t random;
 
 	struct queue queue;
+	uint64_t proofs;             /* how often any backend has shown that it serves */
+	struct bucket hold_bucket;   /* of those who were held and are let go */
+	bool is_alarmed;             /* see pool_take_alarm() */
+	bool is_paced;               /* it was empty when somebody could have been */
 	atomic_bool may_serve_queue; /* somebody joined the balancer since all waiters were asked */
 };
 
@@ -96,6 +103,8 @@ static inline bool backend_is_full(const struct backend_load *l)
 void backend_set_slots(struct pool *pool, unsigned index);
 /* Lets the balancer know whether @index may be picked. */
 void backend_admit(struct pool *pool, unsigned index);
+/* It serves: those who were held, for they tried it in vain, may try it again. */
+void backend_prove(struct pool *pool, unsigned index);
 void backend_set_sessions(struct pool *pool, unsigned index, unsigned sessions);
 /* Of its weight and its max_sessions: POOL_PART_MIN .. POOL_PART_ALL. */
 void backend_set_part(struct pool *pool, unsigned index, unsigned part);

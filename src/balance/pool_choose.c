@@ -48,6 +48,28 @@ static int pick_from_closed_tiers(const struct pool *pool, const struct pool_ask
 	return best;
 }
 
+/*
+ * Nobody waits for room here, and all that are left say that they have none:
+ * the one with the fewest sessions may tell the client so itself.
+ */
+static int pick_refusing(const struct pool *pool, const struct pool_ask *ask)
+{
+	int best = -1;
+
+	for (unsigned i = 0; i < pool->n; i++) {
+		const struct backend_status *s = pool->status[i];
+
+		if (!s || !s->is_ready || !s->health.is_full || ask_has_tried(ask, i))
+			continue;
+		if (s->backend.config->sessions_max > 0 &&
+		    pool->loads[i].sessions >= s->backend.config->sessions_max)
+			continue;
+		if (best < 0 || is_better(pool, i, (unsigned)best))
+			best = (int)i;
+	}
+	return best;
+}
+
 /* Gives the index of the best, or -1 and the reason. */
 static int find_best(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why)
 {
@@ -57,6 +79,11 @@ static int find_best(struct pool *pool, const struct pool_ask *ask, enum pool_an
 	if (index >= 0)
 		return index;
 	*ret_why = pool_explain(pool, ask);
+	if (*ret_why == POOL_ALL_FULL && pool->config->queue_max == 0) {
+		index = pick_refusing(pool, ask);
+		*ret_why = index >= 0 ? POOL_PICKED : POOL_ALL_FULL;
+		return index;
+	}
 	if (*ret_why != POOL_NONE_READY || ask->tried_n == 0)
 		return -1;
 	index = pick_from_closed_tiers(pool, ask);

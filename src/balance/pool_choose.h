@@ -14,4 +14,7 @@ int pool_choose(struct pool *pool, const struct pool_ask *ask, enum pool_answer 
 void pool_take_slot(struct pool *pool, unsigned index);
 void pool_release_slot(struct pool *pool, unsigned index);
 
+/* Lets some more go of those who are held; gives when it wants to be called next. */
+uint64_t pool_pace(struct pool *pool, uint64_t now_ms);
+
 #endif

@@ -17,6 +17,95 @@
 /* So many waiters are asked for one that can use the slot that is free; mostly the first can. */
 #define ASK_MAX 64
 
+#define NS_PER_MS 1000000ull
+
+/* So soon it is looked again whether one more may be let go. */
+#define PACE_MS 10
+
+/* ---- those who are held --------------------------------------------------- */
+
+/* False where there is no hold, its time is over, or too many are. */
+static bool hold(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
+{
+	const struct hold_config *config = &pool->config->hold;
+
+	if (config->ms == 0)
+		return false;
+	if (waiter->hold_until_ms == 0)
+		waiter->hold_until_ms = now_ms + config->ms;
+	waiter->proof = pool->proofs;
+	return now_ms < waiter->hold_until_ms &&
+	       queue_join_held(&pool->queue, &waiter->node, config->max, waiter->hold_until_ms,
+			       now_ms);
+}
+
+/* What it asks now: whom it has tried in vain, and who has shown since that it serves, may be tried
+ * again. */
+static struct pool_ask ask_of_held(const struct pool *pool, const struct pool_waiter *waiter)
+{
+	struct pool_ask ask = waiter->ask;
+
+	ask.tried_n = 0;
+	for (unsigned i = 0; i < waiter->ask.tried_n; i++) {
+		const struct backend_status *s = pool->status[waiter->ask.tried[i]];
+
+		if (!s || s->proof <= waiter->proof)
+			ask.tried[ask.tried_n++] = waiter->ask.tried[i];
+	}
+	return ask;
+}
+
+static struct bucket_rate hold_rate(const struct pool *pool)
+{
+	const unsigned per_s = pool->config->hold.per_s;
+
+	return (struct bucket_rate){ .per_second = per_s, .burst = MAX(per_s / 100, 1) };
+}
+
+static bool may_let_go(const struct pool *pool, uint64_t now_ms)
+{
+	const struct bucket_rate rate = hold_rate(pool);
+
+	return bucket_wait_ns(&pool->hold_bucket, &rate, 1, now_ms * NS_PER_MS) == 0;
+}
+
+static int choose_for_held(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
+{
+	const struct pool_ask ask = ask_of_held(pool, waiter);
+	const struct bucket_rate rate = hold_rate(pool);
+	enum pool_answer why;
+	int index = pool_choose(pool, &ask, &why);
+
+	if (index < 0)
+		return index;
+	waiter->ask.tried_n = 0;
+	bucket_spend(&pool->hold_bucket, &rate, 1, now_ms * NS_PER_MS);
+	return index;
+}
+
+enum pool_answer pool_hold_waiter(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
+{
+	bool is_held;
+
+	waiter->backend = NULL;
+	waiter->node.is_waiting = false;
+	pthread_mutex_lock(&pool->lock);
+	is_held = hold(pool, waiter, now_ms);
+	pthread_mutex_unlock(&pool->lock);
+	return is_held ? POOL_WAITING : POOL_NONE_READY;
+}
+
+uint64_t pool_pace(struct pool *pool, uint64_t now_ms)
+{
+	if (!pool->is_paced)
+		return POOL_NEVER;
+	pool->is_paced = false;
+	pool->may_serve_queue = true;
+	return now_ms + PACE_MS;
+}
+
+/* ---- all ------------------------------------------------------------------ */
+
 enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
 {
 	enum pool_answer answer;
@@ -32,6 +121,8 @@ enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter
 		waiter->backend = &pool->status[index]->backend;
 	else if (answer == POOL_ALL_FULL && queue_join(&pool->queue, &waiter->node, now_ms))
 		answer = POOL_WAITING;
+	else if (answer == POOL_NONE_READY && hold(pool, waiter, now_ms))
+		answer = POOL_WAITING;
 	pthread_mutex_unlock(&pool->lock);
 	return answer;
 }
@@ -41,6 +132,15 @@ bool pool_may_serve_queue(const struct pool *pool)
 	return atomic_load_explicit(&pool->may_serve_queue, memory_order_relaxed);
 }
 
+static int choose_for(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
+{
+	enum pool_answer why;
+
+	if (waiter->node.is_held)
+		return choose_for_held(pool, waiter, now_ms);
+	return pool_choose(pool, &waiter->ask, &why);
+}
+
 static struct pool_waiter *call_first(struct pool *pool, uint64_t now_ms)
 {
 	struct queue_node *node = queue_first(&pool->queue), *next;
@@ -48,7 +148,6 @@ static struct pool_waiter *call_first(struct pool *pool, uint64_t now_ms)
 
 	for (; node && asked < ASK_MAX; node = next) {
 		struct pool_waiter *waiter = container_of(node, struct pool_waiter, node);
-		enum pool_answer why;
 		int index;
 
 		next = queue_next(&pool->queue, node);
@@ -56,8 +155,12 @@ static struct pool_waiter *call_first(struct pool *pool, uint64_t now_ms)
 			queue_leave(&pool->queue, node); /* its owner will notice */
 			continue;
 		}
+		if (node->is_held && !may_let_go(pool, now_ms)) {
+			pool->is_paced = true;
+			continue;
+		}
 		asked++;
-		index = pool_choose(pool, &waiter->ask, &why);
+		index = choose_for(pool, waiter, now_ms);
 		if (index < 0)
 			continue;
 		waiter->backend = &pool->status[index]->backend;

@@ -80,7 +80,21 @@ static void end_checks(struct health *health)
 {
 	health->is_up = true;
 	health->is_settled = false;
+	health->is_full = false;
 	health->streak = 0;
+}
+
+/* Where no role is wanted any more, all are what they may be. */
+static void end_roles(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->n; i++) {
+		struct backend_status *s = pool->status[i];
+
+		if (!s || !s->health.is_standby || s->is_leaving)
+			continue;
+		s->health.is_standby = false;
+		backend_review(pool, i);
+	}
 }
 
 static void enter(const struct plan *plan, struct entry *e, bool starts_slowly)
@@ -154,6 +168,8 @@ static void carry_out(struct plan *plan)
 	swap_balancer(plan);
 	let_go(plan, n);
 	settle_all(plan);
+	if (role_is_any(&plan->config->role))
+		end_roles(pool);
 	pool_open_tiers(pool);
 	if (plan->balancer)
 		readmit_all(pool);

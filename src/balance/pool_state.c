@@ -6,6 +6,7 @@
 
 #include "pool_backends.h"
 #include "pool_balancer.h"
+#include "pool_choose.h"
 
 #include "base/check.h"
 
@@ -26,6 +27,7 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 		health->admin_state = state;
 		if (state == BACKEND_READY) {
 			health->is_up = true;
+			s->is_wished = true;
 			health->streak = 0;
 			health->failures_in_row = 0;
 			backend_set_ejected(pool, s, false);
@@ -133,6 +135,9 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 	atomic_store_explicit(&backend->failures_in_row, health->failures_in_row,
 			      memory_order_relaxed);
 	count_result(backend, result);
+	pool->is_alarmed |= result == HEALTH_FAILED;
+	if (result == HEALTH_FINE)
+		backend_prove(pool, backend->index);
 	if (change == HEALTH_EJECTED) {
 		atomic_store(&backend->blamed_failures, health->blamed_failures);
 		atomic_store(&backend->blamed_connects, health->blamed_connects);
@@ -143,8 +148,15 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 	return change;
 }
 
-enum health_change pool_on_check(struct pool *pool, struct backend *backend, bool passed,
-				 uint64_t *ret_delay_ms)
+/* It is full, or not any more, by its own words. */
+static void review_fullness(struct pool *pool, struct backend_status *s)
+{
+	backend_set_slots(pool, s->backend.index);
+	backend_admit(pool, s->backend.index);
+}
+
+enum health_change pool_on_check(struct pool *pool, struct backend *backend,
+				 enum health_answer answer, uint64_t *ret_delay_ms)
 {
 	struct backend_status *s = backend_status(backend);
 	struct health *health = &s->health;
@@ -152,12 +164,50 @@ enum health_change pool_on_check(struct pool *pool, struct backend *backend, boo
 
 	pthread_mutex_lock(&pool->lock);
 	change = s->is_leaving ? HEALTH_SAME
-			       : health_on_check(health, &pool->config->check, passed);
+			       : health_on_check(health, &pool->config->check, answer);
 	*ret_delay_ms = health_check_delay_ms(health, &pool->config->check, draw_random(pool));
-	if (change != HEALTH_SAME)
+	if (change == HEALTH_FILLED || change == HEALTH_HAS_ROOM)
+		review_fullness(pool, s);
+	else if (change != HEALTH_SAME)
 		backend_review(pool, backend->index);
+	if (answer == HEALTH_ANSWER_PASSED || answer == HEALTH_ANSWER_NEEDED)
+		backend_prove(pool, backend->index);
 	pthread_mutex_unlock(&pool->lock);
 	return change;
+}
+
+void pool_set_standby(struct pool *pool, struct backend *backend, bool is_standby)
+{
+	struct backend_status *s = backend_status(backend);
+
+	pthread_mutex_lock(&pool->lock);
+	if (!s->is_leaving && s->health.is_standby != is_standby) {
+		s->health.is_standby = is_standby;
+		backend_review(pool, backend->index);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Reads a flag that is raised under the lock, and lowers it. */
+static bool take_flag(struct pool *pool, bool *flag)
+{
+	bool was;
+
+	pthread_mutex_lock(&pool->lock);
+	was = *flag;
+	*flag = false;
+	pthread_mutex_unlock(&pool->lock);
+	return was;
+}
+
+bool pool_take_wish(struct pool *pool, struct backend *backend)
+{
+	return take_flag(pool, &backend_status(backend)->is_wished);
+}
+
+bool pool_take_alarm(struct pool *pool)
+{
+	return take_flag(pool, &pool->is_alarmed);
 }
 
 uint64_t pool_first_check_ms(struct pool *pool)
@@ -219,10 +269,11 @@ static uint64_t end_ejection(struct pool *pool, unsigned index, uint64_t now_ms,
 
 uint64_t pool_tick(struct pool *pool, uint64_t now_ms, struct backend **ret_returned)
 {
-	uint64_t next_ms = POOL_NEVER;
+	uint64_t next_ms;
 
 	*ret_returned = NULL;
 	pthread_mutex_lock(&pool->lock);
+	next_ms = pool_pace(pool, now_ms);
 	if (pool->ejected_n + pool->ramping_n > 0) {
 		for (unsigned i = 0; i < pool->n; i++) {
 			if (!pool->status[i])

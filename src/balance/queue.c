@@ -13,21 +13,41 @@ void queue_set_limits(struct queue *queue, unsigned max, uint64_t timeout_ms)
 	queue->timeout_ms = timeout_ms;
 }
 
-bool queue_join(struct queue *queue, struct queue_node *node, uint64_t now_ms)
+static void join(struct queue *queue, struct queue_node *node, uint64_t deadline_ms,
+		 uint64_t now_ms)
 {
 	struct queue_stats *stats = &queue->stats;
 
-	if (stats->waiting >= queue->max) {
-		stats->refused++;
-		return false;
-	}
 	list_init(&node->list);
 	list_append(&queue->nodes, &node->list);
 	node->is_waiting = true;
+	node->is_held = false;
 	node->since_ms = now_ms;
-	node->deadline_ms = now_ms + queue->timeout_ms;
+	node->deadline_ms = deadline_ms;
 	stats->waiting++;
 	stats->waiting_most = MAX(stats->waiting_most, stats->waiting);
+}
+
+bool queue_join(struct queue *queue, struct queue_node *node, uint64_t now_ms)
+{
+	if (queue->stats.waiting - queue->stats.held >= queue->max) {
+		queue->stats.refused++;
+		return false;
+	}
+	join(queue, node, now_ms + queue->timeout_ms, now_ms);
+	return true;
+}
+
+bool queue_join_held(struct queue *queue, struct queue_node *node, unsigned max,
+		     uint64_t deadline_ms, uint64_t now_ms)
+{
+	if (queue->stats.held >= max) {
+		queue->stats.refused++;
+		return false;
+	}
+	join(queue, node, deadline_ms, now_ms);
+	node->is_held = true;
+	queue->stats.held++;
 	return true;
 }
 
@@ -51,6 +71,7 @@ static void take_out(struct queue *queue, struct queue_node *node)
 	list_remove(&node->list);
 	node->is_waiting = false;
 	queue->stats.waiting--;
+	queue->stats.held -= node->is_held;
 }
 
 /* 0 for less than 1 ms, then one more for each doubling. */

@@ -28,6 +28,25 @@ const char *const check_tls_names[CHECK_TLS_WISHES] = {
 	[CHECK_TLS_YES] = "yes",
 };
 
+const char *const role_wish_names[ROLE_WISHES] = {
+	[ROLE_ANY] = "any",
+	[ROLE_PRIMARY] = "primary",
+	[ROLE_REPLICA] = "replica",
+};
+
+const char *const fence_wish_names[FENCE_WISHES] = {
+	[FENCE_AUTO] = "auto",
+	[FENCE_NO] = "no",
+	[FENCE_YES] = "yes",
+};
+
+const char *const on_down_names[ON_DOWNS] = {
+	[ON_DOWN_AUTO] = "auto",
+	[ON_DOWN_KEEP] = "keep",
+	[ON_DOWN_DRAIN] = "drain",
+	[ON_DOWN_RESET] = "reset",
+};
+
 const char *const expect_word_names[EXPECT_WORDS] = {
 	[EXPECT_WORD_SEND] = "send",     [EXPECT_WORD_HEX] = "send_hex",
 	[EXPECT_WORD_EXPECT] = "expect", [EXPECT_WORD_OR] = "or",

@@ -122,6 +122,23 @@ static bool has_script(const void *section)
 	return ((const struct pool_config *)section)->check.kind == CHECK_EXPECT;
 }
 
+static bool wants_role(const void *section)
+{
+	const struct pool_config *p = section;
+
+	return p->role.wanted != ROLE_ANY || p->role.lag.max > 0;
+}
+
+static bool holds(const void *section)
+{
+	return ((const struct pool_config *)section)->hold.ms > 0;
+}
+
+static bool ends_sessions(const void *section)
+{
+	return ((const struct pool_config *)section)->on_down != ON_DOWN_KEEP;
+}
+
 static bool ejects(const void *section)
 {
 	const struct pool_config *p = section;
@@ -193,6 +210,10 @@ static const struct need {
 	  "without check",
 	  { "check_interval", "check_fast_interval", "check_timeout", "check_fall", "check_rise",
 	    "check_port" } },
+	{ SECTION_POOL, has_check, "without check", { "on_down" } },
+	{ SECTION_POOL, wants_role, "without role or max_lag", { "fence", "failback" } },
+	{ SECTION_POOL, holds, "without hold", { "hold_max", "hold_rate" } },
+	{ SECTION_POOL, ends_sessions, "with on_down = keep", { "on_down_rate" } },
 	{ SECTION_POOL, has_script, "without check = expect", { "check_step" } },
 	{ SECTION_POOL, talks_to, "without a check that says something", { "check_tls" } },
 	{ SECTION_POOL,

@@ -106,10 +106,53 @@ static void check_tls(const struct pool_config *pool, struct diag *diag)
 	}
 }
 
+/* ---- roles ---- */
+
+/* Why its checks cannot tell roles, or NULL. */
+static const char *why_no_role(const struct check_config *check)
+{
+	switch (check->kind) {
+	case CHECK_POSTGRES:
+	case CHECK_MYSQL:
+		return check->user ? NULL : "the check has no user= to log in as";
+	case CHECK_REDIS:
+		return NULL;
+	case CHECK_HTTP:
+		return "an agent is asked by path= (check = http path=/primary), without role";
+	default:
+		return "there is no check = postgres, mysql or redis to tell it";
+	}
+}
+
+static void check_role(const struct pool_config *pool, struct diag *diag)
+{
+	const char *key = pool->role.wanted != ROLE_ANY ? "role" : "max_lag";
+	const char *why = role_is_any(&pool->role) ? NULL : why_no_role(&pool->check);
+	const bool wants_time = pool->check.kind == CHECK_MYSQL;
+
+	if (why)
+		diag_error(diag, place_of(pool, key), "[pool %s] %s: %s", pool->name, key, why);
+	else if (pool->role.lag.max > 0 && pool->role.lag.is_time != wants_time)
+		diag_error(diag, place_of(pool, "max_lag"),
+			   "[pool %s] max_lag: %s tells its lag in %s", pool->name,
+			   check_kind_names[pool->check.kind], wants_time ? "time" : "bytes");
+}
+
+static void check_hold(const struct pool_config *pool, struct diag *diag)
+{
+	if (pool->hold.ms > 0 && pool->check.kind == CHECK_NONE)
+		diag_warning(
+			diag, place_of(pool, "hold"),
+			"[pool %s] hold: without check nobody finds out that a backend is back",
+			pool->name);
+}
+
 void section_check_check(const struct pool_config *pool, struct diag *diag, bool ask)
 {
 	check_steps(pool, diag);
 	check_tls(pool, diag);
+	check_role(pool, diag);
+	check_hold(pool, diag);
 	if (ask)
 		check_password(pool, diag);
 }

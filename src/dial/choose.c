@@ -77,7 +77,7 @@ enum pool_answer choose_backend(struct session *s)
 	if (s->pinned)
 		return take_pinned(s);
 	if (!has_tries_left(s))
-		return POOL_NONE_READY;
+		return pool_hold_waiter(s->pool, &s->waiter, s->host->loop.now_ms);
 	if (take_sticky(s))
 		return POOL_PICKED;
 	answer = pool_pick_or_wait(s->pool, &s->waiter, s->host->loop.now_ms);

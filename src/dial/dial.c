@@ -417,7 +417,8 @@ static void dial_next(struct session *s)
 {
 	enum pool_answer answer = choose_backend(s);
 
-	if (!s->pinned && (answer == POOL_ALL_FULL || answer == POOL_WAITING))
+	if (!s->pinned &&
+	    (answer == POOL_ALL_FULL || (answer == POOL_WAITING && !s->waiter.node.is_held)))
 		pool_alert_note_full(runtime_alert(s->host->runtime, s->pool), now_of(s));
 	if (s->backend)
 		dial_connect(s);
@@ -517,7 +518,7 @@ static void dial_timed_out(struct session *s)
 	else if (now_of(s) < until_ms)
 		look_at_client(s, until_ms);
 	else if (s->is_queued)
-		refusing_unserved(s, CLOSE_QUEUE_TIMEOUT, BY_RINGMAIN);
+		queued_end(s);
 	else
 		try_timed_out(s);
 }

@@ -6,8 +6,10 @@
 
 #include "net/sock.h"
 #include "relay/lane.h"
+#include "session/conn_info.h"
 #include "session/early_bytes.h"
 #include "session/exit.h"
+#include "session/refusing.h"
 #include "session/side.h"
 
 static bool has_spoken(const struct session *s)
@@ -37,6 +39,18 @@ static void read_first_bytes(struct session *s)
 	buf_put(pool, buf);
 	if (n > 0 && s->is_queued && !has_spoken(s))
 		queued_watch_client(s);
+}
+
+/* Who was held to the end has waited for nothing: the last try says why. */
+void queued_end(struct session *s)
+{
+	enum close_reason why = CLOSE_QUEUE_TIMEOUT;
+
+	if (s->waiter.node.is_held) {
+		conn_info_note_detail(s, "the hold is over");
+		why = s->dial_error < 0 ? reason_of_connect(s->dial_error) : CLOSE_NO_BACKEND;
+	}
+	refusing_unserved(s, why, BY_RINGMAIN);
 }
 
 void queued_watch_client(struct session *s)

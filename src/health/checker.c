@@ -7,62 +7,12 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "base/log.h"
-#include "health/check_plan.h"
-#include "health/conversation.h"
+#include "checker_parts.h"
 #include "net/sock.h"
 #include "opening/local_addr.h"
 #include "opening/opening.h"
 #include "state/peers.h"
 #include "state/backend_report.h"
-
-/* What one backend is asked, once it is connected to. */
-struct probe_talk {
-	struct probe *probe;
-	struct conversation_plan plan;
-	struct conversation conversation;
-};
-
-/* One backend's check. */
-struct probe {
-	struct checker *checker;
-	struct pool_timer *pool_timer; /* its pool's */
-	struct pool *pool;
-	struct backend *backend; /* held; NULL: it has left */
-	struct addr addr;        /* where it is asked */
-	struct timer timer;      /* the next start, or the deadline of the one under way */
-	struct io_op connect;
-	struct io_op cancel;
-	struct probe_talk *talk; /* NULL: that it takes connections will do */
-	bool is_talking;
-	uint64_t started_ms;
-	uint64_t warned_ms; /* when it was said last that the check is at fault; 0: never */
-	int fd;             /* -1: none under way; without a connect: see probe_connect_later() */
-	bool has_passed;    /* the last answer, and how many in a row were like it */
-	unsigned answers;
-	uint16_t local_addr_turn;
-};
-
-/* One pool's steps in time. */
-struct pool_timer {
-	struct checker *checker;
-	struct pool *pool;
-	struct check_plan *plan; /* NULL: it has no checks */
-	struct timer timer;
-};
-
-struct checker {
-	struct runtime *runtime;
-	struct loop *loop;
-	struct probe *probes;
-	size_t probes_n;
-	struct probe_talk *talks;
-	size_t talks_n;
-	struct pool_timer *pool_timers;
-	size_t pool_timers_n;
-	bool is_stopped;
-	bool is_leaving; /* another one has taken over: it ends what it has begun */
-};
 
 /*
  * A pool's steps are taken when they are due, and this often it is asked
@@ -70,6 +20,9 @@ struct checker {
  * urgent that it would be worth a wake-up.
  */
 #define POOL_TIMER_MS 500
+
+/* The same where roles are wanted: what sessions meet there is to be looked into soon. */
+#define ROLE_TIMER_MS 100
 
 /* The same after a check that has changed something; others may do so at the same time. */
 #define POOL_TIMER_SOON_MS 5
@@ -96,7 +49,7 @@ static void probe_drop(struct probe *p)
 	p->fd = -1;
 }
 
-static void probe_let_go(struct probe *p)
+void probe_let_go(struct probe *p)
 {
 	probe_drop(p);
 	if (p->backend)
@@ -145,10 +98,68 @@ static void probe_close(struct probe *p, bool passed)
 	p->fd = -1;
 }
 
-/* Passed or not is for the pool to judge by; @report says why not. */
-static void probe_judge(struct probe *p, bool passed, struct backend_report *report)
+bool probe_is_under_way(const struct probe *p)
+{
+	return p->connect.in_kernel || p->cancel.in_kernel || p->is_talking ||
+	       (p->talk && conversation_is_busy(&p->talk->conversation));
+}
+
+/* Something has happened to one of them: the others are asked at once. */
+static void hurry(struct pool_timer *w)
+{
+	struct checker *c = w->checker;
+	const uint64_t now_ms = c->loop->now_ms;
+
+	if (now_ms < w->hurried_ms + pool_config(w->pool)->check.fast_interval_ms)
+		return;
+	w->hurried_ms = now_ms;
+	for (size_t n = 0; n < c->probes_n; n++) {
+		struct probe *p = &c->probes[n];
+
+		if (p->pool_timer == w && p->backend && p->fd < 0 && !probe_is_under_way(p))
+			timer_set(&c->loop->timers, &p->timer, MIN(p->timer.due_ms, now_ms + 1));
+	}
+}
+
+/* What the pool's roles make of it; @facts NULL: nobody has spoken. */
+static void judge_role(struct probe *p, const struct check_facts *facts, enum health_change change)
+{
+	struct pool_timer *w = p->pool_timer;
+	const uint64_t now_ms = p->checker->loop->now_ms;
+	bool is_urgent = !p->has_passed && p->answers == 1;
+
+	if (facts)
+		role_watch_note(w->roles, p->backend, facts, now_ms);
+	if (change == HEALTH_WENT_DOWN)
+		role_watch_note_down(w->roles, p->backend);
+	is_urgent |= role_watch_decide(w->roles, now_ms);
+	if (is_urgent)
+		hurry(w);
+}
+
+/* While nobody has the role that is wanted, all are asked fast. */
+static uint64_t next_delay_ms(const struct probe *p, uint64_t delay_ms)
+{
+	const struct role_watch *roles = p->pool_timer->roles;
+
+	if (!roles || role_watch_is_served(roles))
+		return delay_ms;
+	return MIN(delay_ms, pool_config(p->pool)->check.fast_interval_ms);
+}
+
+/* A time-out of the connect is silence, too: a black hole, or a hung server's full backlog. */
+static enum down_cause cause_of(enum health_answer answer, int err)
+{
+	return answer == HEALTH_ANSWER_REFUSED || (err != 0 && err != -ETIMEDOUT) ? DOWN_REFUSED
+										  : DOWN_SILENT;
+}
+
+/* For the pool to judge by; @report says why it did not pass. */
+static void probe_judge(struct probe *p, enum health_answer answer, struct backend_report *report,
+			const struct check_facts *facts)
 {
 	struct checker *c = p->checker;
+	const bool passed = answer != HEALTH_ANSWER_FAILED && answer != HEALTH_ANSWER_REFUSED;
 	uint64_t delay_ms;
 
 	probe_close(p, passed);
@@ -156,19 +167,27 @@ static void probe_judge(struct probe *p, bool passed, struct backend_report *rep
 	count_check(p, passed);
 	report->answers = p->answers;
 	report->now_ms = c->loop->now_ms;
-	report->change = pool_on_check(p->pool, p->backend, passed, &delay_ms);
+	report->took_ms = c->loop->now_ms - p->started_ms;
+	report->change = pool_on_check(p->pool, p->backend, answer, &delay_ms);
 	if (report->change != HEALTH_SAME) {
 		backend_report_change(p->pool, p->backend, report);
 		pool_timer_reschedule(p->pool_timer);
 	}
+	if (report->change == HEALTH_WENT_DOWN)
+		on_down_note(&p->pool_timer->fallen, p->backend, cause_of(answer, report->err),
+			     c->loop->now_ms);
+	if (p->pool_timer->roles && !c->is_leaving)
+		judge_role(p, facts, report->change);
 	peers_serve_queue(c->runtime, p->pool, c->loop->now_ms);
+	delay_ms = next_delay_ms(p, delay_ms);
 	probe_schedule(p, MAX(p->started_ms + delay_ms, c->loop->now_ms + 1));
 }
 
 /* @err: 0, it passed; or -errno. */
 static void probe_answered(struct probe *p, int err)
 {
-	probe_judge(p, err == 0, &(struct backend_report){ .err = err });
+	probe_judge(p, err == 0 ? HEALTH_ANSWER_PASSED : HEALTH_ANSWER_FAILED,
+		    &(struct backend_report){ .err = err }, NULL);
 }
 
 /* Trouble of our own, such as no port left: says nothing of the backend. */
@@ -236,23 +255,32 @@ static void send_header(struct probe *p)
 static void warn_of_own_fault(struct probe *p, const char *words)
 {
 	const uint64_t now_ms = p->checker->loop->now_ms;
-	struct log_line line;
 
 	if (p->warned_ms > 0 && now_ms - p->warned_ms < WARN_EVERY_MS)
 		return;
 	p->warned_ms = MAX(now_ms, 1);
-	if (!log_begin(&line, LOG_WARN, "check"))
-		return;
-	log_text(&line, "pool", pool_config(p->pool)->name);
-	log_text(&line, "backend", p->backend->config->name);
-	log_text(&line, "reason", words);
-	log_end(&line);
+	check_plan_warn(p->pool_timer->plan, p->backend->config, words);
 }
 
-/* Who answers serves, also one that is full just now, or whom only the check cannot ask more. */
-static bool is_alive(enum check_verdict verdict)
+/* Who answers serves, also one whom only the check cannot ask more. */
+static enum health_answer answer_of(const struct probe *p, const struct check_facts *facts)
 {
-	return verdict == CHECK_PASSED || verdict == CHECK_FULL || verdict == CHECK_OWN_FAULT;
+	const struct role_watch *roles = p->pool_timer->roles;
+
+	switch (facts->verdict) {
+	case CHECK_PASSED:
+		if (roles && !role_watch_is_served(roles) && role_watch_wants(roles, facts))
+			return HEALTH_ANSWER_NEEDED;
+		return HEALTH_ANSWER_PASSED;
+	case CHECK_OWN_FAULT:
+		return HEALTH_ANSWER_PASSED;
+	case CHECK_FULL:
+		return HEALTH_ANSWER_FULL;
+	case CHECK_NOT_READY:
+		return HEALTH_ANSWER_REFUSED;
+	default:
+		return HEALTH_ANSWER_FAILED;
+	}
 }
 
 static void probe_on_talked(struct conversation *c, int err)
@@ -271,8 +299,8 @@ static void probe_on_talked(struct conversation *c, int err)
 			warn_of_own_fault(p, facts->words);
 			check_plan_refresh(p->pool_timer->plan);
 		}
-		probe_judge(p, is_alive(facts->verdict),
-			    &(struct backend_report){ .words = facts->words });
+		probe_judge(p, answer_of(p, facts),
+			    &(struct backend_report){ .words = facts->words }, facts);
 	}
 }
 
@@ -351,7 +379,7 @@ static void probe_on_timer(struct timer *timer)
 		probe_cancel(p); /* it completes with -ECANCELED: no answer in time */
 	else if (p->is_talking)
 		conversation_expire(&p->talk->conversation);
-	else if (p->cancel.in_kernel || (p->talk && conversation_is_busy(&p->talk->conversation)))
+	else if (probe_is_under_way(p))
 		timer_set(&p->checker->loop->timers, &p->timer, p->checker->loop->now_ms + 1);
 	else if (p->checker->is_leaving || p->backend->state == BACKEND_LEAVING)
 		probe_let_go(p);
@@ -365,14 +393,28 @@ static void probe_on_timer(struct timer *timer)
 
 /* ---- a pool in time ------------------------------------------------------ */
 
+/* Evidence grows old, and sessions may have met what no check has seen yet. */
+static uint64_t watch_roles(struct pool_timer *w)
+{
+	const uint64_t now_ms = w->checker->loop->now_ms;
+	bool is_urgent = role_watch_decide(w->roles, now_ms);
+
+	is_urgent |= pool_take_alarm(w->pool);
+	if (is_urgent)
+		hurry(w);
+	return MIN(role_watch_next_ms(w->roles, now_ms), now_ms + ROLE_TIMER_MS);
+}
+
 static void pool_timer_on_timer(struct timer *timer)
 {
 	struct pool_timer *w = container_of(timer, struct pool_timer, timer);
 	struct checker *c = w->checker;
 	struct backend_report report = { .change = HEALTH_RETURNED };
 	struct backend *returned;
-	uint64_t next_ms;
+	uint64_t next_ms, next_role_ms = UINT64_MAX;
 
+	if (w->roles)
+		next_role_ms = watch_roles(w);
 	do {
 		next_ms = pool_tick(w->pool, c->loop->now_ms, &returned);
 		report.now_ms = c->loop->now_ms;
@@ -383,7 +425,7 @@ static void pool_timer_on_timer(struct timer *timer)
 	pool_alert_tick(runtime_alert(c->runtime, w->pool), w->pool, c->loop->now_ms);
 	if (!c->is_stopped)
 		timer_set(&c->loop->timers, &w->timer,
-			  MIN(next_ms, c->loop->now_ms + POOL_TIMER_MS));
+			  MIN(MIN(next_ms, next_role_ms), c->loop->now_ms + POOL_TIMER_MS));
 }
 
 /* ---- all of them --------------------------------------------------------- */
@@ -422,6 +464,13 @@ static bool is_checked(const struct backend *backend)
 	return backend && backend->state != BACKEND_LEAVING;
 }
 
+static void on_role_lost(void *owner, struct backend *backend)
+{
+	struct pool_timer *w = owner;
+
+	on_down_note(&w->fallen, backend, DOWN_ROLE, w->checker->loop->now_ms);
+}
+
 /* False without memory. */
 static bool add_pool(struct checker *c, struct pool *pool)
 {
@@ -429,6 +478,7 @@ static bool add_pool(struct checker *c, struct pool *pool)
 
 	w->checker = c;
 	w->pool = pool;
+	w->fallen = (struct fallen){ .runtime = c->runtime, .pool = pool };
 	timer_init(&w->timer, pool_timer_on_timer);
 	timer_set(&c->loop->timers, &w->timer, c->loop->now_ms + POOL_TIMER_MS);
 	if (pool_config(pool)->check.kind == CHECK_NONE)
@@ -437,7 +487,9 @@ static bool add_pool(struct checker *c, struct pool *pool)
 	for (size_t n = 0; w->plan && n < pool_backends(pool); n++)
 		if (is_checked(pool_backend(pool, n)))
 			add_probe(c, w, pool_backend(pool, n));
-	return w->plan;
+	if (w->plan && !role_is_any(&pool_config(pool)->role))
+		w->roles = role_watch_create(pool, on_role_lost, w);
+	return w->plan && (w->roles || role_is_any(&pool_config(pool)->role));
 }
 
 struct checker *checker_create(struct runtime *runtime, struct loop *loop)
@@ -470,66 +522,6 @@ struct checker *checker_create(struct runtime *runtime, struct loop *loop)
 	return c;
 }
 
-/* ---- another configuration ------------------------------------------------ */
-
-static bool is_busy(const struct probe *p)
-{
-	return p->connect.in_kernel || p->cancel.in_kernel || p->is_talking ||
-	       (p->talk && conversation_is_busy(&p->talk->conversation));
-}
-
-static const struct probe *find_probe(const struct checker *c, const struct backend *backend)
-{
-	for (size_t n = 0; n < c->probes_n; n++)
-		if (c->probes[n].backend == backend)
-			return &c->probes[n];
-	return NULL;
-}
-
-/* The next check comes when it would have come, and what was found out stays known. */
-static void take_over(struct probe *p, const struct probe *from)
-{
-	struct checker *c = p->checker;
-	uint64_t interval_ms = pool_config(p->pool)->check.interval_ms;
-	uint64_t due_ms = is_busy(from) ? from->started_ms + interval_ms : from->timer.due_ms;
-
-	p->has_passed = from->has_passed;
-	p->answers = from->answers;
-	p->warned_ms = from->warned_ms;
-	p->local_addr_turn = from->local_addr_turn;
-	due_ms = MAX(due_ms, c->loop->now_ms + 1);
-	timer_set(&c->loop->timers, &p->timer, MIN(due_ms, c->loop->now_ms + interval_ms));
-}
-
-static void leave(struct checker *c)
-{
-	c->is_leaving = true;
-	for (size_t n = 0; n < c->pool_timers_n; n++)
-		timer_stop(&c->loop->timers, &c->pool_timers[n].timer);
-	for (size_t n = 0; n < c->probes_n; n++) {
-		if (is_busy(&c->probes[n]))
-			continue;
-		timer_stop(&c->loop->timers, &c->probes[n].timer);
-		probe_let_go(&c->probes[n]);
-	}
-}
-
-struct checker *checker_follow(struct checker *old)
-{
-	struct checker *c = checker_create(old->runtime, old->loop);
-
-	if (!c)
-		return NULL;
-	for (size_t n = 0; n < c->probes_n; n++) {
-		const struct probe *from = find_probe(old, c->probes[n].backend);
-
-		if (from)
-			take_over(&c->probes[n], from);
-	}
-	leave(old);
-	return c;
-}
-
 void checker_stop(struct checker *c)
 {
 	c->is_stopped = true;
@@ -548,7 +540,7 @@ void checker_stop(struct checker *c)
 bool checker_is_idle(const struct checker *c)
 {
 	for (size_t n = 0; n < c->probes_n; n++)
-		if (is_busy(&c->probes[n]) || (!c->is_stopped && c->probes[n].backend))
+		if (probe_is_under_way(&c->probes[n]) || (!c->is_stopped && c->probes[n].backend))
 			return false;
 	return c->is_stopped || c->is_leaving;
 }
@@ -564,6 +556,7 @@ void checker_destroy(struct checker *c)
 	}
 	for (size_t n = 0; n < c->pool_timers_n; n++) {
 		timer_stop(&c->loop->timers, &c->pool_timers[n].timer);
+		role_watch_destroy(c->pool_timers[n].roles);
 		check_plan_destroy(c->pool_timers[n].plan);
 	}
 	free(c->probes);

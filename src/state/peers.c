@@ -75,6 +75,12 @@ void peers_pause(struct runtime *runtime, struct listener *listener, enum listen
 	wake_workers(runtime);
 }
 
+void peers_evict(struct runtime *runtime)
+{
+	atomic_fetch_add(&runtime->evictions, 1);
+	wake_workers(runtime);
+}
+
 void peers_ask(struct runtime *runtime)
 {
 	atomic_fetch_add(&runtime->asked, 1);

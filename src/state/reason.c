@@ -32,6 +32,7 @@ const char *const close_reason_names[CLOSE_REASONS] = {
 	[CLOSE_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
 	[CLOSE_NO_RESOURCES] = "no_resources",
 	[CLOSE_KILLED] = "killed",
+	[CLOSE_BACKEND_DOWN] = "backend_down",
 	[CLOSE_DRAINED] = "drained",
 	[CLOSE_DRAIN_TIMEOUT] = "drain_timeout",
 	[CLOSE_SHUTDOWN] = "shutdown",

@@ -21,6 +21,7 @@
 #include "state/peers.h"
 #include "state/query.h"
 #include "worker/answer.h"
+#include "worker/evict.h"
 #include "worker/session_life.h"
 
 #define NS_PER_MS 1000000ull
@@ -50,7 +51,9 @@ static uint64_t engine_wait_until_ms(const struct loop *loop)
 		return 0;
 	if (!list_is_empty(&h->waiting_for_buffer) && ring_buffers_available(loop->ring) > 0)
 		return 0; /* what ended in this turn left buffers for the next */
-	return list_is_empty(&h->waiting_busy) ? TIMER_NEVER : loop->now_ms + WAITING_LOOK_MS;
+	if (!list_is_empty(&h->waiting_busy))
+		return loop->now_ms + WAITING_LOOK_MS;
+	return evict_next_ms(h);
 }
 
 /* Before their timers; in every turn, for the message that says so may have found no room. */
@@ -166,6 +169,7 @@ static void engine_turned(struct loop *loop)
 	if (!list_is_empty(&h->waiting_busy))
 		preread_work(h);
 	work_on_handshakes(h);
+	evict_work(h);
 	if (!list_is_empty(&h->waiting_for_buffer))
 		hand_out_buffers(h);
 	reap_sessions(e);
@@ -330,6 +334,7 @@ static void engine_on_messages(struct loop_reader *reader, int res)
 	peers_answer(e->host.runtime, e->host.worker);
 	answer_queries(&e->host);
 	engine_obey_pauses(e);
+	evict_notice(&e->host);
 	engine_follow_order(e);
 }
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HEALTH_ON_DOWN_H
+#define HEALTH_ON_DOWN_H
+
+/* What becomes of the sessions of a backend that gets no more new ones. */
+
+#include <stdint.h>
+
+#include "state/runtime.h"
+
+enum down_cause {
+	DOWN_REFUSED, /* nobody listens there, or it says itself that it does not serve */
+	DOWN_SILENT,  /* it took the connection, or not even that, and said nothing that counts */
+	DOWN_ROLE,    /* it is not any more what the pool wants */
+};
+
+/* Of a pool: how many have fallen lately. The first two are set by its owner. */
+struct fallen {
+	struct runtime *runtime;
+	struct pool *pool;
+	uint64_t since_ms;
+	unsigned fell;
+};
+
+/*
+ * @backend fell for this reason. Tells the workers to end its sessions, if
+ * that is what the pool wants; not when so many have fallen at a time that
+ * something else must be wrong, which the log says then.
+ */
+void on_down_note(struct fallen *d, struct backend *backend, enum down_cause cause,
+		  uint64_t now_ms);
+
+#endif

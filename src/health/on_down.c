@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "health/on_down.h"
+
+#include "base/log.h"
+#include "config/check_channel.h"
+#include "state/peers.h"
+
+/*
+ * A dead server's kernel resets its sessions by itself, and one that says no
+ * may let those go on that it has. A check that only connects knows too little.
+ */
+static enum on_down wanted(const struct pool_config *c, enum down_cause cause)
+{
+	if (c->on_down != ON_DOWN_AUTO)
+		return c->on_down;
+	if (cause == DOWN_ROLE)
+		return ON_DOWN_RESET;
+	return cause == DOWN_SILENT && c->check.kind != CHECK_TCP ? ON_DOWN_RESET : ON_DOWN_KEEP;
+}
+
+/* With this one, in the time of one check. */
+static unsigned count_fallen(struct fallen *d, const struct check_config *check, uint64_t now_ms)
+{
+	if (now_ms - d->since_ms > check->interval_ms + check->timeout_ms) {
+		d->since_ms = now_ms;
+		d->fell = 0;
+	}
+	return ++d->fell;
+}
+
+static void say(const struct pool_config *c, const struct backend *backend, const char *what,
+		unsigned sessions)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_WARN, what))
+		return;
+	log_text(&line, "pool", c->name);
+	log_text(&line, "backend", backend->config->name);
+	log_u64(&line, "sessions", sessions);
+	log_end(&line);
+}
+
+void on_down_note(struct fallen *d, struct backend *backend, enum down_cause cause, uint64_t now_ms)
+{
+	const struct pool_config *c = pool_config(d->pool);
+	const unsigned fell = cause == DOWN_ROLE ? 1 : count_fallen(d, &c->check, now_ms);
+	const bool is_suspicious = cause != DOWN_ROLE &&
+				   (uint64_t)fell * 100 >
+					   (uint64_t)c->backends_n * c->eject.ejected_max_percent;
+	const unsigned sessions = atomic_load(&backend->sessions);
+	const enum on_down how = wanted(c, cause);
+
+	if (how == ON_DOWN_KEEP || sessions == 0)
+		return;
+	if (is_suspicious) {
+		say(c, backend, "too many backends fell at once: their sessions go on", sessions);
+		return;
+	}
+	say(c, backend,
+	    how == ON_DOWN_DRAIN ? "draining a backend that fell"
+				 : "ending the sessions of a backend that fell",
+	    sessions);
+	atomic_store(&backend->evict_softly, how == ON_DOWN_DRAIN);
+	atomic_store(&backend->evict_ms, now_ms);
+	peers_evict(d->runtime);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "health/role_watch.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "health/role_judge.h"
+
+struct role_watch {
+	struct pool *pool;
+	role_lost_fn *lost;
+	void *owner;
+	struct role_judge *judge;
+	struct backend **backends;        /* in the judge's order */
+	enum role_reason *reasons, *said; /* as the pool was told, and the log */
+	size_t n;
+	unsigned admitted;
+};
+
+/* ---- what is wanted ------------------------------------------------------ */
+
+static enum role_wanted wanted_of(enum role_wish wish)
+{
+	switch (wish) {
+	case ROLE_PRIMARY:
+		return ROLE_WANTED_PRIMARY;
+	case ROLE_REPLICA:
+		return ROLE_WANTED_REPLICA;
+	default:
+		return ROLE_WANTED_ANY;
+	}
+}
+
+static enum failback_policy policy_of(enum failback_wish wish)
+{
+	switch (wish) {
+	case FAILBACK_WISH_YES:
+		return FAILBACK_YES;
+	case FAILBACK_WISH_AFTER:
+		return FAILBACK_AFTER;
+	default:
+		return FAILBACK_NO;
+	}
+}
+
+/* So long a check may take until the one after `fall` of them has answered. */
+static uint64_t age_max_ms(const struct check_config *check)
+{
+	const uint64_t ms = check->fall * check->interval_ms;
+
+	return ms + ms * check->jitter_percent / 100 + check->timeout_ms;
+}
+
+static uint64_t limit_of(const struct lag_limit *lag, bool is_time)
+{
+	return lag->max > 0 && lag->is_time == is_time ? lag->max : ROLE_NO_LAG_LIMIT;
+}
+
+static struct role_config config_of(const struct pool_config *c)
+{
+	return (struct role_config){
+		.wanted = wanted_of(c->role.wanted),
+		.fence = c->role.fence == FENCE_AUTO ? c->check.kind != CHECK_MYSQL
+						     : c->role.fence == FENCE_YES,
+		.age_max_ms = age_max_ms(&c->check),
+		.lag_max_bytes = limit_of(&c->role.lag, false),
+		.lag_max_ms = limit_of(&c->role.lag, true),
+		.failback = { policy_of(c->role.failback.wish), c->role.failback.after_ms },
+	};
+}
+
+struct role_watch *role_watch_create(struct pool *pool, role_lost_fn *lost, void *owner)
+{
+	const struct role_config config = config_of(pool_config(pool));
+	struct role_watch *w = calloc(1, sizeof(*w));
+	const size_t room = pool_backends(pool) + 1;
+
+	if (!w)
+		return NULL;
+	*w = (struct role_watch){ .pool = pool, .lost = lost, .owner = owner };
+	w->judge = role_judge_create(&config, room);
+	w->backends = calloc(room, sizeof(struct backend *));
+	w->reasons = calloc(room, sizeof(enum role_reason));
+	w->said = calloc(room, sizeof(enum role_reason));
+	if (!w->judge || !w->backends || !w->reasons || !w->said) {
+		role_watch_destroy(w);
+		return NULL;
+	}
+	for (size_t i = 0; i < pool_backends(pool); i++) {
+		struct backend *backend = pool_backend(pool, i);
+
+		if (!backend || backend->state == BACKEND_LEAVING)
+			continue;
+		w->judge->members[w->n].port = addr_port(&backend->config->addr);
+		w->reasons[w->n] = w->said[w->n] = ROLE_UNKNOWN;
+		w->backends[w->n++] = backend;
+	}
+	return w;
+}
+
+void role_watch_destroy(struct role_watch *w)
+{
+	if (!w)
+		return;
+	role_judge_destroy(w->judge);
+	free(w->backends);
+	free(w->reasons);
+	free(w->said);
+	free(w);
+}
+
+/* ---- what is known ------------------------------------------------------- */
+
+/* Its number; w->n: it has none. */
+static size_t find(const struct role_watch *w, const struct backend *backend)
+{
+	size_t i = 0;
+
+	while (i < w->n && w->backends[i] != backend)
+		i++;
+	return i;
+}
+
+void role_watch_follow(struct role_watch *w, const struct role_watch *from)
+{
+	struct role_judge *to = w->judge;
+	const struct role_judge *old = from->judge;
+
+	to->fencing = old->fencing;
+	to->lag = old->lag;
+	for (size_t i = 0; i < w->n; i++) {
+		const size_t j = find(from, w->backends[i]);
+
+		if (j == from->n)
+			continue;
+		to->members[i].evidence = old->members[j].evidence;
+		to->failback.members[i] = old->failback.members[j];
+		if (old->failback.holder == j)
+			to->failback.holder = (uint16_t)i;
+		w->reasons[i] = from->reasons[j];
+		w->said[i] = from->said[j];
+	}
+}
+
+void role_watch_note(struct role_watch *w, const struct backend *backend,
+		     const struct check_facts *facts, uint64_t now_ms)
+{
+	const size_t i = find(w, backend);
+
+	if (i < w->n)
+		role_judge_note(w->judge, i, facts, now_ms);
+}
+
+void role_watch_note_down(struct role_watch *w, const struct backend *backend)
+{
+	const size_t i = find(w, backend);
+
+	if (i < w->n)
+		role_judge_note_down(w->judge, i);
+}
+
+bool role_watch_is_served(const struct role_watch *w)
+{
+	return w->admitted > 0;
+}
+
+bool role_watch_wants(const struct role_watch *w, const struct check_facts *facts)
+{
+	switch (w->judge->config.wanted) {
+	case ROLE_WANTED_PRIMARY:
+		return facts->role == CHECK_ROLE_PRIMARY;
+	case ROLE_WANTED_REPLICA:
+		return facts->role == CHECK_ROLE_REPLICA;
+	default:
+		return facts->role != CHECK_ROLE_UNKNOWN;
+	}
+}
+
+/* ---- what is decided ----------------------------------------------------- */
+
+/* What a person should look at. */
+static bool is_odd(enum role_reason reason)
+{
+	return reason != ROLE_ADMITTED && reason != ROLE_OTHER;
+}
+
+/* Of one that is down the log has said enough. */
+static void say(struct role_watch *w, size_t i, enum role_reason reason)
+{
+	const struct role_member *m = &w->judge->members[i];
+	const struct backend *backend = w->backends[i];
+	struct log_line line;
+
+	if (reason == w->said[i] || backend->state == BACKEND_DOWN)
+		return;
+	w->said[i] = reason;
+	if (!log_begin(&line, is_odd(reason) ? LOG_WARN : LOG_INFO, "role"))
+		return;
+	log_text(&line, "pool", pool_config(w->pool)->name);
+	log_text(&line, "backend", backend->config->name);
+	log_text(&line, "role",
+		 check_role_names[m->evidence.is_there ? m->evidence.facts.role
+						       : CHECK_ROLE_UNKNOWN]);
+	log_text(&line, "state", backend_state_names[atomic_load(&backend->state)]);
+	log_text(&line, "reason", role_reason_text(reason));
+	log_end(&line);
+}
+
+/* By evidence: one of which nothing is known any more may have it still. */
+static bool has_lost(const struct role_watch *w, size_t i, enum role_reason now)
+{
+	return w->reasons[i] == ROLE_ADMITTED && now != ROLE_ADMITTED && now != ROLE_UNKNOWN &&
+	       now != ROLE_LAGS && now != ROLE_LAG_UNKNOWN;
+}
+
+/* The operator says who may be primary, whatever was seen before. */
+static void obey(struct role_watch *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (pool_take_wish(w->pool, w->backends[i]))
+			role_judge_allow(w->judge, i);
+}
+
+bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
+{
+	bool lost_any = false;
+
+	obey(w);
+	(void)role_judge_decide(w->judge, now_ms);
+	w->admitted = 0;
+	for (size_t i = 0; i < w->n; i++) {
+		const enum role_reason reason = w->judge->members[i].reason;
+		const bool lost = has_lost(w, i, reason);
+
+		w->admitted += reason == ROLE_ADMITTED;
+		pool_set_standby(w->pool, w->backends[i], reason != ROLE_ADMITTED);
+		w->reasons[i] = reason;
+		say(w, i, reason);
+		if (lost)
+			w->lost(w->owner, w->backends[i]);
+		lost_any |= lost;
+	}
+	return lost_any;
+}
+
+uint64_t role_watch_next_ms(const struct role_watch *w, uint64_t now_ms)
+{
+	return role_judge_next_ms(w->judge, now_ms);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "worker/evict.h"
+
+#include "base/bucket.h"
+#include "relay/idle_watch.h"
+#include "session/exit.h"
+#include "session/refusing.h"
+
+/* Sessions that are looked at in one turn. */
+#define SLOTS_MAX 1024
+
+/* So soon one is tried again whose turn has not come by the rate; or that was busy. */
+#define PACE_MS 10
+#define BUSY_MS 500
+
+#define NS_PER_MS 1000000ull
+
+enum treatment { TREAT_NOT, TREAT_NOW, TREAT_LATER, TREAT_WHEN_IDLE };
+
+void evict_notice(struct host *h)
+{
+	const unsigned asked = atomic_load(&h->runtime->evictions);
+
+	if (asked == h->evict.seen)
+		return;
+	h->evict.seen = asked;
+	h->evict.slot = 0;
+	h->evict.next_ms = h->loop.now_ms;
+	h->evict.again_ms = 0;
+}
+
+/* One that has come to it since has come to one that is back. */
+static bool is_meant(const struct session *s)
+{
+	return s->phase == SESSION_RELAYING && s->backend &&
+	       s->dialing_ms <= atomic_load_explicit(&s->backend->evict_ms, memory_order_relaxed);
+}
+
+static bool takes_its_turn(struct session *s)
+{
+	const unsigned per_s = pool_config(s->pool)->on_down_per_s;
+	const struct bucket_rate rate = { .per_second = per_s, .burst = MAX(per_s / 100, 1) };
+
+	return bucket_shared_take(&s->backend->evictions, &rate, 1,
+				  s->host->loop.now_ms * NS_PER_MS);
+}
+
+static enum treatment treatment_of(struct session *s)
+{
+	if (!is_meant(s))
+		return TREAT_NOT;
+	if (atomic_load(&s->backend->evict_softly) && !idle_watch_is_idle(s))
+		return TREAT_WHEN_IDLE;
+	return takes_its_turn(s) ? TREAT_NOW : TREAT_LATER;
+}
+
+static void end(struct session *s)
+{
+	if (idle_watch_is_idle(s))
+		refusing_part(s, CLOSE_BACKEND_DOWN);
+	else
+		session_close(s, CLOSE_BACKEND_DOWN, BY_RINGMAIN);
+}
+
+/* False: its turn has not come, and who comes behind it waits, too. */
+static bool look_at(struct host *h, struct session *s)
+{
+	switch (treatment_of(s)) {
+	case TREAT_LATER:
+		h->evict.next_ms = h->loop.now_ms + PACE_MS;
+		return false;
+	case TREAT_WHEN_IDLE:
+		h->evict.again_ms = h->loop.now_ms + BUSY_MS;
+		return true;
+	case TREAT_NOW:
+		end(s);
+		return true;
+	default:
+		return true;
+	}
+}
+
+void evict_work(struct host *h)
+{
+	unsigned looked = 0;
+
+	if (h->evict.next_ms == 0 || h->evict.next_ms > h->loop.now_ms)
+		return;
+	for (; h->evict.slot < h->sessions.touched && looked < SLOTS_MAX;
+	     h->evict.slot++, looked++) {
+		struct session *s = slab_at(&h->sessions, h->evict.slot);
+
+		if (s && !look_at(h, s))
+			return;
+	}
+	if (h->evict.slot < h->sessions.touched)
+		return; /* in the next turn */
+	h->evict.slot = 0;
+	h->evict.next_ms = h->evict.again_ms;
+	h->evict.again_ms = 0;
+}
+
+uint64_t evict_next_ms(const struct host *h)
+{
+	return h->evict.next_ms == 0 ? TIMER_NEVER : h->evict.next_ms;
+}

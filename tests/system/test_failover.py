@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Roles, hold and the sessions of who fell: PostgreSQL, MariaDB and Redis that fail over behind ringmain."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from kit import pgwire, replicas, servers, tcp
+from kit.wait import SCALE, wait_until
+
+pytestmark = pytest.mark.haproxy_cannot("it knows no roles")
+
+CHECKED = {"check_interval": "200ms", "check_fast_interval": "100ms", "check_timeout": "1s",
+           "check_fall": 3, "check_rise": 2}
+POSTGRES = {"check": "postgres user=tester database=bench", **CHECKED}
+
+
+def ports(backends, kinds, common):
+    """INI with a listener and a pool for each of kinds, which are {name: {pool key: value}}."""
+    lines = ["[global]", "workers = 2", "[defaults pool]", "connect_total = 10s"]
+    for name, keys in kinds.items():
+        lines += [f"[listener {name}]", "bind = 127.0.0.1:0", f"pool = {name}", f"[pool {name}]"]
+        lines += [f"backend = b{n} {server.text}" for n, server in enumerate(backends, 1)]
+        lines += [f"{key} = {value}" for key, value in {**common, **keys}.items()]
+    return "\n".join(lines) + "\n"
+
+
+WRITE = {"role": "primary", "hold": "60s"}
+READ = {"role": "replica"}
+
+
+@pytest.fixture
+def pair(workdir, start):
+    primary = start(servers.Postgres, workdir, options=("wal_level=replica",))
+    primary.tool("psql", "-qc", "create table t (n int, who text)")
+    replica = start(replicas.PostgresReplica, primary, workdir)
+    wait_until(lambda: replica.tool("psql", "-Atc", "select 1 from t", check=False).returncode == 0,
+               "the table to be there")
+    return primary, replica
+
+
+def in_recovery(rm, listener):
+    return pg(rm, listener, "select pg_is_in_recovery()")
+
+
+def pg(rm, listener, text):
+    session = pgwire.Session(tcp.connect(rm.address(listener)), user="tester", database="bench")
+    try:
+        return session.query(text)
+    finally:
+        session.close()
+
+
+def kill(server, number):
+    """The server, and its children, which come and go."""
+    with open(f"/proc/{server.process.pid}/task/{server.process.pid}/children", encoding="ascii") as children:
+        found = [int(child) for child in children.read().split()]
+    for process in [server.process.pid] + found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+class Writers:
+    """Clients that write a row each over a session of its own, again and again."""
+
+    def __init__(self, rm, count=4):
+        self.rm, self.failures, self.written, self.is_over = rm, [], [], False
+        self.threads = [threading.Thread(target=self.run, args=(n,)) for n in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, number):
+        row = number
+        while not self.is_over:
+            try:
+                result = pg(self.rm, "write", f"insert into t values ({row}, 'w')")
+            except (OSError, EOFError, AssertionError) as error:
+                result = repr(error)
+            if result == []:
+                self.written.append(row)
+            else:
+                self.failures.append(result)
+            row += len(self.threads)
+            time.sleep(0.02)
+
+    def close(self):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join(60 * SCALE)
+
+
+def ready(rm, backend, pool):
+    """The last thing that was said of a backend's role is that it has the one that is wanted."""
+    lines = rm.lines(msg="role", pool=pool, backend=backend)
+    return lines and lines[-1]["reason"] == "has the role"
+
+
+def begin(ringmain, servers_, **kinds):
+    rm = ringmain(ports(servers_, kinds or {"write": WRITE, "read": READ}, POSTGRES))
+    return rm
+
+
+def test_a_write_port_and_a_read_port(ringmain, pair):
+    rm = begin(ringmain, pair)
+    assert in_recovery(rm, "write") == ["f"]       # who comes first waits for the first checks
+    wait_until(lambda: ready(rm, "b2", "read"), "the replica's role")
+    assert in_recovery(rm, "read") == ["t"]
+
+
+def test_a_failover_is_a_pause_for_new_sessions(ringmain, pair, start):
+    """The primary crashes and its replica is promoted: nobody who comes meanwhile fails, the sessions
+    that were open end, and the old primary, started again as it was, is not written to."""
+    primary, replica = pair
+    rm = begin(ringmain, pair)
+    assert in_recovery(rm, "write") == ["f"]
+    open_one = pgwire.Session(tcp.connect(rm.address("write")), user="tester", database="bench")
+    open_one.query("select 1")
+
+    writers = start(Writers, rm)
+    wait_until(lambda: len(writers.written) > 10, "rows")
+    kill(primary, signal.SIGKILL)
+    tcp.read_to_end(open_one.sock)
+    time.sleep(0.5 * SCALE)                 # a pause is what is tested
+    replica.promote()
+    before = len(writers.written)
+    wait_until(lambda: len(writers.written) > before + 20, "rows on the new primary", 30)
+    assert len(writers.failures) <= 4, writers.failures     # those that were connected when it died
+
+    primary.launch()
+    primary.wait_up()
+    wait_until(lambda: rm.lines(msg="role", pool="write", backend="b1", reason="primary of an older timeline"),
+               "the old primary to be fenced", 20)
+    writers.close()
+    rows = {int(row) for row in replica.tool("psql", "-Atc", "select n from t").stdout.split()}
+    old = {int(row) for row in primary.tool("psql", "-Atc", "select n from t").stdout.split()}
+    assert set(writers.written) <= rows
+    assert len(rows) == int(replica.tool("psql", "-Atc", "select count(*) from t").stdout)
+    assert old < rows                       # it has had none since
+
+
+def test_a_primary_that_hangs_loses_its_sessions(ringmain, pair):
+    primary, replica = pair
+    rm = begin(ringmain, pair)
+    assert in_recovery(rm, "write") == ["f"]
+    client = tcp.connect(rm.address("write"))
+    session = pgwire.Session(client, user="tester", database="bench")
+    session.query("select 1")
+    kill(primary, signal.SIGSTOP)
+    try:
+        line = rm.wait_line(msg="session", reason="backend_down", timeout=20)
+        assert line["backend"] == "b1"
+        replica.promote()
+        assert in_recovery(rm, "write") == ["f"]
+    finally:
+        kill(primary, signal.SIGCONT)
+    wait_until(lambda: rm.lines(msg="role", pool="write", backend="b1", reason="primary of an older timeline"),
+               "the old primary to be fenced", 20)
+    assert ready(rm, "b2", "write")
+
+
+def test_a_smart_shutdown_takes_no_new_sessions_and_keeps_the_old(ringmain, pair):
+    primary, _ = pair
+    rm = begin(ringmain, pair, write={"role": "primary"})
+    wait_until(lambda: ready(rm, "b1", "write"), "the primary's role")
+    session = pgwire.Session(tcp.connect(rm.address("write")), user="tester", database="bench")
+    session.query("select 1")
+    primary.process.send_signal(signal.SIGTERM)
+    down = rm.wait_line(msg="backend", change="down")
+    assert down["reason"].startswith("57P03 ")
+    assert session.query("select 2") == ["2"]
+    session.close()
+
+
+def test_one_that_is_set_to_read_only_is_left(ringmain, pair):
+    primary, _ = pair
+    rm = begin(ringmain, pair, write={"role": "primary"})
+    wait_until(lambda: ready(rm, "b1", "write"), "the primary's role")
+    session = pgwire.Session(tcp.connect(rm.address("write")), user="tester", database="bench")
+    session.query("select 1")
+    primary.tool("psql", "-qc", "alter system set default_transaction_read_only = on")
+    primary.tool("psql", "-qc", "select pg_reload_conf()")
+    rm.wait_line(msg="role", backend="b1", reason="refuses to write")
+    rm.wait_line(msg="session", reason="backend_down")
+
+
+def test_mariadb_by_read_only(ringmain, workdir, start):
+    pair = [start(servers.MariaDB, workdir, n) for n in (1, 2)]
+    pair[1].tool("mariadb", "-e", "set global read_only = 1")
+    rm = ringmain(ports(pair, {"write": WRITE}, {"check": "mysql user=tester", **CHECKED}))
+    wait_until(lambda: ready(rm, "b1", "write"), "a primary")
+    assert not ready(rm, "b2", "write")
+    pair[0].tool("mariadb", "-e", "set global read_only = 1")
+    rm.wait_line(msg="role", backend="b1", reason="has another role")
+    pair[1].tool("mariadb", "-e", "set global read_only = 0")
+    wait_until(lambda: ready(rm, "b2", "write"), "the other one")
+    said = pair[0].tool("mariadb", "-NBe", "select @@port", address=rm.address("write"), user="tester").stdout
+    assert int(said) == pair[1].port
+
+
+def test_redis_that_is_promoted(ringmain, workdir, start):
+    primary = start(servers.Redis, workdir)
+    replica = start(replicas.RedisReplica, primary, workdir)
+    rm = ringmain(ports([primary, replica], {"write": WRITE}, {"check": "redis", **CHECKED}))
+    wait_until(lambda: ready(rm, "b1", "write"), "a primary")
+    with tcp.connect(rm.address("write")) as client:        # its session ends with the role
+        client.sendall(b"PING\r\n")
+        assert client.recv(100) == b"+PONG\r\n"
+        replica.cli("REPLICAOF", "NO", "ONE")
+        rm.wait_line(msg="role", backend="b2", reason="one of several primaries")
+        primary.cli("REPLICAOF", *map(str, replica.address))
+        wait_until(lambda: ready(rm, "b2", "write"), "the other one")
+        rm.wait_line(msg="session", reason="backend_down")

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "balance_stage.h"
+#include "health_defaults.h"
+
+/* New sessions that nobody serves wait, and are let go when somebody does; what a role decides. */
+
+static struct stage *stage_of_hold(void **state, const char *weights, unsigned max)
+{
+	struct stage *st = stage_new(state, BALANCE_LEASTCONN, weights);
+
+	st->config.check = health_check_default;
+	st->config.hold = (struct hold_config){ .ms = 1000, .max = max };
+	stage_start(st);
+	return st;
+}
+
+static struct backend *nth(struct stage *st, size_t n)
+{
+	return pool_backend(st->pool, n);
+}
+
+static enum health_change says(struct stage *st, size_t n, enum health_answer answer)
+{
+	uint64_t delay_ms;
+
+	return pool_on_check(st->pool, nth(st, n), answer, &delay_ms);
+}
+
+static struct pool_waiter *call(struct stage *st, uint64_t now_ms)
+{
+	return pool_may_serve_queue(st->pool) ? pool_serve_next(st->pool, now_ms) : NULL;
+}
+
+static void who_comes_while_nobody_serves_waits_for_one_that_does(void **state)
+{
+	struct stage *st = stage_of_hold(state, "1", 10);
+	struct pool_waiter w[2] = { 0 };
+
+	says(st, 0, HEALTH_ANSWER_FAILED);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pool_pick_or_wait(st->pool, &w[i], 0), POOL_WAITING);
+	assert_null(call(st, 1));
+	assert_int_equal(says(st, 0, HEALTH_ANSWER_NEEDED), HEALTH_WENT_UP);
+	for (int i = 0; i < 2; i++) {
+		assert_ptr_equal(call(st, 2), &w[i]);
+		pool_release(st->pool, w[i].backend);
+	}
+	assert_null(call(st, 2));
+}
+
+/* Right after a crash the old one is believed to be well still, and refuses. */
+static void one_that_was_tried_in_vain_has_to_show_that_it_serves(void **state)
+{
+	struct stage *st = stage_of_hold(state, "1", 10);
+	struct pool_waiter w = { .ask = { .tried = { 0 }, .tried_n = 1 } };
+
+	says(st, 0, HEALTH_ANSWER_PASSED);
+	assert_int_equal(pool_pick_or_wait(st->pool, &w, 0), POOL_WAITING);
+	assert_null(call(st, 1));
+	says(st, 0, HEALTH_ANSWER_FAILED);
+	assert_null(call(st, 2));
+	says(st, 0, HEALTH_ANSWER_PASSED);
+	assert_ptr_equal(call(st, 3), &w);
+	assert_int_equal(w.ask.tried_n, 0);
+	pool_release(st->pool, w.backend);
+
+	/* It failed again: what was known before does not count, what others meet does. */
+	w.ask.tried[w.ask.tried_n++] = 0;
+	assert_int_equal(pool_hold_waiter(st->pool, &w, 10), POOL_WAITING);
+	assert_null(call(st, 11));
+	pool_on_connect(st->pool, nth(st, 0), HEALTH_FINE, 12);
+	assert_ptr_equal(call(st, 12), &w);
+	pool_release(st->pool, w.backend);
+}
+
+static void a_hold_has_one_end_however_often_it_begins(void **state)
+{
+	struct stage *st = stage_of_hold(state, "1", 10);
+	struct pool_waiter w = { .ask = { .tried = { 0 }, .tried_n = 1 } };
+
+	assert_int_equal(pool_pick_or_wait(st->pool, &w, 500), POOL_WAITING);
+	assert_int_equal(w.node.deadline_ms, 1500);
+	assert_true(pool_leave(st->pool, &w));
+	assert_int_equal(pool_hold_waiter(st->pool, &w, 1400), POOL_WAITING);
+	assert_int_equal(w.node.deadline_ms, 1500);
+	assert_true(pool_leave(st->pool, &w));
+	assert_int_equal(pool_hold_waiter(st->pool, &w, 1500), POOL_NONE_READY);
+}
+
+static void so_many_are_held(void **state)
+{
+	struct stage *st = stage_of_hold(state, "1", 1);
+	struct pool_waiter w[2] = { 0 };
+	struct queue_stats stats;
+
+	says(st, 0, HEALTH_ANSWER_FAILED);
+	assert_int_equal(pool_pick_or_wait(st->pool, &w[0], 0), POOL_WAITING);
+	assert_int_equal(pool_pick_or_wait(st->pool, &w[1], 0), POOL_NONE_READY);
+	pool_queue_stats(st->pool, &stats);
+	assert_int_equal(stats.held, 1);
+	assert_true(pool_leave(st->pool, &w[0]));
+	pool_queue_stats(st->pool, &stats);
+	assert_int_equal(stats.held, 0);
+}
+
+static void they_are_let_go_at_a_rate(void **state)
+{
+	struct stage *st = stage_of_hold(state, "1", 10);
+	struct backend *returned;
+	struct pool_waiter w[3] = { 0 };
+	unsigned gone = 0;
+
+	st->config.hold.per_s = 10;
+	says(st, 0, HEALTH_ANSWER_FAILED);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pool_pick_or_wait(st->pool, &w[i], 0), POOL_WAITING);
+	says(st, 0, HEALTH_ANSWER_NEEDED);
+	for (uint64_t ms = 1; ms < 250; ms++) {
+		const struct pool_waiter *let_go = call(st, ms);
+
+		assert_true(!let_go || let_go == &w[gone]);
+		gone += let_go != NULL;
+		assert_true(gone <= 1 + ms / 100);
+		(void)pool_tick(st->pool, ms, &returned);
+	}
+	assert_int_equal(gone, 3);
+	for (int i = 0; i < 3; i++)
+		pool_release(st->pool, w[i].backend);
+}
+
+/* ---- roles, and servers that are full ---- */
+
+static void nobody_gets_sessions_before_its_role_is_known(void **state)
+{
+	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1 1");
+
+	st->config.check = health_check_default;
+	st->config.role.wanted = ROLE_PRIMARY;
+	stage_start(st);
+	assert_int_equal(stage_index(st), -POOL_NONE_READY);
+	assert_int_equal(nth(st, 0)->state, BACKEND_STANDBY);
+	pool_set_standby(st->pool, nth(st, 1), false);
+	assert_int_equal(stage_index(st), 1);
+	pool_set_standby(st->pool, nth(st, 1), true);
+	assert_int_equal(stage_index(st), -POOL_NONE_READY);
+	pool_set_standby(st->pool, nth(st, 1), false);
+	says(st, 1, HEALTH_ANSWER_REFUSED); /* believed at once */
+	assert_int_equal(nth(st, 1)->state, BACKEND_DOWN);
+}
+
+static void the_operator_and_sessions_are_heard_once(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1");
+
+	assert_false(pool_take_wish(st->pool, nth(st, 0)));
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+	assert_true(pool_take_wish(st->pool, nth(st, 0)));
+	assert_false(pool_take_wish(st->pool, nth(st, 0)));
+	assert_false(pool_take_alarm(st->pool));
+	pool_on_connect(st->pool, nth(st, 0), HEALTH_FAILED, 0);
+	assert_true(pool_take_alarm(st->pool));
+	assert_false(pool_take_alarm(st->pool));
+}
+
+static void one_that_says_it_is_full_gets_sessions_last(void **state)
+{
+	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 1");
+
+	assert_int_equal(says(st, 0, HEALTH_ANSWER_FULL), HEALTH_FILLED);
+	assert_int_equal(says(st, 0, HEALTH_ANSWER_FULL), HEALTH_SAME);
+	assert_int_equal(nth(st, 0)->state, BACKEND_READY);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(stage_index(st), 1);
+	says(st, 1, HEALTH_ANSWER_FULL); /* then it may say so itself */
+	assert_true(stage_index(st) >= 0);
+	assert_int_equal(says(st, 0, HEALTH_ANSWER_PASSED), HEALTH_HAS_ROOM);
+	assert_int_equal(stage_index(st), 0);
+}
+
+static void with_a_queue_who_finds_all_full_waits(void **state)
+{
+	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1");
+	struct pool_waiter w = { 0 };
+
+	st->config.queue_max = 1;
+	st->config.queue_timeout_ms = 1000;
+	stage_start(st);
+	says(st, 0, HEALTH_ANSWER_FULL);
+	assert_int_equal(pool_pick_or_wait(st->pool, &w, 0), POOL_WAITING);
+	assert_false(w.node.is_held);
+	says(st, 0, HEALTH_ANSWER_PASSED);
+	assert_ptr_equal(call(st, 1), &w);
+	pool_release(st->pool, w.backend);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		stage_test(who_comes_while_nobody_serves_waits_for_one_that_does),
+		stage_test(one_that_was_tried_in_vain_has_to_show_that_it_serves),
+		stage_test(a_hold_has_one_end_however_often_it_begins),
+		stage_test(so_many_are_held),
+		stage_test(they_are_let_go_at_a_rate),
+		stage_test(nobody_gets_sessions_before_its_role_is_known),
+		stage_test(the_operator_and_sessions_are_heard_once),
+		stage_test(one_that_says_it_is_full_gets_sessions_last),
+		stage_test(with_a_queue_who_finds_all_full_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
