@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Backends that are asked in their own protocol: real servers that hang, refuse, and come back."""
 
+import contextlib
 import os
 import re
 import signal
@@ -34,22 +35,29 @@ def checked(kind, **keys):
 def test_a_real_server_is_well_until_it_hangs(ringmain, workdir, start, kind):
     server = start(KINDS[kind], workdir)
     rm = ringmain([server], pool=checked(kind))
-    for process in all_of(server.process.pid):
-        os.kill(process, signal.SIGSTOP)
+    signal_all(server, signal.SIGSTOP)
     try:
         down = rm.wait_line(msg="backend", change="down")
     finally:
-        for process in all_of(server.process.pid):
-            os.kill(process, signal.SIGCONT)
+        signal_all(server, signal.SIGCONT)
     assert down["by"] == "checks"
     assert down["reason"].startswith("no answer in time: waited for ")
     assert rm.wait_line(msg="backend", change="up")["state"] == "ready"
 
 
+def signal_all(server, number):
+    """The server and its children, of which some come and go."""
+    for process in all_of(server.process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
 def all_of(pid):
     """A process and its children."""
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-        found = [int(child) for child in children.read().split()]
+    found = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+            found = [int(child) for child in children.read().split()]
     return [pid] + [one for child in found for one in all_of(child)]
 
 
