@@ -2,6 +2,8 @@
 
 /* One checker takes over from another. */
 
+#include "health/checker.h"
+
 #include "checker_parts.h"
 
 /* ---- another configuration ------------------------------------------------ */

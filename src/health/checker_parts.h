@@ -5,7 +5,7 @@
 /* The inside of the checker: for checker*.c alone. */
 
 #include "health/check_plan.h"
-#include "health/checker.h"
+#include "io/loop.h"
 #include "health/conversation.h"
 #include "health/on_down.h"
 #include "health/role_watch.h"

@@ -339,8 +339,8 @@ static void publish_listener(struct runtime_change *c, size_t n)
 
 static uint64_t dial_time(const struct pool_config *config)
 {
-	return config->queue_timeout_ms + config->connect_total_ms + config->connect_timeout_ms +
-	       DIAL_MARGIN_MS;
+	return config->queue_timeout_ms + config->hold.ms + config->connect_total_ms +
+	       config->connect_timeout_ms + DIAL_MARGIN_MS;
 }
 
 static void publish_pool(struct runtime_change *c, size_t n)
