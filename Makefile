@@ -234,6 +234,11 @@ page: ## the status page in a browser, with pictures in build/page/
 	@$(MAKE) program load
 	@mkdir -p build/page
 	@PICTURES=build/page $(pytest) -m browser $(if $(T),-k "$(T)")
+.PHONY: clients
+clients: ## clients in Go and Java, mosquitto, psql, curl in each configuration of README.md
+	@scripts/install-deps.sh --for clients
+	@$(MAKE) program load
+	@$(pytest) -m clients $(if $(T),-k "$(T)")
 # They wait more than they compute: two for each processor side by side, if xdist is there.
 JOBS ?= $(shell n=$$(nproc); echo $$((n < 4 ? 2 * n : 8)))
 side_by_side = $(shell $(PYTHON) -c 'import xdist' 2>&- && echo ' -n' $(JOBS) --dist loadgroup)

@@ -30,13 +30,17 @@ group_packages() {
 		echo libwolfssl-dev # for WOLFSSL=system
 		;;
 	page) echo chromium prometheus ;; # prometheus for promtool
+	clients)
+		echo golang-go golang-github-lib-pq-dev default-jdk-headless
+		echo libpostgresql-jdbc-java mosquitto-clients
+		;;
 	fuzz) echo clang openssl 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
 	bench)
 		echo libssl-dev haproxy nginx libnginx-mod-stream hitch openssl python3
 		echo redis-server redis-tools gnuplot-nox linux-perf strace
 		;;
-	*) fail "unknown group '$1' (build, run, test, page, lint, fuzz, bench, all)" ;;
+	*) fail "unknown group '$1' (build, run, test, page, clients, lint, fuzz, bench, all)" ;;
 	esac
 }
 
@@ -52,17 +56,18 @@ expand() {
 	test) echo build wolfssl unit system ;;
 	lint) echo build wolfssl lint ;;
 	page) echo build wolfssl unit system page ;;
+	clients) echo build wolfssl unit system clients ;;
 	fuzz) echo build wolfssl fuzz ;;
 	bench) echo build wolfssl bench ;;
-	all) echo build wolfssl run unit system page fuzz lint bench ;;
-	*) fail "unknown group '$1' (build, run, test, page, lint, fuzz, bench, all)" ;;
+	all) echo build wolfssl run unit system page clients fuzz lint bench ;;
+	*) fail "unknown group '$1' (build, run, test, page, clients, lint, fuzz, bench, all)" ;;
 	esac
 }
 
 usage() {
 	cat <<-END
 	usage: install-deps.sh [--for GROUP[,GROUP...]] [--print]
-	  --for GROUP  build, run, test, page, lint, fuzz, bench or all (default: build)
+	  --for GROUP  build, run, test, page, clients, lint, fuzz, bench or all (default: build)
 	  --print      only print the packages that are missing
 	END
 }

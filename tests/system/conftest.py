@@ -76,6 +76,8 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     setattr(item, f"report_{report.when}", report)
+    if report.skipped and item.get_closest_marker("clients"):
+        report.outcome, report.longrepr = "failed", f"must not be skipped: {report.longrepr[2]}"
     if not report.failed:
         return
     for name, path in getattr(item, "logs", []):

@@ -9,20 +9,26 @@ from kit.servers import Server
 
 
 class Mosquitto(Server):
-    """MQTT. anonymous=False: every client needs a password that nobody has."""
+    """MQTT. anonymous=False: every client needs a password that nobody has. pki: in TLS."""
 
-    def __init__(self, *args, anonymous=True, **kwargs):
-        self.user, self.anonymous = proc.unprivileged_user(), anonymous
+    def __init__(self, *args, anonymous=True, pki=None, **kwargs):
+        self.user, self.anonymous, self.pki = proc.unprivileged_user(), anonymous, pki
         super().__init__(*args, **kwargs)
 
     def start(self):
         config = self.dir / "config"
         config.write_text(f"listener {self.port} {self.address[0]}\nlog_type all\n"
                           f"allow_anonymous {'true' if self.anonymous else 'false'}\n"
-                          "persistence false\n", encoding="ascii")
+                          f"persistence false\n{self.tls()}", encoding="ascii")
         self.process = proc.Process([proc.need("mosquitto", "mosquitto"), "-c", config], self.log,
                                     user=self.user)
         self.wait_up()
+
+    def tls(self):
+        if not self.pki:
+            return ""
+        certificate, key = self.pki.lend(self.dir, self.user, "backend.crt", "backend.key")
+        return f"certfile {certificate}\nkeyfile {key}\n"
 
 
 class Slapd(Server):
