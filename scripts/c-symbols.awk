@@ -58,12 +58,27 @@ function file_scope(text) {
 			scan_end()
 		return
 	}
-	if (scan_head == "")
+	if (scan_head == "") {
 		scan_line = FNR
+		scan_is_member = text ~ /^[ \t]/
+	}
 	scan_head = scan_head " " text
+	if (text ~ /^[A-Za-z].*\)[ \t]*\{.*\}[ \t]*$/) {
+		one_line_function(text)
+		return
+	}
 	pend_line(text)
 	if (text ~ /[;}][ \t]*$/ && (text !~ /^[ \t]/ || scan_head !~ /\{/))
 		end_declaration()
+}
+
+function one_line_function(text,    body) {
+	body = text
+	sub(/^[^{]*/, "", body)
+	sub(/[ \t]*\{.*/, "", scan_head)
+	begin_function()
+	use_line(body)
+	scan_body = ""
 }
 
 function begin_function(    name) {
@@ -80,9 +95,10 @@ function begin_function(    name) {
 
 # In a header it is a declaration; in a source a table, whose words are uses.
 function end_declaration(    name) {
-	if (FILENAME ~ /\.c$/ && scan_head ~ /^[A-Za-z0-9_ \t*]+(\[[A-Za-z0-9_ *+]*\])* *=/) {
+	if (FILENAME ~ /\.c$/ && !scan_is_member && scan_head !~ /^ (typedef|extern) / &&
+	    scan_head ~ /^[A-Za-z0-9_ \t*]+[ *][A-Za-z0-9_]+(\[[A-Za-z0-9_ *+]*\])* *[=;]/) {
 		name = scan_head
-		sub(/[ \t]*[=[].*/, "", name)
+		sub(/[ \t]*[=[;].*/, "", name)
 		sub(/.*[ \t*]/, "", name)
 		define(name, scan_head ~ /(^|[ \t])static[ \t]/)
 		delete scan_pending[name]

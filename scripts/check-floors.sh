@@ -107,6 +107,9 @@ FNR == 1 {
 /^[ \t]*#[ \t]*include[ \t]*</ {
 	name = $0
 	sub(/^[^<]*</, "", name)
+	sub(/>.*/, "", name)
+	if ((getline known_line < ("include/" name)) >= 0)
+		breach("<" name "> is ours, which stands in quotes")
 	for (start in fence)
 		if (index(name, start) == 1 && !is_allowed(fence[start], floor))
 			breach(start " may be included on floor " fence[start] " only")
@@ -120,6 +123,24 @@ text !~ /LOG_DEBUG/ {
 
 !may_exit[floor] && text ~ /(^|[^a-z0-9_])(_exit|_Exit|exit|quick_exit) *\(/ {
 	breach("only floor app may end the process")
+}
+
+# What is called upward by a declaration of its own is called upward all the same.
+function say_upward(    key, at, from, to, lines, n, i) {
+	for (key in uses) {
+		split(key, at, SUBSEP)
+		if (!(at[2] in home) || key in own)
+			continue
+		from = folder_of(module[at[1]])
+		to = folder_of(module[home[at[2]]])
+		if (from in level && to in level && level[to] > level[from])
+			lines[++n] = at[1] ":" uses[key] ": floor " from " (" level[from] ") " \
+				"must not use " at[2] " of " to " (" level[to] ")"
+	}
+	sort_names(lines, n)
+	for (i = 1; i <= n; i++)
+		print lines[i]
+	breaches += n
 }
 
 function is_allowed(floors_of, name) {
@@ -148,6 +169,7 @@ function include_own(name,    to) {
 END {
 	scan_end()
 	say_circles(circles)
+	say_upward()
 	printf "floors: %d files, %d breaches\n", files, breaches
 	exit breaches > 0
 }

@@ -15,7 +15,7 @@
  * The hash of what @config names. Without a server name it is that of the
  * source; false where nothing is known of the client: a unix socket.
  */
-MUST_CHECK bool client_key(const struct session *s, const struct key_config *config,
+MUST_CHECK bool client_key_of(const struct session *s, const struct key_config *config,
 			   uint64_t *ret_key);
 
 /* Its parts: the hash of the first bits of an address that count, */

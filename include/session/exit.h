@@ -47,6 +47,9 @@ void session_peer_failed(struct side *side, int err);
 /* Of the closing phase. */
 extern const struct phase_handlers exit_handlers;
 
+/* It waits for a backend no longer. */
+void session_leave_queue(struct session *s);
+
 /* Does the kernel hold nothing of it? */
 bool session_is_idle(const struct session *s);
 

@@ -95,7 +95,7 @@ enum health_result health_result_of(int err)
 	if (fault == SOCK_FAULT_NONE)
 		return HEALTH_FINE;
 	if (fault == SOCK_FAULT_NO_TLS) /* it serves those who do not ask for it */
-		return HEALTH_LOCAL;
+		return HEALTH_EXCUSED;
 	return fault == SOCK_FAULT_LOCAL ? HEALTH_LOCAL : HEALTH_FAILED;
 }
 
@@ -165,7 +165,7 @@ enum health_change health_on_connect(struct health *health, const struct health_
 	const struct eject_config *config = group->eject;
 	struct health_slice *slice;
 
-	if (result == HEALTH_LOCAL)
+	if (result == HEALTH_LOCAL || result == HEALTH_EXCUSED)
 		return HEALTH_SAME;
 	slice = slice_at(health, config, now_ms);
 	slice->connects++;

@@ -112,6 +112,7 @@ static void count_result(struct backend *backend, enum health_result result)
 		[HEALTH_FINE] = &backend->connects,
 		[HEALTH_FAILED] = &backend->connect_failures,
 		[HEALTH_LOCAL] = &backend->local_failures,
+		[HEALTH_EXCUSED] = &backend->connect_failures,
 	};
 
 	atomic_store_explicit(counters[result], *counters[result] + 1, memory_order_relaxed);

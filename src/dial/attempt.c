@@ -38,6 +38,14 @@ static int bind_local_addr(struct session *s, int fd, const char **ret_step)
 	return err;
 }
 
+/* What was said of the try before, and by its backend, is not of this one. */
+static void forget_last_try(struct session *s)
+{
+	s->detail = NULL;
+	if (s->protocol)
+		buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
+}
+
 int attempt_open(struct session *s, int *ret_fd)
 {
 	uint64_t bandwidth = s->config->bandwidth_bytes_per_s;
@@ -50,6 +58,7 @@ int attempt_open(struct session *s, int *ret_fd)
 	const char *step;
 	int err;
 
+	forget_last_try(s);
 	err = sock_dialer(&s->backend->config->addr, &options, ret_fd, &step);
 	if (err < 0)
 		return err;

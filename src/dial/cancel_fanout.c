@@ -94,7 +94,7 @@ const char *cancel_fanout_begin(struct session *s)
 		return NULL;
 	s->route = 0;
 	if (!s->pool && !cancel_fanout_next_pool(s))
-		return "a cancel request of no session";
+		return "cancel request matches no session";
 	if (!cancel_fanout_may_ask_all(s))
 		return "too many cancel requests with keys that nobody has";
 	state->is_for_all = true;

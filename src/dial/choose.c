@@ -9,7 +9,8 @@ void choose_prepare(struct session *s)
 {
 	const struct pool_config *config = pool_config(s->pool);
 
-	if (config->balance == BALANCE_MAGLEV && !client_key(s, &config->hash, &s->waiter.ask.key))
+	if (config->balance == BALANCE_MAGLEV &&
+	    !client_key_of(s, &config->hash, &s->waiter.ask.key))
 		s->waiter.ask.key = s->id; /* nothing is known of it: anywhere */
 }
 
@@ -47,7 +48,7 @@ static bool take_sticky(struct session *s)
 	uint64_t id;
 
 	if (!stick_of(s) || s->waiter.ask.tried_n > 0 ||
-	    !client_key(s, &pool_config(s->pool)->stick, &s->sticky_key))
+	    !client_key_of(s, &pool_config(s->pool)->stick, &s->sticky_key))
 		return false;
 	id = stick_find(stick_of(s), sticky_key_of(s), s->host->loop.now_ms);
 	s->backend = id != 0 ? pool_take(s->pool, id) : NULL;

@@ -61,7 +61,7 @@ static bool key_of_destination(const struct session *s, uint64_t *ret_key)
 	return client_key_of_destination(&addr, ret_key);
 }
 
-bool client_key(const struct session *s, const struct key_config *config, uint64_t *ret_key)
+bool client_key_of(const struct session *s, const struct key_config *config, uint64_t *ret_key)
 {
 	struct addr client;
 

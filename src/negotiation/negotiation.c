@@ -175,6 +175,8 @@ static void read_backend(struct session *s)
 	struct buf *buf = buf_get_or_piece(&s->host->loop.bufs, early_share(s));
 	int n = buf ? sock_read(backend->fd, buf->bytes, wanted(s, buf)) : -ENOMEM;
 
+	if (n > 0)
+		s->active_ms = now_of(s);
 	if (n > 0 && !backend->tls) {
 		buf->end = (uint32_t)n;
 		keep(s, buf);
@@ -222,10 +224,29 @@ static void timed_out(struct session *s)
 	}
 }
 
+/* Has one that waits for no more than its log-in been quiet for longer than a session may? */
+static enum close_reason quiet_reason(const struct session *s)
+{
+	const struct listener_config *config = s->config;
+	bool is_ended = sock_has_ended(s->sides[SIDE_CLIENT].fd);
+	uint64_t allowed_ms = is_ended && config->half_close_timeout_ms > 0
+				      ? config->half_close_timeout_ms
+				      : config->idle_timeout_ms;
+
+	if (s->try_until_ms != TIMER_NEVER || allowed_ms == 0 ||
+	    now_of(s) < s->active_ms + allowed_ms)
+		return CLOSE_NONE;
+	return is_ended ? CLOSE_HALF_CLOSED_IDLE : CLOSE_IDLE;
+}
+
 static void negotiation_timed_out(struct session *s)
 {
+	enum close_reason quiet = quiet_reason(s);
+
 	if (sock_is_gone(s->sides[SIDE_CLIENT].fd))
 		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
+	else if (quiet != CLOSE_NONE)
+		session_close(s, quiet, BY_RINGMAIN);
 	else if (now_of(s) >= s->try_until_ms)
 		timed_out(s);
 	else

@@ -73,10 +73,12 @@ static void preread_finish(struct session *s)
 	session_enter(s, SESSION_DIALING);
 }
 
+/* A wait of the time in a pool's queue may still be under way: it will do. */
 static void wait_for_client(struct session *s)
 {
 	waiting_for_client(s);
-	side_wait_readable(client_side(s));
+	if (!client_side(s)->recv.in_kernel)
+		side_wait_readable(client_side(s));
 }
 
 static const struct {
@@ -96,7 +98,8 @@ static void preread_end_refused(struct session *s, const struct step_answer *ans
 	enum close_reason why = refusals[answer->refusal].why;
 	enum close_by by = refusals[answer->refusal].by;
 
-	s->detail = answer->detail;
+	if (!session_is_ending(s)) /* else what was known before is why */
+		s->detail = answer->detail;
 	if (why == CLOSE_NO_RESOURCES || why == CLOSE_CLIENT_LEFT)
 		session_close(s, why, by);
 	else
@@ -201,7 +204,7 @@ static void preread_run_steps(struct session *s)
 		wait_for_turn(s);
 	else if (early_n(s) == BUF_BYTES)
 		refuse_too_long(s);
-	else if (!client_side(s)->recv.in_kernel)
+	else
 		wait_for_client(s);
 }
 

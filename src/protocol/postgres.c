@@ -123,8 +123,11 @@ static enum step_verdict postgres_read_clear(const struct protocol_input *in,
 	in->state->requests = (uint8_t)asked;
 	if (parsed == PARSE_MORE)
 		return STEP_MORE;
-	if (parsed == PARSE_BAD)
-		return refuse_with_error(answer, "08P01", pgsql_fault_text(packet.fault));
+	if (parsed == PARSE_BAD) {
+		(void)refuse_with_error(answer, "08P01", pgsql_fault_text(packet.fault));
+		answer->refusal = STEP_MALFORMED;
+		return STEP_REFUSE;
+	}
 	switch (packet.kind) {
 	case PGSQL_SSL_REQUEST:
 		return ask_for_tls(in, packet.bytes, answer);

@@ -76,19 +76,24 @@ bool session_is_idle(const struct session *s)
 	return !side_has_ops(&s->sides[SIDE_CLIENT]) && !side_has_ops(&s->sides[SIDE_BACKEND]);
 }
 
+/* One that a pool has served already waits for that word, which is on its way. */
+void session_leave_queue(struct session *s)
+{
+	if (s->is_queued && pool_leave(s->pool, &s->waiter))
+		s->is_queued = false;
+}
+
 static void exit_on_returned(struct session *s)
 {
 	if (session_is_idle(s) && !s->is_queued && list_is_empty(&s->reap))
 		list_append(&s->host->reapable, &s->reap);
 }
 
-/* One that a pool has served already waits for that word, which is on its way. */
 static void exit_entered(struct session *s)
 {
 	timer_stop(&s->host->loop.timers, &s->timer);
 	list_remove(&s->turn);
-	if (s->is_queued && pool_leave(s->pool, &s->waiter))
-		s->is_queued = false;
+	session_leave_queue(s);
 	for (int n = 0; n < SIDES; n++)
 		side_cancel(&s->sides[n]);
 	exit_on_returned(s);

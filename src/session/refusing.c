@@ -26,8 +26,7 @@ static void refusing_entered(struct session *s)
 	list_remove(&s->turn);
 	for (int n = 0; n < SIDES; n++)
 		list_remove(&s->sides[n].waiting);
-	if (s->is_queued && pool_leave(s->pool, &s->waiter))
-		s->is_queued = false;
+	session_leave_queue(s);
 	early_drop(s);
 	timer_set(&loop->timers, &s->timer, loop->now_ms + FLUSH_MS);
 	if (!client_side(s)->recv.in_kernel)
@@ -66,7 +65,8 @@ int refusing_say(struct side *client, const void *bytes, size_t n)
 /* What a backend has said to it, if that is why, or an error of our own. */
 static int say_why(struct session *s, enum close_reason why)
 {
-	const struct buf *theirs = s->protocol->answer.head;
+	/* While it is negotiated, what has come of it may be a part. */
+	const struct buf *theirs = s->phase == SESSION_DIALING ? s->protocol->answer.head : NULL;
 	uint8_t bytes[STEP_SAY_BYTES_MAX];
 	size_t n;
 
@@ -94,6 +94,7 @@ static void refuse_tls(struct session *s, enum close_reason why, enum close_by b
 	}
 	(void)side_push(client_side(s));
 	session_note_end(s, why, by);
+	session_leave_queue(s);
 	early_drop(s);
 	timer_stop(&s->host->loop.timers, &s->timer);
 	s->protocol->exchange = EXCHANGE_NONE;

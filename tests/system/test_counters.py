@@ -326,10 +326,10 @@ def test_junk_in_a_handshake_is_a_failed_one(terminating, connect, junk):
 
 
 PREAMBLES = {
-    "http": (b"GET / HTTP/1.1\r\n\r\n", "refused", "not PostgreSQL's protocol"),
+    "http": (b"GET / HTTP/1.1\r\n\r\n", "bad_preread", "not PostgreSQL's protocol"),
     "in-clear": (startup(), "refused", "this server wants TLS: use sslmode=require"),
-    "eager": (SSL_REQUEST + b"x", "refused", "clear text behind a request for encryption"),
-    "twice": (SSL_REQUEST + SSL_REQUEST, "refused", "clear text behind a request for encryption"),
+    "eager": (SSL_REQUEST + b"x", "bad_preread", "clear text behind a request for encryption"),
+    "twice": (SSL_REQUEST + SSL_REQUEST, "bad_preread", "clear text behind a request for encryption"),
     "direct": (tls.client_hello(tls.client_context(None)), "refused",
                "direct TLS without ALPN postgresql"),
     "short": (SSL_REQUEST[:5], "client_left", None),

@@ -2,10 +2,12 @@
 """What is settled with a PostgreSQL server before its session relays: TLS or not, and whether it serves."""
 
 import concurrent.futures
+import signal
 
 import pytest
 
 from kit import pgwire, servers, tcp, tls
+from kit.ports import free_port
 from kit.wait import wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("it knows nothing of PostgreSQL")
@@ -324,3 +326,140 @@ def test_slow_answer_is_no_failure(ringmain, manual, connect):
     tcp.expect(behind, b"more")
     behind.sendall(fake_error("57P03"))
     tcp.expect(sock, fake_error("57P03"))
+
+
+# Clients that wait for a backend while they have asked for TLS
+
+@pytest.fixture
+def full(serving, manual, connect):
+    """full(**pool) gives (ringmain, its backend, whose one place is taken, what frees it)."""
+    def begin(**pool):
+        server = manual()
+        server.text += " max_sessions=1"
+        rm = serving([server], pool={"queue": 5, **pool})
+        client = connect(rm.address())
+        client.sendall(pgwire.startup())
+        holder = server.accept()
+        tcp.expect(holder, pgwire.startup())
+        holder.sendall(pgwire.READY)
+
+        def free():
+            client.close()
+            holder.close()
+        return rm, server, free
+    return begin
+
+
+@pytest.mark.parametrize("more", (b"", pgwire.startup()[:9]), ids=("silent", "eager"))
+def test_who_waits_too_long_with_a_request_for_tls_hears_no(full, connect, more):
+    """And goes on in clear, where it hears why; it waits for nothing meanwhile."""
+    rm, _, _ = full(queue_timeout="300ms")
+    sock = connect(rm.address())
+    sock.sendall(pgwire.SSL_REQUEST)
+    rm.wait_line(msg="all backends of a pool are full")
+    sock.sendall(more)
+    tcp.expect(sock, b"N")
+    sock.sendall(pgwire.startup()[len(more):])
+    assert pgwire.error_of(tcp.read_to_end(sock).data)["C"] in ("53300", "57P03")
+    rm.wait_sessions(1, reason="queue_timeout")
+
+
+def test_who_waited_with_a_request_for_tls_is_served(full, connect):
+    rm, server, free = full(queue_timeout="20s")
+    sock = connect(rm.address())
+    sock.sendall(pgwire.SSL_REQUEST)
+    rm.wait_line(msg="all backends of a pool are full")
+    free()
+    behind = server.accept()
+    tcp.expect(behind, pgwire.SSL_REQUEST)
+    behind.sendall(b"N")
+    tcp.expect(sock, b"N")
+    sock.sendall(pgwire.startup())
+    tcp.expect(behind, pgwire.startup())
+    behind.sendall(pgwire.READY)
+    tcp.expect(sock, pgwire.READY)
+
+
+def test_cancel_behind_a_no_of_our_own(full, connect):
+    """It is none of those who wait, and their time-out is not its own."""
+    rm, _, _ = full(queue_timeout="300ms")
+    sock = connect(rm.address())
+    sock.sendall(pgwire.SSL_REQUEST)
+    tcp.expect(sock, b"N")
+    sock.sendall(pgwire.cancel((1, b"none")))
+    tcp.read_to_end(sock)
+    assert rm.wait_sessions(1)[0]["reason"] != "queue_timeout" or rm.sessions(detail="cancel request")
+
+
+# Servers that say nothing, or half of it
+
+def say_nothing(peer):
+    while peer.sock.recv(tcp.CHUNK):
+        pass
+
+
+@pytest.mark.parametrize("ends", (False, True), ids=("stays", "ends"))
+def test_log_in_that_is_never_answered_ends(serving, backend, connect, pki, ends):
+    """In clear before a server with TLS: its answer is to be edited, and does not come."""
+    silent = backend(tls.served(tls.server_context(pki["backend.pem"]), say_nothing))
+    rm = serving([silent], idle_timeout="1s" if not ends else "1h",
+                 half_close_timeout="1s",
+                 pool={"tls": "yes", "tls_ca": pki["ca.crt"], "tls_name": BACKEND_NAME,
+                       "connect_timeout": "500ms"})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.startup())
+    if ends:
+        tcp.hang_up(sock)
+    rm.wait_sessions(1, reason="half_closed_idle" if ends else "idle")
+
+
+def test_half_an_error_is_not_passed_on(ringmain, manual, connect):
+    """The drain ends while a server is in the middle of its no: the client hears a whole one."""
+    server = manual()
+    rm = ringmain([server], listener={"protocol": "postgres"}, settings={"drain_timeout": "300ms"})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.startup())
+    behind = server.accept()
+    tcp.expect(behind, pgwire.startup())
+    behind.sendall(fake_error("57P03")[:20])
+    rm.process.send_signal(signal.SIGTERM)
+    assert pgwire.error_of(tcp.read_to_end(sock).data)["M"] == "no server is available now"
+
+
+# What is told of it
+
+def test_a_refusal_of_tls_counts_as_a_failed_connect(serving, without_tls, connect):
+    """It is no trouble of this machine."""
+    rm = serving([without_tls], tls="passthrough")
+    sock = connect(rm.address())
+    sock.sendall(pgwire.SSL_REQUEST)
+    tcp.expect(sock, b"S")
+    sock.sendall(tls.client_hello(tls.client_context()))
+    tcp.read_to_end(sock)
+    rm.wait_sessions(1, reason="backend_tls_error")
+    rm.process.send_signal(signal.SIGUSR1)
+    numbers = rm.wait_line(msg="counters_backend")
+    assert (numbers["connect_failures"], numbers["no_resources"]) == ("1", "0")
+
+
+def test_detail_is_of_the_try_that_was_the_last(ringmain, manual, connect):
+    broken = Refuses(manual(), fake_error("53300", "first"))
+    dead = tcp.text_of(("127.0.0.1", free_port("127.0.0.1")))
+    rm = ringmain([broken.backend, dead], listener={"protocol": "postgres"}, pool={"balance": "first"})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.startup())
+    broken.turn_away()
+    assert pgwire.error_of(tcp.read_to_end(sock).data)["M"] == "no server is available now"
+    assert "detail" not in rm.wait_sessions(1, reason="connect_refused")[0]
+
+
+def test_what_follows_a_no_does_not_change_the_reason(serving, manual, connect):
+    broken = Refuses(manual(), b"")
+    rm = serving([broken.backend], pool={"eject_after": 0})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.SSL_REQUEST)
+    broken.turn_away()
+    tcp.expect(sock, b"N")
+    sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    tcp.read_to_end(sock)
+    assert rm.wait_sessions(1, reason="connect_failed")[0]["detail"] == "closed before it answered"

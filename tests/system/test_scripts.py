@@ -62,6 +62,21 @@ def test_check_floors_finds(tmp_path, path, line, rule):
     assert "1 breaches" in out
 
 
+def test_check_floors_finds_a_call_upward_without_an_include(tmp_path):
+    write_tree(tmp_path, {"src/preread/low.c": "void high(void);\nvoid low(void)\n{\n\thigh();\n}",
+                          "src/control/high.c": "void high(void)\n{\n}"})
+    code, out = run("check-floors.sh", tmp_path)
+    assert code == 1
+    assert "src/preread/low.c:6: floor preread (11) must not use high of control (15)" in out
+
+
+def test_check_floors_finds_our_headers_in_angles(tmp_path):
+    write_tree(tmp_path, {"include/dial/dial.h": "", "src/relay/lane.c": "#include <dial/dial.h>"})
+    code, out = run("check-floors.sh", tmp_path)
+    assert code == 1
+    assert "src/relay/lane.c:3: <dial/dial.h> is ours, which stands in quotes" in out
+
+
 FLOOR_GOOD = [
     ("src/app/main.c", '#include "worker/engine.h"\n#include <stdlib.h>\nvoid f(void) { exit(0); }'),
     ("src/session/side.c", '#include "tls/stream.h"\n#include "proto/hello.h"'),
@@ -99,6 +114,10 @@ CIRCLES = {
         {"src/io/one.c": 'const struct ops one_ops = {\n\t.go = two_go,\n};',
          "src/io/two.c": 'void two_go(int a,\n\t    int b)\n{\n\tuse(&one_ops);\n}'},
         ["io/one calls two_go(), and io/two uses one_ops (src/io/two.c:6)"]),
+    "with a body on its line, and a table without a value": (
+        {"src/io/one.c": "int table[3];\nvoid one(void) { two(); }",
+         "src/io/two.c": "void two(void)\n{\n\tuse(table);\n}"},
+        ["io/one calls two(), and io/two uses table (src/io/two.c:5)"]),
     "three in a round": (
         {"include/io/a.h": '#include "io/b.h"', "include/io/b.h": "void b(void);",
          "src/io/b.c": "void b(void)\n{\n\tc();\n}",

@@ -132,7 +132,7 @@ def test_bytes_behind_a_request_are_a_breach(listening, dial, mode, request_, be
     sock.sendall(request_ + behind)
     got = tcp.read_to_end(sock)
     assert pgwire.error_of(got.data)["C"] == "08P01" and got.how == "FIN"
-    line = rm.wait_sessions(1, reason="refused")[0]
+    line = rm.wait_sessions(1, reason="bad_preread")[0]
     assert line["detail"] == "clear text behind a request for encryption"
     assert not server.has_waiting()
 
@@ -144,7 +144,7 @@ def test_asking_twice_is_a_breach(listening, dial, request_):
     ask(sock, request_, b"N", 8)
     sock.sendall(request_)
     assert pgwire.error_of(tcp.read_to_end(sock).data)["C"] == "08P01"
-    rm.wait_sessions(1, reason="refused")
+    rm.wait_sessions(1, reason="bad_preread")
 
 
 @pytest.mark.parametrize("first", (b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x00\x04\x00\x00\x00\x00",
@@ -158,7 +158,7 @@ def test_what_is_not_postgresql(listening, dial, mode, first):
     sock.sendall(first)
     got = tcp.read_to_end(sock)
     assert pgwire.error_of(got.data)["C"] == "08P01" and got.how == "FIN"
-    rm.wait_sessions(1, reason="refused", by="ringmain")
+    rm.wait_sessions(1, reason="bad_preread", by="client")
     assert not server.has_waiting()
 
 

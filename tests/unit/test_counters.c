@@ -167,7 +167,8 @@ static void each_detail_of_the_log_has_its_count(void **state)
 	preread_with(st, "GET / HTTP/1.1\r\n\r\n", 18);
 	preread_with(st, "\26\3\1\2\0\1", 6);
 	log = logged(st);
-	expect_words(line_of(log, "counters_listener", ""), "refused=4");
+	expect_words(line_of(log, "counters_listener", ""), "refused=1");
+	expect_words(line_of(log, "counters_listener", ""), "bad_preread=3");
 	expect_words(line_of(log, "counters_detail", "detail=\"TLS on a listener without TLS\""),
 		     "n=1");
 	expect_words(line_of(log, "counters_detail", "detail=\"not PostgreSQL's protocol\""),

@@ -139,7 +139,7 @@ static void who_is_refused_is_told_why_and_not_reset(void **state)
 	assert_int_equal(stage_sessions(st), 1); /* until it has read that */
 	stage_close(st, c.client);
 	stage_run(st);
-	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
+	assert_int_equal(stage_ended(st, CLOSE_BAD_PREREAD), 1);
 	assert_int_equal(stage_accept_at(st, 0), -1);
 }
 
@@ -158,7 +158,7 @@ static void who_does_not_leave_is_closed_after_a_while(void **state)
 	stage_pass(st, 1);
 	stage_run(st);
 	assert_int_equal(stage_sessions(st), 0);
-	assert_int_equal(stage_ended(st, CLOSE_REFUSED), 1);
+	assert_int_equal(stage_ended(st, CLOSE_BAD_PREREAD), 1);
 }
 
 /* ---- time, ends, resets -------------------------------------------------- */
