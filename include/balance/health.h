@@ -29,9 +29,9 @@
 
 /* What a try to connect says about the backend. */
 enum health_result {
-	HEALTH_FINE,   /* it took the session */
-	HEALTH_FAILED, /* refused, timed out, reset before its first byte, failed in TLS */
-	HEALTH_LOCAL,  /* trouble of our own, such as no port left: says nothing of it */
+	HEALTH_FINE,    /* it took the session */
+	HEALTH_FAILED,  /* refused, timed out, reset before its first byte, failed in TLS */
+	HEALTH_LOCAL,   /* trouble of our own, such as no port left: says nothing of it */
 	HEALTH_EXCUSED, /* it cannot serve this client, which is not held against it */
 	HEALTH_RESULTS,
 };

@@ -16,7 +16,7 @@
  * source; false where nothing is known of the client: a unix socket.
  */
 MUST_CHECK bool client_key_of(const struct session *s, const struct key_config *config,
-			   uint64_t *ret_key);
+			      uint64_t *ret_key);
 
 /* Its parts: the hash of the first bits of an address that count, */
 MUST_CHECK bool client_key_of_addr(const struct addr *addr, const struct key_config *config,

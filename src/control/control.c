@@ -413,7 +413,7 @@ static int open_users(struct control *c, const char **ret_step)
 {
 	int err;
 
-	*ret_step = "memory";
+	*ret_step = "eventfd";
 	err = open_reload(c);
 	if (err < 0)
 		return err;

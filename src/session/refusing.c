@@ -46,6 +46,7 @@ void refusing_begin(struct session *s, enum close_reason why, enum close_by by)
 void refusing_alerted(struct session *s, enum close_reason why)
 {
 	s->lanes[LANE_UP].is_cut = true;
+	(void)side_push(&s->sides[SIDE_BACKEND]); /* what came before is the backend's */
 	refusing_begin(s, why, BY_CLIENT);
 }
 
@@ -188,7 +189,7 @@ static void sent_to_backend(struct side *backend)
 {
 	struct session *s = side_session(backend);
 
-	if (s->connected_ms == 0 || s->lanes[LANE_UP].is_cut || side_push(backend))
+	if (s->connected_ms == 0 || side_push(backend) || s->lanes[LANE_UP].is_cut)
 		return;
 	(void)shutdown(backend->fd, SHUT_WR);
 	s->lanes[LANE_UP].is_clean = true;

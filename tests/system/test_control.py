@@ -356,7 +356,7 @@ def test_more_than_one_is_asked_for_on_a_terminal(controlled, backend, connect):
         os.close(ours)
         os.close(terminal)
         assert done.returncode == status and "2 sessions would be ended. Go on?" in done.stderr
-        assert len(rm.sessions(reason="killed")) >= ended
+        rm.wait_sessions(ended, reason="killed")
 
 
 def test_kill_ends_just_what_it_is_told(controlled, backend, connect):

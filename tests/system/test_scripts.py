@@ -67,7 +67,7 @@ def test_check_floors_finds_a_call_upward_without_an_include(tmp_path):
                           "src/control/high.c": "void high(void)\n{\n}"})
     code, out = run("check-floors.sh", tmp_path)
     assert code == 1
-    assert "src/preread/low.c:6: floor preread (11) must not use high of control (15)" in out
+    assert re.search(r"src/preread/low.c:6: floor preread .* must not use high of control", out)
 
 
 def test_check_floors_finds_our_headers_in_angles(tmp_path):
