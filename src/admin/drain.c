@@ -272,8 +272,12 @@ void drains_init(struct drains *drains, struct loop *loop, struct walks *walks)
 
 void drains_stop(struct drains *drains)
 {
-	while (!list_is_empty(&drains->all))
-		drain_free(container_of(drains->all.next, struct drain, node));
+	struct list *next;
+
+	for (struct list *node = drains->all.next; node != &drains->all; node = next) {
+		next = node->next;
+		drain_free(container_of(node, struct drain, node));
+	}
 }
 
 static struct drain *find(const struct drains *drains, const struct session_filter *filter)

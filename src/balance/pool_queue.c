@@ -119,9 +119,8 @@ enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter
 		index = pool_choose(pool, &waiter->ask, &answer);
 	if (index >= 0)
 		waiter->backend = &pool->status[index]->backend;
-	else if (answer == POOL_ALL_FULL && queue_join(&pool->queue, &waiter->node, now_ms))
-		answer = POOL_WAITING;
-	else if (answer == POOL_NONE_READY && hold(pool, waiter, now_ms))
+	else if ((answer == POOL_ALL_FULL && queue_join(&pool->queue, &waiter->node, now_ms)) ||
+		 (answer == POOL_NONE_READY && hold(pool, waiter, now_ms)))
 		answer = POOL_WAITING;
 	pthread_mutex_unlock(&pool->lock);
 	return answer;

@@ -35,7 +35,7 @@ static bool create_parts(struct generation *g)
 	size_t pins_bytes = g->workers_n * sizeof(*g->pins);
 
 	g->listeners = calloc(g->slots_max + 1, sizeof(*g->listeners));
-	g->pools = calloc(g->slots_max + 1, sizeof(*g->pools));
+	g->pools = calloc(g->slots_max + 1, sizeof(struct pool_config *));
 	g->slots = calloc(g->config->listeners_n + 1, sizeof(*g->slots));
 	g->pins = aligned_alloc(CACHE_LINE_BYTES, pins_bytes);
 	if (g->pins)

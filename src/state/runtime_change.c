@@ -261,7 +261,7 @@ static struct runtime_change *create_change(struct runtime *runtime, struct gene
 	c->runtime = runtime;
 	c->generation = g;
 	c->pools = calloc(g->config->pools_n + 1, sizeof(*c->pools));
-	c->limits = calloc(g->config->listeners_n + 1, sizeof(*c->limits));
+	c->limits = calloc(g->config->listeners_n + 1, sizeof(struct limits *));
 	c->taken = calloc(runtime->slots_max, sizeof(*c->taken));
 	if (c->pools && c->limits && c->taken)
 		return c;
