@@ -32,13 +32,15 @@ def connect_and_leave(server):
     """What every one of these servers writes a line about; gives the port it came from."""
     with socket.create_connection(server.address) as sock:
         port = sock.getsockname()[1]
-        sock.sendall(b"\r\n")
-        sock.shutdown(socket.SHUT_WR)
         sock.settimeout(10)
         try:
+            sock.sendall(b"\r\n")
+            sock.shutdown(socket.SHUT_WR)
             while sock.recv(1000):
                 pass
-        except ConnectionError:
+        except TimeoutError:
+            raise
+        except OSError:     # it may be gone before that is said
             pass
     return port
 
