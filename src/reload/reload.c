@@ -421,12 +421,14 @@ bool reload_want(struct reload *r, struct reload_request *request, const char **
 
 static void refuse_waiting(struct reload *r)
 {
-	struct list *node;
+	struct list *next;
 
-	while ((node = list_take_first(&r->waiting))) {
+	for (struct list *node = r->waiting.next; node != &r->waiting; node = next) {
 		struct reload_request *request = container_of(node, struct reload_request, node);
 		struct reload_report report = { .kind = request->kind, .at = time(NULL) };
 
+		next = node->next;
+		list_remove(node);
 		r->waiting_n--;
 		report.outcome = RELOAD_FAILED;
 		report_add(&report, "%s", r->closed);

@@ -221,7 +221,14 @@ def test_an_address_that_comes_later(start, workdir, make_ringmain, address):
         space.inside(tcp.connect, (address, 8080))
     space.run(proc.need("ip", "iproute2"), "address", "add", f"{address}/{128 if ':' in address else 32}",
               "dev", "lo", *(("nodad",) if ":" in address else ()))
-    with space.inside(tcp.connect, (address, 8080)) as client:
+
+    def connected():
+        try:
+            return space.inside(tcp.connect, (address, 8080))
+        except OSError:     # the kernel's route to it may come a moment later
+            return None
+
+    with wait_until(connected, "the address") as client:
         tcp.exchange(client, b"it is here now")
 
 
