@@ -114,7 +114,8 @@ ifneq ($(tls_src),)
 ifeq ($(WOLFSSL),own)
 wolf        := build/wolfssl.prefix
 wolf_cflags  = -isystem $(shell cat $(wolf))/include
-wolf_libs    = $(shell cat $(wolf))/lib/libwolfssl.a
+# A group: it needs ForceZero() of ours (tls/library.c), which a program may not need itself.
+wolf_libs    = -Wl,--start-group $(shell cat $(wolf))/lib/libwolfssl.a $(lib) -Wl,--end-group
 endif
 wolf_define := -DRINGMAIN_WOLFSSL_$(if $(filter own,$(WOLFSSL)),OWN,SYSTEM)=1
 endif

@@ -26,24 +26,26 @@ tls       5
 config    6
 protocol  7
 balance   7
-state     8   log
-opening   9
-session   9   log
-relay    10   log
-preread  11   log
-dial     11   log
-negotiation 11 log
-check    11
-health   12   log
-worker   12   log
-process  13   log
-admin    13   log
-reload   14   log
-commands 15   log
-status   15   log
-control  16   log
-app      17   log exit
-ctl      17   exit
+pool      8
+state     9   log
+metrics   10  log
+opening   10
+session   10  log
+relay     11  log
+preread   12  log
+dial      12  log
+negotiation 12 log
+check     12
+health    13  log
+worker    13  log
+process   14  log
+admin     14  log
+reload    15  log
+commands  16  log
+status    16  log
+control   17  log
+app       18  log exit
+ctl       18  exit
 '
 
 # Library headers by their beginning, and the floors that may include them.

@@ -8,7 +8,7 @@
  * that the pool's balancer picks.
  */
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "base/def.h"
 #include "session/session.h"
 

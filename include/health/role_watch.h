@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "base/def.h"
 #include "check/check_facts.h"
 

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "base/def.h"
 #include "base/list.h"
 #include "base/timer.h"

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "base/def.h"
 
 struct backend_report {

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "base/def.h"
 #include "net/addr.h"
 #include "proto/pgsql.h"

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 
 /* That nobody waits and none has found a pool full for so long means that it has room again. */
 #define POOL_ALERT_CALM_MS 5000

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "balance/limits.h"
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "balance/stick.h"
 #include "base/bucket.h"
 #include "base/def.h"

@@ -30,12 +30,12 @@ class Attack:
     drops_syns: bool = False
     buffer_memory: str = FEW_BUFFERS
 
-    def lines(self, stage, backend):
+    def lines(self, bed, backend):
         """What the configuration says of the attacked listener; gives it with its address."""
-        port = stage.free_port()
+        port = bed.free_port()
         tls = ""
         if self.certificate:
-            tls = f"tls = terminate\ncertificate = {stage.certificate(self.certificate)}\n"
+            tls = f"tls = terminate\ncertificate = {bed.certificate(self.certificate)}\n"
         return f"127.0.0.1:{port}", (
             f"[listener attacked]\nbind = 127.0.0.1:{port}\npool = attacked\n"
             f"handshake_timeout = 60s\n{tls}{self.listener}\n"
@@ -54,15 +54,15 @@ def blackhole():
 
 
 @contextlib.contextmanager
-def backend_of(stage, attack):
-    with blackhole() if attack.drops_syns else stage.backend("--work", "answer") as address:
+def backend_of(bed, attack):
+    with blackhole() if attack.drops_syns else bed.backend("--work", "answer") as address:
         yield address
 
 
 @contextlib.contextmanager
-def flood(stage, address, attack):
+def flood(bed, address, attack):
     argv = [sys.executable, "-B", FLOOD, address, *attack.flood]
-    process = processes.start(argv, stage.load_cpus, stdout=subprocess.PIPE, text=True)
+    process = processes.start(argv, bed.load_cpus, stdout=subprocess.PIPE, text=True)
     try:
         processes.first_line(process, GATHER_SECONDS, "flood.py")
         yield
@@ -75,12 +75,12 @@ def flood(stage, address, attack):
 def pings(attack, figure):
     """A measurement; figure: "p99_us" or "max_us", in milliseconds."""
 
-    def measure(stage, relay):
-        with backend_of(stage, attack) as backend:
-            address, lines = attack.lines(stage, backend)
+    def measure(bed, relay):
+        with backend_of(bed, attack) as backend:
+            address, lines = attack.lines(bed, backend)
             more = {"settings": f"buffer_memory = {attack.buffer_memory}\n", "sections": lines}
-            with stage.relayed(relay, "--work", "answer", more=more) as path:
-                with flood(stage, address, attack):
+            with bed.relayed(relay, "--work", "answer", more=more) as path:
+                with flood(bed, address, attack):
                     seen = path.load("pingpong", 1)
         return {
             "figure": seen[figure] / 1e3,

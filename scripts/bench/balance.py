@@ -42,7 +42,7 @@ class Figure:
 class Tools:
     """What is measured with what: copies, so that a build meanwhile changes nothing."""
 
-    stage: typing.Any
+    bed: typing.Any
     directory: typing.Any
     ringmain: typing.Any
     picks: typing.Any
@@ -172,7 +172,7 @@ it, in percent of that share and in sessions. Once when all have come, and again
 a random half of them has left and as many others have come. `by chance`: what throwing every
 session at a random backend would give. `first` has max_sessions of an {balance_spread.BACKENDS}th
 of the sessions, rounded up; `maglev 125` has hash_balance = 125.""",
-        lambda tools, turn: balance_spread.measure(tools.stage, tools.ringmain, turn),
+        lambda tools, turn: balance_spread.measure(tools.bed, tools.ringmain, turn),
         balance_spread.table,
         balance_spread.bars,
     ),
@@ -183,7 +183,7 @@ of the sessions, rounded up; `maglev 125` has hash_balance = 125.""",
 with {balance_load.BACKENDS} backends and {balance_load.LISTENERS} listeners,
 {balance_load.WORKERS} workers; in pools of ten with each balancer in turns, and in one pool with
 maglev, whose table has 655373 slots then.""",
-        lambda tools, turn: balance_load.measure(tools.stage, tools.ringmain, turn),
+        lambda tools, turn: balance_load.measure(tools.bed, tools.ringmain, turn),
         balance_load.table,
     ),
 ]
@@ -198,8 +198,8 @@ HELP = "\n\nOf ringmain alone:\n" + "\n".join(
 )
 
 
-def set_up(opt, stage, directory):
-    tools = Tools(stage, directory, directory / "ringmain-alone", directory / "picks", opt.quick)
+def set_up(opt, bed, directory):
+    tools = Tools(bed, directory, directory / "ringmain-alone", directory / "picks", opt.quick)
     try:
         shutil.copy(opt.ringmain, tools.ringmain)
         shutil.copy(pathlib.Path(opt.load_tool).parent / "picks", tools.picks)
@@ -208,11 +208,11 @@ def set_up(opt, stage, directory):
     return tools
 
 
-def measure_all(opt, stage, directory, found):
+def measure_all(opt, bed, directory, found):
     """Adds to `found` {key: {"rounds": [what was measured], "errors": [text]}}."""
     found.update({f.key: {"rounds": [], "errors": []} for f in opt.figures})
     try:
-        tools = set_up(opt, stage, directory)
+        tools = set_up(opt, bed, directory)
     except Trouble as trouble:
         for of in found.values():
             of["errors"].append(str(trouble))

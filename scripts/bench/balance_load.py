@@ -42,11 +42,11 @@ def one_pool():
 SHAPES = {"pools of ten": pools_of_ten, "one maglev pool": one_pool}
 
 
-def write(stage, path, pools):
+def write(bed, path, pools):
     names = list(pools)
     parts = [f"[global]\nworkers = {WORKERS}\nlog_level = info\n"]
     for i in range(LISTENERS):
-        bind, name = f"127.0.0.1:{stage.free_port()}", names[i % len(names)]
+        bind, name = f"127.0.0.1:{bed.free_port()}", names[i % len(names)]
         parts.append(f"[listener l{i}]\nbind = {bind}\npool = {name}\n")
     path.write_text("\n".join([*parts, *pools.values()]), encoding="ascii")
 
@@ -89,11 +89,11 @@ def start_to_ready(ringmain, config):
         processes.stop(process)
 
 
-def measure(stage, ringmain, turn):
+def measure(bed, ringmain, turn):
     rows = []
     for shape, pools in SHAPES.items():
-        config = stage.directory / f"load-{turn}-{len(rows)}.ini"
-        write(stage, config, pools())
+        config = bed.directory / f"load-{turn}-{len(rows)}.ini"
+        write(bed, config, pools())
         rows.append(
             {
                 "shape": shape,

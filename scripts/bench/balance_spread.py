@@ -133,13 +133,13 @@ def close_sessions(clients, backends, left):
 
 
 @contextlib.contextmanager
-def running(stage, ringmain, series, sessions, addresses):
+def running(bed, ringmain, series, sessions, addresses):
     """A ringmain in front of these backends; gives its port."""
     balance, lines, part = SERIES[series]
     limit = f" max_sessions={math.ceil(sessions * part)}" if part else ""
     backends = "".join(f"backend = b{i} {a}{limit}\n" for i, a in enumerate(addresses))
-    port = stage.free_port()
-    config = stage.directory / "spread.ini"
+    port = bed.free_port()
+    config = bed.directory / "spread.ini"
     config.write_text(
         f"[global]\nworkers = {WORKERS}\nlog_level = warn\n\n"
         f"[listener spread]\nbind = 127.0.0.1:{port}\npool = spread\n\n"
@@ -158,11 +158,11 @@ def running(stage, ringmain, series, sessions, addresses):
         processes.stop(process)
 
 
-def measure_one(stage, ringmain, series, sessions, turn):
+def measure_one(bed, ringmain, series, sessions, turn):
     backends = Backends()
     clients = None
     try:
-        with running(stage, ringmain, series, sessions, backends.addresses()) as port:
+        with running(bed, ringmain, series, sessions, backends.addresses()) as port:
             clients = Clients(port, random.Random(turn))
             open_sessions(clients, backends, sessions)
             opened = list(backends.counts)
@@ -177,24 +177,24 @@ def measure_one(stage, ringmain, series, sessions, turn):
     return {"balance": series, "sessions": sessions, "opened": opened, "churned": churned}
 
 
-def sessions_max(stage, ringmain):
+def sessions_max(bed, ringmain):
     """By the limit of open files: for this process, and as ringmain says of itself."""
-    config = stage.directory / "probe.ini"
+    config = bed.directory / "probe.ini"
     config.write_text(
         f"[global]\nworkers = {WORKERS}\n\n"
-        f"[listener l]\nbind = 127.0.0.1:{stage.free_port()}\npool = p\n\n"
+        f"[listener l]\nbind = 127.0.0.1:{bed.free_port()}\npool = p\n\n"
         "[pool p]\nbackend = b 127.0.0.1:1\n",
         encoding="ascii",
     )
     ready, _ = balance_load.start_to_ready(ringmain, config)
     of_ringmain = int(re.search(r"max_sessions=(\d+)", ready).group(1))
-    return min(of_ringmain, stage.sessions(of_ringmain))
+    return min(of_ringmain, bed.sessions(of_ringmain))
 
 
-def measure(stage, ringmain, turn):
-    most = sessions_max(stage, ringmain)
+def measure(bed, ringmain, turn):
+    most = sessions_max(bed, ringmain)
     return [
-        measure_one(stage, ringmain, series, min(wanted, most), turn)
+        measure_one(bed, ringmain, series, min(wanted, most), turn)
         for series in SERIES
         for wanted in SESSIONS
     ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is measured: one row per case. A new case is a function and a row.
 
-A function gets a Stage and a relay and gives a dictionary. "figure" is what is compared, less
+A function gets a Bed and a relay and gives a dictionary. "figure" is what is compared, less
 is better; the rest is reported beside it.
 """
 
@@ -36,7 +36,7 @@ class Case:
         return self.has_tls or not relay.needs_tls
 
 
-def of_load(stage, seen, per, amount):
+def of_load(bed, seen, per, amount):
     """Cost, throughput and latency of one run of the load client."""
     return {
         "figure": seen["cpu_s"] * (1e6 if per == "exchange" else 1) / amount,
@@ -48,10 +48,10 @@ def of_load(stage, seen, per, amount):
 
 
 def exchanges(task, connections, tls=None):
-    def measure(stage, relay):
-        with stage.relayed(relay, "--work", "answer", tls=tls) as path:
+    def measure(bed, relay):
+        with bed.relayed(relay, "--work", "answer", tls=tls) as path:
             seen = path.load(task, connections)
-            return of_load(stage, seen, "exchange", seen["exchanges"])
+            return of_load(bed, seen, "exchange", seen["exchanges"])
 
     return measure
 
@@ -59,20 +59,20 @@ def exchanges(task, connections, tls=None):
 def bulk(task, connections, tls=None):
     work, counted = {"down": ("source", "in_bytes"), "up": ("sink", "out_bytes")}[task]
 
-    def measure(stage, relay):
-        with stage.relayed(relay, "--work", work, streams=True, tls=tls) as path:
+    def measure(bed, relay):
+        with bed.relayed(relay, "--work", work, streams=True, tls=tls) as path:
             seen = path.load(task, connections)
-            result = of_load(stage, seen, "GiB", seen[counted] / GIB)
+            result = of_load(bed, seen, "GiB", seen[counted] / GIB)
             return {**result, "p50_us": None, "p99_us": None}
 
     return measure
 
 
 def idle_memory(wanted, tls=None):
-    def measure(stage, relay):
-        sessions = stage.sessions(wanted)
+    def measure(bed, relay):
+        sessions = bed.sessions(wanted)
         plan = {"sessions": sessions + 64, "tls": tls}
-        with stage.relayed(relay, "--work", "answer", **plan) as path:
+        with bed.relayed(relay, "--work", "answer", **plan) as path:
             path.load("pingpong", 1, seconds=0.2)
             time.sleep(SETTLE_SECONDS)
             before = path.memory_kb()
@@ -86,8 +86,8 @@ def idle_memory(wanted, tls=None):
 
 
 def syscalls(connections):
-    def measure(stage, relay):
-        with stage.relayed(relay, "--work", "answer") as path:
+    def measure(bed, relay):
+        with bed.relayed(relay, "--work", "answer") as path:
             count, how = path.count_syscalls("pingpong", connections)
             return {"figure": count, "counted_by": how}
 
@@ -97,9 +97,9 @@ def syscalls(connections):
 def idle_cost(wanted, connections):
     """Cost with idle sessions, by the same relay process's cost without them."""
 
-    def measure(stage, relay):
-        idle = stage.sessions(wanted)
-        with stage.relayed(relay, "--work", "answer", sessions=idle + connections) as path:
+    def measure(bed, relay):
+        idle = bed.sessions(wanted)
+        with bed.relayed(relay, "--work", "answer", sessions=idle + connections) as path:
             alone = path.load("pingpong", connections)
             with path.hold(idle):
                 time.sleep(SETTLE_SECONDS)

@@ -23,7 +23,7 @@ import plot
 import processes
 import relays
 from cases import CASES
-from stage import Stage
+from bed import Bed
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -243,10 +243,10 @@ def in_order(chosen, turn):
     return chosen[at:] + chosen[:at]
 
 
-def measure_one(stage, case, relay, turn):
+def measure_one(bed, case, relay, turn):
     result = {"case": case.key, "relay": relay.key, "round": turn}
     try:
-        return {**result, **case.measure(stage, relay)}
+        return {**result, **case.measure(bed, relay)}
     except processes.Trouble as trouble:
         return {**result, "error": str(trouble)}
     finally:
@@ -264,7 +264,7 @@ def progress(done, total, result, case):
     print(f"[{done}/{total}] {who}: {text}", file=sys.stderr, flush=True)
 
 
-def measure_all(stage, opt, chosen, measurements):
+def measure_all(bed, opt, chosen, measurements):
     plan = [
         (turn, case, relay)
         for turn in range(opt.rounds)
@@ -273,11 +273,11 @@ def measure_all(stage, opt, chosen, measurements):
         if case.is_for(relay)
     ]
     for done, (turn, case, relay) in enumerate(plan, 1):
-        measurements.append(measure_one(stage, case, relay, turn))
+        measurements.append(measure_one(bed, case, relay, turn))
         progress(done, len(plan), measurements[-1], case)
 
 
-def notes(opt, stage, measurements):
+def notes(opt, bed, measurements):
     """What a reader must know beside the tables."""
     lines = []
     for case in opt.cases:
@@ -308,14 +308,14 @@ def whose_tls(libraries, labels):
     return "".join(f"\n{library} for TLS in {', '.join(of)}" for library, of in users.items())
 
 
-def report(opt, stage, chosen, versions, measurements, alone):
+def report(opt, bed, chosen, versions, measurements, alone):
     labels = {r.key: f"{r.label} {versions[r.key]}".strip() for r in chosen}
     rows = figures.summarise(measurements, opt.cases, labels)
     libraries = tls_libraries(opt, chosen)
     setting = (
         f"Linux {platform.release()}, {cpu_model()}, TCP {congestion_control()}, relay on CPU"
-        f" {min(stage.relay_cpus)}, load on CPU {','.join(map(str, sorted(stage.load_cpus)))};"
-        f" {opt.rounds} rounds of {stage.seconds:g} s"
+        f" {min(bed.relay_cpus)}, load on CPU {','.join(map(str, sorted(bed.load_cpus)))};"
+        f" {opt.rounds} rounds of {bed.seconds:g} s"
     )
     compared = ", ".join(labels[r.key] for r in chosen if r.is_process)
     setting += whose_tls(libraries, labels)
@@ -323,7 +323,7 @@ def report(opt, stage, chosen, versions, measurements, alone):
         f"{compared}\n{setting}".strip(),
         rows and figures.figures_table(rows, labels),
         rows and figures.ratios_table(rows, labels),
-        "\n".join(notes(opt, stage, measurements)),
+        "\n".join(notes(opt, bed, measurements)),
         balance.text(alone, opt.figures),
     ]
     text = "\n\n".join(p for p in parts if p) + "\n"
@@ -337,7 +337,7 @@ def report(opt, stage, chosen, versions, measurements, alone):
         "relays": versions,
         "tls_libraries": libraries,
         "rounds": opt.rounds,
-        "seconds": stage.seconds,
+        "seconds": bed.seconds,
         "summary": rows,
         "measurements": measurements,
         "alone": alone,
@@ -369,15 +369,15 @@ def main(argv):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="ringmain-bench-"))
     nofile = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     relay_cpus, load_cpus = choose_cpus(opt)
-    stage = Stage(opt.load_tool, directory, relay_cpus, load_cpus, opt.seconds, nofile)
+    bed = Bed(opt.load_tool, directory, relay_cpus, load_cpus, opt.seconds, nofile)
     measurements, alone = [], {}
     for relay in chosen:
         relay.freeze(directory)
     versions = {r.key: r.version() for r in chosen}
     try:
-        measure_all(stage, opt, chosen, measurements)
+        measure_all(bed, opt, chosen, measurements)
         if opt.figures:
-            balance.measure_all(opt, stage, directory, alone)
+            balance.measure_all(opt, bed, directory, alone)
     except KeyboardInterrupt:
         print("bench: stopped; what was measured so far:", file=sys.stderr)
     finally:
@@ -387,7 +387,7 @@ def main(argv):
         else:
             shutil.rmtree(directory, ignore_errors=True)
     if measurements or alone:
-        report(opt, stage, chosen, versions, measurements, alone)
+        report(opt, bed, chosen, versions, measurements, alone)
     failed = any("error" in m for m in measurements) or any(a["errors"] for a in alone.values())
     return 1 if failed else 0
 

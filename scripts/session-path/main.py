@@ -18,7 +18,9 @@ from kit.wait import wait_until                                # noqa: E402
 
 SESSIONS = 8        # of which the average is taken
 PAIR = struct.Struct("=QQ")
-FOUNDATION = ("app", "base", "net", "io", "proto", "tls", "config", "protocol", "balance")
+FOUNDATION = (
+    "app", "base", "net", "io", "proto", "x509", "crypto", "tls", "config", "balance", "pool",
+)
 
 PLAIN = """[global]
 workers = 1

@@ -11,7 +11,7 @@
 #include "state/backend_report.h"
 #include "state/peers.h"
 #include "state/runtime.h"
-#include "state/snapshot.h"
+#include "metrics/snapshot.h"
 
 static void overrides_on_timer(struct timer *timer);
 

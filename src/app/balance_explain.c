@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "app/balance_explain.h"
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "base/check.h"
 #include "config/directive.h"
 

@@ -19,7 +19,7 @@
 #include "app/route_explain.h"
 #include "process/sockets.h"
 #include "state/generation.h"
-#include "state/metrics.h"
+#include "metrics/metrics.h"
 #include "state/peers.h"
 #include "state/runtime_life.h"
 #include "worker/workers.h"

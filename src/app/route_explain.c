@@ -9,7 +9,7 @@
 
 #include "app/balance_explain.h"
 #include "balance/maglev_table.h"
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "base/check.h"
 #include "config/access.h"
 #include "config/directive.h"

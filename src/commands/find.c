@@ -9,7 +9,7 @@
 #include "commands/cmd.h"
 #include "admin/command.h"
 #include "admin/context.h"
-#include "state/snapshot.h"
+#include "metrics/snapshot.h"
 
 /* Of the names that are near to what was typed. */
 #define NAMES_MAX 1024

@@ -12,7 +12,7 @@
 #include "process/sockets.h"
 #include "reload/reload.h"
 #include "io/loop.h"
-#include "state/snapshot.h"
+#include "metrics/snapshot.h"
 
 /* The last one, and the configurations that sessions of before still have. */
 static void tell_reload(struct call *call, const struct reload *reload)

@@ -21,7 +21,7 @@
 #include "reload/reload.h"
 #include "status/status.h"
 #include "io/loop_reader.h"
-#include "state/counters_log.h"
+#include "metrics/counters_log.h"
 #include "state/generation.h"
 #include "state/peers.h"
 #include "state/reason.h"

@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "admin/context.h"
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "io/loop.h"
 #include "json.h"
 #include "page.h"
 #include "prometheus.h"
-#include "state/snapshot.h"
+#include "metrics/snapshot.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 

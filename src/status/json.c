@@ -8,8 +8,8 @@
 #include "config/config.h"
 #include "io/loop.h"
 #include "process/sockets.h"
-#include "state/metrics.h"
-#include "state/snapshot.h"
+#include "metrics/metrics.h"
+#include "metrics/snapshot.h"
 #include "tls/server.h"
 
 struct json {

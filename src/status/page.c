@@ -5,7 +5,7 @@
 
 #include "admin/context.h"
 #include "io/loop.h"
-#include "state/snapshot.h"
+#include "metrics/snapshot.h"
 
 /* Where in page.html the table goes. */
 #define MARK "<!--table-->"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/label_counter.h"
-#include "state/metrics.h"
+#include "metrics/metrics.h"
 #include "state/reason.h"
 #include "tls/server.h"
 

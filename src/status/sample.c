@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "state/snapshot.h"
+#include "metrics/snapshot.h"
 
 static size_t count_backends(const struct runtime *runtime)
 {

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "base/def.h"
-#include "state/metrics.h"
+#include "metrics/metrics.h"
 #include "state/runtime.h"
 
 struct sample_listener {

@@ -4,14 +4,14 @@
  * FAKE_RING. One session from its first byte to its last: PROXY header ->
  * PostgreSQL's preamble -> ClientHello -> dial -> preamble to the backend ->
  * relay. The first byte says how the listener and the pool are, see
- * stage_for(); each that follows is a step, its lower three bits which, the
+ * bed_for(); each that follows is a step, its lower three bits which, the
  * others how much; see step().
  */
 
 #include "fuzz/fuzz.h"
 
 #include "base/check.h"
-#include "fake/stage.h"
+#include "fake/bed.h"
 #include "proto/pgsql.h"
 #include "proto/proxyhdr.h"
 #include "tls/certificates.h"
@@ -30,7 +30,7 @@ struct stream {
 };
 
 struct play {
-	struct stage *st;
+	struct bed *st;
 	const uint8_t *at; /* of the input, what is left */
 	size_t left;
 	bool has_proxy_header, is_postgres, has_header, is_in_tls;
@@ -71,11 +71,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* ---- the stage ----------------------------------------------------------- */
+/* ---- the bed ----------------------------------------------------------- */
 
 enum { TLS_NOWHERE, TLS_THROUGH, TLS_TO_US, TLS_FROM_US };
 
-static void stage_for(struct play *p, uint8_t way)
+static void bed_for(struct play *p, uint8_t way)
 {
 	unsigned tls = way >> 2 & 3;
 	char listener[512], pool[512];
@@ -94,7 +94,7 @@ static void stage_for(struct play *p, uint8_t way)
 		 tls == TLS_FROM_US ? "tls = yes\ntls_name = x\ntls_ca = " : "",
 		 tls == TLS_FROM_US ? kit_path("ca.crt") : "",
 		 tls == TLS_FROM_US && p->is_postgres ? "\nprotocol = postgres" : "");
-	p->st = stage_create(&(struct stage_options){
+	p->st = bed_create(&(struct bed_options){
 		.buffers = way & 0x20 ? 6 : 40,
 		.listener_keys = listener,
 		.pool_keys = pool,
@@ -102,7 +102,7 @@ static void stage_for(struct play *p, uint8_t way)
 		.is_unix = true,
 		.without_credit = way & 0x80,
 	});
-	p->client = stage_client(p->st);
+	p->client = bed_client(p->st);
 	p->backend = -1;
 }
 
@@ -177,14 +177,14 @@ static void hear(int fd, struct stream *came)
 
 static void accept_backend(struct play *p)
 {
-	int fd = stage_accept_at(p->st, 0);
+	int fd = bed_accept_at(p->st, 0);
 
 	if (fd < 0)
 		return;
 	if (p->backend < 0 && p->up_came.n == 0)
 		p->backend = fd;
 	else
-		stage_close(p->st, fd); /* another try of a request to cancel */
+		bed_close(p->st, fd); /* another try of a request to cancel */
 }
 
 static void backend_does(struct play *p, unsigned what)
@@ -210,7 +210,7 @@ static void somebody_ends(struct play *p, unsigned what)
 	} else {
 		hear(p->client, &p->down_came);
 		hear(p->backend, &p->up_came);
-		stage_close(p->st, *fd);
+		bed_close(p->st, *fd);
 		*fd = -1;
 	}
 }
@@ -251,11 +251,11 @@ static void step(struct play *p, uint8_t byte)
 		backend_does(p, much);
 		break;
 	case 5:
-		stage_pass(p->st, much == 31 ? 60000 : much * 50);
+		bed_pass(p->st, much == 31 ? 60000 : much * 50);
 		break;
 	case 6:
 		if (much == 0)
-			stage_run(p->st);
+			bed_run(p->st);
 		else
 			a_request_completes(much);
 		break;
@@ -296,22 +296,22 @@ static void check_bytes(const struct play *p)
 /* All go; nothing may stay. */
 static void finish(struct play *p)
 {
-	stage_run(p->st);
+	bed_run(p->st);
 	backend_does(p, 0);
-	stage_run(p->st);
+	bed_run(p->st);
 	hear(p->client, &p->down_came);
 	hear(p->backend, &p->up_came);
 	check_bytes(p);
 	for (unsigned n = 0; n < 4; n++)
 		somebody_ends(p, n & 1);
-	for (unsigned n = 0; n < 10 && stage_sessions(p->st) > 0; n++) {
+	for (unsigned n = 0; n < 10 && bed_sessions(p->st) > 0; n++) {
 		accept_backend(p);
 		somebody_ends(p, 0);
-		stage_run(p->st);
-		stage_pass(p->st, 10000);
+		bed_run(p->st);
+		bed_pass(p->st, 10000);
 	}
-	CHECK(stage_sessions(p->st) == 0);
-	CHECK(stage_destroy(p->st) == NULL);
+	CHECK(bed_sessions(p->st) == 0);
+	CHECK(bed_destroy(p->st) == NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -321,7 +321,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	memset(&p, 0, sizeof(p));
-	stage_for(&p, data[0]);
+	bed_for(&p, data[0]);
 	p.at = data + 1;
 	p.left = size - 1;
 	while (p.left > 0) {

@@ -97,6 +97,6 @@ void files_run_out(struct simulation *sim)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	for (; n > 0; n--)
 		a_request_completes(sim);
-	stage_turn(sim->st);
+	bed_turn(sim->st);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }

@@ -155,9 +155,9 @@ static void peer_leaves(struct simulation *sim, struct peer *p)
 	if (!p->wire->tls)
 		p->has_ended = true;
 	if (one_in(sim, 2))
-		stage_reset(sim->st, p->fd);
+		bed_reset(sim->st, p->fd);
 	else
-		stage_close(sim->st, p->fd);
+		bed_close(sim->st, p->fd);
 	p->fd = -1;
 }
 
@@ -216,7 +216,7 @@ void a_client_comes(struct simulation *sim)
 	if (sim->peers_n >= PEERS_MAX / 2 || sim->clients_max == 0 || sim->is_stopped)
 		return;
 	sim->clients_max--;
-	p = add_peer(sim, stage_client(sim->st), true);
+	p = add_peer(sim, bed_client(sim->st), true);
 	if (sim->is_tight)
 		make_tight(sim, p->fd);
 	if (sim->ways[0].proxy > 0)
@@ -231,7 +231,7 @@ void a_client_comes(struct simulation *sim)
 void backends_accept(struct simulation *sim)
 {
 	for (unsigned n = 0; n < sim->st->servers_n; n++) {
-		int fd = sim->st->servers[n] >= 0 ? stage_accept_at(sim->st, n) : -1;
+		int fd = sim->st->servers[n] >= 0 ? bed_accept_at(sim->st, n) : -1;
 
 		if (fd >= 0)
 			add_peer(sim, fd, false);

@@ -185,16 +185,16 @@ void simulation_begin(struct simulation *sim, void **state)
 		add(&pool, "queue = 10\nqueue_timeout = %s", short_time(sim));
 	if (getenv("SEED"))
 		print_message("%s%s", listener.text, pool.text);
-	sim->st = stage_with(state, &(struct stage_options){
-					    .workers = 1 + below(sim, 2),
-					    .backends = 1 + below(sim, 3),
-					    .buffers = draw_buffers(sim),
-					    .listener_keys = listener.text,
-					    .pool_keys = pool.text,
-					    .backend_keys = is_limited ? "max_sessions=2" : "",
-					    .is_unix = sim->is_unix,
-					    .without_credit = one_in(sim, 3),
-				    });
+	sim->st = bed_with(state, &(struct bed_options){
+					  .workers = 1 + below(sim, 2),
+					  .backends = 1 + below(sim, 3),
+					  .buffers = draw_buffers(sim),
+					  .listener_keys = listener.text,
+					  .pool_keys = pool.text,
+					  .backend_keys = is_limited ? "max_sessions=2" : "",
+					  .is_unix = sim->is_unix,
+					  .without_credit = one_in(sim, 3),
+				  });
 	sim->is_tight = one_in(sim, 4);
 	if (sim->is_tight)
 		make_all_tight(sim);

@@ -8,7 +8,7 @@
  */
 
 #include "fake/wire.h"
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #define PEERS_MAX 64
 
@@ -25,7 +25,7 @@ struct peer {
 };
 
 struct simulation {
-	struct stage *st;
+	struct bed *st;
 	uint64_t random;
 	bool is_gentle, is_unix, is_stopped;
 	bool is_tight;           /* the kernel holds little */
@@ -43,7 +43,7 @@ struct simulation {
 unsigned below(struct simulation *sim, unsigned n);
 bool one_in(struct simulation *sim, unsigned n);
 
-/* ---- the stage (setup.c) ------------------------------------------------- */
+/* ---- the bed (setup.c) ------------------------------------------------- */
 
 /* Draws what kind of run it is, and sets up the test bed. */
 void simulation_begin(struct simulation *sim, void **state);

@@ -4,7 +4,7 @@
 
 /* A pick of a session that does not wait, while nobody does who could be served. */
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 
 /* Takes a slot, to be given back by pool_release(). NULL, and why, when there is none. */
 static inline struct backend *pool_pick(struct pool *pool, const struct pool_ask *ask,

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include "base/def.h"
 #include "config/access.h"
 
 /* A listener with these rules, one for each line. */
-static const struct listener_config *listener_with(struct stage *st, const char *rules)
+static const struct listener_config *listener_with(struct bed *st, const char *rules)
 {
 	char text[512];
 
 	snprintf(text, sizeof(text),
 		 "[listener l]\nbind = :80\npool = p\n%s[pool p]\nbackend = b 192.0.2.1:80\n",
 		 rules);
-	stage_load(st, text);
-	stage_expect_good(st);
+	bed_load(st, text);
+	bed_expect_good(st);
 	return &st->config->listeners[0];
 }
 
@@ -58,7 +58,7 @@ static void the_first_rule_that_fits_decides(void **state)
 		{ "deny = ::/0\n", "[2001:db8::1]:1", false },
 		{ "deny = 0.0.0.0/0\n", "[2001:db8::1]:1", true },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct listener_config *listener = listener_with(st, rows[i].rules);
@@ -71,7 +71,7 @@ static void the_first_rule_that_fits_decides(void **state)
 static void a_client_without_an_address_fits_all_only(void **state)
 {
 	const struct addr none = { 0 };
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	assert_false(access_is_allowed(listener_with(st, "allow = 0.0.0.0/0 ::/0\n"), &none));
 	assert_true(access_is_allowed(listener_with(st, "allow = all\n"), &none));
@@ -80,8 +80,8 @@ static void a_client_without_an_address_fits_all_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(the_first_rule_that_fits_decides),
-		stage_test(a_client_without_an_address_fits_all_only),
+		bed_test(the_first_rule_that_fits_decides),
+		bed_test(a_client_without_an_address_fits_all_only),
 	};
 
 	return cmocka_run_group_tests_name("access", tests, NULL, NULL);

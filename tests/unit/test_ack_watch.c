@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "net/ack_watch.h"
 
-#include "unit/sock_stage.h"
+#include "unit/sock_bed.h"
 
 #define PATIENCE_MS 8000
 #define LOOK_MS 2000

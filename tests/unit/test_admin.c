@@ -3,9 +3,9 @@
 
 #include "admin/admin_client.h"
 #include "admin/request.h"
-#include "unit/control_stage.h"
+#include "unit/control_bed.h"
 
-static const struct stage_options two = { .backends = 2 };
+static const struct bed_options two = { .backends = 2 };
 
 static void a_command_is_answered(void **state)
 {
@@ -170,13 +170,13 @@ static void clients_are_kept_out_for_a_while(void **state)
 	assert_string_equal(office_ask(fd, "deny 127.0.0.0/8 --for 10s --listener l\n"), OK_LINE);
 	assert_non_null(strstr(office_ask(fd, "deny\n"),
 			       "{\"row\":\"ban\",\"client\":\"127.0.0.0/8\",\"listener\":\"l\","));
-	client = stage_client(office.st);
-	stage_run(office.st);
+	client = bed_client(office.st);
+	bed_run(office.st);
 	expect_reset(client);
 	office_pass(10000);
 	assert_string_equal(office_ask(fd, "deny\n"), OK_LINE);
-	client = stage_client(office.st);
-	stage_run(office.st);
+	client = bed_client(office.st);
+	bed_run(office.st);
 	expect_nothing(client);
 	office_close();
 }
@@ -203,7 +203,7 @@ static void a_ban_can_be_undone(void **state)
 
 static enum backend_state state_of(unsigned n)
 {
-	return atomic_load(&stage_backend(office.st, n)->state);
+	return atomic_load(&bed_backend(office.st, n)->state);
 }
 
 static void a_wish_lasts_until_it_is_undone(void **state)
@@ -235,10 +235,10 @@ static void a_wish_for_a_while_ends_by_itself(void **state)
 	assert_int_equal(state_of(0), BACKEND_MAINT);
 	office_pass(2000);
 	assert_int_equal(state_of(0), BACKEND_READY);
-	pool_inspect(office.st->runtime->pools[0], stage_backend(office.st, 1), &facts);
+	pool_inspect(office.st->runtime->pools[0], bed_backend(office.st, 1), &facts);
 	assert_int_equal(facts.weight, 7);
 	office_pass(3600000);
-	pool_inspect(office.st->runtime->pools[0], stage_backend(office.st, 1), &facts);
+	pool_inspect(office.st->runtime->pools[0], bed_backend(office.st, 1), &facts);
 	assert_int_equal(facts.weight, 1);
 	assert_int_equal(office.context.overrides.n, 0);
 	office_close();
@@ -251,12 +251,12 @@ static void a_wish_that_has_ended_leaves_it_as_its_checks_say(void **state)
 	struct pool *pool;
 	int fd;
 
-	office_open(state, &(struct stage_options){ .backends = 2, .pool_keys = "check = tcp" });
+	office_open(state, &(struct bed_options){ .backends = 2, .pool_keys = "check = tcp" });
 	pool = office.st->runtime->pools[0];
 	fd = office_connect();
 	assert_string_equal(office_ask(fd, "backend p/b0 drain --for 10s\n"), OK_LINE);
 	for (int n = 0; n < 10; n++)
-		(void)pool_on_check(pool, stage_backend(office.st, 0), false, &delay_ms);
+		(void)pool_on_check(pool, bed_backend(office.st, 0), false, &delay_ms);
 	assert_int_equal(state_of(0), BACKEND_DOWN);
 	office_pass(20000);
 	assert_int_equal(office.context.overrides.n, 0);
@@ -272,30 +272,30 @@ static void who_changes_something_is_logged(void **state)
 	office_open(state, &two);
 	fd = office_connect();
 	(void)office_ask(fd, "status\n");
-	assert_null(strstr(stage_log(office.st), "msg=control"));
+	assert_null(strstr(bed_log(office.st), "msg=control"));
 	(void)office_ask(fd, "backend p/b0 drain\n");
 	snprintf(want, sizeof(want), "uid=%u gid=%u pid=%d", getuid(), getgid(), getpid());
-	assert_non_null(strstr(stage_log(office.st), want));
+	assert_non_null(strstr(bed_log(office.st), want));
 	office_close();
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_command_is_answered),
-		stage_test(lines_may_come_in_pieces_and_several_at_once),
-		stage_test(a_client_that_has_ended_its_stream_is_answered_and_let_go),
-		stage_test(mistakes_are_told_with_what_was_meant),
-		stage_test(a_megabyte_without_a_newline_is_refused),
-		stage_test(a_client_that_never_reads_holds_up_nobody),
-		stage_test(who_comes_when_there_are_many_takes_the_place_of_the_idlest),
-		stage_test(completion_knows_commands_names_and_options),
-		stage_test(clients_are_kept_out_for_a_while),
-		stage_test(a_ban_can_be_undone),
-		stage_test(a_wish_lasts_until_it_is_undone),
-		stage_test(a_wish_for_a_while_ends_by_itself),
-		stage_test(a_wish_that_has_ended_leaves_it_as_its_checks_say),
-		stage_test(who_changes_something_is_logged),
+		bed_test(a_command_is_answered),
+		bed_test(lines_may_come_in_pieces_and_several_at_once),
+		bed_test(a_client_that_has_ended_its_stream_is_answered_and_let_go),
+		bed_test(mistakes_are_told_with_what_was_meant),
+		bed_test(a_megabyte_without_a_newline_is_refused),
+		bed_test(a_client_that_never_reads_holds_up_nobody),
+		bed_test(who_comes_when_there_are_many_takes_the_place_of_the_idlest),
+		bed_test(completion_knows_commands_names_and_options),
+		bed_test(clients_are_kept_out_for_a_while),
+		bed_test(a_ban_can_be_undone),
+		bed_test(a_wish_lasts_until_it_is_undone),
+		bed_test(a_wish_for_a_while_ends_by_itself),
+		bed_test(a_wish_that_has_ended_leaves_it_as_its_checks_say),
+		bed_test(who_changes_something_is_logged),
 	};
 
 	return cmocka_run_group_tests_name("admin", tests, NULL, NULL);

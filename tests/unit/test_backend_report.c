@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #include "state/backend_report.h"
 
-static const char *told(struct stage *st, const struct backend_report *report)
+static const char *told(struct bed *st, const struct backend_report *report)
 {
-	(void)stage_log(st);
-	backend_report_change(st->runtime->pools[0], stage_backend(st, 0), report);
-	return stage_log(st);
+	(void)bed_log(st);
+	backend_report_change(st->runtime->pools[0], bed_backend(st, 0), report);
+	return bed_log(st);
 }
 
 static void every_change_says_why_and_for_how_long(void **state)
@@ -31,9 +31,9 @@ static void every_change_says_why_and_for_how_long(void **state)
 		{ { HEALTH_EJECTED, -EPROTO, "certificate expired", 0, 18000 },
 		  "failures=5 reason=\"TLS failed\" detail=\"certificate expired\"\n" },
 	};
-	struct stage *st = stage_of(state, NULL);
+	struct bed *st = bed_of(state, NULL);
 
-	atomic_store(&stage_backend(st, 0)->blamed_failures, 5);
+	atomic_store(&bed_backend(st, 0)->blamed_failures, 5);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const char *log = told(st, &rows[i].report);
 
@@ -46,10 +46,10 @@ static void every_change_says_why_and_for_how_long(void **state)
 static void a_share_of_failures_is_told_with_its_whole(void **state)
 {
 	const struct backend_report report = { HEALTH_EJECTED, -ECONNREFUSED, NULL, 0, 1000 };
-	struct stage *st = stage_of(state, NULL);
+	struct bed *st = bed_of(state, NULL);
 
-	atomic_store(&stage_backend(st, 0)->blamed_failures, 12);
-	atomic_store(&stage_backend(st, 0)->blamed_connects, 20);
+	atomic_store(&bed_backend(st, 0)->blamed_failures, 12);
+	atomic_store(&bed_backend(st, 0)->blamed_connects, 20);
 	assert_non_null(strstr(told(st, &report), "by=sessions failures=12 connects=20 reason="));
 }
 
@@ -57,7 +57,7 @@ static void a_share_of_failures_is_told_with_its_whole(void **state)
 static void who_was_never_up_comes_back_from_nowhere(void **state)
 {
 	const struct backend_report report = { HEALTH_WENT_UP, 0, NULL, 1, 1000 };
-	const char *log = told(stage_of(state, NULL), &report);
+	const char *log = told(bed_of(state, NULL), &report);
 
 	assert_non_null(strstr(log, "change=up"));
 	assert_null(strstr(log, "down_for_ms"));
@@ -66,29 +66,29 @@ static void who_was_never_up_comes_back_from_nowhere(void **state)
 /* By the pool itself: sessions fail, three in a row are enough. */
 static void sessions_that_fail_are_counted(void **state)
 {
-	struct stage *st = stage_with(
-		state, &(struct stage_options){ .backends = 2,
-						.pool_keys = "balance = first\neject_after = 3" });
+	struct bed *st = bed_with(
+		state, &(struct bed_options){ .backends = 2,
+					      .pool_keys = "balance = first\neject_after = 3" });
 
 	for (int n = 0; n < 3; n++) {
-		struct pair c = stage_dialing(st);
+		struct pair c = bed_dialing(st);
 
 		fake_complete(&backend_of(c.s)->send, -ECONNREFUSED, 0);
-		stage_run(st);
-		stage_close(st, c.client);
-		stage_run(st);
+		bed_run(st);
+		bed_close(st, c.client);
+		bed_run(st);
 	}
-	assert_non_null(strstr(stage_log(st), "change=ejected state=ejected by=sessions failures=3 "
-					      "reason=\"connection refused\""));
+	assert_non_null(strstr(bed_log(st), "change=ejected state=ejected by=sessions failures=3 "
+					    "reason=\"connection refused\""));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(every_change_says_why_and_for_how_long),
-		stage_test(a_share_of_failures_is_told_with_its_whole),
-		stage_test(who_was_never_up_comes_back_from_nowhere),
-		stage_test(sessions_that_fail_are_counted),
+		bed_test(every_change_says_why_and_for_how_long),
+		bed_test(a_share_of_failures_is_told_with_its_whole),
+		bed_test(who_was_never_up_comes_back_from_nowhere),
+		bed_test(sessions_that_fail_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

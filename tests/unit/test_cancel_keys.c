@@ -3,15 +3,15 @@
 
 #include <time.h>
 
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #define SEED 17
 
 static void a_client_is_known_as_long_as_it_has_sessions(void **state)
 {
-	struct stage *st = stage_with(state, &(struct stage_options){ .backends = 2 });
+	struct bed *st = bed_with(state, &(struct bed_options){ .backends = 2 });
 	struct cancel_keys *c = cancel_keys_create(8, SEED);
-	struct backend *b0 = stage_backend(st, 0), *b1 = stage_backend(st, 1);
+	struct backend *b0 = bed_backend(st, 0), *b1 = bed_backend(st, 1);
 	uint64_t found;
 	struct pool *pool;
 
@@ -66,9 +66,9 @@ static void where_a_key_lies_depends_on_the_seed(void **state)
 
 static void when_it_is_full_what_is_known_stays(void **state)
 {
-	struct stage *st = stage_of(state, "");
+	struct bed *st = bed_of(state, "");
 	struct cancel_keys *c = cancel_keys_create(3, SEED);
-	struct backend *b0 = stage_backend(st, 0);
+	struct backend *b0 = bed_backend(st, 0);
 	uint64_t found;
 	struct pool *pool;
 
@@ -96,9 +96,9 @@ static uint64_t spent_ns(void)
 /* Some 0.3 us; with a chain of hundreds for each 40 and more, and the others wait for the lock. */
 static void a_look_is_short_among_a_million(void **state)
 {
-	struct stage *st = stage_of(state, "");
+	struct bed *st = bed_of(state, "");
 	struct cancel_keys *c = cancel_keys_create(MANY, SEED);
-	struct backend *b0 = stage_backend(st, 0);
+	struct backend *b0 = bed_backend(st, 0);
 	uint64_t found;
 	uint64_t started_ns;
 	struct pool *pool;
@@ -126,10 +126,10 @@ static void a_look_is_short_among_a_million(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_client_is_known_as_long_as_it_has_sessions),
-		stage_test(where_a_key_lies_depends_on_the_seed),
-		stage_test(when_it_is_full_what_is_known_stays),
-		stage_test(a_look_is_short_among_a_million),
+		bed_test(a_client_is_known_as_long_as_it_has_sessions),
+		bed_test(where_a_key_lies_depends_on_the_seed),
+		bed_test(when_it_is_full_what_is_known_stays),
+		bed_test(a_look_is_short_among_a_million),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

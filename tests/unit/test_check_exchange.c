@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "check_stage.h"
+#include "check_bed.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 #include "check/expect.h"
-#include "check_stage.h"
+#include "check_bed.h"
 
 /* ---- patterns ------------------------------------------------------------ */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 #include "check/http.h"
-#include "check_stage.h"
+#include "check_bed.h"
 
 #define OK "HTTP/1.1 200 OK\r\n"
 

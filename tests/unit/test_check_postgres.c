@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "postgres_stage.h"
+#include "postgres_bed.h"
 
 /* ---- beginning ----------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "check_stage.h"
+#include "check_bed.h"
 
 #define PING_ROLE "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nROLE\r\n"
 #define PONG "+PONG\r\n"

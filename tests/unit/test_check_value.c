@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/check_channel.h"
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include <stdio.h>
 
@@ -8,44 +8,44 @@
 #define SEVEN_MORE MORE MORE MORE MORE MORE MORE MORE
 
 /* The pool's keys are from line 7 on. */
-static const struct check_config *load(struct stage *st, const char *keys)
+static const struct check_config *load(struct bed *st, const char *keys)
 {
 	char text[5000];
 
-	snprintf(text, sizeof(text), STAGE_GOOD "%s", keys);
-	stage_load(st, text);
+	snprintf(text, sizeof(text), BED_GOOD "%s", keys);
+	bed_load(st, text);
 	return st->config ? &st->config->pools[0].check : NULL;
 }
 
 static void a_check_says_who_it_logs_in_as(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const struct check_config *check =
 		load(st, "check = postgres user=ring password_file=/run/pw database=\"my app\"\n");
 
-	stage_expect_good(st);
+	bed_expect_good(st);
 	assert_int_equal(check->kind, CHECK_POSTGRES);
 	assert_string_equal(check->user, "ring");
 	assert_string_equal(check->password_file, "/run/pw");
 	assert_string_equal(check->database, "my app");
 
 	check = load(st, "check = redis password_file=/run/pw\n");
-	stage_expect_good(st);
+	bed_expect_good(st);
 	assert_null(check->user);
 	check = load(st, "check = mysql\n");
-	stage_expect_good(st);
+	bed_expect_good(st);
 	assert_null(check->user);
 	assert_null(check->password_file);
 }
 
 static void an_http_check_says_what_it_wants(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const struct check_config *check = load(
 		st, "check = http method=HEAD path=/replica?lag=10MB host=db status=200,300-303 "
 		    "header=\"Server: Patroni*\" body=running\n");
 
-	stage_expect_good(st);
+	bed_expect_good(st);
 	assert_string_equal(check->http.method, "HEAD");
 	assert_string_equal(check->http.path, "/replica?lag=10MB");
 	assert_string_equal(check->http.host, "db");
@@ -74,13 +74,13 @@ static void steps_are_bytes(void **state)
 	};
 	const struct check_config *check;
 	char keys[1000] = "check = expect\n";
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "check_step = %s\n",
 			 steps[i].line);
 	check = load(st, keys);
-	stage_expect_good(st);
+	bed_expect_good(st);
 	assert_int_equal(check->steps_n, ARRAY_LEN(steps));
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		assert_int_equal(check->steps[i].word, steps[i].word);
@@ -127,7 +127,7 @@ static void what_is_wrong_is_said_at_its_place(void **state)
 		{ "check_step = or x", "14: error: [pool p] check_step: or: stands behind" },
 		{ "check = tls\ncheck_tls = no", "13: error: [pool p] check_tls: no: check = tls" },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char said[300];
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -137,8 +137,8 @@ static void what_is_wrong_is_said_at_its_place(void **state)
 		load(st, keys);
 		snprintf(said, sizeof(said), "%u:%s", strchr(cases[i].line, '\n') ? 7u : 6u,
 			 cases[i].column_and_words);
-		if (!strstr(stage_said(st), said))
-			fail_msg("%s\nsays:\n%s\nnot: %s", cases[i].line, stage_said(st), said);
+		if (!strstr(bed_said(st), said))
+			fail_msg("%s\nsays:\n%s\nnot: %s", cases[i].line, bed_said(st), said);
 	}
 }
 
@@ -146,12 +146,12 @@ static void what_is_wrong_is_said_at_its_place(void **state)
 static void what_is_sent_and_awaited_is_bounded(void **state)
 {
 	char keys[4000], piece[501];
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	load(st, "check = expect\ncheck_step = expect a\n" SEVEN_MORE);
-	stage_expect_good(st);
+	bed_expect_good(st);
 	load(st, "check = expect\ncheck_step = expect a\n" SEVEN_MORE "check_step = fail c\n");
-	assert_non_null(strstr(stage_said(st), "check_step: fail: too many alternatives"));
+	assert_non_null(strstr(bed_said(st), "check_step: fail: too many alternatives"));
 
 	memset(piece, 'x', sizeof(piece) - 1);
 	piece[sizeof(piece) - 1] = '\0';
@@ -160,7 +160,7 @@ static void what_is_sent_and_awaited_is_bounded(void **state)
 		 "check_step = send %s\ncheck_step = expect y\n",
 		 piece, piece, piece);
 	load(st, keys);
-	assert_non_null(strstr(stage_said(st), "check_step: send: too much is sent at once"));
+	assert_non_null(strstr(bed_said(st), "check_step: send: too much is sent at once"));
 }
 
 static void tls_is_that_of_sessions_or_what_the_server_offers(void **state)
@@ -183,7 +183,7 @@ static void tls_is_that_of_sessions_or_what_the_server_offers(void **state)
 		{ "check = postgres user=x\ncheck_tls = yes\n", CHECK_CHANNEL_TLS, true },
 		{ "check = redis password_file=/x\n", CHECK_CHANNEL_CLEAR, false },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_non_null(load(st, cases[i].keys));
@@ -196,12 +196,12 @@ static void tls_is_that_of_sessions_or_what_the_server_offers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_check_says_who_it_logs_in_as),
-		stage_test(an_http_check_says_what_it_wants),
-		stage_test(steps_are_bytes),
-		stage_test(what_is_wrong_is_said_at_its_place),
-		stage_test(what_is_sent_and_awaited_is_bounded),
-		stage_test(tls_is_that_of_sessions_or_what_the_server_offers),
+		bed_test(a_check_says_who_it_logs_in_as),
+		bed_test(an_http_check_says_what_it_wants),
+		bed_test(steps_are_bytes),
+		bed_test(what_is_wrong_is_said_at_its_place),
+		bed_test(what_is_sent_and_awaited_is_bounded),
+		bed_test(tls_is_that_of_sessions_or_what_the_server_offers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

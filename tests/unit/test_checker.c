@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "health/checker.h"
 
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #define CHECKED                                                           \
 	"check = tcp\ncheck_interval = 1s\ncheck_fast_interval = 200ms\n" \
@@ -9,20 +9,20 @@
 
 /* A main thread: its loop, whose time a test lets pass. */
 struct control {
-	struct stage *st;
+	struct bed *st;
 	struct loop loop;
 	struct checker *checker;
 };
 
 static struct control control;
 
-static void start(void **state, const struct stage_options *options)
+static void start(void **state, const struct bed_options *options)
 {
 	struct control *c = &control;
 
-	c->st = stage_with(state, options);
-	c->loop = (struct loop){ .ring = stage_engine(c->st)->host.loop.ring,
-				 .now_ms = c->st->now_ms };
+	c->st = bed_with(state, options);
+	c->loop =
+		(struct loop){ .ring = bed_engine(c->st)->host.loop.ring, .now_ms = c->st->now_ms };
 	timers_init(&c->loop.timers, c->loop.now_ms);
 	c->checker = checker_create(c->st->runtime, &c->loop);
 	assert_non_null(c->checker);
@@ -30,7 +30,7 @@ static void start(void **state, const struct stage_options *options)
 
 static void start_with(void **state, const char *pool_keys)
 {
-	start(state, &(struct stage_options){ .pool_keys = pool_keys });
+	start(state, &(struct bed_options){ .pool_keys = pool_keys });
 }
 
 /* The check that is under way, if there is one. */
@@ -67,7 +67,7 @@ static void answer(uint64_t within_ms, int res)
 
 static void expect_state(enum backend_state state)
 {
-	assert_int_equal(atomic_load(&stage_backend(control.st, 0)->state), state);
+	assert_int_equal(atomic_load(&bed_backend(control.st, 0)->state), state);
 }
 
 static void finish(void)
@@ -86,7 +86,7 @@ static void every_backend_is_asked_within_the_interval(void **state)
 	const struct io_op *asked[4] = { 0 };
 	size_t n = 0;
 
-	start(state, &(struct stage_options){ .backends = 4, .pool_keys = CHECKED });
+	start(state, &(struct bed_options){ .backends = 4, .pool_keys = CHECKED });
 	for (int ms = 0; ms < 1000; ms++) {
 		pass(1);
 		for (struct io_op *op; (op = under_way()); assert_true(fake_perform(op)))
@@ -128,19 +128,19 @@ static void it_falls_and_rises_in_fast_steps(void **state)
 	expect_state(BACKEND_READY);
 	answer(221, -ECONNREFUSED);
 	expect_state(BACKEND_DOWN);
-	assert_non_null(strstr(stage_log(control.st), "change=down"));
+	assert_non_null(strstr(bed_log(control.st), "change=down"));
 	answer(1101, 0);
 	expect_state(BACKEND_DOWN);
 	answer(221, 0);
 	expect_state(BACKEND_READY);
-	assert_non_null(strstr(stage_log(control.st), "change=up"));
+	assert_non_null(strstr(bed_log(control.st), "change=up"));
 	finish();
 }
 
 static void the_first_answer_counts_at_once(void **state)
 {
 	start_with(state, CHECKED);
-	stage_stop_server(control.st, 0);
+	bed_stop_server(control.st, 0);
 	assert_true(fake_perform(next_within(1000)));
 	expect_state(BACKEND_DOWN);
 	finish();
@@ -153,7 +153,7 @@ static void a_check_that_meets_itself_is_a_refusal(void **state)
 	const struct addr *addr;
 
 	start_with(state, CHECKED);
-	stage_stop_server(control.st, 0);
+	bed_stop_server(control.st, 0);
 	connect = next_within(1000);
 	addr = fake_request_of(connect).addr;
 	assert_int_equal(bind(fake_request_of(connect).fd, &addr->sa, addr->len), 0);
@@ -197,7 +197,7 @@ static void full_until_down(void)
 /* Of a unix socket: one is asked again within the check's time, and then it has not answered. */
 static void a_full_backlog_is_asked_again_and_then_no_answer(void **state)
 {
-	start(state, &(struct stage_options){ .is_unix = true, .pool_keys = CHECKED });
+	start(state, &(struct bed_options){ .is_unix = true, .pool_keys = CHECKED });
 	fake_complete(next_within(1000), -EAGAIN, 0);
 	assert_true(fake_perform(next_within(50)));
 	expect_state(BACKEND_READY);
@@ -208,7 +208,7 @@ static void a_full_backlog_is_asked_again_and_then_no_answer(void **state)
 
 static void a_check_of_a_full_backlog_can_be_stopped(void **state)
 {
-	start(state, &(struct stage_options){ .is_unix = true, .pool_keys = CHECKED });
+	start(state, &(struct bed_options){ .is_unix = true, .pool_keys = CHECKED });
 	fake_complete(next_within(1000), -EAGAIN, 0);
 	finish();
 }
@@ -249,7 +249,7 @@ static void a_check_sends_a_proxy_header(void **state)
 
 	start_with(state, CHECKED "send_proxy = v2");
 	assert_true(fake_perform(next_within(1000)));
-	fd = stage_accept_at(control.st, 0);
+	fd = bed_accept_at(control.st, 0);
 	assert_int_equal(peer_recv(fd, header, sizeof(header)), 16);
 	assert_memory_equal(header, local, 16);
 	finish();
@@ -261,18 +261,18 @@ static void one_that_was_ejected_returns(void **state)
 {
 	struct pool *pool;
 
-	start(state, &(struct stage_options){ .backends = 2,
-					      .pool_keys = "eject_after = 1\neject_time = 5s\n"
-							   "eject_max_percent = 50" });
+	start(state, &(struct bed_options){ .backends = 2,
+					    .pool_keys = "eject_after = 1\neject_time = 5s\n"
+							 "eject_max_percent = 50" });
 	pool = control.st->runtime->pools[0];
-	assert_int_equal(pool_on_connect(pool, stage_backend(control.st, 0), HEALTH_FAILED,
+	assert_int_equal(pool_on_connect(pool, bed_backend(control.st, 0), HEALTH_FAILED,
 					 control.loop.now_ms),
 			 HEALTH_EJECTED);
 	pass(4500);
 	expect_state(BACKEND_EJECTED);
 	pass(3000);
 	expect_state(BACKEND_READY);
-	assert_non_null(strstr(stage_log(control.st), "change=returned"));
+	assert_non_null(strstr(bed_log(control.st), "change=returned"));
 	finish();
 }
 
@@ -306,21 +306,21 @@ static void a_check_that_is_cut_short_says_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(every_backend_is_asked_within_the_interval),
-		stage_test(one_that_is_well_is_asked_once_an_interval),
-		stage_test(nobody_is_asked_without_checks),
-		stage_test(it_falls_and_rises_in_fast_steps),
-		stage_test(the_first_answer_counts_at_once),
-		stage_test(a_check_that_meets_itself_is_a_refusal),
-		stage_test(no_answer_in_time_is_none),
-		stage_test(a_full_backlog_is_asked_again_and_then_no_answer),
-		stage_test(a_check_of_a_full_backlog_can_be_stopped),
-		stage_test(a_cancel_that_takes_long_is_waited_for),
-		stage_test(trouble_of_our_own_says_nothing_of_the_backend),
-		stage_test(a_check_sends_a_proxy_header),
-		stage_test(one_that_was_ejected_returns),
-		stage_test(it_waits_for_what_is_under_way),
-		stage_test(a_check_that_is_cut_short_says_nothing),
+		bed_test(every_backend_is_asked_within_the_interval),
+		bed_test(one_that_is_well_is_asked_once_an_interval),
+		bed_test(nobody_is_asked_without_checks),
+		bed_test(it_falls_and_rises_in_fast_steps),
+		bed_test(the_first_answer_counts_at_once),
+		bed_test(a_check_that_meets_itself_is_a_refusal),
+		bed_test(no_answer_in_time_is_none),
+		bed_test(a_full_backlog_is_asked_again_and_then_no_answer),
+		bed_test(a_check_of_a_full_backlog_can_be_stopped),
+		bed_test(a_cancel_that_takes_long_is_waited_for),
+		bed_test(trouble_of_our_own_says_nothing_of_the_backend),
+		bed_test(a_check_sends_a_proxy_header),
+		bed_test(one_that_was_ejected_returns),
+		bed_test(it_waits_for_what_is_under_way),
+		bed_test(a_check_that_is_cut_short_says_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
 
 #include "session/session.h"
 #include "state/peers.h"
-#include "unit/control_stage.h"
+#include "unit/control_bed.h"
 
 /* Workers and the main thread take turns until the answer has come. */
 static const char *ask(int fd, const char *text)
@@ -14,7 +14,7 @@ static const char *ask(int fd, const char *text)
 	peer_send(fd, text, strlen(text));
 	for (int i = 0; i < 50 && (n == 0 || !strstr(said, "\"end\"")); i++) {
 		office_pass(1);
-		stage_run(office.st);
+		bed_run(office.st);
 		more = peer_recv(fd, said + n, sizeof(said) - 1 - (size_t)n);
 		n += more > 0 ? more : 0;
 		said[n] = '\0';
@@ -38,13 +38,13 @@ static void sessions_of_all_workers_are_told(void **state)
 	const char *said;
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 3, .sessions_max = 1000 });
+	office_open(state, &(struct bed_options){ .workers = 3, .sessions_max = 1000 });
 	for (int n = 0; n < 300; n++) { /* more than one look at each worker */
-		(void)stage_client(office.st);
-		stage_run(office.st);
-		(void)stage_accept_at(office.st, 0);
+		(void)bed_client(office.st);
+		bed_run(office.st);
+		(void)bed_accept_at(office.st, 0);
 	}
-	stage_run(office.st);
+	bed_run(office.st);
 	fd = office_connect();
 	said = ask(fd, "sessions --limit 20\n");
 	assert_int_equal(count(said, "{\"row\":\"session\","), 20);
@@ -70,12 +70,12 @@ static void filters_choose(void **state)
 	struct pair first;
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
-	first = stage_relaying(office.st);
-	stage_pass(office.st, 100000);
-	(void)stage_relaying(office.st);
+	office_open(state, &(struct bed_options){ .workers = 1 });
+	first = bed_relaying(office.st);
+	bed_pass(office.st, 100000);
+	(void)bed_relaying(office.st);
 	peer_send(first.client, "x", 1);
-	stage_run(office.st);
+	bed_run(office.st);
 	fd = office_connect();
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_int_equal(count(ask(fd, rows[i].line), "{\"row\":\"session\","),
@@ -90,11 +90,11 @@ static void the_largest_come_first(void **state)
 	char want[64];
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
+	office_open(state, &(struct bed_options){ .workers = 1 });
 	for (int n = 0; n < 3; n++)
-		pairs[n] = stage_relaying(office.st);
+		pairs[n] = bed_relaying(office.st);
 	peer_send(pairs[1].client, "xxxx", 4);
-	stage_run(office.st);
+	bed_run(office.st);
 	fd = office_connect();
 	said = ask(fd, "sessions --sort bytes --limit 1\n");
 	snprintf(want, sizeof(want), "\"id\":%llu,", (unsigned long long)pairs[1].s->id);
@@ -110,25 +110,25 @@ static void rates_are_those_of_a_second(void **state)
 	long n = 0, more;
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
+	office_open(state, &(struct bed_options){ .workers = 1 });
 	for (int i = 0; i < 2; i++)
-		pairs[i] = stage_relaying(office.st);
+		pairs[i] = bed_relaying(office.st);
 	peer_send(pairs[0].client, "before", 6);
-	stage_run(office.st);
+	bed_run(office.st);
 	fd = office_connect();
 	peer_send(fd, "sessions --sort rate --limit 1\n", 31);
 	for (int i = 0; i < 10; i++) {
 		office_pass(1);
-		stage_run(office.st);
+		bed_run(office.st);
 	}
 	assert_int_equal(peer_recv(fd, said, sizeof(said)), -EAGAIN);
 	peer_send(pairs[1].client, "xxxx", 4);
 	peer_send(pairs[1].backend, "yyyyyyyy", 8);
-	stage_run(office.st);
-	stage_pass(office.st, 1000);
+	bed_run(office.st);
+	bed_pass(office.st, 1000);
 	office_pass(1000);
 	for (int i = 0; i < 10; i++) {
-		stage_run(office.st);
+		bed_run(office.st);
 		office_pass(1);
 		more = peer_recv(fd, said + n, sizeof(said) - 1 - (size_t)n);
 		n += more > 0 ? more : 0;
@@ -147,15 +147,15 @@ static void who_leaves_between_two_looks_leaves_nothing(void **state)
 {
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
-	(void)stage_relaying(office.st);
+	office_open(state, &(struct bed_options){ .workers = 1 });
+	(void)bed_relaying(office.st);
 	fd = office_connect();
 	peer_send(fd, "sessions --rates\n", 17);
 	for (int i = 0; i < 10; i++) {
 		office_pass(1);
-		stage_run(office.st);
+		bed_run(office.st);
 	}
-	stage_reset(office.st, fd);
+	bed_reset(office.st, fd);
 	office_pass(1);
 	office_pass(2000);
 	office_close();
@@ -167,9 +167,9 @@ static void one_is_ended_by_its_id_and_more_are_asked_for_first(void **state)
 	char line[64];
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
+	office_open(state, &(struct bed_options){ .workers = 1 });
 	for (int n = 0; n < 3; n++)
-		pairs[n] = stage_relaying(office.st);
+		pairs[n] = bed_relaying(office.st);
 	fd = office_connect();
 	snprintf(line, sizeof(line), "kill %llu\n", (unsigned long long)pairs[1].s->id);
 	assert_non_null(strstr(ask(fd, line), "\"killed\":1"));
@@ -182,7 +182,7 @@ static void one_is_ended_by_its_id_and_more_are_asked_for_first(void **state)
 			       "\"code\":\"confirm\",\"error\":\"2 sessions would be ended\""));
 	expect_nothing(pairs[0].client);
 	assert_non_null(strstr(ask(fd, "kill --all --yes\n"), "\"killed\":2"));
-	assert_int_equal(stage_ended(office.st, CLOSE_KILLED), 3);
+	assert_int_equal(bed_ended(office.st, CLOSE_KILLED), 3);
 	office_close();
 }
 
@@ -190,7 +190,7 @@ static void names_that_are_none_are_told(void **state)
 {
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
+	office_open(state, &(struct bed_options){ .workers = 1 });
 	fd = office_connect();
 	assert_non_null(strstr(ask(fd, "sessions --listener k\n"), "there is no listener 'k'"));
 	assert_non_null(strstr(ask(fd, "sessions --pool q\n"), "there is no pool 'q'"));
@@ -205,17 +205,17 @@ static void a_client_may_leave_in_the_middle(void **state)
 {
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 2 });
-	(void)stage_client(office.st);
-	stage_run(office.st);
+	office_open(state, &(struct bed_options){ .workers = 2 });
+	(void)bed_client(office.st);
+	bed_run(office.st);
 	fd = office_connect();
 	peer_send(fd, "sessions\n", 9);
 	while (fake_run() > 0) /* of the control socket's clients, too */
 		continue;
-	stage_close(office.st, fd);
+	bed_close(office.st, fd);
 	for (int n = 0; n < 5; n++) {
 		office_pass(1);
-		stage_run(office.st);
+		bed_run(office.st);
 	}
 	office_close();
 }
@@ -224,7 +224,7 @@ static void a_worker_that_has_ended_holds_up_nobody(void **state)
 {
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 2 });
+	office_open(state, &(struct bed_options){ .workers = 2 });
 	query_worker_ends(office.st->runtime, 1);
 	fd = office_connect();
 	assert_non_null(strstr(ask(fd, "sessions\n"), OK_LINE));
@@ -234,15 +234,15 @@ static void a_worker_that_has_ended_holds_up_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(sessions_of_all_workers_are_told),
-		stage_test(filters_choose),
-		stage_test(the_largest_come_first),
-		stage_test(rates_are_those_of_a_second),
-		stage_test(who_leaves_between_two_looks_leaves_nothing),
-		stage_test(one_is_ended_by_its_id_and_more_are_asked_for_first),
-		stage_test(names_that_are_none_are_told),
-		stage_test(a_client_may_leave_in_the_middle),
-		stage_test(a_worker_that_has_ended_holds_up_nobody),
+		bed_test(sessions_of_all_workers_are_told),
+		bed_test(filters_choose),
+		bed_test(the_largest_come_first),
+		bed_test(rates_are_those_of_a_second),
+		bed_test(who_leaves_between_two_looks_leaves_nothing),
+		bed_test(one_is_ended_by_its_id_and_more_are_asked_for_first),
+		bed_test(names_that_are_none_are_told),
+		bed_test(a_client_may_leave_in_the_middle),
+		bed_test(a_worker_that_has_ended_holds_up_nobody),
 	};
 
 	return cmocka_run_group_tests_name("cmd_sessions", tests, NULL, NULL);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
-#include "state/counters_log.h"
+#include "metrics/counters_log.h"
 
 #include <stdio.h>
 
-static const char *logged(struct stage *st)
+static const char *logged(struct bed *st)
 {
-	(void)stage_log(st);
+	(void)bed_log(st);
 	counters_log(st->runtime);
-	return stage_log(st);
+	return bed_log(st);
 }
 
 /* The first line with this message and these words; "" if there is none. */
@@ -37,26 +37,26 @@ static void expect_words(const char *line, const char *pairs)
 		fail_msg("'%s' is not in '%s'", pairs, line);
 }
 
-static void end_cleanly(struct stage *st, struct pair *c)
+static void end_cleanly(struct bed *st, struct pair *c)
 {
 	shutdown(c->client, SHUT_WR);
-	stage_run(st);
+	bed_run(st);
 	shutdown(c->backend, SHUT_WR);
-	stage_run(st);
+	bed_run(st);
 }
 
 /* ---- sessions ------------------------------------------------------------ */
 
 static void a_session_is_counted_when_it_begins_and_when_it_ends(void **state)
 {
-	struct stage *st = stage_of(state, NULL);
-	struct pair a = stage_relaying(st), b = stage_relaying(st);
+	struct bed *st = bed_of(state, NULL);
+	struct pair a = bed_relaying(st), b = bed_relaying(st);
 
 	expect_words(line_of(logged(st), "counters", ""),
 		     "begun=2 ended=0 open=2 bytes_up=0 bytes_down=0");
 	end_cleanly(st, &a);
-	stage_reset(st, b.client);
-	stage_run(st);
+	bed_reset(st, b.client);
+	bed_run(st);
 	expect_words(line_of(logged(st), "counters", ""), "begun=2 ended=2 open=0");
 	expect_words(line_of(logged(st), "counters_listener", "listener=l"),
 		     "done=1 client_reset=1 backend_reset=0");
@@ -65,44 +65,43 @@ static void a_session_is_counted_when_it_begins_and_when_it_ends(void **state)
 /* And not only when the session ends. */
 static void bytes_are_counted_as_they_move(void **state)
 {
-	struct stage *st = stage_of(state, NULL);
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_of(state, NULL);
+	struct pair c = bed_relaying(st);
 
 	peer_send(c.client, "question", 8);
 	peer_send(c.backend, "the answer", 10);
-	stage_run(st);
+	bed_run(st);
 	expect_words(line_of(logged(st), "counters_listener", ""),
 		     "open=1 bytes_up=8 bytes_down=10");
 	expect_text(c.backend, "question");
 	expect_text(c.client, "the answer");
 	end_cleanly(st, &c);
-	expect_words(line_of(stage_log(st), "session", ""), "bytes_up=8 bytes_down=10");
+	expect_words(line_of(bed_log(st), "session", ""), "bytes_up=8 bytes_down=10");
 	expect_words(line_of(logged(st), "counters_listener", ""),
 		     "open=0 bytes_up=8 bytes_down=10");
 }
 
 static void our_own_header_is_not_a_clients_byte(void **state)
 {
-	struct stage *st =
-		stage_with(state, &(struct stage_options){ .pool_keys = "send_proxy = v1" });
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_with(state, &(struct bed_options){ .pool_keys = "send_proxy = v1" });
+	struct pair c = bed_relaying(st);
 	char seen[128];
 
 	peer_send(c.client, "hello", 5);
-	stage_run(st);
+	bed_run(st);
 	assert_true(peer_recv(c.backend, seen, sizeof(seen)) > 25);
 	expect_words(line_of(logged(st), "counters_listener", ""), "bytes_up=5 bytes_down=0");
 	end_cleanly(st, &c);
-	expect_words(line_of(stage_log(st), "session", ""), "bytes_up=5 bytes_down=0");
+	expect_words(line_of(bed_log(st), "session", ""), "bytes_up=5 bytes_down=0");
 }
 
 static void workers_count_for_themselves_and_are_added_up(void **state)
 {
-	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 2 });
+	struct bed *st = bed_with(state, &(struct bed_options){ .workers = 2 });
 
 	for (int n = 0; n < 10; n++) {
-		stage_client(st);
-		stage_run(st);
+		bed_client(st);
+		bed_run(st);
 	}
 	for (unsigned w = 0; w < 2; w++) {
 		assert_int_equal(st->engines[w].host.counters->listeners[0].begun, 5);
@@ -114,31 +113,31 @@ static void workers_count_for_themselves_and_are_added_up(void **state)
 /* Not who finds all taken that were offered in this turn, while the worker has more. */
 static void who_waits_for_a_buffer_that_there_is_not_is_counted(void **state)
 {
-	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 40 });
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_with(state, &(struct bed_options){ .buffers = 40 });
+	struct pair c = bed_relaying(st);
 	struct buf *taken[40];
 
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
-	stage_run(st);
+	bed_run(st);
 	expect_words(line_of(logged(st), "counters", ""), "buffer_waits=0");
 	for (int n = 0; n < 40; n++)
-		taken[n] = buf_get(&stage_engine(st)->host.loop.bufs);
+		taken[n] = buf_get(&bed_engine(st)->host.loop.bufs);
 	fake_complete(&client_of(c.s)->recv, -ENOBUFS, 0);
-	stage_turn(st);
+	bed_turn(st);
 	for (int n = 0; n < 40; n++)
-		buf_put(&stage_engine(st)->host.loop.bufs, taken[n]);
-	stage_run(st);
+		buf_put(&bed_engine(st)->host.loop.bufs, taken[n]);
+	bed_run(st);
 	expect_words(line_of(logged(st), "counters", ""), "buffer_waits=1");
 }
 
 static void who_is_rejected_is_counted_by_reason(void **state)
 {
-	struct stage *st = stage_of(state, "max_sessions_per_source = 1");
+	struct bed *st = bed_of(state, "max_sessions_per_source = 1");
 
-	stage_client(st);
-	stage_client(st);
-	stage_client(st);
-	stage_run(st);
+	bed_client(st);
+	bed_client(st);
+	bed_client(st);
+	bed_run(st);
 	expect_words(line_of(logged(st), "counters_listener", ""),
 		     "denied=0 source_sessions=2 source_rate=0 "
 		     "source_table_full=0");
@@ -147,19 +146,19 @@ static void who_is_rejected_is_counted_by_reason(void **state)
 
 /* ---- words --------------------------------------------------------------- */
 
-static void preread_with(struct stage *st, const char *bytes, size_t n)
+static void preread_with(struct bed *st, const char *bytes, size_t n)
 {
-	int client = stage_client(st);
+	int client = bed_client(st);
 
 	peer_send(client, bytes, n);
-	stage_run(st);
-	stage_close(st, client);
-	stage_run(st);
+	bed_run(st);
+	bed_close(st, client);
+	bed_run(st);
 }
 
 static void each_detail_of_the_log_has_its_count(void **state)
 {
-	struct stage *st = stage_of(state, "protocol = postgres\ntls = off");
+	struct bed *st = bed_of(state, "protocol = postgres\ntls = off");
 	const char *log;
 
 	preread_with(st, "\0\0\0\4....", 8);
@@ -179,19 +178,19 @@ static void each_detail_of_the_log_has_its_count(void **state)
 
 static void every_try_is_counted_with_its_outcome(void **state)
 {
-	struct stage *st = stage_with(
-		state, &(struct stage_options){ .backends = 3, .pool_keys = "balance = first" });
+	struct bed *st = bed_with(state, &(struct bed_options){ .backends = 3,
+								.pool_keys = "balance = first" });
 	const char *log;
 
-	stage_stop_server(st, 0);
-	stage_client(st);
-	stage_run(st);
-	stage_client(st);
-	while (fake_perform(&stage_engine(st)->acceptors[0].accept))
+	bed_stop_server(st, 0);
+	bed_client(st);
+	bed_run(st);
+	bed_client(st);
+	while (fake_perform(&bed_engine(st)->acceptors[0].accept))
 		continue;
-	fake_complete(&backend_of(stage_newest(st))->send, -ETIMEDOUT, 0);
-	fake_complete(&backend_of(stage_newest(st))->send, -EADDRNOTAVAIL, 0);
-	stage_run(st);
+	fake_complete(&backend_of(bed_newest(st))->send, -ETIMEDOUT, 0);
+	fake_complete(&backend_of(bed_newest(st))->send, -EADDRNOTAVAIL, 0);
+	bed_run(st);
 	log = logged(st);
 	expect_words(line_of(log, "counters_pool", "pool=p"),
 		     "connected=2 backend_tls_error=0 connect_refused=1 connect_timeout=1 "
@@ -205,14 +204,14 @@ static void every_try_is_counted_with_its_outcome(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_session_is_counted_when_it_begins_and_when_it_ends),
-		stage_test(bytes_are_counted_as_they_move),
-		stage_test(our_own_header_is_not_a_clients_byte),
-		stage_test(workers_count_for_themselves_and_are_added_up),
-		stage_test(who_waits_for_a_buffer_that_there_is_not_is_counted),
-		stage_test(who_is_rejected_is_counted_by_reason),
-		stage_test(each_detail_of_the_log_has_its_count),
-		stage_test(every_try_is_counted_with_its_outcome),
+		bed_test(a_session_is_counted_when_it_begins_and_when_it_ends),
+		bed_test(bytes_are_counted_as_they_move),
+		bed_test(our_own_header_is_not_a_clients_byte),
+		bed_test(workers_count_for_themselves_and_are_added_up),
+		bed_test(who_waits_for_a_buffer_that_there_is_not_is_counted),
+		bed_test(who_is_rejected_is_counted_by_reason),
+		bed_test(each_detail_of_the_log_has_its_count),
+		bed_test(every_try_is_counted_with_its_outcome),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include "base/def.h"
 
 /* Says one thing about @text, at @line, @column and @width. */
-static const char *say(struct stage *st, const char *text, unsigned line, unsigned column,
+static const char *say(struct bed *st, const char *text, unsigned line, unsigned column,
 		       unsigned width)
 {
 	struct config_file file;
@@ -12,11 +12,11 @@ static const char *say(struct stage *st, const char *text, unsigned line, unsign
 
 	assert_true(config_file_copy(&file, "a.ini", text, strlen(text)));
 	location.file = file.name;
-	stage_reset(st);
+	bed_reset(st);
 	diag_set_files(&st->diag, &file, 1);
 	diag_error(&st->diag, &location, "wrong");
 	config_file_finish(&file);
-	return stage_said(st);
+	return bed_said(st);
 }
 
 static void the_caret_stands_under_what_is_meant(void **state)
@@ -38,7 +38,7 @@ static void the_caret_stands_under_what_is_meant(void **state)
 		{ "a = 1\n", 1, 0, 0, "a.ini:1: error: wrong\n    1 | a = 1\n" },
 		{ "a = 1\n", 0, 0, 0, "a.ini: error: wrong\n" },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(say(st, rows[i].text, rows[i].line, rows[i].column,
@@ -48,7 +48,7 @@ static void the_caret_stands_under_what_is_meant(void **state)
 
 static void of_a_long_line_the_part_around_the_caret_is_shown(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char text[1001] = "";
 	const char *said;
 
@@ -72,7 +72,7 @@ static void of_a_long_line_the_part_around_the_caret_is_shown(void **state)
 
 static void what_a_terminal_would_obey_is_replaced(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const struct config_location location = { .file = "\x1b[2J.ini" };
 
 	assert_string_equal(say(st,
@@ -81,14 +81,14 @@ static void what_a_terminal_would_obey_is_replaced(void **state)
 				1, 1, 1),
 			    "a.ini:1:1: error: wrong\n    1 | a?[2Jb??\x9b"
 			    "c\n      | ^\n");
-	stage_reset(st);
+	bed_reset(st);
 	diag_error(&st->diag, &location, "'\a%s'", "\x1b]0;x");
-	assert_string_equal(stage_said(st), "?[2J.ini: error: '??]0;x'\n");
+	assert_string_equal(bed_said(st), "?[2J.ini: error: '??]0;x'\n");
 }
 
 static void mistakes_come_in_the_order_of_files_and_lines(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const struct config_file files[] = { { .name = "b.ini" }, { .name = "a.ini" } };
 	const struct config_location places[] = {
 		{ .file = files[1].name },
@@ -100,13 +100,13 @@ static void mistakes_come_in_the_order_of_files_and_lines(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		diag_error(&st->diag, &places[i], "%zu", i);
 	diag_error(&st->diag, &places[2], "3");
-	assert_string_equal(stage_said(st), "b.ini: error: 2\nb.ini: error: 3\n"
-					    "b.ini: error: 1\na.ini: error: 0\n");
+	assert_string_equal(bed_said(st), "b.ini: error: 2\nb.ini: error: 3\n"
+					  "b.ini: error: 1\na.ini: error: 0\n");
 }
 
 static void beyond_a_number_mistakes_are_only_counted(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (int i = 0; i < DIAG_WARNINGS_MAX + 1; i++)
 		diag_warning(&st->diag, NULL, "hm");
@@ -116,34 +116,34 @@ static void beyond_a_number_mistakes_are_only_counted(void **state)
 		diag_error(&st->diag, NULL, "no");
 	}
 	assert_false(diag_has_room(&st->diag));
-	assert_null(strstr(stage_said(st), "errors"));
-	assert_non_null(strstr(stage_said(st), "error: no\nand 1 more warning\n"));
+	assert_null(strstr(bed_said(st), "errors"));
+	assert_non_null(strstr(bed_said(st), "error: no\nand 1 more warning\n"));
 
 	diag_error(&st->diag, NULL, "more");
 	diag_error(&st->diag, NULL, "more");
-	assert_non_null(strstr(stage_said(st), "error: no\nand 2 more errors\n"));
-	assert_null(strstr(stage_said(st), ": more"));
+	assert_non_null(strstr(bed_said(st), "error: no\nand 2 more errors\n"));
+	assert_null(strstr(bed_said(st), ": more"));
 }
 
 static void short_memory_is_an_error_of_its_own(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	assert_false(diag_has_errors(&st->diag));
 	diag_no_memory(&st->diag);
 	assert_true(diag_has_errors(&st->diag));
-	assert_string_equal(stage_said(st), "error: out of memory\n");
+	assert_string_equal(bed_said(st), "error: out of memory\n");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(the_caret_stands_under_what_is_meant),
-		stage_test(of_a_long_line_the_part_around_the_caret_is_shown),
-		stage_test(what_a_terminal_would_obey_is_replaced),
-		stage_test(mistakes_come_in_the_order_of_files_and_lines),
-		stage_test(beyond_a_number_mistakes_are_only_counted),
-		stage_test(short_memory_is_an_error_of_its_own),
+		bed_test(the_caret_stands_under_what_is_meant),
+		bed_test(of_a_long_line_the_part_around_the_caret_is_shown),
+		bed_test(what_a_terminal_would_obey_is_replaced),
+		bed_test(mistakes_come_in_the_order_of_files_and_lines),
+		bed_test(beyond_a_number_mistakes_are_only_counted),
+		bed_test(short_memory_is_an_error_of_its_own),
 	};
 
 	return cmocka_run_group_tests_name("diag", tests, NULL, NULL);

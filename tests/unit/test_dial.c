@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #include "net/sock.h"
 
 #include <stdio.h>
 
 /* Backends that are tried in the order b0, b1, b2 ... */
-static struct stage *in_order(void **state, unsigned backends, const char *pool_keys)
+static struct bed *in_order(void **state, unsigned backends, const char *pool_keys)
 {
 	char keys[256];
 
 	snprintf(keys, sizeof(keys), "balance = first\n%s", pool_keys);
-	return stage_with(state,
-			  &(struct stage_options){ .backends = backends, .pool_keys = keys });
+	return bed_with(state, &(struct bed_options){ .backends = backends, .pool_keys = keys });
 }
 
 static struct io_op *connect_of(struct session *s)
@@ -28,40 +27,40 @@ static void expect_dialing(struct session *s, unsigned backend)
 	assert_int_equal(s->backend->index, backend);
 }
 
-static unsigned slots(struct stage *st, unsigned backend)
+static unsigned slots(struct bed *st, unsigned backend)
 {
-	return atomic_load(&stage_backend(st, backend)->sessions);
+	return atomic_load(&bed_backend(st, backend)->sessions);
 }
 
-static unsigned long failures(struct stage *st, unsigned backend)
+static unsigned long failures(struct bed *st, unsigned backend)
 {
-	return atomic_load(&stage_backend(st, backend)->connect_failures);
+	return atomic_load(&bed_backend(st, backend)->connect_failures);
 }
 
 /* The connect takes longer than it may: the try is over, with its cancel performed. */
-static void let_time_out(struct stage *st, uint64_t ms)
+static void let_time_out(struct bed *st, uint64_t ms)
 {
-	stage_pass(st, ms);
+	bed_pass(st, ms);
 	fake_run_cancels();
-	stage_turn(st);
+	bed_turn(st);
 }
 
 /* ---- one after the other ------------------------------------------------- */
 
 static void a_backend_that_refuses_is_followed_by_another(void **state)
 {
-	struct stage *st = in_order(state, 3, "");
+	struct bed *st = in_order(state, 3, "");
 	struct pair c;
 
-	stage_stop_server(st, 0);
-	stage_stop_server(st, 1);
-	c = stage_dialing(st);
+	bed_stop_server(st, 0);
+	bed_stop_server(st, 1);
+	c = bed_dialing(st);
 	expect_dialing(c.s, 0);
 	peer_send(c.client, "early", 5);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	assert_int_equal(c.s->backend->index, 2);
-	c.backend = stage_accept_at(st, 2);
+	c.backend = bed_accept_at(st, 2);
 	expect_text(c.backend, "early");
 	assert_int_equal(slots(st, 0), 0);
 	assert_int_equal(slots(st, 1), 0);
@@ -73,14 +72,14 @@ static void a_backend_that_refuses_is_followed_by_another(void **state)
 
 static void each_backend_is_tried_once(void **state)
 {
-	struct stage *st = in_order(state, 3, "");
+	struct bed *st = in_order(state, 3, "");
 	struct pair c;
 
 	for (unsigned n = 0; n < 3; n++)
-		stage_stop_server(st, n);
-	c = stage_dialing(st);
-	stage_run(st);
-	assert_int_equal(stage_ended(st, CLOSE_CONNECT_REFUSED), 1);
+		bed_stop_server(st, n);
+	c = bed_dialing(st);
+	bed_run(st);
+	assert_int_equal(bed_ended(st, CLOSE_CONNECT_REFUSED), 1);
 	for (unsigned n = 0; n < 3; n++) {
 		assert_int_equal(failures(st, n), 1);
 		assert_int_equal(slots(st, n), 0);
@@ -90,29 +89,29 @@ static void each_backend_is_tried_once(void **state)
 
 static void no_more_are_tried_than_may_be(void **state)
 {
-	struct stage *st = in_order(state, 4, "connect_tries = 2");
+	struct bed *st = in_order(state, 4, "connect_tries = 2");
 
 	for (unsigned n = 0; n < 3; n++)
-		stage_stop_server(st, n);
-	stage_dialing(st);
-	stage_run(st);
-	assert_int_equal(stage_ended(st, CLOSE_CONNECT_REFUSED), 1);
+		bed_stop_server(st, n);
+	bed_dialing(st);
+	bed_run(st);
+	assert_int_equal(bed_ended(st, CLOSE_CONNECT_REFUSED), 1);
 	assert_int_equal(failures(st, 1), 1);
 	assert_int_equal(failures(st, 2), 0);
 }
 
 static void a_success_ends_a_row_of_failures(void **state)
 {
-	struct stage *st = in_order(state, 2, "");
-	struct backend *b0 = stage_backend(st, 0);
+	struct bed *st = in_order(state, 2, "");
+	struct backend *b0 = bed_backend(st, 0);
 
 	for (unsigned n = 1; n <= 3; n++) {
-		struct pair c = stage_dialing(st);
+		struct pair c = bed_dialing(st);
 
 		fake_complete(connect_of(c.s), -ECONNREFUSED, 0);
 		assert_int_equal(atomic_load(&b0->failures_in_row), n);
 	}
-	stage_relaying(st);
+	bed_relaying(st);
 	assert_int_equal(atomic_load(&b0->failures_in_row), 0);
 	assert_int_equal(failures(st, 0), 3);
 }
@@ -121,17 +120,17 @@ static void a_success_ends_a_row_of_failures(void **state)
 
 static void a_silent_backend_is_given_up_in_time(void **state)
 {
-	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
-	struct pair c = stage_dialing(st);
+	struct bed *st = in_order(state, 2, "connect_timeout = 300ms");
+	struct pair c = bed_dialing(st);
 
-	stage_pass(st, 299);
+	bed_pass(st, 299);
 	expect_request(&backend_of(c.s)->cancel_send, FAKE_NOTHING);
-	stage_pass(st, 1);
+	bed_pass(st, 1);
 	expect_request(&backend_of(c.s)->cancel_send, FAKE_CANCEL);
 	assert_int_equal(c.s->backend->index, 0);
 	fake_run_cancels();
 	expect_dialing(c.s, 1);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	assert_int_equal(failures(st, 0), 1);
 	assert_int_equal(slots(st, 0), 0);
@@ -139,11 +138,11 @@ static void a_silent_backend_is_given_up_in_time(void **state)
 
 static void the_next_waits_for_the_last_completion_of_the_one_before(void **state)
 {
-	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
-	struct pair c = stage_dialing(st);
+	struct bed *st = in_order(state, 2, "connect_timeout = 300ms");
+	struct pair c = bed_dialing(st);
 	int fd = backend_of(c.s)->fd;
 
-	stage_pass(st, 300);
+	bed_pass(st, 300);
 	fake_complete(connect_of(c.s), -ECANCELED, 0);
 	assert_int_equal(backend_of(c.s)->fd, fd);
 	assert_int_equal(c.s->backend->index, 0);
@@ -154,23 +153,23 @@ static void the_next_waits_for_the_last_completion_of_the_one_before(void **stat
 /* No byte went there; that it is connected says nothing about how well it is. */
 static void a_connect_that_succeeds_too_late_is_dropped(void **state)
 {
-	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
-	struct pair c = stage_dialing(st);
+	struct bed *st = in_order(state, 2, "connect_timeout = 300ms");
+	struct pair c = bed_dialing(st);
 
 	peer_send(c.client, "early", 5);
-	stage_pass(st, 300);
+	bed_pass(st, 300);
 	assert_true(fake_perform(connect_of(c.s)));
 	fake_complete(&backend_of(c.s)->cancel_send, -ENOENT, 0);
 	expect_dialing(c.s, 1);
-	expect_reset(stage_accept_at(st, 0));
-	stage_run(st);
-	expect_text(stage_accept_at(st, 1), "early");
+	expect_reset(bed_accept_at(st, 0));
+	bed_run(st);
+	expect_text(bed_accept_at(st, 1), "early");
 }
 
 static void all_tries_together_have_a_limit(void **state)
 {
-	struct stage *st = in_order(state, 4, "connect_timeout = 1s\nconnect_total = 2500ms");
-	struct pair c = stage_dialing(st);
+	struct bed *st = in_order(state, 4, "connect_timeout = 1s\nconnect_total = 2500ms");
+	struct pair c = bed_dialing(st);
 
 	let_time_out(st, 1000);
 	expect_dialing(c.s, 1);
@@ -179,7 +178,7 @@ static void all_tries_together_have_a_limit(void **state)
 	let_time_out(st, 499);
 	expect_dialing(c.s, 2);
 	let_time_out(st, 1);
-	assert_int_equal(stage_ended(st, CLOSE_CONNECT_TIMEOUT), 1);
+	assert_int_equal(bed_ended(st, CLOSE_CONNECT_TIMEOUT), 1);
 	assert_int_equal(failures(st, 3), 0);
 	expect_reset(c.client);
 }
@@ -191,18 +190,18 @@ static void what_we_lack_is_not_held_against_the_backend(void **state)
 	const int errors[] = { -EADDRNOTAVAIL, -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS };
 
 	for (size_t n = 0; n < ARRAY_LEN(errors); n++) {
-		struct stage *st = in_order(state, 2, "");
-		struct pair c = stage_dialing(st);
+		struct bed *st = in_order(state, 2, "");
+		struct pair c = bed_dialing(st);
 
 		fake_complete(connect_of(c.s), errors[n], 0);
 		expect_dialing(c.s, 1);
 		fake_complete(connect_of(c.s), errors[n], 0);
-		stage_run(st);
-		assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
+		bed_run(st);
+		assert_int_equal(bed_ended(st, CLOSE_NO_RESOURCES), 1);
 		assert_int_equal(failures(st, 0), 0);
-		assert_int_equal(atomic_load(&stage_backend(st, 0)->failures_in_row), 0);
-		assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 1);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(atomic_load(&bed_backend(st, 0)->failures_in_row), 0);
+		assert_int_equal(atomic_load(&bed_backend(st, 0)->local_failures), 1);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
@@ -220,8 +219,8 @@ static void expect_origin(struct session *s, const char *host)
 
 static void where_one_address_has_no_port_left_another_has(void **state)
 {
-	struct stage *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3 ::1 127.0.0.4");
-	struct pair c = stage_dialing(st), other = stage_dialing(st);
+	struct bed *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3 ::1 127.0.0.4");
+	struct pair c = bed_dialing(st), other = bed_dialing(st);
 
 	expect_origin(c.s, "127.0.0.2:");
 	expect_origin(other.s, "127.0.0.3:");
@@ -231,16 +230,16 @@ static void where_one_address_has_no_port_left_another_has(void **state)
 	expect_origin(c.s, "127.0.0.4:");
 	expect_dialing(c.s, 0);
 	assert_int_equal(slots(st, 0), 2);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	assert_int_equal(c.s->waiter.ask.tried_n, 0);
-	assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 0);
+	assert_int_equal(atomic_load(&bed_backend(st, 0)->local_failures), 0);
 }
 
 static void where_no_address_has_a_port_left_another_backend_is_tried(void **state)
 {
-	struct stage *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3");
-	struct pair c = stage_dialing(st);
+	struct bed *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3");
+	struct pair c = bed_dialing(st);
 
 	for (unsigned n = 0; n < 2; n++) {
 		expect_dialing(c.s, 0);
@@ -249,16 +248,16 @@ static void where_no_address_has_a_port_left_another_backend_is_tried(void **sta
 	expect_dialing(c.s, 1);
 	fake_complete(connect_of(c.s), -EADDRNOTAVAIL, 0);
 	expect_dialing(c.s, 1);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	assert_int_equal(failures(st, 0), 0);
-	assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 1);
+	assert_int_equal(atomic_load(&bed_backend(st, 0)->local_failures), 1);
 }
 
 static void a_refusal_is_no_reason_for_another_address(void **state)
 {
-	struct stage *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3");
-	struct pair c = stage_dialing(st);
+	struct bed *st = in_order(state, 2, "source = 127.0.0.2 127.0.0.3");
+	struct pair c = bed_dialing(st);
 
 	fake_complete(connect_of(c.s), -ECONNREFUSED, 0);
 	expect_dialing(c.s, 1);
@@ -268,19 +267,19 @@ static void a_refusal_is_no_reason_for_another_address(void **state)
 /* The kernel picks the backend's own port to connect from, and nobody listens there. */
 static void a_connection_with_itself_is_a_refusal(void **state)
 {
-	struct stage *st = in_order(state, 2, "");
+	struct bed *st = in_order(state, 2, "");
 	const struct addr *addr;
 	struct pair c;
 
-	stage_stop_server(st, 0);
-	c = stage_dialing(st);
+	bed_stop_server(st, 0);
+	c = bed_dialing(st);
 	expect_dialing(c.s, 0);
 	peer_send(c.client, "echo?", 5);
 	addr = fake_request_of(connect_of(c.s)).addr;
 	assert_int_equal(bind(backend_of(c.s)->fd, &addr->sa, addr->len), 0);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(c.s->backend->index, 1);
-	expect_text(stage_accept_at(st, 1), "echo?");
+	expect_text(bed_accept_at(st, 1), "echo?");
 	expect_nothing(c.client);
 	assert_int_equal(failures(st, 0), 1);
 	assert_int_equal(session_pool_counters(c.s)->failed[CLOSE_CONNECT_REFUSED], 1);
@@ -298,13 +297,13 @@ static void the_last_failure_names_the_reason(void **state)
 	};
 
 	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
-		struct stage *st = in_order(state, 1, "");
-		struct pair c = stage_dialing(st);
+		struct bed *st = in_order(state, 1, "");
+		struct pair c = bed_dialing(st);
 
 		fake_complete(connect_of(c.s), rows[n].err, 0);
-		stage_run(st);
-		assert_int_equal(stage_ended(st, rows[n].why), 1);
-		assert_int_equal(stage_teardown(state), 0);
+		bed_run(st);
+		assert_int_equal(bed_ended(st, rows[n].why), 1);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
@@ -312,37 +311,37 @@ static void the_last_failure_names_the_reason(void **state)
 
 static void when_none_is_ready_the_client_is_told_at_once(void **state)
 {
-	struct stage *st = in_order(state, 2, "");
-	int client = stage_client(st);
+	struct bed *st = in_order(state, 2, "");
+	int client = bed_client(st);
 
-	pool_set_state(st->runtime->pools[0], stage_backend(st, 0), BACKEND_DRAIN);
-	pool_set_state(st->runtime->pools[0], stage_backend(st, 1), BACKEND_DOWN);
-	stage_run(st);
-	assert_int_equal(stage_ended(st, CLOSE_NO_BACKEND), 1);
+	pool_set_state(st->runtime->pools[0], bed_backend(st, 0), BACKEND_DRAIN);
+	pool_set_state(st->runtime->pools[0], bed_backend(st, 1), BACKEND_DOWN);
+	bed_run(st);
+	assert_int_equal(bed_ended(st, CLOSE_NO_BACKEND), 1);
 	expect_reset(client);
 }
 
-static struct stage *full_at_one(void **state, const char *pool_keys)
+static struct bed *full_at_one(void **state, const char *pool_keys)
 {
-	return stage_with(state, &(struct stage_options){ .backends = 2,
-							  .pool_keys = pool_keys,
-							  .backend_keys = "max_sessions=1" });
+	return bed_with(state, &(struct bed_options){ .backends = 2,
+						      .pool_keys = pool_keys,
+						      .backend_keys = "max_sessions=1" });
 }
 
 static void when_all_are_full_the_client_is_told_so(void **state)
 {
-	struct stage *st = full_at_one(state, "");
-	struct pair a = stage_relaying(st);
+	struct bed *st = full_at_one(state, "");
+	struct pair a = bed_relaying(st);
 	int third;
 
-	stage_relaying(st);
-	third = stage_client(st);
-	stage_run(st);
+	bed_relaying(st);
+	third = bed_client(st);
+	bed_run(st);
 	expect_reset(third);
-	assert_int_equal(stage_ended(st, CLOSE_BACKENDS_FULL), 1);
-	stage_reset(st, a.client);
-	stage_run(st);
-	stage_relaying(st);
+	assert_int_equal(bed_ended(st, CLOSE_BACKENDS_FULL), 1);
+	bed_reset(st, a.client);
+	bed_run(st);
+	bed_relaying(st);
 }
 
 /* ---- the client meanwhile ------------------------------------------------ */
@@ -350,77 +349,77 @@ static void when_all_are_full_the_client_is_told_so(void **state)
 /* With fewer buffers than clients, who all have said something. */
 static void what_a_client_says_meanwhile_stays_in_its_socket(void **state)
 {
-	struct stage *st = stage_with(
-		state, &(struct stage_options){ .pool_keys = "connect_timeout = 20s\n"
-							     "connect_total = 20s",
-						.listener_keys = "first_byte_timeout = 5s",
-						.buffers = 4 });
+	struct bed *st =
+		bed_with(state, &(struct bed_options){ .pool_keys = "connect_timeout = 20s\n"
+								    "connect_total = 20s",
+						       .listener_keys = "first_byte_timeout = 5s",
+						       .buffers = 4 });
 	struct pair pairs[10];
 
 	for (size_t n = 0; n < ARRAY_LEN(pairs); n++) {
-		pairs[n] = stage_dialing(st);
+		pairs[n] = bed_dialing(st);
 		peer_send(pairs[n].client, "early", 5);
 	}
-	stage_pass(st, 10000);
+	bed_pass(st, 10000);
 	for (size_t n = 0; n < ARRAY_LEN(pairs); n++)
 		expect_request(&client_of(pairs[n].s)->recv, FAKE_NOTHING);
-	assert_int_equal(stage_engine(st)->host.loop.bufs.free_n, 4);
-	stage_run(st);
+	assert_int_equal(bed_engine(st)->host.loop.bufs.free_n, 4);
+	bed_run(st);
 	for (size_t n = 0; n < ARRAY_LEN(pairs); n++)
-		expect_text(stage_accept_at(st, 0), "early");
-	assert_int_equal(stage_ended(st, CLOSE_FIRST_BYTE_TIMEOUT), 0); /* it was no silence */
+		expect_text(bed_accept_at(st, 0), "early");
+	assert_int_equal(bed_ended(st, CLOSE_FIRST_BYTE_TIMEOUT), 0); /* it was no silence */
 }
 
 /* ---- the queue ----------------------------------------------------------- */
 
 static void who_waits_gets_the_next_free_place(void **state)
 {
-	struct stage *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
-	struct pair a = stage_relaying(st), b = stage_relaying(st);
-	int third = stage_client(st);
+	struct bed *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
+	struct pair a = bed_relaying(st), b = bed_relaying(st);
+	int third = bed_client(st);
 
 	peer_send(third, "patient", 7);
-	stage_run(st);
-	assert_int_equal(stage_sessions(st), 3);
+	bed_run(st);
+	assert_int_equal(bed_sessions(st), 3);
 	expect_nothing(third);
-	stage_pass(st, 4000);
-	stage_reset(st, b.client);
-	stage_run(st);
-	expect_text(stage_accept_at(st, (unsigned)!a.s->backend->index), "patient");
-	assert_int_equal(stage_sessions(st), 2);
+	bed_pass(st, 4000);
+	bed_reset(st, b.client);
+	bed_run(st);
+	expect_text(bed_accept_at(st, (unsigned)!a.s->backend->index), "patient");
+	assert_int_equal(bed_sessions(st), 2);
 }
 
 static void who_waits_too_long_is_sent_away(void **state)
 {
-	struct stage *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
+	struct bed *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
 	int third;
 
-	stage_relaying(st);
-	stage_relaying(st);
-	third = stage_client(st);
-	stage_run(st);
-	stage_pass(st, 4999);
+	bed_relaying(st);
+	bed_relaying(st);
+	third = bed_client(st);
+	bed_run(st);
+	bed_pass(st, 4999);
 	expect_nothing(third);
-	stage_pass(st, 1);
-	stage_run(st);
+	bed_pass(st, 1);
+	bed_run(st);
 	expect_reset(third);
-	assert_int_equal(stage_ended(st, CLOSE_QUEUE_TIMEOUT), 1);
+	assert_int_equal(bed_ended(st, CLOSE_QUEUE_TIMEOUT), 1);
 }
 
 static void who_leaves_is_not_waited_for(void **state)
 {
-	struct stage *st = full_at_one(state, "queue = 1\nqueue_timeout = 5s");
+	struct bed *st = full_at_one(state, "queue = 1\nqueue_timeout = 5s");
 	int third, fourth;
 
-	stage_relaying(st);
-	stage_relaying(st);
-	third = stage_client(st);
-	stage_run(st);
-	stage_close(st, third);
-	stage_run(st);
-	assert_int_equal(stage_ended(st, CLOSE_CLIENT_LEFT), 1);
-	fourth = stage_client(st);
-	stage_run(st);
+	bed_relaying(st);
+	bed_relaying(st);
+	third = bed_client(st);
+	bed_run(st);
+	bed_close(st, third);
+	bed_run(st);
+	assert_int_equal(bed_ended(st, CLOSE_CLIENT_LEFT), 1);
+	fourth = bed_client(st);
+	bed_run(st);
 	expect_nothing(fourth);
 }
 
@@ -429,55 +428,55 @@ static void who_leaves_is_not_waited_for(void **state)
 static void who_waits_and_dies_unheard_is_not_waited_for(void **state)
 {
 	for (int has_ended = 0; has_ended < 2; has_ended++) {
-		struct stage *st = full_at_one(state, "queue = 1\nqueue_timeout = 5s");
+		struct bed *st = full_at_one(state, "queue = 1\nqueue_timeout = 5s");
 		uint64_t at = 0;
 		int third;
 
-		stage_relaying(st);
-		stage_relaying(st);
-		third = stage_client(st);
+		bed_relaying(st);
+		bed_relaying(st);
+		third = bed_client(st);
 		for (int n = 0; n < (has_ended ? 1 : 20); n++) {
 			at += stream_send(third, 3, at, has_ended ? 9 : 1 << 16);
-			stage_run(st);
+			bed_run(st);
 		}
 		if (has_ended)
 			shutdown(third, SHUT_WR);
-		stage_run(st);
-		assert_false(client_of(stage_newest(st))->recv.in_kernel);
-		stage_pass(st, 1000);
-		assert_int_equal(stage_sessions(st), 3);
-		stage_reset(st, third);
-		stage_pass(st, 500);
-		stage_run(st);
-		assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
-		assert_int_equal(stage_teardown(state), 0);
+		bed_run(st);
+		assert_false(client_of(bed_newest(st))->recv.in_kernel);
+		bed_pass(st, 1000);
+		assert_int_equal(bed_sessions(st), 3);
+		bed_reset(st, third);
+		bed_pass(st, 500);
+		bed_run(st);
+		assert_int_equal(bed_ended(st, CLOSE_CLIENT_RESET), 1);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
 static void a_call_that_comes_too_late_gives_the_place_back(void **state)
 {
-	struct stage *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
+	struct bed *st = full_at_one(state, "queue = 10\nqueue_timeout = 5s");
 	struct session *waiting;
 	struct pair b;
 	int client;
 
-	stage_relaying(st);
-	b = stage_relaying(st);
-	client = stage_client(st);
-	stage_run(st);
-	waiting = stage_newest(st);
+	bed_relaying(st);
+	b = bed_relaying(st);
+	client = bed_client(st);
+	bed_run(st);
+	waiting = bed_newest(st);
 	assert_int_equal(waiting->phase, SESSION_DIALING);
-	stage_reset(st, b.client);
+	bed_reset(st, b.client);
 	fake_perform(&client_of(b.s)->recv);
 	while (fake_requests() > 0 &&
-	       stage_sessions(st) == 3) { /* b's end calls the one that waits */
+	       bed_sessions(st) == 3) { /* b's end calls the one that waits */
 		fake_run_cancels();
-		stage_turn(st);
+		bed_turn(st);
 	}
 	assert_ptr_equal(atomic_load(&st->runtime->peers[0].served), &waiting->waiter);
 	session_close(waiting, CLOSE_SHUTDOWN, BY_RINGMAIN);
-	stage_run(st);
-	assert_int_equal(stage_sessions(st), 1);
+	bed_run(st);
+	assert_int_equal(bed_sessions(st), 1);
 	expect_reset(client);
 	assert_int_equal(slots(st, 0) + slots(st, 1), 1);
 }
@@ -486,61 +485,61 @@ static void a_call_that_comes_too_late_gives_the_place_back(void **state)
 
 static void a_session_that_closes_while_dialing_waits_for_the_connect(void **state)
 {
-	struct stage *st = in_order(state, 2, "");
-	struct pair c = stage_dialing(st);
+	struct bed *st = in_order(state, 2, "");
+	struct pair c = bed_dialing(st);
 
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
-	stage_turn(st);
-	assert_int_equal(stage_sessions(st), 1);
+	bed_turn(st);
+	assert_int_equal(bed_sessions(st), 1);
 	assert_int_equal(slots(st, 0), 1);
 	fake_complete(&backend_of(c.s)->cancel_send, -ENOENT, 0);
 	assert_true(fake_perform(connect_of(c.s))); /* it succeeds, too late */
-	stage_turn(st);
-	assert_int_equal(stage_sessions(st), 0);
+	bed_turn(st);
+	assert_int_equal(bed_sessions(st), 0);
 	assert_int_equal(slots(st, 0), 0);
-	expect_reset(stage_accept_at(st, 0));
+	expect_reset(bed_accept_at(st, 0));
 }
 
 static void a_session_that_closes_between_two_tries_dials_no_more(void **state)
 {
-	struct stage *st = in_order(state, 2, "connect_timeout = 300ms");
-	struct pair c = stage_dialing(st);
+	struct bed *st = in_order(state, 2, "connect_timeout = 300ms");
+	struct pair c = bed_dialing(st);
 
-	stage_pass(st, 300);
+	bed_pass(st, 300);
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
-	stage_run(st);
-	assert_int_equal(stage_sessions(st), 0);
-	assert_int_equal(stage_accept_at(st, 1), -1);
-	assert_int_equal(stage_ended(st, CLOSE_SHUTDOWN), 1);
+	bed_run(st);
+	assert_int_equal(bed_sessions(st), 0);
+	assert_int_equal(bed_accept_at(st, 1), -1);
+	assert_int_equal(bed_ended(st, CLOSE_SHUTDOWN), 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_backend_that_refuses_is_followed_by_another),
-		stage_test(each_backend_is_tried_once),
-		stage_test(no_more_are_tried_than_may_be),
-		stage_test(a_success_ends_a_row_of_failures),
-		stage_test(a_silent_backend_is_given_up_in_time),
-		stage_test(the_next_waits_for_the_last_completion_of_the_one_before),
-		stage_test(a_connect_that_succeeds_too_late_is_dropped),
-		stage_test(all_tries_together_have_a_limit),
-		stage_test(what_we_lack_is_not_held_against_the_backend),
-		stage_test(where_one_address_has_no_port_left_another_has),
-		stage_test(where_no_address_has_a_port_left_another_backend_is_tried),
-		stage_test(a_refusal_is_no_reason_for_another_address),
-		stage_test(a_connection_with_itself_is_a_refusal),
-		stage_test(the_last_failure_names_the_reason),
-		stage_test(when_none_is_ready_the_client_is_told_at_once),
-		stage_test(when_all_are_full_the_client_is_told_so),
-		stage_test(what_a_client_says_meanwhile_stays_in_its_socket),
-		stage_test(who_waits_gets_the_next_free_place),
-		stage_test(who_waits_too_long_is_sent_away),
-		stage_test(who_leaves_is_not_waited_for),
-		stage_test(who_waits_and_dies_unheard_is_not_waited_for),
-		stage_test(a_call_that_comes_too_late_gives_the_place_back),
-		stage_test(a_session_that_closes_while_dialing_waits_for_the_connect),
-		stage_test(a_session_that_closes_between_two_tries_dials_no_more),
+		bed_test(a_backend_that_refuses_is_followed_by_another),
+		bed_test(each_backend_is_tried_once),
+		bed_test(no_more_are_tried_than_may_be),
+		bed_test(a_success_ends_a_row_of_failures),
+		bed_test(a_silent_backend_is_given_up_in_time),
+		bed_test(the_next_waits_for_the_last_completion_of_the_one_before),
+		bed_test(a_connect_that_succeeds_too_late_is_dropped),
+		bed_test(all_tries_together_have_a_limit),
+		bed_test(what_we_lack_is_not_held_against_the_backend),
+		bed_test(where_one_address_has_no_port_left_another_has),
+		bed_test(where_no_address_has_a_port_left_another_backend_is_tried),
+		bed_test(a_refusal_is_no_reason_for_another_address),
+		bed_test(a_connection_with_itself_is_a_refusal),
+		bed_test(the_last_failure_names_the_reason),
+		bed_test(when_none_is_ready_the_client_is_told_at_once),
+		bed_test(when_all_are_full_the_client_is_told_so),
+		bed_test(what_a_client_says_meanwhile_stays_in_its_socket),
+		bed_test(who_waits_gets_the_next_free_place),
+		bed_test(who_waits_too_long_is_sent_away),
+		bed_test(who_leaves_is_not_waited_for),
+		bed_test(who_waits_and_dies_unheard_is_not_waited_for),
+		bed_test(a_call_that_comes_too_late_gives_the_place_back),
+		bed_test(a_session_that_closes_while_dialing_waits_for_the_connect),
+		bed_test(a_session_that_closes_between_two_tries_dials_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

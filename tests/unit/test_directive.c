@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include "base/def.h"
 #include "config/directive.h"
@@ -48,7 +48,7 @@ static void words_are_as_many_as_values(void **state)
 }
 
 /* In a configuration that is good but for this. */
-static void try(struct stage *st, const struct directive *d, const char *value)
+static void try(struct bed *st, const struct directive *d, const char *value)
 {
 	char text[512];
 
@@ -63,33 +63,33 @@ static void try(struct stage *st, const struct directive *d, const char *value)
 		 d->section == SECTION_LISTENER ? value : "",
 		 d->section == SECTION_POOL ? d->key : "", d->section == SECTION_POOL ? " = " : "",
 		 d->section == SECTION_POOL ? value : "");
-	stage_load(st, text);
+	bed_load(st, text);
 }
 
 static void every_default_is_what_one_could_write(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < directives_n; i++) {
 		if (!directives[i].fallback)
 			continue;
 		try(st, &directives[i], directives[i].fallback);
-		stage_expect_good(st);
+		bed_expect_good(st);
 	}
 }
 
 /* Not beside another directive that goes with it: nothing is said about this one. */
-static bool is_good(struct stage *st, const struct directive *d, uint64_t value)
+static bool is_good(struct bed *st, const struct directive *d, uint64_t value)
 {
 	char text[TEXT_NUMBER_BYTES];
 
 	try(st, d, d->type->format(value, text));
-	return !strstr(stage_said(st), "is out of range");
+	return !strstr(bed_said(st), "is out of range");
 }
 
 static void quantities_keep_to_their_limits(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < directives_n; i++) {
 		const struct directive *d = &directives[i];
@@ -224,17 +224,17 @@ static const struct mistake {
 
 static void values_that_mean_nothing_are_named(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
 		try(st, directive_find(mistakes[i].section, mistakes[i].key), mistakes[i].value);
-		stage_expect(st, mistakes[i].said);
+		bed_expect(st, mistakes[i].said);
 	}
 }
 
 static void a_backend_line_says_which_word_is_wrong(void **state)
 {
-	static const char form[] = " (" STAGE_BACKEND_FORM ")";
+	static const char form[] = " (" BED_BACKEND_FORM ")";
 	static const struct {
 		const char *value;
 		unsigned column;
@@ -264,7 +264,7 @@ static void a_backend_line_says_which_word_is_wrong(void **state)
 		{ "c 192.0.2.2:80 tier=2 backup", 33, "'tier' given twice", true },
 		{ "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", 11, "more than 16 words", true },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char said[320];
@@ -273,12 +273,12 @@ static void a_backend_line_says_which_word_is_wrong(void **state)
 			 rows[i].column, rows[i].said, rows[i].has_form ? form : "",
 			 rows[i].behind ? rows[i].behind : "");
 		try(st, directive_find(SECTION_POOL, "backend"), rows[i].value);
-		stage_expect(st, said);
+		bed_expect(st, said);
 	}
 }
 
 /* In a listener that has names to route by. */
-static void try_route(struct stage *st, const char *value)
+static void try_route(struct bed *st, const char *value)
 {
 	char text[512];
 
@@ -286,7 +286,7 @@ static void try_route(struct stage *st, const char *value)
 		 "[listener l]\nbind = :80\npool = p\ntls = passthrough\nroute = %s\n"
 		 "[pool p]\nbackend = b 192.0.2.1:80\n",
 		 value);
-	stage_load(st, text);
+	bed_load(st, text);
 }
 
 static void a_route_says_which_word_is_wrong(void **state)
@@ -328,39 +328,39 @@ static void a_route_says_which_word_is_wrong(void **state)
 		{ "user a*b* -> p", 14, "'a*b*': a * stands at the end only, for any end", "" },
 		{ "sni *.*.com -> p", 13, "'*.*.com': a * stands for the first label only", "" },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char said[512];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		try_route(st, rows[i].value);
 		snprintf(said, sizeof(said), "x.ini:5:%u: error: [listener l] route: %s%s%s\n",
 			 rows[i].column, rows[i].said, form, rows[i].behind);
-		stage_expect(st, said);
+		bed_expect(st, said);
 	}
 	try_route(st, "sni a.example.com -> a/b");
-	stage_expect(st, "x.ini:5:30: error: [listener l] route: 'a/b' is not a name "
-			 "(letters, digits, '_', '.', '-'); did you mean 'a_b'?\n");
+	bed_expect(st, "x.ini:5:30: error: [listener l] route: 'a/b' is not a name "
+		       "(letters, digits, '_', '.', '-'); did you mean 'a_b'?\n");
 }
 
 static void a_route_is_kept_as_it_is_compared(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const struct route_config *route;
 
 	try_route(st, "sni *.Example.COM -> p");
-	stage_expect_good(st);
+	bed_expect_good(st);
 	route = &st->config->listeners[0].routes[0];
 	assert_string_equal(route->pattern, "*.example.com");
 	assert_ptr_equal(route->pool, &st->config->pools[0]);
 	try_route(st, "alpn X* -> p");
-	stage_expect_good(st);
+	bed_expect_good(st);
 	route = &st->config->listeners[0].routes[0];
 	assert_int_equal(route->kind, ROUTE_ALPN);
 	assert_string_equal(route->pattern, "X*");
 }
 
 /* In a listener that asks its clients for certificates. */
-static void try_client_allow(struct stage *st, const char *value)
+static void try_client_allow(struct bed *st, const char *value)
 {
 	char text[512];
 
@@ -369,7 +369,7 @@ static void try_client_allow(struct stage *st, const char *value)
 		 "client_verify = require\nclient_ca = /x.pem\nclient_allow = %s\n"
 		 "[pool p]\nbackend = b 192.0.2.1:80\n",
 		 value);
-	stage_load(st, text);
+	bed_load(st, text);
 }
 
 static void a_rule_for_clients_says_which_word_is_wrong(void **state)
@@ -393,7 +393,7 @@ static void a_rule_for_clients_says_which_word_is_wrong(void **state)
 		{ "fingerprint 00:11", 28, "'00:11' has not the 64 digits of a SHA-256", "" },
 		{ "fingerprint xyz", 28, "'xyz' has not the 64 digits of a SHA-256", "" },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char said[512];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -401,7 +401,7 @@ static void a_rule_for_clients_says_which_word_is_wrong(void **state)
 		snprintf(said, sizeof(said),
 			 "x.ini:8:%u: error: [listener l] client_allow: %s%s%s\n", rows[i].column,
 			 rows[i].said, form, rows[i].behind);
-		stage_expect(st, said);
+		bed_expect(st, said);
 	}
 }
 
@@ -423,7 +423,7 @@ static void a_rule_for_clients_is_kept_as_it_is_compared(void **state)
 		  "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789", NULL,
 		  IDENTITY_FINGERPRINT },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct client_rule *rule;
@@ -453,7 +453,7 @@ static void a_certificate_line_says_which_word_is_wrong(void **state)
 		{ "/a.pem key=", 26, "key: the value is missing (the name of a file)" },
 		{ "/a.pem key=/a key=/b", 29, "'key' given twice (FILE [key=FILE])" },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char text[256], said[256];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -461,10 +461,10 @@ static void a_certificate_line_says_which_word_is_wrong(void **state)
 			 "[listener l]\nbind = :80\npool = p\ntls = terminate\n"
 			 "certificate = %s\n[pool p]\nbackend = b 192.0.2.1:80\n",
 			 rows[i].value);
-		stage_load(st, text);
+		bed_load(st, text);
 		snprintf(said, sizeof(said), "x.ini:5:%u: error: [listener l] certificate: %s\n",
 			 rows[i].column, rows[i].said);
-		stage_expect(st, said);
+		bed_expect(st, said);
 	}
 }
 
@@ -482,7 +482,7 @@ static void keys_of_clients_have_their_bits(void **state)
 		{ "sni", CLIENT_KEY_SNI, 32, 128 },
 		{ "destination", CLIENT_KEY_DESTINATION, 32, 128 },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct key_config *key;
@@ -498,10 +498,10 @@ static void keys_of_clients_have_their_bits(void **state)
 
 static void backup_is_the_second_tier(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	try(st, directive_find(SECTION_POOL, "backend"), "c 192.0.2.2:80 backup weight=2");
-	stage_expect_good(st);
+	bed_expect_good(st);
 	assert_int_equal(st->config->pools[0].backends[0].tier, 0);
 	assert_int_equal(st->config->pools[0].backends[1].tier, 1);
 	assert_int_equal(st->config->pools[0].backends[1].weight, 2);
@@ -509,24 +509,24 @@ static void backup_is_the_second_tier(void **state)
 
 static void a_misspelt_option_is_recognised(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	try(st, directive_find(SECTION_POOL, "backend"), "c 192.0.2.2:80 wieght=2");
-	assert_non_null(strstr(stage_said(st), "unknown option 'wieght'"));
-	assert_non_null(strstr(stage_said(st), "; did you mean 'weight'?\n"));
+	assert_non_null(strstr(bed_said(st), "unknown option 'wieght'"));
+	assert_non_null(strstr(bed_said(st), "; did you mean 'weight'?\n"));
 }
 
 static void what_a_directive_was_called_before_is_read_with_a_warning(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, "[listener l]\nbind = :1\npool = p\nproxy = accept\n"
-		       "proxy_from = 10.0.0.1\nproxy_protocol_from = 10.0.0.2\n"
-		       "[pool p]\nbackend = b 10.0.0.9:1\n");
-	stage_expect(st, "x.ini:4:1: warning: [listener l] proxy: it is called 'proxy_protocol' "
-			 "now; the next release knows no other name\n"
-			 "x.ini:5:1: warning: [listener l] proxy_from: it is called "
-			 "'proxy_protocol_from' now; the next release knows no other name\n");
+	bed_load(st, "[listener l]\nbind = :1\npool = p\nproxy = accept\n"
+		     "proxy_from = 10.0.0.1\nproxy_protocol_from = 10.0.0.2\n"
+		     "[pool p]\nbackend = b 10.0.0.9:1\n");
+	bed_expect(st, "x.ini:4:1: warning: [listener l] proxy: it is called 'proxy_protocol' "
+		       "now; the next release knows no other name\n"
+		       "x.ini:5:1: warning: [listener l] proxy_from: it is called "
+		       "'proxy_protocol_from' now; the next release knows no other name\n");
 	assert_non_null(st->config);
 	assert_int_equal(st->config->listeners[0].proxy_protocol, PROXY_HEADER_ACCEPT);
 	assert_int_equal(st->config->listeners[0].proxy_protocol_from_n, 2);
@@ -534,20 +534,20 @@ static void what_a_directive_was_called_before_is_read_with_a_warning(void **sta
 
 static void under_both_names_it_is_given_twice(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, "[listener l]\nbind = :1\npool = p\nproxy_protocol = off\n"
-		       "proxy = accept\n[pool p]\nbackend = b 10.0.0.9:1\n");
-	stage_expect(st, "x.ini:5:1: warning: [listener l] proxy: it is called 'proxy_protocol' "
-			 "now; the next release knows no other name\n"
-			 "x.ini:5:1: error: [listener l] proxy_protocol: given twice; first at "
-			 "x.ini:4\n");
+	bed_load(st, "[listener l]\nbind = :1\npool = p\nproxy_protocol = off\n"
+		     "proxy = accept\n[pool p]\nbackend = b 10.0.0.9:1\n");
+	bed_expect(st, "x.ini:5:1: warning: [listener l] proxy: it is called 'proxy_protocol' "
+		       "now; the next release knows no other name\n"
+		       "x.ini:5:1: error: [listener l] proxy_protocol: given twice; first at "
+		       "x.ini:4\n");
 }
 
 /* In the section that it belongs to, and in no other. */
 static void old_names_are_nobody_elses(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < directives_n; i++) {
 		const struct directive *d = &directives[i];
@@ -558,33 +558,33 @@ static void old_names_are_nobody_elses(void **state)
 		assert_ptr_equal(directive_find_old(d->section, d->old_key), d);
 		assert_null(foreign_find((enum foreign_place)d->section, d->old_key));
 	}
-	stage_load(st, "[listener l]\nbind = :1\npool = p\n"
-		       "[pool p]\nbackend = b 10.0.0.9:1\nproxy_from = 10.0.0.1\n");
-	stage_expect(st, "x.ini:6:1: error: [pool p] proxy_from: this belongs in a [listener "
-			 "NAME], where it is 'proxy_protocol_from'\n");
+	bed_load(st, "[listener l]\nbind = :1\npool = p\n"
+		     "[pool p]\nbackend = b 10.0.0.9:1\nproxy_from = 10.0.0.1\n");
+	bed_expect(st, "x.ini:6:1: error: [pool p] proxy_from: this belongs in a [listener "
+		       "NAME], where it is 'proxy_protocol_from'\n");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(what_a_directive_was_called_before_is_read_with_a_warning),
-		stage_test(under_both_names_it_is_given_twice),
-		stage_test(old_names_are_nobody_elses),
-		stage_test(every_row_is_complete),
-		stage_test(a_key_is_once_in_a_section),
-		stage_test(words_are_as_many_as_values),
-		stage_test(every_default_is_what_one_could_write),
-		stage_test(quantities_keep_to_their_limits),
-		stage_test(values_that_mean_nothing_are_named),
-		stage_test(a_backend_line_says_which_word_is_wrong),
-		stage_test(a_misspelt_option_is_recognised),
-		stage_test(a_route_says_which_word_is_wrong),
-		stage_test(a_route_is_kept_as_it_is_compared),
-		stage_test(a_rule_for_clients_says_which_word_is_wrong),
-		stage_test(a_rule_for_clients_is_kept_as_it_is_compared),
-		stage_test(a_certificate_line_says_which_word_is_wrong),
-		stage_test(keys_of_clients_have_their_bits),
-		stage_test(backup_is_the_second_tier),
+		bed_test(what_a_directive_was_called_before_is_read_with_a_warning),
+		bed_test(under_both_names_it_is_given_twice),
+		bed_test(old_names_are_nobody_elses),
+		bed_test(every_row_is_complete),
+		bed_test(a_key_is_once_in_a_section),
+		bed_test(words_are_as_many_as_values),
+		bed_test(every_default_is_what_one_could_write),
+		bed_test(quantities_keep_to_their_limits),
+		bed_test(values_that_mean_nothing_are_named),
+		bed_test(a_backend_line_says_which_word_is_wrong),
+		bed_test(a_misspelt_option_is_recognised),
+		bed_test(a_route_says_which_word_is_wrong),
+		bed_test(a_route_is_kept_as_it_is_compared),
+		bed_test(a_rule_for_clients_says_which_word_is_wrong),
+		bed_test(a_rule_for_clients_is_kept_as_it_is_compared),
+		bed_test(a_certificate_line_says_which_word_is_wrong),
+		bed_test(keys_of_clients_have_their_bits),
+		bed_test(backup_is_the_second_tier),
 	};
 
 	return cmocka_run_group_tests_name("directive", tests, NULL, NULL);

@@ -3,7 +3,7 @@
 
 #include "relay/idle_watch.h"
 #include "session/session.h"
-#include "unit/control_stage.h"
+#include "unit/control_bed.h"
 
 static const char startup[] = "\0\0\0\021\0\003\0\0user\0me\0";
 static const char welcome[] = "R\0\0\0\010\0\0\0\0Z\0\0\0\5I";
@@ -15,8 +15,8 @@ static const char terminate[] = "X\0\0\0\4";
 static void pass(uint64_t ms)
 {
 	office_pass(ms);
-	stage_pass(office.st, ms);
-	stage_run(office.st);
+	bed_pass(office.st, ms);
+	bed_run(office.st);
 	office_pass(0);
 }
 
@@ -29,23 +29,23 @@ static void pass_all(uint64_t ms)
 
 static void postgres(void **state)
 {
-	office_open(state, &(struct stage_options){ .workers = 1,
-						    .listener_keys = "protocol = postgres" });
+	office_open(state,
+		    &(struct bed_options){ .workers = 1, .listener_keys = "protocol = postgres" });
 }
 
 static struct pair logged_in(void)
 {
-	struct stage *st = office.st;
-	struct pair c = { .client = stage_client(st) };
+	struct bed *st = office.st;
+	struct pair c = { .client = bed_client(st) };
 	char seen[64];
 
 	peer_send(c.client, startup, sizeof(startup));
-	stage_run(st);
-	c.s = stage_newest(st);
-	c.backend = stage_accept_at(st, 0);
+	bed_run(st);
+	c.s = bed_newest(st);
+	c.backend = bed_accept_at(st, 0);
 	assert_int_equal(peer_recv(c.backend, seen, sizeof(seen)), sizeof(startup));
 	peer_send(c.backend, welcome, WELCOME_BYTES);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(peer_recv(c.client, seen, sizeof(seen)), WELCOME_BYTES);
 	return c;
 }
@@ -61,15 +61,15 @@ static void a_session_is_idle_when_its_server_says_so(void **state)
 	assert_true(idle_watch_is_idle(c.s));
 	peer_send(c.client, "Q", 1); /* it may be anywhere */
 	assert_false(idle_watch_is_idle(c.s));
-	stage_run(office.st);
+	bed_run(office.st);
 	assert_false(idle_watch_is_idle(c.s));
 	peer_send(c.backend, busy, sizeof(busy) - 1);
-	stage_run(office.st);
+	bed_run(office.st);
 	assert_false(idle_watch_is_idle(c.s)); /* in a transaction */
 	for (size_t n = 0; n < WELCOME_BYTES; n++) {
 		assert_false(idle_watch_is_idle(c.s));
 		peer_send(c.backend, welcome + n, 1);
-		stage_run(office.st);
+		bed_run(office.st);
 	}
 	assert_true(idle_watch_is_idle(c.s));
 	idle_watch_forget(c.s);
@@ -81,10 +81,10 @@ static void what_means_nothing_to_us_is_not_known_to_be_idle(void **state)
 {
 	struct pair c;
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
-	c = stage_relaying(office.st);
+	office_open(state, &(struct bed_options){ .workers = 1 });
+	c = bed_relaying(office.st);
 	peer_send(c.backend, welcome, WELCOME_BYTES);
-	stage_run(office.st);
+	bed_run(office.st);
 	assert_false(idle_watch_is_idle(c.s));
 	office_close();
 }
@@ -100,7 +100,7 @@ static void the_idle_part_in_peace(void **state)
 	quiet = logged_in();
 	other = logged_in();
 	peer_send(other.client, "Q", 1);
-	stage_run(office.st);
+	bed_run(office.st);
 	assert_int_equal(drains_start(&office.context.drains, &all, 60000), 0);
 	pass_all(100);
 	expect_text(quiet.backend, terminate);
@@ -109,18 +109,18 @@ static void the_idle_part_in_peace(void **state)
 	assert_true(n > 50 && said[0] == 'E');
 	assert_non_null(memmem(said, (size_t)n, "C57P01", 7));
 	expect_end(quiet.client);
-	stage_close(office.st, quiet.client);
+	bed_close(office.st, quiet.client);
 	pass_all(20);
-	assert_int_equal(stage_ended(office.st, CLOSE_DRAINED), 1);
+	assert_int_equal(bed_ended(office.st, CLOSE_DRAINED), 1);
 	assert_int_equal(down_of(other.s)->bytes, WELCOME_BYTES);
 	expect_nothing(other.client); /* until it has its answer */
 	peer_send(other.backend, welcome, WELCOME_BYTES);
 	pass_all(1100);
 	assert_int_equal(peer_recv(other.client, said, WELCOME_BYTES), WELCOME_BYTES);
 	assert_true(peer_recv(other.client, said, sizeof(said)) > 50);
-	stage_close(office.st, other.client);
+	bed_close(office.st, other.client);
 	pass_all(20);
-	assert_int_equal(stage_ended(office.st, CLOSE_DRAINED), 2);
+	assert_int_equal(bed_ended(office.st, CLOSE_DRAINED), 2);
 	drains_stop(&office.context.drains);
 	office_close();
 }
@@ -132,17 +132,17 @@ static void the_rest_ends_evenly_the_most_silent_first(void **state)
 	struct session_filter all = { 0 };
 	struct pair pairs[10];
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
+	office_open(state, &(struct bed_options){ .workers = 1 });
 	for (int n = 0; n < 10; n++) {
-		pairs[n] = stage_relaying(office.st);
+		pairs[n] = bed_relaying(office.st);
 		pass(1000);
 	}
 	assert_int_equal(drains_start(&office.context.drains, &all, 10000), 0);
 	pass_all(900);
-	assert_int_equal(stage_ended(office.st, CLOSE_DRAIN_TIMEOUT), 0);
+	assert_int_equal(bed_ended(office.st, CLOSE_DRAIN_TIMEOUT), 0);
 	for (unsigned n = 1; n <= 9; n++) {
 		pass_all(1000);
-		assert_int_equal(stage_ended(office.st, CLOSE_DRAIN_TIMEOUT), n);
+		assert_int_equal(bed_ended(office.st, CLOSE_DRAIN_TIMEOUT), n);
 		expect_reset(pairs[n - 1].client);
 		expect_nothing(pairs[n].client);
 	}
@@ -156,18 +156,18 @@ static void one_of_a_backend_leaves_the_others_alone(void **state)
 	struct pair a, b;
 	uint64_t left_ms;
 
-	office_open(state, &(struct stage_options){ .workers = 1, .backends = 2 });
-	a = stage_relaying(office.st);
-	b = stage_relaying(office.st);
+	office_open(state, &(struct bed_options){ .workers = 1, .backends = 2 });
+	a = bed_relaying(office.st);
+	b = bed_relaying(office.st);
 	assert_ptr_not_equal(a.s->backend, b.s->backend);
 	assert_int_equal(drains_start(&office.context.drains, &one, 500), 0);
 	assert_true(drains_find(&office.context.drains, &one, &left_ms));
 	assert_int_equal(left_ms, 500);
 	pass_all(600);
-	assert_int_equal(stage_ended(office.st, CLOSE_DRAIN_TIMEOUT), 1);
+	assert_int_equal(bed_ended(office.st, CLOSE_DRAIN_TIMEOUT), 1);
 	assert_false(drains_find(&office.context.drains, &one, &left_ms)); /* it is over */
-	assert_int_equal(stage_sessions(office.st), 1);
-	assert_string_equal(stage_newest(office.st)->backend->config->name, "b0");
+	assert_int_equal(bed_sessions(office.st), 1);
+	assert_string_equal(bed_newest(office.st)->backend->config->name, "b0");
 	office_close();
 }
 
@@ -176,8 +176,8 @@ static void one_that_is_ended_lets_sessions_live(void **state)
 	struct session_filter one = { .listener = "l" };
 	struct pair c;
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
-	c = stage_relaying(office.st);
+	office_open(state, &(struct bed_options){ .workers = 1 });
+	c = bed_relaying(office.st);
 	assert_int_equal(drains_start(&office.context.drains, &one, 500), 0);
 	pass_all(300);
 	assert_true(drains_end(&office.context.drains, &one));
@@ -190,12 +190,12 @@ static void one_that_is_ended_lets_sessions_live(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_session_is_idle_when_its_server_says_so),
-		stage_test(what_means_nothing_to_us_is_not_known_to_be_idle),
-		stage_test(the_idle_part_in_peace),
-		stage_test(the_rest_ends_evenly_the_most_silent_first),
-		stage_test(one_of_a_backend_leaves_the_others_alone),
-		stage_test(one_that_is_ended_lets_sessions_live),
+		bed_test(a_session_is_idle_when_its_server_says_so),
+		bed_test(what_means_nothing_to_us_is_not_known_to_be_idle),
+		bed_test(the_idle_part_in_peace),
+		bed_test(the_rest_ends_evenly_the_most_silent_first),
+		bed_test(one_of_a_backend_leaves_the_others_alone),
+		bed_test(one_that_is_ended_lets_sessions_live),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

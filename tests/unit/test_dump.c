@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include "base/def.h"
 #include "config/directive.h"
@@ -203,16 +203,16 @@ static void expect_lines(const char *text, const char *lines)
 
 static void what_is_dumped_is_what_was_read(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *text, *again, both[sizeof(full) + sizeof(more)];
 
 	snprintf(both, sizeof(both), "%s%s", full, more);
-	stage_load(st, both);
-	stage_expect_good(st);
+	bed_load(st, both);
+	bed_expect_good(st);
 	text = dump(st->config);
 	expect_lines(text, full);
-	stage_load(st, text);
-	stage_expect_good(st);
+	bed_load(st, text);
+	bed_expect_good(st);
 	again = dump(st->config);
 	assert_string_equal(text, again);
 	free(text);
@@ -221,18 +221,18 @@ static void what_is_dumped_is_what_was_read(void **state)
 
 static void defaults_are_dumped_and_load_to_themselves(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *first, *second;
 
-	stage_load(st, STAGE_GOOD);
-	stage_expect_good(st);
+	bed_load(st, BED_GOOD);
+	bed_expect_good(st);
 	first = dump(st->config);
 	assert_non_null(strstr(first, "\nworkers = auto\n"));
 	assert_non_null(strstr(first, "\nbind = *:80\n"));
 	assert_non_null(
 		strstr(first, "\nbackend = b 192.0.2.1:5432 weight=1 max_sessions=0 tier=0\n"));
-	stage_load(st, first);
-	stage_expect_good(st);
+	bed_load(st, first);
+	bed_expect_good(st);
 	second = dump(st->config);
 	assert_string_equal(first, second);
 	free(first);
@@ -241,10 +241,10 @@ static void defaults_are_dumped_and_load_to_themselves(void **state)
 
 static void what_has_no_default_is_left_out_unless_it_was_given(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *text, line[64];
 
-	stage_load(st, STAGE_GOOD);
+	bed_load(st, BED_GOOD);
 	text = dump(st->config);
 	for (size_t i = 0; i < directives_n; i++) {
 		bool is_dumped;
@@ -290,10 +290,10 @@ static void the_list_of_directives_has_a_line_each(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(what_is_dumped_is_what_was_read),
-		stage_test(defaults_are_dumped_and_load_to_themselves),
-		stage_test(what_has_no_default_is_left_out_unless_it_was_given),
-		stage_test(the_list_of_directives_has_a_line_each),
+		bed_test(what_is_dumped_is_what_was_read),
+		bed_test(defaults_are_dumped_and_load_to_themselves),
+		bed_test(what_has_no_default_is_left_out_unless_it_was_given),
+		bed_test(the_list_of_directives_has_a_line_each),
 	};
 
 	return cmocka_run_group_tests_name("dump", tests, NULL, NULL);

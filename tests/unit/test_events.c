@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "unit/control_stage.h"
+#include "unit/control_bed.h"
 
 #define WRITERS 4
 #define WRITTEN 20000
@@ -107,7 +107,7 @@ static void who_does_not_read_loses_and_is_told(void **state)
 	long n = 0, more;
 	int fd;
 
-	office_open(state, &(struct stage_options){ .workers = 1 });
+	office_open(state, &(struct bed_options){ .workers = 1 });
 	fd = office_connect();
 	peer_send(fd, "follow\n", 7);
 	office_pass(1);
@@ -125,7 +125,7 @@ static void who_does_not_read_loses_and_is_told(void **state)
 		office_pass(more > 0 ? 1 : 100);
 	}
 	assert_non_null(strstr(said, "\"event\":\"lost\",\"events\":"));
-	stage_close(office.st, fd);
+	bed_close(office.st, fd);
 	office_pass(100);
 	office_pass(100);
 	assert_false(events_are_wanted());
@@ -138,7 +138,7 @@ int main(void)
 		cmocka_unit_test(they_come_in_order_and_what_finds_no_room_is_counted),
 		cmocka_unit_test(many_may_write_at_once),
 		cmocka_unit_test(clients_are_traced_until_they_are_not),
-		stage_test(who_does_not_read_loses_and_is_told),
+		bed_test(who_does_not_read_loses_and_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 
 #include "health/on_down.h"
 #include "state/peers.h"
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #define CLIENTS 5
 
@@ -13,40 +13,40 @@ static struct pair pairs[CLIENTS];
 
 static void begin(void **state, const char *pool_keys)
 {
-	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 1,
-								      .backends = 4,
-								      .pool_keys = pool_keys });
+	struct bed *st = bed_with(state, &(struct bed_options){ .workers = 1,
+								.backends = 4,
+								.pool_keys = pool_keys });
 
 	for (int i = 0; i < CLIENTS; i++)
-		pairs[i] = stage_relaying(st);
+		pairs[i] = bed_relaying(st);
 }
 
-static void fall(struct stage *st, unsigned n, enum down_cause cause)
+static void fall(struct bed *st, unsigned n, enum down_cause cause)
 {
 	static struct fallen fallen;
-	struct backend *backend = stage_backend(st, n);
+	struct backend *backend = bed_backend(st, n);
 
 	if (n == 0)
 		fallen = (struct fallen){ .runtime = st->runtime, .pool = st->runtime->pools[0] };
 	on_down_note(&fallen, backend, cause, st->now_ms);
-	stage_run(st);
-	stage_pass(st, 1);
-	stage_run(st);
+	bed_run(st);
+	bed_pass(st, 1);
+	bed_run(st);
 }
 
-static unsigned ended(struct stage *st)
+static unsigned ended(struct bed *st)
 {
-	return (unsigned)stage_ended(st, CLOSE_BACKEND_DOWN);
+	return (unsigned)bed_ended(st, CLOSE_BACKEND_DOWN);
 }
 
-static unsigned sessions_of(struct stage *st, unsigned n)
+static unsigned sessions_of(struct bed *st, unsigned n)
 {
-	return atomic_load(&stage_backend(st, n)->sessions);
+	return atomic_load(&bed_backend(st, n)->sessions);
 }
 
 static void all_sessions_of_one_that_fell_end_and_nobody_elses(void **state)
 {
-	struct stage *st;
+	struct bed *st;
 	unsigned has;
 
 	begin(state, "check = redis");
@@ -56,12 +56,12 @@ static void all_sessions_of_one_that_fell_end_and_nobody_elses(void **state)
 	fall(st, 0, DOWN_SILENT);
 	assert_int_equal(ended(st), has);
 	assert_int_equal(sessions_of(st, 0), 0);
-	assert_int_equal(stage_sessions(st), CLIENTS - has);
+	assert_int_equal(bed_sessions(st), CLIENTS - has);
 }
 
 static void who_comes_later_stays(void **state)
 {
-	struct stage *st;
+	struct bed *st;
 	unsigned before;
 
 	begin(state, "balance = first\ncheck = redis");
@@ -69,12 +69,12 @@ static void who_comes_later_stays(void **state)
 	fall(st, 0, DOWN_SILENT);
 	before = ended(st);
 	assert_int_equal(before, CLIENTS);
-	stage_pass(st, 1);
-	(void)stage_relaying(st);
+	bed_pass(st, 1);
+	(void)bed_relaying(st);
 	peers_evict(st->runtime);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(ended(st), before);
-	assert_int_equal(stage_sessions(st), 1);
+	assert_int_equal(bed_sessions(st), 1);
 }
 
 static void what_is_wanted_depends_on_why_it_fell(void **state)
@@ -101,14 +101,14 @@ static void what_is_wanted_depends_on_why_it_fell(void **state)
 		begin(state, keys);
 		fall(*state, 0, cases[i].cause);
 		assert_int_equal(ended(*state), cases[i].ends ? CLIENTS : 0);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
 /* Of four the third: more than half. */
 static void when_too_many_fall_at_once_sessions_stay(void **state)
 {
-	struct stage *st;
+	struct bed *st;
 	unsigned before;
 
 	begin(state, "balance = roundrobin\ncheck = redis");
@@ -119,20 +119,20 @@ static void when_too_many_fall_at_once_sessions_stay(void **state)
 	assert_true(sessions_of(st, 2) > 0);
 	fall(st, 2, DOWN_SILENT);
 	assert_int_equal(ended(st), before);
-	assert_non_null(strstr(stage_log(st), "too many backends fell at once"));
+	assert_non_null(strstr(bed_log(st), "too many backends fell at once"));
 }
 
 static void they_end_at_a_rate(void **state)
 {
-	struct stage *st;
+	struct bed *st;
 
 	begin(state, "balance = first\ncheck = redis\non_down_rate = 10/s");
 	st = *state;
 	fall(st, 0, DOWN_SILENT);
 	for (int ms = 0; ms < 600; ms += 10) {
 		assert_true(ended(st) <= 1 + (unsigned)ms / 100 + 1);
-		stage_pass(st, 10);
-		stage_run(st);
+		bed_pass(st, 10);
+		bed_run(st);
 	}
 	assert_int_equal(ended(st), CLIENTS);
 }
@@ -140,11 +140,11 @@ static void they_end_at_a_rate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(all_sessions_of_one_that_fell_end_and_nobody_elses),
-		stage_test(who_comes_later_stays),
-		stage_test(what_is_wanted_depends_on_why_it_fell),
-		stage_test(when_too_many_fall_at_once_sessions_stay),
-		stage_test(they_end_at_a_rate),
+		bed_test(all_sessions_of_one_that_fell_end_and_nobody_elses),
+		bed_test(who_comes_later_stays),
+		bed_test(what_is_wanted_depends_on_why_it_fell),
+		bed_test(when_too_many_fall_at_once_sessions_stay),
+		bed_test(they_end_at_a_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include "config/dump.h"
 
@@ -57,7 +57,7 @@ static int set_variables(void **state)
 /* As the cipher list of a listener, which takes any text. */
 static void values_mean_what_they_say(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char text[512];
@@ -66,9 +66,9 @@ static void values_mean_what_they_say(void **state)
 			 "[listener l]\nciphers = %s\nbind = :1\npool = p\n[pool p]\n"
 			 "backend = b 10.0.0.9:1\n",
 			 rows[i].value);
-		stage_load(st, text);
+		bed_load(st, text);
 		if (!rows[i].text) {
-			stage_expect(st, rows[i].message);
+			bed_expect(st, rows[i].message);
 			continue;
 		}
 		assert_non_null(st->config);
@@ -88,47 +88,47 @@ static const char *dumped(const struct config *config, char text[4096])
 /* What is dumped is read again to the same. */
 static void a_dump_has_quotes_where_it_needs_them(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char first[4096], again[4096];
 
-	stage_load(st, "[listener l]\nbind = \"unix:/run/a b.sock\" mode=0600\npool = p\n"
-		       "tls = terminate\ncertificate = \"/x/a b.pem\" key=\"/x/k ;\\\"q\\\".pem\"\n"
-		       "[pool p]\nbackend = b \"unix:/run/c d\"\n");
-	stage_expect_good(st);
+	bed_load(st, "[listener l]\nbind = \"unix:/run/a b.sock\" mode=0600\npool = p\n"
+		     "tls = terminate\ncertificate = \"/x/a b.pem\" key=\"/x/k ;\\\"q\\\".pem\"\n"
+		     "[pool p]\nbackend = b \"unix:/run/c d\"\n");
+	bed_expect_good(st);
 	assert_string_equal(st->config->listeners[0].certificates[0].key, "/x/k ;\"q\".pem");
 	assert_string_equal(st->config->listeners[0].binds[0].spec.host, "/run/a b.sock");
 	assert_non_null(strstr(dumped(st->config, first), "\nbind = \"unix:/run/a b.sock\" mode="));
 	assert_non_null(
 		strstr(first, "\ncertificate = \"/x/a b.pem\" key=\"/x/k ;\\\"q\\\".pem\"\n"));
-	stage_load(st, first);
-	stage_expect_good(st);
+	bed_load(st, first);
+	bed_expect_good(st);
 	assert_string_equal(dumped(st->config, again), first);
 }
 
 /* A variable has several words; in quotes it is one. */
 static void blanks_of_a_variable_separate_words(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, "[listener l]\nbind = :1\npool = p\nallow = ${RM_TWO} 10.0.0.3\n"
-		       "[pool p]\nbackend = b 10.0.0.9:1\n");
-	stage_expect_good(st);
+	bed_load(st, "[listener l]\nbind = :1\npool = p\nallow = ${RM_TWO} 10.0.0.3\n"
+		     "[pool p]\nbackend = b 10.0.0.9:1\n");
+	bed_expect_good(st);
 	assert_int_equal(st->config->listeners[0].access_n, 3);
-	stage_load(st, "[listener l]\nbind = :1\npool = p\nallow = \"${RM_TWO}\" 10.0.0.3\n"
-		       "[pool p]\nbackend = b 10.0.0.9:1\n");
-	assert_non_null(strstr(stage_said(st), "x.ini:4:9: error: [listener l] allow: "
-					       "'10.0.0.1 10.0.0.2'"));
+	bed_load(st, "[listener l]\nbind = :1\npool = p\nallow = \"${RM_TWO}\" 10.0.0.3\n"
+		     "[pool p]\nbackend = b 10.0.0.9:1\n");
+	assert_non_null(strstr(bed_said(st), "x.ini:4:9: error: [listener l] allow: "
+					     "'10.0.0.1 10.0.0.2'"));
 }
 
 /* The caret is below what was written, however long its meaning is. */
 static void mistakes_point_at_what_was_written(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, "[listener l]\nbind = :1\npool = p\nallow = 10.0.0.9 ${RM_TWO}x y\n"
-		       "[pool p]\nbackend = \"b\" 10.0.0.9:1 weight=\"1 0\"\n");
-	assert_non_null(strstr(stage_said(st), "    4 | allow = 10.0.0.9 ${RM_TWO}x y\n"
-					       "      |                  ^~~~~~~~~~\n"));
+	bed_load(st, "[listener l]\nbind = :1\npool = p\nallow = 10.0.0.9 ${RM_TWO}x y\n"
+		     "[pool p]\nbackend = \"b\" 10.0.0.9:1 weight=\"1 0\"\n");
+	assert_non_null(strstr(bed_said(st), "    4 | allow = 10.0.0.9 ${RM_TWO}x y\n"
+					     "      |                  ^~~~~~~~~~\n"));
 	assert_non_null(strstr(st->said, "x.ini:4:29: error: [listener l] allow: 'y'"));
 	assert_non_null(strstr(st->said, "    6 | backend = \"b\" 10.0.0.9:1 weight=\"1 0\"\n"
 					 "      |                                 ^~~~~\n"));
@@ -137,10 +137,10 @@ static void mistakes_point_at_what_was_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(values_mean_what_they_say),
-		stage_test(a_dump_has_quotes_where_it_needs_them),
-		stage_test(blanks_of_a_variable_separate_words),
-		stage_test(mistakes_point_at_what_was_written),
+		bed_test(values_mean_what_they_say),
+		bed_test(a_dump_has_quotes_where_it_needs_them),
+		bed_test(blanks_of_a_variable_separate_words),
+		bed_test(mistakes_point_at_what_was_written),
 	};
 
 	return cmocka_run_group_tests(tests, set_variables, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process may open no more files: those who were accepted wait, nobody is rejected. */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #include "session/fd_reserve.h"
 #include "relay/lane.h"
@@ -32,39 +32,39 @@ static int tear_down(void **state)
 {
 	if (setrlimit(RLIMIT_NOFILE, &before) < 0)
 		return -1;
-	return stage_teardown(state);
+	return bed_teardown(state);
 }
 
-static struct acceptor *acceptor_of(struct stage *st)
+static struct acceptor *acceptor_of(struct bed *st)
 {
-	return &stage_engine(st)->acceptors[0];
+	return &bed_engine(st)->acceptors[0];
 }
 
 /* All knock, and for those who were accepted there are @more files. */
-static void knock(struct stage *st, int *ret_clients, unsigned more)
+static void knock(struct bed *st, int *ret_clients, unsigned more)
 {
 	for (int n = 0; n < CLIENTS; n++)
-		ret_clients[n] = stage_client(st);
+		ret_clients[n] = bed_client(st);
 	leave_files(more);
-	stage_run(st);
+	bed_run(st);
 }
 
-static void expect_nobody_was_blamed(struct stage *st)
+static void expect_nobody_was_blamed(struct bed *st)
 {
-	assert_int_equal(atomic_load(&stage_backend(st, 0)->connect_failures), 0);
-	assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 0);
-	assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 0);
+	assert_int_equal(atomic_load(&bed_backend(st, 0)->connect_failures), 0);
+	assert_int_equal(atomic_load(&bed_backend(st, 0)->local_failures), 0);
+	assert_int_equal(bed_ended(st, CLOSE_NO_RESOURCES), 0);
 }
 
 /* The test's own end of the connection needs a file, too. */
-static int answer(struct stage *st)
+static int answer(struct bed *st)
 {
 	struct rlimit now;
 	int fd;
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	fd = stage_accept_at(st, 0);
+	fd = bed_accept_at(st, 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
 	return fd;
 }
@@ -72,27 +72,27 @@ static int answer(struct stage *st)
 /* One file: it is accepted with it, and dials with the spare one. */
 static void the_last_one_has_the_spare_file(void **state)
 {
-	struct stage *st = stage_of(state, "");
+	struct bed *st = bed_of(state, "");
 	int clients[CLIENTS];
 
 	*state = st;
 	knock(st, clients, 1);
-	assert_int_equal(stage_sessions(st), 1);
-	assert_int_equal(stage_engine(st)->host.fds.spare_fd, -1);
+	assert_int_equal(bed_sessions(st), 1);
+	assert_int_equal(bed_engine(st)->host.fds.spare_fd, -1);
 	assert_true(fds_are_short(st->runtime));
-	stage_close(st, answer(st));
+	bed_close(st, answer(st));
 	expect_nobody_was_blamed(st);
 }
 
 static void nobody_is_accepted_while_files_are_short(void **state)
 {
-	struct stage *st = stage_of(state, "");
+	struct bed *st = bed_of(state, "");
 	int clients[CLIENTS];
 
 	knock(st, clients, 1);
 	for (int n = 0; n < 50; n++)
-		stage_pass(st, 100);
-	assert_int_equal(stage_sessions(st), 1);
+		bed_pass(st, 100);
+	assert_int_equal(bed_sessions(st), 1);
 	expect_request(&acceptor_of(st)->accept, FAKE_NOTHING);
 	for (int n = 1; n < CLIENTS; n++)
 		expect_nothing(clients[n]);
@@ -102,94 +102,92 @@ static void nobody_is_accepted_while_files_are_short(void **state)
 /* Three are accepted at once, each with the last file there is, as when the limit is lowered. */
 static void those_who_were_accepted_are_served_in_turn(void **state)
 {
-	struct stage *st =
-		stage_of(state, "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.1");
+	struct bed *st = bed_of(state, "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.1");
 	int clients[3], backend;
 
 	for (int n = 0; n < 3; n++)
-		clients[n] = stage_client(st);
-	stage_run(st);
-	assert_int_equal(stage_sessions(st), 3);
+		clients[n] = bed_client(st);
+	bed_run(st);
+	assert_int_equal(bed_sessions(st), 3);
 	leave_files(0);
 	for (int n = 0; n < 3; n++) {
 		peer_send(clients[n], "PROXY UNKNOWN\r\n", 15);
-		stage_run(st);
+		bed_run(st);
 	}
 	assert_true(fds_are_short(st->runtime));
 	for (int n = 0; n < 3; n++) {
-		assert_int_equal(stage_sessions(st), 3 - n);
+		assert_int_equal(bed_sessions(st), 3 - n);
 		backend = answer(st);
-		stage_reset(st, clients[n]);
-		stage_run(st);
-		stage_close(st, backend);
-		stage_pass(st, RETRY_MS);
-		stage_run(st);
+		bed_reset(st, clients[n]);
+		bed_run(st);
+		bed_close(st, backend);
+		bed_pass(st, RETRY_MS);
+		bed_run(st);
 	}
-	assert_int_equal(stage_sessions(st), 0);
-	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 3);
+	assert_int_equal(bed_sessions(st), 0);
+	assert_int_equal(bed_ended(st, CLOSE_CLIENT_RESET), 3);
 	expect_nobody_was_blamed(st);
 }
 
 static void all_goes_on_when_there_are_files_again(void **state)
 {
-	struct stage *st = stage_of(state, "");
+	struct bed *st = bed_of(state, "");
 	int clients[CLIENTS];
 
 	knock(st, clients, 1);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	stage_pass(st, RETRY_MS);
-	stage_run(st);
+	bed_pass(st, RETRY_MS);
+	bed_run(st);
 	assert_false(fds_are_short(st->runtime));
-	assert_true(stage_engine(st)->host.fds.spare_fd >= 0);
-	for (int n = 0; n < 10 && stage_sessions(st) < CLIENTS; n++) {
-		stage_pass(st, 100);
-		stage_run(st);
+	assert_true(bed_engine(st)->host.fds.spare_fd >= 0);
+	for (int n = 0; n < 10 && bed_sessions(st) < CLIENTS; n++) {
+		bed_pass(st, 100);
+		bed_run(st);
 	}
-	assert_int_equal(stage_sessions(st), CLIENTS);
+	assert_int_equal(bed_sessions(st), CLIENTS);
 	expect_nobody_was_blamed(st);
 }
 
 /* It waits for a file, and leaves nothing behind. */
 static void who_waits_may_leave(void **state)
 {
-	struct stage *st = stage_of(state,
-				    "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.1\n"
-				    "idle_timeout = 1d");
-	int one = stage_client(st), two = stage_client(st);
+	struct bed *st = bed_of(state, "proxy_protocol = accept\nproxy_protocol_from = 127.0.0.1\n"
+				       "idle_timeout = 1d");
+	int one = bed_client(st), two = bed_client(st);
 
-	stage_run(st);
+	bed_run(st);
 	leave_files(0);
 	peer_send(one, "PROXY UNKNOWN\r\n", 15);
-	stage_run(st);
+	bed_run(st);
 	peer_send(two, "PROXY UNKNOWN\r\n", 15);
-	stage_run(st);
-	assert_false(list_is_empty(&stage_engine(st)->host.fds.waiting));
-	stage_pass(st, 3600000); /* it has all the time that it wants */
-	assert_int_equal(stage_sessions(st), 2);
-	stage_reset(st, two);
-	stage_pass(st, 500); /* it is looked at now and then */
-	stage_run(st);
-	assert_int_equal(stage_sessions(st), 1);
-	assert_true(list_is_empty(&stage_engine(st)->host.fds.waiting));
+	bed_run(st);
+	assert_false(list_is_empty(&bed_engine(st)->host.fds.waiting));
+	bed_pass(st, 3600000); /* it has all the time that it wants */
+	assert_int_equal(bed_sessions(st), 2);
+	bed_reset(st, two);
+	bed_pass(st, 500); /* it is looked at now and then */
+	bed_run(st);
+	assert_int_equal(bed_sessions(st), 1);
+	assert_true(list_is_empty(&bed_engine(st)->host.fds.waiting));
 	expect_nobody_was_blamed(st);
 }
 
 static void pipes_that_nobody_uses_go_first(void **state)
 {
-	struct stage *st = stage_of(state, "");
-	struct pipe *pipe = pipe_get(&stage_engine(st)->host.pipes);
+	struct bed *st = bed_of(state, "");
+	struct pipe *pipe = pipe_get(&bed_engine(st)->host.pipes);
 	int client;
 
 	assert_non_null(pipe);
-	pipe_put(&stage_engine(st)->host.pipes, pipe);
-	client = stage_client(st);
+	pipe_put(&bed_engine(st)->host.pipes, pipe);
+	client = bed_client(st);
 	leave_files(1);
-	stage_run(st);
-	assert_int_equal(stage_engine(st)->host.pipes.open_n, 0);
-	assert_true(stage_engine(st)->host.fds.spare_fd >= 0);
-	assert_int_equal(stage_sessions(st), 1);
-	stage_reset(st, client);
-	stage_run(st);
+	bed_run(st);
+	assert_int_equal(bed_engine(st)->host.pipes.open_n, 0);
+	assert_true(bed_engine(st)->host.fds.spare_fd >= 0);
+	assert_int_equal(bed_sessions(st), 1);
+	bed_reset(st, client);
+	bed_run(st);
 	expect_nobody_was_blamed(st);
 }
 

@@ -3,7 +3,7 @@
  * What somebody is told who is new here, or comes from another balancer: one
  * message for one mistake, and the right form in it.
  */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 enum place { GLOBAL, LISTENER, POOL, BACKEND, PLACES };
 
@@ -11,11 +11,11 @@ enum place { GLOBAL, LISTENER, POOL, BACKEND, PLACES };
 #define SECTIONS "(global, listener NAME, pool NAME, defaults listener, defaults pool)"
 
 static const char *const heads[PLACES] = {
-	[GLOBAL] = STAGE_GOOD "[global]\n",
+	[GLOBAL] = BED_GOOD "[global]\n",
 	[LISTENER] = "[pool p]\nbackend = b 192.0.2.1:80\n[listener l]\nbind = "
 		     ":80\npool = p\n",
-	[POOL] = STAGE_GOOD,
-	[BACKEND] = STAGE_GOOD "backend = c 192.0.2.2:80 ",
+	[POOL] = BED_GOOD,
+	[BACKEND] = BED_GOOD "backend = c 192.0.2.2:80 ",
 };
 
 static size_t count(const char *said, const char *word)
@@ -133,15 +133,15 @@ static const struct {
 
 static void a_line_is_answered_with_ours(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
 		char text[512];
 		const char *said;
 
 		snprintf(text, sizeof(text), "%s%s\n", heads[lines[i].place], lines[i].line);
-		stage_load(st, text);
-		said = stage_said(st);
+		bed_load(st, text);
+		said = bed_said(st);
 		if (!strstr(said, lines[i].advice) || count(said, ": error: ") != 1 ||
 		    count(said, ": warning: ") != 0)
 			fail_msg("%s: %s", lines[i].line, said);
@@ -152,11 +152,11 @@ struct row {
 	const char *text, *said;
 };
 
-static void expect_rows(struct stage *st, const struct row *rows, size_t n)
+static void expect_rows(struct bed *st, const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		stage_load(st, rows[i].text);
-		stage_expect(st, rows[i].said);
+		bed_load(st, rows[i].text);
+		bed_expect(st, rows[i].said);
 	}
 }
 
@@ -264,9 +264,9 @@ static void a_cause_is_told_without_its_consequences(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_line_is_answered_with_ours),
-		stage_test(other_languages_are_recognised),
-		stage_test(a_cause_is_told_without_its_consequences),
+		bed_test(a_line_is_answered_with_ours),
+		bed_test(other_languages_are_recognised),
+		bed_test(a_cause_is_told_without_its_consequences),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Keys that mean nothing where they stand. */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include "base/def.h"
 
 /* One line more in a good listener and in a good pool, which may be empty. */
-static void load_with(struct stage *st, const char *listener, const char *pool)
+static void load_with(struct bed *st, const char *listener, const char *pool)
 {
 	char text[1024];
 
 	snprintf(text, sizeof(text),
 		 "[listener l]\nbind = :80\npool = p\n%s\n[pool p]\nbackend = b 192.0.2.1:80\n%s\n",
 		 listener, pool);
-	stage_load(st, text);
+	bed_load(st, text);
 }
 
 /* A line alone, and what it lacks. */
@@ -79,7 +79,7 @@ static const struct idle idle_pools[] = {
 
 static void a_key_alone_is_warned_of(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char said[256];
 
 	for (size_t i = 0; i < ARRAY_LEN(idle_listeners); i++) {
@@ -89,7 +89,7 @@ static void a_key_alone_is_warned_of(void **state)
 		snprintf(said, sizeof(said),
 			 "x.ini:4:%zu: warning: [listener l] %.*s: means nothing %s\n", n + 4,
 			 (int)n, idle_listeners[i].line, idle_listeners[i].missing);
-		stage_expect(st, said);
+		bed_expect(st, said);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(idle_pools); i++) {
 		size_t n = strcspn(idle_pools[i].line, " ");
@@ -98,25 +98,25 @@ static void a_key_alone_is_warned_of(void **state)
 		snprintf(said, sizeof(said),
 			 "x.ini:7:%zu: warning: [pool p] %.*s: means nothing %s\n", n + 4, (int)n,
 			 idle_pools[i].line, idle_pools[i].missing);
-		stage_expect(st, said);
+		bed_expect(st, said);
 	}
 }
 
 static void a_switch_takes_the_meaning_away(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	load_with(st, "keepalive = no\nkeepalive_idle = 2h", "");
-	stage_expect(st, "x.ini:5:18: warning: [listener l] keepalive_idle: means nothing with "
-			 "keepalive = no\n");
+	bed_expect(st, "x.ini:5:18: warning: [listener l] keepalive_idle: means nothing with "
+		       "keepalive = no\n");
 	load_with(st, "", "balance = first\nslow_start = 1s");
-	stage_expect(st, "x.ini:8:14: warning: [pool p] slow_start: means nothing with balance = "
-			 "maglev or first\n");
+	bed_expect(st, "x.ini:8:14: warning: [pool p] slow_start: means nothing with balance = "
+		       "maglev or first\n");
 	load_with(st, "", "eject_after = 0\neject_percent = 0\neject_time = 1m");
-	stage_expect(st, "x.ini:9:14: warning: [pool p] eject_time: means nothing with "
-			 "eject_after = 0 and eject_percent = 0\n");
+	bed_expect(st, "x.ini:9:14: warning: [pool p] eject_time: means nothing with "
+		       "eject_after = 0 and eject_percent = 0\n");
 	load_with(st, "", "eject_after = 0\neject_time = 1m");
-	stage_expect_good(st);
+	bed_expect_good(st);
 }
 
 static void beside_what_they_need_they_mean_something(void **state)
@@ -144,11 +144,11 @@ static void beside_what_they_need_they_mean_something(void **state)
 		{ "", "check = tcp\ncheck_interval = 1s\ncheck_fall = 1" },
 		{ "", "tls = yes\ntls_ca = /x.pem\nprotocol = postgres\ndirect_tls = yes" },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		load_with(st, rows[i].listener, rows[i].pool);
-		stage_expect_good(st);
+		bed_expect_good(st);
 	}
 }
 
@@ -189,38 +189,38 @@ static void times_that_contradict_each_other_are_warned_of(void **state)
 		"protocol = postgres\nfirst_byte_timeout = 5s\nhandshake_timeout = 5s",
 		"protocol = postgres\nhandshake_timeout = 20s",
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		load_with(st, rows[i].lines, "");
-		stage_expect(st, rows[i].said);
+		bed_expect(st, rows[i].said);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		load_with(st, good[i], "");
-		stage_expect_good(st);
+		bed_expect_good(st);
 	}
 }
 
 /* A dumped configuration has all of them in it. */
 static void a_default_is_never_warned_of(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	load_with(st,
 		  "keepalive = no\nkeepalive_idle = 60s\ntls_min = auto\nover_limit = close\n"
 		  "handshake_timeout = 10000ms",
 		  "hash = source/32/128\ncheck_interval = 2000ms\ntls_verify = yes");
-	stage_expect_good(st);
+	bed_expect_good(st);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_key_alone_is_warned_of),
-		stage_test(a_switch_takes_the_meaning_away),
-		stage_test(beside_what_they_need_they_mean_something),
-		stage_test(times_that_contradict_each_other_are_warned_of),
-		stage_test(a_default_is_never_warned_of),
+		bed_test(a_key_alone_is_warned_of),
+		bed_test(a_switch_takes_the_meaning_away),
+		bed_test(beside_what_they_need_they_mean_something),
+		bed_test(times_that_contradict_each_other_are_warned_of),
+		bed_test(a_default_is_never_warned_of),
 	};
 
 	return cmocka_run_group_tests_name("meaning", tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * Resets: nothing that arrived before one is lost, the other side sees a
  * reset and not an end, and whose stream had ended cleanly is not reset.
  */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #include "net/sock.h"
 #include "relay/lane.h"
@@ -17,7 +17,7 @@ static const char *const transports[] = { "relay = copy", "relay = splice", "rel
 
 /* One side dies, the other one lives. */
 struct scene {
-	struct stage *st;
+	struct bed *st;
 	struct session *s;
 	int dying, living;
 	uint64_t sent;  /* by the one that dies: stream number 1 */
@@ -25,9 +25,9 @@ struct scene {
 	bool is_client; /* who dies */
 };
 
-static struct scene scene_of(struct stage *st, bool is_client)
+static struct scene scene_of(struct bed *st, bool is_client)
 {
-	struct pair c = stage_relaying(st);
+	struct pair c = bed_relaying(st);
 
 	return (struct scene){
 		.st = st,
@@ -60,9 +60,9 @@ static long hear(struct scene *sc)
 
 static void die(struct scene *sc)
 {
-	stage_reset(sc->st, sc->dying);
-	stage_run(sc->st);
-	stage_pass(sc->st, PROBE_MS);
+	bed_reset(sc->st, sc->dying);
+	bed_run(sc->st);
+	bed_pass(sc->st, PROBE_MS);
 }
 
 /* All that was said has come, and @end after it. */
@@ -72,13 +72,13 @@ static void expect_last(struct scene *sc, long end)
 	long heard = 1;
 
 	for (int n = 0; n < 1000 && (heard > 0 || heard == -EAGAIN); n++) {
-		stage_run_for_a_moment(sc->st);
+		bed_run_for_a_moment(sc->st);
 		heard = hear(sc);
 	}
 	assert_int_equal(sc->came, sc->sent);
 	assert_int_equal(heard, end);
-	stage_run_until(sc->st, stage_sessions(sc->st) == 0);
-	assert_int_equal(stage_ended(sc->st, why), 1);
+	bed_run_until(sc->st, bed_sessions(sc->st) == 0);
+	assert_int_equal(bed_ended(sc->st, why), 1);
 }
 
 typedef void scene_fn(struct scene *sc);
@@ -86,11 +86,11 @@ typedef void scene_fn(struct scene *sc);
 static void for_both_sides(void **state, const char *transport, scene_fn *play)
 {
 	for (int is_client = 0; is_client < 2; is_client++) {
-		struct stage *st = stage_of(state, transport);
+		struct bed *st = bed_of(state, transport);
 		struct scene sc = scene_of(st, is_client);
 
 		play(&sc);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
@@ -104,7 +104,7 @@ static void for_all(void **state, scene_fn *play)
 
 static void play_idle(struct scene *sc)
 {
-	stage_run(sc->st);
+	bed_run(sc->st);
 	die(sc);
 	expect_last(sc, -ECONNRESET);
 }
@@ -120,11 +120,11 @@ static void play_with_the_error_taken(struct scene *sc)
 	struct side *side = &sc->s->sides[sc->is_client ? SIDE_CLIENT : SIDE_BACKEND];
 
 	say(sc, 1000);
-	stage_run(sc->st);
-	stage_reset(sc->st, sc->dying);
+	bed_run(sc->st);
+	bed_reset(sc->st, sc->dying);
 	assert_int_equal(sock_take_error(side->fd), ECONNRESET);
-	stage_run(sc->st);
-	stage_pass(sc->st, PROBE_MS);
+	bed_run(sc->st);
+	bed_pass(sc->st, PROBE_MS);
 	expect_last(sc, -ECONNRESET);
 }
 
@@ -136,7 +136,7 @@ static void an_end_of_stream_without_its_error_is_still_a_reset(void **state)
 static void play_after_bytes(struct scene *sc)
 {
 	say(sc, 1000);
-	stage_run(sc->st);
+	bed_run(sc->st);
 	say(sc, 10000);
 	die(sc);
 	expect_last(sc, -ECONNRESET);
@@ -150,10 +150,10 @@ static void bytes_before_it_are_delivered(void **state)
 /* More than one receive takes, so that the reset is not what the next one finds. */
 static void play_after_many_bytes(struct scene *sc)
 {
-	stage_run(sc->st);
+	bed_run(sc->st);
 	for (int n = 0; n < 40; n++) {
 		say(sc, 20000);
-		stage_run(sc->st);
+		bed_run(sc->st);
 		hear(sc);
 	}
 	say(sc, 50000);
@@ -170,7 +170,7 @@ static void a_stream_is_delivered_up_to_it(void **state)
 static void play_with_bytes_for_it(struct scene *sc)
 {
 	stream_send(sc->living, 2, 0, 16 * MUCH);
-	stage_run(sc->st);
+	bed_run(sc->st);
 	say(sc, 30000);
 	die(sc);
 	expect_last(sc, -ECONNRESET);
@@ -185,7 +185,7 @@ static void play_after_its_end(struct scene *sc)
 {
 	say(sc, 5000);
 	shutdown(sc->dying, SHUT_WR);
-	stage_run(sc->st);
+	bed_run(sc->st);
 	die(sc);
 	expect_last(sc, 0);
 }
@@ -198,9 +198,9 @@ static void who_heard_the_end_already_is_not_reset(void **state)
 static void play_after_the_others_end(struct scene *sc)
 {
 	shutdown(sc->living, SHUT_WR);
-	stage_run(sc->st);
+	bed_run(sc->st);
 	say(sc, 5000);
-	stage_run(sc->st);
+	bed_run(sc->st);
 	say(sc, 5000);
 	die(sc);
 	expect_last(sc, -ECONNRESET);
@@ -222,8 +222,8 @@ static void play_flushing(struct scene *sc)
 	while (lane->state == LANE_OPEN)
 		assert_true(fake_perform(recv));
 	assert_int_equal(lane->state, LANE_FLUSHING);
-	stage_reset(sc->st, sc->dying);
-	stage_pass(sc->st, PROBE_MS);
+	bed_reset(sc->st, sc->dying);
+	bed_pass(sc->st, PROBE_MS);
 	assert_true(session_is_ending(sc->s));
 	expect_last(sc, 0);
 }
@@ -239,42 +239,42 @@ static void what_is_being_flushed_arrives_with_its_end(void **state)
 static void an_answer_before_the_reset_arrives_whoever_notices_first(void **state)
 {
 	for (int is_send_first = 0; is_send_first < 2; is_send_first++) {
-		struct stage *st = stage_of(state, "relay = copy");
-		struct pair c = stage_relaying(st);
+		struct bed *st = bed_of(state, "relay = copy");
+		struct pair c = bed_relaying(st);
 		struct io_op *send = &backend_of(c.s)->send, *recv = &backend_of(c.s)->recv;
 
 		peer_send(c.client, "first", 5);
-		stage_run(st);
+		bed_run(st);
 		peer_send(c.client, "second", 6);
 		fake_perform(&client_of(c.s)->recv);
 		peer_send(c.backend, "go away", 7);
-		stage_close(st, c.backend);
+		bed_close(st, c.backend);
 		fake_perform(is_send_first ? send : recv);
-		stage_run(st);
-		stage_pass(st, PROBE_MS);
-		stage_run_until(st, stage_sessions(st) == 0);
+		bed_run(st);
+		bed_pass(st, PROBE_MS);
+		bed_run_until(st, bed_sessions(st) == 0);
 		expect_text(c.client, "go away");
 		expect_reset(c.client);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
 static void a_destination_may_die_before_there_is_anything_for_it(void **state)
 {
-	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 4 });
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_with(state, &(struct bed_options){ .buffers = 4 });
+	struct pair c = bed_relaying(st);
 
 	expect_request(&backend_of(c.s)->send, FAKE_POLL); /* a careful lane, before it receives */
-	stage_reset(st, c.backend);
-	stage_run_until(st, stage_sessions(st) == 0);
+	bed_reset(st, c.backend);
+	bed_run_until(st, bed_sessions(st) == 0);
 	expect_reset(c.client);
-	assert_int_equal(stage_ended(st, CLOSE_BACKEND_RESET), 1);
+	assert_int_equal(bed_ended(st, CLOSE_BACKEND_RESET), 1);
 }
 
 static void a_cancel_to_learn_of_a_death_may_come_too_late(void **state)
 {
-	struct stage *st = stage_of(state, "relay = copy");
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_of(state, "relay = copy");
+	struct pair c = bed_relaying(st);
 	struct io_op *recv = &backend_of(c.s)->recv, *cancel = &backend_of(c.s)->cancel_recv;
 
 	peer_send(c.client, "x", 1);
@@ -284,8 +284,8 @@ static void a_cancel_to_learn_of_a_death_may_come_too_late(void **state)
 	peer_send(c.backend, "bye", 3);
 	fake_perform(recv); /* finds the bytes before the cancel finds it */
 	fake_complete(cancel, -ENOENT, 0);
-	stage_reset(st, c.backend);
-	stage_run_until(st, stage_sessions(st) == 0);
+	bed_reset(st, c.backend);
+	bed_run_until(st, bed_sessions(st) == 0);
 	expect_text(c.client, "bye");
 	expect_reset(c.client);
 }
@@ -295,16 +295,16 @@ static void a_cancel_to_learn_of_a_death_may_come_too_late(void **state)
 /* The kernel tells of a reset where bytes were not read: those that come for nobody are not. */
 static void a_unix_client_that_goes_on_speaking_sees_a_reset(void **state)
 {
-	struct stage *st = stage_with(state, &(struct stage_options){ .is_unix = true });
+	struct bed *st = bed_with(state, &(struct bed_options){ .is_unix = true });
 	struct scene sc = scene_of(st, false);
 
 	peer_send(sc.living, "unread", 6);
-	stage_run(st);
+	bed_run(st);
 	say_much(&sc);
-	stage_run(st);
-	stage_close(st, sc.dying);
-	stage_pass(st, PROBE_MS);
-	stage_run(st);
+	bed_run(st);
+	bed_close(st, sc.dying);
+	bed_pass(st, PROBE_MS);
+	bed_run(st);
 	assert_true(session_is_ending(sc.s));
 	peer_send(sc.living, "more", 4);
 	expect_last(&sc, -ECONNRESET);
@@ -314,21 +314,21 @@ static void a_unix_client_that_goes_on_speaking_sees_a_reset(void **state)
 static void a_silent_unix_client_can_look_whether_it_may_still_speak(void **state)
 {
 	for (int is_reset = 0; is_reset < 2; is_reset++) {
-		struct stage *st = stage_with(state, &(struct stage_options){ .is_unix = true });
-		struct pair c = stage_relaying(st);
+		struct bed *st = bed_with(state, &(struct bed_options){ .is_unix = true });
+		struct pair c = bed_relaying(st);
 		struct pollfd look = { .fd = c.client };
 
 		peer_send(c.client, "unread", 6);
-		stage_run(st);
+		bed_run(st);
 		if (is_reset)
-			stage_close(st, c.backend);
+			bed_close(st, c.backend);
 		else
 			shutdown(c.backend, SHUT_WR);
-		stage_run(st);
+		bed_run(st);
 		expect_end(c.client);
 		assert_int_equal(poll(&look, 1, 0), is_reset);
 		assert_int_equal(look.revents, is_reset ? POLLHUP : 0);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
@@ -349,56 +349,56 @@ static void a_reset_and_a_loss_have_different_names(void **state)
 	};
 
 	for (size_t n = 0; n < 2 * ARRAY_LEN(rows); n++) {
-		struct stage *st = stage_of(state, "relay = copy");
-		struct pair c = stage_relaying(st);
+		struct bed *st = bed_of(state, "relay = copy");
+		struct pair c = bed_relaying(st);
 		bool is_client = n % 2;
 		enum close_reason why = is_client ? rows[n / 2].client : rows[n / 2].backend;
 
 		fake_complete(is_client ? &client_of(c.s)->recv : &backend_of(c.s)->recv,
 			      rows[n / 2].err, 0);
-		stage_run(st);
-		assert_int_equal(stage_ended(st, why), 1);
-		assert_non_null(strstr(stage_log(st), why == CLOSE_NO_RESOURCES ? "by=ringmain"
-						      : is_client               ? "by=client"
-										: "by=backend"));
+		bed_run(st);
+		assert_int_equal(bed_ended(st, why), 1);
+		assert_non_null(strstr(bed_log(st), why == CLOSE_NO_RESOURCES ? "by=ringmain"
+						    : is_client               ? "by=client"
+									      : "by=backend"));
 		expect_reset(is_client ? c.backend : c.client);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
 static void a_client_that_dies_while_dialing_ends_it(void **state)
 {
-	struct stage *st = stage_of(state, "relay = copy");
-	struct pair c = stage_dialing(st);
+	struct bed *st = bed_of(state, "relay = copy");
+	struct pair c = bed_dialing(st);
 
-	stage_reset(st, c.client);
-	stage_pass(st, 500);
+	bed_reset(st, c.client);
+	bed_pass(st, 500);
 	expect_request(&backend_of(c.s)->cancel_send, FAKE_CANCEL);
 	fake_run_cancels();
-	stage_turn(st);
-	assert_int_equal(stage_sessions(st), 0);
-	assert_int_equal(stage_ended(st, CLOSE_CLIENT_RESET), 1);
-	assert_int_equal(stage_accept_at(st, 0), -1);
+	bed_turn(st);
+	assert_int_equal(bed_sessions(st), 0);
+	assert_int_equal(bed_ended(st, CLOSE_CLIENT_RESET), 1);
+	assert_int_equal(bed_accept_at(st, 0), -1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(an_idle_session_passes_it_on),
-		stage_test(an_end_of_stream_without_its_error_is_still_a_reset),
-		stage_test(bytes_before_it_are_delivered),
-		stage_test(a_stream_is_delivered_up_to_it),
-		stage_test(who_dies_without_reading_is_still_heard),
-		stage_test(who_heard_the_end_already_is_not_reset),
-		stage_test(an_answer_that_is_cut_short_does_not_look_whole),
-		stage_test(what_is_being_flushed_arrives_with_its_end),
-		stage_test(an_answer_before_the_reset_arrives_whoever_notices_first),
-		stage_test(a_destination_may_die_before_there_is_anything_for_it),
-		stage_test(a_cancel_to_learn_of_a_death_may_come_too_late),
-		stage_test(a_unix_client_that_goes_on_speaking_sees_a_reset),
-		stage_test(a_silent_unix_client_can_look_whether_it_may_still_speak),
-		stage_test(a_reset_and_a_loss_have_different_names),
-		stage_test(a_client_that_dies_while_dialing_ends_it),
+		bed_test(an_idle_session_passes_it_on),
+		bed_test(an_end_of_stream_without_its_error_is_still_a_reset),
+		bed_test(bytes_before_it_are_delivered),
+		bed_test(a_stream_is_delivered_up_to_it),
+		bed_test(who_dies_without_reading_is_still_heard),
+		bed_test(who_heard_the_end_already_is_not_reset),
+		bed_test(an_answer_that_is_cut_short_does_not_look_whole),
+		bed_test(what_is_being_flushed_arrives_with_its_end),
+		bed_test(an_answer_before_the_reset_arrives_whoever_notices_first),
+		bed_test(a_destination_may_die_before_there_is_anything_for_it),
+		bed_test(a_cancel_to_learn_of_a_death_may_come_too_late),
+		bed_test(a_unix_client_that_goes_on_speaking_sees_a_reset),
+		bed_test(a_silent_unix_client_can_look_whether_it_may_still_speak),
+		bed_test(a_reset_and_a_loss_have_different_names),
+		bed_test(a_client_that_dies_while_dialing_ends_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance_stage.h"
+#include "balance_bed.h"
 
 #include <pthread.h>
 
-static unsigned sessions(struct stage *st, size_t i)
+static unsigned sessions(struct bed *st, size_t i)
 {
 	return pool_backend(st->pool, i)->sessions;
 }
 
-static void release_all(struct stage *st)
+static void release_all(struct bed *st)
 {
 	for (size_t i = 0; i < pool_backends(st->pool); i++)
 		while (sessions(st, i) > 0)
@@ -17,26 +17,26 @@ static void release_all(struct stage *st)
 
 static void the_one_with_the_fewest_is_picked(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 1 1");
 
 	for (int i = 0; i < 9; i++)
-		assert_non_null(stage_pick(st));
+		assert_non_null(bed_pick(st));
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(sessions(st, i), 3);
 	pool_release(st->pool, pool_backend(st->pool, 1));
 	pool_release(st->pool, pool_backend(st->pool, 1));
-	assert_int_equal(stage_pick(st)->index, 1);
-	assert_int_equal(stage_pick(st)->index, 1);
+	assert_int_equal(bed_pick(st)->index, 1);
+	assert_int_equal(bed_pick(st)->index, 1);
 	release_all(st);
 }
 
 static void places_count_from_the_pick_on(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 1");
+	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 1");
 
 	/* None of these has connected yet. */
 	for (int i = 0; i < 100; i++)
-		assert_non_null(stage_pick(st));
+		assert_non_null(bed_pick(st));
 	assert_int_equal(sessions(st, 0), 50);
 	assert_int_equal(sessions(st, 1), 50);
 	release_all(st);
@@ -44,10 +44,10 @@ static void places_count_from_the_pick_on(void **state)
 
 static void weights_set_the_ratio_of_sessions(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 2 3 0");
+	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 2 3 0");
 
 	for (int i = 0; i < 600; i++)
-		assert_non_null(stage_pick(st));
+		assert_non_null(bed_pick(st));
 	assert_int_equal(sessions(st, 0), 100);
 	assert_int_equal(sessions(st, 1), 200);
 	assert_int_equal(sessions(st, 2), 300);
@@ -57,15 +57,15 @@ static void weights_set_the_ratio_of_sessions(void **state)
 
 static void equal_ones_take_turns(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 1 1 1");
+	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 1 1 1");
 
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(stage_index(st), i % 4);
+		assert_int_equal(bed_index(st), i % 4);
 }
 
 static void the_tried_are_skipped(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 1 1");
 	struct pool_ask ask = { 0 };
 	enum pool_answer why;
 
@@ -81,55 +81,55 @@ static void the_tried_are_skipped(void **state)
 
 static void one_that_comes_back_without_slow_start_gets_all_until_it_is_level(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 1");
+	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 1");
 
 	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
 	for (int i = 0; i < 50; i++)
-		assert_int_equal(stage_pick(st)->index, 1);
+		assert_int_equal(bed_pick(st)->index, 1);
 	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_READY);
 	for (int i = 0; i < 49; i++)
-		assert_int_equal(stage_pick(st)->index, 0);
+		assert_int_equal(bed_pick(st)->index, 0);
 	release_all(st);
 }
 
 static void one_in_slow_start_gets_a_tenth(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1 1");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1");
 	struct backend *returned;
 
 	st->config.slow_start_ms = 60000;
-	stage_start(st);
+	bed_start(st);
 	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(stage_pick(st)->index, 1);
+		assert_int_equal(bed_pick(st)->index, 1);
 	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_READY);
 	pool_tick(st->pool, 1000, &returned);
 	for (int i = 0; i < 100; i++)
-		assert_non_null(stage_pick(st));
+		assert_non_null(bed_pick(st));
 	assert_in_range(sessions(st, 0), 15, 20);
 
 	/* Half the time later: 55 % of its weight. */
 	pool_tick(st->pool, 31000, &returned);
 	for (int i = 0; i < 110; i++)
-		assert_non_null(stage_pick(st));
+		assert_non_null(bed_pick(st));
 	assert_in_range(sessions(st, 0), 107, 113);
 	pool_tick(st->pool, 61000, &returned);
 	for (int i = 0; i < 90; i++)
-		assert_non_null(stage_pick(st));
+		assert_non_null(bed_pick(st));
 	assert_int_equal(sessions(st, 0), 200);
 	release_all(st);
 }
 
 static void always_the_least_of_a_thousand(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "");
 	uint32_t random = 3;
 
 	for (unsigned i = 0; i < 1000; i++)
-		stage_add(st, 1 + i % 7);
-	stage_start(st);
+		bed_add(st, 1 + i % 7);
+	bed_start(st);
 	for (int n = 0; n < 20000; n++) {
-		struct backend *b = stage_pick(st);
+		struct backend *b = bed_pick(st);
 
 		for (unsigned i = 0; i < 1000; i++)
 			assert_true((uint64_t)(sessions(st, i) + 1) * (1 + b->index % 7) >=
@@ -148,13 +148,13 @@ static void always_the_least_of_a_thousand(void **state)
 static void *pick_and_keep(void *arg)
 {
 	for (int i = 0; i < PICKS; i++)
-		assert_non_null(stage_pick(arg));
+		assert_non_null(bed_pick(arg));
 	return NULL;
 }
 
 static void workers_together_keep_exact_shares(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 2 3 4");
+	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 2 3 4");
 	pthread_t threads[WORKERS];
 
 	for (int i = 0; i < WORKERS; i++)
@@ -169,15 +169,15 @@ static void workers_together_keep_exact_shares(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(the_one_with_the_fewest_is_picked),
-		stage_test(places_count_from_the_pick_on),
-		stage_test(weights_set_the_ratio_of_sessions),
-		stage_test(equal_ones_take_turns),
-		stage_test(the_tried_are_skipped),
-		stage_test(one_that_comes_back_without_slow_start_gets_all_until_it_is_level),
-		stage_test(one_in_slow_start_gets_a_tenth),
-		stage_test(always_the_least_of_a_thousand),
-		stage_test(workers_together_keep_exact_shares),
+		bed_test(the_one_with_the_fewest_is_picked),
+		bed_test(places_count_from_the_pick_on),
+		bed_test(weights_set_the_ratio_of_sessions),
+		bed_test(equal_ones_take_turns),
+		bed_test(the_tried_are_skipped),
+		bed_test(one_that_comes_back_without_slow_start_gets_all_until_it_is_level),
+		bed_test(one_in_slow_start_gets_a_tenth),
+		bed_test(always_the_least_of_a_thousand),
+		bed_test(workers_together_keep_exact_shares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * From files to a configuration: what is read, in which order, and what is
  * said of everything that can be wrong with a line or a file.
  */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include <ftw.h>
 #include <sys/stat.h>
@@ -23,7 +23,7 @@ static int make_directory(void **state)
 	memcpy(directory + sizeof(directory) - 7, "XXXXXX", 6);
 	if (!mkdtemp(directory))
 		return -1;
-	return stage_setup(state);
+	return bed_setup(state);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -37,7 +37,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 static int remove_directory(void **state)
 {
 	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	return stage_teardown(state);
+	return bed_teardown(state);
 }
 
 #define file_test(function) \
@@ -60,17 +60,17 @@ static void write_file(const char *name, const char *text)
 	assert_int_equal(fclose(to), 0);
 }
 
-static void load(struct stage *st, const char *path)
+static void load(struct bed *st, const char *path)
 {
-	stage_reset(st);
+	bed_reset(st);
 	st->config = config_load(path, &st->diag, NULL, NULL);
 	assert_int_equal(st->config == NULL, diag_has_errors(&st->diag));
 }
 
 /* What was said, with the directory's name taken out. */
-static void expect_in_directory(struct stage *st, const char *messages)
+static void expect_in_directory(struct bed *st, const char *messages)
 {
-	char *at = (char *)stage_messages(st);
+	char *at = (char *)bed_messages(st);
 	size_t n = strlen(directory);
 
 	while ((at = strstr(at, directory)))
@@ -82,21 +82,21 @@ static void expect_in_directory(struct stage *st, const char *messages)
 
 static void a_good_configuration_is_kept_as_written(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const struct listener_config *l;
 	const struct pool_config *p;
 
-	stage_load(st, "[global]\nworkers = 3\n"
-		       "[listener pg]\n"
-		       "  bind = 127.0.0.1:5432\n"
-		       "  bind = unix:/run/pg.sock ; and this\n"
-		       "  pool = db\n"
-		       "  relay = copy\n"
-		       "  idle_timeout = 90s\n"
-		       "[pool db]\n"
-		       "  backend = a 192.0.2.1:5432\n"
-		       "  backend = b db2.example.com:5433 max_sessions=7 weight=2\n");
-	stage_expect_good(st);
+	bed_load(st, "[global]\nworkers = 3\n"
+		     "[listener pg]\n"
+		     "  bind = 127.0.0.1:5432\n"
+		     "  bind = unix:/run/pg.sock ; and this\n"
+		     "  pool = db\n"
+		     "  relay = copy\n"
+		     "  idle_timeout = 90s\n"
+		     "[pool db]\n"
+		     "  backend = a 192.0.2.1:5432\n"
+		     "  backend = b db2.example.com:5433 max_sessions=7 weight=2\n");
+	bed_expect_good(st);
 	assert_int_equal(st->config->global.workers, 3);
 	assert_int_equal(st->config->global.sessions_max, 0);
 	assert_int_equal(st->config->listeners_n, 1);
@@ -128,7 +128,7 @@ static void a_good_configuration_is_kept_as_written(void **state)
 
 static void names_take_the_whole_length(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char name[CONFIG_NAME_BYTES], text[512];
 
 	memset(name, 'n', sizeof(name) - 1);
@@ -136,8 +136,8 @@ static void names_take_the_whole_length(void **state)
 	snprintf(text, sizeof(text),
 		 "[listener %s]\nbind = :80\npool = %s\n[pool %s]\nbackend = %s 192.0.2.1:80\n",
 		 name, name, name, name);
-	stage_load(st, text);
-	stage_expect_good(st);
+	bed_load(st, text);
+	bed_expect_good(st);
 	assert_string_equal(st->config->listeners[0].name, name);
 	assert_string_equal(st->config->pools[0].backends[0].name, name);
 }
@@ -150,89 +150,88 @@ static const struct {
 	{ "; nothing\n\n",
 	  "x.ini: error: there is no section in it ([listener NAME], [pool NAME])\n" },
 	{ "[global]\n", "x.ini: error: there is no [listener NAME]: nothing to do\n" },
-	{ STAGE_GOOD "[listner m]\nbind = :81\n",
+	{ BED_GOOD "[listner m]\nbind = :81\n",
 	  "x.ini:6:2: error: unknown section 'listner' (global, listener NAME, "
 	  "pool NAME, defaults listener, defaults pool); "
 	  "did you mean 'listener'?\n" },
-	{ STAGE_GOOD "[frontend m]\n", "x.ini:6:2: error: unknown section 'frontend' "
-				       "(global, listener NAME, "
-				       "pool NAME, defaults listener, defaults pool); here it is "
-				       "'[listener NAME]'\n" },
-	{ STAGE_GOOD "[]\n",
+	{ BED_GOOD "[frontend m]\n", "x.ini:6:2: error: unknown section 'frontend' "
+				     "(global, listener NAME, "
+				     "pool NAME, defaults listener, defaults pool); here it is "
+				     "'[listener NAME]'\n" },
+	{ BED_GOOD "[]\n",
 	  "x.ini:6:2: error: unknown section '' "
 	  "(global, listener NAME, pool NAME, defaults listener, defaults pool)\n" },
-	{ STAGE_GOOD "[listener]\n", "x.ini:6:10: error: [listener]: a name is missing\n" },
-	{ STAGE_GOOD "[pool a/b]\n", "x.ini:6:7: error: [pool a/b]: 'a/b' is not a name "
-				     "(letters, digits, '_', '.', '-'); did you "
-				     "mean 'a_b'?\n" },
-	{ STAGE_GOOD "[pool a b]\n", "x.ini:6:7: error: [pool a b]: 'a b' is not a name "
-				     "(letters, digits, '_', '.', '-'); did you "
-				     "mean 'a_b'?\n" },
-	{ STAGE_GOOD "[global g]\n", "x.ini:6:9: error: [global]: this section has no name\n" },
-	{ STAGE_GOOD "[global]\n[global]\n",
+	{ BED_GOOD "[listener]\n", "x.ini:6:10: error: [listener]: a name is missing\n" },
+	{ BED_GOOD "[pool a/b]\n", "x.ini:6:7: error: [pool a/b]: 'a/b' is not a name "
+				   "(letters, digits, '_', '.', '-'); did you "
+				   "mean 'a_b'?\n" },
+	{ BED_GOOD "[pool a b]\n", "x.ini:6:7: error: [pool a b]: 'a b' is not a name "
+				   "(letters, digits, '_', '.', '-'); did you "
+				   "mean 'a_b'?\n" },
+	{ BED_GOOD "[global g]\n", "x.ini:6:9: error: [global]: this section has no name\n" },
+	{ BED_GOOD "[global]\n[global]\n",
 	  "x.ini:7:2: error: [global] given twice; first at x.ini:6\n" },
-	{ STAGE_GOOD "[listener l]\nbind = :81\npool = p\n",
+	{ BED_GOOD "[listener l]\nbind = :81\npool = p\n",
 	  "x.ini:6:2: error: [listener l] given twice; first at x.ini:1\n" },
-	{ STAGE_GOOD "[pool p]\nbackend = c 192.0.2.3:80\n",
+	{ BED_GOOD "[pool p]\nbackend = c 192.0.2.3:80\n",
 	  "x.ini:6:2: error: [pool p] given twice; first at x.ini:4\n" },
 	/* Keys. */
-	{ "bind = :80\npool = p\n" STAGE_GOOD,
+	{ "bind = :80\npool = p\n" BED_GOOD,
 	  "x.ini:1:1: error: bind: before the first section "
 	  "([global], [listener NAME], [pool NAME], [defaults listener], [defaults pool])\n"
 	  "x.ini:2:1: error: pool: before the first section "
 	  "([global], [listener NAME], "
 	  "[pool NAME], [defaults listener], [defaults pool])\n" },
-	{ STAGE_GOOD "blance = roundrobin\n",
-	  "x.ini:6:1: error: [pool p] blance: unknown directive; "
-	  "did you mean 'balance'?\n" },
-	{ STAGE_GOOD "connect timeout = 1s\n",
+	{ BED_GOOD "blance = roundrobin\n", "x.ini:6:1: error: [pool p] blance: unknown directive; "
+					    "did you mean 'balance'?\n" },
+	{ BED_GOOD "connect timeout = 1s\n",
 	  "x.ini:6:1: error: [pool p] connect timeout: unknown directive; "
 	  "did you mean 'connect_timeout'?\n" },
-	{ STAGE_GOOD "colour = red\n", "x.ini:6:1: error: [pool p] colour: unknown directive\n" },
-	{ STAGE_GOOD "idle_timeout = 1h\n",
+	{ BED_GOOD "colour = red\n", "x.ini:6:1: error: [pool p] colour: unknown directive\n" },
+	{ BED_GOOD "idle_timeout = 1h\n",
 	  "x.ini:6:1: error: [pool p] idle_timeout: this belongs in a [listener NAME]\n" },
-	{ STAGE_GOOD "workers = 1\n",
+	{ BED_GOOD "workers = 1\n",
 	  "x.ini:6:1: error: [pool p] workers: this belongs in [global]\n" },
-	{ STAGE_GOOD "balance = roundrobin\n  balance = roundrobin\n",
+	{ BED_GOOD "balance = roundrobin\n  balance = roundrobin\n",
 	  "x.ini:7:3: error: [pool p] balance: given twice; first at x.ini:6\n" },
-	{ STAGE_GOOD "connect_tries =   ; how many?\n",
+	{ BED_GOOD "connect_tries =   ; how many?\n",
 	  "x.ini:6:16: error: [pool p] connect_tries: no value (1..8)\n" },
 	/* Several, in the order of lines. */
 	{ "[listener l]\nbind = :80\npool = q\nbacklog = 0\n[pool p]\nbackend = b x\n",
 	  "x.ini:3:8: error: [listener l] pool: there is no [pool q]\n"
 	  "x.ini:4:11: error: [listener l] backlog: '0' is out of range (1..65535)\n"
 	  "x.ini:6:13: error: [pool p] backend: a port is missing "
-	  "(" STAGE_BACKEND_FORM ")\n" },
+	  "(" BED_BACKEND_FORM ")\n" },
 };
 
 static void every_mistake_is_named_with_its_place(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
-		stage_load(st, mistakes[i].text);
-		stage_expect(st, mistakes[i].said);
+		bed_load(st, mistakes[i].text);
+		bed_expect(st, mistakes[i].said);
 	}
 }
 
 static void too_long_a_name_says_how_long_it_may_be(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char text[256];
 
-	snprintf(text, sizeof(text), STAGE_GOOD "[pool %064d]\n", 0);
-	stage_load(st, text);
-	stage_expect(st, "x.ini:6:7: error: [pool 00000000000000000000000000000000000000000000000"
-			 "00000000000000000]: the name has 64 characters (at most 63)\n");
+	snprintf(text, sizeof(text), BED_GOOD "[pool %064d]\n", 0);
+	bed_load(st, text);
+	bed_expect(st, "x.ini:6:7: error: [pool 00000000000000000000000000000000000000000000000"
+		       "00000000000000000]: the name has 64 characters (at most 63)\n");
 }
 
 static void the_line_is_shown_with_a_caret(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, STAGE_GOOD "\tconnect_timeout = soon\n");
+	bed_load(st, BED_GOOD "\tconnect_timeout = soon\n");
 	assert_string_equal(
-		stage_said(st),
+		bed_said(st),
 		"x.ini:6:20: error: [pool p] connect_timeout: 'soon' is not a duration, "
 		"a number with ms, s, m, h or d (10ms..1h)\n"
 		"    6 | \tconnect_timeout = soon\n"
@@ -243,7 +242,7 @@ static void the_line_is_shown_with_a_caret(void **state)
 
 static void files_of_a_directory_are_read_in_the_order_of_bytes(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	write_file("b.ini", "[listener two]\nbind = 127.0.0.1:0\npool = p\n");
 	write_file("a.ini", "[pool p]\nbackend = b 192.0.2.1:80\n");
@@ -253,7 +252,7 @@ static void files_of_a_directory_are_read_in_the_order_of_bytes(void **state)
 	write_file("e.ini~", "[what");
 	write_file("ini", "[what");
 	load(st, directory);
-	stage_expect_good(st);
+	bed_expect_good(st);
 	assert_int_equal(st->config->files_n, 4);
 	assert_string_equal(st->config->files[0], path_of("B.ini"));
 	assert_string_equal(st->config->listeners[0].name, "one");
@@ -263,7 +262,7 @@ static void files_of_a_directory_are_read_in_the_order_of_bytes(void **state)
 
 static void mistakes_of_all_files_come_in_one_run(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	write_file("a.ini", "[listener l]\nbind = :0\npool = x\n");
 	write_file("b.ini", "[pool p]\nbackend = b 192.0.2.1\n");
@@ -272,14 +271,14 @@ static void mistakes_of_all_files_come_in_one_run(void **state)
 	expect_in_directory(
 		st, "/a.ini:3:8: error: [listener l] pool: there is no [pool x]\n"
 		    "/b.ini:2:13: error: [pool p] backend: a port is missing "
-		    "(" STAGE_BACKEND_FORM ")\n"
+		    "(" BED_BACKEND_FORM ")\n"
 		    "/c.ini:1:2: error: [listener l] given twice; first at /a.ini:1\n"
 		    "/c.ini:5:11: error: [global] workers: '0' is out of range (auto, 1..256)\n");
 }
 
 static void what_is_no_file_is_named(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	load(st, path_of("none.ini"));
 	expect_in_directory(st, "/none.ini: error: cannot be read: No such file or directory\n");
@@ -302,15 +301,15 @@ static void what_is_no_file_is_named(void **state)
 	expect_in_directory(st, "/sub.ini: error: cannot be read: Is a directory\n");
 
 	load(st, "/dev/zero");
-	stage_expect(st, "/dev/zero: error: cannot be read: larger than 64 MiB\n");
+	bed_expect(st, "/dev/zero: error: cannot be read: larger than 64 MiB\n");
 }
 
 static void a_file_one_may_not_read_is_named(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const uid_t self = geteuid();
 
-	write_file("secret.ini", STAGE_GOOD);
+	write_file("secret.ini", BED_GOOD);
 	assert_int_equal(chmod(path_of("secret.ini"), 0), 0);
 	assert_int_equal(chmod(directory, 0755), 0);
 	/* Root may read everything. */
@@ -324,13 +323,13 @@ static void a_file_one_may_not_read_is_named(void **state)
 
 static void names_of_hosts_are_resolved(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const struct bind_config *bind;
 
 	write_file("a.ini", "[listener l]\nbind = localhost:0\npool = p\n"
 			    "[pool p]\nbackend = b localhost:5432\n");
 	load(st, path_of("a.ini"));
-	stage_expect_good(st);
+	bed_expect_good(st);
 	bind = &st->config->listeners[0].binds[0];
 	assert_true(bind->addrs_n >= 1);
 	for (size_t i = 0; i < bind->addrs_n; i++)
@@ -343,10 +342,10 @@ static void names_of_hosts_are_resolved(void **state)
 			    "[pool p]\nbackend = b y.invalid:5432\n");
 	load(st, path_of("b.ini"));
 	assert_int_equal(st->diag.errors_n, 2);
-	assert_non_null(strstr(stage_said(st), "b.ini:2:8: error: [listener l] bind: "
-					       "host 'x.invalid' has no address: "));
-	assert_non_null(strstr(stage_said(st), "b.ini:5:13: error: [pool p] backend: b: "
-					       "host 'y.invalid' has no address: "));
+	assert_non_null(strstr(bed_said(st), "b.ini:2:8: error: [listener l] bind: "
+					     "host 'x.invalid' has no address: "));
+	assert_non_null(strstr(bed_said(st), "b.ini:5:13: error: [pool p] backend: b: "
+					     "host 'y.invalid' has no address: "));
 }
 
 /* ---- size ---- */
@@ -359,7 +358,7 @@ static void names_of_hosts_are_resolved(void **state)
 
 static void a_large_configuration_loads_fast(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	FILE *to = fopen(path_of("large.ini"), "w");
 	clock_t begin;
 
@@ -375,7 +374,7 @@ static void a_large_configuration_loads_fast(void **state)
 
 	begin = clock();
 	load(st, path_of("large.ini"));
-	stage_expect_good(st);
+	bed_expect_good(st);
 	assert_int_equal(st->config->listeners_n, MANY_LISTENERS);
 	assert_int_equal(st->config->pools[0].backends_n, MANY_BACKENDS);
 	assert_true((clock() - begin) / CLOCKS_PER_SEC < PATIENCE_S);
@@ -383,7 +382,7 @@ static void a_large_configuration_loads_fast(void **state)
 
 static void many_mistakes_do_not_take_long(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	FILE *to = fopen(path_of("bad.ini"), "w");
 	clock_t begin;
 
@@ -394,18 +393,18 @@ static void many_mistakes_do_not_take_long(void **state)
 
 	begin = clock();
 	load(st, path_of("bad.ini"));
-	assert_non_null(strstr(stage_said(st), " more errors\n"));
+	assert_non_null(strstr(bed_said(st), " more errors\n"));
 	assert_true((clock() - begin) / CLOCKS_PER_SEC < PATIENCE_S);
 }
 
 static void the_sample_is_good(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	if (access("etc/ringmain.ini", R_OK) < 0)
 		skip(); /* not run from the top of the tree */
 	load(st, "etc/ringmain.ini");
-	stage_expect_good(st);
+	bed_expect_good(st);
 }
 
 /* ---- include ---- */
@@ -420,7 +419,7 @@ static void make_subdirectory(const char *name)
 
 static void files_and_directories_are_included(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	make_subdirectory("conf.d");
 	make_subdirectory("empty");
@@ -430,7 +429,7 @@ static void files_and_directories_are_included(void **state)
 	write_file("conf.d/.hidden.ini", "not read");
 	write_file("one more.ini", "[defaults listener]\nidle_timeout = 5s\n");
 	load(st, path_of("main.ini"));
-	stage_expect_good(st);
+	bed_expect_good(st);
 	assert_int_equal(st->config->files_n, 3);
 	assert_int_equal(st->config->listeners[0].idle_timeout_ms, 5000);
 	assert_int_equal(st->config->pools_n, 1);
@@ -438,7 +437,7 @@ static void files_and_directories_are_included(void **state)
 
 static void what_cannot_be_included_is_told_where_it_is_said(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	make_subdirectory("conf.d");
 	write_file("main.ini", "[global]\ninclude = gone.ini\ninclude = main.ini\n"
@@ -466,7 +465,7 @@ static void what_cannot_be_included_is_told_where_it_is_said(void **state)
 
 static void there_are_not_too_many_files(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char name[64];
 
 	make_subdirectory("many");
@@ -485,11 +484,11 @@ int main(void)
 		file_test(files_and_directories_are_included),
 		file_test(what_cannot_be_included_is_told_where_it_is_said),
 		file_test(there_are_not_too_many_files),
-		stage_test(a_good_configuration_is_kept_as_written),
-		stage_test(names_take_the_whole_length),
-		stage_test(every_mistake_is_named_with_its_place),
-		stage_test(too_long_a_name_says_how_long_it_may_be),
-		stage_test(the_line_is_shown_with_a_caret),
+		bed_test(a_good_configuration_is_kept_as_written),
+		bed_test(names_take_the_whole_length),
+		bed_test(every_mistake_is_named_with_its_place),
+		bed_test(too_long_a_name_says_how_long_it_may_be),
+		bed_test(the_line_is_shown_with_a_caret),
 		file_test(files_of_a_directory_are_read_in_the_order_of_bytes),
 		file_test(mistakes_of_all_files_come_in_one_run),
 		file_test(what_is_no_file_is_named),
@@ -497,7 +496,7 @@ int main(void)
 		file_test(names_of_hosts_are_resolved),
 		file_test(a_large_configuration_loads_fast),
 		file_test(many_mistakes_do_not_take_long),
-		stage_test(the_sample_is_good),
+		bed_test(the_sample_is_good),
 	};
 
 	return cmocka_run_group_tests_name("load", tests, NULL, NULL);

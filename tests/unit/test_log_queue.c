@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/log_queue.h"
 
-#include "log_stage.h"
+#include "log_bed.h"
 
 #include "base/check.h"
 #include "base/clock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance_stage.h"
+#include "balance_bed.h"
 
 #include "balance/maglev_table.h"
 #include "base/hash.h"
@@ -186,7 +186,7 @@ static void nobody_leaves_the_table_empty(void **state)
 
 /* ---- the balancer ---- */
 
-static int index_of(struct stage *st, uint64_t key)
+static int index_of(struct bed *st, uint64_t key)
 {
 	struct pool_ask ask = { .key = key };
 	enum pool_answer why;
@@ -198,13 +198,13 @@ static int index_of(struct stage *st, uint64_t key)
 	return (int)b->index;
 }
 
-static struct stage *stage_of_many(void **state, size_t n)
+static struct bed *bed_of_many(void **state, size_t n)
 {
-	struct stage *st = stage_new(state, BALANCE_MAGLEV, "");
+	struct bed *st = bed_new(state, BALANCE_MAGLEV, "");
 
 	for (size_t i = 0; i < n; i++)
-		stage_add(st, 1);
-	stage_start(st);
+		bed_add(st, 1);
+	bed_start(st);
 	return st;
 }
 
@@ -212,7 +212,7 @@ static struct stage *stage_of_many(void **state, size_t n)
 
 static void a_key_stays_where_it_is(void **state)
 {
-	struct stage *st = stage_of_many(state, 10);
+	struct bed *st = bed_of_many(state, 10);
 	struct pool_route route;
 
 	for (uint64_t k = 0; k < KEYS; k++) {
@@ -228,7 +228,7 @@ static void a_key_stays_where_it_is(void **state)
 
 static void who_fails_moves_only_its_own_keys_and_they_come_home(void **state)
 {
-	struct stage *st = stage_of_many(state, 10);
+	struct bed *st = bed_of_many(state, 10);
 	int home[KEYS];
 	unsigned moved_to[10] = { 0 }, moved = 0;
 
@@ -260,7 +260,7 @@ static void who_fails_moves_only_its_own_keys_and_they_come_home(void **state)
 
 static void a_weight_of_zero_at_run_time_moves_only_its_own_keys(void **state)
 {
-	struct stage *st = stage_of_many(state, 5);
+	struct bed *st = bed_of_many(state, 5);
 	uint64_t digest = pool_digest(st->pool);
 	int home[KEYS];
 
@@ -280,38 +280,38 @@ static void a_weight_of_zero_at_run_time_moves_only_its_own_keys(void **state)
 
 static void a_new_weight_builds_the_table_that_a_restart_would(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_MAGLEV, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_MAGLEV, "1 1 1");
 	uint64_t digest = pool_digest(st->pool);
 	void *other = NULL;
 
 	assert_int_equal(pool_set_weight(st->pool, pool_backend(st->pool, 1), 5), 0);
 	assert_true(pool_digest(st->pool) != digest);
-	digest = pool_digest(stage_of(&other, BALANCE_MAGLEV, "1 5 1")->pool);
+	digest = pool_digest(bed_of(&other, BALANCE_MAGLEV, "1 5 1")->pool);
 	assert_true(pool_digest(st->pool) == digest);
-	stage_teardown(&other);
+	bed_teardown(&other);
 }
 
 static void digests_agree_whatever_the_order(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_MAGLEV, "1 2 3");
+	struct bed *st = bed_new(state, BALANCE_MAGLEV, "1 2 3");
 	void *other = NULL;
-	struct stage *st2 = stage_new(&other, BALANCE_MAGLEV, "3 2 1");
+	struct bed *st2 = bed_new(&other, BALANCE_MAGLEV, "3 2 1");
 
 	snprintf(st2->backends[0].name, 8, "b2");
 	snprintf(st2->backends[2].name, 8, "b0");
-	stage_start(st);
-	stage_start(st2);
+	bed_start(st);
+	bed_start(st2);
 	assert_true(pool_digest(st->pool) == pool_digest(st2->pool));
 	for (uint64_t k = 0; k < KEYS; k++)
 		assert_string_equal(st->backends[index_of(st, key_of(k))].name,
 				    st2->backends[index_of(st2, key_of(k))].name);
-	stage_teardown(&other);
+	bed_teardown(&other);
 }
 
 /* Other releases, other machines: keys must not move by themselves. */
 static void the_digest_of_three_is_known(void **state)
 {
-	assert_true(pool_digest(stage_of(state, BALANCE_MAGLEV, "1 1 1")->pool) ==
+	assert_true(pool_digest(bed_of(state, BALANCE_MAGLEV, "1 1 1")->pool) ==
 		    0x600a8fb8f6ceae0e);
 }
 
@@ -323,23 +323,23 @@ static void the_size_of_the_table_fits_the_number_of_backends(void **state)
 	} cases[] = { { 3, 65537 }, { 655, 65537 }, { 656, 655373 }, { 1000, 655373 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct stage *st = stage_of_many(state, cases[i].n);
+		struct bed *st = bed_of_many(state, cases[i].n);
 		struct pool_route route;
 		struct pool_ask ask = { 0 };
 
 		assert_true(pool_route(st->pool, &ask, &route));
 		assert_int_equal(route.slots, cases[i].slots);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 static void the_last_of_a_thousand_gets_everything(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_MAGLEV, "");
+	struct bed *st = bed_new(state, BALANCE_MAGLEV, "");
 
 	for (size_t i = 0; i < 1000; i++)
-		stage_add(st, i == 500 ? 1 : 256); /* so light that it has hardly a slot */
-	stage_start(st);
+		bed_add(st, i == 500 ? 1 : 256); /* so light that it has hardly a slot */
+	bed_start(st);
 	for (unsigned i = 0; i < 1000; i++)
 		if (i != 500)
 			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_DOWN);
@@ -351,7 +351,7 @@ static void the_last_of_a_thousand_gets_everything(void **state)
 
 static void the_tried_are_skipped_in_the_keys_own_order(void **state)
 {
-	struct stage *st = stage_of_many(state, 9);
+	struct bed *st = bed_of_many(state, 9);
 	enum pool_answer why;
 
 	for (uint64_t k = 0; k < 1000; k++) {
@@ -392,11 +392,11 @@ static void bounded_load_holds_at_every_instant(void **state)
 	uint32_t random = 5;
 
 	for (size_t p = 0; p < ARRAY_LEN(pools); p++) {
-		struct stage *st = stage_new(state, BALANCE_MAGLEV, pools[p]);
+		struct bed *st = bed_new(state, BALANCE_MAGLEV, pools[p]);
 		unsigned sessions = 0, weight = 0;
 
 		st->config.hash_balance_percent = 125;
-		stage_start(st);
+		bed_start(st);
 		for (size_t i = 0; i < st->config.backends_n; i++)
 			weight += st->backends[i].weight;
 		for (int n = 0; n < 30000; n++) {
@@ -419,7 +419,7 @@ static void bounded_load_holds_at_every_instant(void **state)
 			if (held[i])
 				pool_release(st->pool, held[i]);
 		memset(held, 0, sizeof(held));
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
@@ -430,13 +430,13 @@ static void the_fullest_of_all_stays_below_the_bound_while_sessions_come(void **
 	uint32_t random = 7;
 
 	for (size_t k = 0; k < ARRAY_LEN(bounds); k++) {
-		struct stage *st = stage_new(state, BALANCE_MAGLEV, "");
+		struct bed *st = bed_new(state, BALANCE_MAGLEV, "");
 		unsigned most = 0;
 
 		for (size_t i = 0; i < 100; i++)
-			stage_add(st, 1);
+			bed_add(st, 1);
 		st->config.hash_balance_percent = bounds[k];
-		stage_start(st);
+		bed_start(st);
 		for (unsigned n = 1; n <= 20000; n++) {
 			struct pool_ask ask = { .key = key_of(zipf(&random)) };
 			enum pool_answer why;
@@ -448,13 +448,13 @@ static void the_fullest_of_all_stays_below_the_bound_while_sessions_come(void **
 		for (size_t i = 0; i < 100; i++)
 			while (pool_backend(st->pool, i)->sessions > 0)
 				pool_release(st->pool, pool_backend(st->pool, i));
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 static void without_a_bound_a_hot_key_stays_together(void **state)
 {
-	struct stage *st = stage_of_many(state, 5);
+	struct bed *st = bed_of_many(state, 5);
 	struct pool_ask ask = { .key = key_of(1) };
 	enum pool_answer why;
 	struct backend *b = pool_pick(st->pool, &ask, &why);
@@ -467,13 +467,13 @@ static void without_a_bound_a_hot_key_stays_together(void **state)
 
 static void the_bound_gives_way_when_all_within_it_were_tried(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_MAGLEV, "1 1");
+	struct bed *st = bed_new(state, BALANCE_MAGLEV, "1 1");
 	struct pool_ask ask = { .key = key_of(1) };
 	enum pool_answer why;
 	struct backend *b, *other;
 
 	st->config.hash_balance_percent = 100;
-	stage_start(st);
+	bed_start(st);
 	b = pool_pick(st->pool, &ask, &why);
 	/* The other one is next by the bound; but it was tried. */
 	ask.tried[ask.tried_n++] = (uint16_t)(1 - b->index);
@@ -485,12 +485,12 @@ static void the_bound_gives_way_when_all_within_it_were_tried(void **state)
 
 static void a_backup_tier_takes_over_only_what_it_must(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_MAGLEV, "1 1 1 1 1");
+	struct bed *st = bed_new(state, BALANCE_MAGLEV, "1 1 1 1 1");
 	int home[KEYS];
 
 	st->backends[3].tier = st->backends[4].tier = 1;
 	st->config.tier_ready_min = 2;
-	stage_start(st);
+	bed_start(st);
 	for (uint64_t k = 0; k < KEYS; k++) {
 		home[k] = index_of(st, key_of(k));
 		assert_in_range(home[k], 0, 2);
@@ -511,25 +511,25 @@ static void a_backup_tier_takes_over_only_what_it_must(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(tables_are_even_and_change_little),
-		stage_test(weights_are_met),
-		stage_test(a_change_of_weights_moves_what_it_must),
-		stage_test(order_in_the_file_does_not_matter),
-		stage_test(nobody_leaves_the_table_empty),
-		stage_test(a_key_stays_where_it_is),
-		stage_test(who_fails_moves_only_its_own_keys_and_they_come_home),
-		stage_test(a_weight_of_zero_at_run_time_moves_only_its_own_keys),
-		stage_test(a_new_weight_builds_the_table_that_a_restart_would),
-		stage_test(digests_agree_whatever_the_order),
-		stage_test(the_digest_of_three_is_known),
-		stage_test(the_size_of_the_table_fits_the_number_of_backends),
-		stage_test(the_last_of_a_thousand_gets_everything),
-		stage_test(the_tried_are_skipped_in_the_keys_own_order),
-		stage_test(bounded_load_holds_at_every_instant),
-		stage_test(the_fullest_of_all_stays_below_the_bound_while_sessions_come),
-		stage_test(without_a_bound_a_hot_key_stays_together),
-		stage_test(the_bound_gives_way_when_all_within_it_were_tried),
-		stage_test(a_backup_tier_takes_over_only_what_it_must),
+		bed_test(tables_are_even_and_change_little),
+		bed_test(weights_are_met),
+		bed_test(a_change_of_weights_moves_what_it_must),
+		bed_test(order_in_the_file_does_not_matter),
+		bed_test(nobody_leaves_the_table_empty),
+		bed_test(a_key_stays_where_it_is),
+		bed_test(who_fails_moves_only_its_own_keys_and_they_come_home),
+		bed_test(a_weight_of_zero_at_run_time_moves_only_its_own_keys),
+		bed_test(a_new_weight_builds_the_table_that_a_restart_would),
+		bed_test(digests_agree_whatever_the_order),
+		bed_test(the_digest_of_three_is_known),
+		bed_test(the_size_of_the_table_fits_the_number_of_backends),
+		bed_test(the_last_of_a_thousand_gets_everything),
+		bed_test(the_tried_are_skipped_in_the_keys_own_order),
+		bed_test(bounded_load_holds_at_every_instant),
+		bed_test(the_fullest_of_all_stays_below_the_bound_while_sessions_come),
+		bed_test(without_a_bound_a_hot_key_stays_together),
+		bed_test(the_bound_gives_way_when_all_within_it_were_tried),
+		bed_test(a_backup_tier_takes_over_only_what_it_must),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
-#include "state/metrics.h"
+#include "metrics/metrics.h"
 
 #include <string.h>
 
@@ -128,18 +128,18 @@ static const uint64_t *at_offset(const void *values, size_t offset)
 
 static void a_session_leaves_its_times(void **state)
 {
-	struct stage *st = stage_of(state, NULL);
-	struct pair p = stage_relaying(st);
+	struct bed *st = bed_of(state, NULL);
+	struct pair p = bed_relaying(st);
 	struct listener_values l;
 	struct pool_values pool;
 	struct backend_values b;
 
 	assert_int_equal(send(p.backend, "hello", 5, 0), 5);
-	stage_run(st);
+	bed_run(st);
 	shutdown(p.client, SHUT_WR);
-	stage_run(st);
+	bed_run(st);
 	shutdown(p.backend, SHUT_WR);
-	stage_run(st);
+	bed_run(st);
 	metrics_read_listener(st->runtime, &st->runtime->listeners[0], &l);
 	metrics_read_pool(st->runtime, st->runtime->pools[0], &pool);
 	metrics_read_backend(st->runtime, st->runtime->pools[0],
@@ -163,7 +163,7 @@ int main(void)
 		cmocka_unit_test(all_can_be_seen_and_are_explained),
 		cmocka_unit_test(every_value_has_a_row),
 		cmocka_unit_test(times_go_into_buckets_of_powers_of_two),
-		stage_test(a_session_leaves_its_times),
+		bed_test(a_session_leaves_its_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "mysql_stage.h"
+#include "mysql_bed.h"
 
 /* ---- who it is ----------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #include "tls/wish.h"
 
@@ -18,21 +18,21 @@ static int send_to_peer(void *owner, const void *bytes, size_t n)
 	return 0;
 }
 
-static struct stage *encrypted(void **state, const char *more)
+static struct bed *encrypted(void **state, const char *more)
 {
 	char keys[256];
 
 	snprintf(keys, sizeof(keys), "tls = yes\ntls_verify = no\n%s", more);
-	return stage_with(state, &(struct stage_options){ .pool_keys = keys, .buffers = 8 });
+	return bed_with(state, &(struct bed_options){ .pool_keys = keys, .buffers = 8 });
 }
 
 /* Connected, and the ClientHello is on its way. */
-static struct pair shaking_hands(struct stage *st)
+static struct pair shaking_hands(struct bed *st)
 {
-	struct pair c = stage_dialing(st);
+	struct pair c = bed_dialing(st);
 
-	stage_run(st);
-	c.backend = stage_accept_at(st, 0);
+	bed_run(st);
+	c.backend = bed_accept_at(st, 0);
 	assert_int_equal(c.s->phase, SESSION_DIALING);
 	assert_non_null(backend_of(c.s)->tls);
 	expect_request(&backend_of(c.s)->recv, FAKE_POLL);
@@ -59,34 +59,34 @@ static enum tls_result answer(struct served *served)
 }
 
 /* Takes every buffer, or gives them back. */
-static unsigned take_buffers(struct stage *st, struct buf *taken[])
+static unsigned take_buffers(struct bed *st, struct buf *taken[])
 {
 	unsigned n = 0;
 
-	while ((taken[n] = buf_get(&stage_engine(st)->host.loop.bufs)))
+	while ((taken[n] = buf_get(&bed_engine(st)->host.loop.bufs)))
 		n++;
 	return n;
 }
 
-static void give_buffers(struct stage *st, struct buf *taken[], unsigned n)
+static void give_buffers(struct bed *st, struct buf *taken[], unsigned n)
 {
 	while (n > 0)
-		buf_put(&stage_engine(st)->host.loop.bufs, taken[--n]);
+		buf_put(&bed_engine(st)->host.loop.bufs, taken[--n]);
 }
 
 /* ---- tests --------------------------------------------------------------- */
 
 static void a_handshake_with_a_backend_comes_before_the_relay(void **state)
 {
-	struct stage *st = encrypted(state, "");
+	struct bed *st = encrypted(state, "");
 	struct pair c = shaking_hands(st);
 	struct served served;
 
 	serve(&served, c.backend);
 	assert_int_equal(answer(&served), TLS_WANT_INPUT);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(answer(&served), TLS_DONE);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	tls_stream_destroy(served.tls);
 }
@@ -94,7 +94,7 @@ static void a_handshake_with_a_backend_comes_before_the_relay(void **state)
 /* Those who relay have them all. */
 static void a_handshake_needs_no_buffer(void **state)
 {
-	struct stage *st = encrypted(state, "");
+	struct bed *st = encrypted(state, "");
 	struct buf *taken[9];
 	unsigned n = take_buffers(st, taken);
 	struct pair c = shaking_hands(st);
@@ -102,12 +102,12 @@ static void a_handshake_needs_no_buffer(void **state)
 
 	serve(&served, c.backend);
 	assert_int_equal(answer(&served), TLS_WANT_INPUT);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(answer(&served), TLS_DONE);
-	stage_run(st);
+	bed_run(st);
 	assert_int_equal(c.s->phase, SESSION_RELAYING);
 	assert_int_equal(c.s->waiter.ask.tried_n, 0);
-	assert_int_equal(stage_engine(st)->host.counters->buffer_waits, 0);
+	assert_int_equal(bed_engine(st)->host.counters->buffer_waits, 0);
 	give_buffers(st, taken, n);
 	tls_stream_destroy(served.tls);
 }
@@ -125,20 +125,20 @@ static void what_comes_first_needs_no_buffer(void **state)
 	};
 
 	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
-		struct stage *st =
-			stage_with(state, &(struct stage_options){ .pool_keys = cases[n].pool_keys,
-								   .buffers = 8 });
-		struct pair c = stage_dialing(st);
+		struct bed *st =
+			bed_with(state, &(struct bed_options){ .pool_keys = cases[n].pool_keys,
+							       .buffers = 8 });
+		struct pair c = bed_dialing(st);
 		struct buf *taken[9];
 		unsigned taken_n = take_buffers(st, taken);
 		char said[BUF_BYTES];
 
-		stage_run(st);
-		c.backend = stage_accept_at(st, 0);
+		bed_run(st);
+		c.backend = bed_accept_at(st, 0);
 		assert_true(peer_recv(c.backend, said, sizeof(said)) > 0);
 		assert_int_equal(said[0], cases[n].first);
 		give_buffers(st, taken, taken_n);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
@@ -154,18 +154,18 @@ static void nor_does_what_follows_a_header(void **state)
 	};
 
 	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
-		struct stage *st =
-			stage_with(state, &(struct stage_options){ .pool_keys = cases[n].pool_keys,
-								   .buffers = 8 });
-		struct pair c = stage_dialing(st);
+		struct bed *st =
+			bed_with(state, &(struct bed_options){ .pool_keys = cases[n].pool_keys,
+							       .buffers = 8 });
+		struct pair c = bed_dialing(st);
 		struct buf *taken[9];
 		unsigned taken_n = take_buffers(st, taken);
 		char said[BUF_BYTES];
 		const char *end;
 		long heard;
 
-		stage_run(st);
-		c.backend = stage_accept_at(st, 0);
+		bed_run(st);
+		c.backend = bed_accept_at(st, 0);
 		heard = peer_recv(c.backend, said, sizeof(said));
 		end = heard > 0 ? memchr(said, '\n', (size_t)heard) : NULL;
 		assert_non_null(end);
@@ -173,15 +173,15 @@ static void nor_does_what_follows_a_header(void **state)
 		assert_true(end + 1 < said + heard);
 		assert_int_equal(end[1], cases[n].second);
 		give_buffers(st, taken, taken_n);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
 /* It says nothing first. */
 static void a_plain_backend_needs_no_buffer(void **state)
 {
-	struct stage *st = stage_with(state, &(struct stage_options){ .buffers = 8 });
-	struct pair c = stage_dialing(st);
+	struct bed *st = bed_with(state, &(struct bed_options){ .buffers = 8 });
+	struct pair c = bed_dialing(st);
 	struct buf *taken[9];
 	unsigned n = take_buffers(st, taken);
 
@@ -193,42 +193,42 @@ static void a_plain_backend_needs_no_buffer(void **state)
 /* The answer came in time, and we did not come to read it. */
 static void what_we_do_late_is_not_held_against_the_backend(void **state)
 {
-	struct stage *st = encrypted(state, "connect_timeout = 1s");
+	struct bed *st = encrypted(state, "connect_timeout = 1s");
 	struct pair c = shaking_hands(st);
 	struct served served;
 
 	serve(&served, c.backend);
 	assert_int_equal(answer(&served), TLS_WANT_INPUT);
 	fake_perform(&backend_of(c.s)->recv);
-	assert_ptr_equal(stage_engine(st)->host.turns_begun.next, &c.s->turn);
+	assert_ptr_equal(bed_engine(st)->host.turns_begun.next, &c.s->turn);
 	st->now_ms += 1000;
-	stage_engine(st)->host.loop.now_ms = st->now_ms;
-	timers_run(&stage_engine(st)->host.loop.timers, st->now_ms);
-	assert_true(list_is_empty(&stage_engine(st)->host.turns_begun));
-	stage_run(st);
-	assert_int_equal(stage_ended(st, CLOSE_NO_RESOURCES), 1);
-	assert_int_equal(atomic_load(&stage_backend(st, 0)->connect_failures), 0);
-	assert_int_equal(atomic_load(&stage_backend(st, 0)->local_failures), 1);
+	bed_engine(st)->host.loop.now_ms = st->now_ms;
+	timers_run(&bed_engine(st)->host.loop.timers, st->now_ms);
+	assert_true(list_is_empty(&bed_engine(st)->host.turns_begun));
+	bed_run(st);
+	assert_int_equal(bed_ended(st, CLOSE_NO_RESOURCES), 1);
+	assert_int_equal(atomic_load(&bed_backend(st, 0)->connect_failures), 0);
+	assert_int_equal(atomic_load(&bed_backend(st, 0)->local_failures), 1);
 	tls_stream_destroy(served.tls);
 }
 
 static void it_takes_no_longer_than_its_try_may(void **state)
 {
-	struct stage *st = encrypted(state, "connect_timeout = 1s");
+	struct bed *st = encrypted(state, "connect_timeout = 1s");
 	struct pair c = shaking_hands(st);
 
-	stage_pass(st, 999);
+	bed_pass(st, 999);
 	assert_int_equal(c.s->phase, SESSION_DIALING);
-	stage_pass(st, 1);
+	bed_pass(st, 1);
 	fake_run_cancels();
-	stage_turn(st);
-	assert_int_equal(stage_ended(st, CLOSE_CONNECT_TIMEOUT), 1);
+	bed_turn(st);
+	assert_int_equal(bed_ended(st, CLOSE_CONNECT_TIMEOUT), 1);
 }
 
 /* While its answer waits to be read. */
 static void a_session_that_closes_meanwhile_is_not_worked_on(void **state)
 {
-	struct stage *st = encrypted(state, "");
+	struct bed *st = encrypted(state, "");
 	struct pair c = shaking_hands(st);
 	struct served served;
 
@@ -236,32 +236,32 @@ static void a_session_that_closes_meanwhile_is_not_worked_on(void **state)
 	assert_int_equal(answer(&served), TLS_WANT_INPUT);
 	fake_perform(&backend_of(c.s)->recv);
 	session_close(c.s, CLOSE_SHUTDOWN, BY_RINGMAIN);
-	assert_true(list_is_empty(&stage_engine(st)->host.turns_begun));
-	stage_run(st);
-	assert_int_equal(stage_ended(st, CLOSE_SHUTDOWN), 1);
+	assert_true(list_is_empty(&bed_engine(st)->host.turns_begun));
+	bed_run(st);
+	assert_int_equal(bed_ended(st, CLOSE_SHUTDOWN), 1);
 	tls_stream_destroy(served.tls);
 }
 
 static void an_interrupted_wait_is_no_failure(void **state)
 {
-	struct stage *st = encrypted(state, "");
+	struct bed *st = encrypted(state, "");
 	struct pair c = shaking_hands(st);
 
 	fake_complete(&backend_of(c.s)->recv, -EINTR, 0);
-	stage_turn(st);
+	bed_turn(st);
 	assert_int_equal(c.s->phase, SESSION_DIALING);
 	expect_request(&backend_of(c.s)->recv, FAKE_POLL);
 }
 
 static void a_backend_that_hangs_up_in_the_handshake_has_failed(void **state)
 {
-	struct stage *st = encrypted(state, "");
+	struct bed *st = encrypted(state, "");
 	struct pair c = shaking_hands(st);
 
-	stage_close(st, c.backend);
-	stage_run(st);
-	assert_int_equal(stage_ended(st, CLOSE_CONNECT_FAILED), 1);
-	assert_int_equal(atomic_load(&stage_backend(st, 0)->connect_failures), 1);
+	bed_close(st, c.backend);
+	bed_run(st);
+	assert_int_equal(bed_ended(st, CLOSE_CONNECT_FAILED), 1);
+	assert_int_equal(atomic_load(&bed_backend(st, 0)->connect_failures), 1);
 }
 
 /* ---- all ----------------------------------------------------------------- */
@@ -284,16 +284,16 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_handshake_with_a_backend_comes_before_the_relay),
-		stage_test(a_handshake_needs_no_buffer),
-		stage_test(what_comes_first_needs_no_buffer),
-		stage_test(nor_does_what_follows_a_header),
-		stage_test(a_plain_backend_needs_no_buffer),
-		stage_test(what_we_do_late_is_not_held_against_the_backend),
-		stage_test(it_takes_no_longer_than_its_try_may),
-		stage_test(a_session_that_closes_meanwhile_is_not_worked_on),
-		stage_test(an_interrupted_wait_is_no_failure),
-		stage_test(a_backend_that_hangs_up_in_the_handshake_has_failed),
+		bed_test(a_handshake_with_a_backend_comes_before_the_relay),
+		bed_test(a_handshake_needs_no_buffer),
+		bed_test(what_comes_first_needs_no_buffer),
+		bed_test(nor_does_what_follows_a_header),
+		bed_test(a_plain_backend_needs_no_buffer),
+		bed_test(what_we_do_late_is_not_held_against_the_backend),
+		bed_test(it_takes_no_longer_than_its_try_may),
+		bed_test(a_session_that_closes_meanwhile_is_not_worked_on),
+		bed_test(an_interrupted_wait_is_no_failure),
+		bed_test(a_backend_that_hangs_up_in_the_handshake_has_failed),
 	};
 
 	return cmocka_run_group_tests_name("dial_preamble", tests, set_up, tear_down);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance_stage.h"
+#include "balance_bed.h"
 
 #include <pthread.h>
 
 static void place_is_taken_and_given_back(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1");
-	struct backend *b = stage_pick(st);
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1");
+	struct backend *b = bed_pick(st);
 
 	assert_non_null(b);
 	assert_int_equal(b->sessions, 1);
@@ -18,50 +18,50 @@ static void place_is_taken_and_given_back(void **state)
 
 static void weight_of_zero_gets_nothing_new(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "0 1 0");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "0 1 0");
 
 	for (int i = 0; i < 10; i++)
-		assert_int_equal(stage_index(st), 1);
+		assert_int_equal(bed_index(st), 1);
 	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN);
-	assert_int_equal(stage_index(st), -POOL_NONE_READY);
+	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 }
 
 static void nobody_is_ready_in_a_pool_of_zeroes(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "0 0 0");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "0 0 0");
 
-	assert_int_equal(stage_index(st), -POOL_NONE_READY);
+	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 }
 
 static void down_and_draining_get_nothing_new(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1");
 
 	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
 	pool_set_state(st->pool, pool_backend(st->pool, 2), BACKEND_DRAIN);
 	for (int i = 0; i < 10; i++)
-		assert_int_equal(stage_index(st), 1);
+		assert_int_equal(bed_index(st), 1);
 	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN);
-	assert_int_equal(stage_index(st), -POOL_NONE_READY);
+	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_READY);
-	assert_int_equal(stage_index(st), 0);
+	assert_int_equal(bed_index(st), 0);
 }
 
 static void sessions_outlive_their_backends_state(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1");
-	struct backend *b = stage_pick(st);
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1");
+	struct backend *b = bed_pick(st);
 
 	pool_set_state(st->pool, b, BACKEND_DOWN);
 	assert_int_equal(b->sessions, 1);
 	pool_release(st->pool, b);
 	assert_int_equal(b->sessions, 0);
-	assert_int_equal(stage_index(st), -POOL_NONE_READY);
+	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 }
 
 static void the_tried_are_not_picked_again(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1");
 	struct pool_ask ask = { 0 };
 	enum pool_answer why;
 	unsigned seen = 0;
@@ -82,14 +82,14 @@ static void the_tried_are_not_picked_again(void **state)
 
 static void full_backends_are_skipped_until_a_place_is_free(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "1 1");
 	struct backend *held[5];
 	struct pool_ask ask = { 0 };
 	enum pool_answer why;
 
 	st->backends[0].sessions_max = 2;
 	st->backends[1].sessions_max = 3;
-	stage_start(st);
+	bed_start(st);
 	for (int i = 0; i < 5; i++) {
 		held[i] = pool_pick(st->pool, &ask, &why);
 		assert_non_null(held[i]);
@@ -116,13 +116,13 @@ static void full_backends_are_skipped_until_a_place_is_free(void **state)
 
 static void a_few_have_places_beyond_all_limits(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "1 1");
 	struct pool_ask ask = { 0 };
 	struct backend *b0, *b1, *got;
 	enum pool_answer why;
 
 	st->backends[0].sessions_max = st->backends[1].sessions_max = 1;
-	stage_start(st);
+	bed_start(st);
 	b0 = pool_backend(st->pool, 0);
 	b1 = pool_backend(st->pool, 1);
 	assert_true(pool_take(st->pool, b0->id));
@@ -149,7 +149,7 @@ static void a_few_have_places_beyond_all_limits(void **state)
 
 static void *work(void *arg)
 {
-	struct stage *st = arg;
+	struct bed *st = arg;
 
 	for (int i = 0; i < PICKS; i++) {
 		enum pool_answer why;
@@ -164,7 +164,7 @@ static void *work(void *arg)
 
 static void workers_together_get_exact_shares(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 2 3 4");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 2 3 4");
 	pthread_t threads[WORKERS];
 
 	for (int i = 0; i < WORKERS; i++)
@@ -180,15 +180,15 @@ static void workers_together_get_exact_shares(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(place_is_taken_and_given_back),
-		stage_test(weight_of_zero_gets_nothing_new),
-		stage_test(nobody_is_ready_in_a_pool_of_zeroes),
-		stage_test(down_and_draining_get_nothing_new),
-		stage_test(sessions_outlive_their_backends_state),
-		stage_test(the_tried_are_not_picked_again),
-		stage_test(full_backends_are_skipped_until_a_place_is_free),
-		stage_test(a_few_have_places_beyond_all_limits),
-		stage_test(workers_together_get_exact_shares),
+		bed_test(place_is_taken_and_given_back),
+		bed_test(weight_of_zero_gets_nothing_new),
+		bed_test(nobody_is_ready_in_a_pool_of_zeroes),
+		bed_test(down_and_draining_get_nothing_new),
+		bed_test(sessions_outlive_their_backends_state),
+		bed_test(the_tried_are_not_picked_again),
+		bed_test(full_backends_are_skipped_until_a_place_is_free),
+		bed_test(a_few_have_places_beyond_all_limits),
+		bed_test(workers_together_get_exact_shares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #include "state/pool_alert.h"
 
@@ -10,25 +10,25 @@
 
 static struct pool_alert alert_of_test;
 
-static struct pool *pool_of(struct stage *st)
+static struct pool *pool_of(struct bed *st)
 {
 	return st->runtime->pools[0];
 }
 
-static struct stage *two_backends(void **state)
+static struct bed *two_backends(void **state)
 {
 	alert_of_test = (struct pool_alert){ 0 };
-	return stage_with(state, &(struct stage_options){ .backends = 2 });
+	return bed_with(state, &(struct bed_options){ .backends = 2 });
 }
 
 /* What a look at that moment has logged: one line that ends so, or nothing. */
-static void expect_tick(struct stage *st, uint64_t ms, const char *wanted)
+static void expect_tick(struct bed *st, uint64_t ms, const char *wanted)
 {
 	const char *log;
 
-	(void)stage_log(st);
+	(void)bed_log(st);
 	pool_alert_tick(&alert_of_test, pool_of(st), ms);
-	log = stage_log(st);
+	log = bed_log(st);
 	if (!wanted) {
 		assert_string_equal(log, "");
 		return;
@@ -37,14 +37,14 @@ static void expect_tick(struct stage *st, uint64_t ms, const char *wanted)
 	assert_int_equal(strchr(log, '\n') - log, (long)strlen(log) - 1);
 }
 
-static void set_state(struct stage *st, unsigned n, enum backend_state state)
+static void set_state(struct bed *st, unsigned n, enum backend_state state)
 {
-	pool_set_state(pool_of(st), stage_backend(st, n), state);
+	pool_set_state(pool_of(st), bed_backend(st, n), state);
 }
 
 static void the_last_one_is_missed_once(void **state)
 {
-	struct stage *st = two_backends(state);
+	struct bed *st = two_backends(state);
 
 	expect_tick(st, 1, NULL);
 	set_state(st, 0, BACKEND_DOWN);
@@ -61,17 +61,17 @@ static void the_last_one_is_missed_once(void **state)
 static void without_weights_there_is_nobody(void **state)
 {
 	alert_of_test = (struct pool_alert){ 0 };
-	struct stage *st = stage_with(state, &(struct stage_options){ .backends = 2,
-								      .backend_keys = "weight=0" });
+	struct bed *st =
+		bed_with(state, &(struct bed_options){ .backends = 2, .backend_keys = "weight=0" });
 
 	expect_tick(st, 1, LOST);
-	assert_int_equal(pool_set_weight(pool_of(st), stage_backend(st, 1), 1), 0);
+	assert_int_equal(pool_set_weight(pool_of(st), bed_backend(st, 1), 1), 0);
 	expect_tick(st, 2, BACK);
 }
 
 static void full_is_said_once_and_room_when_it_lasts(void **state)
 {
-	struct stage *st = two_backends(state);
+	struct bed *st = two_backends(state);
 	uint64_t ms = 1000;
 
 	for (int n = 0; n < 20; n++, ms += POOL_ALERT_CALM_MS - 1) {
@@ -88,20 +88,19 @@ static void full_is_said_once_and_room_when_it_lasts(void **state)
 
 static void who_waits_means_that_it_is_full(void **state)
 {
-	struct stage *st =
-		stage_with(state, &(struct stage_options){ .backends = 2,
-							   .pool_keys = "queue = 5",
-							   .backend_keys = "max_sessions=1" });
-	struct pair c = stage_relaying(st), other = stage_relaying(st);
-	int waiting = stage_client(st);
+	struct bed *st = bed_with(state, &(struct bed_options){ .backends = 2,
+								.pool_keys = "queue = 5",
+								.backend_keys = "max_sessions=1" });
+	struct pair c = bed_relaying(st), other = bed_relaying(st);
+	int waiting = bed_client(st);
 
 	(void)other;
 	alert_of_test = (struct pool_alert){ 0 };
-	stage_run(st);
+	bed_run(st);
 	expect_tick(st, 1000, FULL);
 	expect_tick(st, 1000 + 3 * POOL_ALERT_CALM_MS, NULL);
-	stage_reset(st, c.client);
-	stage_run(st);
+	bed_reset(st, c.client);
+	bed_run(st);
 	expect_nothing(waiting);
 	expect_tick(st, 1000 + 4 * POOL_ALERT_CALM_MS - 1, NULL);
 	expect_tick(st, 1000 + 4 * POOL_ALERT_CALM_MS, ROOM);
@@ -113,29 +112,29 @@ static void sessions_note_that_all_are_full(void **state)
 	const char *const keys[] = { "", "queue = 5" };
 
 	for (size_t n = 0; n < ARRAY_LEN(keys); n++) {
-		struct stage *st = stage_with(
-			state, &(struct stage_options){ .pool_keys = keys[n],
-							.backend_keys = "max_sessions=1" });
+		struct bed *st =
+			bed_with(state, &(struct bed_options){ .pool_keys = keys[n],
+							       .backend_keys = "max_sessions=1" });
 		struct pool_alert *alert = &st->runtime->alerts[0];
 
-		(void)stage_relaying(st);
+		(void)bed_relaying(st);
 		assert_int_equal(atomic_load(&alert->full_ms), 0);
-		(void)stage_client(st);
-		stage_run(st);
+		(void)bed_client(st);
+		bed_run(st);
 		assert_true(atomic_load(&alert->full_ms) > 0);
-		assert_int_equal(stage_ended(st, CLOSE_BACKENDS_FULL), n == 0);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_ended(st, CLOSE_BACKENDS_FULL), n == 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(the_last_one_is_missed_once),
-		stage_test(without_weights_there_is_nobody),
-		stage_test(full_is_said_once_and_room_when_it_lasts),
-		stage_test(who_waits_means_that_it_is_full),
-		stage_test(sessions_note_that_all_are_full),
+		bed_test(the_last_one_is_missed_once),
+		bed_test(without_weights_there_is_nobody),
+		bed_test(full_is_said_once_and_room_when_it_lasts),
+		bed_test(who_waits_means_that_it_is_full),
+		bed_test(sessions_note_that_all_are_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance_stage.h"
+#include "balance_bed.h"
 #include "health_defaults.h"
 
 /* New sessions that nobody serves wait, and are let go when somebody does; what a role decides. */
 
-static struct stage *stage_of_hold(void **state, const char *weights, unsigned max)
+static struct bed *bed_of_hold(void **state, const char *weights, unsigned max)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, weights);
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, weights);
 
 	st->config.check = health_check_default;
 	st->config.hold = (struct hold_config){ .ms = 1000, .max = max };
-	stage_start(st);
+	bed_start(st);
 	return st;
 }
 
-static struct backend *nth(struct stage *st, size_t n)
+static struct backend *nth(struct bed *st, size_t n)
 {
 	return pool_backend(st->pool, n);
 }
 
-static enum health_change says(struct stage *st, size_t n, enum health_answer answer)
+static enum health_change says(struct bed *st, size_t n, enum health_answer answer)
 {
 	uint64_t delay_ms;
 
 	return pool_on_check(st->pool, nth(st, n), answer, &delay_ms);
 }
 
-static struct pool_waiter *call(struct stage *st, uint64_t now_ms)
+static struct pool_waiter *call(struct bed *st, uint64_t now_ms)
 {
 	return pool_may_serve_queue(st->pool) ? pool_serve_next(st->pool, now_ms) : NULL;
 }
 
 static void who_comes_while_nobody_serves_waits_for_one_that_does(void **state)
 {
-	struct stage *st = stage_of_hold(state, "1", 10);
+	struct bed *st = bed_of_hold(state, "1", 10);
 	struct pool_waiter w[2] = { 0 };
 
 	says(st, 0, HEALTH_ANSWER_FAILED);
@@ -51,7 +51,7 @@ static void who_comes_while_nobody_serves_waits_for_one_that_does(void **state)
 /* Right after a crash the old one is believed to be well still, and refuses. */
 static void one_that_was_tried_in_vain_has_to_show_that_it_serves(void **state)
 {
-	struct stage *st = stage_of_hold(state, "1", 10);
+	struct bed *st = bed_of_hold(state, "1", 10);
 	struct pool_waiter w = { .ask = { .tried = { 0 }, .tried_n = 1 } };
 
 	says(st, 0, HEALTH_ANSWER_PASSED);
@@ -75,7 +75,7 @@ static void one_that_was_tried_in_vain_has_to_show_that_it_serves(void **state)
 
 static void a_hold_has_one_end_however_often_it_begins(void **state)
 {
-	struct stage *st = stage_of_hold(state, "1", 10);
+	struct bed *st = bed_of_hold(state, "1", 10);
 	struct pool_waiter w = { .ask = { .tried = { 0 }, .tried_n = 1 } };
 
 	assert_int_equal(pool_pick_or_wait(st->pool, &w, 500), POOL_WAITING);
@@ -89,7 +89,7 @@ static void a_hold_has_one_end_however_often_it_begins(void **state)
 
 static void so_many_are_held(void **state)
 {
-	struct stage *st = stage_of_hold(state, "1", 1);
+	struct bed *st = bed_of_hold(state, "1", 1);
 	struct pool_waiter w[2] = { 0 };
 	struct queue_stats stats;
 
@@ -105,7 +105,7 @@ static void so_many_are_held(void **state)
 
 static void they_are_let_go_at_a_rate(void **state)
 {
-	struct stage *st = stage_of_hold(state, "1", 10);
+	struct bed *st = bed_of_hold(state, "1", 10);
 	struct backend *returned;
 	struct pool_waiter w[3] = { 0 };
 	unsigned gone = 0;
@@ -132,17 +132,17 @@ static void they_are_let_go_at_a_rate(void **state)
 
 static void nobody_gets_sessions_before_its_role_is_known(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1 1");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1");
 
 	st->config.check = health_check_default;
 	st->config.role.wanted = ROLE_PRIMARY;
-	stage_start(st);
-	assert_int_equal(stage_index(st), -POOL_NONE_READY);
+	bed_start(st);
+	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 	assert_int_equal(nth(st, 0)->state, BACKEND_STANDBY);
 	pool_set_standby(st->pool, nth(st, 1), false);
-	assert_int_equal(stage_index(st), 1);
+	assert_int_equal(bed_index(st), 1);
 	pool_set_standby(st->pool, nth(st, 1), true);
-	assert_int_equal(stage_index(st), -POOL_NONE_READY);
+	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 	pool_set_standby(st->pool, nth(st, 1), false);
 	says(st, 1, HEALTH_ANSWER_REFUSED); /* believed at once */
 	assert_int_equal(nth(st, 1)->state, BACKEND_DOWN);
@@ -150,7 +150,7 @@ static void nobody_gets_sessions_before_its_role_is_known(void **state)
 
 static void the_operator_and_sessions_are_heard_once(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1");
+	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1");
 
 	assert_false(pool_take_wish(st->pool, nth(st, 0)));
 	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
@@ -164,27 +164,27 @@ static void the_operator_and_sessions_are_heard_once(void **state)
 
 static void one_that_says_it_is_full_gets_sessions_last(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_LEASTCONN, "1 1");
+	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 1");
 
 	assert_int_equal(says(st, 0, HEALTH_ANSWER_FULL), HEALTH_FILLED);
 	assert_int_equal(says(st, 0, HEALTH_ANSWER_FULL), HEALTH_SAME);
 	assert_int_equal(nth(st, 0)->state, BACKEND_READY);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(stage_index(st), 1);
+		assert_int_equal(bed_index(st), 1);
 	says(st, 1, HEALTH_ANSWER_FULL); /* then it may say so itself */
-	assert_true(stage_index(st) >= 0);
+	assert_true(bed_index(st) >= 0);
 	assert_int_equal(says(st, 0, HEALTH_ANSWER_PASSED), HEALTH_HAS_ROOM);
-	assert_int_equal(stage_index(st), 0);
+	assert_int_equal(bed_index(st), 0);
 }
 
 static void with_a_queue_who_finds_all_full_waits(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1");
 	struct pool_waiter w = { 0 };
 
 	st->config.queue_max = 1;
 	st->config.queue_timeout_ms = 1000;
-	stage_start(st);
+	bed_start(st);
 	says(st, 0, HEALTH_ANSWER_FULL);
 	assert_int_equal(pool_pick_or_wait(st->pool, &w, 0), POOL_WAITING);
 	assert_false(w.node.is_held);
@@ -196,15 +196,15 @@ static void with_a_queue_who_finds_all_full_waits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(who_comes_while_nobody_serves_waits_for_one_that_does),
-		stage_test(one_that_was_tried_in_vain_has_to_show_that_it_serves),
-		stage_test(a_hold_has_one_end_however_often_it_begins),
-		stage_test(so_many_are_held),
-		stage_test(they_are_let_go_at_a_rate),
-		stage_test(nobody_gets_sessions_before_its_role_is_known),
-		stage_test(the_operator_and_sessions_are_heard_once),
-		stage_test(one_that_says_it_is_full_gets_sessions_last),
-		stage_test(with_a_queue_who_finds_all_full_waits),
+		bed_test(who_comes_while_nobody_serves_waits_for_one_that_does),
+		bed_test(one_that_was_tried_in_vain_has_to_show_that_it_serves),
+		bed_test(a_hold_has_one_end_however_often_it_begins),
+		bed_test(so_many_are_held),
+		bed_test(they_are_let_go_at_a_rate),
+		bed_test(nobody_gets_sessions_before_its_role_is_known),
+		bed_test(the_operator_and_sessions_are_heard_once),
+		bed_test(one_that_says_it_is_full_gets_sessions_last),
+		bed_test(with_a_queue_who_finds_all_full_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

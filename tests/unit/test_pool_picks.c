@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What holds for picks of every balancer alike. */
-#include "balance_stage.h"
+#include "balance_bed.h"
 
 #include <pthread.h>
 
 static const enum balance_kind kinds[] = { BALANCE_ROUNDROBIN, BALANCE_LEASTCONN, BALANCE_RANDOM,
 					   BALANCE_MAGLEV, BALANCE_FIRST };
 
-static struct backend *nth(struct stage *st, size_t i)
+static struct backend *nth(struct bed *st, size_t i)
 {
 	return pool_backend(st->pool, i);
 }
 
-static void release_all(struct stage *st)
+static void release_all(struct bed *st)
 {
 	for (size_t i = 0; i < pool_backends(st->pool); i++)
 		while (nth(st, i)->sessions > 0)
@@ -61,7 +61,7 @@ void *aligned_alloc(size_t alignment, size_t n)
 }
 
 /* A day in the life of a pool: picks, tries, queue, failures, checks, time. */
-static void live(struct stage *st)
+static void live(struct bed *st)
 {
 	struct pool_waiter waiters[4] = { 0 };
 	struct backend *returned;
@@ -101,7 +101,7 @@ static void live(struct stage *st)
 static void nothing_is_allocated_once_a_pool_is_made(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_new(state, kinds[k], "1 2 3 4 5 6 7 8 9");
+		struct bed *st = bed_new(state, kinds[k], "1 2 3 4 5 6 7 8 9");
 
 		for (size_t i = 0; i < 9; i++)
 			st->backends[i].sessions_max = 40;
@@ -110,17 +110,17 @@ static void nothing_is_allocated_once_a_pool_is_made(void **state)
 		st->config.queue_timeout_ms = 5;
 		st->config.slow_start_ms = 100;
 		st->config.hash_balance_percent = 125;
-		stage_start(st);
+		bed_start(st);
 		is_counting = true;
 		live(st);
 		is_counting = false;
 		assert_int_equal(allocations, 0);
 		release_all(st);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 	/* And had there been one, it would have been seen. */
 	is_counting = true;
-	free(stage_new(state, BALANCE_FIRST, ""));
+	free(bed_new(state, BALANCE_FIRST, ""));
 	is_counting = false;
 	*state = NULL;
 	assert_int_equal(allocations, 1);
@@ -137,7 +137,7 @@ static void any_weight_from_0_to_256_is_met(void **state)
 	enum { PICKS = 76700 }; /* a hundred for each unit of weight */
 
 	for (size_t k = 0; k < ARRAY_LEN(by_weight); k++) {
-		struct stage *st = stage_of(state, by_weight[k], "256 0 1 127 128 255");
+		struct bed *st = bed_of(state, by_weight[k], "256 0 1 127 128 255");
 		bool is_exact = by_weight[k] == BALANCE_ROUNDROBIN ||
 				by_weight[k] == BALANCE_LEASTCONN;
 
@@ -155,13 +155,13 @@ static void any_weight_from_0_to_256_is_met(void **state)
 			assert_in_range(nth(st, i)->sessions, fair - off, fair + off);
 		}
 		release_all(st);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 /* ---- slow start ---- */
 
-static unsigned picks_of_first(struct stage *st)
+static unsigned picks_of_first(struct bed *st)
 {
 	unsigned n = 0;
 
@@ -183,13 +183,13 @@ static void slow_start_is_for_those_who_go_by_weights(void **state)
 						    BALANCE_MAGLEV, BALANCE_FIRST };
 
 	for (size_t k = 0; k < ARRAY_LEN(others); k++) {
-		struct stage *st = stage_new(state, others[k], "1 1");
+		struct bed *st = bed_new(state, others[k], "1 1");
 		struct backend *returned;
 		unsigned before, after;
 		bool is_static = others[k] == BALANCE_MAGLEV || others[k] == BALANCE_FIRST;
 
 		st->config.slow_start_ms = 10000;
-		stage_start(st);
+		bed_start(st);
 		pool_seed(st->pool, 1);
 		before = picks_of_first(st);
 		pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
@@ -203,7 +203,7 @@ static void slow_start_is_for_those_who_go_by_weights(void **state)
 		assert_int_equal(pool_tick(st->pool, 1, &returned) == POOL_NEVER, is_static);
 		assert_true(pool_tick(st->pool, 10001, &returned) == POOL_NEVER);
 		assert_in_range(picks_of_first(st), before * 9 / 10, before * 11 / 10);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
@@ -215,7 +215,7 @@ static void slow_start_is_for_those_who_go_by_weights(void **state)
 
 struct worker {
 	pthread_t thread;
-	struct stage *st;
+	struct bed *st;
 	uint64_t keys;
 	unsigned has; /* sessions that it keeps at the end */
 };
@@ -253,13 +253,13 @@ static void *fill(void *arg)
 static void workers_together_fill_every_place_once(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_new(state, kinds[k], "1 2 3 4 5 6 7 8 9 10");
+		struct bed *st = bed_new(state, kinds[k], "1 2 3 4 5 6 7 8 9 10");
 		struct worker workers[WORKERS];
 		unsigned has = 0;
 
 		for (size_t i = 0; i < BACKENDS; i++)
 			st->backends[i].sessions_max = PLACES;
-		stage_start(st);
+		bed_start(st);
 		for (unsigned i = 0; i < WORKERS; i++) {
 			workers[i] = (struct worker){ .st = st, .keys = i * 1000000ull };
 			assert_int_equal(
@@ -274,14 +274,14 @@ static void workers_together_fill_every_place_once(void **state)
 		for (size_t i = 0; i < BACKENDS; i++)
 			assert_int_equal(nth(st, i)->sessions, PLACES);
 		release_all(st);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 /* ---- the tried ---- */
 
 /* One session tries all eight, and keeps its slots or not. */
-static void try_all(struct stage *st, uint64_t n, bool keeps)
+static void try_all(struct bed *st, uint64_t n, bool keeps)
 {
 	struct pool_ask ask = ask_of(n);
 	enum pool_answer why;
@@ -304,15 +304,15 @@ static void try_all(struct stage *st, uint64_t n, bool keeps)
 static void nobody_is_tried_twice_by_one_session(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_new(state, kinds[k], "1 256 3 1 7 2 9 1");
+		struct bed *st = bed_new(state, kinds[k], "1 256 3 1 7 2 9 1");
 
 		st->backends[3].tier = st->backends[5].tier = 1;
 		st->config.hash_balance_percent = 125;
-		stage_start(st);
+		bed_start(st);
 		for (uint64_t n = 0; n < 2000; n++)
 			try_all(st, n, n % 16 == 0);
 		release_all(st);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
@@ -320,12 +320,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #if !WITH_ASAN && !WITH_TSAN
-		stage_test(nothing_is_allocated_once_a_pool_is_made),
+		bed_test(nothing_is_allocated_once_a_pool_is_made),
 #endif
-		stage_test(any_weight_from_0_to_256_is_met),
-		stage_test(slow_start_is_for_those_who_go_by_weights),
-		stage_test(workers_together_fill_every_place_once),
-		stage_test(nobody_is_tried_twice_by_one_session),
+		bed_test(any_weight_from_0_to_256_is_met),
+		bed_test(slow_start_is_for_those_who_go_by_weights),
+		bed_test(workers_together_fill_every_place_once),
+		bed_test(nobody_is_tried_twice_by_one_session),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

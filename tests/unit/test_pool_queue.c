@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance_stage.h"
+#include "balance_bed.h"
 
 #include <pthread.h>
 
-static struct stage *stage_of_slots(void **state, const char *weights, unsigned slots)
+static struct bed *bed_of_slots(void **state, const char *weights, unsigned slots)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, weights);
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, weights);
 
 	for (size_t i = 0; i < st->config.backends_n; i++)
 		st->backends[i].sessions_max = slots;
 	st->config.queue_max = 100;
 	st->config.queue_timeout_ms = 1000;
-	stage_start(st);
+	bed_start(st);
 	return st;
 }
 
-static struct pool_waiter *call(struct stage *st, uint64_t now_ms)
+static struct pool_waiter *call(struct bed *st, uint64_t now_ms)
 {
 	return pool_may_serve_queue(st->pool) ? pool_serve_next(st->pool, now_ms) : NULL;
 }
 
 static void places_go_to_who_waited_longest(void **state)
 {
-	struct stage *st = stage_of_slots(state, "1 1", 1);
+	struct bed *st = bed_of_slots(state, "1 1", 1);
 	struct pool_waiter w[5] = { 0 };
 
 	for (int i = 0; i < 5; i++)
@@ -44,7 +44,7 @@ static void places_go_to_who_waited_longest(void **state)
 
 static void nobody_overtakes_the_queue(void **state)
 {
-	struct stage *st = stage_of_slots(state, "1", 1);
+	struct bed *st = bed_of_slots(state, "1", 1);
 	struct pool_waiter first = { 0 }, second = { 0 }, late = { 0 };
 
 	assert_int_equal(pool_pick_or_wait(st->pool, &first, 0), POOL_PICKED);
@@ -61,13 +61,13 @@ static void nobody_overtakes_the_queue(void **state)
 
 static void the_queue_has_an_end(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1");
 	struct pool_waiter w[3] = { 0 };
 
 	st->backends[0].sessions_max = 1;
 	st->config.queue_max = 1;
 	st->config.queue_timeout_ms = 1000;
-	stage_start(st);
+	bed_start(st);
 	assert_int_equal(pool_pick_or_wait(st->pool, &w[0], 0), POOL_PICKED);
 	assert_int_equal(pool_pick_or_wait(st->pool, &w[1], 0), POOL_WAITING);
 	assert_int_equal(pool_pick_or_wait(st->pool, &w[2], 0), POOL_ALL_FULL);
@@ -79,11 +79,11 @@ static void the_queue_has_an_end(void **state)
 
 static void without_a_queue_full_is_full(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1");
 	struct pool_waiter w[2] = { 0 };
 
 	st->backends[0].sessions_max = 1;
-	stage_start(st);
+	bed_start(st);
 	assert_int_equal(pool_pick_or_wait(st->pool, &w[0], 0), POOL_PICKED);
 	assert_int_equal(pool_pick_or_wait(st->pool, &w[1], 0), POOL_ALL_FULL);
 	pool_release(st->pool, w[0].backend);
@@ -91,7 +91,7 @@ static void without_a_queue_full_is_full(void **state)
 
 static void who_leaves_or_is_late_is_passed_over(void **state)
 {
-	struct stage *st = stage_of_slots(state, "1", 1);
+	struct bed *st = bed_of_slots(state, "1", 1);
 	struct pool_waiter w[4] = { 0 };
 	struct queue_stats stats;
 
@@ -112,7 +112,7 @@ static void who_leaves_or_is_late_is_passed_over(void **state)
 
 static void who_was_called_has_a_place_to_give_back(void **state)
 {
-	struct stage *st = stage_of_slots(state, "1", 1);
+	struct bed *st = bed_of_slots(state, "1", 1);
 	struct pool_waiter first = { 0 }, second = { 0 };
 
 	assert_int_equal(pool_pick_or_wait(st->pool, &first, 0), POOL_PICKED);
@@ -127,7 +127,7 @@ static void who_was_called_has_a_place_to_give_back(void **state)
 
 static void all_that_makes_places_calls(void **state)
 {
-	struct stage *st = stage_of_slots(state, "1 1 1", 1);
+	struct bed *st = bed_of_slots(state, "1 1 1", 1);
 	struct pool_waiter w[3] = { 0 };
 	struct backend *returned;
 
@@ -150,7 +150,7 @@ static void all_that_makes_places_calls(void **state)
 
 static void one_that_tried_the_free_one_lets_others_by(void **state)
 {
-	struct stage *st = stage_of_slots(state, "1 1", 1);
+	struct bed *st = bed_of_slots(state, "1 1", 1);
 	struct pool_waiter w[4] = { [2].ask = { .tried = { 0 }, .tried_n = 1 } };
 
 	assert_int_equal(pool_pick_or_wait(st->pool, &w[0], 0), POOL_PICKED);
@@ -169,7 +169,7 @@ static void one_that_tried_the_free_one_lets_others_by(void **state)
 
 static void none_ready_does_not_wait(void **state)
 {
-	struct stage *st = stage_of_slots(state, "1", 1);
+	struct bed *st = bed_of_slots(state, "1", 1);
 	struct pool_waiter w = { 0 };
 
 	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
@@ -180,14 +180,14 @@ static void none_ready_does_not_wait(void **state)
 #define TURNS 5000
 
 struct worker {
-	struct stage *st;
+	struct bed *st;
 	atomic_bool is_called[WORKERS];
 };
 
 static struct worker house;
 static struct pool_waiter waiters[WORKERS];
 
-static void spread_word(struct stage *st)
+static void spread_word(struct bed *st)
 {
 	struct pool_waiter *w;
 
@@ -198,7 +198,7 @@ static void spread_word(struct stage *st)
 static void *come_wait_go(void *arg)
 {
 	struct pool_waiter *w = arg;
-	struct stage *st = house.st;
+	struct bed *st = house.st;
 
 	for (int i = 0; i < TURNS; i++) {
 		enum pool_answer answer = pool_pick_or_wait(st->pool, w, 0);
@@ -221,7 +221,7 @@ static void *come_wait_go(void *arg)
 /* Two slots, four threads: nobody is forgotten, or this never ends. */
 static void no_wake_up_is_lost_between_threads(void **state)
 {
-	struct stage *st = stage_of_slots(state, "1 1", 1);
+	struct bed *st = bed_of_slots(state, "1 1", 1);
 	pthread_t threads[WORKERS];
 	struct queue_stats stats;
 
@@ -239,16 +239,16 @@ static void no_wake_up_is_lost_between_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(places_go_to_who_waited_longest),
-		stage_test(nobody_overtakes_the_queue),
-		stage_test(the_queue_has_an_end),
-		stage_test(without_a_queue_full_is_full),
-		stage_test(who_leaves_or_is_late_is_passed_over),
-		stage_test(who_was_called_has_a_place_to_give_back),
-		stage_test(all_that_makes_places_calls),
-		stage_test(one_that_tried_the_free_one_lets_others_by),
-		stage_test(none_ready_does_not_wait),
-		stage_test(no_wake_up_is_lost_between_threads),
+		bed_test(places_go_to_who_waited_longest),
+		bed_test(nobody_overtakes_the_queue),
+		bed_test(the_queue_has_an_end),
+		bed_test(without_a_queue_full_is_full),
+		bed_test(who_leaves_or_is_late_is_passed_over),
+		bed_test(who_was_called_has_a_place_to_give_back),
+		bed_test(all_that_makes_places_calls),
+		bed_test(one_that_tried_the_free_one_lets_others_by),
+		bed_test(none_ready_does_not_wait),
+		bed_test(no_wake_up_is_lost_between_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

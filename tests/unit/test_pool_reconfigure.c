@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "reconfigure_stage.h"
+#include "reconfigure_bed.h"
 
 #include "health_defaults.h"
 
@@ -10,7 +10,7 @@
 static void who_stays_is_who_it_was(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_of(state, kinds[k], "1 1 1");
+		struct bed *st = bed_of(state, kinds[k], "1 1 1");
 		struct backend *b1 = take(st, "b1"), *b2 = nth(st, 2);
 		uint64_t delay_ms, id = b1->id;
 
@@ -33,13 +33,13 @@ static void who_stays_is_who_it_was(void **state)
 		pool_on_check(st->pool, b2, true, &delay_ms);
 		pool_on_check(st->pool, b2, true, &delay_ms);
 		assert_int_equal(b2->state, BACKEND_READY);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 static void tier_weight_and_max_sessions_are_the_new_ones(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1");
 	struct next *next = next_of(st, "b0=3 b1=1 b2=5");
 	struct backend *b0 = take(st, "b0"), *b1 = nth(st, 1);
 
@@ -63,29 +63,29 @@ static void tier_weight_and_max_sessions_are_the_new_ones(void **state)
 
 static void weights_are_met_after_a_reload(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1");
 
 	reload(st, next_of(st, "b1=3 c0=4 b0=2"));
 	for (int i = 0; i < 900; i++)
-		pool_release(st->pool, stage_pick(st));
+		pool_release(st->pool, bed_pick(st));
 	assert_int_equal(named(st, "b0")->picked, 200);
 	assert_int_equal(named(st, "b1")->picked, 300);
 	assert_int_equal(named(st, "c0")->picked, 400);
 	reload(st, next_of(st, "b1=1 c0=1 b0=1"));
 	for (int i = 0; i < 300; i++)
-		pool_release(st->pool, stage_pick(st));
+		pool_release(st->pool, bed_pick(st));
 	assert_int_equal(named(st, "b0")->picked, 300);
 }
 
 static void an_ejection_and_a_slow_start_go_on(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "10 10 10");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "10 10 10");
 	struct backend *returned, *b0;
 	struct next *next;
 
 	st->config.eject = health_eject_default;
 	st->config.slow_start_ms = 10000;
-	stage_start(st);
+	bed_start(st);
 	b0 = nth(st, 0);
 	for (int i = 0; i < 5; i++)
 		pool_on_connect(st->pool, b0, HEALTH_FAILED, 1000);
@@ -113,7 +113,7 @@ static void an_ejection_and_a_slow_start_go_on(void **state)
 static void the_operators_weight_stays_until_it_is_undone(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds) - 1; k++) {
-		struct stage *st = stage_of(state, kinds[k], "1 1 1");
+		struct bed *st = bed_of(state, kinds[k], "1 1 1");
 
 		assert_int_equal(pool_set_weight(st->pool, nth(st, 0), 0), 0);
 		reload(st, next_of(st, "b0=7 b1=2"));
@@ -124,7 +124,7 @@ static void the_operators_weight_stays_until_it_is_undone(void **state)
 		assert_string_equal(reached(st), "b0 b1 c0");
 		reload(st, next_of(st, "b0=0 b1=2 c0"));
 		assert_string_equal(reached(st), "b1 c0");
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
@@ -135,7 +135,7 @@ static void move(struct next *next, size_t place, const char *address)
 
 static void what_the_operator_wants_of_a_name_holds_for_its_next_address(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1");
 	struct backend *before = take(st, "b0");
 	struct next *next = next_of(st, "b0 b1 b2");
 
@@ -158,7 +158,7 @@ static void what_the_operator_wants_of_a_name_holds_for_its_next_address(void **
 
 static void nothing_points_into_a_configuration_that_was_replaced(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_MAGLEV, "1 2");
+	struct bed *st = bed_of(state, BALANCE_MAGLEV, "1 2");
 	struct next *first = next_of(st, "b0=3 b1 c0"), *second;
 	const struct backend_config *own;
 
@@ -183,13 +183,13 @@ static void nothing_points_into_a_configuration_that_was_replaced(void **state)
 
 static void checks_that_end_leave_nobody_down(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "1 1");
 	struct next *next;
 	uint64_t delay_ms;
 
 	st->config.check = health_check_default;
 	st->config.check.kind = CHECK_TCP;
-	stage_start(st);
+	bed_start(st);
 	pool_on_check(st->pool, nth(st, 0), false, &delay_ms);
 	pool_set_state(st->pool, nth(st, 1), BACKEND_DRAIN);
 	reload(st, next_of(st, "b0 b1"));
@@ -204,7 +204,7 @@ static void checks_that_end_leave_nobody_down(void **state)
 
 static void who_comes_begins_as_at_a_start(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1");
 	struct next *next = next_of(st, "b0 b1");
 	uint64_t delay_ms;
 
@@ -220,17 +220,17 @@ static void who_comes_begins_as_at_a_start(void **state)
 
 static void who_comes_starts_slowly_where_others_serve(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "10");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "10");
 	struct backend *returned;
 	struct next *next;
 
 	st->config.slow_start_ms = 10000;
-	stage_start(st);
+	bed_start(st);
 	assert_int_equal(pool_tick(st->pool, 1000, &returned), POOL_NEVER);
 	reload(st, next_of(st, "b0=10 b1=10"));
 	assert_int_not_equal(pool_tick(st->pool, 1000, &returned), POOL_NEVER);
 	for (int i = 0; i < 1100; i++)
-		pool_release(st->pool, stage_pick(st));
+		pool_release(st->pool, bed_pick(st));
 	assert_in_range(nth(st, 1)->picked, 80, 120); /* a tenth of the other's */
 	assert_int_equal(pool_tick(st->pool, 11000, &returned), POOL_NEVER);
 
@@ -252,7 +252,7 @@ static void who_comes_starts_slowly_where_others_serve(void **state)
 static void who_leaves_gets_nothing_new_and_keeps_its_sessions(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_of(state, kinds[k], "5 1 1");
+		struct bed *st = bed_of(state, kinds[k], "5 1 1");
 		struct backend *b0 = take(st, "b0"), *got;
 		uint64_t id = b0->id, delay_ms;
 
@@ -282,13 +282,13 @@ static void who_leaves_gets_nothing_new_and_keeps_its_sessions(void **state)
 		assert_null(nth(st, 0));
 		assert_int_equal(pool_backends(st->pool), 4);
 		assert_int_equal(pool_take_beyond(st->pool, id, &got), POOL_NONE_READY);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 static void an_index_is_free_again_when_all_have_passed(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1");
 	uint64_t id = nth(st, 1)->id, passed;
 
 	assert_int_equal(pool_generation(st->pool), 0);
@@ -313,7 +313,7 @@ static void an_index_is_free_again_when_all_have_passed(void **state)
 
 static void who_asks_all_finds_those_with_sessions(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1 1");
 	struct backend *b2 = take(st, "b2");
 
 	pool_set_state(st->pool, nth(st, 1), BACKEND_DOWN);
@@ -328,7 +328,7 @@ static void who_asks_all_finds_those_with_sessions(void **state)
 
 static void who_is_held_is_not_freed(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1");
 	struct backend *b0 = nth(st, 0);
 
 	pool_hold(b0);
@@ -342,7 +342,7 @@ static void who_is_held_is_not_freed(void **state)
 
 static void who_comes_back_has_its_sessions_and_new_health(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1");
 	struct backend *b0 = take(st, "b0");
 	struct next *next;
 	uint64_t id = b0->id, delay_ms;
@@ -370,7 +370,7 @@ static void who_comes_back_has_its_sessions_and_new_health(void **state)
 static void all_may_leave_and_others_come(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_of(state, kinds[k], "1 1 1");
+		struct bed *st = bed_of(state, kinds[k], "1 1 1");
 		struct backend *b = take(st, "b1");
 
 		reload(st, next_of(st, ""));
@@ -383,13 +383,13 @@ static void all_may_leave_and_others_come(void **state)
 		assert_int_equal(named(st, "c1")->index, 2);
 		assert_int_equal(named(st, "c2")->index, 3);
 		pool_release(st->pool, b);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 static void too_many_that_leave_are_refused(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_RANDOM, "1");
+	struct bed *st = bed_of(state, BALANCE_RANDOM, "1");
 	struct next *next = next_of(st, "b0");
 	uint64_t generation;
 
@@ -417,23 +417,23 @@ static void too_many_that_leave_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(who_stays_is_who_it_was),
-		stage_test(tier_weight_and_max_sessions_are_the_new_ones),
-		stage_test(weights_are_met_after_a_reload),
-		stage_test(an_ejection_and_a_slow_start_go_on),
-		stage_test(the_operators_weight_stays_until_it_is_undone),
-		stage_test(what_the_operator_wants_of_a_name_holds_for_its_next_address),
-		stage_test(nothing_points_into_a_configuration_that_was_replaced),
-		stage_test(checks_that_end_leave_nobody_down),
-		stage_test(who_comes_begins_as_at_a_start),
-		stage_test(who_comes_starts_slowly_where_others_serve),
-		stage_test(who_leaves_gets_nothing_new_and_keeps_its_sessions),
-		stage_test(an_index_is_free_again_when_all_have_passed),
-		stage_test(who_asks_all_finds_those_with_sessions),
-		stage_test(who_is_held_is_not_freed),
-		stage_test(who_comes_back_has_its_sessions_and_new_health),
-		stage_test(all_may_leave_and_others_come),
-		stage_test(too_many_that_leave_are_refused),
+		bed_test(who_stays_is_who_it_was),
+		bed_test(tier_weight_and_max_sessions_are_the_new_ones),
+		bed_test(weights_are_met_after_a_reload),
+		bed_test(an_ejection_and_a_slow_start_go_on),
+		bed_test(the_operators_weight_stays_until_it_is_undone),
+		bed_test(what_the_operator_wants_of_a_name_holds_for_its_next_address),
+		bed_test(nothing_points_into_a_configuration_that_was_replaced),
+		bed_test(checks_that_end_leave_nobody_down),
+		bed_test(who_comes_begins_as_at_a_start),
+		bed_test(who_comes_starts_slowly_where_others_serve),
+		bed_test(who_leaves_gets_nothing_new_and_keeps_its_sessions),
+		bed_test(an_index_is_free_again_when_all_have_passed),
+		bed_test(who_asks_all_finds_those_with_sessions),
+		bed_test(who_is_held_is_not_freed),
+		bed_test(who_comes_back_has_its_sessions_and_new_health),
+		bed_test(all_may_leave_and_others_come),
+		bed_test(too_many_that_leave_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

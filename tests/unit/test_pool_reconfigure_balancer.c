@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "reconfigure_stage.h"
+#include "reconfigure_bed.h"
 
 #include "health_defaults.h"
 
@@ -12,7 +12,7 @@
 
 static void change_balancer(void **state, enum balance_kind from, enum balance_kind to)
 {
-	struct stage *st = stage_of(state, from, "1 1 1");
+	struct bed *st = bed_of(state, from, "1 1 1");
 	struct backend *held = take(st, "b0");
 	struct next *next = next_of(st, "b2 b1 b0");
 
@@ -26,7 +26,7 @@ static void change_balancer(void **state, enum balance_kind from, enum balance_k
 	}
 	pool_release(st->pool, held);
 	assert_string_equal(reached(st), to == BALANCE_FIRST ? "b2" : "b0 b1 b2");
-	stage_teardown(state);
+	bed_teardown(state);
 }
 
 static void another_balancer_takes_over_with_all_sessions(void **state)
@@ -38,7 +38,7 @@ static void another_balancer_takes_over_with_all_sessions(void **state)
 
 static void first_follows_the_order_of_the_file(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_FIRST, "1 1 1");
+	struct bed *st = bed_of(state, BALANCE_FIRST, "1 1 1");
 
 	reload(st, next_of(st, "c0 b2 b0 b1"));
 	assert_string_equal(reached(st), "c0");
@@ -65,7 +65,7 @@ static void list_homes(struct pool *pool, const char **names, size_t n)
 /* Nodes that were started and nodes that were reloaded agree. */
 static void hashing_depends_on_the_configuration_alone(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_MAGLEV, "1 2 3 4");
+	struct bed *st = bed_of(state, BALANCE_MAGLEV, "1 2 3 4");
 	struct backend *held = take(st, "b3");
 	const char *here[500], *there[500];
 	struct pool *fresh;
@@ -103,11 +103,11 @@ static void hashing_depends_on_the_configuration_alone(void **state)
 
 static void a_reload_that_changes_nothing_keeps_the_balancer(void **state)
 {
-	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 1 1 1");
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1 1");
 	int order[8];
 
 	for (int i = 0; i < 8; i++) {
-		order[i] = stage_index(st);
+		order[i] = bed_index(st);
 		reload(st, next_of(st, "b0 b1 b2 b3"));
 		if (i >= 4)
 			assert_int_equal(order[i], order[i - 4]);
@@ -118,20 +118,20 @@ static void a_reload_that_changes_nothing_keeps_the_balancer(void **state)
 
 /* ---- queue ----------------------------------------------------------------------- */
 
-static struct stage *stage_with_queue(void **state)
+static struct bed *bed_with_queue(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1");
 
 	st->backends[0].sessions_max = 1;
 	st->config.queue_max = 3;
 	st->config.queue_timeout_ms = 1000;
-	stage_start(st);
+	bed_start(st);
 	return st;
 }
 
 static void who_waits_is_served_in_order_by_who_comes(void **state)
 {
-	struct stage *st = stage_with_queue(state);
+	struct bed *st = bed_with_queue(state);
 	struct pool_waiter w[4] = { 0 }, late = { 0 };
 	struct next *next = next_of(st, "b0 b1");
 
@@ -170,7 +170,7 @@ static void who_waits_is_served_in_order_by_who_comes(void **state)
 
 static void a_slot_of_who_leaves_is_nobodys(void **state)
 {
-	struct stage *st = stage_with_queue(state);
+	struct bed *st = bed_with_queue(state);
 	struct pool_waiter w[2] = { 0 };
 
 	assert_int_equal(pool_pick_or_wait(st->pool, &w[0], 0), POOL_PICKED);
@@ -216,7 +216,7 @@ void *aligned_alloc(size_t alignment, size_t n)
 }
 
 /* Gives at which allocation it succeeded. */
-static unsigned reload_without_memory(struct stage *st, struct next *next)
+static unsigned reload_without_memory(struct bed *st, struct next *next)
 {
 	const struct pool_config *before = pool_config(st->pool);
 	int err = -ENOMEM;
@@ -243,14 +243,14 @@ static unsigned reload_without_memory(struct stage *st, struct next *next)
 static void without_memory_nothing_changes(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_of(state, kinds[k], "1 1 1");
+		struct bed *st = bed_of(state, kinds[k], "1 1 1");
 		struct next *next = next_of(st, "b0=3 b2=0 c0 c1 c2");
 
 		next->config.balance = kinds[(k + 1) % ARRAY_LEN(kinds)];
 		assert_in_range(reload_without_memory(st, next), 10, 40);
 		assert_string_equal(reached(st),
 				    next->config.balance == BALANCE_FIRST ? "b0" : "b0 c0 c1 c2");
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 #endif
@@ -261,7 +261,7 @@ static void without_memory_nothing_changes(void **state)
 #define RELOADS 150
 
 static struct {
-	struct stage *st;
+	struct bed *st;
 	atomic_bool is_over;
 	atomic_uint_fast64_t seen[WORKERS]; /* the number of the reload that each has seen */
 	atomic_uint_fast64_t reloads;
@@ -269,7 +269,7 @@ static struct {
 } house;
 
 /* What a session does: tries, reports, waits, reads what it is about to connect to. */
-static void live_once(struct stage *st, uint64_t i, uint64_t *id)
+static void live_once(struct bed *st, uint64_t i, uint64_t *id)
 {
 	struct pool_waiter w = { .ask = ask_of(i) };
 	struct backend *b = *id != 0 ? pool_take(st->pool, *id) : NULL;
@@ -320,7 +320,7 @@ static void workers_go_on_while_it_is_reloaded(void **state)
 	static const char *const texts[] = { "b0 b1 b2", "b1=3 c0", "c0 c1 b0=2 b1", "c2 b0=0 c1",
 					     "b2 b1 b0" };
 	static struct next nexts[4]; /* the one before is read until all have passed */
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1 1");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "1 1 1");
 	pthread_t threads[WORKERS];
 	unsigned left;
 
@@ -328,7 +328,7 @@ static void workers_go_on_while_it_is_reloaded(void **state)
 	st->config.queue_timeout_ms = 1000;
 	st->config.eject = health_eject_default;
 	st->config.hash_table_slots = 251;
-	stage_start(st);
+	bed_start(st);
 	house.st = st;
 	for (int i = 0; i < WORKERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, work, &house.seen[i]), 0);
@@ -360,16 +360,16 @@ static void workers_go_on_while_it_is_reloaded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(another_balancer_takes_over_with_all_sessions),
-		stage_test(first_follows_the_order_of_the_file),
-		stage_test(hashing_depends_on_the_configuration_alone),
-		stage_test(a_reload_that_changes_nothing_keeps_the_balancer),
-		stage_test(who_waits_is_served_in_order_by_who_comes),
-		stage_test(a_slot_of_who_leaves_is_nobodys),
+		bed_test(another_balancer_takes_over_with_all_sessions),
+		bed_test(first_follows_the_order_of_the_file),
+		bed_test(hashing_depends_on_the_configuration_alone),
+		bed_test(a_reload_that_changes_nothing_keeps_the_balancer),
+		bed_test(who_waits_is_served_in_order_by_who_comes),
+		bed_test(a_slot_of_who_leaves_is_nobodys),
 #if !WITH_ASAN && !WITH_TSAN
-		stage_test(without_memory_nothing_changes),
+		bed_test(without_memory_nothing_changes),
 #endif
-		stage_test(workers_go_on_while_it_is_reloaded),
+		bed_test(workers_go_on_while_it_is_reloaded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

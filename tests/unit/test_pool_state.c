@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance_stage.h"
+#include "balance_bed.h"
 
 #include "health_defaults.h"
 
@@ -8,12 +8,12 @@
 static const enum balance_kind kinds[] = { BALANCE_ROUNDROBIN, BALANCE_LEASTCONN, BALANCE_RANDOM,
 					   BALANCE_MAGLEV, BALANCE_FIRST };
 
-static struct backend *nth(struct stage *st, size_t i)
+static struct backend *nth(struct bed *st, size_t i)
 {
 	return pool_backend(st->pool, i);
 }
 
-static uint64_t tick(struct stage *st, uint64_t now_ms)
+static uint64_t tick(struct bed *st, uint64_t now_ms)
 {
 	struct backend *returned;
 	uint64_t next_ms = pool_tick(st->pool, now_ms, &returned);
@@ -23,7 +23,7 @@ static uint64_t tick(struct stage *st, uint64_t now_ms)
 }
 
 /* Which backends 300 short sessions with different keys reach, as a set of bits. */
-static unsigned reached(struct stage *st)
+static unsigned reached(struct bed *st)
 {
 	unsigned set = 0;
 
@@ -43,12 +43,12 @@ static unsigned reached(struct stage *st)
 static void backups_serve_when_all_others_are_out(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_new(state, kinds[k], "1 1 1 1");
+		struct bed *st = bed_new(state, kinds[k], "1 1 1 1");
 		bool is_first = kinds[k] == BALANCE_FIRST;
 
 		st->backends[1].tier = 1;
 		st->backends[3].tier = 5;
-		stage_start(st);
+		bed_start(st);
 		assert_int_equal(reached(st), is_first ? 1 : 5);
 		pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
 		assert_int_equal(reached(st), 4);
@@ -60,18 +60,18 @@ static void backups_serve_when_all_others_are_out(void **state)
 		assert_int_equal(reached(st), 0);
 		pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
 		assert_int_equal(reached(st), 1);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 static void too_few_of_a_tier_open_the_next_beside_it(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1 1 1 1");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "1 1 1 1 1");
 
 	st->backends[3].tier = 1;
 	st->backends[4].tier = 2;
 	st->config.tier_ready_min = 2;
-	stage_start(st);
+	bed_start(st);
 	assert_int_equal(reached(st), 7);
 	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
 	assert_int_equal(reached(st), 6);
@@ -86,13 +86,13 @@ static void too_few_of_a_tier_open_the_next_beside_it(void **state)
 static void a_session_that_tried_all_of_a_tier_goes_to_the_next(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_new(state, kinds[k], "1 1 1 1");
+		struct bed *st = bed_new(state, kinds[k], "1 1 1 1");
 		struct pool_ask ask = { .key = 99 };
 		enum pool_answer why;
 
 		st->backends[2].tier = 2;
 		st->backends[3].tier = 1;
-		stage_start(st);
+		bed_start(st);
 		for (unsigned i = 0; i < 4; i++) {
 			struct backend *b = pool_pick(st->pool, &ask, &why);
 
@@ -103,20 +103,20 @@ static void a_session_that_tried_all_of_a_tier_goes_to_the_next(void **state)
 		}
 		assert_null(pool_pick(st->pool, &ask, &why));
 		assert_int_equal(why, POOL_NONE_READY);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 static void a_full_tier_makes_sessions_wait(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1 1");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1");
 	struct pool_ask ask = { 0 };
 	enum pool_answer why;
 	struct backend *b;
 
 	st->backends[0].sessions_max = 1;
 	st->backends[1].tier = 1;
-	stage_start(st);
+	bed_start(st);
 	b = pool_pick(st->pool, &ask, &why);
 	assert_int_equal(b->index, 0);
 	assert_null(pool_pick(st->pool, &ask, &why));
@@ -130,29 +130,29 @@ static void weights_change_at_run_time(void **state)
 						       BALANCE_RANDOM };
 
 	for (size_t k = 0; k < ARRAY_LEN(by_weight); k++) {
-		struct stage *st = stage_of(state, by_weight[k], "1 1 256");
+		struct bed *st = bed_of(state, by_weight[k], "1 1 256");
 
 		pool_seed(st->pool, 1);
 		assert_int_equal(pool_set_weight(st->pool, nth(st, 2), 0), 0);
 		assert_int_equal(pool_set_weight(st->pool, nth(st, 0), 3), 0);
 		for (int i = 0; i < 4000; i++)
-			assert_non_null(stage_pick(st));
+			assert_non_null(bed_pick(st));
 		assert_in_range(nth(st, 0)->sessions, 2950, 3050);
 		assert_int_equal(nth(st, 2)->sessions, 0);
 		for (size_t i = 0; i < 2; i++)
 			while (nth(st, i)->sessions > 0)
 				pool_release(st->pool, nth(st, i));
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 static void a_place_at_one_backend_can_be_asked_for(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_RANDOM, "1 1 0");
+	struct bed *st = bed_new(state, BALANCE_RANDOM, "1 1 0");
 
 	st->backends[0].sessions_max = 1;
 	st->backends[1].tier = 3;
-	stage_start(st);
+	bed_start(st);
 	assert_true(pool_take(st->pool, nth(st, 0)->id));
 	assert_false(pool_take(st->pool, nth(st, 0)->id));
 	assert_true(pool_take(st->pool, nth(st, 1)->id));
@@ -166,23 +166,23 @@ static void a_place_at_one_backend_can_be_asked_for(void **state)
 
 /* ---- slow start ---- */
 
-static unsigned share_of_first(struct stage *st)
+static unsigned share_of_first(struct bed *st)
 {
 	unsigned n = 0;
 
 	for (int i = 0; i < 1000; i++)
-		n += stage_index(st) == 0;
+		n += bed_index(st) == 0;
 	return n;
 }
 
 static void one_that_comes_back_gets_its_share_little_by_little(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "4 4");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "4 4");
 	uint64_t now_ms = 5000, next_ms;
 	unsigned last = 0;
 
 	st->config.slow_start_ms = 10000;
-	stage_start(st);
+	bed_start(st);
 	assert_in_range(share_of_first(st), 499, 501);
 	assert_true(tick(st, 0) == POOL_NEVER);
 
@@ -203,23 +203,23 @@ static void one_that_comes_back_gets_its_share_little_by_little(void **state)
 
 static void places_come_back_little_by_little_too(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1");
 
 	st->backends[0].sessions_max = 100;
 	st->config.slow_start_ms = 10000;
-	stage_start(st);
+	bed_start(st);
 	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
 	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
 	tick(st, 1000);
-	while (stage_pick(st))
+	while (bed_pick(st))
 		;
 	assert_in_range(nth(st, 0)->sessions, 10, 11);
 	tick(st, 6000);
-	while (stage_pick(st))
+	while (bed_pick(st))
 		;
 	assert_in_range(nth(st, 0)->sessions, 54, 56);
 	tick(st, 11000);
-	while (stage_pick(st))
+	while (bed_pick(st))
 		;
 	assert_int_equal(nth(st, 0)->sessions, 100);
 	while (nth(st, 0)->sessions > 0)
@@ -228,14 +228,14 @@ static void places_come_back_little_by_little_too(void **state)
 
 static void nothing_ramps_at_start_up_or_after_a_drain(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "1 1");
 	uint64_t delay_ms;
 
 	st->config.slow_start_ms = 10000;
 	st->config.check = health_check_default;
 	st->config.check.starts_down = true;
-	stage_start(st);
-	assert_int_equal(stage_index(st), -POOL_NONE_READY);
+	bed_start(st);
+	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(pool_on_check(st->pool, nth(st, i), true, &delay_ms),
 				 HEALTH_WENT_UP);
@@ -253,10 +253,10 @@ static void nothing_ramps_at_start_up_or_after_a_drain(void **state)
 
 static void one_that_fails_in_its_slow_start_starts_again(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "1 1");
 
 	st->config.slow_start_ms = 10000;
-	stage_start(st);
+	bed_start(st);
 	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
 	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
 	tick(st, 0);
@@ -275,13 +275,13 @@ static void one_that_fails_in_its_slow_start_starts_again(void **state)
 
 static void failing_sessions_eject_and_time_brings_back(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_ROUNDROBIN, "1 1 1 1");
+	struct bed *st = bed_new(state, BALANCE_ROUNDROBIN, "1 1 1 1");
 	struct backend *returned;
 	uint64_t next_ms;
 
 	st->config.eject = health_eject_default;
 	st->config.eject.jitter_percent = 0;
-	stage_start(st);
+	bed_start(st);
 	for (size_t i = 0; i < 4; i++)
 		for (int n = 0; n < 5; n++) {
 			enum health_change change =
@@ -313,10 +313,10 @@ static void failing_sessions_eject_and_time_brings_back(void **state)
 
 static void the_operator_may_end_an_ejection(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_LEASTCONN, "1 1");
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1");
 
 	st->config.eject = health_eject_default;
-	stage_start(st);
+	bed_start(st);
 	for (int n = 0; n < 5; n++)
 		pool_on_connect(st->pool, nth(st, 0), HEALTH_FAILED, 0);
 	assert_int_equal(nth(st, 0)->state, BACKEND_EJECTED);
@@ -327,12 +327,12 @@ static void the_operator_may_end_an_ejection(void **state)
 
 static void checks_take_down_and_bring_up(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_RANDOM, "1 1");
+	struct bed *st = bed_new(state, BALANCE_RANDOM, "1 1");
 	uint64_t delay_ms;
 
 	st->config.check = health_check_default;
 	st->config.check.jitter_percent = 0;
-	stage_start(st);
+	bed_start(st);
 	assert_in_range(pool_first_check_ms(st->pool), 0, 1999);
 	assert_int_equal(pool_on_check(st->pool, nth(st, 0), true, &delay_ms), HEALTH_SAME);
 	assert_int_equal(delay_ms, 2000);
@@ -356,7 +356,7 @@ static void checks_take_down_and_bring_up(void **state)
 
 static void *pick_and_release(void *arg)
 {
-	struct stage *st = arg;
+	struct bed *st = arg;
 
 	for (uint64_t i = 0; i < ROUNDS; i++) {
 		struct pool_ask ask = { .key = i * 0x9e3779b97f4a7c15 };
@@ -373,7 +373,7 @@ static void *pick_and_release(void *arg)
 
 static void *change_everything(void *arg)
 {
-	struct stage *st = arg;
+	struct bed *st = arg;
 	struct backend *returned;
 
 	for (unsigned i = 0; i < 2000; i++) {
@@ -390,7 +390,7 @@ static void *change_everything(void *arg)
 static void threads_may_do_all_of_it_at_once(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		struct stage *st = stage_new(state, kinds[k], "1 2 3 4 5");
+		struct bed *st = bed_new(state, kinds[k], "1 2 3 4 5");
 		pthread_t threads[WORKERS + 1];
 
 		st->backends[0].sessions_max = 1;
@@ -398,7 +398,7 @@ static void threads_may_do_all_of_it_at_once(void **state)
 		st->config.slow_start_ms = 500;
 		st->config.hash_balance_percent = 150;
 		st->config.eject = health_eject_default;
-		stage_start(st);
+		bed_start(st);
 		for (int i = 0; i <= WORKERS; i++)
 			assert_int_equal(pthread_create(&threads[i], NULL,
 							i ? pick_and_release : change_everything,
@@ -408,27 +408,27 @@ static void threads_may_do_all_of_it_at_once(void **state)
 			pthread_join(threads[i], NULL);
 		for (size_t i = 0; i < 5; i++)
 			assert_int_equal(nth(st, i)->sessions, 0);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(backups_serve_when_all_others_are_out),
-		stage_test(too_few_of_a_tier_open_the_next_beside_it),
-		stage_test(a_session_that_tried_all_of_a_tier_goes_to_the_next),
-		stage_test(a_full_tier_makes_sessions_wait),
-		stage_test(weights_change_at_run_time),
-		stage_test(a_place_at_one_backend_can_be_asked_for),
-		stage_test(one_that_comes_back_gets_its_share_little_by_little),
-		stage_test(places_come_back_little_by_little_too),
-		stage_test(nothing_ramps_at_start_up_or_after_a_drain),
-		stage_test(one_that_fails_in_its_slow_start_starts_again),
-		stage_test(failing_sessions_eject_and_time_brings_back),
-		stage_test(the_operator_may_end_an_ejection),
-		stage_test(checks_take_down_and_bring_up),
-		stage_test(threads_may_do_all_of_it_at_once),
+		bed_test(backups_serve_when_all_others_are_out),
+		bed_test(too_few_of_a_tier_open_the_next_beside_it),
+		bed_test(a_session_that_tried_all_of_a_tier_goes_to_the_next),
+		bed_test(a_full_tier_makes_sessions_wait),
+		bed_test(weights_change_at_run_time),
+		bed_test(a_place_at_one_backend_can_be_asked_for),
+		bed_test(one_that_comes_back_gets_its_share_little_by_little),
+		bed_test(places_come_back_little_by_little_too),
+		bed_test(nothing_ramps_at_start_up_or_after_a_drain),
+		bed_test(one_that_fails_in_its_slow_start_starts_again),
+		bed_test(failing_sessions_eject_and_time_brings_back),
+		bed_test(the_operator_may_end_an_ejection),
+		bed_test(checks_take_down_and_bring_up),
+		bed_test(threads_may_do_all_of_it_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

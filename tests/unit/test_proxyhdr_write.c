@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "proxyhdr_stage.h"
+#include "proxyhdr_bed.h"
 
 static struct proxyhdr of_addrs(uint8_t version, const char *source, const char *destination)
 {

@@ -2,7 +2,7 @@
 #include "process/pulse.h"
 
 #include "state/peers.h"
-#include "unit/control_stage.h"
+#include "unit/control_bed.h"
 
 static int manager = -1;
 static struct pulse pulse;
@@ -14,7 +14,7 @@ static void open_manager(void)
 	socklen_t n = sizeof(sa_family_t); /* the kernel gives it an abstract name */
 	char name[sizeof(un.sun_path) + 1] = "@";
 
-	manager = stage_keep(office.st, socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	manager = bed_keep(office.st, socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 	assert_int_equal(bind(manager, (struct sockaddr *)&un, n), 0);
 	n = sizeof(un);
 	assert_int_equal(getsockname(manager, (struct sockaddr *)&un, &n), 0);
@@ -49,12 +49,12 @@ static void pass_alone(uint64_t ms)
 
 static void workers_that_take_turns_feed_the_watchdog(void **state)
 {
-	office_open(state, &(struct stage_options){ .workers = 3 });
+	office_open(state, &(struct bed_options){ .workers = 3 });
 	open_manager();
 	pulse_start(&pulse);
 	assert_int_equal(heard("READY=1\n"), 1);
 	for (int n = 0; n < 4; n++) {
-		stage_run(office.st);
+		bed_run(office.st);
 		office_pass(250);
 		assert_int_equal(heard("WATCHDOG=1\n"), 1);
 	}
@@ -64,7 +64,7 @@ static void workers_that_take_turns_feed_the_watchdog(void **state)
 
 static void one_that_is_stuck_starves_it(void **state)
 {
-	office_open(state, &(struct stage_options){ .workers = 2 });
+	office_open(state, &(struct bed_options){ .workers = 2 });
 	open_manager();
 	pulse_start(&pulse);
 	(void)heard("");
@@ -73,7 +73,7 @@ static void one_that_is_stuck_starves_it(void **state)
 		pass_alone(250);
 		assert_int_equal(heard("WATCHDOG=1\n"), 0);
 	}
-	stage_run(office.st);
+	bed_run(office.st);
 	pass_alone(250);
 	assert_int_equal(heard("WATCHDOG=1\n"), 1);
 	pulse_finish(&pulse);
@@ -82,7 +82,7 @@ static void one_that_is_stuck_starves_it(void **state)
 
 static void one_that_has_ended_need_not_answer(void **state)
 {
-	office_open(state, &(struct stage_options){ .workers = 2 });
+	office_open(state, &(struct bed_options){ .workers = 2 });
 	open_manager();
 	pulse_start(&pulse);
 	(void)heard("");
@@ -96,13 +96,13 @@ static void one_that_has_ended_need_not_answer(void **state)
 
 static void a_status_is_told_when_it_changes(void **state)
 {
-	office_open(state, &(struct stage_options){ .workers = 1 });
+	office_open(state, &(struct bed_options){ .workers = 1 });
 	open_manager();
 	pulse_start(&pulse);
 	(void)heard("");
 	office_pass(20000);
 	assert_int_equal(heard("STATUS="), 0);
-	(void)stage_relaying(office.st);
+	(void)bed_relaying(office.st);
 	office_pass(5000);
 	assert_int_equal(heard("STATUS=running, 1 sessions, 1 of 1 backends ready\n"), 1);
 	pulse_finish(&pulse);
@@ -111,7 +111,7 @@ static void a_status_is_told_when_it_changes(void **state)
 
 static void without_a_manager_nothing_is_said(void **state)
 {
-	office_open(state, &(struct stage_options){ .workers = 1 });
+	office_open(state, &(struct bed_options){ .workers = 1 });
 	unsetenv("NOTIFY_SOCKET");
 	pulse_init(&pulse, &office.loop, office.st->runtime, &office.context.state);
 	pulse_start(&pulse);
@@ -123,11 +123,11 @@ static void without_a_manager_nothing_is_said(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(workers_that_take_turns_feed_the_watchdog),
-		stage_test(one_that_is_stuck_starves_it),
-		stage_test(one_that_has_ended_need_not_answer),
-		stage_test(a_status_is_told_when_it_changes),
-		stage_test(without_a_manager_nothing_is_said),
+		bed_test(workers_that_take_turns_feed_the_watchdog),
+		bed_test(one_that_is_stuck_starves_it),
+		bed_test(one_that_has_ended_need_not_answer),
+		bed_test(a_status_is_told_when_it_changes),
+		bed_test(without_a_manager_nothing_is_said),
 	};
 
 	return cmocka_run_group_tests_name("pulse", tests, NULL, NULL);

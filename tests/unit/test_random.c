@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance_stage.h"
+#include "balance_bed.h"
 
 #include <math.h>
 
-static struct stage *seeded(struct stage *st)
+static struct bed *seeded(struct bed *st)
 {
 	pool_seed(st->pool, 42);
 	return st;
@@ -19,11 +19,11 @@ static void assert_near(double value, double expected, double sigmas)
 static void without_load_shares_go_by_weight(void **state)
 {
 	static const double weights[] = { 1, 2, 3, 0, 4 };
-	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "1 2 3 0 4"));
+	struct bed *st = seeded(bed_of(state, BALANCE_RANDOM, "1 2 3 0 4"));
 	double count[5] = { 0 };
 
 	for (int i = 0; i < 40000; i++)
-		count[stage_index(st)]++;
+		count[bed_index(st)]++;
 	for (int i = 0; i < 5; i++)
 		assert_near(count[i], 4000 * weights[i], 5);
 }
@@ -34,13 +34,13 @@ static void shares_go_by_weight_in_pools_of_any_size(void **state)
 	static const size_t sizes[] = { 1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 257 };
 
 	for (size_t s = 0; s < ARRAY_LEN(sizes); s++) {
-		struct stage *st = stage_new(state, BALANCE_RANDOM, "");
+		struct bed *st = bed_new(state, BALANCE_RANDOM, "");
 		double count[257] = { 0 }, sum = 0;
 		size_t n = sizes[s];
 
 		for (size_t i = 0; i < n; i++)
-			stage_add(st, 1 + (unsigned)(i * 7 % 5));
-		stage_start(st);
+			bed_add(st, 1 + (unsigned)(i * 7 % 5));
+		bed_start(st);
 		seeded(st);
 		for (size_t i = 0; i < n; i += 2)
 			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_DOWN);
@@ -49,11 +49,11 @@ static void shares_go_by_weight_in_pools_of_any_size(void **state)
 		for (size_t i = 0; i < n; i++)
 			sum += i % 4 == 2 ? 0 : st->backends[i].weight;
 		for (int k = 0; k < 40000; k++)
-			count[stage_index(st)]++;
+			count[bed_index(st)]++;
 		for (size_t i = 0; i < n; i++)
 			assert_near(count[i], i % 4 == 2 ? 0 : 40000 * st->backends[i].weight / sum,
 				    5);
-		stage_teardown(state);
+		bed_teardown(state);
 	}
 }
 
@@ -64,13 +64,13 @@ static void shares_go_by_weight_in_pools_of_any_size(void **state)
  */
 static void the_second_draw_goes_by_weight_too(void **state)
 {
-	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "8 1 3"));
+	struct bed *st = seeded(bed_of(state, BALANCE_RANDOM, "8 1 3"));
 	double count[3] = { 0 };
 
 	for (int i = 0; i < 100; i++)
 		assert_true(pool_take(st->pool, pool_backend(st->pool, 0)->id));
 	for (int i = 0; i < 40000; i++)
-		count[stage_index(st)]++;
+		count[bed_index(st)]++;
 	assert_near(count[0], 0, 0);
 	assert_near(count[1], 10000, 5);
 	assert_near(count[2], 30000, 5);
@@ -81,15 +81,15 @@ static void the_second_draw_goes_by_weight_too(void **state)
 /* Balls into bins with two choices: the fullest is ln ln n / ln 2 above the average, not ln n. */
 static void the_better_of_two_keeps_loads_even(void **state)
 {
-	struct stage *st = stage_new(state, BALANCE_RANDOM, "");
+	struct bed *st = bed_new(state, BALANCE_RANDOM, "");
 	unsigned most = 0, least = UINT32_MAX;
 
 	for (int i = 0; i < 1000; i++)
-		stage_add(st, 1);
-	stage_start(st);
+		bed_add(st, 1);
+	bed_start(st);
 	seeded(st);
 	for (int i = 0; i < 100000; i++)
-		assert_non_null(stage_pick(st));
+		assert_non_null(bed_pick(st));
 	for (size_t i = 0; i < 1000; i++) {
 		struct backend *b = pool_backend(st->pool, i);
 
@@ -104,10 +104,10 @@ static void the_better_of_two_keeps_loads_even(void **state)
 
 static void loads_follow_the_weights(void **state)
 {
-	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "1 2 3 4 256"));
+	struct bed *st = seeded(bed_of(state, BALANCE_RANDOM, "1 2 3 4 256"));
 
 	for (int i = 0; i < 26600; i++)
-		assert_non_null(stage_pick(st));
+		assert_non_null(bed_pick(st));
 	for (size_t i = 0; i < 5; i++) {
 		struct backend *b = pool_backend(st->pool, i);
 		unsigned fair = 100 * st->backends[i].weight;
@@ -120,11 +120,11 @@ static void loads_follow_the_weights(void **state)
 
 static void two_different_ones_are_compared(void **state)
 {
-	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "1 1"));
+	struct bed *st = seeded(bed_of(state, BALANCE_RANDOM, "1 1"));
 
 	/* Of two backends both are always drawn: the less loaded one wins each time. */
 	for (int i = 0; i < 1000; i++) {
-		assert_non_null(stage_pick(st));
+		assert_non_null(bed_pick(st));
 		assert_true(abs((int)pool_backend(st->pool, 0)->sessions -
 				(int)pool_backend(st->pool, 1)->sessions) <= 1);
 	}
@@ -135,7 +135,7 @@ static void two_different_ones_are_compared(void **state)
 
 static void the_tried_are_skipped_and_stay_in(void **state)
 {
-	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "1 1 1 1 1 1 1 1 1"));
+	struct bed *st = seeded(bed_of(state, BALANCE_RANDOM, "1 1 1 1 1 1 1 1 1"));
 	enum pool_answer why;
 
 	for (int round = 0; round < 200; round++) {
@@ -157,37 +157,37 @@ static void the_tried_are_skipped_and_stay_in(void **state)
 
 static void one_backend_needs_no_second(void **state)
 {
-	struct stage *st = seeded(stage_of(state, BALANCE_RANDOM, "0 3 0"));
+	struct bed *st = seeded(bed_of(state, BALANCE_RANDOM, "0 3 0"));
 
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(stage_index(st), 1);
+		assert_int_equal(bed_index(st), 1);
 }
 
 static void different_pools_decide_differently(void **state)
 {
-	struct stage *a = stage_of(state, BALANCE_RANDOM, "1 1 1 1 1 1 1 1 1 1");
+	struct bed *a = bed_of(state, BALANCE_RANDOM, "1 1 1 1 1 1 1 1 1 1");
 	void *other = NULL;
-	struct stage *b = stage_of(&other, BALANCE_RANDOM, "1 1 1 1 1 1 1 1 1 1");
+	struct bed *b = bed_of(&other, BALANCE_RANDOM, "1 1 1 1 1 1 1 1 1 1");
 	int same = 0;
 
 	for (int i = 0; i < 1000; i++)
-		same += stage_index(a) == stage_index(b);
+		same += bed_index(a) == bed_index(b);
 	assert_in_range(same, 0, 300);
-	stage_teardown(&other);
+	bed_teardown(&other);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(without_load_shares_go_by_weight),
-		stage_test(shares_go_by_weight_in_pools_of_any_size),
-		stage_test(the_second_draw_goes_by_weight_too),
-		stage_test(the_better_of_two_keeps_loads_even),
-		stage_test(loads_follow_the_weights),
-		stage_test(two_different_ones_are_compared),
-		stage_test(the_tried_are_skipped_and_stay_in),
-		stage_test(one_backend_needs_no_second),
-		stage_test(different_pools_decide_differently),
+		bed_test(without_load_shares_go_by_weight),
+		bed_test(shares_go_by_weight_in_pools_of_any_size),
+		bed_test(the_second_draw_goes_by_weight_too),
+		bed_test(the_better_of_two_keeps_loads_even),
+		bed_test(loads_follow_the_weights),
+		bed_test(two_different_ones_are_compared),
+		bed_test(the_tried_are_skipped_and_stay_in),
+		bed_test(one_backend_needs_no_second),
+		bed_test(different_pools_decide_differently),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

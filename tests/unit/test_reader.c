@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include "base/def.h"
 #include "config/reader.h"
@@ -7,7 +7,7 @@
 #define INIH_BYTES 200 /* what inih hands to its reader */
 
 /* Reads all lines; writes what it sees as "LINE:COLUMN KEY=VALUE" or "LINE:COLUMN [HEAD]". */
-static void read_all(struct stage *st, const char *text, size_t bytes, char *seen, size_t room)
+static void read_all(struct bed *st, const char *text, size_t bytes, char *seen, size_t room)
 {
 	FILE *to = fmemopen(seen, room, "w");
 	struct reader reader;
@@ -15,7 +15,7 @@ static void read_all(struct stage *st, const char *text, size_t bytes, char *see
 	char line[INIH_BYTES];
 
 	assert_non_null(to);
-	stage_reset(st);
+	bed_reset(st);
 	assert_true(config_file_copy(&file, "x.ini", text, bytes));
 	diag_set_files(&st->diag, &file, 1);
 	reader_init(&reader, &file, &st->diag);
@@ -68,7 +68,7 @@ static void lines_are_taken_to_pieces(void **state)
 		{ "[a] ; b\n[c]#d\n", "1:2 [a]\n" },
 		{ "a = \xc3\xa9 [x]:y\n", "1:5 a=\xc3\xa9 [x]:y\n" },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char seen[512];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -121,35 +121,35 @@ static void what_is_no_line_is_named(void **state)
 		    "x.ini:1:3: error: a control character (byte 0x7f): this is no text\n"),
 #undef ROW
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char seen[512];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		read_all(st, rows[i].text, rows[i].bytes, seen, sizeof(seen));
-		stage_expect(st, rows[i].said);
+		bed_expect(st, rows[i].said);
 	}
 }
 
 static void a_line_may_be_long_but_not_longer(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	static char text[CONFIG_LINE_BYTES_MAX + 2], seen[2 * sizeof(text)];
 
 	memset(text, 'x', sizeof(text));
 	text[0] = 'k';
 	text[1] = '=';
 	read_all(st, text, CONFIG_LINE_BYTES_MAX, seen, sizeof(seen));
-	stage_expect(st, "");
+	bed_expect(st, "");
 	assert_int_equal(strlen(seen), strlen("1:3 ") + CONFIG_LINE_BYTES_MAX + strlen("\n"));
 
 	read_all(st, text, CONFIG_LINE_BYTES_MAX + 1, seen, sizeof(seen));
 	assert_string_equal(seen, "");
-	stage_expect(st, "x.ini:1:4097: error: the line is too long: 4097 bytes (at most 4096)\n");
+	bed_expect(st, "x.ini:1:4097: error: the line is too long: 4097 bytes (at most 4096)\n");
 }
 
 static void the_line_after_a_long_one_is_read(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	static char text[4000], seen[8000];
 
 	memset(text, 'x', sizeof(text));
@@ -163,10 +163,10 @@ static void the_line_after_a_long_one_is_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(lines_are_taken_to_pieces),
-		stage_test(what_is_no_line_is_named),
-		stage_test(a_line_may_be_long_but_not_longer),
-		stage_test(the_line_after_a_long_one_is_read),
+		bed_test(lines_are_taken_to_pieces),
+		bed_test(what_is_no_line_is_named),
+		bed_test(a_line_may_be_long_but_not_longer),
+		bed_test(the_line_after_a_long_one_is_read),
 	};
 
 	return cmocka_run_group_tests_name("reader", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* REAL_RING: io_uring itself, over real sockets */
-#include "ring_stage.h"
+#include "ring_bed.h"
 
 #include <fcntl.h>
 
@@ -10,7 +10,7 @@
 
 static void a_wait_ends_in_time(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	uint64_t before_ns = clock_now_ns();
 
 	assert_int_equal(ring_wait(st->ring, 0), 0);
@@ -21,7 +21,7 @@ static void a_wait_ends_in_time(void **state)
 
 static void a_completion_ends_a_wait(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 	uint64_t before_ns = clock_now_ns();
@@ -39,7 +39,7 @@ static void a_completion_ends_a_wait(void **state)
 
 static void bytes_come_in_a_buffer_and_the_end_without(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (int wait = 0; wait < 2; wait++) {
 		struct ends e = tcp();
@@ -64,7 +64,7 @@ static void bytes_come_in_a_buffer_and_the_end_without(void **state)
 static void a_receive_tells_that_more_is_there(void **state)
 {
 	static char much[3 * BUF_RECEIVE_BYTES];
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 
@@ -84,7 +84,7 @@ static void a_receive_tells_that_more_is_there(void **state)
 
 static void a_receive_with_credit_goes_on_until_it_is_used(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 
@@ -107,7 +107,7 @@ static void a_receive_with_credit_goes_on_until_it_is_used(void **state)
 
 static void without_the_feature_credit_means_nothing(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 
@@ -122,7 +122,7 @@ static void without_the_feature_credit_means_nothing(void **state)
 
 static void without_buffers_a_receive_says_so(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct buf *taken[BUFFERS];
 	struct asked a;
@@ -147,7 +147,7 @@ static void without_buffers_a_receive_says_so(void **state)
 /* More receives than buffers are offered at a time, and more than there are. */
 static void buffers_go_round(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 
@@ -166,7 +166,7 @@ static void buffers_go_round(void **state)
 
 static void a_send_sends(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	char bytes[5];
 	struct asked a;
@@ -181,7 +181,7 @@ static void a_send_sends(void **state)
 
 static void a_send_of_parts_sends_them_in_order(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e[2] = { tcp(), tcp() };
 	struct asked a[2];
 	char text[] = "abcdefghijklmnopqrstuvwxyz", bytes[2 * IO_PARTS_MAX];
@@ -208,7 +208,7 @@ static void a_send_of_parts_sends_them_in_order(void **state)
 static void a_send_takes_what_fits(void **state)
 {
 	static char much[32 << 20];
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 
@@ -221,7 +221,7 @@ static void a_send_takes_what_fits(void **state)
 static void without_room_a_send_waits_for_some_and_says_0(void **state)
 {
 	static char much[1 << 16];
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (int is_half_closed = 0; is_half_closed < 2; is_half_closed++) {
 		struct ends e = tcp();
@@ -251,7 +251,7 @@ static void without_room_a_send_waits_for_some_and_says_0(void **state)
  * A send that waits. On a busy machine the peer's kernel may find room after
  * all, by packing closer what it holds when it is asked with a probe.
  */
-static void send_stuck(struct stage *st, struct asked *a, const struct ends *e)
+static void send_stuck(struct bed *st, struct asked *a, const struct ends *e)
 {
 	static char much[1 << 16];
 
@@ -268,7 +268,7 @@ static void send_stuck(struct stage *st, struct asked *a, const struct ends *e)
 /* Or it would occupy a thread of the kernel, and there is one for all sessions. */
 static void a_stuck_reader_that_ended_its_stream_costs_no_thread(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	unsigned before = threads();
 	struct asked a[4], cancel;
 	struct ends e[4];
@@ -293,7 +293,7 @@ static void a_stuck_reader_that_ended_its_stream_costs_no_thread(void **state)
 
 static void a_send_to_nobody_fails_and_kills_nobody(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 
@@ -314,7 +314,7 @@ static void a_send_to_nobody_fails_and_kills_nobody(void **state)
 
 static void a_poll_tells_once_what_is_ready(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 
@@ -334,7 +334,7 @@ static void a_poll_tells_once_what_is_ready(void **state)
 /* The kernel adds POLLRDHUP to every poll, and that is true for ever once the peer has ended. */
 static void a_poll_for_room_is_not_fooled_by_the_peers_end(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 
@@ -366,7 +366,7 @@ static void a_poll_for_room_is_not_fooled_by_the_peers_end(void **state)
 
 static void such_a_poll_can_be_cancelled_at_any_time(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct asked a, cancel;
 
 	for (int turns = 0; turns < 4; turns++) {
@@ -393,7 +393,7 @@ static void such_a_poll_can_be_cancelled_at_any_time(void **state)
 static void a_poll_tells_of_a_reset(void **state)
 {
 	const struct linger at_once = { .l_onoff = 1 };
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a;
 
@@ -414,7 +414,7 @@ static void a_poll_tells_of_a_reset(void **state)
 
 static void a_cancelled_receive_comes_back(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (uint32_t credit = 0; credit < 2000; credit += 1000) {
 		struct ends e = tcp();
@@ -434,7 +434,7 @@ static void a_cancelled_receive_comes_back(void **state)
 
 static void a_cancel_may_find_nothing(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct ends e = tcp();
 	struct asked a, cancel;
 
@@ -462,7 +462,7 @@ static int unix_server(struct addr *ret_addr)
 	return fd;
 }
 
-static int connect_by_ring(struct stage *st, int fd, const struct addr *addr)
+static int connect_by_ring(struct bed *st, int fd, const struct addr *addr)
 {
 	struct asked a;
 
@@ -475,7 +475,7 @@ static int connect_by_ring(struct stage *st, int fd, const struct addr *addr)
 
 static void a_full_unix_backlog_is_told_and_holds_up_nobody(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct addr full, free;
 	int stuck = unix_server(&full), server = unix_server(&free), fds[3];
 

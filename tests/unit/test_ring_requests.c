@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* REAL_RING: io_uring itself, over real sockets */
-#include "ring_stage.h"
+#include "ring_bed.h"
 
 #include <dlfcn.h>
 
@@ -21,7 +21,7 @@ int io_uring_submit(struct io_uring *uring)
 
 static void clients_are_accepted_one_at_a_time_or_as_they_come(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (int many = 0; many < 2; many++) {
 		bool goes_on = many && features.accept_multishot;
@@ -54,7 +54,7 @@ static void clients_are_accepted_one_at_a_time_or_as_they_come(void **state)
 
 static void an_accept_without_descriptors_fails_and_the_client_waits(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct rlimit before, now;
 	struct addr addr;
@@ -79,7 +79,7 @@ static void an_accept_without_descriptors_fails_and_the_client_waits(void **stat
 
 static void a_connect_succeeds_or_says_why_not(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	struct addr addr;
 	int fd = listener(&addr);
 	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -99,7 +99,7 @@ static void a_connect_succeeds_or_says_why_not(void **state)
 
 static void a_read_waits_for_a_message(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	int ends[2];
 	char bytes[16];
 	struct asked a;
@@ -124,7 +124,7 @@ static void more_requests_than_the_queue_holds_are_none_too_many(void **state)
 {
 	static struct asked a[MANY];
 	static struct ends e[MANY];
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (int n = 0; n < MANY; n++) {
 		e[n] = tcp();
@@ -142,7 +142,7 @@ static void completions_beyond_the_queue_are_kept(void **state)
 {
 	static struct asked a[MANY];
 	static struct ends e[MANY];
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (int n = 0; n < MANY; n++) {
 		e[n] = tcp();
@@ -160,7 +160,7 @@ static void completions_beyond_the_queue_are_kept(void **state)
 	}
 }
 
-static void receive_beyond(struct stage *st, struct asked *a, int fd, size_t n)
+static void receive_beyond(struct bed *st, struct asked *a, int fd, size_t n)
 {
 	while (a->n <= n) {
 		if (!a->op.in_kernel)
@@ -174,7 +174,7 @@ static void no_byte_is_lost_in_an_overflow(void **state)
 {
 	static struct asked a[MANY];
 	static struct ends e[MANY];
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (int n = 0; n < MANY; n++) {
 		e[n] = tcp();
@@ -227,7 +227,7 @@ static void what_cannot_be_created_is_named(void **state)
 
 static void what_was_offered_comes_back_with_the_ring(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	turn(st, 0);
 	assert_int_equal(st->pool.free_n, BUFFERS / 2);
@@ -242,7 +242,7 @@ static void what_was_offered_comes_back_with_the_ring(void **state)
 
 static int set_up_wide(void **state)
 {
-	static struct stage st;
+	static struct bed st;
 	const struct ring_options options = {
 		.entries = 256, .completions = 512, .buffers_offered = 256, .features = features
 	};
@@ -253,14 +253,14 @@ static int set_up_wide(void **state)
 	return ring_create(&options, &st.pool, &st.ring, &step);
 }
 
-static unsigned offered(struct stage *st)
+static unsigned offered(struct bed *st)
 {
 	turn(st, 0);
 	return WIDE_BUFFERS - st->pool.free_n;
 }
 
 /* Each socket gets a byte at the same time, until all have come through. */
-static void receive_at_once(struct stage *st, struct ends *e, unsigned n)
+static void receive_at_once(struct bed *st, struct ends *e, unsigned n)
 {
 	static struct asked a[MANY];
 
@@ -283,7 +283,7 @@ static void receive_at_once(struct stage *st, struct ends *e, unsigned n)
 static void as_many_buffers_are_offered_as_are_taken(void **state)
 {
 	static struct ends e[MANY];
-	struct stage *st = *state;
+	struct bed *st = *state;
 	unsigned first = offered(st);
 
 	assert_in_range(first, 1, 32);
@@ -310,7 +310,7 @@ static void a_ring_that_breaks_in_a_turn_says_so_at_the_next_wait(void **state)
 
 	assert_int_equal(pipe(ends), 0);
 	for (size_t n = 0; n < ARRAY_LEN(errors); n++) {
-		struct stage *st = *state;
+		struct bed *st = *state;
 
 		submit_error = errors[n];
 		for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include <errno.h>
 
@@ -22,7 +22,7 @@ static const char text[] = "[listener tls]\nbind = :1\ntls = passthrough\npool =
 			   "backend = a 192.0.2.1:87\n";
 
 /* Gives what is said of @key, to be freed, and in *ret_err what it returns. */
-static char *explain(struct stage *st, const char *key, int *ret_err)
+static char *explain(struct bed *st, const char *key, int *ret_err)
 {
 	char *said;
 	size_t bytes;
@@ -35,7 +35,7 @@ static char *explain(struct stage *st, const char *key, int *ret_err)
 }
 
 /* What is said of @pool, from the second line on: who gets it. Valid until the next call. */
-static const char *answer_of(struct stage *st, const char *key, const char *pool)
+static const char *answer_of(struct bed *st, const char *key, const char *pool)
 {
 	static char answer[256];
 	char begin[128];
@@ -52,7 +52,7 @@ static const char *answer_of(struct stage *st, const char *key, const char *pool
 	return answer;
 }
 
-static bool is_same(struct stage *st, const char *pool, const char *key, const char *other)
+static bool is_same(struct bed *st, const char *pool, const char *key, const char *other)
 {
 	char answer[256];
 
@@ -63,10 +63,10 @@ static bool is_same(struct stage *st, const char *pool, const char *key, const c
 
 static void a_key_counts_as_far_as_its_pool_looks(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, text);
-	stage_expect_good(st);
+	bed_load(st, text);
+	bed_expect_good(st);
 	assert_true(is_same(st, "nets", "10.1.2.3", "10.1.2.77"));
 	assert_true(is_same(st, "nets", "10.1.2.3", "10.1.2.77:99"));
 	assert_true(is_same(st, "nets", "10.1.2.3", "::ffff:10.1.2.9"));
@@ -91,9 +91,9 @@ static void each_pool_is_asked_what_it_knows(void **state)
 		{ "[2001:db8::1]:80", true, true, true },
 		{ "10.0.0.1:80", true, true, true },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, text);
+	bed_load(st, text);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		assert_int_equal(answer_of(st, rows[i].key, "names")[0] != '\0', rows[i].names);
 		assert_int_equal(answer_of(st, rows[i].key, "nets")[0] != '\0', rows[i].nets);
@@ -104,10 +104,10 @@ static void each_pool_is_asked_what_it_knows(void **state)
 
 static void everybody_is_named_once_in_the_order_of_turns(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const char *answer;
 
-	stage_load(st, text);
+	bed_load(st, text);
 	answer = answer_of(st, "10.0.0.1", "nets");
 	for (char name = 'a'; name <= 'd'; name++) {
 		char backend[] = "x (192.0.2.1:8";
@@ -127,12 +127,12 @@ static void everybody_is_named_once_in_the_order_of_turns(void **state)
 
 static void further_tiers_come_after_the_first(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const char *answer, *next;
 
-	stage_load(st, "[listener in]\nbind = :3\npool = tiers\n"
-		       "[pool tiers]\nbalance = maglev\nbackend = a 192.0.2.1:83 tier=2\n"
-		       "backend = b 192.0.2.1:84 backup\nbackend = c 192.0.2.1:85\n");
+	bed_load(st, "[listener in]\nbind = :3\npool = tiers\n"
+		     "[pool tiers]\nbalance = maglev\nbackend = a 192.0.2.1:83 tier=2\n"
+		     "backend = b 192.0.2.1:84 backup\nbackend = c 192.0.2.1:85\n");
 	answer = answer_of(st, "10.0.0.1", "tiers");
 	next = strstr(answer, "; after it b (192.0.2.1:84), a (192.0.2.1:83)");
 	assert_memory_equal(answer, "c (192.0.2.1:85), ", 18);
@@ -141,11 +141,11 @@ static void further_tiers_come_after_the_first(void **state)
 
 static void names_are_routed_by_each_listener(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *said;
 	int err;
 
-	stage_load(st, text);
+	bed_load(st, text);
 	said = explain(st, "db.example.com", &err);
 	assert_int_equal(err, 0);
 	assert_non_null(strstr(said, "[listener tls]: db.example.com goes to [pool plain]\n"));
@@ -179,10 +179,10 @@ static void log_ins_are_routed_by_those_who_read_them(void **state)
 		{ "user=bob host=x", "", -EINVAL },
 		{ "", "", -EINVAL },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, logins);
-	stage_expect_good(st);
+	bed_load(st, logins);
+	bed_expect_good(st);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		int err;
 		char *said = explain(st, rows[i].key, &err);
@@ -211,7 +211,7 @@ static void who_is_rejected_gets_no_backend(void **state)
 		{ "allow = 10.0.0.0/8\ndeny = all", "2001:db8::1", "denied: deny = all\n",
 		  "gets no backend: no listener" },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char config[512], *said;
@@ -221,8 +221,8 @@ static void who_is_rejected_gets_no_backend(void **state)
 			 "[listener in]\nbind = :3\npool = p\n%s\n[pool p]\nbalance = maglev\n"
 			 "backend = a 192.0.2.1:80\n",
 			 rows[i].rules);
-		stage_load(st, config);
-		stage_expect_good(st);
+		bed_load(st, config);
+		bed_expect_good(st);
 		said = explain(st, rows[i].key, &err);
 		assert_int_equal(err, 0);
 		if (!strstr(said, rows[i].listener) || !strstr(said, rows[i].pool))
@@ -234,13 +234,13 @@ static void who_is_rejected_gets_no_backend(void **state)
 /* Where one listener lets it in, it goes there. */
 static void one_open_door_is_enough(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *said;
 	int err;
 
-	stage_load(st, "[listener shut]\nbind = :3\npool = p\nallow = 10.0.0.0/8\n"
-		       "[listener open]\nbind = :4\npool = p\n"
-		       "[pool p]\nbackend = a 192.0.2.1:80\n");
+	bed_load(st, "[listener shut]\nbind = :3\npool = p\nallow = 10.0.0.0/8\n"
+		     "[listener open]\nbind = :4\npool = p\n"
+		     "[pool p]\nbackend = a 192.0.2.1:80\n");
 	said = explain(st, "192.0.2.7", &err);
 	assert_int_equal(err, 0);
 	assert_non_null(strstr(said, "[listener shut]: 192.0.2.7 is denied"));
@@ -279,7 +279,7 @@ static void every_balancer_says_what_decides(void **state)
 		{ "balance = maglev\nstick = source\nbackend = a 192.0.2.1:80",
 		  "[pool p]: before all that, stick = source: " },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char config[512], *said;
@@ -287,7 +287,7 @@ static void every_balancer_says_what_decides(void **state)
 
 		snprintf(config, sizeof(config),
 			 "[listener in]\nbind = :3\npool = p\n[pool p]\n%s\n", rows[i].pool);
-		stage_load(st, config);
+		bed_load(st, config);
 		said = explain(st, "10.0.0.1", &err);
 		assert_int_equal(err, 0);
 		if (!strstr(said, rows[i].says))
@@ -299,14 +299,14 @@ static void every_balancer_says_what_decides(void **state)
 static void many_backends_are_not_all_named(void **state)
 {
 	char config[1024] = "[listener in]\nbind = :3\npool = p\n[pool p]\n";
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *said;
 	int err;
 
 	for (int n = 1; n <= 11; n++)
 		snprintf(config + strlen(config), sizeof(config) - strlen(config),
 			 "backend = b%d 192.0.2.%d:80\n", n, n);
-	stage_load(st, config);
+	bed_load(st, config);
 	said = explain(st, "10.0.0.1", &err);
 	assert_non_null(strstr(said, "b8 (192.0.2.8:80) and 3 more\n"));
 	free(said);
@@ -315,11 +315,11 @@ static void many_backends_are_not_all_named(void **state)
 /* Only those that the name leads to. */
 static void a_name_explains_the_pools_it_is_sent_to(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *said;
 	int err;
 
-	stage_load(st, text);
+	bed_load(st, text);
 	said = explain(st, "db.example.com", &err);
 	assert_non_null(strstr(said, "[pool plain]: balance = random: "));
 	free(said);
@@ -330,11 +330,11 @@ static void a_name_explains_the_pools_it_is_sent_to(void **state)
 
 static void a_key_that_nothing_depends_on_is_an_error(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *said;
 	int err;
 
-	stage_load(st, STAGE_GOOD);
+	bed_load(st, BED_GOOD);
 	said = explain(st, "db.example.com", &err);
 	assert_int_equal(err, -ENOENT);
 	assert_string_equal(said, "");
@@ -347,12 +347,12 @@ static void a_name_that_no_client_can_ask_for_is_an_error(void **state)
 	const char *const keys[] = { "",       ".",   "a..example",      "db.example.com:443",
 				     "a b",    "*.a", "192.0.2.1:99999", "192.0.2.0/24",
 				     long_name };
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *said;
 	int err;
 
 	memset(long_name, 'x', sizeof(long_name) - 1);
-	stage_load(st, text);
+	bed_load(st, text);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		said = explain(st, keys[i], &err);
 		assert_int_equal(err, -EINVAL);
@@ -361,15 +361,15 @@ static void a_name_that_no_client_can_ask_for_is_an_error(void **state)
 	}
 }
 
-static char *digest(struct stage *st, const char *config)
+static char *digest(struct bed *st, const char *config)
 {
 	char *said;
 	size_t bytes;
 	FILE *to = open_memstream(&said, &bytes);
 
 	assert_non_null(to);
-	stage_load(st, config);
-	stage_expect_good(st);
+	bed_load(st, config);
+	bed_expect_good(st);
 	assert_int_equal(route_digest(st->config, to), 0);
 	assert_int_equal(fclose(to), 0);
 	return said;
@@ -399,7 +399,7 @@ static void a_digest_covers_what_decides_in_any_order(void **state)
 		{ "hash = destination\n" DIGEST_A DIGEST_B, false },
 		{ "hash_balance = 150\n" DIGEST_A DIGEST_B, false },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *first = digest(st, DIGEST_HEAD DIGEST_A DIGEST_B);
 
 	assert_int_equal(strlen(first), strlen("p 65537 0123456789abcdef\n* 1 0123456789abcdef\n"));
@@ -422,9 +422,9 @@ static void a_digest_covers_what_decides_in_any_order(void **state)
 
 static void digests_are_sorted_and_added_up(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *one = digest(st, LISTENERS POOL_P POOL_Q), *two = digest(st, LISTENERS POOL_Q POOL_P);
-	char *none = digest(st, STAGE_GOOD);
+	char *none = digest(st, BED_GOOD);
 
 	assert_memory_equal(one, "p 65537 ", strlen("p 65537 "));
 	assert_non_null(strstr(one, "\nq 65537 "));
@@ -439,21 +439,21 @@ static void digests_are_sorted_and_added_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(a_key_counts_as_far_as_its_pool_looks),
-		stage_test(each_pool_is_asked_what_it_knows),
-		stage_test(everybody_is_named_once_in_the_order_of_turns),
-		stage_test(further_tiers_come_after_the_first),
-		stage_test(names_are_routed_by_each_listener),
-		stage_test(log_ins_are_routed_by_those_who_read_them),
-		stage_test(who_is_rejected_gets_no_backend),
-		stage_test(one_open_door_is_enough),
-		stage_test(every_balancer_says_what_decides),
-		stage_test(many_backends_are_not_all_named),
-		stage_test(a_name_explains_the_pools_it_is_sent_to),
-		stage_test(a_key_that_nothing_depends_on_is_an_error),
-		stage_test(a_name_that_no_client_can_ask_for_is_an_error),
-		stage_test(a_digest_covers_what_decides_in_any_order),
-		stage_test(digests_are_sorted_and_added_up),
+		bed_test(a_key_counts_as_far_as_its_pool_looks),
+		bed_test(each_pool_is_asked_what_it_knows),
+		bed_test(everybody_is_named_once_in_the_order_of_turns),
+		bed_test(further_tiers_come_after_the_first),
+		bed_test(names_are_routed_by_each_listener),
+		bed_test(log_ins_are_routed_by_those_who_read_them),
+		bed_test(who_is_rejected_gets_no_backend),
+		bed_test(one_open_door_is_enough),
+		bed_test(every_balancer_says_what_decides),
+		bed_test(many_backends_are_not_all_named),
+		bed_test(a_name_explains_the_pools_it_is_sent_to),
+		bed_test(a_key_that_nothing_depends_on_is_an_error),
+		bed_test(a_name_that_no_client_can_ask_for_is_an_error),
+		bed_test(a_digest_covers_what_decides_in_any_order),
+		bed_test(digests_are_sorted_and_added_up),
 	};
 
 	return cmocka_run_group_tests_name("route_explain", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #include "state/peers.h"
 
@@ -8,20 +8,20 @@
 
 #include <pthread.h>
 
-static struct stage *limited(void **state, unsigned of_process, const char *of_listener)
+static struct bed *limited(void **state, unsigned of_process, const char *of_listener)
 {
-	return stage_with(state, &(struct stage_options){ .sessions_max = of_process,
-							  .listener_keys = of_listener });
+	return bed_with(state, &(struct bed_options){ .sessions_max = of_process,
+						      .listener_keys = of_listener });
 }
 
-static struct listener *listener_of(struct stage *st)
+static struct listener *listener_of(struct bed *st)
 {
 	return &st->runtime->listeners[0];
 }
 
 /* ---- slots -------------------------------------------------------------- */
 
-static unsigned admit_all(struct stage *st)
+static unsigned admit_all(struct bed *st)
 {
 	unsigned n = 0;
 
@@ -30,7 +30,7 @@ static unsigned admit_all(struct stage *st)
 	return n;
 }
 
-static void leave_all(struct stage *st, unsigned n)
+static void leave_all(struct bed *st, unsigned n)
 {
 	while (n-- > 0)
 		runtime_release_slot(st->runtime, listener_of(st));
@@ -53,7 +53,7 @@ static void the_smaller_limit_counts(void **state)
 	};
 
 	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
-		struct stage *st = limited(state, rows[n].process, rows[n].listener);
+		struct bed *st = limited(state, rows[n].process, rows[n].listener);
 
 		assert_int_equal(runtime_free_slots(st->runtime, listener_of(st)), rows[n].slots);
 		assert_int_equal(admit_all(st), rows[n].slots);
@@ -63,7 +63,7 @@ static void the_smaller_limit_counts(void **state)
 		assert_int_equal(runtime_free_slots(st->runtime, listener_of(st)), 1);
 		assert_true(runtime_acquire_slot(st->runtime, listener_of(st)));
 		leave_all(st, rows[n].slots);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
@@ -71,7 +71,7 @@ static void the_smaller_limit_counts(void **state)
 #define ROUNDS 20000
 
 struct crowd {
-	struct stage *st;
+	struct bed *st;
 	atomic_uint inside, most;
 	atomic_ullong admitted;
 };
@@ -124,7 +124,7 @@ static void a_worker_keeps_what_comes_unless_another_has_clearly_less(void **sta
 		{ { 160, 149, 151 }, 1 }, { { 1000, 937, 940 }, 1 }, { { 1000, 938, 940 }, 0 },
 		{ { 5, 1000, 1000 }, 0 },
 	};
-	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 3 });
+	struct bed *st = bed_with(state, &(struct bed_options){ .workers = 3 });
 
 	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
 		for (int w = 0; w < 3; w++)
@@ -137,7 +137,7 @@ static void a_worker_keeps_what_comes_unless_another_has_clearly_less(void **sta
 }
 
 struct flicker {
-	struct stage *st;
+	struct bed *st;
 	atomic_bool is_over;
 };
 
@@ -156,7 +156,7 @@ static void *come_and_go_at_the_second(void *arg)
 static void a_load_that_changes_meanwhile_is_one_or_the_other(void **state)
 {
 	struct flicker f = {
-		.st = stage_with(state, &(struct stage_options){ .workers = 2 }),
+		.st = bed_with(state, &(struct bed_options){ .workers = 2 }),
 	};
 	unsigned wrong = 0;
 	pthread_t thread;
@@ -177,7 +177,7 @@ static void a_load_that_changes_meanwhile_is_one_or_the_other(void **state)
 
 static void the_last_worker_to_drain_wakes_all(void **state)
 {
-	struct stage *st = stage_with(state, &(struct stage_options){ .workers = 3 });
+	struct bed *st = bed_with(state, &(struct bed_options){ .workers = 3 });
 
 	for (unsigned n = 0; n < 3; n++) {
 		for (unsigned w = 0; w < 3; w++)
@@ -198,7 +198,7 @@ static void the_last_worker_to_drain_wakes_all(void **state)
 
 static void every_pool_of_the_configuration_has_its_pool(void **state)
 {
-	struct stage *st = stage_with(state, &(struct stage_options){ .backends = 3 });
+	struct bed *st = bed_with(state, &(struct bed_options){ .backends = 3 });
 
 	assert_int_equal(st->runtime->pools_n, 1);
 	assert_ptr_equal(runtime_pool(st->runtime, &st->config->pools[0]), st->runtime->pools[0]);
@@ -210,12 +210,12 @@ static void every_pool_of_the_configuration_has_its_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(the_smaller_limit_counts),
-		stage_test(the_limit_holds_whoever_comes_at_the_same_time),
-		stage_test(a_worker_keeps_what_comes_unless_another_has_clearly_less),
-		stage_test(a_load_that_changes_meanwhile_is_one_or_the_other),
-		stage_test(the_last_worker_to_drain_wakes_all),
-		stage_test(every_pool_of_the_configuration_has_its_pool),
+		bed_test(the_smaller_limit_counts),
+		bed_test(the_limit_holds_whoever_comes_at_the_same_time),
+		bed_test(a_worker_keeps_what_comes_unless_another_has_clearly_less),
+		bed_test(a_load_that_changes_meanwhile_is_one_or_the_other),
+		bed_test(the_last_worker_to_drain_wakes_all),
+		bed_test(every_pool_of_the_configuration_has_its_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

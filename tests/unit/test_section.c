@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What fits together within a section, and a listener with its pools. */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include <unistd.h>
 
@@ -13,15 +13,15 @@ struct row {
 
 #define POOL_LINE "[pool p]\nbackend = b 192.0.2.1:80\n"
 
-static void expect_all(struct stage *st, const struct row *rows, size_t n)
+static void expect_all(struct bed *st, const struct row *rows, size_t n)
 {
 	char text[1024];
 
 	for (size_t i = 0; i < n; i++) {
 		snprintf(text, sizeof(text), "[listener l]\nbind = :80\n%s" POOL_LINE "%s",
 			 rows[i].listener, rows[i].pool);
-		stage_load(st, text);
-		stage_expect(st, rows[i].said);
+		bed_load(st, text);
+		bed_expect(st, rows[i].said);
 	}
 }
 
@@ -179,13 +179,12 @@ static void a_proxy_is_trusted_by_name(void **state)
 		{ "pool = p\nproxy_protocol = accept\nproxy_protocol_from = ::/1 128.0.0.0/1\n", "",
 		  "" },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	expect_all(st, rows, ARRAY_LEN(rows));
-	stage_load(
-		st,
-		"[listener l]\nbind = unix:/run/x\npool = p\nproxy_protocol = accept\n" POOL_LINE);
-	stage_expect_good(st);
+	bed_load(st,
+		 "[listener l]\nbind = unix:/run/x\npool = p\nproxy_protocol = accept\n" POOL_LINE);
+	bed_expect_good(st);
 }
 
 static void a_name_is_looked_for_where_there_is_one(void **state)
@@ -225,25 +224,25 @@ static void sources_fit_backends(void **state)
 
 static void the_fast_interval_is_not_the_slow_one(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, STAGE_GOOD "check = tcp\ncheck_interval = 100ms\n");
-	stage_expect_good(st);
+	bed_load(st, BED_GOOD "check = tcp\ncheck_interval = 100ms\n");
+	bed_expect_good(st);
 	assert_int_equal(st->config->pools[0].check.fast_interval_ms, 100);
-	stage_load(st, STAGE_GOOD "check = tcp\n");
-	stage_expect_good(st);
+	bed_load(st, BED_GOOD "check = tcp\n");
+	bed_expect_good(st);
 	assert_int_equal(st->config->pools[0].check.fast_interval_ms, 500);
-	stage_load(st, STAGE_GOOD "check = tcp\ncheck_fast_interval = 3s\n");
-	stage_expect(st, "x.ini:7:23: warning: [pool p] check_fast_interval: slower (3s) than "
-			 "check_interval = 2s\n");
+	bed_load(st, BED_GOOD "check = tcp\ncheck_fast_interval = 3s\n");
+	bed_expect(st, "x.ini:7:23: warning: [pool p] check_fast_interval: slower (3s) than "
+		       "check_interval = 2s\n");
 }
 
 static void what_has_no_directive_is_set(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	const struct pool_config *p;
 
-	stage_load(st, STAGE_GOOD);
+	bed_load(st, BED_GOOD);
 	p = &st->config->pools[0];
 	assert_int_equal(p->check.jitter_percent, 10);
 	assert_int_equal(p->eject.window_ms, 10000);
@@ -255,7 +254,7 @@ static void what_has_no_directive_is_set(void **state)
 
 static void backends_are_counted(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 	char *text = NULL;
 	size_t bytes;
 	FILE *to = open_memstream(&text, &bytes);
@@ -265,10 +264,10 @@ static void backends_are_counted(void **state)
 	for (unsigned i = 0; i <= CONFIG_BACKENDS_MAX; i++)
 		fprintf(to, "backend = b%u 192.0.2.1:80\n", i);
 	assert_int_equal(fclose(to), 0);
-	stage_load(st, text);
+	bed_load(st, text);
 	assert_null(st->config);
 	assert_non_null(
-		strstr(stage_said(st), "x.ini:1029:11: error: [pool p] backend: more than 1024\n"));
+		strstr(bed_said(st), "x.ini:1029:11: error: [pool p] backend: more than 1024\n"));
 	free(text);
 }
 
@@ -276,7 +275,7 @@ static void backends_are_counted(void **state)
 static void a_source_that_this_machine_does_not_have_is_named(void **state)
 {
 	char path[] = "/tmp/ringmain-test-XXXXXX";
-	struct stage *st = *state;
+	struct bed *st = *state;
 	FILE *to = fdopen(mkstemp(path), "w");
 
 	assert_non_null(to);
@@ -288,24 +287,24 @@ static void a_source_that_this_machine_does_not_have_is_named(void **state)
 	unlink(path);
 	assert_non_null(st->config);
 	assert_int_equal(st->diag.warnings_n, 1);
-	assert_non_null(strstr(stage_said(st), ":6:20: warning: [pool p] source: this machine does "
-					       "not have this address\n"));
+	assert_non_null(strstr(bed_said(st), ":6:20: warning: [pool p] source: this machine does "
+					     "not have this address\n"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(sessions_need_somewhere_to_go),
-		stage_test(routes_are_reachable),
-		stage_test(rules_for_clients_want_certificates),
-		stage_test(tls_has_what_it_needs),
-		stage_test(a_proxy_is_trusted_by_name),
-		stage_test(a_name_is_looked_for_where_there_is_one),
-		stage_test(sources_fit_backends),
-		stage_test(the_fast_interval_is_not_the_slow_one),
-		stage_test(what_has_no_directive_is_set),
-		stage_test(backends_are_counted),
-		stage_test(a_source_that_this_machine_does_not_have_is_named),
+		bed_test(sessions_need_somewhere_to_go),
+		bed_test(routes_are_reachable),
+		bed_test(rules_for_clients_want_certificates),
+		bed_test(tls_has_what_it_needs),
+		bed_test(a_proxy_is_trusted_by_name),
+		bed_test(a_name_is_looked_for_where_there_is_one),
+		bed_test(sources_fit_backends),
+		bed_test(the_fast_interval_is_not_the_slow_one),
+		bed_test(what_has_no_directive_is_set),
+		bed_test(backends_are_counted),
+		bed_test(a_source_that_this_machine_does_not_have_is_named),
 	};
 
 	return cmocka_run_group_tests_name("section", tests, NULL, NULL);

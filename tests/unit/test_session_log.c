@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 static void every_reason_and_phase_has_a_name(void **state)
 {
@@ -13,20 +13,20 @@ static void every_reason_and_phase_has_a_name(void **state)
 
 static void one_line_tells_of_each_session(void **state)
 {
-	struct stage *st = stage_of(state, NULL);
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_of(state, NULL);
+	struct pair c = bed_relaying(st);
 	const char *log;
 
 	peer_send(c.client, "ping", 4);
-	stage_run(st);
+	bed_run(st);
 	peer_send(c.backend, "answer", 6);
-	stage_run(st);
-	stage_pass(st, 1234);
+	bed_run(st);
+	bed_pass(st, 1234);
 	shutdown(c.backend, SHUT_WR);
-	stage_run(st);
+	bed_run(st);
 	shutdown(c.client, SHUT_WR);
-	stage_run(st);
-	log = stage_log(st);
+	bed_run(st);
+	log = bed_log(st);
 	assert_non_null(strstr(log, "msg=session"));
 	assert_non_null(strstr(log, " listener=l client=127.0.0.1:"));
 	assert_non_null(strstr(log, " backend=b0 bytes_up=4 bytes_down=6 "));
@@ -44,93 +44,93 @@ static unsigned count(const char *log, const char *words)
 	return n;
 }
 
-static void end_cleanly(struct stage *st, struct pair *c)
+static void end_cleanly(struct bed *st, struct pair *c)
 {
 	shutdown(c->client, SHUT_WR);
-	stage_run(st);
+	bed_run(st);
 	shutdown(c->backend, SHUT_WR);
-	stage_run(st);
+	bed_run(st);
 }
 
 static void unusual_ends_alone_can_be_logged(void **state)
 {
-	struct stage *st = stage_of(state, "log_sessions = unusual");
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_of(state, "log_sessions = unusual");
+	struct pair c = bed_relaying(st);
 
 	end_cleanly(st, &c);
-	assert_int_equal(count(stage_log(st), "msg=session "), 0);
-	c = stage_relaying(st);
-	stage_reset(st, c.backend);
-	stage_run(st);
-	assert_non_null(strstr(stage_log(st), "reason=backend_reset"));
+	assert_int_equal(count(bed_log(st), "msg=session "), 0);
+	c = bed_relaying(st);
+	bed_reset(st, c.backend);
+	bed_run(st);
+	assert_non_null(strstr(bed_log(st), "reason=backend_reset"));
 }
 
 static void both_ends_can_be_logged(void **state)
 {
-	struct stage *st = stage_of(state, "log_sessions = both");
-	struct pair c = stage_relaying(st);
-	const char *log = stage_log(st);
+	struct bed *st = bed_of(state, "log_sessions = both");
+	struct pair c = bed_relaying(st);
+	const char *log = bed_log(st);
 
 	assert_non_null(strstr(log, "msg=session_start id="));
 	assert_non_null(strstr(log, " listener=l client=127.0.0.1:"));
 	assert_non_null(strstr(log, " backend=b0 connect_ms=0 worker=0"));
 	end_cleanly(st, &c);
-	assert_int_equal(count(stage_log(st), "msg=session "), 1);
+	assert_int_equal(count(bed_log(st), "msg=session "), 1);
 }
 
 static void no_session_at_all_can_be_logged(void **state)
 {
-	struct stage *st = stage_of(state, "log_sessions = off");
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_of(state, "log_sessions = off");
+	struct pair c = bed_relaying(st);
 
-	stage_reset(st, c.backend);
-	stage_run(st);
-	assert_int_equal(count(stage_log(st), "msg=session"), 0);
+	bed_reset(st, c.backend);
+	bed_run(st);
+	assert_int_equal(count(bed_log(st), "msg=session"), 0);
 }
 
 static void who_only_knocked_can_be_left_out(void **state)
 {
-	struct stage *st = stage_of(state, "log_empty = no");
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_of(state, "log_empty = no");
+	struct pair c = bed_relaying(st);
 
-	stage_reset(st, c.client);
-	stage_run(st);
-	assert_int_equal(count(stage_log(st), "msg=session "), 0);
-	c = stage_relaying(st);
-	stage_pass(st, 1000);
-	stage_reset(st, c.client);
-	stage_run(st);
-	assert_int_equal(count(stage_log(st), "msg=session "), 1);
-	c = stage_relaying(st);
+	bed_reset(st, c.client);
+	bed_run(st);
+	assert_int_equal(count(bed_log(st), "msg=session "), 0);
+	c = bed_relaying(st);
+	bed_pass(st, 1000);
+	bed_reset(st, c.client);
+	bed_run(st);
+	assert_int_equal(count(bed_log(st), "msg=session "), 1);
+	c = bed_relaying(st);
 	peer_send(c.client, "x", 1);
-	stage_run(st);
-	stage_reset(st, c.client);
-	stage_run(st);
-	assert_int_equal(count(stage_log(st), "msg=session "), 1);
+	bed_run(st);
+	bed_reset(st, c.client);
+	bed_run(st);
+	assert_int_equal(count(bed_log(st), "msg=session "), 1);
 }
 
 static void what_is_over_the_rate_is_counted(void **state)
 {
-	struct stage *st = stage_of(state, "log_rate = 2/s");
+	struct bed *st = bed_of(state, "log_rate = 2/s");
 	struct pair c;
 
 	for (int n = 0; n < 5; n++) {
-		c = stage_relaying(st);
-		stage_reset(st, c.client);
-		stage_run(st);
+		c = bed_relaying(st);
+		bed_reset(st, c.client);
+		bed_run(st);
 	}
-	assert_true(count(stage_log(st), "msg=session ") < 5);
-	assert_true(counters_get(&stage_engine(st)->host.counters->lines_left_out) > 0);
+	assert_true(count(bed_log(st), "msg=session ") < 5);
+	assert_true(counters_get(&bed_engine(st)->host.counters->lines_left_out) > 0);
 }
 
 static void connections_can_be_described(void **state)
 {
-	struct stage *st = stage_of(state, "log_tcp = yes");
-	struct pair c = stage_relaying(st);
+	struct bed *st = bed_of(state, "log_tcp = yes");
+	struct pair c = bed_relaying(st);
 	const char *log;
 
 	end_cleanly(st, &c);
-	log = stage_log(st);
+	log = bed_log(st);
 	assert_non_null(strstr(log, " client_rtt_us="));
 	assert_non_null(strstr(log, " client_retransmits=0 client_unacked="));
 	assert_non_null(strstr(log, " backend_rtt_us="));
@@ -139,14 +139,14 @@ static void connections_can_be_described(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(every_reason_and_phase_has_a_name),
-		stage_test(one_line_tells_of_each_session),
-		stage_test(unusual_ends_alone_can_be_logged),
-		stage_test(both_ends_can_be_logged),
-		stage_test(no_session_at_all_can_be_logged),
-		stage_test(who_only_knocked_can_be_left_out),
-		stage_test(what_is_over_the_rate_is_counted),
-		stage_test(connections_can_be_described),
+		bed_test(every_reason_and_phase_has_a_name),
+		bed_test(one_line_tells_of_each_session),
+		bed_test(unusual_ends_alone_can_be_logged),
+		bed_test(both_ends_can_be_logged),
+		bed_test(no_session_at_all_can_be_logged),
+		bed_test(who_only_knocked_can_be_left_out),
+		bed_test(what_is_over_the_rate_is_counted),
+		bed_test(connections_can_be_described),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

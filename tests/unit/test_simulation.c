@@ -45,7 +45,7 @@ static void time_passes(struct simulation *sim)
 {
 	const unsigned spans_ms[] = { 0, 1, 10, 300, 2000 };
 
-	stage_pass(sim->st, spans_ms[below(sim, sim->is_gentle ? 4 : ARRAY_LEN(spans_ms))]);
+	bed_pass(sim->st, spans_ms[below(sim, sim->is_gentle ? 4 : ARRAY_LEN(spans_ms))]);
 }
 
 static struct session *any_session(struct simulation *sim)
@@ -73,7 +73,7 @@ static void an_order_comes(struct simulation *sim)
 		break;
 	case 2:
 		pool_set_state(sim->st->runtime->pools[0],
-			       stage_backend(sim->st, below(sim, sim->st->servers_n)),
+			       bed_backend(sim->st, below(sim, sim->st->servers_n)),
 			       one_in(sim, 2) ? BACKEND_READY : BACKEND_DRAIN);
 		break;
 	default:
@@ -95,7 +95,7 @@ static void a_step(struct simulation *sim)
 	else if (what < 88)
 		backends_accept(sim);
 	else if (what < 94)
-		stage_turn(sim->st);
+		bed_turn(sim->st);
 	else if (what < 97)
 		time_passes(sim);
 	else if (what < 98)
@@ -103,7 +103,7 @@ static void a_step(struct simulation *sim)
 	else if (what < 99)
 		one_in(sim, 2) ? an_inbox_fills(sim) : files_run_out(sim);
 	else
-		stage_run(sim->st);
+		bed_run(sim->st);
 }
 
 /* ---- a run --------------------------------------------------------------- */
@@ -131,8 +131,8 @@ static void finish(struct simulation *sim)
 	do {
 		if (rounds++ > 20) /* for the kernel to acknowledge what came */
 			usleep(1000);
-		stage_pass(sim->st, rounds > 20 ? 100 : 10);
-		stage_run(sim->st);
+		bed_pass(sim->st, rounds > 20 ? 100 : 10);
+		bed_run(sim->st);
 		backends_accept(sim);
 		for (unsigned n = 0; n < sim->peers_n; n++) {
 			struct peer *p = &sim->peers[n];
@@ -146,8 +146,8 @@ static void finish(struct simulation *sim)
 			for (int i = 0; i < 64; i++)
 				peer_reads(sim, p, 1 << 16);
 		}
-	} while (rounds < 3000 && (stage_sessions(sim->st) > 0 || !all_have_seen_the_end(sim)));
-	assert_int_equal(stage_sessions(sim->st), 0);
+	} while (rounds < 3000 && (bed_sessions(sim->st) > 0 || !all_have_seen_the_end(sim)));
+	assert_int_equal(bed_sessions(sim->st), 0);
 }
 
 /* Nothing has gone wrong: nothing may be missing. */
@@ -196,7 +196,7 @@ static void random_runs_lose_and_keep_nothing(void **state)
 	}
 	for (seed_now = first; seed_now < first + runs; seed_now++) {
 		live(state, seed_now);
-		assert_int_equal(stage_teardown(state), 0);
+		assert_int_equal(bed_teardown(state), 0);
 	}
 	seed_now = 0;
 }
@@ -204,8 +204,8 @@ static void random_runs_lose_and_keep_nothing(void **state)
 static int say_which(void **state)
 {
 	if (seed_now > 0 && *state)
-		print_error("SEED=%llu\n%s", (unsigned long long)seed_now, stage_log(*state));
-	return stage_teardown(state);
+		print_error("SEED=%llu\n%s", (unsigned long long)seed_now, bed_log(*state));
+	return bed_teardown(state);
 }
 
 /* When a CHECK or a sanitizer ends the program. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "unit/sock_stage.h"
+#include "unit/sock_bed.h"
 
 #include <netinet/tcp.h>
 #include <poll.h>

@@ -3,7 +3,7 @@
  * A TLS client that ends its stream with a FIN and no close_notify: who may
  * still wait for an answer gets it, who has got all is gone.
  */
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #include "net/sock.h"
 #include "relay/tls_io.h"
@@ -25,7 +25,7 @@ struct peer {
 };
 
 struct scene {
-	struct stage *st;
+	struct bed *st;
 	struct pair c;
 	struct peer peer;
 };
@@ -44,7 +44,7 @@ static void receive_all(struct scene *sc)
 	struct io_op *recv = &client_of(sc->c.s)->recv;
 
 	while (recv->in_kernel && fake_perform(recv))
-		stage_turn(sc->st);
+		bed_turn(sc->st);
 }
 
 /* Gives the stream what is in the socket, once it has used up what it had. */
@@ -58,13 +58,13 @@ static bool peer_give(struct peer *p)
 	return p->end > 0;
 }
 
-static struct stage *stage_of_tls(void **state)
+static struct bed *bed_of_tls(void **state)
 {
 	char keys[KIT_PATH_BYTES + 128];
 
 	snprintf(keys, sizeof(keys), "tls = terminate\ncertificate = %s\nclose_timeout = %dms",
 		 kit_path("ecdsa.pem"), PATIENCE_MS);
-	return stage_of(state, keys);
+	return bed_of(state, keys);
 }
 
 /* The handshake is done; the session waits for its backend to take the connection. */
@@ -74,8 +74,8 @@ static void begin_dialing(void **state, struct scene *sc)
 	struct tls_client *trust = make_client(&w);
 	enum tls_result result;
 
-	sc->st = stage_of_tls(state);
-	sc->c = stage_dialing(sc->st);
+	sc->st = bed_of_tls(state);
+	sc->c = bed_dialing(sc->st);
 	sc->peer = (struct peer){ .fd = sc->c.client };
 	assert_int_equal(tls_stream_connect(trust, NULL, peer_out, &sc->peer, &sc->peer.stream), 0);
 	tls_client_unref(trust);
@@ -92,28 +92,28 @@ static void begin_dialing(void **state, struct scene *sc)
 static void begin_relaying(void **state, struct scene *sc)
 {
 	begin_dialing(state, sc);
-	stage_run(sc->st);
+	bed_run(sc->st);
 	assert_int_equal(sc->c.s->phase, SESSION_RELAYING);
-	sc->c.backend = stage_accept_at(sc->st, 0);
+	sc->c.backend = bed_accept_at(sc->st, 0);
 }
 
 static void client_says(struct scene *sc, const char *text)
 {
 	assert_int_equal(tls_stream_write(sc->peer.stream, text, strlen(text)), TLS_DONE);
-	stage_run(sc->st);
+	bed_run(sc->st);
 }
 
 static void backend_says(struct scene *sc, const char *text)
 {
 	peer_send(sc->c.backend, text, strlen(text));
-	stage_run(sc->st);
+	bed_run(sc->st);
 }
 
 /* Ends the client's stream without a word. */
 static void cut(struct scene *sc)
 {
 	shutdown(sc->peer.fd, SHUT_WR);
-	stage_run(sc->st);
+	bed_run(sc->st);
 }
 
 /* Decrypts all there is; gives the number of bytes, and the first of them. */
@@ -154,14 +154,14 @@ static void expect_client_ends(struct scene *sc)
 
 static void expect_truncated(struct scene *sc)
 {
-	stage_run_until(sc->st, stage_sessions(sc->st) == 0);
-	assert_int_equal(stage_ended(sc->st, CLOSE_CLIENT_TRUNCATED), 1);
+	bed_run_until(sc->st, bed_sessions(sc->st) == 0);
+	assert_int_equal(bed_ended(sc->st, CLOSE_CLIENT_TRUNCATED), 1);
 }
 
 static void finish(void **state, struct scene *sc)
 {
 	tls_stream_destroy(sc->peer.stream);
-	assert_int_equal(stage_teardown(state), 0);
+	assert_int_equal(bed_teardown(state), 0);
 }
 
 /* ---- who has asked ------------------------------------------------------- */
@@ -177,15 +177,15 @@ static void who_has_asked_is_answered(void **state)
 	cut(&sc);
 	expect_text(sc.c.backend, "what?");
 	for (int n = 0; n < 5; n++) {
-		stage_pass(sc.st, STEP_MS);
+		bed_pass(sc.st, STEP_MS);
 		expect_nothing(sc.c.backend);
 		backend_says(&sc, "this");
 		expect_heard(&sc, "this");
 	}
 	shutdown(sc.c.backend, SHUT_WR);
-	stage_run(sc.st);
+	bed_run(sc.st);
 	expect_client_ends(&sc);
-	stage_pass(sc.st, STEP_MS);
+	bed_pass(sc.st, STEP_MS);
 	expect_truncated(&sc);
 	expect_reset(sc.c.backend);
 	finish(state, &sc);
@@ -197,13 +197,13 @@ static void an_answer_that_does_not_come_is_not_waited_for(void **state)
 
 	begin_relaying(state, &sc);
 	client_says(&sc, "what?");
-	stage_pass(sc.st, 10 * PATIENCE_MS); /* a time that does not count */
+	bed_pass(sc.st, 10 * PATIENCE_MS); /* a time that does not count */
 	cut(&sc);
-	stage_pass(sc.st, PATIENCE_MS - 1);
-	stage_run(sc.st);
+	bed_pass(sc.st, PATIENCE_MS - 1);
+	bed_run(sc.st);
 	expect_text(sc.c.backend, "what?");
 	expect_nothing(sc.c.backend);
-	stage_pass(sc.st, 1);
+	bed_pass(sc.st, 1);
 	expect_truncated(&sc);
 	expect_reset(sc.c.backend);
 	finish(state, &sc);
@@ -216,14 +216,14 @@ static void who_has_asked_while_dialing_is_answered(void **state)
 	begin_dialing(state, &sc);
 	assert_int_equal(tls_stream_write(sc.peer.stream, "what?", 5), TLS_DONE);
 	shutdown(sc.peer.fd, SHUT_WR);
-	stage_run(sc.st);
-	sc.c.backend = stage_accept_at(sc.st, 0);
+	bed_run(sc.st);
+	sc.c.backend = bed_accept_at(sc.st, 0);
 	backend_says(&sc, "this");
 	expect_text(sc.c.backend, "what?");
 	expect_nothing(sc.c.backend);
 	expect_heard(&sc, "this");
-	stage_run_until(sc.st, sock_unsent_bytes(client_of(sc.c.s)->fd) == 0);
-	stage_pass(sc.st, PATIENCE_MS);
+	bed_run_until(sc.st, sock_unsent_bytes(client_of(sc.c.s)->fd) == 0);
+	bed_pass(sc.st, PATIENCE_MS);
 	expect_truncated(&sc);
 	finish(state, &sc);
 }
@@ -237,8 +237,8 @@ static void whom_no_backend_serves_was_not_ended_by_his_cut(void **state)
 	shutdown(sc.peer.fd, SHUT_WR);
 	receive_all(&sc);
 	fake_complete(&backend_of(sc.c.s)->send, -ECONNREFUSED, 0);
-	stage_turn(sc.st);
-	assert_int_equal(stage_ended(sc.st, CLOSE_CONNECT_REFUSED), 1);
+	bed_turn(sc.st);
+	assert_int_equal(bed_ended(sc.st, CLOSE_CONNECT_REFUSED), 1);
 	finish(state, &sc);
 }
 
@@ -253,11 +253,11 @@ static void what_is_on_its_way_arrives(void **state)
 	begin_relaying(state, &sc);
 	client_says(&sc, "what?");
 	assert_int_equal(stream_send(sc.c.backend, 1, 0, MUCH), MUCH);
-	stage_run(sc.st); /* the backend's bytes are the last that moved */
+	bed_run(sc.st); /* the backend's bytes are the last that moved */
 	cut(&sc);
 	shutdown(sc.c.backend, SHUT_WR);
 	for (int n = 0; n < 1000 && came < MUCH; n++) {
-		stage_run_for_a_moment(sc.st);
+		bed_run_for_a_moment(sc.st);
 		came += client_hears(&sc, nothing, 0);
 	}
 	assert_int_equal(came, MUCH);
@@ -300,10 +300,10 @@ static void who_dies_while_he_waits_is_gone(void **state)
 	begin_relaying(state, &sc);
 	client_says(&sc, "what?");
 	cut(&sc);
-	stage_reset(sc.st, sc.peer.fd);
+	bed_reset(sc.st, sc.peer.fd);
 	expect_text(sc.c.backend, "what?");
 	backend_says(&sc, "this");
-	stage_pass(sc.st, STEP_MS);
+	bed_pass(sc.st, STEP_MS);
 	expect_truncated(&sc);
 	expect_reset(sc.c.backend);
 	finish(state, &sc);
@@ -318,9 +318,9 @@ static void a_backend_that_dies_gives_no_whole_answer(void **state)
 	cut(&sc);
 	expect_text(sc.c.backend, "what?");
 	backend_says(&sc, "thi");
-	stage_reset(sc.st, sc.c.backend);
-	stage_run(sc.st);
-	stage_pass(sc.st, STEP_MS);
+	bed_reset(sc.st, sc.c.backend);
+	bed_run(sc.st);
+	bed_pass(sc.st, STEP_MS);
 	expect_truncated(&sc);
 	expect_heard(&sc, "thi");
 	assert_int_equal(sc.peer.end, -ECONNRESET);
@@ -334,7 +334,7 @@ static void after_the_backends_end_a_cut_is_at_once(void **state)
 
 	begin_relaying(state, &sc);
 	shutdown(sc.c.backend, SHUT_WR);
-	stage_run(sc.st);
+	bed_run(sc.st);
 	client_says(&sc, "and?");
 	cut(&sc);
 	expect_truncated(&sc);
@@ -362,16 +362,16 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(who_has_asked_is_answered),
-		stage_test(an_answer_that_does_not_come_is_not_waited_for),
-		stage_test(who_has_asked_while_dialing_is_answered),
-		stage_test(whom_no_backend_serves_was_not_ended_by_his_cut),
-		stage_test(what_is_on_its_way_arrives),
-		stage_test(who_has_got_all_is_gone_at_once),
-		stage_test(who_has_said_nothing_is_gone_at_once),
-		stage_test(who_dies_while_he_waits_is_gone),
-		stage_test(a_backend_that_dies_gives_no_whole_answer),
-		stage_test(after_the_backends_end_a_cut_is_at_once),
+		bed_test(who_has_asked_is_answered),
+		bed_test(an_answer_that_does_not_come_is_not_waited_for),
+		bed_test(who_has_asked_while_dialing_is_answered),
+		bed_test(whom_no_backend_serves_was_not_ended_by_his_cut),
+		bed_test(what_is_on_its_way_arrives),
+		bed_test(who_has_got_all_is_gone_at_once),
+		bed_test(who_has_said_nothing_is_gone_at_once),
+		bed_test(who_dies_while_he_waits_is_gone),
+		bed_test(a_backend_that_dies_gives_no_whole_answer),
+		bed_test(after_the_backends_end_a_cut_is_at_once),
 	};
 
 	return cmocka_run_group_tests_name("tls_io", tests, set_up, tear_down);

@@ -27,7 +27,7 @@ uint64_t clock_now_ns(void)
 }
 
 /* A backend and who speaks TLS to it. */
-struct stage {
+struct bed {
 	struct tls_server *server;
 	struct tls_client *client;
 	struct tls_tickets *tickets;
@@ -35,7 +35,7 @@ struct stage {
 
 static const struct tls_policy only_13 = { .version_min = TLS_1_3 };
 
-static void set_up(struct stage *st, const struct tls_policy *policy)
+static void set_up(struct bed *st, const struct tls_policy *policy)
 {
 	struct tls_problems problems = { 0 };
 
@@ -45,7 +45,7 @@ static void set_up(struct stage *st, const struct tls_policy *policy)
 	st->client = make_client(&(struct wish){ 0 });
 }
 
-static void tear_down(struct stage *st)
+static void tear_down(struct bed *st)
 {
 	tls_server_unref(st->server);
 	tls_client_unref(st->client);
@@ -53,7 +53,7 @@ static void tear_down(struct stage *st)
 }
 
 /* One session, with data both ways; what became of its handshake, and was it a short one? */
-static enum tls_result visit(struct stage *st, uint64_t id, bool *ret_resumed)
+static enum tls_result visit(struct bed *st, uint64_t id, bool *ret_resumed)
 {
 	const struct tls_target target = { .id = id };
 	struct kit_pair p = { 0 };
@@ -81,7 +81,7 @@ static enum tls_result visit(struct stage *st, uint64_t id, bool *ret_resumed)
 	return o.client;
 }
 
-static bool is_resumed(struct stage *st, uint64_t id)
+static bool is_resumed(struct bed *st, uint64_t id)
 {
 	bool resumed;
 
@@ -91,7 +91,7 @@ static bool is_resumed(struct stage *st, uint64_t id)
 
 static void a_session_with_the_same_backend_is_resumed(void **state)
 {
-	struct stage st;
+	struct bed st;
 
 	(void)state;
 	set_up(&st, &only_13);
@@ -108,7 +108,7 @@ static void a_session_with_the_same_backend_is_resumed(void **state)
 /* The library breaks off where a ticket is not taken: none is offered. */
 static void tls_12_has_full_handshakes(void **state)
 {
-	struct stage st;
+	struct bed st;
 
 	(void)state;
 	set_up(&st, &only_12);
@@ -119,7 +119,7 @@ static void tls_12_has_full_handshakes(void **state)
 
 static void without_an_id_every_handshake_is_a_full_one(void **state)
 {
-	struct stage st;
+	struct bed st;
 
 	(void)state;
 	set_up(&st, &only_13);
@@ -130,7 +130,7 @@ static void without_an_id_every_handshake_is_a_full_one(void **state)
 
 static void what_was_kept_goes_with_its_context(void **state)
 {
-	struct stage st;
+	struct bed st;
 
 	(void)state;
 	set_up(&st, &only_13);
@@ -145,7 +145,7 @@ static void what_was_kept_goes_with_its_context(void **state)
 /* However many sessions were resumed meanwhile. */
 static void a_certificate_is_believed_for_an_hour(void **state)
 {
-	struct stage st;
+	struct bed st;
 
 	(void)state;
 	set_up(&st, &only_13);
@@ -163,7 +163,7 @@ static void a_certificate_is_believed_for_an_hour(void **state)
 /* Who cannot read the ticket has to show a certificate, and that is judged as ever. */
 static void an_impostor_gains_nothing(void **state)
 {
-	struct stage st;
+	struct bed st;
 	bool resumed;
 
 	(void)state;
@@ -188,7 +188,7 @@ static void an_impostor_gains_nothing(void **state)
 /* A new key for tickets, as after a restart of the backend. */
 static void who_has_forgotten_has_a_full_handshake(void **state)
 {
-	struct stage st;
+	struct bed st;
 
 	(void)state;
 	struct tls_problems problems = { 0 };
@@ -206,7 +206,7 @@ static void who_has_forgotten_has_a_full_handshake(void **state)
 
 static void who_gives_out_no_tickets_is_not_asked_for_them(void **state)
 {
-	struct stage st;
+	struct bed st;
 
 	(void)state;
 	set_up(&st, &only_13);
@@ -220,7 +220,7 @@ static void who_gives_out_no_tickets_is_not_asked_for_them(void **state)
 /* What is verified is an address: the library leaves that to us, in each full handshake. */
 static void a_backend_known_by_its_address_is_resumed(void **state)
 {
-	struct stage st;
+	struct bed st;
 
 	(void)state;
 	set_up(&st, &only_13);

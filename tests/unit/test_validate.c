@@ -3,7 +3,7 @@
  * What no single line can be blamed for: names, links, limits against each
  * other, addresses that are bound twice or dialled by their own listener.
  */
-#include "unit/config_stage.h"
+#include "unit/config_bed.h"
 
 #include <unistd.h>
 
@@ -14,11 +14,11 @@ struct row {
 	const char *text, *said;
 };
 
-static void expect_all(struct stage *st, const struct row *rows, size_t n)
+static void expect_all(struct bed *st, const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		stage_load(st, rows[i].text);
-		stage_expect(st, rows[i].said);
+		bed_load(st, rows[i].text);
+		bed_expect(st, rows[i].said);
 	}
 }
 
@@ -31,22 +31,22 @@ static void pools_and_backends_are_looked_up_by_name(void **state)
 		  "did you mean 'oders'?\n" },
 		{ "[listener l]\nbind = :80\npool = p\n[pool p]\n",
 		  "x.ini:4:2: error: [pool p]: no 'backend' in this section "
-		  "(" STAGE_BACKEND_FORM ")\n" },
-		{ STAGE_GOOD "[listener m]\n",
+		  "(" BED_BACKEND_FORM ")\n" },
+		{ BED_GOOD "[listener m]\n",
 		  "x.ini:6:2: error: [listener m]: no 'bind' in this section "
 		  "(HOST:PORT, HOST:FIRST-LAST, *:PORT or :PORT [freebind], "
 		  "unix:PATH [mode=0660] [owner=NAME] [group=NAME])\n"
 		  "x.ini:6:2: error: [listener m]: neither 'pool' nor 'route' in this section: "
 		  "where do sessions go?\n" },
-		{ STAGE_GOOD "backend = c 192.0.2.2:80\nbackend = b 192.0.2.3:80\n"
-			     "backend = b 192.0.2.4:80\n",
+		{ BED_GOOD "backend = c 192.0.2.2:80\nbackend = b 192.0.2.3:80\n"
+			   "backend = b 192.0.2.4:80\n",
 		  "x.ini:7:11: error: [pool p] backend: 'b' given twice; first at x.ini:5\n"
 		  "x.ini:8:11: error: [pool p] backend: 'b' given twice; first at x.ini:5\n" },
 		/* The same name in two pools, or of a pool and a listener, is no mistake. */
 		{ "[listener x]\nbind = :80\npool = x\n[pool x]\nbackend = x 192.0.2.1:80\n"
 		  "[listener y]\nbind = :81\npool = y\n[pool y]\nbackend = x 192.0.2.1:80\n",
 		  "" },
-		{ STAGE_GOOD "[pool q]\nbackend = b 192.0.2.1:80\n",
+		{ BED_GOOD "[pool q]\nbackend = b 192.0.2.1:80\n",
 		  "x.ini:6:2: warning: [pool q]: no listener uses it\n" },
 	};
 
@@ -56,18 +56,18 @@ static void pools_and_backends_are_looked_up_by_name(void **state)
 static void limits_fit_each_other(void **state)
 {
 	static const struct row rows[] = {
-		{ STAGE_GOOD "connect_timeout = 10s\n",
+		{ BED_GOOD "connect_timeout = 10s\n",
 		  "x.ini:6:19: error: [pool p] connect_timeout: one try may take longer (10s) "
 		  "than all of them (connect_total = 5s)\n" },
-		{ STAGE_GOOD "connect_total = 500ms\n",
+		{ BED_GOOD "connect_total = 500ms\n",
 		  "x.ini:6:17: error: [pool p] connect_timeout: one try may take longer (1s) "
 		  "than all of them (connect_total = 500ms)\n" },
-		{ STAGE_GOOD "connect_timeout = 5s\n", "" },
-		{ STAGE_GOOD "[global]\nworkers = 4\nbuffer_memory = 271k\n",
+		{ BED_GOOD "connect_timeout = 5s\n", "" },
+		{ BED_GOOD "[global]\nworkers = 4\nbuffer_memory = 271k\n",
 		  "x.ini:8:17: error: [global] buffer_memory: too little for 4 workers "
 		  "(at least 272k, 4 buffers of 17408 bytes for each)\n" },
-		{ STAGE_GOOD "[global]\nworkers = 4\nbuffer_memory = 272k\n", "" },
-		{ STAGE_GOOD "[global]\nworkers = 2\nbuffer_memory = 3G\n",
+		{ BED_GOOD "[global]\nworkers = 4\nbuffer_memory = 272k\n", "" },
+		{ BED_GOOD "[global]\nworkers = 2\nbuffer_memory = 3G\n",
 		  "x.ini:8:17: warning: [global] buffer_memory: more than 2 workers can use "
 		  "(65535 buffers of 17408 bytes for each)\n" },
 		{ "[global]\nmax_sessions = 10\n[listener l]\nbind = :80\npool = p\n"
@@ -77,13 +77,13 @@ static void limits_fit_each_other(void **state)
 		{ "[listener l]\nbind = :80\npool = p\n[pool p]\n"
 		  "backend = b 192.0.2.1:80 weight=0\nbackend = c 192.0.2.1:80 weight=0\n",
 		  "x.ini:4:2: warning: [pool p]: all weights are 0: no session gets a backend\n" },
-		{ STAGE_GOOD "backend = c 192.0.2.1:80 weight=0\n", "" },
-		{ STAGE_GOOD "balance = maglev\nstick = source\n",
+		{ BED_GOOD "backend = c 192.0.2.1:80 weight=0\n", "" },
+		{ BED_GOOD "balance = maglev\nstick = source\n",
 		  "x.ini:7:9: warning: [pool p] stick: undoes what balance = maglev is for: a "
 		  "client that this node moved while its backend was down stays where it is, "
 		  "and other nodes send it home\n" },
-		{ STAGE_GOOD "balance = maglev\nstick = off\n", "" },
-		{ STAGE_GOOD "balance = leastconn\nstick = source\n", "" },
+		{ BED_GOOD "balance = maglev\nstick = off\n", "" },
+		{ BED_GOOD "balance = leastconn\nstick = source\n", "" },
 		{ "[listener l]\nbind = :80\npool = p\nkeepalive = no\nkeepalive_count = 3\n"
 		  "[pool p]\nbackend = b 192.0.2.1:80\n",
 		  "x.ini:5:19: warning: [listener l] keepalive_count: means nothing with "
@@ -130,7 +130,7 @@ static void an_address_is_bound_once(void **state)
 		{ "unix:/run/x.sock", "unix:/run/y.sock", true },
 		{ "unix:@x", "unix:@x", false },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char text[256];
@@ -139,11 +139,11 @@ static void an_address_is_bound_once(void **state)
 			 "[listener l]\nbind = %s\npool = p\n[listener m]\nbind = %s\npool = p\n"
 			 "[pool p]\nbackend = b 192.0.2.1:1\n",
 			 rows[i].first, rows[i].later);
-		stage_load(st, text);
+		bed_load(st, text);
 		if (rows[i].is_good)
-			stage_expect_good(st);
+			bed_expect_good(st);
 		else
-			assert_non_null(strstr(stage_said(st),
+			assert_non_null(strstr(bed_said(st),
 					       "x.ini:5:8: error: [listener m] bind: this address "
 					       "is bound twice; first as "));
 	}
@@ -181,7 +181,7 @@ static void both_places_of_a_bind_are_named(void **state)
 }
 
 /* Loads from a file, for that asks what addresses this machine has. */
-static void load_from_file(struct stage *st, const char *text)
+static void load_from_file(struct bed *st, const char *text)
 {
 	char path[] = "/tmp/ringmain-test-XXXXXX";
 	int fd = mkstemp(path);
@@ -189,7 +189,7 @@ static void load_from_file(struct stage *st, const char *text)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
-	stage_reset(st);
+	bed_reset(st);
 	st->config = config_load(path, &st->diag, NULL, NULL);
 	unlink(path);
 }
@@ -221,7 +221,7 @@ static void a_listener_is_no_backend_of_its_own(void **state)
 		{ "unix:/run/x.sock", "unix:/run/x.sock", false },
 		{ "unix:/run/x.sock", "unix:/run/y.sock", true },
 	};
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char text[256];
@@ -231,36 +231,36 @@ static void a_listener_is_no_backend_of_its_own(void **state)
 			 "[listener l]\nbind = %s\npool = p\n[pool p]\nbackend = b %s\n",
 			 rows[i].bind, rows[i].backend);
 		load_from_file(st, text);
-		is_refused = strstr(stage_said(st), "it would connect to itself");
+		is_refused = strstr(bed_said(st), "it would connect to itself");
 		if (is_refused == rows[i].is_good)
 			fail_msg("bind %s, backend %s: %s", rows[i].bind, rows[i].backend,
-				 stage_said(st));
+				 bed_said(st));
 	}
 }
 
 static void a_backend_that_is_any_host_is_refused_once(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
-	stage_load(st, "[listener l]\nbind = 0.0.0.0:80\npool = p\n"
-		       "[pool p]\nbackend = b 0.0.0.0:80\nbackend = c [::]:80\n");
-	stage_expect(st, "x.ini:5:13: error: [pool p] backend: b: a backend needs one host, "
-			 "not any\n"
-			 "x.ini:6:13: error: [pool p] backend: c: a backend needs one host, "
-			 "not any\n");
+	bed_load(st, "[listener l]\nbind = 0.0.0.0:80\npool = p\n"
+		     "[pool p]\nbackend = b 0.0.0.0:80\nbackend = c [::]:80\n");
+	bed_expect(st, "x.ini:5:13: error: [pool p] backend: b: a backend needs one host, "
+		       "not any\n"
+		       "x.ini:6:13: error: [pool p] backend: c: a backend needs one host, "
+		       "not any\n");
 }
 
 static void a_backlog_beyond_the_kernels_is_a_warning(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	load_from_file(st, "[listener l]\nbind = 127.0.0.1:0\npool = p\nbacklog = 65535\n"
 			   "[pool p]\nbackend = b 192.0.2.1:80\n");
 	assert_non_null(st->config);
 	if (st->diag.warnings_n == 0)
 		skip(); /* it allows as many here */
-	assert_non_null(strstr(stage_said(st), ":4:11: warning: [listener l] backlog: the kernel "
-					       "cuts it down to "));
+	assert_non_null(strstr(bed_said(st), ":4:11: warning: [listener l] backlog: the kernel "
+					     "cuts it down to "));
 }
 
 static void there_is_at_least_one_worker(void **state)
@@ -275,14 +275,14 @@ static void there_is_at_least_one_worker(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		stage_test(pools_and_backends_are_looked_up_by_name),
-		stage_test(limits_fit_each_other),
-		stage_test(an_address_is_bound_once),
-		stage_test(both_places_of_a_bind_are_named),
-		stage_test(a_listener_is_no_backend_of_its_own),
-		stage_test(a_backend_that_is_any_host_is_refused_once),
-		stage_test(a_backlog_beyond_the_kernels_is_a_warning),
-		stage_test(there_is_at_least_one_worker),
+		bed_test(pools_and_backends_are_looked_up_by_name),
+		bed_test(limits_fit_each_other),
+		bed_test(an_address_is_bound_once),
+		bed_test(both_places_of_a_bind_are_named),
+		bed_test(a_listener_is_no_backend_of_its_own),
+		bed_test(a_backend_that_is_any_host_is_refused_once),
+		bed_test(a_backlog_beyond_the_kernels_is_a_warning),
+		bed_test(there_is_at_least_one_worker),
 	};
 
 	return cmocka_run_group_tests_name("validate", tests, NULL, NULL);

@@ -9,8 +9,8 @@
 
 #include "balance/backend.h"
 #include "balance/balancer.h"
-#include "balance/health.h"
-#include "balance/queue.h"
+#include "pool/health.h"
+#include "pool/queue.h"
 #include "base/bucket.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance/health.h"
+#include "pool/health.h"
 
 #include "base/check.h"
 #include "net/sock_error.h"

@@ -2,7 +2,7 @@
 
 /* What changes who may be picked: operator, health, weights, time. */
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 
 #include "pool_backends.h"
 #include "pool_balancer.h"

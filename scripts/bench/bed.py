@@ -18,7 +18,7 @@ START_SECONDS = 10
 SPARE_FILES = 300  # of a relay, beside its sessions
 
 
-class Stage:
+class Bed:
     """The machine's part of a measurement: tools, processors, seconds, a directory, ports."""
 
     def __init__(self, load_tool, directory, relay_cpus, load_cpus, seconds, nofile):
@@ -125,8 +125,8 @@ def wait_for_relay(relay, process, port):
 class Path:
     """From the clients to the backend, through a relay or (pids empty) directly."""
 
-    def __init__(self, stage, address, pids, tls=None):
-        self.stage = stage
+    def __init__(self, bed, address, pids, tls=None):
+        self.bed = bed
         self.address = address
         self.pids = pids
         self.tls = tls
@@ -137,18 +137,18 @@ class Path:
         return [task, "--to", self.address, "--connections", connections, *flags]
 
     def start_load(self, task, connections, *args, seconds=None):
-        seconds = seconds or self.stage.seconds
+        seconds = seconds or self.bed.seconds
         args = [*self.client(task, connections), *args]
-        args += ["--seconds", seconds, "--warmup", self.stage.warmup]
+        args += ["--seconds", seconds, "--warmup", self.bed.warmup]
         args += ["--lifetime", int(seconds) + 90]
         if self.pids:
             args += ["--cpu-of", ",".join(map(str, self.pids))]
-        return self.stage.load(*args)
+        return self.bed.load(*args)
 
     def finish_load(self, client, seconds=None):
         """Waits for a client and gives what it saw."""
         try:
-            out, err = client.communicate(timeout=(seconds or self.stage.seconds) + 95)
+            out, err = client.communicate(timeout=(seconds or self.bed.seconds) + 95)
         except subprocess.TimeoutExpired:
             raise Trouble("the load client does not end") from None
         finally:
@@ -158,7 +158,7 @@ class Path:
         seen = json.loads(out)
         if seen["failures"]:
             raise Trouble(f"{seen['failures']} connections failed: {err.strip()}")
-        if not processes.are_pinned(self.pids, self.stage.relay_cpus):
+        if not processes.are_pinned(self.pids, self.bed.relay_cpus):
             raise Trouble("the relay left its processor")
         if self.tls:
             self.tls.check(seen)
@@ -170,7 +170,7 @@ class Path:
     @contextlib.contextmanager
     def hold(self, connections):
         """So many sessions that have had one exchange each and are idle now."""
-        client = self.stage.load(
+        client = self.bed.load(
             *self.client("hold", connections), "--lifetime", 600, stdin=subprocess.PIPE
         )
         try:
@@ -188,10 +188,10 @@ class Path:
 
     def count_syscalls(self, task, connections):
         """Syscalls of the relay per exchange, and how they were counted."""
-        client = self.start_load(task, connections, seconds=self.stage.seconds + 1.5)
-        time.sleep(self.stage.warmup + 0.5)
-        count, seconds, how = syscalls_of(self.pids, self.stage.seconds, self.stage.load_cpus)
-        seen = self.finish_load(client, self.stage.seconds + 1.5)
+        client = self.start_load(task, connections, seconds=self.bed.seconds + 1.5)
+        time.sleep(self.bed.warmup + 0.5)
+        count, seconds, how = syscalls_of(self.pids, self.bed.seconds, self.bed.load_cpus)
+        seen = self.finish_load(client, self.bed.seconds + 1.5)
         return count / (seconds * seen["exchanges"] / seen["seconds"]), how
 
 

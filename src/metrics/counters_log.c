@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "state/counters_log.h"
+#include "metrics/counters_log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "state/metrics.h"
+#include "metrics/metrics.h"
 #include "state/runtime.h"
 
 #define MS_PER_S 1000

@@ -10,7 +10,7 @@
  * and it stands behind them.
  */
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 
 #include "pool_choose.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance/queue.h"
+#include "pool/queue.h"
 
 void queue_init(struct queue *queue, unsigned max, uint64_t timeout_ms)
 {

@@ -34,8 +34,8 @@
 
 #include "balance/ask.h"
 #include "balance/backend.h"
-#include "balance/health.h"
-#include "balance/queue.h"
+#include "pool/health.h"
+#include "pool/queue.h"
 #include "base/def.h"
 #include "config/config.h"
 

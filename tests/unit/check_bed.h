@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef UNIT_CHECK_STAGE_H
-#define UNIT_CHECK_STAGE_H
+#ifndef UNIT_CHECK_BED_H
+#define UNIT_CHECK_BED_H
 
 /*
  * For tests of the checks' protocols: a server whose part is written down,

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_STAGE_H
-#define BALANCE_STAGE_H
+#ifndef BALANCE_BED_H
+#define BALANCE_BED_H
 
 /*
  * A pool for a test, from a line of weights:
  *
- *	struct stage *st = stage_of(state, BALANCE_ROUNDROBIN, "1 2 3");
+ *	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 2 3");
  *
- * or, to change the configuration first, stage_new() and stage_start(). The
- * backends are called b0, b1, ... The stage is torn down by stage_test()'s
+ * or, to change the configuration first, bed_new() and bed_start(). The
+ * backends are called b0, b1, ... The bed is torn down by bed_test()'s
  * teardown; sessions must be released by then.
  */
 
@@ -24,27 +24,27 @@
 
 #include <cmocka.h>
 
-#define STAGE_BACKENDS_MAX 1000
+#define BED_BACKENDS_MAX 1000
 
-struct stage {
+struct bed {
 	struct pool *pool;
 	struct pool_config config;
-	struct backend_config backends[STAGE_BACKENDS_MAX];
+	struct backend_config backends[BED_BACKENDS_MAX];
 };
 
-static inline void stage_add(struct stage *st, unsigned weight)
+static inline void bed_add(struct bed *st, unsigned weight)
 {
 	struct backend_config *b = &st->backends[st->config.backends_n];
 
-	assert_true(st->config.backends_n < STAGE_BACKENDS_MAX);
+	assert_true(st->config.backends_n < BED_BACKENDS_MAX);
 	snprintf(b->name, sizeof(b->name), "b%zu", st->config.backends_n);
 	b->weight = weight;
 	st->config.backends_n++;
 }
 
-static inline struct stage *stage_new(void **state, enum balance_kind kind, const char *weights)
+static inline struct bed *bed_new(void **state, enum balance_kind kind, const char *weights)
 {
-	struct stage *st = calloc(1, sizeof(*st));
+	struct bed *st = calloc(1, sizeof(*st));
 	char *end;
 
 	assert_non_null(st);
@@ -56,27 +56,27 @@ static inline struct stage *stage_new(void **state, enum balance_kind kind, cons
 
 		if (end == weights)
 			return st;
-		stage_add(st, (unsigned)weight);
+		bed_add(st, (unsigned)weight);
 	}
 }
 
-static inline void stage_start(struct stage *st)
+static inline void bed_start(struct bed *st)
 {
 	st->pool = pool_create(&st->config);
 	assert_non_null(st->pool);
 }
 
-static inline struct stage *stage_of(void **state, enum balance_kind kind, const char *weights)
+static inline struct bed *bed_of(void **state, enum balance_kind kind, const char *weights)
 {
-	struct stage *st = stage_new(state, kind, weights);
+	struct bed *st = bed_new(state, kind, weights);
 
-	stage_start(st);
+	bed_start(st);
 	return st;
 }
 
-static inline int stage_teardown(void **state)
+static inline int bed_teardown(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	if (st)
 		pool_destroy(st->pool);
@@ -86,7 +86,7 @@ static inline int stage_teardown(void **state)
 }
 
 /* Picks for a session that goes on; NULL when there is nobody. */
-static inline struct backend *stage_pick(struct stage *st)
+static inline struct backend *bed_pick(struct bed *st)
 {
 	struct pool_ask ask = { 0 };
 	enum pool_answer why;
@@ -95,7 +95,7 @@ static inline struct backend *stage_pick(struct stage *st)
 }
 
 /* The index of who is picked for a session that ends at once, or minus the pool's answer. */
-static inline int stage_index(struct stage *st)
+static inline int bed_index(struct bed *st)
 {
 	struct pool_ask ask = { 0 };
 	enum pool_answer why;
@@ -107,6 +107,6 @@ static inline int stage_index(struct stage *st)
 	return (int)b->index;
 }
 
-#define stage_test(f) cmocka_unit_test_teardown(f, stage_teardown)
+#define bed_test(f) cmocka_unit_test_teardown(f, bed_teardown)
 
 #endif

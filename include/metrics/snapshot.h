@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "base/def.h"
 #include "state/counters.h"
 #include "state/runtime.h"

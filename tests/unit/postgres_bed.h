@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef UNIT_POSTGRES_STAGE_H
-#define UNIT_POSTGRES_STAGE_H
+#ifndef UNIT_POSTGRES_BED_H
+#define UNIT_POSTGRES_BED_H
 
 /* What a PostgreSQL server says, message by message. */
 
-#include "check_stage.h"
+#include "check_bed.h"
 #include "crypto/scram.h"
 
 #define SSL_REQUEST "\0\0\0\x08\x04\xd2\x16\x2f"

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef FAKE_STAGE_H
-#define FAKE_STAGE_H
+#ifndef FAKE_BED_H
+#define FAKE_BED_H
 
 /*
- * Engines on the fake ring, with one listener and one pool of backends, and
+ * A test bed: engines on the fake ring, with one listener and one pool of backends, and
  * real sockets on loopback at both ends, so that what shutdown(2), close(2),
  * splice(2) and SO_LINGER do can be seen where it matters: at the peers.
  *
  *	client (peer fd) -- listener -- session -- backend (peer fd)
  *
- * Nothing happens by itself: completions come by stage_run() or, one by one,
- * from fake_ring.h; time passes by stage_pass(). Trouble of the stage itself
+ * Nothing happens by itself: completions come by bed_run() or, one by one,
+ * from fake_ring.h; time passes by bed_pass(). Trouble of the bed itself
  * ends the program; what a test expects, it asserts.
  */
 
@@ -22,12 +22,12 @@
 #include "session/exit.h"
 #include "worker/engine.h"
 
-#define STAGE_BACKENDS_MAX 8
-#define STAGE_WORKERS_MAX 4
-#define STAGE_PEERS_MAX 4096
+#define BED_BACKENDS_MAX 8
+#define BED_WORKERS_MAX 4
+#define BED_PEERS_MAX 4096
 
 /* Zero means: one, one, 64, 64, nothing more, TCP. */
-struct stage_options {
+struct bed_options {
 	unsigned workers;
 	unsigned backends;
 	unsigned buffers; /* of each worker */
@@ -40,21 +40,21 @@ struct stage_options {
 	bool without_pipes;
 };
 
-struct stage {
+struct bed {
 	struct config *config;
 	struct tls_contexts *tls;
 	struct runtime *runtime;
-	struct engine engines[STAGE_WORKERS_MAX];
+	struct engine engines[BED_WORKERS_MAX];
 	unsigned workers_n;
-	bool is_up[STAGE_WORKERS_MAX];
-	struct addr addr;                /* of the listener */
-	int servers[STAGE_BACKENDS_MAX]; /* the backends' listening sockets; -1: closed */
+	bool is_up[BED_WORKERS_MAX];
+	struct addr addr;              /* of the listener */
+	int servers[BED_BACKENDS_MAX]; /* the backends' listening sockets; -1: closed */
 	unsigned servers_n;
-	int inbox_fds[STAGE_WORKERS_MAX]; /* the ends that are written to */
+	int inbox_fds[BED_WORKERS_MAX]; /* the ends that are written to */
 	uint64_t now_ms;
 	unsigned fds_before;
 	int log_fd;
-	int peers[STAGE_PEERS_MAX]; /* that the test holds */
+	int peers[BED_PEERS_MAX]; /* that the test holds */
 	unsigned peers_n;
 };
 
@@ -64,11 +64,11 @@ struct pair {
 	int client, backend;
 };
 
-struct stage *stage_create(const struct stage_options *options);
+struct bed *bed_create(const struct bed_options *options);
 /* Ends what still runs and gives NULL, or in a static text what did not come back. */
-const char *stage_destroy(struct stage *st);
+const char *bed_destroy(struct bed *st);
 
-static inline struct engine *stage_engine(struct stage *st)
+static inline struct engine *bed_engine(struct bed *st)
 {
 	return &st->engines[0];
 }
@@ -76,53 +76,53 @@ static inline struct engine *stage_engine(struct stage *st)
 /* ---- what happens -------------------------------------------------------- */
 
 /* Lets requests complete and turns end, at this moment, until all wait for something. */
-void stage_run(struct stage *st);
+void bed_run(struct bed *st);
 /* The end of a turn alone: timers, sides that wait for a buffer, reaping. */
-void stage_turn(struct stage *st);
+void bed_turn(struct bed *st);
 /* Then @ms later, as one turn. */
-void stage_pass(struct stage *st, uint64_t ms);
+void bed_pass(struct bed *st, uint64_t ms);
 /*
- * stage_run() and a little real time, with as much of the stage's, again and
+ * bed_run() and a little real time, with as much of the bed's, again and
  * again, up to a second, until @cond.
  */
-#define stage_run_until(st, cond)                                                       \
-	do {                                                                            \
-		for (int stage_tries = 0; !(cond) && stage_tries < 1000; stage_tries++) \
-			stage_run_for_a_moment(st);                                     \
+#define bed_run_until(st, cond)                                                   \
+	do {                                                                      \
+		for (int bed_tries = 0; !(cond) && bed_tries < 1000; bed_tries++) \
+			bed_run_for_a_moment(st);                                 \
 	} while (0)
-void stage_run_for_a_moment(struct stage *st);
+void bed_run_for_a_moment(struct bed *st);
 
 /* ---- sessions ------------------------------------------------------------ */
 
 /* A client that has connected to the listener; nothing was accepted yet. */
-int stage_client(struct stage *st);
+int bed_client(struct bed *st);
 /* Accepts at the backend's end; -1: there is nobody. */
-int stage_accept_at(struct stage *st, unsigned backend);
+int bed_accept_at(struct bed *st, unsigned backend);
 /* The backend does not listen any more, and refuses. */
-void stage_stop_server(struct stage *st, unsigned backend);
+void bed_stop_server(struct bed *st, unsigned backend);
 
 /* Nothing but the accept has happened: the session dials. backend is -1. */
-struct pair stage_dialing(struct stage *st);
+struct pair bed_dialing(struct bed *st);
 /* The session relays; nothing was sent yet. */
-struct pair stage_relaying(struct stage *st);
+struct pair bed_relaying(struct bed *st);
 
 /* The one that began last and is not over, of any worker; or NULL. */
-struct session *stage_newest(struct stage *st);
-unsigned stage_sessions(const struct stage *st);
-struct backend *stage_backend(struct stage *st, unsigned n);
-uint64_t stage_ended(const struct stage *st, enum close_reason why);
-/* Open descriptors that the engines and the stage hold, without the peers. */
-unsigned stage_fds(const struct stage *st);
+struct session *bed_newest(struct bed *st);
+unsigned bed_sessions(const struct bed *st);
+struct backend *bed_backend(struct bed *st, unsigned n);
+uint64_t bed_ended(const struct bed *st, enum close_reason why);
+/* Open descriptors that the engines and the bed hold, without the peers. */
+unsigned bed_fds(const struct bed *st);
 /* All that was logged since the last call; valid until then. */
-const char *stage_log(struct stage *st);
+const char *bed_log(struct bed *st);
 
 /* ---- the peers ----------------------------------------------------------- */
 
-/* Remembers a descriptor of the test's, to be closed with the stage. */
-int stage_keep(struct stage *st, int fd);
+/* Remembers a descriptor of the test's, to be closed with the bed. */
+int bed_keep(struct bed *st, int fd);
 /* Closes a peer cleanly, or with a reset. */
-void stage_close(struct stage *st, int fd);
-void stage_reset(struct stage *st, int fd);
+void bed_close(struct bed *st, int fd);
+void bed_reset(struct bed *st, int fd);
 
 /* Sends all of it; whoever tests with more than the kernel takes, sends by himself. */
 void peer_send(int fd, const void *bytes, size_t n);

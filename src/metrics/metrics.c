@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "state/metrics.h"
+#include "metrics/metrics.h"
 
 #include <assert.h>
 #include <stdio.h>

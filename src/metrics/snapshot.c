@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "state/snapshot.h"
+#include "metrics/snapshot.h"
 
 #include <stdio.h>
 #include <string.h>

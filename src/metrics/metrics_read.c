@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log_queue.h"
 #include "base/process_usage.h"
-#include "state/metrics.h"
+#include "metrics/metrics.h"
 
 #define MS_PER_S 1000
 #define NS_PER_MS 1000000

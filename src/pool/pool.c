@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "balance/pool.h"
+#include "pool/pool.h"
 
 #include "pool_backends.h"
 #include "pool_choose.h"

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef PROXY_STAGE_H
-#define PROXY_STAGE_H
+#ifndef PROXY_BED_H
+#define PROXY_BED_H
 
 /*
- * The stage of tests/fake/stage.h for a cmocka test:
+ * The bed of tests/fake/bed.h for a cmocka test:
  *
  *	static void an_end_of_stream_goes_on(void **state)
  *	{
- *		struct stage *st = stage_of(state, "relay = copy");
- *		struct pair c = stage_relaying(st);
+ *		struct bed *st = bed_of(state, "relay = copy");
+ *		struct pair c = bed_relaying(st);
  *
  *		shutdown(c.client, SHUT_WR);
- *		stage_run(st);
+ *		bed_run(st);
  *		expect_end(c.backend);
  *	}
  *
- * stage_test()'s teardown ends what still runs, and fails the test when
+ * bed_test()'s teardown ends what still runs, and fails the test when
  * anything did not come back: sessions, buffers, pipes, descriptors, slots.
  */
 
-#include "fake/stage.h"
+#include "fake/bed.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -32,23 +32,23 @@
 
 #include <cmocka.h>
 
-static inline struct stage *stage_with(void **state, const struct stage_options *options)
+static inline struct bed *bed_with(void **state, const struct bed_options *options)
 {
-	struct stage *st = stage_create(options);
+	struct bed *st = bed_create(options);
 
 	*state = st;
 	return st;
 }
 
 /* One backend, and @listener_keys: lines for the listener's section. */
-static inline struct stage *stage_of(void **state, const char *listener_keys)
+static inline struct bed *bed_of(void **state, const char *listener_keys)
 {
-	return stage_with(state, &(struct stage_options){ .listener_keys = listener_keys });
+	return bed_with(state, &(struct bed_options){ .listener_keys = listener_keys });
 }
 
-static inline int stage_teardown(void **state)
+static inline int bed_teardown(void **state)
 {
-	const char *left = *state ? stage_destroy(*state) : NULL;
+	const char *left = *state ? bed_destroy(*state) : NULL;
 
 	*state = NULL;
 	if (left)
@@ -56,7 +56,7 @@ static inline int stage_teardown(void **state)
 	return left ? -1 : 0;
 }
 
-#define stage_test(f) cmocka_unit_test_teardown(f, stage_teardown)
+#define bed_test(f) cmocka_unit_test_teardown(f, bed_teardown)
 
 /* ---- what a peer sees ---------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RECONFIGURE_STAGE_H
-#define RECONFIGURE_STAGE_H
+#ifndef RECONFIGURE_BED_H
+#define RECONFIGURE_BED_H
 
 /*
  * A pool that gets one configuration after the other, each from a line:
@@ -8,19 +8,19 @@
  *	reload(st, next_of(st, "b0 b1=3 c0"));
  */
 
-#include "balance_stage.h"
+#include "balance_bed.h"
 
 static const enum balance_kind kinds[] = { BALANCE_ROUNDROBIN, BALANCE_LEASTCONN, BALANCE_RANDOM,
 					   BALANCE_MAGLEV, BALANCE_FIRST };
 
-/* A configuration that follows the stage's. */
+/* A configuration that follows the bed's. */
 struct next {
 	struct pool_config config;
-	struct backend_config backends[STAGE_BACKENDS_MAX + 24];
+	struct backend_config backends[BED_BACKENDS_MAX + 24];
 };
 
-/* The stage's settings with these backends: "b0 b1=3 c7", of weight 1 unless it is said. */
-static inline void write_next(struct next *next, const struct stage *st, const char *text)
+/* The bed's settings with these backends: "b0 b1=3 c7", of weight 1 unless it is said. */
+static inline void write_next(struct next *next, const struct bed *st, const char *text)
 {
 	next->config = st->config;
 	next->config.backends = next->backends;
@@ -37,7 +37,7 @@ static inline void write_next(struct next *next, const struct stage *st, const c
 	}
 }
 
-static inline struct next *next_of(const struct stage *st, const char *text)
+static inline struct next *next_of(const struct bed *st, const char *text)
 {
 	static struct next nexts[2];
 	static unsigned turn;
@@ -47,18 +47,18 @@ static inline struct next *next_of(const struct stage *st, const char *text)
 	return next;
 }
 
-static inline void reload(struct stage *st, struct next *next)
+static inline void reload(struct bed *st, struct next *next)
 {
 	assert_int_equal(pool_reconfigure(st->pool, &next->config), 0);
 	assert_ptr_equal(pool_config(st->pool), &next->config);
 }
 
-static inline struct backend *nth(struct stage *st, size_t i)
+static inline struct backend *nth(struct bed *st, size_t i)
 {
 	return pool_backend(st->pool, i);
 }
 
-static inline struct backend *named(struct stage *st, const char *name)
+static inline struct backend *named(struct bed *st, const char *name)
 {
 	for (size_t i = 0; i < pool_backends(st->pool); i++)
 		if (nth(st, i) && strcmp(nth(st, i)->config->name, name) == 0 &&
@@ -68,7 +68,7 @@ static inline struct backend *named(struct stage *st, const char *name)
 }
 
 /* Takes a slot there. */
-static inline struct backend *take(struct stage *st, const char *name)
+static inline struct backend *take(struct bed *st, const char *name)
 {
 	struct backend *b = pool_take(st->pool, named(st, name)->id);
 
@@ -81,7 +81,7 @@ static inline struct pool_ask ask_of(uint64_t i)
 	return (struct pool_ask){ .key = i * 0x9e3779b97f4a7c15 };
 }
 
-static inline struct backend *pick(struct stage *st, uint64_t i)
+static inline struct backend *pick(struct bed *st, uint64_t i)
 {
 	struct pool_ask ask = ask_of(i);
 	enum pool_answer why;
@@ -90,7 +90,7 @@ static inline struct backend *pick(struct stage *st, uint64_t i)
 }
 
 /* The names that 400 sessions with different keys reach together, in order. */
-static const char *reached(struct stage *st)
+static const char *reached(struct bed *st)
 {
 	static const char *const names[] = { "b0", "b1", "b2", "b3", "c0", "c1", "c2" };
 	static char text[100];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RING_STAGE_H
-#define RING_STAGE_H
+#ifndef RING_BED_H
+#define RING_BED_H
 
 /* io_uring itself over real sockets: a ring, requests that remember what they were told. */
 
@@ -30,7 +30,7 @@
 /* The features that each test is run with. */
 static struct ring_features features;
 
-struct stage {
+struct bed {
 	struct buf_pool pool;
 	struct ring *ring;
 };
@@ -63,27 +63,26 @@ static inline void on_done(struct io_op *op, int res, unsigned flags)
 	}
 }
 
-static inline struct asked *ask(struct stage *st, struct asked *a)
+static inline struct asked *ask(struct bed *st, struct asked *a)
 {
 	*a = (struct asked){ .pool = &st->pool };
 	io_op_init(&a->op, on_done);
 	return a;
 }
 
-static inline void send_bytes(struct stage *st, struct io_op *op, int fd, const void *bytes,
-			      size_t n)
+static inline void send_bytes(struct bed *st, struct io_op *op, int fd, const void *bytes, size_t n)
 {
 	io_send(st->ring, op, fd, &(struct iovec){ (void *)(uintptr_t)bytes, n }, 1);
 }
 
-static inline void turn(struct stage *st, uint64_t timeout_ns)
+static inline void turn(struct bed *st, uint64_t timeout_ns)
 {
 	assert_int_equal(ring_wait(st->ring, timeout_ns), 0);
 	ring_dispatch(st->ring);
 }
 
 /* Until @op's last completion. */
-static inline void wait_for(struct stage *st, const struct io_op *op)
+static inline void wait_for(struct bed *st, const struct io_op *op)
 {
 	uint64_t until_ns = clock_now_ns() + LONG_NS;
 
@@ -95,7 +94,7 @@ static inline void wait_for(struct stage *st, const struct io_op *op)
 
 static inline int set_up_with(void **state, unsigned entries, unsigned completions)
 {
-	static struct stage st;
+	static struct bed st;
 	const struct ring_options options = {
 		.entries = entries,
 		.completions = completions,
@@ -126,7 +125,7 @@ static inline int set_up_tiny(void **state)
 /* All buffers are back, or buf_pool_finish() ends the program. */
 static inline int tear_down(void **state)
 {
-	struct stage *st = *state;
+	struct bed *st = *state;
 
 	ring_destroy(st->ring);
 	buf_pool_finish(&st->pool);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef CONTROL_STAGE_H
-#define CONTROL_STAGE_H
+#ifndef CONTROL_BED_H
+#define CONTROL_BED_H
 
-/* A main thread beside the stage: its loop, a control socket, and who connects to it. */
+/* A main thread beside the bed: its loop, a control socket, and who connects to it. */
 
-#include "unit/runtime_stage.h"
+#include "unit/runtime_bed.h"
 
 #include <stdio.h>
 #include <sys/un.h>
@@ -16,7 +16,7 @@
 #include "process/sockets.h"
 
 struct office {
-	struct stage *st;
+	struct bed *st;
 	struct loop loop;
 	struct sockets sockets;
 	struct control_context context;
@@ -27,14 +27,14 @@ struct office {
 
 static struct office office;
 
-static inline void office_open(void **state, const struct stage_options *options)
+static inline void office_open(void **state, const struct bed_options *options)
 {
 	struct office *o = &office;
 	int err = -1;
 
-	*o = (struct office){ .st = stage_with(state, options) };
-	o->loop = (struct loop){ .ring = stage_engine(o->st)->host.loop.ring,
-				 .now_ms = o->st->now_ms };
+	*o = (struct office){ .st = bed_with(state, options) };
+	o->loop =
+		(struct loop){ .ring = bed_engine(o->st)->host.loop.ring, .now_ms = o->st->now_ms };
 	timers_init(&o->loop.timers, o->loop.now_ms);
 	o->context = (struct control_context){
 		.commands = commands,
@@ -78,7 +78,7 @@ static inline int office_connect(void)
 
 	assert_true(text_copy(un.sun_path, sizeof(un.sun_path), office.config.at.spec.host));
 	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-	return stage_keep(office.st, fd);
+	return bed_keep(office.st, fd);
 }
 
 /* Says it, lets time pass, gives what came back; valid until the next call. */
@@ -104,7 +104,7 @@ static inline void office_close(void)
 	admin_stop(o->admin);
 	drains_stop(&o->context.drains);
 	walks_stop(&o->context.walks);
-	stage_run(o->st); /* workers give back what they have */
+	bed_run(o->st); /* workers give back what they have */
 	fake_run_cancels();
 	assert_true(admin_is_idle(o->admin));
 	assert_true(walks_are_idle(&o->context.walks));

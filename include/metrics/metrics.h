@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 #include "state/counters.h"
 #include "state/runtime.h"
 

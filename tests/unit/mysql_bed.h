@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef UNIT_MYSQL_STAGE_H
-#define UNIT_MYSQL_STAGE_H
+#ifndef UNIT_MYSQL_BED_H
+#define UNIT_MYSQL_BED_H
 
 /* What a MySQL server says, packet by packet. */
 
-#include "check_stage.h"
+#include "check_bed.h"
 
 #define NONCE_A "\x5a\x69\x4a\x7e\x1e\x30\x25\x38"
 #define NONCE_B "\x03\x17\x73\x7f\x45\x16\x29\x54\x20\x7b\x2b\x76"

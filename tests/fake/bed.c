@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "stage.h"
+#include "bed.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 
 #define BACKLOG 4096
 
-#define TURNS_MAX 100000 /* of stage_run(): whoever takes longer never ends */
+#define TURNS_MAX 100000 /* of bed_run(): whoever takes longer never ends */
 
 /* ---- descriptors --------------------------------------------------------- */
 
@@ -39,20 +39,20 @@ static unsigned open_fds(void)
 	return n - 3; /* ".", ".." and the directory's own */
 }
 
-unsigned stage_fds(const struct stage *st)
+unsigned bed_fds(const struct bed *st)
 {
 	return open_fds() - st->fds_before - st->peers_n;
 }
 
-int stage_keep(struct stage *st, int fd)
+int bed_keep(struct bed *st, int fd)
 {
 	CHECK(fd >= 0);
-	CHECK(st->peers_n < STAGE_PEERS_MAX);
+	CHECK(st->peers_n < BED_PEERS_MAX);
 	st->peers[st->peers_n++] = fd;
 	return fd;
 }
 
-static void forget(struct stage *st, int fd)
+static void forget(struct bed *st, int fd)
 {
 	for (unsigned n = 0; n < st->peers_n; n++) {
 		if (st->peers[n] != fd)
@@ -60,16 +60,16 @@ static void forget(struct stage *st, int fd)
 		st->peers[n] = st->peers[--st->peers_n];
 		return;
 	}
-	CHECK(!"a peer of this stage");
+	CHECK(!"a peer of this bed");
 }
 
-void stage_close(struct stage *st, int fd)
+void bed_close(struct bed *st, int fd)
 {
 	forget(st, fd);
 	close(fd);
 }
 
-void stage_reset(struct stage *st, int fd)
+void bed_reset(struct bed *st, int fd)
 {
 	const struct linger at_once = { .l_onoff = 1 };
 
@@ -113,7 +113,7 @@ static const char *or_nothing(const char *text)
 	return text ? text : "";
 }
 
-static void load(struct stage *st, const struct stage_options *o, const struct addr *backends)
+static void load(struct bed *st, const struct bed_options *o, const struct addr *backends)
 {
 	char text[ADDR_TEXT_BYTES], *config;
 	size_t bytes;
@@ -130,7 +130,7 @@ static void load(struct stage *st, const struct stage_options *o, const struct a
 	CHECK(fclose(to) == 0);
 
 	diag_init(&diag);
-	st->config = config_load_text("stage.ini", config, bytes, &diag);
+	st->config = config_load_text("bed.ini", config, bytes, &diag);
 	if (st->config)
 		st->tls = tls_contexts_create(st->config, &diag);
 	diag_write(&diag, stderr);
@@ -139,7 +139,7 @@ static void load(struct stage *st, const struct stage_options *o, const struct a
 	CHECK(st->config);
 }
 
-static void start_engine(struct stage *st, const struct stage_options *o, int listener_fd)
+static void start_engine(struct bed *st, const struct bed_options *o, int listener_fd)
 {
 	unsigned worker = st->workers_n++;
 	const struct generation_socket socket = {
@@ -167,10 +167,10 @@ static void start_engine(struct stage *st, const struct stage_options *o, int li
 	st->now_ms = st->engines[worker].host.loop.now_ms;
 }
 
-struct stage *stage_create(const struct stage_options *o)
+struct bed *bed_create(const struct bed_options *o)
 {
-	struct stage *st = calloc(1, sizeof(*st));
-	struct addr backends[STAGE_BACKENDS_MAX];
+	struct bed *st = calloc(1, sizeof(*st));
+	struct addr backends[BED_BACKENDS_MAX];
 	unsigned workers = MAX(o->workers, 1);
 	int listener_fd;
 
@@ -194,7 +194,7 @@ struct stage *stage_create(const struct stage_options *o)
 
 /* ---- take down ----------------------------------------------------------- */
 
-static const char *left_over_in(const struct stage *st, const struct engine *e)
+static const char *left_over_in(const struct bed *st, const struct engine *e)
 {
 	if (e->host.sessions.used > 0)
 		return "sessions";
@@ -211,7 +211,7 @@ static const char *left_over_in(const struct stage *st, const struct engine *e)
 	return NULL;
 }
 
-static const char *left_over(const struct stage *st)
+static const char *left_over(const struct bed *st)
 {
 	struct pool *pool = st->runtime->pools[0];
 	const char *what = NULL;
@@ -233,11 +233,11 @@ static const char *left_over(const struct stage *st)
 	return what;
 }
 
-static void end_engines(struct stage *st)
+static void end_engines(struct bed *st)
 {
 	for (unsigned n = 0; n < st->workers_n; n++)
 		engine_stop(&st->engines[n], CLOSE_SHUTDOWN);
-	stage_run(st);
+	bed_run(st);
 	for (unsigned n = 0; n < st->workers_n; n++) {
 		struct engine *e = &st->engines[n];
 
@@ -247,7 +247,7 @@ static void end_engines(struct stage *st)
 	}
 }
 
-static void close_all(struct stage *st)
+static void close_all(struct bed *st)
 {
 	for (unsigned n = 0; n < st->peers_n; n++)
 		close(st->peers[n]);
@@ -258,10 +258,10 @@ static void close_all(struct stage *st)
 		close(st->inbox_fds[n]);
 	log_configure(LOG_ERROR, LOG_LOGFMT, STDERR_FILENO);
 	close(st->log_fd);
-	(void)stage_log(NULL);
+	(void)bed_log(NULL);
 }
 
-const char *stage_destroy(struct stage *st)
+const char *bed_destroy(struct bed *st)
 {
 	const char *what;
 
@@ -281,32 +281,32 @@ const char *stage_destroy(struct stage *st)
 
 /* ---- what happens -------------------------------------------------------- */
 
-void stage_turn(struct stage *st)
+void bed_turn(struct bed *st)
 {
 	for (unsigned n = 0; n < st->workers_n; n++)
 		loop_work(&st->engines[n].host.loop, st->now_ms);
 }
 
-void stage_run(struct stage *st)
+void bed_run(struct bed *st)
 {
 	unsigned turns = 0;
 
 	do {
-		stage_turn(st);
+		bed_turn(st);
 		CHECK(++turns < TURNS_MAX);
 	} while (fake_run() > 0);
-	stage_turn(st);
+	bed_turn(st);
 }
 
-void stage_pass(struct stage *st, uint64_t ms)
+void bed_pass(struct bed *st, uint64_t ms)
 {
 	st->now_ms += ms;
-	stage_turn(st);
+	bed_turn(st);
 }
 
-void stage_run_for_a_moment(struct stage *st)
+void bed_run_for_a_moment(struct bed *st)
 {
-	stage_run(st);
+	bed_run(st);
 	usleep(1000);
 	st->now_ms++;
 }
@@ -322,25 +322,25 @@ static int without_delay(int fd)
 	return fd;
 }
 
-int stage_client(struct stage *st)
+int bed_client(struct bed *st)
 {
 	int fd = socket(st->addr.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	stage_keep(st, without_delay(fd));
+	bed_keep(st, without_delay(fd));
 	CHECK(connect(fd, &st->addr.sa, st->addr.len) == 0);
 	return fd;
 }
 
-int stage_accept_at(struct stage *st, unsigned backend)
+int bed_accept_at(struct bed *st, unsigned backend)
 {
 	struct pollfd p = { .fd = st->servers[backend], .events = POLLIN };
 
 	if (poll(&p, 1, 0) <= 0)
 		return -1;
-	return stage_keep(st, without_delay(accept4(p.fd, NULL, NULL, SOCK_CLOEXEC)));
+	return bed_keep(st, without_delay(accept4(p.fd, NULL, NULL, SOCK_CLOEXEC)));
 }
 
-void stage_stop_server(struct stage *st, unsigned backend)
+void bed_stop_server(struct bed *st, unsigned backend)
 {
 	close(st->servers[backend]);
 	st->servers[backend] = -1;
@@ -357,7 +357,7 @@ static struct session *newest_of(struct engine *e, struct session *best)
 	return best;
 }
 
-struct session *stage_newest(struct stage *st)
+struct session *bed_newest(struct bed *st)
 {
 	struct session *best = NULL;
 
@@ -366,7 +366,7 @@ struct session *stage_newest(struct stage *st)
 	return best;
 }
 
-unsigned stage_sessions(const struct stage *st)
+unsigned bed_sessions(const struct bed *st)
 {
 	unsigned n = 0;
 
@@ -375,12 +375,12 @@ unsigned stage_sessions(const struct stage *st)
 	return n;
 }
 
-struct backend *stage_backend(struct stage *st, unsigned n)
+struct backend *bed_backend(struct bed *st, unsigned n)
 {
 	return pool_backend(st->runtime->pools[0], n);
 }
 
-uint64_t stage_ended(const struct stage *st, enum close_reason why)
+uint64_t bed_ended(const struct bed *st, enum close_reason why)
 {
 	uint64_t n = 0;
 
@@ -389,32 +389,32 @@ uint64_t stage_ended(const struct stage *st, enum close_reason why)
 	return n;
 }
 
-struct pair stage_dialing(struct stage *st)
+struct pair bed_dialing(struct bed *st)
 {
-	struct pair c = { .client = stage_client(st), .backend = -1 };
-	struct io_op *accept = &stage_engine(st)->acceptors[0].accept;
-	uint64_t begun = stage_engine(st)->host.sessions_begun;
+	struct pair c = { .client = bed_client(st), .backend = -1 };
+	struct io_op *accept = &bed_engine(st)->acceptors[0].accept;
+	uint64_t begun = bed_engine(st)->host.sessions_begun;
 
 	CHECK(fake_perform(accept));
-	CHECK(stage_engine(st)->host.sessions_begun == begun + 1);
-	c.s = stage_newest(st);
+	CHECK(bed_engine(st)->host.sessions_begun == begun + 1);
+	c.s = bed_newest(st);
 	return c;
 }
 
-struct pair stage_relaying(struct stage *st)
+struct pair bed_relaying(struct bed *st)
 {
-	struct pair c = stage_dialing(st);
+	struct pair c = bed_dialing(st);
 	struct io_op *connect = &c.s->sides[SIDE_BACKEND].send;
 
 	CHECK(fake_request_of(connect).kind == FAKE_CONNECT);
 	CHECK(fake_perform(connect));
 	CHECK(c.s->phase == SESSION_RELAYING);
-	c.backend = stage_accept_at(st, c.s->backend->index);
+	c.backend = bed_accept_at(st, c.s->backend->index);
 	CHECK(c.backend >= 0);
 	return c;
 }
 
-const char *stage_log(struct stage *st)
+const char *bed_log(struct bed *st)
 {
 	static char *text;
 	ssize_t n;

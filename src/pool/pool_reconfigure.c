@@ -5,7 +5,7 @@
  * and all memory taken, before the lock; then it is done at once.
  */
 
-#include "balance/pool.h"
+#include "pool/pool.h"
 
 #include "pool_balancer.h"
 #include "pool_plan.h"
