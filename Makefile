@@ -203,6 +203,12 @@ run: ## install what is missing, build, show ringmain in front of two Redis serv
 	@$(MAKE) VARIANT=release program
 	@exec scripts/run-demo.sh
 
+.PHONY: failover
+failover: ## the same for a failover: PostgreSQL's primary dies while pgbench writes
+	@scripts/install-deps.sh --for failover
+	@$(MAKE) VARIANT=release program
+	@exec $(PYTHON) -B scripts/failover.py
+
 .PHONY: test
 test: ## install what is missing, run every test
 	@scripts/install-deps.sh --for test

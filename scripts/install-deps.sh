@@ -8,6 +8,8 @@
 # usage: install-deps.sh [--for GROUP[,GROUP...]] [--print]
 set -eu
 
+groups_known='build, run, failover, test, page, clients, lint, fuzz, bench, all'
+
 # The one list. A name with | is the first of those that the release has.
 group_packages() {
 	case $1 in
@@ -29,6 +31,7 @@ group_packages() {
 		echo haproxy nginx libnginx-mod-stream hitch gnutls-bin sslscan tshark
 		echo libwolfssl-dev # for WOLFSSL=system
 		;;
+	failover) echo python3 python3-pytest postgresql postgresql-client ;;
 	page) echo chromium prometheus ;; # prometheus for promtool
 	clients)
 		echo golang-go golang-github-lib-pq-dev default-jdk-headless
@@ -40,7 +43,7 @@ group_packages() {
 		echo libssl-dev haproxy nginx libnginx-mod-stream hitch openssl python3
 		echo redis-server redis-tools gnuplot-nox linux-perf strace
 		;;
-	*) fail "unknown group '$1' (build, run, test, page, clients, lint, fuzz, bench, all)" ;;
+	*) fail "unknown group '$1' ($groups_known)" ;;
 	esac
 }
 
@@ -55,19 +58,20 @@ expand() {
 	run) echo build wolfssl run ;;
 	test) echo build wolfssl unit system ;;
 	lint) echo build wolfssl lint ;;
+	failover) echo build wolfssl failover ;;
 	page) echo build wolfssl unit system page ;;
 	clients) echo build wolfssl unit system clients ;;
 	fuzz) echo build wolfssl fuzz ;;
 	bench) echo build wolfssl bench ;;
-	all) echo build wolfssl run unit system page clients fuzz lint bench ;;
-	*) fail "unknown group '$1' (build, run, test, page, clients, lint, fuzz, bench, all)" ;;
+	all) echo build wolfssl run failover unit system page clients fuzz lint bench ;;
+	*) fail "unknown group '$1' ($groups_known)" ;;
 	esac
 }
 
 usage() {
 	cat <<-END
 	usage: install-deps.sh [--for GROUP[,GROUP...]] [--print]
-	  --for GROUP  build, run, test, page, clients, lint, fuzz, bench or all (default: build)
+	  --for GROUP  of $groups_known (default: build)
 	  --print      only print the packages that are missing
 	END
 }

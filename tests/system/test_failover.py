@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Roles, hold and the sessions of who fell: PostgreSQL, MariaDB and Redis that fail over behind ringmain."""
 
-import contextlib
-import os
 import signal
 import threading
 import time
@@ -53,15 +51,6 @@ def pg(rm, listener, text):
         return session.query(text)
     finally:
         session.close()
-
-
-def kill(server, number):
-    """The server, and its children, which come and go."""
-    with open(f"/proc/{server.process.pid}/task/{server.process.pid}/children", encoding="ascii") as children:
-        found = [int(child) for child in children.read().split()]
-    for process in [server.process.pid] + found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, number)
 
 
 class Writers:
@@ -122,7 +111,7 @@ def test_a_failover_is_a_pause_for_new_sessions(ringmain, pair, start):
 
     writers = start(Writers, rm)
     wait_until(lambda: len(writers.written) > 10, "rows")
-    kill(primary, signal.SIGKILL)
+    primary.signal_all(signal.SIGKILL)
     tcp.read_to_end(open_one.sock)
     time.sleep(0.5 * SCALE)                 # a pause is what is tested
     replica.promote()
@@ -149,14 +138,14 @@ def test_a_primary_that_hangs_loses_its_sessions(ringmain, pair):
     client = tcp.connect(rm.address("write"))
     session = pgwire.Session(client, user="tester", database="bench")
     session.query("select 1")
-    kill(primary, signal.SIGSTOP)
+    primary.signal_all(signal.SIGSTOP)
     try:
         line = rm.wait_line(msg="session", reason="backend_down", timeout=20)
         assert line["backend"] == "b1"
         replica.promote()
         assert in_recovery(rm, "write") == ["f"]
     finally:
-        kill(primary, signal.SIGCONT)
+        primary.signal_all(signal.SIGCONT)
     wait_until(lambda: rm.lines(msg="role", pool="write", backend="b1", reason="primary of an older timeline"),
                "the old primary to be fenced", 20)
     assert ready(rm, "b2", "write")

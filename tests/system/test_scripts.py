@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from kit import load, proc
+from kit import load, proc, servers
 from kit.ringmain import BINARY
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -293,6 +293,30 @@ def test_run_demo_shows_both_servers_and_leaves_nothing(tmp_path):
     assert done.returncode == 0, done.stdout
     assert "both servers answer" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def show_failover(*args):
+    """Gives (exit code, output)."""
+    servers.Postgres.program("pgbench")
+    done = subprocess.run(["/usr/bin/python3", "-B", SCRIPTS / "failover.py", "--seconds", "1", *args],
+                          env={**os.environ, "RINGMAIN": str(BINARY)}, text=True, timeout=180,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, done.stdout
+
+
+def test_failover_shows_that_new_sessions_only_waited():
+    code, out = show_failover()
+    assert code == 0, out
+    for words in ("ok   failed connects: 0\n", "ok   open sessions ended: 1 time, 1 time, 1 time, 1 time\n",
+                  "ok   rows on the old primary that came after its crash: 0\n",
+                  'reason="primary of an older timeline"'):
+        assert words in out, out
+
+
+@pytest.mark.soak
+def test_failover_shows_how_it_is_without_hold():
+    code, out = show_failover("--hold", "0")
+    assert code == 1 and re.search(r"NOT  failed connects: [1-9]", out), out
 
 
 @pytest.mark.alone

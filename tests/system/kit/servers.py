@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real servers: each in a directory of its own, on a free loopback port, as an unprivileged user."""
 
+import contextlib
 import glob
 import os
 import pathlib
@@ -45,6 +46,15 @@ class Server:
         wait_until(lambda: self.is_up() or not self.process.alive(), f"{self.process.name} to start",
                    START_S)
         assert self.process.alive(), f"{self.process.name} ended:\n{self.process.text()[-3000:]}"
+
+    def signal_all(self, number):
+        """The server, and its children, which come and go."""
+        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        with open(children, encoding="ascii") as file:
+            found = [int(child) for child in file.read().split()]
+        for process in [self.process.pid] + found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def close(self):
         if self.process:
