@@ -50,6 +50,7 @@ enum hello_fault {
 	HELLO_FRAGMENT_LENGTH,
 	HELLO_RENEGOTIATION,
 	HELLO_POINT_FORMATS,
+	HELLO_PSK_MODES, /* never answered by hello_read(): TLS 1.2 has no such rule */
 	HELLO_FAULTS
 };
 
@@ -74,6 +75,7 @@ struct hello {
 	bool has_shares;             /* their extension is there, though it may have none */
 	bool resumes;                /* offers a ticket or another pre-shared key */
 	bool has_psk;                /* a pre-shared key of TLS 1.3 */
+	bool has_psk_modes;          /* says how it would be used */
 	bool is_psk_ke_only;         /* would resume only without a new key exchange */
 	bool has_early_data;         /* application data follow the hello at once */
 	size_t ticket_bytes;         /* of the extension session_ticket (RFC 5077), TLS 1.2's */

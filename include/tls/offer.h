@@ -31,6 +31,7 @@ struct tls_offer {
 	bool is_hello;       /* read from a ClientHello: what is missing is missing there */
 	bool has_shares;     /* their extension, though it may have none */
 	bool has_psk;        /* of TLS 1.3 */
+	bool has_psk_modes;
 	bool is_psk_ke_only;
 	bool has_early_data;
 };

@@ -36,6 +36,7 @@ static int open_stream(struct session *s, const struct hello *hello)
 		.is_hello = true,
 		.has_shares = hello->has_shares,
 		.has_psk = hello->has_psk,
+		.has_psk_modes = hello->has_psk_modes,
 		.is_psk_ke_only = hello->is_psk_ke_only,
 		.has_early_data = hello->has_early_data,
 		.alpn = hello->alpn,

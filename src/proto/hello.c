@@ -387,6 +387,7 @@ static enum hello_fault read_psk_modes(struct cursor ext, struct hello *hello)
 
 	if (!take_whole_list(&ext, 1, &list))
 		return HELLO_LENGTHS;
+	hello->has_psk_modes = true;
 	hello->is_psk_ke_only = !memchr(list.at, PSK_DHE_KE, list.left);
 	return HELLO_FINE;
 }
@@ -442,8 +443,7 @@ static enum hello_fault read_extension(size_t type, struct cursor ext, struct he
 		hello->resumes |= ext.left > 0;
 		return HELLO_FINE;
 	case EXT_PRE_SHARED_KEY:
-		hello->has_psk = true;
-		hello->resumes = true;
+		hello->has_psk = hello->resumes = true;
 		return HELLO_FINE;
 	case EXT_PSK_MODES:
 		return read_psk_modes(ext, hello);
@@ -516,9 +516,7 @@ enum parse hello_read(const uint8_t *bytes, size_t n, struct hello *ret_hello)
 	struct walk walk = { 0 };
 	enum parse result;
 
-	if (n == 0)
-		return PARSE_MORE;
-	result = walk_records(&walk, bytes, n, ret_hello);
+	result = n > 0 ? walk_records(&walk, bytes, n, ret_hello) : PARSE_MORE;
 	if (result != PARSE_DONE)
 		return result;
 	if (walk.records > 1) {
@@ -583,6 +581,7 @@ static const struct {
 	[HELLO_POINT_FORMATS] = { "client takes no uncompressed points", TLSREC_ILLEGAL_PARAMETER },
 	[HELLO_PSK_NOT_LAST] = { "pre_shared_key is not the last extension",
 				 TLSREC_ILLEGAL_PARAMETER },
+	[HELLO_PSK_MODES] = { "pre_shared_key without its modes", TLSREC_MISSING_EXTENSION },
 };
 
 static_assert(ARRAY_LEN(faults) == HELLO_FAULTS, "every fault needs a row");

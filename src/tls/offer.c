@@ -49,19 +49,26 @@ static bool has_group_of_ours(const struct tls_offer *offer, const struct policy
 	return false;
 }
 
-/* What TLS 1.3 cannot do without (RFC 8446, 9.2). */
+/* What TLS 1.3 cannot do without (RFC 8446, 9.2 and 4.2.9). */
 static bool lacks_extension(const struct tls_offer *offer)
 {
 	return !offer->has_shares || offer->groups.n == 0 ||
-	       (!offer->has_psk && offer->signatures.n == 0);
+	       (!offer->has_psk && offer->signatures.n == 0) ||
+	       (offer->has_psk && !offer->has_psk_modes);
 }
 
 struct offer_refusal offer_refuse(const struct tls_offer *offer, const struct policy *policy)
 {
 	bool is_tls13 = policy->max == TLS_1_3 && offer_has(&offer->versions, TLS_1_3);
+	struct offer_fit fit;
 
 	if (!offer->is_hello)
 		return (struct offer_refusal){ 0 };
+	/* The library takes a list without TLS 1.2 for TLS 1.2 where there is no 1.3. */
+	offer_fit_of(&fit, offer, policy);
+	if (fit.version > 0 && !fit.version_fits)
+		return (struct offer_refusal){ "no version of TLS in common",
+					       TLSREC_PROTOCOL_VERSION };
 	if (is_tls13 && lacks_extension(offer))
 		return (struct offer_refusal){ "a required extension is missing",
 					       TLSREC_MISSING_EXTENSION };

@@ -63,7 +63,10 @@ static enum second_hello_answer read_held(struct second_hello *h)
 		return SECOND_HELLO_MORE;
 	case PARSE_DONE:
 		h->is_awaited = false;
-		return SECOND_HELLO_PASS;
+		if (!hello.has_psk || hello.has_psk_modes)
+			return SECOND_HELLO_PASS;
+		h->fault = HELLO_PSK_MODES;
+		return SECOND_HELLO_BAD;
 	default:
 		h->fault = hello.fault;
 		return SECOND_HELLO_BAD;

@@ -378,7 +378,10 @@ static enum tls_result fail(struct tls_stream *s, int code)
 static enum tls_result refuse(struct tls_stream *s)
 {
 	send_alert(s, s->refusal.alert);
-	set_reason(s, "%s", s->refusal.why);
+	if (s->offer.version > 0 && !s->offer.version_fits)
+		set_reason(s, "client offers only %s", error_text_of_version(s->offer.version));
+	else
+		set_reason(s, "%s", s->refusal.why);
 	s->end = TLS_FAILED;
 	return s->end;
 }

@@ -34,6 +34,19 @@ CASES = {
                                       "ServerHello"),
     "1.2, a version that is odd": (hello.client_hello(GROUPS, SCHEMES, suites=SUITES_12, version=0x0401),
                                    "ServerHello"),
+    "1.3 in the list, a version of old that is 1.0's": (hello.client_hello(V13, GROUPS, SCHEMES, SHARE,
+                                                                           version=0x0301), "ServerHello"),
+    "1.3 in the list, a version of old that is 1.1's": (hello.client_hello(V13, GROUPS, SCHEMES, SHARE,
+                                                                           version=0x0302), "ServerHello"),
+    "1.3 in the list, SSL 3's number": (hello.client_hello(V13, GROUPS, SCHEMES, SHARE, version=0x0300),
+                                        "protocol_version"),
+    "1.2 in the list, a version of old that is 1.0's": (hello.client_hello(
+        hello.versions(0x0303), GROUPS, SCHEMES, suites=SUITES_12, version=0x0301), "ServerHello"),
+    "1.1 and no list": (hello.client_hello(GROUPS, SCHEMES, suites=SUITES_12, version=0x0302), "protocol_version"),
+    "1.1 alone in the list": (hello.client_hello(hello.versions(0x0302), GROUPS, SCHEMES, suites=SUITES_12),
+                              "protocol_version"),
+    "a pre-shared key without modes": (hello.client_hello(V13, GROUPS, SCHEMES, SHARE, hello.pre_shared_key()),
+                                       "missing_extension"),
     "SSL 2's number": (hello.client_hello(GROUPS, SCHEMES, suites=SUITES_12, version=0x0200), "protocol_version"),
 }
 
@@ -46,6 +59,14 @@ def test_offer(ringmain, manual, pki, case):
     first, said = CASES[case]
     got = hello.answer(rm.address(), first)
     assert got in ((said,) if isinstance(said, str) else said)
+
+
+@pytest.mark.parametrize("case", [case for case, (_, said) in CASES.items() if case.startswith("1.")])
+def test_offer_of_tls_12(ringmain, manual, pki, case):
+    """The same where there is no TLS 1.3: the list of versions counts, if there is one (RFC 8446, 4.2.1)."""
+    rm = ringmain([manual()], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"], "tls_max": "1.2"})
+    first, said = CASES[case]
+    assert hello.answer(rm.address(), first) == ("protocol_version" if case.startswith("1.3") else said)
 
 
 def test_a_retry_asks_for_what_was_offered(ringmain, manual, pki):

@@ -14,17 +14,11 @@ pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
 EARLY_DATA, PSK_KE, PSK_DHE_KE = (42, b""), (45, b"\x01\0"), (45, b"\x01\x01")
 
 
-def foreign_ticket():
-    """pre_shared_key: an identity of 200 bytes that nobody here has made, and its binder."""
-    return 41, (hello.counted(hello.counted(os.urandom(200)) + bytes(4)) +
-                hello.counted(hello.counted(os.urandom(32), 1)))
-
-
 @pytest.fixture
-def relay(ringmain, backend, pki):
+def relay(request, ringmain, backend, pki):
     return ringmain([backend(servers.echo)],
                     listener={"tls": "terminate", "certificate": pki["ecdsa.pem"], "tls_min": "1.3",
-                              "ciphers": tls13.CIPHERS, "groups": "X25519:P-256"})
+                              "ciphers": tls13.CIPHERS, "groups": getattr(request, "param", "X25519:P-256")})
 
 
 def asks_for_p256(*extensions):
@@ -54,15 +48,32 @@ def works(made):
 @pytest.mark.parametrize("sizes", ((), (17,), (40, 1000, 16384), (16401,) * 3), ids=len)
 def test_early_data_of_a_foreign_ticket(client, sizes):
     """They are dropped: with a retry it can be told where they end."""
-    ticket = foreign_ticket()
+    ticket = hello.pre_shared_key()
     made = client(asks_for_p256(PSK_DHE_KE, EARLY_DATA, ticket))
     for size in sizes:
         made.raw(tls.record(23, os.urandom(size)))
     works(made.retry(PSK_DHE_KE, ticket))
 
 
+@pytest.mark.parametrize("early", ((EARLY_DATA,), ()), ids=("early data", "none"))
+@pytest.mark.parametrize("relay", ("X25519",), indirect=True)
+@pytest.mark.parametrize("again", ((), (PSK_DHE_KE,), ((21, bytes(5)), PSK_DHE_KE)), ids=len)
+def test_a_ticket_that_the_second_hello_drops(client, early, again):
+    """One for another hash than the retry's must go (RFC 8446, 4.1.4); with OpenSSL it is SHA-384's."""
+    made = client(asks_for_p256(PSK_DHE_KE, *early, hello.pre_shared_key(binder=48)))
+    if early:
+        made.raw(tls.record(23, os.urandom(100)))
+    works(made.retry(*again))
+
+
+def test_a_second_hello_with_a_ticket_alone(client):
+    made = client(asks_for_p256(PSK_DHE_KE, EARLY_DATA, hello.pre_shared_key()))
+    made.retry(hello.pre_shared_key())
+    assert made.end() == "missing_extension"
+
+
 def test_early_data_that_do_not_end(relay, client):
-    made = client(asks_for_p256(PSK_DHE_KE, EARLY_DATA, foreign_ticket()))
+    made = client(asks_for_p256(PSK_DHE_KE, EARLY_DATA, hello.pre_shared_key()))
     for _ in range(5):
         made.raw(tls.record(23, os.urandom(16000)))
     assert made.end() in ("unexpected_message", "RST")
@@ -82,7 +93,7 @@ def test_data_that_were_not_announced(relay, client):
 @pytest.mark.parametrize("modes", (PSK_KE, PSK_DHE_KE), ids=("ke", "dhe_ke"))
 def test_a_foreign_ticket_is_a_full_handshake(relay, modes):
     first = hello.client_hello(hello.versions(0x0304), hello.groups(X25519), hello.schemes(*hello.SCHEMES),
-                               hello.shares((X25519, hello.public_x25519())), modes, foreign_ticket(),
+                               hello.shares((X25519, hello.public_x25519())), modes, hello.pre_shared_key(),
                                suites=hello.CHACHA_13, session=os.urandom(32))
     assert hello.answer(relay.address(), first) == "ServerHello"
 

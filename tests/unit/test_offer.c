@@ -12,7 +12,7 @@
 #include "base/def.h"
 #include "tls/policy.h"
 
-static const uint16_t v13[] = { 0x0304, 0x0303 }, v12[] = { 0x0303 };
+static const uint16_t v13[] = { 0x0304, 0x0303 }, v12[] = { 0x0303 }, v11[] = { 0x0302 };
 static const uint16_t schemes[] = { 0x0403 }, x25519[] = { 29 }, unknown[] = { 0x6399 };
 
 #define LIST(array)                       \
@@ -42,14 +42,24 @@ static void what_is_missing_is_said(void **state)
 		{ { .versions = LIST(v13),
 		    .groups = LIST(x25519),
 		    .has_shares = true,
-		    .has_psk = true },
+		    .has_psk = true,
+		    .has_psk_modes = true },
 		  TLS_1_3,
 		  0 },
+		{ { .versions = LIST(v13),
+		    .groups = LIST(x25519),
+		    .signatures = LIST(schemes),
+		    .has_shares = true,
+		    .has_psk = true },
+		  TLS_1_3,
+		  TLSREC_MISSING_EXTENSION },
 		{ { .versions = LIST(v13), .signatures = LIST(schemes), .has_shares = true },
 		  TLS_1_3,
 		  TLSREC_MISSING_EXTENSION },
 		/* TLS 1.2 needs none of them. */
 		{ { .versions = LIST(v13) }, TLS_1_2, 0 },
+		{ { .versions = LIST(v13), .has_psk = true }, TLS_1_2, 0 },
+		{ { .versions = LIST(v11) }, TLS_1_2, TLSREC_PROTOCOL_VERSION },
 		{ { .versions = LIST(v12) }, TLS_1_3, 0 },
 		{ { .versions = LIST(v12), .groups = LIST(unknown) },
 		  TLS_1_3,

@@ -50,6 +50,12 @@ def shares(*pairs):
     return 51, counted(b"".join(numbers(group) + counted(key) for group, key in pairs))
 
 
+def pre_shared_key(size=200, binder=32):
+    """An identity that no server has made, and its binder, of the size of a hash."""
+    return 41, (counted(counted(os.urandom(size)) + bytes(4)) +
+                counted(counted(os.urandom(binder), 1)))
+
+
 MASTER_SECRET = (23, b"")
 
 
