@@ -47,6 +47,7 @@ struct backend {
 	atomic_uint_fast64_t connect_failures;
 	atomic_uint_fast64_t local_failures;       /* trouble of our own: see enum health_result */
 	atomic_uint failures_in_row;               /* of connects; 0 after a success */
+	atomic_uint unserved_in_row;               /* sessions that it took: see health.h */
 	atomic_uint_fast64_t bytes_up, bytes_down; /* of sessions that have ended */
 	atomic_uint_fast64_t checks_passed, checks_failed, checks_ms; /* ms: how long they took */
 	atomic_uint_fast64_t ejections;

@@ -34,7 +34,18 @@ struct backend_load {
 	uint32_t sessions;
 	uint32_t slots; /* effective sessions_max; UINT32_MAX: no limit */
 	bool is_in;     /* may be picked: between join() and leave() */
+	/*
+	 * Of one that failed lately: so many sessions more it is to be thought
+	 * to have, for it has few because it fails.
+	 */
+	uint16_t burden;
 };
+
+/* What balancers compare that go by it. */
+static inline uint64_t backend_load_sessions(const struct backend_load *load)
+{
+	return (uint64_t)load->sessions + load->burden;
+}
 
 /* Embedded in each balancer's own state; filled in by the pool after create(). */
 struct balancer {
@@ -73,7 +84,7 @@ struct balancer_ops {
 	 */
 	void (*join)(struct balancer *b, unsigned index);  /* may be NULL */
 	void (*leave)(struct balancer *b, unsigned index); /* may be NULL */
-	/* Sessions changed while it is in. May be NULL. */
+	/* Sessions or burden changed while it is in. May be NULL. */
 	void (*on_load)(struct balancer *b, unsigned index);
 	/* The effective weight changed, from @before, while it is in. May be NULL. */
 	void (*on_weight)(struct balancer *b, unsigned index, uint32_t before);

@@ -18,6 +18,9 @@
  * and n times as long when it is the n-th time; each `time_ms` that it stays
  * in forgives one of them. Never is it put out when more than
  * `ejected_max_percent` of the pool would be out then.
+ *
+ * Sessions that it takes and does not serve are failures as well, once it is
+ * clear that their clients are not the reason: they are in three networks.
  */
 
 #include <stdbool.h>
@@ -58,7 +61,15 @@ enum health_change {
 
 extern const char *const health_change_names[HEALTH_CHANGES];
 
-#define HEALTH_SLICES 10 /* that a window is counted in */
+#define HEALTH_SLICES 10  /* that a window is counted in */
+#define HEALTH_NETWORKS 3 /* of clients: so many do not mistake a server's protocol all at once */
+
+/* A session that the backend took and did not serve. */
+struct unserved {
+	uint64_t network;  /* where its client is; 0: nobody knows */
+	bool is_certain;   /* no client can have been the reason */
+	uint64_t began_ms; /* when it was connected */
+};
 
 struct health {
 	enum backend_state admin_state; /* by the operator: ready, drain, maint or down */
@@ -71,6 +82,10 @@ struct health {
 
 	bool is_ejected;
 	unsigned failures_in_row;
+	unsigned unserved_in_row;  /* sessions that it took; see struct unserved */
+	unsigned networks_n;       /* whose they were; HEALTH_NETWORKS: it is the backend */
+	uint64_t networks[HEALTH_NETWORKS];
+	uint64_t unserved_ms;      /* when the last was */
 	unsigned ejections;    /* not yet forgiven */
 	uint64_t eject_end_ms; /* when it came or will come back from the last */
 	/* For what it was ejected last: failures of so many connects, or, with 0, in a row. */
@@ -111,6 +126,12 @@ enum health_result health_result_of(int err);
 /* A session tried to connect. */
 enum health_change health_on_connect(struct health *health, const struct health_group *group,
 				     enum health_result result, uint64_t now_ms, uint32_t random);
+
+/* A session that connected came to nothing; one that began at @began_ms did not. */
+enum health_change health_on_unserved(struct health *health, const struct health_group *group,
+				      const struct unserved *session, uint64_t now_ms,
+				      uint32_t random);
+void health_on_served(struct health *health, uint64_t began_ms);
 
 /* Ends an ejection whose time is over. */
 enum health_change health_on_time(struct health *health, uint64_t now_ms);

@@ -249,6 +249,11 @@ void pool_inspect(struct pool *pool, const struct backend *backend, struct backe
  */
 enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 				   enum health_result result, uint64_t now_ms);
+/* A session that it took came to nothing: for pool_on_connect() that was a success. */
+enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
+				    const struct unserved *session, uint64_t now_ms);
+/* One that began at @began_ms has heard something of it. Cheap, where that is no news. */
+void pool_on_served(struct pool *pool, struct backend *backend, uint64_t began_ms);
 /* Gives in *ret_delay_ms how long after the start of this check the next one is to start. */
 enum health_change pool_on_check(struct pool *pool, struct backend *backend,
 				 enum health_answer answer, uint64_t *ret_delay_ms);

@@ -16,7 +16,7 @@ struct backend_report {
 	unsigned answers;   /* of checks, so many in a row */
 	uint64_t now_ms;
 	uint64_t took_ms;  /* of the last check */
-	const char *words; /* the last failure in a check's own words, with err 0; or NULL */
+	const char *words; /* the last failure in words of its own, with err 0; or NULL */
 };
 
 /*

@@ -3,8 +3,8 @@
 /*
  * Weighted least connections: who would have the fewest sessions for its
  * weight, the new one counted in. Sessions that are still connecting are
- * counted already, so a burst does not all go to the same one. Equal ones
- * take turns.
+ * counted already, so a burst does not all go to the same one; and one that
+ * fails does not attract them by having none. Equal ones take turns.
  */
 
 #include "balance/balancer.h"
@@ -47,7 +47,8 @@ static void leastconn_on_load(struct balancer *b, unsigned index)
 {
 	const struct backend_load *l = &b->loads[index];
 
-	leastconn_of(b)->scores[index] = (((uint64_t)l->sessions + 1) << SCORE_SHIFT) / l->weight;
+	leastconn_of(b)->scores[index] =
+		((backend_load_sessions(l) + 1) << SCORE_SHIFT) / l->weight;
 }
 
 static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t before)

@@ -76,8 +76,8 @@ static unsigned draw_by_weight(struct random *r)
 static const struct backend_load *less_loaded(const struct backend_load *a,
 					      const struct backend_load *b)
 {
-	uint64_t load_a = (uint64_t)a->sessions * b->weight;
-	uint64_t load_b = (uint64_t)b->sessions * a->weight;
+	uint64_t load_a = backend_load_sessions(a) * b->weight;
+	uint64_t load_b = backend_load_sessions(b) * a->weight;
 
 	return load_b < load_a ? b : a;
 }

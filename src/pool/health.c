@@ -184,6 +184,60 @@ enum health_change health_on_connect(struct health *health, const struct health_
 	return HEALTH_EJECTED;
 }
 
+/* ---- sessions that it took --------------------------------------------------- */
+
+static void note_network(struct health *health, uint64_t network)
+{
+	if (network == 0 || health->networks_n == HEALTH_NETWORKS)
+		return;
+	for (unsigned i = 0; i < health->networks_n; i++)
+		if (health->networks[i] == network)
+			return;
+	health->networks[health->networks_n++] = network;
+}
+
+static bool serves_too_few(struct health *health, const struct eject_config *config)
+{
+	health->blamed_failures = health->unserved_in_row;
+	health->blamed_connects = 0;
+	return config->in_a_row > 0 && health->unserved_in_row >= config->in_a_row;
+}
+
+static void forget_unserved(struct health *health)
+{
+	health->unserved_in_row = health->networks_n = 0;
+}
+
+enum health_change health_on_unserved(struct health *health, const struct health_group *group,
+				      const struct unserved *session, uint64_t now_ms,
+				      uint32_t random)
+{
+	const struct eject_config *config = group->eject;
+	struct health_slice *slice = slice_at(health, config, now_ms);
+
+	health->unserved_in_row++;
+	health->unserved_ms = now_ms;
+	note_network(health, session->network);
+	if (session->is_certain)
+		health->networks_n = HEALTH_NETWORKS;
+	if (health->networks_n < HEALTH_NETWORKS)
+		return HEALTH_SAME;
+	slice->failures++;
+	if (health_state(health) != BACKEND_READY || !is_spare(group))
+		return HEALTH_SAME;
+	if (!serves_too_few(health, config) && !fails_too_often(health, config, slice->number))
+		return HEALTH_SAME;
+	eject(health, config, now_ms, random);
+	return HEALTH_EJECTED;
+}
+
+/* One that began before says nothing of who comes now. */
+void health_on_served(struct health *health, uint64_t began_ms)
+{
+	if (began_ms >= health->unserved_ms)
+		forget_unserved(health);
+}
+
 /* What was held against it is served: it begins with a clean slate. */
 enum health_change health_on_time(struct health *health, uint64_t now_ms)
 {
@@ -191,6 +245,7 @@ enum health_change health_on_time(struct health *health, uint64_t now_ms)
 		return HEALTH_SAME;
 	health->is_ejected = false;
 	health->failures_in_row = 0;
+	forget_unserved(health);
 	memset(health->slices, 0, sizeof(health->slices));
 	return HEALTH_RETURNED;
 }

@@ -63,6 +63,56 @@ void backend_set_sessions(struct pool *pool, unsigned index, unsigned sessions)
 		pool->balancer->ops->on_load(pool->balancer, index);
 }
 
+/* ---- one that fails --------------------------------------------------------- */
+
+/* Times the average that it is to seem to have, by its last failures in a row. */
+#define BURDENS_MAX 8
+
+/* Sessions that one of them has, on average, and one. */
+static uint64_t average_load(const struct pool *pool)
+{
+	uint64_t sessions = 0;
+
+	for (unsigned i = 0; i < pool->n; i++)
+		sessions += pool->loads[i].is_in ? pool->loads[i].sessions : 0;
+	return sessions / MAX(pool->ready_n, 1) + 1;
+}
+
+static void set_burden(struct pool *pool, unsigned index, uint64_t burden)
+{
+	struct backend_load *l = &pool->loads[index];
+
+	pool->burdened_n += (unsigned)(burden > 0) - (unsigned)(l->burden > 0);
+	l->burden = (uint16_t)MIN(burden, UINT16_MAX);
+	if (l->is_in && pool->balancer->ops->on_load)
+		pool->balancer->ops->on_load(pool->balancer, index);
+}
+
+void backend_burden(struct pool *pool, unsigned index, uint64_t now_ms)
+{
+	struct backend_status *s = pool->status[index];
+	unsigned failures = s->health.failures_in_row + s->health.unserved_in_row;
+
+	if (s->is_leaving)
+		return;
+	s->burden_until_ms = now_ms + pool->config->eject.window_ms;
+	set_burden(pool, index, MIN(failures, BURDENS_MAX) * average_load(pool));
+}
+
+uint64_t backend_unburden(struct pool *pool, unsigned index, uint64_t now_ms)
+{
+	const struct backend_status *s = pool->status[index];
+
+	if (pool->loads[index].burden == 0)
+		return UINT64_MAX;
+	if (now_ms < s->burden_until_ms)
+		return s->burden_until_ms;
+	set_burden(pool, index, 0);
+	return UINT64_MAX;
+}
+
+/* ---- tiers ------------------------------------------------------------------- */
+
 void pool_open_tiers(struct pool *pool)
 {
 	unsigned wanted = MAX(pool->config->tier_ready_min, 1);
@@ -176,6 +226,7 @@ void backend_leave(struct pool *pool, unsigned index)
 	struct backend_status *s = pool->status[index];
 
 	backend_set_ejected(pool, s, false);
+	set_burden(pool, index, 0);
 	pool->weighted_n -= s->weight > 0;
 	s->weight = 0;
 	s->is_weight_set = false;
@@ -189,7 +240,7 @@ void backend_enter(struct pool *pool, unsigned index, bool starts_slowly)
 
 	health_init(&s->health, &pool->config->check);
 	s->health.is_standby = !role_is_any(&pool->config->role);
-	s->backend.failures_in_row = 0;
+	s->backend.failures_in_row = s->backend.unserved_in_row = 0;
 	s->backend.down_since_ms = s->backend.ejected_since_ms = 0;
 	s->backend.changed_error = 0;
 	s->is_leaving = false;

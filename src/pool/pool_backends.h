@@ -44,7 +44,8 @@ struct backend_status {
 	bool was_ready;        /* ever: what is down from the start does not come back slowly */
 	bool was_out;          /* since then; draining or another role alone are not out */
 	bool is_wished;        /* by the operator to be ready: see pool_take_wish() */
-	uint64_t proof;        /* pool->proofs when it last showed that it serves */
+	uint64_t burden_until_ms; /* while loads[].burden is not 0 */
+	uint64_t proof;           /* pool->proofs when it last showed that it serves */
 };
 
 /*
@@ -73,6 +74,7 @@ struct pool {
 	unsigned tiers_open; /* tiers below this serve */
 	unsigned ramping_n;
 	unsigned ejected_n;
+	unsigned burdened_n;
 	uint64_t random;
 
 	struct queue queue;
@@ -106,6 +108,9 @@ void backend_admit(struct pool *pool, unsigned index);
 /* It serves: those who were held, for they tried it in vain, may try it again. */
 void backend_prove(struct pool *pool, unsigned index);
 void backend_set_sessions(struct pool *pool, unsigned index, unsigned sessions);
+/* It has failed again, or, when its time has passed (gives when), is forgiven. */
+void backend_burden(struct pool *pool, unsigned index, uint64_t now_ms);
+uint64_t backend_unburden(struct pool *pool, unsigned index, uint64_t now_ms);
 /* Of its weight and its max_sessions: POOL_PART_MIN .. POOL_PART_ALL. */
 void backend_set_part(struct pool *pool, unsigned index, unsigned part);
 /* Looks again at everything that follows from health and weight. */

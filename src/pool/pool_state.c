@@ -29,7 +29,9 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 			health->is_up = true;
 			s->is_wished = true;
 			health->streak = 0;
-			health->failures_in_row = 0;
+			health->failures_in_row = health->unserved_in_row = 0;
+			backend->unserved_in_row = 0;
+			(void)backend_unburden(pool, backend->index, POOL_NEVER);
 			backend_set_ejected(pool, s, false);
 		}
 		backend_review(pool, backend->index);
@@ -118,6 +120,23 @@ static void count_result(struct backend *backend, enum health_result result)
 	atomic_store_explicit(counters[result], *counters[result] + 1, memory_order_relaxed);
 }
 
+static struct health_group group_of(const struct pool *pool)
+{
+	return (struct health_group){ .eject = &pool->config->eject,
+				      .members = pool->weighted_n,
+				      .out = pool->weighted_n - pool->ready_n };
+}
+
+static void note_ejection(struct pool *pool, struct backend_status *s, enum health_change change)
+{
+	if (change != HEALTH_EJECTED)
+		return;
+	atomic_store(&s->backend.blamed_failures, s->health.blamed_failures);
+	atomic_store(&s->backend.blamed_connects, s->health.blamed_connects);
+	pool->ejected_n++;
+	backend_review(pool, s->backend.index);
+}
+
 enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 				   enum health_result result, uint64_t now_ms)
 {
@@ -126,9 +145,7 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 	enum health_change change;
 
 	pthread_mutex_lock(&pool->lock);
-	struct health_group group = { .eject = &pool->config->eject,
-				      .members = pool->weighted_n,
-				      .out = pool->weighted_n - pool->ready_n };
+	const struct health_group group = group_of(pool);
 
 	change = s->is_leaving
 			 ? HEALTH_SAME
@@ -139,14 +156,44 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 	pool->is_alarmed |= result == HEALTH_FAILED;
 	if (result == HEALTH_FINE)
 		backend_prove(pool, backend->index);
-	if (change == HEALTH_EJECTED) {
-		atomic_store(&backend->blamed_failures, health->blamed_failures);
-		atomic_store(&backend->blamed_connects, health->blamed_connects);
-		pool->ejected_n++;
-		backend_review(pool, backend->index);
+	if (result == HEALTH_FAILED)
+		backend_burden(pool, backend->index, now_ms);
+	note_ejection(pool, s, change);
+	pthread_mutex_unlock(&pool->lock);
+	return change;
+}
+
+enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
+				    const struct unserved *session, uint64_t now_ms)
+{
+	struct backend_status *s = backend_status(backend);
+	enum health_change change = HEALTH_SAME;
+
+	pthread_mutex_lock(&pool->lock);
+	if (!s->is_leaving) {
+		const struct health_group group = group_of(pool);
+
+		change = health_on_unserved(&s->health, &group, session, now_ms,
+					    draw_random(pool));
+		atomic_store(&backend->unserved_in_row, s->health.unserved_in_row);
+		pool->is_alarmed |= session->is_certain;
+		backend_burden(pool, backend->index, now_ms);
+		note_ejection(pool, s, change);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return change;
+}
+
+void pool_on_served(struct pool *pool, struct backend *backend, uint64_t began_ms)
+{
+	struct health *health = &backend_status(backend)->health;
+
+	if (atomic_load_explicit(&backend->unserved_in_row, memory_order_relaxed) == 0)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	health_on_served(health, began_ms);
+	atomic_store(&backend->unserved_in_row, health->unserved_in_row);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 /* It is full, or not any more, by its own words. */
@@ -264,6 +311,7 @@ static uint64_t end_ejection(struct pool *pool, unsigned index, uint64_t now_ms,
 		return MAX(health->eject_end_ms, now_ms);
 	pool->ejected_n--;
 	*ret_returned = &pool->status[index]->backend;
+	(*ret_returned)->unserved_in_row = 0;
 	backend_review(pool, index);
 	return POOL_NEVER;
 }
@@ -275,15 +323,16 @@ uint64_t pool_tick(struct pool *pool, uint64_t now_ms, struct backend **ret_retu
 	*ret_returned = NULL;
 	pthread_mutex_lock(&pool->lock);
 	next_ms = pool_pace(pool, now_ms);
-	if (pool->ejected_n + pool->ramping_n > 0) {
+	if (pool->ejected_n + pool->ramping_n + pool->burdened_n > 0) {
 		for (unsigned i = 0; i < pool->n; i++) {
 			if (!pool->status[i])
 				continue;
 
 			uint64_t end_ms = end_ejection(pool, i, now_ms, ret_returned);
 			uint64_t step_ms = ramp(pool, i, now_ms);
+			uint64_t forgiven_ms = backend_unburden(pool, i, now_ms);
 
-			next_ms = MIN(next_ms, MIN(end_ms, step_ms));
+			next_ms = MIN(next_ms, MIN(MIN(end_ms, step_ms), forgiven_ms));
 		}
 	}
 	pthread_mutex_unlock(&pool->lock);

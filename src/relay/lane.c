@@ -22,6 +22,7 @@
 #include "proto/tlsrec.h"
 #include "protocol/protocol.h"
 #include "relay/deadline.h"
+#include "relay/early_end.h"
 #include "relay/idle_watch.h"
 #include "relay/splice.h"
 #include "relay/tls_io.h"
@@ -192,8 +193,10 @@ void lane_deliver(struct lane *lane, struct buf *buf)
 	}
 	if (lane->index == LANE_DOWN && cancel_watch_is_on(s))
 		cancel_watch_look(s, buf);
-	if (lane->index == LANE_DOWN)
+	if (lane->index == LANE_DOWN) {
 		idle_watch_note(s, buf);
+		early_end_look(s, buf);
+	}
 	if (to->tls)
 		lane_encrypt(lane, buf);
 	else
@@ -208,6 +211,8 @@ static void lane_end(struct lane *lane)
 
 	if (lane->state != LANE_OPEN)
 		return;
+	if (lane->index == LANE_DOWN)
+		early_end_note(s);
 	lane->is_cut |= lane_from(lane)->is_dead;
 	if (other->state == LANE_OPEN && !session_is_ending(s))
 		s->by = lane->index == LANE_UP ? BY_CLIENT : BY_BACKEND;
@@ -556,6 +561,8 @@ void lane_side_died(struct side *side, int err, bool is_drained)
 			s->detail = "reset after close_notify";
 		session_note_end(s, CLOSE_DONE, BY_CLIENT);
 	}
+	if (side->index == SIDE_BACKEND)
+		early_end_note(s);
 	session_peer_failed(side, err);
 	if (s->phase != SESSION_RELAYING)
 		return;

@@ -17,6 +17,7 @@
 #include "relay/deadline.h"
 #include "relay/lane.h"
 #include "relay/cancel_watch.h"
+#include "relay/early_end.h"
 #include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/host.h"
@@ -73,6 +74,7 @@ static void relay_entered(struct session *s)
 	session_log_begin(s);
 	liveness_start(s);
 	cancel_watch_start(s);
+	early_end_watch(s);
 	for (int n = 0; n < SIDES; n++)
 		note_own_bytes(&s->sides[n]);
 	deliver_early(s);

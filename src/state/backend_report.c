@@ -19,7 +19,8 @@ static atomic_uint_fast64_t *away_since(struct backend *backend, enum health_cha
 
 static void log_failure(struct log_line *line, const struct backend_report *report)
 {
-	if (report->words && report->change == HEALTH_WENT_DOWN)
+	if (report->words &&
+	    (report->change == HEALTH_WENT_DOWN || report->change == HEALTH_EJECTED))
 		log_text(line, "reason", report->words);
 	if (report->err == 0)
 		return;

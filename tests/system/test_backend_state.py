@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A backend's change of state says why, who found out, and for how long it was away."""
 
+import contextlib
+
 import pytest
 
 from kit import backend as servers
@@ -63,3 +65,91 @@ def test_sessions_whose_tls_fails(ringmain, backend, pki):
     ejected = rm.wait_line(msg="backend", change="ejected")
     assert words(ejected, "by", "failures", "reason") == ["sessions", "2", "TLS failed"]
     assert ejected["detail"]
+
+
+def knock(rm, source, words=b""):
+    """Where it may be reset at any moment."""
+    with contextlib.suppress(ConnectionError), tcp.connect(rm.address(), source=(source, 0)) as sock:
+        sock.sendall(words)
+        tcp.read_to_end(sock)
+
+
+PASSIVE = {"balance": "first", "eject_after": 4, "eject_percent": 0}
+
+
+def hang_up(peer):
+    """Takes the connection, and has nothing to say."""
+    peer.sock.close()
+
+
+def reset(peer):
+    tcp.reset(peer.sock)
+
+
+def mysql_full(peer):
+    peer.sock.sendall(b"\x17\x00\x00\x00\xff\x10\x04Too many connections")
+
+
+def postgres_starting(peer):
+    fields = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"
+    peer.recv()
+    peer.sock.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+
+
+@pytest.mark.parametrize("handler", [hang_up, reset])
+def test_sessions_that_end_at_once_and_not_by_one_client(ringmain, backend, handler):
+    rm = ringmain([backend(handler), backend(servers.echo)], pool=PASSIVE)
+    for number in range(8):         # who knows what these two have said
+        knock(rm, f"127.0.0.{2 + number % 2}")
+    rm.wait_sessions(8, backend="b1")
+    assert not rm.lines(change="ejected")
+    knock(rm, "127.0.0.4")
+    ejected = rm.wait_line(msg="backend", change="ejected")
+    assert words(ejected, "backend", "by", "failures", "reason") == ["b1", "sessions", "9", "sessions end at once"]
+    with tcp.connect(rm.address()) as sock:
+        tcp.exchange(sock, b"by the other one")
+
+
+@pytest.mark.parametrize("handler, check, networks, reason", [
+    (mysql_full, "mysql", 3, "1040: it has too many connections"),
+    (postgres_starting, "postgres", 1, "57P03: it serves nobody now"),
+])
+def test_sessions_that_are_told_that_nobody_is_served(ringmain, backend, handler, check, networks, reason):
+    """By a first answer that the checks, which come rarely, have not seen yet."""
+    rm = ringmain([backend(handler), backend(servers.echo)],
+                  pool={**PASSIVE, "check": check, "check_interval": "1h", "check_fast_interval": "1h"})
+    for number in range(4):
+        knock(rm, f"127.0.0.{2 + number % networks}", b"hello")
+    ejected = rm.wait_line(msg="backend", change="ejected")
+    assert words(ejected, "backend", "failures", "reason") == ["b1", "4", reason]
+    assert rm.sessions(backend="b1", detail=reason)
+
+
+def test_one_session_that_is_served_clears_it(ringmain, backend):
+    answers = iter([hang_up, hang_up, hang_up, servers.echo] * 3)
+    rm = ringmain([backend(lambda peer: next(answers)(peer)), backend(servers.echo)], pool=PASSIVE)
+    for number in range(12):
+        if number % 4 < 3:
+            knock(rm, f"127.0.0.{2 + number % 3}")
+        else:
+            with tcp.connect(rm.address()) as sock:
+                tcp.exchange(sock, b"served")
+        rm.wait_sessions(number + 1)
+    assert not rm.lines(change="ejected")
+
+
+@pytest.mark.parametrize("balance", ["leastconn", "random"])
+def test_one_that_hangs_up_on_everybody_attracts_nobody(ringmain, backend, connect, balance):
+    """All clients are in one network, so nobody is ejected; but it always has the fewest sessions."""
+    bad = backend(hang_up)
+    rm = ringmain([bad, backend(servers.echo), backend(servers.echo)],
+                  pool={"balance": balance, "eject_after": 0, "eject_percent": 0})
+    kept = 0
+    while kept < 60:
+        sock = connect(rm.address())
+        sock.sendall(b"x")
+        try:
+            kept += sock.recv(1) == b"x"
+        except ConnectionError:
+            pass
+        assert len(bad.peers) < 25, f"{kept} were served"

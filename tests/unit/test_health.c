@@ -192,6 +192,50 @@ static void what_is_older_than_the_window_is_forgotten(void **state)
 	assert_int_equal(connect_at(&h, HEALTH_FAILED, 11000), HEALTH_SAME);
 }
 
+static enum health_change unserved_at(struct health *h, uint64_t network, uint64_t now_ms)
+{
+	const struct unserved session = { .network = network, .began_ms = now_ms };
+
+	return health_on_unserved(h, &ten, &session, now_ms, 0);
+}
+
+static void sessions_unserved_count_when_three_networks_have_seen_them(void **state)
+{
+	struct health h = settled(true);
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(unserved_at(&h, i % 3, 1000), HEALTH_SAME); /* 0 is nobody's */
+	health_on_served(&h, 999);                                           /* it began before */
+	assert_int_equal(unserved_at(&h, 3, 1000), HEALTH_EJECTED);
+	assert_int_equal(h.blamed_failures, 101);
+	assert_int_equal(health_on_time(&h, 11000), HEALTH_RETURNED);
+	assert_int_equal(unserved_at(&h, 4, 11000), HEALTH_SAME);
+}
+
+static void one_that_is_served_ends_the_row_of_the_unserved(void **state)
+{
+	struct health h = settled(true);
+
+	(void)state;
+	for (unsigned i = 1; i < 100; i++) {
+		assert_int_equal(unserved_at(&h, i, 1000 + i), HEALTH_SAME);
+		if (i % 4 == 0)
+			health_on_served(&h, 1000 + i);
+	}
+}
+
+static void one_that_is_certain_stands_for_all_networks(void **state)
+{
+	const struct unserved session = { .is_certain = true };
+	struct health h = settled(true);
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(health_on_unserved(&h, &ten, &session, 1, 0), HEALTH_SAME);
+	assert_int_equal(health_on_unserved(&h, &ten, &session, 1, 0), HEALTH_EJECTED);
+}
+
 static void trouble_of_our_own_is_not_held_against_it(void **state)
 {
 	static const int ours[] = { EADDRNOTAVAIL, EMFILE, ENFILE, ENOMEM, ENOBUFS,  EACCES,
@@ -317,6 +361,9 @@ int main(void)
 		cmocka_unit_test(a_success_ends_the_row),
 		cmocka_unit_test(half_of_ten_in_the_window_eject),
 		cmocka_unit_test(what_is_older_than_the_window_is_forgotten),
+		cmocka_unit_test(sessions_unserved_count_when_three_networks_have_seen_them),
+		cmocka_unit_test(one_that_is_served_ends_the_row_of_the_unserved),
+		cmocka_unit_test(one_that_is_certain_stands_for_all_networks),
 		cmocka_unit_test(trouble_of_our_own_is_not_held_against_it),
 		cmocka_unit_test(never_more_than_half_are_ejected),
 		cmocka_unit_test(the_nth_ejection_lasts_n_times_as_long),

@@ -63,6 +63,27 @@ static void equal_ones_take_turns(void **state)
 		assert_int_equal(bed_index(st), i % 4);
 }
 
+static void one_that_fails_seems_to_have_more_for_a_while(void **state)
+{
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1 1");
+	struct backend *returned;
+
+	st->config.eject.window_ms = 10000;
+	bed_start(st);
+	for (int i = 0; i < 60; i++)
+		assert_non_null(bed_pick(st));
+	while (sessions(st, 0) > 0)
+		pool_release(st->pool, pool_backend(st->pool, 0));
+	(void)pool_on_connect(st->pool, pool_backend(st->pool, 0), HEALTH_FAILED, 1000);
+	assert_int_equal(bed_index(st), 0); /* it seems to have the average of 13, and one */
+	(void)pool_on_connect(st->pool, pool_backend(st->pool, 0), HEALTH_FAILED, 1001);
+	assert_int_not_equal(bed_index(st), 0);
+	assert_int_equal(pool_tick(st->pool, 1002, &returned), 11001);
+	assert_int_equal(pool_tick(st->pool, 11001, &returned), POOL_NEVER);
+	assert_int_equal(bed_index(st), 0);
+	release_all(st);
+}
+
 static void the_tried_are_skipped(void **state)
 {
 	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 1 1");
@@ -173,6 +194,7 @@ int main(void)
 		bed_test(places_count_from_the_pick_on),
 		bed_test(weights_set_the_ratio_of_sessions),
 		bed_test(equal_ones_take_turns),
+		bed_test(one_that_fails_seems_to_have_more_for_a_while),
 		bed_test(the_tried_are_skipped),
 		bed_test(one_that_comes_back_without_slow_start_gets_all_until_it_is_level),
 		bed_test(one_in_slow_start_gets_a_tenth),

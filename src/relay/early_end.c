@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relay/early_end.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "balance/lru_table.h"
+#include "pool/pool.h"
+#include "proto/mysql_error.h"
+#include "proto/pgsql_login.h"
+#include "session/exit.h"
+#include "session/host.h"
+#include "state/backend_report.h"
+
+/* Later ones have had some other reason, such as a client that never logged in. */
+#define AT_ONCE_MS 2000
+
+void early_end_watch(struct session *s)
+{
+	s->is_unanswered = true;
+}
+
+/* ---- what the pool hears ---------------------------------------------------- */
+
+/* By what the listener's limits count as one source; 0: nobody knows, as of unix sockets. */
+static uint64_t network_of(const struct session *s)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	struct addr client;
+	struct lru_key key;
+
+	addr_lengthen(&client, &s->client);
+	if (s->client.len == 0) {
+		if (getpeername(s->sides[SIDE_CLIENT].fd, (struct sockaddr *)&ss, &len) < 0)
+			return 0;
+		addr_from_sockaddr(&client, (struct sockaddr *)&ss, len);
+	}
+	if (!lru_key_from_addr(&client, s->config->source_bits4, s->config->source_bits6, &key))
+		return 0;
+	return key.a ^ key.b * 3;
+}
+
+static void tell_unserved(struct session *s, const char *words, bool is_certain)
+{
+	struct backend_report report = { .words = words, .now_ms = s->host->loop.now_ms };
+	const struct unserved session = {
+		.network = network_of(s),
+		.is_certain = is_certain,
+		.began_ms = s->connected_ms,
+	};
+
+	report.change = pool_on_unserved(s->pool, s->backend, &session, report.now_ms);
+	if (report.change != HEALTH_SAME)
+		backend_report_change(s->pool, s->backend, &report);
+}
+
+/* ---- its first words -------------------------------------------------------- */
+
+/* Is it that it takes nobody in? What it is for the log, or NULL. */
+static const char *postgres_refusal(const uint8_t *bytes, size_t n)
+{
+	char sqlstate[PGSQL_SQLSTATE_BYTES];
+
+	if (pgsql_read_error(bytes, n, sqlstate) != PARSE_DONE)
+		return NULL;
+	if (strcmp(sqlstate, PGSQL_CANNOT_CONNECT_NOW) == 0)
+		return "57P03: it serves nobody now";
+	if (strcmp(sqlstate, PGSQL_TOO_MANY_CONNECTIONS) == 0)
+		return "53300: it has too many connections";
+	return NULL;
+}
+
+static const char *mysql_refusal(const uint8_t *bytes, size_t n)
+{
+	switch (mysql_read_error(bytes, n)) {
+	case MYSQL_TOO_MANY_CONNECTIONS:
+		return "1040: it has too many connections";
+	case MYSQL_HOST_IS_BLOCKED:
+		return "1129: it has blocked this host";
+	default:
+		return NULL;
+	}
+}
+
+/* The pool's check says what its servers speak. PostgreSQL has read a start-up packet before. */
+void early_end_look(struct session *s, const struct buf *buf)
+{
+	const enum check_kind kind = pool_config(s->pool)->check.kind;
+	const uint8_t *bytes = (const uint8_t *)buf->bytes + buf->start;
+	const char *refusal = NULL;
+
+	if (!s->is_unanswered)
+		return;
+	s->is_unanswered = false;
+	if (kind == CHECK_POSTGRES)
+		refusal = postgres_refusal(bytes, buf_filled(buf));
+	else if (kind == CHECK_MYSQL)
+		refusal = mysql_refusal(bytes, buf_filled(buf));
+	if (!refusal) {
+		pool_on_served(s->pool, s->backend, s->connected_ms);
+		return;
+	}
+	s->detail = refusal;
+	tell_unserved(s, refusal, kind == CHECK_POSTGRES);
+}
+
+/* ---- its end ---------------------------------------------------------------- */
+
+void early_end_note(struct session *s)
+{
+	if (!s->is_unanswered)
+		return;
+	s->is_unanswered = false;
+	if (s->lanes[LANE_UP].state == LANE_OPEN && !session_is_ending(s) &&
+	    s->host->loop.now_ms - s->connected_ms < AT_ONCE_MS)
+		tell_unserved(s, "sessions end at once", false);
+}
