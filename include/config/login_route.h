@@ -9,6 +9,8 @@
 #include "base/def.h"
 #include "config/config.h"
 
+#define LOGIN_NAME_BYTES 256 /* of a database's or a user's name, with its NUL */
+
 /* Is it one of these? */
 MUST_CHECK bool login_route_has(const struct route_config *route);
 

@@ -31,7 +31,7 @@ typedef void conversation_fn(struct conversation *c, int err);
 /* What is said. Kept until it is over. */
 struct conversation_plan {
 	const struct check_request *request;
-	const struct protocol *tls_protocol; /* as in struct opening */
+	const struct protocol *tls_protocol; /* asks for TLS; or NULL */
 	struct tls_client *tls;
 	const char *tls_name;
 	bool is_verified;  /* the server's certificate is looked at */
@@ -47,6 +47,7 @@ struct conversation {
 	struct io_op poll, cancel;
 	struct tls_stream *tls;
 	uint8_t opening_step;
+	struct step_memory opening_memory;
 	bool is_open;     /* the opening is behind it */
 	bool is_securing; /* a handshake that the check's protocol asked for is under way */
 	bool is_late, is_stopped;

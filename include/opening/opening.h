@@ -5,11 +5,11 @@
 /*
  * What a backend hears before the first byte of a client, or of a check:
  *
- *   PROXY header -> the protocol's request for TLS, and its answer -> TLS handshake
+ *   PROXY header -> the protocol's dialogue in clear -> TLS handshake
  *
  * It does no I/O: bytes go out by a callback, those that come in are given,
  * and the verdict says what its runner is to do. The runner keeps the number
- * of the step and, of TLS, the stream.
+ * of the step, what the dialogue remembers and, of TLS, the stream.
  */
 
 #include <stdbool.h>

@@ -17,7 +17,8 @@
 struct opening {
 	/* What is to be said. */
 	const struct proxyhdr *header;   /* NULL: no PROXY header */
-	const struct protocol *protocol; /* whose request for TLS goes first, or NULL */
+	const struct protocol *protocol; /* whose dialogue in clear comes first, or NULL */
+	bool wants_tls;                  /* that is what it asks for */
 	struct tls_client *tls;          /* NULL: no TLS of our own */
 	struct tls_target tls_target;    /* as tls_stream_connect() wants it */
 
@@ -25,6 +26,7 @@ struct opening {
 	tls_send_fn *send;
 	void *owner;
 	struct tls_stream **stream;
+	struct step_memory *memory; /* of the dialogue, if there is one */
 	uint64_t now_ms;
 
 	/* Of STEP_REFUSE: -EPROTO where the backend is to blame, or another -errno. */
@@ -42,7 +44,7 @@ struct opening_step {
 };
 
 extern const struct opening_step opening_proxy_header;
-extern const struct opening_step opening_tls_request;
+extern const struct opening_step opening_dialogue;
 extern const struct opening_step opening_tls_connect;
 
 static inline enum step_verdict opening_fail(struct opening *opening, int err, const char *detail)

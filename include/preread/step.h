@@ -27,6 +27,8 @@ struct preread_step {
 	const char *name;
 	bool is_costly; /* it takes CPU time, and waits for its turn: of the TLS handshake */
 	bool (*is_wanted)(const struct session *s);
+	/* Speaks before anything has come; NULL: it has nothing to say. */
+	enum step_verdict (*begin)(struct session *s, struct step_answer *answer);
 	enum step_verdict (*read)(struct session *s, const struct preread_input *in,
 				  struct step_answer *answer);
 };

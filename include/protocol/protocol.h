@@ -15,7 +15,7 @@
 #include "config/config.h"
 #include "io/buf.h"
 #include "proto/parse.h"
-#include "proto/pgsql.h"
+#include "protocol/cancel_key.h"
 #include "protocol/step.h"
 
 #define PROTOCOL_TAIL_BYTES 6
@@ -30,11 +30,11 @@ enum protocol_exchange {
 
 /* What is kept of one connection. Zeroes at first. */
 struct protocol_state {
-	struct buf_queue answer;   /* of the backend, to that; not shown to the client yet */
-	struct pgsql_watch *watch; /* what the backend says at log-in is read; or NULL */
+	struct buf_queue answer; /* of the backend, to that; not shown to the client yet */
+	void *watch; /* what the backend says at log-in is read; or NULL: see protocol.watch */
 	uint64_t cancel_hash;  /* of its cancel key, or of its client: see state/cancel_keys.h */
 	uint16_t cancel_bytes; /* of the request to cancel */
-	uint8_t requests;      /* that were answered: see pgsql_read_clear() */
+	uint8_t progress;      /* how far the client has come in clear: the protocol's own */
 	uint8_t tail[PROTOCOL_TAIL_BYTES]; /* what the backend said last: see relay/idle_watch.h */
 	char user[PROTOCOL_NAME_BYTES];    /* that the client says it is; "": not known */
 	char database[PROTOCOL_NAME_BYTES];
@@ -44,6 +44,7 @@ struct protocol_state {
 	bool is_ended : 1;       /* with its answer came the end of the backend's TLS */
 	bool asked_for_tls : 1;  /* by the protocol's own request */
 	bool has_direct_tls : 1; /* TLS began without one */
+	bool was_greeted : 1;    /* by ringmain, in the place of its server */
 	bool leaves : 1;         /* a backend with which it negotiated, for it asks to cancel */
 	bool is_cancel : 1;      /* a request to cancel */
 	bool is_for_all : 1;     /* its key is unknown: it goes to all backends of the pool */
@@ -72,9 +73,31 @@ struct protocol_answer {
 	bool is_bared;  /* the backend's TLS ends at ringmain, and the client has none */
 };
 
+/* A round of the dialogue with a backend before TLS. It borrows all of it. */
+struct protocol_round {
+	struct step_memory *memory;
+	bool wants_tls;
+	const uint8_t *bytes; /* that have come; NULL in the first round */
+	size_t n;
+};
+
+/* What a backend has said at the log-in of a client. Zeroes at first. */
+struct protocol_login {
+	bool has_key;
+	struct cancel_key key;
+	bool is_unbound; /* it failed, for TLS is not the same on both sides */
+};
+
 struct protocol {
 	const char *name;
 
+	/*
+	 * What a client hears in clear before it has said anything, where servers
+	 * speak first; NULL: nothing. STEP_MORE: its bytes are for read_clear();
+	 * STEP_READY: its server is to speak.
+	 */
+	enum step_verdict (*begin_clear)(const struct protocol_input *in,
+					 struct step_answer *answer);
 	/*
 	 * A client's first bytes in clear. STEP_NEXT: TLS follows; STEP_READY:
 	 * the pool of the listener serves it.
@@ -88,10 +111,16 @@ struct protocol {
 	const char *direct_alpn;
 	const char *direct_alpn_missing; /* says that it did not */
 
-	/* The request for TLS to a backend, and its answer, of answer_bytes at most. */
-	size_t (*write_tls_request)(uint8_t out[STEP_SAY_BYTES_MAX]);
-	enum step_verdict (*read_tls_answer)(const uint8_t *bytes, size_t n,
-					     const char **ret_detail);
+	/*
+	 * What a backend is asked in clear: for TLS, or, where it speaks first and
+	 * the client has had its greeting, for nothing but that. It is a dialogue,
+	 * of which the first round has no bytes. STEP_MORE: it uses at least one of
+	 * them, says something or nothing, and the next round has what comes then,
+	 * answer_bytes at a time at most. STEP_NEXT: that is all; what the backend
+	 * says behind it unasked is not taken.
+	 */
+	enum step_verdict (*open_backend)(const struct protocol_round *in,
+					  struct step_answer *answer);
 	size_t answer_bytes;
 
 	/*
@@ -108,8 +137,13 @@ struct protocol {
 	size_t (*write_unavailable)(const struct protocol_state *state,
 				    uint8_t out[STEP_SAY_BYTES_MAX]);
 
-	/* Looks for the cancel key in what a backend says first: see pgsql_watch(). */
-	enum parse (*watch)(struct pgsql_watch *watch, const uint8_t *bytes, size_t n);
+	/*
+	 * Reads what a backend says first, for its cancel key. @memory has
+	 * watch_bytes, zeroes at first. DONE: *ret_login is set; BAD: nothing is found.
+	 */
+	enum parse (*watch)(void *memory, const uint8_t *bytes, size_t n,
+			    struct protocol_login *ret_login);
+	size_t watch_bytes;
 	const char *unbound; /* says that TLS on both sides was not the same to the log-in */
 
 	/*

@@ -6,6 +6,9 @@
 
 #include "protocol/protocol.h"
 
+/* The largest protocol.watch_bytes, and at least 1. */
+size_t protocol_watch_bytes_max(void);
+
 /* NULL: the bytes mean nothing to us. */
 const struct protocol *protocol_of(enum protocol_kind kind);
 

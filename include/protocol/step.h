@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/pgsql.h"
+#include "protocol/cancel_key.h"
 
 enum step_verdict {
 	STEP_MORE,   /* it wants more bytes */
@@ -32,7 +32,12 @@ enum step_refusal {
 };
 
 /* The longest that a step says to its peer at a time. */
-#define STEP_SAY_BYTES_MAX PGSQL_ERROR_BYTES_MAX
+#define STEP_SAY_BYTES_MAX 512
+
+/* What a dialogue remembers from one round to the next, as it likes. Zeroes at first. */
+struct step_memory {
+	uint8_t bytes[8];
+};
 
 /* Zeroes, and what the step sets. */
 struct step_answer {
@@ -48,7 +53,7 @@ struct step_answer {
 
 	/* Of STEP_READY: it asks to cancel what the session of this key is doing. */
 	bool is_cancel;
-	struct pgsql_key cancel_key;
+	struct cancel_key cancel_key;
 	size_t cancel_bytes; /* of the request, which is the first of what has come */
 };
 

@@ -47,7 +47,7 @@ struct host {
 	struct slab sessions;
 	struct slab infos;       /* struct conn_info */
 	struct slab states;      /* struct protocol_state */
-	struct slab watches;     /* struct pgsql_watch */
+	struct slab watches;     /* protocol_state.watch */
 	struct buf_share *early; /* of each listener: see session/early_bytes.h */
 	uint64_t sessions_begun;
 	struct session_facts *failures; /* the last QUERY_FAILURES_MAX of them */

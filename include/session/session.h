@@ -30,6 +30,7 @@
 #include "net/ack_watch.h"
 #include "net/addr.h"
 #include "net/pipe.h"
+#include "protocol/step.h"
 #include "state/counters.h"
 #include "state/reason.h"
 
@@ -183,10 +184,11 @@ struct session {
 		uint64_t try_until_ms; /* until it relays: when the present try has to be over */
 		struct ack_watch acks[SIDES]; /* relaying: what each side's peer owes */
 	};
-	uint64_t connected_ms;     /* 0: never */
-	uint64_t ending_ms;        /* when the end was noted: see session_note_end() */
-	struct pool_waiter waiter; /* asks the pool, and may wait in its queue */
-	struct addr_short client;  /* len 0: nobody wanted to know, see runtime.needs_clients */
+	struct step_memory opening; /* of the dialogue with the backend before TLS */
+	uint64_t connected_ms;      /* 0: never */
+	uint64_t ending_ms;         /* when the end was noted: see session_note_end() */
+	struct pool_waiter waiter;  /* asks the pool, and may wait in its queue */
+	struct addr_short client;   /* len 0: nobody wanted to know, see runtime.needs_clients */
 };
 
 /* ---- from a part to its session ------------------------------------------ */

@@ -3,7 +3,7 @@
 #define STATE_CANCEL_KEYS_H
 
 /*
- * Which backend has the PostgreSQL session of a key. A client cancels a query
+ * Which backend has the session of a key. A client cancels a query
  * over a connection of its own that names the session's key and nothing else;
  * sent to another backend it would be ignored. Where the key cannot be seen,
  * for TLS passes through, a session is remembered by its client's address
@@ -19,7 +19,7 @@
 #include "pool/pool.h"
 #include "base/def.h"
 #include "net/addr.h"
-#include "proto/pgsql.h"
+#include "protocol/cancel_key.h"
 
 struct cancel_keys;
 
@@ -33,7 +33,7 @@ MUST_CHECK struct cancel_keys *cancel_keys_create(unsigned sessions_max, uint64_
 void cancel_keys_destroy(struct cancel_keys *cancels);
 
 /* Keys are told apart by their hash. */
-uint64_t cancel_keys_hash(const struct cancel_keys *cancels, const struct pgsql_key *key);
+uint64_t cancel_keys_hash(const struct cancel_keys *cancels, const struct cancel_key *key);
 /* So are clients of the listener with this index; 0 when the address tells nobody apart. */
 uint64_t cancel_keys_hash_client(const struct cancel_keys *cancels, const struct addr *client,
 				 size_t listener);

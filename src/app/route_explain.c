@@ -14,8 +14,8 @@
 #include "config/access.h"
 #include "config/directive.h"
 #include "config/login_route.h"
+#include "config/protocol_facts.h"
 #include "proto/hello.h"
-#include "proto/pgsql.h"
 #include "dial/client_key.h"
 #include "preread/route.h"
 
@@ -28,7 +28,7 @@ struct subject {
 	struct addr addr; /* of length 0: a name */
 	bool has_port;
 	struct hello hello; /* that asks for this name; "": an address, or nothing */
-	char database[PGSQL_NAME_BYTES], user[PGSQL_NAME_BYTES]; /* that it logs in to and as */
+	char database[LOGIN_NAME_BYTES], user[LOGIN_NAME_BYTES]; /* that it logs in to and as */
 };
 
 /* ---- what was typed ------------------------------------------------------ */
@@ -201,7 +201,7 @@ static bool may_come(const struct config *config, const struct pool_config *pool
 {
 	for (size_t i = 0; s->addr.len == 0 && i < config->listeners_n; i++) {
 		const struct listener_config *listener = &config->listeners[i];
-		bool is_read = is_login(s) ? listener->protocol != PROTOCOL_ANY
+		bool is_read = is_login(s) ? protocol_facts[listener->protocol].has_logins
 					   : listener_reads_hello(listener);
 
 		if (is_read && pool_of(listener, s) == pool)

@@ -66,11 +66,6 @@ const char *const tls_floor_names[TLS_FLOORS] = {
 	[TLS_FLOOR_13] = "1.3",
 };
 
-const char *const protocol_names[PROTOCOLS] = {
-	[PROTOCOL_ANY] = "any",
-	[PROTOCOL_POSTGRES] = "postgres",
-};
-
 const char *const route_kind_names[ROUTE_KINDS] = {
 	[ROUTE_SNI] = "sni",
 	[ROUTE_ALPN] = "alpn",

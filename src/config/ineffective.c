@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "config/check_channel.h"
 #include "config/directive.h"
+#include "config/protocol_facts.h"
 #include "config/setting.h"
 
 /* ---- what is needed ---- */
@@ -46,7 +47,7 @@ static bool may_be_asked_for_tls(const void *section)
 {
 	const struct listener_config *l = section;
 
-	return l->protocol != PROTOCOL_ANY && listener_reads_hello(l);
+	return protocol_facts[l->protocol].tls_request && listener_reads_hello(l);
 }
 
 static bool limits_sources(const void *section)
@@ -161,7 +162,7 @@ static bool asks_for_tls(const void *section)
 {
 	const struct pool_config *p = section;
 
-	return p->tls && p->protocol != PROTOCOL_ANY;
+	return p->tls && protocol_facts[p->protocol].tls_request;
 }
 
 /* What is missing, in words; who needs it. */

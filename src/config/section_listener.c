@@ -8,6 +8,7 @@
 #include "config/client_rules.h"
 #include "config/login_route.h"
 #include "config/names.h"
+#include "config/protocol_facts.h"
 
 #define SOMAXCONN_PATH "/proc/sys/net/core/somaxconn"
 
@@ -169,7 +170,7 @@ static void check_shadows(const struct listener_config *listener, struct diag *d
 /* Why a log-in's names cannot be read here, or are not when they are needed; NULL: they can. */
 static const char *logins_fault(const struct listener_config *listener)
 {
-	if (listener->protocol != PROTOCOL_POSTGRES)
+	if (!protocol_facts[listener->protocol].has_logins)
 		return "what clients say is read with protocol = postgres only";
 	if (listener->tls == TLS_MODE_AUTO)
 		return "who asks for TLS is to be answered before a log-in names a pool: say tls = "

@@ -10,6 +10,7 @@
 #include "config/ineffective.h"
 #include "config/login_route.h"
 #include "config/names.h"
+#include "config/protocol_facts.h"
 #include "config/section.h"
 
 unsigned config_workers(const struct global_config *global)
@@ -100,14 +101,15 @@ static void check_tls_on_both_sides(const struct listener_config *listener,
 				    const struct pool_config *pool,
 				    const struct config_location *location, struct diag *diag)
 {
-	if (listener->protocol == PROTOCOL_ANY || listener->tls != TLS_MODE_TERMINATE || !pool->tls)
+	const char *bound = protocol_facts[listener->protocol].bound_to_tls;
+
+	if (!bound || listener->tls != TLS_MODE_TERMINATE || !pool->tls)
 		return;
 	diag_warning(diag, location,
-		     "[listener %s]: with TLS on both sides of ringmain SCRAM's channel binding "
-		     "fails, which PostgreSQL's clients use when they can: pass TLS through (tls = "
-		     "passthrough), speak to [pool %s] without TLS, or give this listener the "
+		     "[listener %s]: with TLS on both sides of ringmain %s: pass TLS through (tls "
+		     "= passthrough), speak to [pool %s] without TLS, or give this listener the "
 		     "backends' own certificate",
-		     listener->name, pool->name);
+		     listener->name, bound, pool->name);
 }
 
 /* Two sections that are good by themselves, and do not go together. */
@@ -115,6 +117,7 @@ static void check_listener_and_pool(const struct listener_config *listener,
 				    const struct pool_config *pool,
 				    const struct config_location *location, struct diag *diag)
 {
+	const struct protocol_facts *facts = &protocol_facts[listener->protocol];
 	const bool wants_name =
 		pool->stick.kind == CLIENT_KEY_SNI ||
 		(pool->balance == BALANCE_MAGLEV && pool->hash.kind == CLIENT_KEY_SNI);
@@ -129,11 +132,12 @@ static void check_listener_and_pool(const struct listener_config *listener,
 			     "[listener %s]: passes TLS through to [pool %s], which puts TLS "
 			     "around it once more",
 			     listener->name, pool->name);
-	if (pool->tls && listener->protocol != PROTOCOL_ANY && pool->protocol == PROTOCOL_ANY)
+	if (pool->tls && facts->tls_request && pool->protocol == PROTOCOL_ANY)
 		diag_warning(diag, location,
-			     "[listener %s]: speaks PostgreSQL, but [pool %s] begins TLS without "
-			     "an SSLRequest (protocol = postgres)",
-			     listener->name, pool->name);
+			     "[listener %s]: speaks %s, but [pool %s] begins TLS without %s "
+			     "(protocol = %s)",
+			     listener->name, facts->title, pool->name, facts->tls_request,
+			     protocol_names[listener->protocol]);
 	check_tls_on_both_sides(listener, pool, location, diag);
 }
 
@@ -143,7 +147,8 @@ static void check_listener_and_pool(const struct listener_config *listener,
  */
 static void settle_tls(struct listener_config *listener)
 {
-	bool is_off = listener->protocol == PROTOCOL_ANY || (listener->pool && listener->pool->tls);
+	bool is_off = !protocol_facts[listener->protocol].tls_request ||
+		      (listener->pool && listener->pool->tls);
 
 	if (listener->tls == TLS_MODE_AUTO && is_off)
 		listener->tls = TLS_MODE_OFF;
@@ -156,7 +161,7 @@ static void check_tls_off(const struct listener_config *listener, struct diag *d
 		directive_location(listener->set_at, SECTION_LISTENER, "tls");
 
 	if (listener->tls != TLS_MODE_OFF || !location->line || !listener->pool ||
-	    listener->protocol == PROTOCOL_ANY || listener->pool->tls ||
+	    !protocol_facts[listener->protocol].tls_request || listener->pool->tls ||
 	    login_route_exists(listener))
 		return;
 	diag_warning(

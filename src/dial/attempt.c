@@ -131,18 +131,24 @@ static void fill_header(struct session *s, char id[UNIQUE_ID_BYTES], struct prox
 
 /* ---- the opening --------------------------------------------------------- */
 
+/* The backend is asked for TLS, as the client was, with which it goes on. */
+static bool asks_for_client(const struct session *s)
+{
+	return s->protocol && s->protocol->asked_for_tls && s->config->tls == TLS_MODE_PASSTHROUGH;
+}
+
 /*
- * Whose request for TLS the backend hears first: for TLS of our own that of
- * the pool's protocol, for the client's that of the listener's, who asked for
- * it, too.
+ * Whose words in clear come first: for TLS of our own those of the pool's
+ * protocol, for the client's those of the listener's, who asked for it, too, or
+ * has had a greeting already.
  */
-static const struct protocol *requesting_protocol(const struct session *s)
+static const struct protocol *opening_protocol(const struct session *s)
 {
 	const struct pool_config *pool = pool_config(s->pool);
 
 	if (pool->tls)
 		return pool->has_direct_tls ? NULL : protocol_of(pool->protocol);
-	if (s->protocol && s->protocol->asked_for_tls && s->config->tls == TLS_MODE_PASSTHROUGH)
+	if (asks_for_client(s) || (s->protocol && s->protocol->was_greeted))
 		return s->listener->protocol;
 	return NULL;
 }
@@ -154,13 +160,15 @@ static void fill_opening(struct session *s, struct opening *ret)
 	struct side *side = &s->sides[SIDE_BACKEND];
 
 	*ret = (struct opening){
-		.protocol = requesting_protocol(s),
+		.protocol = opening_protocol(s),
+		.wants_tls = pool->tls || asks_for_client(s),
 		.tls = runtime_tls_client(s->host->runtime, s->pool),
 		.tls_target = { pool->tls_name || spec->is_unix ? NULL : spec->host,
 				s->backend->id },
 		.send = side_append,
 		.owner = side,
 		.stream = &side->tls,
+		.memory = &s->opening,
 		.now_ms = s->host->loop.now_ms,
 	};
 }

@@ -216,11 +216,13 @@ static struct opening opening_of(struct conversation *c)
 {
 	return (struct opening){
 		.protocol = c->plan->tls_protocol,
+		.wants_tls = true,
 		.tls = c->plan->is_tls_later ? NULL : c->plan->tls,
 		.tls_target = { c->plan->tls_name, 0 }, /* a check sees the certificate */
 		.send = send_to_socket,
 		.owner = c,
 		.stream = &c->tls,
+		.memory = &c->opening_memory,
 		.now_ms = c->loop->now_ms,
 	};
 }

@@ -5,7 +5,7 @@
 
 static const struct opening_step *const steps[] = {
 	&opening_proxy_header,
-	&opening_tls_request,
+	&opening_dialogue,
 	&opening_tls_connect,
 };
 

@@ -128,13 +128,31 @@ static void preread_send_answer(struct session *s, const struct step_answer *ans
 		(void)side_push(client);
 }
 
-static void preread_next_step(struct session *s)
+static bool preread_act_on(struct session *s, enum step_verdict verdict,
+			   const struct step_answer *answer);
+
+/* It may have something to say first. True when it can look at what has come. */
+static bool preread_begin_step(struct session *s)
+{
+	struct step_answer answer = { 0 };
+	enum step_verdict verdict;
+	bool goes_on;
+
+	if (!current_step(s) || !current_step(s)->begin)
+		return true;
+	verdict = current_step(s)->begin(s, &answer);
+	goes_on = preread_act_on(s, verdict, &answer);
+	return goes_on || verdict == STEP_MORE;
+}
+
+static bool preread_next_step(struct session *s)
 {
 	bool had_proxy_header = current_step(s) == &preread_proxy_header;
 
 	go_to_step(s, s->step + 1u);
 	if (had_proxy_header && current_step(s))
 		preread_set_deadline(s);
+	return preread_begin_step(s);
 }
 
 /* Acts on what a step said. True when the next one can look at what has come. */
@@ -148,8 +166,7 @@ static bool preread_act_on(struct session *s, enum step_verdict verdict,
 	case STEP_MORE:
 		return answer->used > 0;
 	case STEP_NEXT:
-		preread_next_step(s);
-		return true;
+		return preread_next_step(s);
 	case STEP_READY:
 		if (answer->is_cancel)
 			note_cancel(s, answer);
@@ -410,13 +427,12 @@ static void preread_entered(struct session *s)
 	if (!prepare_protocol(s))
 		return;
 	go_to_step(s, 0);
-	if (!current_step(s)) {
-		preread_finish(s);
+	if (current_step(s))
+		preread_set_deadline(s);
+	if (current_step(s) == &preread_proxy_header && !may_send_proxy_header(s))
 		return;
-	}
-	preread_set_deadline(s);
-	if (current_step(s) != &preread_proxy_header || may_send_proxy_header(s))
-		wait_for_client(s);
+	if (preread_begin_step(s))
+		preread_run_steps(s);
 }
 
 const struct phase_handlers preread_handlers = {

@@ -20,6 +20,17 @@ static bool plaintext_is_wanted(const struct session *s)
 	return s->listener->protocol && s->listener->protocol->read_clear;
 }
 
+static enum step_verdict plaintext_begin(struct session *s, struct step_answer *answer)
+{
+	const struct protocol_input input = input_of(s, &(struct preread_input){ 0 });
+	enum step_verdict verdict = STEP_MORE;
+
+	if (s->listener->protocol->begin_clear)
+		verdict = s->listener->protocol->begin_clear(&input, answer);
+	s->protocol->was_greeted = answer->say_bytes > 0;
+	return verdict;
+}
+
 static enum step_verdict plaintext_read(struct session *s, const struct preread_input *in,
 					struct step_answer *answer)
 {
@@ -49,6 +60,7 @@ static enum step_verdict inside_tls_read(struct session *s, const struct preread
 const struct preread_step preread_plaintext = {
 	.name = "plaintext",
 	.is_wanted = plaintext_is_wanted,
+	.begin = plaintext_begin,
 	.read = plaintext_read,
 };
 

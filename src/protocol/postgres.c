@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "protocol/postgres.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "config/login_route.h"
+#include "proto/pgsql.h"
 #include "proto/pgsql_login.h"
 
 /* What direct TLS must offer (its manual, "SSL Session Encryption"). */
 #define ALPN_POSTGRES "postgresql"
+
+static_assert(PGSQL_ERROR_BYTES_MAX <= STEP_SAY_BYTES_MAX, "an error is said at once");
+static_assert(PGSQL_SECRET_BYTES_MAX + 4 <= CANCEL_KEY_BYTES_MAX, "every key has room");
+
+/* As on the wire: the number of the process, and what nobody can guess. */
+static void fill_cancel_key(const struct pgsql_key *key, struct cancel_key *ret)
+{
+	for (int n = 0; n < 4; n++)
+		ret->bytes[n] = (uint8_t)(key->process >> (24 - 8 * n));
+	memcpy(ret->bytes + 4, key->secret, key->secret_bytes);
+	ret->n = (uint16_t)(4 + key->secret_bytes);
+}
 
 /* ---- a client, in clear -------------------------------------------------- */
 
@@ -108,7 +122,7 @@ static enum step_verdict ask_to_cancel(const struct pgsql_packet *packet,
 				       struct step_answer *answer)
 {
 	answer->is_cancel = true;
-	answer->cancel_key = packet->key;
+	fill_cancel_key(&packet->key, &answer->cancel_key);
 	answer->cancel_bytes = packet->bytes;
 	return STEP_READY;
 }
@@ -116,11 +130,11 @@ static enum step_verdict ask_to_cancel(const struct pgsql_packet *packet,
 static enum step_verdict postgres_read_clear(const struct protocol_input *in,
 					     struct step_answer *answer)
 {
-	unsigned asked = in->state->requests;
+	unsigned asked = in->state->progress; /* requests that were answered */
 	struct pgsql_packet packet;
 	enum parse parsed = pgsql_read_clear(in->bytes, in->n, &asked, &packet);
 
-	in->state->requests = (uint8_t)asked;
+	in->state->progress = (uint8_t)asked;
 	if (parsed == PARSE_MORE)
 		return STEP_MORE;
 	if (parsed == PARSE_BAD) {
@@ -179,18 +193,18 @@ static enum step_verdict postgres_read_inside(const struct protocol_input *in,
 
 /* ---- a backend ----------------------------------------------------------- */
 
-static size_t postgres_write_tls_request(uint8_t out[STEP_SAY_BYTES_MAX])
+static enum step_verdict postgres_open_backend(const struct protocol_round *in,
+					       struct step_answer *answer)
 {
-	pgsql_write_ssl_request(out);
-	return PGSQL_REQUEST_BYTES;
-}
-
-static enum step_verdict postgres_read_tls_answer(const uint8_t *bytes, size_t n,
-						  const char **ret_detail)
-{
-	if (n > 0 && bytes[0] == PGSQL_YES)
+	if (in->n == 0) {
+		pgsql_write_ssl_request(answer->say);
+		answer->say_bytes = PGSQL_REQUEST_BYTES;
+		return STEP_MORE;
+	}
+	answer->used = 1;
+	if (in->bytes[0] == PGSQL_YES)
 		return STEP_NEXT;
-	*ret_detail = "the backend has no TLS";
+	answer->detail = "the backend has no TLS";
 	return STEP_REFUSE;
 }
 
@@ -256,6 +270,21 @@ static size_t postgres_write_unavailable(const struct protocol_state *state,
 	return pgsql_write_error(out, unavailable_sqlstate(state), unavailable_text(state));
 }
 
+static enum parse postgres_watch(void *memory, const uint8_t *bytes, size_t n,
+				 struct protocol_login *ret_login)
+{
+	struct pgsql_watch *watch = memory;
+	enum parse parsed = pgsql_watch(watch, bytes, n);
+
+	if (parsed != PARSE_DONE)
+		return parsed;
+	ret_login->is_unbound = watch->is_unbound;
+	ret_login->has_key = watch->has_key;
+	if (watch->has_key)
+		fill_cancel_key(&watch->key, &ret_login->key);
+	return PARSE_DONE;
+}
+
 static size_t postgres_write_shutdown(uint8_t out[STEP_SAY_BYTES_MAX])
 {
 	return pgsql_write_error(out, "57P01",
@@ -276,12 +305,12 @@ const struct protocol protocol_postgres = {
 	.read_inside = postgres_read_inside,
 	.direct_alpn = ALPN_POSTGRES,
 	.direct_alpn_missing = "direct TLS without ALPN " ALPN_POSTGRES,
-	.write_tls_request = postgres_write_tls_request,
-	.read_tls_answer = postgres_read_tls_answer,
+	.open_backend = postgres_open_backend,
 	.answer_bytes = 1, /* what follows belongs to TLS */
 	.read_answer = postgres_read_answer,
 	.write_unavailable = postgres_write_unavailable,
-	.watch = pgsql_watch,
+	.watch = postgres_watch,
+	.watch_bytes = sizeof(struct pgsql_watch),
 	.unbound = "channel binding failed: the backend has another certificate",
 	.idle_tail = { 'Z', 0, 0, 0, 5, 'I' }, /* ReadyForQuery, in no transaction */
 	.write_shutdown = postgres_write_shutdown,

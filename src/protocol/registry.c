@@ -13,6 +13,16 @@ const struct protocol *protocol_of(enum protocol_kind kind)
 	return protocols[kind];
 }
 
+size_t protocol_watch_bytes_max(void)
+{
+	size_t max = 1;
+
+	for (size_t n = 0; n < ARRAY_LEN(protocols); n++)
+		if (protocols[n])
+			max = MAX(max, protocols[n]->watch_bytes);
+	return max;
+}
+
 bool protocol_hides_keys(const struct listener_config *config)
 {
 	const struct protocol *protocol = protocol_of(config->protocol);

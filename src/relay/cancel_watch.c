@@ -43,15 +43,16 @@ static void cancel_watch_stop(struct session *s)
 void cancel_watch_look(struct session *s, const struct buf *buf)
 {
 	const uint8_t *bytes = (const uint8_t *)buf->bytes + buf->start;
-	struct pgsql_watch *watch = s->protocol->watch;
+	const struct protocol *protocol = s->listener->protocol;
+	struct protocol_login login = { 0 };
 
-	if (s->listener->protocol->watch(watch, bytes, buf_filled(buf)) == PARSE_MORE)
+	if (protocol->watch(s->protocol->watch, bytes, buf_filled(buf), &login) == PARSE_MORE)
 		return;
-	if (watch->has_key)
+	if (login.has_key)
 		cancel_watch_remember(s,
-				      cancel_keys_hash(s->host->runtime->cancel_keys, &watch->key));
-	if (watch->is_unbound && s->sides[SIDE_CLIENT].tls && s->sides[SIDE_BACKEND].tls)
-		s->detail = s->listener->protocol->unbound;
+				      cancel_keys_hash(s->host->runtime->cancel_keys, &login.key));
+	if (login.is_unbound && s->sides[SIDE_CLIENT].tls && s->sides[SIDE_BACKEND].tls)
+		s->detail = protocol->unbound;
 	cancel_watch_stop(s);
 }
 

@@ -29,9 +29,9 @@ static uint64_t hash_both(const struct cancel_keys *c, const void *bytes, size_t
 	return hash_bytes(bytes, n, hash_bytes(&number, sizeof(number), c->seed));
 }
 
-uint64_t cancel_keys_hash(const struct cancel_keys *c, const struct pgsql_key *key)
+uint64_t cancel_keys_hash(const struct cancel_keys *c, const struct cancel_key *key)
 {
-	return hash_both(c, key->secret, key->secret_bytes, key->process);
+	return hash_bytes(key->bytes, key->n, c->seed);
 }
 
 uint64_t cancel_keys_hash_client(const struct cancel_keys *c, const struct addr *client,

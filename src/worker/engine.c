@@ -11,6 +11,7 @@
 #include "dial/dial.h"
 #include "preread/preread.h"
 #include "preread/waiting.h"
+#include "protocol/registry.h"
 #include "relay/lane.h"
 #include "session/conn_info.h"
 #include "session/exit.h"
@@ -364,7 +365,7 @@ static int init_slabs(struct host *h)
 		{ &h->sessions, sizeof(struct session) },
 		{ &h->infos, sizeof(struct conn_info) },
 		{ &h->states, sizeof(struct protocol_state) },
-		{ &h->watches, sizeof(struct pgsql_watch) },
+		{ &h->watches, protocol_watch_bytes_max() },
 	};
 	int err = 0;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "wire.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -422,4 +423,14 @@ void wire_end(struct wire *w)
 		w->write_error = -EPROTO;
 	w->wants_end = true;
 	flush(w);
+}
+
+struct cancel_key wire_cancel_key(const struct pgsql_key *key)
+{
+	const uint32_t process = htonl(key->process);
+	struct cancel_key bytes = { .n = (uint16_t)(sizeof(process) + key->secret_bytes) };
+
+	memcpy(bytes.bytes, &process, sizeof(process));
+	memcpy(bytes.bytes + sizeof(process), key->secret, key->secret_bytes);
+	return bytes;
 }

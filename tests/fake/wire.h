@@ -19,6 +19,7 @@
 #include "io/buf.h"
 #include "net/addr.h"
 #include "proto/pgsql.h"
+#include "protocol/cancel_key.h"
 #include "tls/stream.h"
 
 /* How connections of one kind begin. */
@@ -64,6 +65,9 @@ struct wire {
  */
 struct wire *wire_create(int fd, bool is_client, const struct wire_way *way);
 void wire_destroy(struct wire *w);
+
+/* As ringmain sees it on the wire. */
+struct cancel_key wire_cancel_key(const struct pgsql_key *key);
 
 /* Lets go on what goes by itself. */
 void wire_pump(struct wire *w);

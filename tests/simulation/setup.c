@@ -231,10 +231,12 @@ static void expect_all_slots(struct simulation *sim, const struct addr *source)
 static void expect_no_key(struct simulation *sim, const struct pgsql_key *key)
 {
 	struct cancel_keys *cancels = sim->st->runtime->cancel_keys;
+	const struct cancel_key bytes = wire_cancel_key(key);
 	uint64_t backend;
 	struct pool *pool;
 
-	assert_false(cancel_keys_find(cancels, cancel_keys_hash(cancels, key), 0, &pool, &backend));
+	assert_false(
+		cancel_keys_find(cancels, cancel_keys_hash(cancels, &bytes), 0, &pool, &backend));
 }
 
 void simulation_expect_nothing_held(struct simulation *sim)

@@ -35,11 +35,12 @@ static void a_client_is_known_as_long_as_it_has_sessions(void **state)
 	cancel_keys_destroy(c);
 }
 
-static struct pgsql_key key_of(uint32_t n)
+static struct cancel_key key_of(uint32_t n)
 {
-	struct pgsql_key key = { .process = n, .secret_bytes = sizeof(n) };
+	struct cancel_key key = { .n = 2 * sizeof(n) };
 
-	memcpy(key.secret, &n, sizeof(n));
+	memcpy(key.bytes, &n, sizeof(n));
+	memcpy(key.bytes + sizeof(n), &n, sizeof(n));
 	return key;
 }
 
@@ -47,7 +48,7 @@ static struct pgsql_key key_of(uint32_t n)
 static void where_a_key_lies_depends_on_the_seed(void **state)
 {
 	struct cancel_keys *a = cancel_keys_create(8, 1), *b = cancel_keys_create(8, 2);
-	struct pgsql_key key = key_of(1), other = key_of(1);
+	struct cancel_key key = key_of(1), other = key_of(1);
 	struct addr client;
 
 	(void)state;
@@ -57,7 +58,7 @@ static void where_a_key_lies_depends_on_the_seed(void **state)
 			     cancel_keys_hash_client(b, &client, 0));
 	assert_int_not_equal(cancel_keys_hash_client(a, &client, 0),
 			     cancel_keys_hash_client(a, &client, 1));
-	other.process = 2;
+	other.bytes[0]++;
 	assert_int_not_equal(cancel_keys_hash(a, &key), cancel_keys_hash(a, &other));
 	assert_int_equal(cancel_keys_hash(a, &key), cancel_keys_hash(a, &key));
 	cancel_keys_destroy(a);
@@ -104,19 +105,19 @@ static void a_look_is_short_among_a_million(void **state)
 	struct pool *pool;
 
 	for (uint32_t n = 0; n < MANY; n++) {
-		struct pgsql_key key = key_of(n);
+		struct cancel_key key = key_of(n);
 
 		cancel_keys_remember(c, cancel_keys_hash(c, &key), st->runtime->pools[0], b0);
 	}
 	started_ns = spent_ns();
 	for (uint32_t n = 0; n < LOOKS; n++) {
-		struct pgsql_key key = key_of(n * (MANY / LOOKS));
+		struct cancel_key key = key_of(n * (MANY / LOOKS));
 
 		assert_true(cancel_keys_find(c, cancel_keys_hash(c, &key), 0, &pool, &found));
 	}
 	assert_in_range((spent_ns() - started_ns) / LOOKS, 0, 10000);
 	for (uint32_t n = 0; n < MANY; n++) {
-		struct pgsql_key key = key_of(n);
+		struct cancel_key key = key_of(n);
 
 		cancel_keys_forget(c, cancel_keys_hash(c, &key), b0);
 	}
