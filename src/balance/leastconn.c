@@ -9,16 +9,17 @@
 
 #include "balance/balancer.h"
 
+#include "balance/minima.h"
+
 #include <stdlib.h>
 
 /* Sessions for each unit of weight, in fixed point. */
 #define SCORE_SHIFT 30
-#define NO_SCORE UINT64_MAX /* of who is not in */
 
 struct leastconn {
 	struct balancer balancer;
-	unsigned last; /* who was picked last */
-	uint64_t scores[];
+	unsigned last;        /* who was picked last */
+	struct minima scores; /* none for who is not in */
 };
 
 static struct leastconn *leastconn_of(struct balancer *b)
@@ -28,27 +29,32 @@ static struct leastconn *leastconn_of(struct balancer *b)
 
 static struct balancer *leastconn_create(const struct balancer_setup *setup)
 {
-	struct leastconn *lc = calloc(1, sizeof(*lc) + setup->n * sizeof(lc->scores[0]));
+	struct leastconn *lc = calloc(1, sizeof(*lc));
 
 	if (!lc)
 		return NULL;
+	if (minima_init(&lc->scores, setup->n) < 0) {
+		free(lc);
+		return NULL;
+	}
 	lc->last = setup->n > 0 ? (unsigned)setup->n - 1 : 0;
-	for (size_t i = 0; i < setup->n; i++)
-		lc->scores[i] = NO_SCORE;
 	return &lc->balancer;
 }
 
 static void leastconn_destroy(struct balancer *b)
 {
-	free(leastconn_of(b));
+	struct leastconn *lc = leastconn_of(b);
+
+	minima_free(&lc->scores);
+	free(lc);
 }
 
 static void leastconn_on_load(struct balancer *b, unsigned index)
 {
 	const struct backend_load *l = &b->loads[index];
 
-	leastconn_of(b)->scores[index] =
-		((backend_load_sessions(l) + 1) << SCORE_SHIFT) / l->weight;
+	minima_set(&leastconn_of(b)->scores, index,
+		   ((backend_load_sessions(l) + 1) << SCORE_SHIFT) / l->weight);
 }
 
 static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t before)
@@ -59,19 +65,20 @@ static void leastconn_on_weight(struct balancer *b, unsigned index, uint32_t bef
 
 static void leastconn_leave(struct balancer *b, unsigned index)
 {
-	leastconn_of(b)->scores[index] = NO_SCORE;
+	minima_set(&leastconn_of(b)->scores, index, MINIMA_NONE);
 }
 
-/* The first of the least from @from to before @to, if it is less than that of @best; or @best. */
-static int least(const struct leastconn *lc, size_t from, size_t to, int best)
+/* The first of the least after who was picked last; or -1. */
+static int least(const struct leastconn *lc)
 {
-	uint64_t score = best < 0 ? NO_SCORE : lc->scores[best];
+	const struct minima *scores = &lc->scores;
+	uint64_t score = minima_least(scores);
+	size_t index;
 
-	for (size_t i = from; i < to; i++) {
-		best = lc->scores[i] < score ? (int)i : best;
-		score = MIN(lc->scores[i], score);
-	}
-	return best;
+	if (score == MINIMA_NONE)
+		return -1;
+	index = minima_below(scores, lc->last + 1, score + 1);
+	return (int)(index < scores->n ? index : minima_below(scores, 0, score + 1));
 }
 
 static int leastconn_pick(struct balancer *b, const struct pool_ask *ask)
@@ -81,13 +88,12 @@ static int leastconn_pick(struct balancer *b, const struct pool_ask *ask)
 	int best;
 
 	for (unsigned i = 0; i < ask->tried_n; i++) {
-		tried[i] = lc->scores[ask->tried[i]];
-		lc->scores[ask->tried[i]] = NO_SCORE;
+		tried[i] = lc->scores.values[ask->tried[i]];
+		minima_set(&lc->scores, ask->tried[i], MINIMA_NONE);
 	}
-	best = least(lc, lc->last + 1, b->n, -1);
-	best = least(lc, 0, MIN(lc->last + 1, b->n), best);
+	best = least(lc);
 	for (unsigned i = 0; i < ask->tried_n; i++)
-		lc->scores[ask->tried[i]] = tried[i];
+		minima_set(&lc->scores, ask->tried[i], tried[i]);
 	if (best >= 0)
 		lc->last = (unsigned)best;
 	return best;

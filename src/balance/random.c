@@ -16,9 +16,12 @@
 static_assert((uint64_t)POOL_BACKENDS_MAX * BALANCER_WEIGHT_MAX <= UINT32_MAX,
 	      "sums of those who are in fit");
 
+/* Backends whose weights are added up, so that a draw passes over most. */
+#define BLOCK 32
+
 struct random {
 	struct balancer balancer;
-	uint32_t total;
+	uint32_t total, of_block[POOL_INDEXES_MAX / BLOCK];
 	uint32_t weights[]; /* 0 of who is not in */
 };
 
@@ -41,7 +44,10 @@ static void random_destroy(struct balancer *b)
 
 static void random_set_weight(struct random *r, unsigned index, uint32_t weight)
 {
-	r->total += weight - r->weights[index];
+	uint32_t more = weight - r->weights[index];
+
+	r->total += more;
+	r->of_block[index / BLOCK] += more;
 	r->weights[index] = weight;
 }
 
@@ -65,9 +71,11 @@ static void random_on_weight(struct balancer *b, unsigned index, uint32_t before
 static unsigned draw_by_weight(struct random *r)
 {
 	uint32_t point = (uint32_t)balancer_scale(balancer_random(&r->balancer), r->total);
-	unsigned i = 0;
+	unsigned block = 0, i;
 
-	for (; point >= r->weights[i]; i++)
+	for (; point >= r->of_block[block]; block++)
+		point -= r->of_block[block];
+	for (i = block * BLOCK; point >= r->weights[i]; i++)
 		point -= r->weights[i];
 	return i;
 }

@@ -19,10 +19,13 @@
  * and calls it delayed dequeue.) Who is full for a moment thereby loses and
  * gains nothing, at no cost.
  *
- * A pick looks at all backends: see POOL_BACKENDS_MAX.
+ * Mostly the earliest deadline of all is of one that is eligible, and that one
+ * is found without a look at each (balance/minima.h).
  */
 
 #include "balance/balancer.h"
+
+#include "balance/minima.h"
 
 #include <stdlib.h>
 
@@ -39,12 +42,9 @@
 
 #define NEVER UINT64_MAX
 
-/* What a pick looks at, of who is queued; of others both are NEVER. */
 struct request {
 	uint64_t eligible, deadline;
 };
-
-static const struct request no_request = { NEVER, NEVER };
 
 struct share {
 	struct request kept; /* of who is dequeued */
@@ -56,8 +56,10 @@ struct roundrobin {
 	struct balancer balancer;
 	uint64_t virtual_now;
 	uint64_t remainder;
-	uint64_t weight;          /* W: of all that have a request */
-	struct request *requests; /* these two by index */
+	uint64_t weight; /* W: of all that have a request */
+	/* By index. Who is not queued has neither of the first two. */
+	uint64_t *eligible;
+	struct minima deadlines;
 	struct share *shares;
 };
 
@@ -70,7 +72,8 @@ static void roundrobin_destroy(struct balancer *b)
 {
 	struct roundrobin *rr = roundrobin_of(b);
 
-	free(rr->requests);
+	free(rr->eligible);
+	minima_free(&rr->deadlines);
 	free(rr->shares);
 	free(rr);
 }
@@ -83,14 +86,14 @@ static struct balancer *roundrobin_create(const struct balancer_setup *setup)
 	if (!rr)
 		return NULL;
 	rr->virtual_now = TIME_FIRST;
-	rr->requests = calloc(n + 1, sizeof(*rr->requests));
+	rr->eligible = calloc(n + 1, sizeof(*rr->eligible));
 	rr->shares = calloc(n + 1, sizeof(*rr->shares));
-	if (!rr->requests || !rr->shares) {
+	if (minima_init(&rr->deadlines, n) < 0 || !rr->eligible || !rr->shares) {
 		roundrobin_destroy(&rr->balancer);
 		return NULL;
 	}
 	for (size_t i = 0; i < n; i++)
-		rr->requests[i] = no_request;
+		rr->eligible[i] = NEVER;
 	return &rr->balancer;
 }
 
@@ -108,7 +111,23 @@ static uint64_t request_length(uint64_t weight, uint64_t *remainder)
 
 static bool has_request(const struct roundrobin *rr, unsigned index)
 {
-	return rr->requests[index].eligible != NEVER;
+	return rr->eligible[index] != NEVER;
+}
+
+static struct request request_of(const struct roundrobin *rr, unsigned index)
+{
+	return (struct request){ rr->eligible[index], rr->deadlines.values[index] };
+}
+
+static void set_request(struct roundrobin *rr, unsigned index, struct request request)
+{
+	rr->eligible[index] = request.eligible;
+	minima_set(&rr->deadlines, index, request.deadline);
+}
+
+static void clear_request(struct roundrobin *rr, unsigned index)
+{
+	set_request(rr, index, (struct request){ NEVER, MINIMA_NONE });
 }
 
 static void set_total_weight(struct roundrobin *rr, uint64_t weight)
@@ -119,8 +138,8 @@ static void set_total_weight(struct roundrobin *rr, uint64_t weight)
 
 static void dequeue(struct roundrobin *rr, unsigned index)
 {
-	rr->shares[index].kept = rr->requests[index];
-	rr->requests[index] = no_request;
+	rr->shares[index].kept = request_of(rr, index);
+	clear_request(rr, index);
 	set_total_weight(rr, rr->weight - rr->shares[index].weight);
 }
 
@@ -151,9 +170,8 @@ static void roundrobin_join(struct balancer *b, unsigned index)
 	if (share->kept.eligible < rr->virtual_now ||
 	    share->kept.eligible > rr->virtual_now + UNIT_TIME)
 		share->kept.eligible = rr->virtual_now;
-	rr->requests[index].eligible = share->kept.eligible;
-	rr->requests[index].deadline =
-		share->kept.eligible + request_length(weight, &share->remainder);
+	share->kept.deadline = share->kept.eligible + request_length(weight, &share->remainder);
+	set_request(rr, index, share->kept);
 	set_total_weight(rr, rr->weight + weight);
 }
 
@@ -174,34 +192,52 @@ static void rebase_time(struct roundrobin *rr)
 {
 	uint64_t gone = rr->virtual_now - UNIT_TIME;
 
-	for (size_t i = 0; i < rr->balancer.n; i++) {
-		struct request *request = has_request(rr, (unsigned)i) ? &rr->requests[i]
-								       : &rr->shares[i].kept;
+	for (unsigned i = 0; i < rr->balancer.n; i++) {
+		struct request request = has_request(rr, i) ? request_of(rr, i)
+							    : rr->shares[i].kept;
 
-		request->eligible = elapsed(request->eligible, gone);
-		request->deadline = elapsed(request->deadline, gone);
+		request.eligible = elapsed(request.eligible, gone);
+		request.deadline = elapsed(request.deadline, gone);
+		if (has_request(rr, i))
+			set_request(rr, i, request);
+		else
+			rr->shares[i].kept = request;
 	}
 	rr->virtual_now -= gone;
 }
 
-/*
- * The eligible one with the earliest deadline; its index, or -1. Hardly
- * anybody's deadline is before the best so far, which a processor foretells;
- * nobody could foretell who is eligible, so that is asked last.
- */
-static int first_eligible(const struct roundrobin *rr)
+static bool is_eligible(const struct roundrobin *rr, size_t index)
 {
-	uint64_t best = NEVER;
+	return rr->eligible[index] <= rr->virtual_now;
+}
+
+/* Of those with an earlier deadline than the best so far. */
+static int search_eligible(const struct roundrobin *rr)
+{
+	const struct minima *deadlines = &rr->deadlines;
+	uint64_t best = MINIMA_NONE;
 	int found = -1;
 
-	for (size_t i = 0; i < rr->balancer.n; i++) {
-		if (rr->requests[i].deadline < best &&
-		    rr->requests[i].eligible <= rr->virtual_now) {
-			best = rr->requests[i].deadline;
+	for (size_t i = minima_below(deadlines, 0, best); i < deadlines->n;
+	     i = minima_below(deadlines, i + 1, best)) {
+		if (is_eligible(rr, i)) {
+			best = deadlines->values[i];
 			found = (int)i;
 		}
 	}
 	return found;
+}
+
+/* The eligible one with the earliest deadline, or -1. Mostly that is the earliest of all. */
+static int first_eligible(const struct roundrobin *rr)
+{
+	uint64_t least = minima_least(&rr->deadlines);
+	size_t i;
+
+	if (least == MINIMA_NONE)
+		return -1;
+	i = minima_below(&rr->deadlines, 0, least + 1);
+	return is_eligible(rr, i) ? (int)i : search_eligible(rr);
 }
 
 /* Who becomes eligible first, or -1. */
@@ -211,8 +247,8 @@ static int next_eligible(const struct roundrobin *rr)
 	int found = -1;
 
 	for (size_t i = 0; i < rr->balancer.n; i++) {
-		if (rr->requests[i].eligible < best) {
-			best = rr->requests[i].eligible;
+		if (rr->eligible[i] < best) {
+			best = rr->eligible[i];
 			found = (int)i;
 		}
 	}
@@ -236,14 +272,14 @@ static int first_untried(struct roundrobin *rr, const struct pool_ask *ask, bool
 	for (unsigned i = 0; i < ask->tried_n; i++) {
 		unsigned who = ask->tried[i];
 
-		tried[i] = rr->requests[who];
+		tried[i] = request_of(rr, who);
 		*ret_tried_is_due |= rr->balancer.loads[who].is_in &&
 				     tried[i].eligible <= rr->virtual_now;
-		rr->requests[who] = no_request;
+		clear_request(rr, who);
 	}
 	index = first_request(rr);
 	for (unsigned i = 0; i < ask->tried_n; i++)
-		rr->requests[ask->tried[i]] = tried[i];
+		set_request(rr, ask->tried[i], tried[i]);
 	return index;
 }
 
@@ -258,18 +294,19 @@ static void advance_to(struct roundrobin *rr, unsigned index, bool tried_is_due)
 {
 	uint64_t early = tried_is_due ? UNIT_TIME / rr->shares[index].weight : 0;
 
-	rr->virtual_now = MAX(rr->virtual_now, rr->requests[index].eligible - early);
+	rr->virtual_now = MAX(rr->virtual_now, rr->eligible[index] - early);
 }
 
 /* Eligible from the last deadline on; who was passed over for longer does not catch up. */
-static void next_request(const struct roundrobin *rr, unsigned index)
+static void next_request(struct roundrobin *rr, unsigned index)
 {
-	struct request *request = &rr->requests[index];
+	struct request request = request_of(rr, index);
 	struct share *share = &rr->shares[index];
-	bool is_late = request->deadline + UNIT_TIME / share->weight < rr->virtual_now;
+	bool is_late = request.deadline + UNIT_TIME / share->weight < rr->virtual_now;
 
-	request->eligible = is_late ? rr->virtual_now : request->deadline;
-	request->deadline = request->eligible + request_length(share->weight, &share->remainder);
+	request.eligible = is_late ? rr->virtual_now : request.deadline;
+	request.deadline = request.eligible + request_length(share->weight, &share->remainder);
+	set_request(rr, index, request);
 }
 
 static int roundrobin_pick(struct balancer *b, const struct pool_ask *ask)
