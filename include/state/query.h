@@ -61,6 +61,7 @@ enum query_kind {
 	QUERY_PART,     /* end those that are idle still; describe which */
 	QUERY_END,      /* end them, idle or not, for their time to drain is over */
 	QUERY_FAILURES, /* describe the last that ended by something that went wrong */
+	QUERY_TURN,     /* nothing: what workers were told before, they have done when it is back */
 };
 
 struct query {

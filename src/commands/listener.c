@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* listener: takes no new clients for a while, and goes on. */
+/* listener: takes no new clients for a while, and goes on; answers when all workers do so. */
 
 #include <errno.h>
 #include <string.h>
@@ -92,6 +92,33 @@ static int end_sessions(struct drains *drains, const struct wish *wish)
 	return 0;
 }
 
+/* Workers answer nothing but that they have taken a turn. */
+static void on_session(void *owner, const struct session_facts *facts)
+{
+	(void)owner;
+	(void)facts;
+}
+
+static void on_done(void *owner)
+{
+	call_ok(owner);
+}
+
+static void abandon(struct call *call)
+{
+	walk_abandon(call->work);
+}
+
+static int answer_when_done(struct call *call)
+{
+	static const struct walk_events events = { on_session, on_done };
+	const struct session_filter nobody = { 0 };
+
+	call->work = walk_start(&call->context->walks, QUERY_TURN, &nobody, &events, call);
+	call->abandon = abandon;
+	return call->work ? 0 : -ENOMEM;
+}
+
 void cmd_listener(struct call *call)
 {
 	struct wish wish = { 0 };
@@ -103,7 +130,7 @@ void cmd_listener(struct call *call)
 	log_wish(&wish);
 	err = end_sessions(&call->context->drains, &wish);
 	if (err == 0)
-		call_ok(call);
-	else
+		err = answer_when_done(call);
+	if (err < 0)
 		call_fail(call, REPLY_FAILED, NULL, "%s", strerror(-err));
 }

@@ -156,21 +156,21 @@ static void look_at_failures(const struct host *h, struct query *q)
 static void answer(struct host *h, struct query *q)
 {
 	q->rows_n = 0;
-	if (q->kind == QUERY_FAILURES)
+	if (q->kind == QUERY_TURN)
+		q->is_done = true;
+	else if (q->kind == QUERY_FAILURES)
 		look_at_failures(h, q);
 	else
 		look_at_sessions(h, q);
 }
 
-void answer_queries(struct host *h)
+void answer_queries(struct host *h, struct query *queries)
 {
-	struct query *q = query_take(h->runtime, h->worker);
+	while (queries) {
+		struct query *q = queries;
 
-	while (q) {
-		struct query *next = q->next;
-
+		queries = q->next;
 		answer(h, q);
 		query_answer(h->runtime, q);
-		q = next;
 	}
 }

@@ -327,14 +327,16 @@ static void engine_obey_pauses(struct engine *e)
 static void engine_on_messages(struct loop_reader *reader, int res)
 {
 	struct engine *e = container_of(reader, struct engine, inbox);
+	/* Taken first: a QUERY_TURN asks for what was wished before it. */
+	struct query *queries = query_take(e->host.runtime, e->host.worker);
 
 	engine_follow_generation(e);
 	for (int n = 0; n < res / (int)sizeof(struct message); n++)
 		if (e->messages[n].kind == MESSAGE_CONNECTION)
 			acceptor_adopt(&e->host, &e->messages[n]);
 	peers_answer(e->host.runtime, e->host.worker);
-	answer_queries(&e->host);
 	engine_obey_pauses(e);
+	answer_queries(&e->host, queries);
 	evict_notice(&e->host);
 	engine_follow_order(e);
 }
