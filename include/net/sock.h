@@ -163,6 +163,12 @@ bool sock_has_ended(int fd);
  */
 MUST_CHECK int sock_ignore_syns(int fd, bool ignores);
 
+/*
+ * It listens no more and stays bound: listen(2) makes it listen again. Who is
+ * still in its queues is reset. May be called again, also by others who have the same socket.
+ */
+void sock_stop_listening(int fd);
+
 /* Bytes that came and were not received yet (SIOCINQ); 0 when unknown. */
 int sock_unread_bytes(int fd);
 

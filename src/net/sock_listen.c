@@ -28,6 +28,9 @@
 /* How often an address that is taken is tried again. */
 #define RETRY_MS 20
 
+/* How many ports are tried where any will do. */
+#define PORT_TRIES 16
+
 static int switch_on(int fd, int level, int name)
 {
 	const int on = 1;
@@ -80,6 +83,54 @@ static int prepare_listener(int fd, const struct sock_listen *want, bool joins,
 	return sock_set_options(fd, &want->addr, &want->options, ret_step);
 }
 
+/*
+ * A port that the kernel has picked is lost when the socket stops listening for
+ * a while (sock_stop_listening()): one that was asked for is not. So a first
+ * socket finds one that is free, and another asks for it.
+ */
+static int find_port(const struct sock_listen *want, struct addr *ret_found, const char **ret_step)
+{
+	int fd, err;
+
+	*ret_step = "socket";
+	fd = socket(addr_family(&want->addr), SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	err = prepare_listener(fd, want, false, ret_step);
+	if (err < 0)
+		goto out;
+	*ret_step = "bind";
+	err = bind(fd, &want->addr.sa, want->addr.len) < 0 ? -errno : 0;
+	if (err == 0)
+		err = sock_local_addr(fd, ret_found);
+out:
+	close(fd);
+	return err;
+}
+
+/* Somebody may be faster. */
+static int bind_any_port(int fd, const struct sock_listen *want, const char **ret_step)
+{
+	struct addr found;
+
+	for (int tries = 0; tries < PORT_TRIES; tries++) {
+		int err = find_port(want, &found, ret_step);
+
+		if (err < 0 || bind(fd, &found.sa, found.len) == 0)
+			return err;
+		if (errno != EADDRINUSE)
+			return -errno;
+	}
+	return -EADDRINUSE;
+}
+
+static int bind_inet(int fd, const struct sock_listen *want, const char **ret_step)
+{
+	if (addr_port(&want->addr) == 0)
+		return bind_any_port(fd, want, ret_step);
+	return bind(fd, &want->addr.sa, want->addr.len) < 0 ? -errno : 0;
+}
+
 static int bind_to(int fd, const struct sock_listen *want, const char **ret_step)
 {
 	struct sock_file file = { 0 };
@@ -88,8 +139,8 @@ static int bind_to(int fd, const struct sock_listen *want, const char **ret_step
 	*ret_step = "bind";
 	if (addr_is_unix(&want->addr))
 		err = sock_file_bind(fd, &want->addr, &want->access, &file, ret_step);
-	else if (bind(fd, &want->addr.sa, want->addr.len) < 0)
-		err = -errno;
+	else
+		err = bind_inet(fd, want, ret_step);
 	if (err == 0 && want->ret_file)
 		*want->ret_file = file;
 	return err;
@@ -256,4 +307,15 @@ int sock_ignore_syns(int fd, bool ignores)
 			  : setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
 
 	return err < 0 && !(errno == ENOENT && !ignores) ? -errno : 0;
+}
+
+/*
+ * No shutdown(2): on a socket that has stopped already it leaves a mark, and
+ * what is accepted after it listens again ends at once.
+ */
+void sock_stop_listening(int fd)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	(void)connect(fd, &nobody, sizeof(nobody));
 }

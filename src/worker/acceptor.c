@@ -147,6 +147,12 @@ static void log_full(struct acceptor *a)
 	log_end(&line);
 }
 
+/* Another worker may have the same socket, and be the first to have stopped it. */
+static bool acceptor_is_to_refuse(const struct acceptor *a)
+{
+	return atomic_load(&a->listener->pause) == LISTENER_REFUSES;
+}
+
 static void acceptor_failed(struct acceptor *a, int err)
 {
 	switch (-err) {
@@ -159,7 +165,8 @@ static void acceptor_failed(struct acceptor *a, int err)
 		acceptor_pause(a);
 		return;
 	default:
-		log_trouble(a, err);
+		if (!acceptor_is_to_refuse(a))
+			log_trouble(a, err);
 		acceptor_pause(a);
 	}
 }
@@ -351,12 +358,6 @@ void acceptor_resume(struct acceptor *a)
 
 /* ---- the operator's pauses ------------------------------------------------ */
 
-/* Another worker may have the same socket, and be the first to have stopped it. */
-static bool acceptor_is_to_refuse(const struct acceptor *a)
-{
-	return a->is_deaf || atomic_load(&a->listener->pause) == LISTENER_REFUSES;
-}
-
 static void acceptor_empty_backlog(struct acceptor *a);
 static void acceptor_set_nonblocking(struct acceptor *a, bool is_nonblocking);
 
@@ -369,7 +370,7 @@ static void acceptor_stop_listening(struct acceptor *a)
 	if (a->accept.in_kernel || a->cancel.in_kernel)
 		return;
 	acceptor_empty_backlog(a);
-	(void)shutdown(a->fd, SHUT_RD);
+	sock_stop_listening(a->fd);
 }
 
 static void acceptor_on_deafen(struct timer *timer)
@@ -489,7 +490,7 @@ static void acceptor_on_accept(struct io_op *op, int res, unsigned flags)
 
 	if (res >= 0)
 		acceptor_take(a, res);
-	else if (!a->is_closing && !acceptor_is_to_refuse(a))
+	else if (!a->is_closing && !a->is_deaf)
 		acceptor_failed(a, res);
 	if (flags & IO_MORE) {
 		if (!acceptor_may_take_many(a))

@@ -336,6 +336,31 @@ static void patience_outlasts_who_is_just_leaving(void **state)
 	close(fd);
 }
 
+/* As workers do that have the same socket: each stops it, and each lets it listen again. */
+static void one_that_was_stopped_twice_listens_again(void **state)
+{
+	struct addr addr = parsed("127.0.0.1:0"), before;
+	int fds[2], client, served;
+	char byte;
+
+	(void)state;
+	listen_on(&addr, fds, 1);
+	fds[1] = dup(fds[0]);
+	addr = before = local_addr(fds[0]);
+	for (int n = 0; n < 2; n++)
+		sock_stop_listening(fds[n]);
+	for (int n = 0; n < 2; n++)
+		assert_int_equal(listen(fds[n], 10), 0);
+	addr = local_addr(fds[0]);
+	assert_true(addr_is_equal(&addr, &before));
+	client = dial(&addr);
+	served = accept(fds[0], NULL, NULL);
+	assert_int_equal(recv(served, &byte, 1, MSG_DONTWAIT), -1);
+	close(client);
+	close(served);
+	close_all(fds, 2);
+}
+
 static void failures_name_their_step(void **state)
 {
 	struct addr nowhere = parsed("192.0.2.1:0"), none, lost = parsed("unix:/no/such/dir/s");
@@ -393,6 +418,7 @@ int main(void)
 		cmocka_unit_test(a_lone_wildcard_is_not_shared),
 		cmocka_unit_test(an_address_of_another_machine_can_be_bound_freely),
 		cmocka_unit_test(patience_outlasts_who_is_just_leaving),
+		cmocka_unit_test(one_that_was_stopped_twice_listens_again),
 		cmocka_unit_test(failures_name_their_step),
 		cmocka_unit_test(a_failure_half_way_leaves_nothing_behind),
 	};
