@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit/config_bed.h"
+
+#include "base/def.h"
+#include "config/diff.h"
+
+#define BASE                       \
+	"[listener in]\n"          \
+	"bind = 127.0.0.1:5432\n"  \
+	"pool = pg\n"              \
+	"[pool pg]\n"              \
+	"backend = a 10.0.0.1:1\n" \
+	"backend = b 10.0.0.2:1\n"
+
+static char lines[8192];
+
+static void note(void *owner, const char *line)
+{
+	size_t n = strlen(lines);
+
+	(void)owner;
+	assert_true(n + strlen(line) + 2 < sizeof(lines));
+	snprintf(lines + n, sizeof(lines) - n, "%s\n", line);
+}
+
+/* What is said of the way from one text to the other. */
+static const char *diff(struct bed *st, const char *now, const char *then)
+{
+	struct config *before;
+	struct diag diag;
+
+	diag_init(&diag);
+	before = config_load_text("x.ini", now, strlen(now), &diag);
+	diag_finish(&diag);
+	assert_non_null(before);
+	bed_load(st, then);
+	assert_non_null(st->config);
+	lines[0] = '\0';
+	config_diff(before, st->config, note, NULL);
+	config_destroy(before);
+	return lines;
+}
+
+static void what_is_the_same_is_not_told(void **state)
+{
+	assert_string_equal(diff(*state, BASE, BASE), "");
+	/* Another way to write it, and a default. */
+	assert_string_equal(diff(*state, BASE,
+				 "[pool pg]\n"
+				 "connect_timeout = 1000ms\n"
+				 "backend = b 10.0.0.2:1 weight=1\n"
+				 "backend = a 10.0.0.1:1\n"
+				 "[listener in]\n"
+				 "bind = 127.0.0.1:5432\n"
+				 "pool = pg\n"),
+			    "");
+}
+
+static void sections_come_and_go(void **state)
+{
+	const char *more = BASE "[listener mqtt]\nbind = *:1883\nbind = *:1884\npool = many\n"
+				"[pool many]\nbackend = x 10.0.0.9:1\n";
+
+	assert_string_equal(diff(*state, BASE, more), "+ listener mqtt *:1883 ...\n"
+						      "+ pool many: 1 backend\n");
+	assert_string_equal(diff(*state, more, BASE), "- listener mqtt\n- pool many\n");
+}
+
+static void backends_are_told_apart_by_their_names(void **state)
+{
+	const struct {
+		const char *backends, *told;
+	} rows[] = {
+		{ "backend = a 10.0.0.1:1\n", "- pool pg: backend b\n" },
+		{ "backend = a 10.0.0.1:1 weight=3\nbackend = b 10.0.0.2:1\n",
+		  "~ pool pg: backend a weight 1 -> 3\n" },
+		{ "backend = a 10.0.0.1:1 max_sessions=7 tier=1\nbackend = b 10.0.0.2:1\n",
+		  "~ pool pg: backend a max_sessions 0 -> 7\n"
+		  "~ pool pg: backend a tier 0 -> 1\n" },
+		{ "backend = a 10.0.0.3:1\nbackend = b 10.0.0.2:1\n",
+		  "~ pool pg: backend a 10.0.0.1:1 -> 10.0.0.3:1\n" },
+		{ "backend = a 10.0.0.1:1\nbackend = c 10.0.0.2:1\n",
+		  "+ pool pg: backend c 10.0.0.2:1\n- pool pg: backend b\n" },
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
+		char then[512];
+
+		snprintf(then, sizeof(then),
+			 "[listener in]\nbind = 127.0.0.1:5432\npool = pg\n[pool pg]\n%s",
+			 rows[n].backends);
+		assert_string_equal(diff(*state, BASE, then), rows[n].told);
+	}
+}
+
+static void values_are_told_as_they_are_written(void **state)
+{
+	const struct {
+		const char *now, *then, *told;
+	} rows[] = {
+		{ "", "idle_timeout = 90s", "~ listener in: idle_timeout 1h -> 90s\n" },
+		{ "idle_timeout = 90s", "", "~ listener in: idle_timeout 90s -> 1h\n" },
+		{ "alpn = h2\ntls = passthrough", "tls = passthrough",
+		  "~ listener in: alpn h2 -> (none)\n" },
+		{ "tls = passthrough", "alpn = h2\ntls = passthrough",
+		  "~ listener in: alpn (none) -> h2\n" },
+		{ "source_prefix4 = 24", "source_prefix4 = 25",
+		  "! listener in: source_prefix4 24 -> 25: takes effect at the next start\n" },
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
+		char now[512], then[512];
+
+		snprintf(now, sizeof(now), BASE "[defaults listener]\n%s\n", rows[n].now);
+		snprintf(then, sizeof(then), BASE "[defaults listener]\n%s\n", rows[n].then);
+		assert_string_equal(diff(*state, now, then), rows[n].told);
+	}
+}
+
+/* Of lists, entries; their order counts where no entry differs. */
+static void lists_are_told_entry_by_entry(void **state)
+{
+	const struct {
+		const char *now, *then, *told;
+	} rows[] = {
+		{ "allow = 10.0.0.0/8", "allow = 10.0.0.0/8\ndeny = all",
+		  "+ listener in: deny all\n" },
+		{ "deny = 10.0.0.1\nallow = 10.0.0.0/8", "allow = 10.0.0.0/8",
+		  "- listener in: deny 10.0.0.1\n" },
+		{ "deny = 10.0.0.0/8", "allow = 10.0.0.0/8",
+		  "+ listener in: allow 10.0.0.0/8\n- listener in: deny 10.0.0.0/8\n" },
+		{ "deny = 10.0.0.1\nallow = 10.0.0.0/8", "allow = 10.0.0.0/8\ndeny = 10.0.0.1",
+		  "~ listener in: allow: another order\n" },
+		{ "bind = :1", "bind = :2", "+ listener in: bind *:2\n- listener in: bind *:1\n" },
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
+		char now[512], then[512];
+
+		snprintf(now, sizeof(now),
+			 "[pool pg]\nbackend = a 10.0.0.1:1\n[listener in]\n"
+			 "bind = 127.0.0.1:5432\npool = pg\n%s\n",
+			 rows[n].now);
+		snprintf(then, sizeof(then),
+			 "[pool pg]\nbackend = a 10.0.0.1:1\n[listener in]\n"
+			 "bind = 127.0.0.1:5432\npool = pg\n%s\n",
+			 rows[n].then);
+		assert_string_equal(diff(*state, now, then), rows[n].told);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		bed_test(what_is_the_same_is_not_told),
+		bed_test(sections_come_and_go),
+		bed_test(backends_are_told_apart_by_their_names),
+		bed_test(values_are_told_as_they_are_written),
+		bed_test(lists_are_told_entry_by_entry),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
