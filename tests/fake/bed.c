@@ -15,11 +15,9 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "config/load.h"
 #include "net/sock.h"
 #include "state/generation.h"
 #include "state/runtime_life.h"
-#include "state/tls_contexts.h"
 
 #define BACKLOG 4096
 
@@ -90,11 +88,26 @@ static int as_ours(int fd, const struct addr *addr)
 	return fd;
 }
 
-/* A socket that listens on a free port of loopback, or on a name that the kernel picks. */
-static int open_listener(bool is_unix, struct addr *ret_addr)
+/* To a port that was asked for: else another one is picked when it listens again. */
+static void bind_to_free_port(int fd)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int finder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(in);
+	const int on = 1;
+
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0);
+	CHECK(setsockopt(finder, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0);
+	CHECK(bind(finder, (struct sockaddr *)&in, sizeof(in)) == 0);
+	CHECK(getsockname(finder, (struct sockaddr *)&in, &len) == 0);
+	CHECK(bind(fd, (struct sockaddr *)&in, sizeof(in)) == 0);
+	close(finder);
+}
+
+/* A socket that listens on a free port of loopback, or on a name that the kernel picks. */
+static int open_listener(bool is_unix, struct addr *ret_addr)
+{
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int fd = socket(is_unix ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -102,41 +115,10 @@ static int open_listener(bool is_unix, struct addr *ret_addr)
 	if (is_unix)
 		CHECK(bind(fd, (struct sockaddr *)&un, sizeof(un.sun_family)) == 0);
 	else
-		CHECK(bind(fd, (struct sockaddr *)&in, sizeof(in)) == 0);
+		bind_to_free_port(fd);
 	CHECK(listen(fd, BACKLOG) == 0);
 	CHECK(sock_local_addr(fd, ret_addr) == 0);
 	return fd;
-}
-
-static const char *or_nothing(const char *text)
-{
-	return text ? text : "";
-}
-
-static void load(struct bed *st, const struct bed_options *o, const struct addr *backends)
-{
-	char text[ADDR_TEXT_BYTES], *config;
-	size_t bytes;
-	FILE *to = open_memstream(&config, &bytes);
-	struct diag diag;
-
-	CHECK(to);
-	fprintf(to, "[listener l]\nbind = %s\npool = p\n%s\n[pool p]\n",
-		addr_format(&st->addr, text), or_nothing(o->listener_keys));
-	for (unsigned n = 0; n < st->servers_n; n++)
-		fprintf(to, "backend = b%u %s %s\n", n, addr_format(&backends[n], text),
-			or_nothing(o->backend_keys));
-	fprintf(to, "%s\n", or_nothing(o->pool_keys));
-	CHECK(fclose(to) == 0);
-
-	diag_init(&diag);
-	st->config = config_load_text("bed.ini", config, bytes, &diag);
-	if (st->config)
-		st->tls = tls_contexts_create(st->config, &diag);
-	diag_write(&diag, stderr);
-	diag_finish(&diag);
-	free(config);
-	CHECK(st->config);
 }
 
 static void start_engine(struct bed *st, const struct bed_options *o, int listener_fd)
@@ -170,7 +152,6 @@ static void start_engine(struct bed *st, const struct bed_options *o, int listen
 struct bed *bed_create(const struct bed_options *o)
 {
 	struct bed *st = calloc(1, sizeof(*st));
-	struct addr backends[BED_BACKENDS_MAX];
 	unsigned workers = MAX(o->workers, 1);
 	int listener_fd;
 
@@ -182,8 +163,9 @@ struct bed *bed_create(const struct bed_options *o)
 	log_configure(LOG_INFO, LOG_LOGFMT, st->log_fd);
 	listener_fd = as_ours(open_listener(o->is_unix, &st->addr), &st->addr);
 	for (; st->servers_n < MAX(o->backends, 1); st->servers_n++)
-		st->servers[st->servers_n] = open_listener(o->is_unix, &backends[st->servers_n]);
-	load(st, o, backends);
+		st->servers[st->servers_n] =
+			open_listener(o->is_unix, &st->server_addrs[st->servers_n]);
+	bed_load(st, o, &st->config, &st->tls);
 	st->runtime = runtime_create(st->config, st->tls, workers,
 				     o->sessions_max ? o->sessions_max : 64);
 	CHECK(st->runtime);
@@ -211,20 +193,32 @@ static const char *left_over_in(const struct bed *st, const struct engine *e)
 	return NULL;
 }
 
+static bool has_sessions(struct pool *pool)
+{
+	for (size_t n = 0; n < pool_backends(pool); n++)
+		if (pool_backend(pool, n) && atomic_load(&pool_backend(pool, n)->sessions) > 0)
+			return true;
+	return false;
+}
+
 static const char *left_over(const struct bed *st)
 {
-	struct pool *pool = st->runtime->pools[0];
 	const char *what = NULL;
 
 	for (unsigned n = 0; n < st->workers_n && !what; n++)
 		what = left_over_in(st, &st->engines[n]);
-	for (size_t n = 0; n < pool_backends(pool) && !what; n++)
-		if (pool_backend(pool, n) && atomic_load(&pool_backend(pool, n)->sessions) > 0)
+	runtime_for_each_pool(st->runtime, n)
+	{
+		if (!what && has_sessions(st->runtime->pools[n]))
 			what = "slots at a backend";
+	}
 	if (!what && atomic_load(&st->runtime->sessions) > 0)
 		what = "slots of the process";
-	if (!what && atomic_load(&st->runtime->listeners[0].sessions) > 0)
-		what = "slots of the listener";
+	runtime_for_each_listener(st->runtime, l)
+	{
+		if (!what && atomic_load(&l->sessions) > 0)
+			what = "slots of a listener";
+	}
 	for (const struct generation *g = st->runtime->generation; g && !what; g = g->older)
 		if (generation_pinned(g) > 0)
 			what = "pins of a generation";
@@ -377,7 +371,7 @@ unsigned bed_sessions(const struct bed *st)
 
 struct backend *bed_backend(struct bed *st, unsigned n)
 {
-	return pool_backend(st->runtime->pools[0], n);
+	return pool_backend(bed_pool(st), n);
 }
 
 uint64_t bed_ended(const struct bed *st, enum close_reason why)

@@ -34,20 +34,24 @@ struct bed_options {
 	unsigned sessions_max;
 	const char *listener_keys; /* lines of the configuration, beside bind and pool */
 	const char *pool_keys;
-	const char *backend_keys; /* behind each backend's address */
-	bool is_unix;             /* clients and backends */
+	const char *backend_keys;              /* behind each backend's address */
+	const char *listener_name, *pool_name; /* l, p */
+	unsigned absent;                       /* bits: servers that are no backends */
+	unsigned turned; /* bK is the server number K + turned, after the last comes the first */
+	bool is_unix;    /* clients and backends */
 	bool without_credit;
 	bool without_pipes;
 };
 
 struct bed {
-	struct config *config;
+	struct config *config; /* the newest */
 	struct tls_contexts *tls;
 	struct runtime *runtime;
 	struct engine engines[BED_WORKERS_MAX];
 	unsigned workers_n;
 	bool is_up[BED_WORKERS_MAX];
-	struct addr addr;              /* of the listener */
+	struct addr addr; /* of the listener */
+	struct addr server_addrs[BED_BACKENDS_MAX];
 	int servers[BED_BACKENDS_MAX]; /* the backends' listening sockets; -1: closed */
 	unsigned servers_n;
 	int inbox_fds[BED_WORKERS_MAX]; /* the ends that are written to */
@@ -72,6 +76,21 @@ static inline struct engine *bed_engine(struct bed *st)
 {
 	return &st->engines[0];
 }
+
+/* ---- another configuration (bed_reload.c) ------------------------------ */
+
+/* Reads the file that @options stand for, and takes certificates along of the one there is. */
+void bed_load(const struct bed *st, const struct bed_options *options, struct config **ret_config,
+	      struct tls_contexts **ret_tls);
+/* May there be one now? Workers have passed to the last one. */
+bool bed_may_reload(const struct bed *st);
+/* As the main thread does it; @options have the number of servers, and TCP or not, as before. */
+void bed_reload(struct bed *st, const struct bed_options *options);
+/* What older configurations have left behind is freed. Gives whether all has been. */
+bool bed_collect(struct bed *st);
+/* Of the newest configuration. */
+struct listener *bed_listener(const struct bed *st);
+struct pool *bed_pool(const struct bed *st);
 
 /* ---- what happens -------------------------------------------------------- */
 

@@ -51,11 +51,21 @@ static void match_peers(struct simulation *sim, struct peer *p, struct peer *sen
 		check_source(sim, sender, p);
 }
 
+/* An idle session of PostgreSQL ends with words: an error, and Terminate to the backend. */
+static bool is_parted(const struct simulation *sim, struct peer *p, char first)
+{
+	if (p->came == 0 && !sim->is_gentle && p->wire->way->is_postgres)
+		p->is_parted |= first == (p->is_client ? 'E' : 'X');
+	return p->is_parted;
+}
+
 /* Whose bytes they are is in the first of them; the two stay together. */
 static void check_bytes(struct simulation *sim, struct peer *p, const char *bytes, size_t n)
 {
 	static char right[1 << 16];
 
+	if (is_parted(sim, p, bytes[0]))
+		return;
 	for (size_t i = 0; i < n && p->came + i < HEAD_BYTES; i++)
 		p->from |= (uint32_t)(unsigned char)bytes[i] << 8 * (p->came + i);
 	if (p->came + n >= HEAD_BYTES) {
@@ -72,7 +82,7 @@ static void check_bytes(struct simulation *sim, struct peer *p, const char *byte
 /* A unix socket knows no resets: there an end may be one. */
 static void check_end(const struct simulation *sim, const struct peer *p)
 {
-	if ((sim->is_unix && !sim->is_gentle) || p->wire->is_cancel)
+	if ((sim->is_unix && !sim->is_gentle) || p->wire->is_cancel || p->is_parted)
 		return;
 	if (!p->other) {
 		assert_true(p->came < HEAD_BYTES);
@@ -213,7 +223,7 @@ void a_client_comes(struct simulation *sim)
 {
 	struct peer *p;
 
-	if (sim->peers_n >= PEERS_MAX / 2 || sim->clients_max == 0 || sim->is_stopped)
+	if (sim->peers_n >= PEERS_MAX / 2 || sim->clients_max == 0 || !may_clients_come(sim))
 		return;
 	sim->clients_max--;
 	p = add_peer(sim, bed_client(sim->st), true);

@@ -27,12 +27,7 @@ void simulation_remove_shared(void)
 
 /* ---- the configuration --------------------------------------------------- */
 
-struct keys {
-	char text[1024];
-	size_t n;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct keys *k, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(struct file_text *k, const char *format, ...)
 {
 	va_list args;
 
@@ -52,7 +47,7 @@ static const char *short_time(struct simulation *sim)
 }
 
 /* Where TLS is: nowhere, to us, from us, both, or between the ends. */
-static void choose_tls(struct simulation *sim, struct keys *listener, struct keys *pool)
+static void choose_tls(struct simulation *sim, struct file_text *listener, struct file_text *pool)
 {
 	unsigned kind = server ? below(sim, 6) : 0;
 
@@ -78,7 +73,7 @@ static void choose_tls(struct simulation *sim, struct keys *listener, struct key
 }
 
 /* How long a client may take to say who it is and what it wants. */
-static void add_preread_times(struct simulation *sim, struct keys *listener)
+static void add_preread_times(struct simulation *sim, struct file_text *listener)
 {
 	if (sim->ways[0].proxy > 0 && (sim->is_gentle || one_in(sim, 2)))
 		add(listener, "proxy_protocol_timeout = %s",
@@ -88,7 +83,8 @@ static void add_preread_times(struct simulation *sim, struct keys *listener)
 		add(listener, "handshake_timeout = %s", sim->is_gentle ? "1h" : short_time(sim));
 }
 
-static void choose_protocols(struct simulation *sim, struct keys *listener, struct keys *pool)
+static void choose_protocols(struct simulation *sim, struct file_text *listener,
+			     struct file_text *pool)
 {
 	if (one_in(sim, 3)) {
 		add(listener, "protocol = postgres");
@@ -109,8 +105,9 @@ static void choose_protocols(struct simulation *sim, struct keys *listener, stru
 }
 
 /* Time-outs and limits that may end sessions. */
-static void add_limits(struct simulation *sim, struct keys *listener, struct keys *pool)
+static void add_limits(struct simulation *sim, struct file_text *listener, struct file_text *pool)
 {
+	sim->per_source_max = 0;
 	if (one_in(sim, 4)) {
 		sim->per_source_max = 1 + below(sim, 3);
 		add(listener, "max_sessions_per_source = %u", sim->per_source_max);
@@ -123,7 +120,7 @@ static void add_limits(struct simulation *sim, struct keys *listener, struct key
 		add(pool, "connect_timeout = %s\nconnect_total = 3s", short_time(sim));
 }
 
-static void add_relay(struct simulation *sim, struct keys *listener)
+static void add_relay(struct simulation *sim, struct file_text *listener)
 {
 	const char *const keys[] = {
 		"relay = copy",
@@ -133,11 +130,11 @@ static void add_relay(struct simulation *sim, struct keys *listener)
 		"relay = auto\nmax_sessions = 3",
 	};
 
-	add(listener, "%s", keys[below(sim, ARRAY_LEN(keys))]);
+	add(listener, "%s", keys[below(sim, sim->may_refuse ? 3 : ARRAY_LEN(keys))]);
 	add(listener, "close_timeout = 1s\nidle_timeout = %s", sim->is_gentle ? "1h" : "3s");
 }
 
-static void add_balance(struct simulation *sim, struct keys *pool)
+static void add_balance(struct simulation *sim, struct file_text *pool)
 {
 	const char *const balances[] = { "leastconn", "roundrobin", "random", "first", "maglev" };
 
@@ -154,6 +151,50 @@ static unsigned draw_buffers(struct simulation *sim)
 	return numbers[below(sim, ARRAY_LEN(numbers))];
 }
 
+/* All that a reload may change. */
+static struct bed_options draw_file(struct simulation *sim, struct file_text *listener,
+				    struct file_text *pool)
+{
+	static const char *const weights[] = { "", "weight=2", "weight=1 max_sessions=2",
+					       "weight=3 max_sessions=2" };
+	unsigned all = (1u << sim->backends_n) - 1;
+
+	*listener = sim->fixed[0];
+	*pool = sim->fixed[1];
+	add_relay(sim, listener);
+	add_balance(sim, pool);
+	if (sim->is_gentle)
+		add(pool, "connect_timeout = 1h\nconnect_total = 1h");
+	else
+		add_limits(sim, listener, pool);
+	if (sim->is_gentle)
+		add(listener, "half_close_timeout = 1h");
+	if (sim->is_limited && one_in(sim, 2))
+		add(pool, "queue = 10\nqueue_timeout = %s", short_time(sim));
+	if (getenv("SEED"))
+		print_message("%s%s\n", listener->text, pool->text);
+	return (struct bed_options){
+		.listener_keys = listener->text,
+		.pool_keys = pool->text,
+		.backend_keys = weights[below(sim, 2) + (sim->is_limited ? 2 : 0)],
+		.absent = below(sim, all), /* never all of them */
+		.turned = one_in(sim, 4),
+		.listener_name = one_in(sim, 4) ? "m" : "l",
+		.pool_name = one_in(sim, 4) ? "q" : "p",
+	};
+}
+
+void a_reload_comes(struct simulation *sim)
+{
+	struct file_text listener, pool;
+	struct bed_options options;
+
+	if (sim->is_stopped || !bed_may_reload(sim->st))
+		return;
+	options = draw_file(sim, &listener, &pool);
+	bed_reload(sim->st, &options);
+}
+
 static void make_all_tight(struct simulation *sim)
 {
 	for (unsigned n = 0; n < sim->st->workers_n; n++)
@@ -164,37 +205,24 @@ static void make_all_tight(struct simulation *sim)
 
 void simulation_begin(struct simulation *sim, void **state)
 {
-	struct keys listener = { .n = 0 }, pool = { .n = 0 };
-	bool is_limited;
+	struct file_text listener, pool;
+	struct bed_options options;
 
 	sim->is_gentle = one_in(sim, 2);
 	sim->is_unix = one_in(sim, 5);
 	sim->clients_max = 1 + below(sim, 6);
-	is_limited = !sim->is_gentle && one_in(sim, 2);
-	add_relay(sim, &listener);
-	add_balance(sim, &pool);
+	sim->is_limited = !sim->is_gentle && one_in(sim, 2);
+	sim->may_refuse = !sim->is_unix && one_in(sim, 2);
+	sim->backends_n = 1 + below(sim, 3);
 	if (one_in(sim, 2))
-		choose_protocols(sim, &listener, &pool);
-	if (sim->is_gentle)
-		add(&pool, "connect_timeout = 1h\nconnect_total = 1h");
-	else
-		add_limits(sim, &listener, &pool);
-	if (sim->is_gentle)
-		add(&listener, "half_close_timeout = 1h");
-	if (is_limited && one_in(sim, 2))
-		add(&pool, "queue = 10\nqueue_timeout = %s", short_time(sim));
-	if (getenv("SEED"))
-		print_message("%s%s", listener.text, pool.text);
-	sim->st = bed_with(state, &(struct bed_options){
-					  .workers = 1 + below(sim, 2),
-					  .backends = 1 + below(sim, 3),
-					  .buffers = draw_buffers(sim),
-					  .listener_keys = listener.text,
-					  .pool_keys = pool.text,
-					  .backend_keys = is_limited ? "max_sessions=2" : "",
-					  .is_unix = sim->is_unix,
-					  .without_credit = one_in(sim, 3),
-				  });
+		choose_protocols(sim, &sim->fixed[0], &sim->fixed[1]);
+	options = draw_file(sim, &listener, &pool);
+	options.workers = 1 + below(sim, 2);
+	options.backends = sim->backends_n;
+	options.buffers = draw_buffers(sim);
+	options.is_unix = sim->is_unix;
+	options.without_credit = one_in(sim, 3);
+	sim->st = bed_with(state, &options);
 	sim->is_tight = one_in(sim, 4);
 	if (sim->is_tight)
 		make_all_tight(sim);
@@ -205,7 +233,7 @@ void simulation_begin(struct simulation *sim, void **state)
 /* Long afterwards nobody is remembered; who is still held would be. */
 static void expect_not_stuck(struct simulation *sim, const struct addr *source)
 {
-	struct stick *stick = sim->st->runtime->sticky[0];
+	struct stick *stick = runtime_sticky(sim->st->runtime, bed_pool(sim->st));
 	struct lru_key key;
 	uint64_t number;
 
@@ -218,7 +246,7 @@ static void expect_not_stuck(struct simulation *sim, const struct addr *source)
 /* A source has all of its slots again. */
 static void expect_all_slots(struct simulation *sim, const struct addr *source)
 {
-	struct limits *limits = sim->st->runtime->listeners[0].limits;
+	struct limits *limits = bed_listener(sim->st)->limits;
 	uint64_t now_ns = (sim->st->now_ms + 1000000) * 1000000;
 	uint32_t number[4];
 
@@ -247,7 +275,7 @@ void simulation_expect_nothing_held(struct simulation *sim)
 	struct addr loopback;
 
 	addr_from_sockaddr(&loopback, (struct sockaddr *)&in, sizeof(in));
-	pool_queue_stats(sim->st->runtime->pools[0], &queue);
+	pool_queue_stats(bed_pool(sim->st), &queue);
 	assert_int_equal(queue.waiting, 0);
 	for (unsigned n = 0; n <= sim->peers_n; n++) {
 		struct addr source = n == 0 ? loopback : claimed_source(n);

@@ -8,6 +8,7 @@
  */
 
 #include "fake/wire.h"
+#include "state/query.h"
 #include "unit/runtime_bed.h"
 
 #define PEERS_MAX 64
@@ -19,9 +20,15 @@ struct peer {
 	int fd; /* -1: closed */
 	struct wire *wire;
 	bool is_client, has_ended, has_died, has_seen_end;
+	bool is_parted; /* told, before anything else, that it is over */
 	uint64_t sent, came;
 	uint32_t from;      /* as far as its first bytes have come */
 	struct peer *other; /* once that is known */
+};
+
+struct file_text {
+	char text[1024];
+	size_t n;
 };
 
 struct simulation {
@@ -34,7 +41,12 @@ struct simulation {
 	unsigned proxy_out;      /* version of the header to backends */
 	uint32_t per_source_max; /* sessions; 0: no limit */
 	bool is_sticky;
-	unsigned clients_max;
+	bool is_limited;           /* backends take two sessions each */
+	bool may_refuse;           /* the listener: nothing keeps it from serving who has come */
+	struct file_text fixed[2]; /* lines of listener and pool that no reload changes */
+	struct query query;        /* of the operator, to a worker */
+	bool is_asked;             /* it is on its way */
+	unsigned clients_max, backends_n;
 	struct peer peers[PEERS_MAX];
 	unsigned peers_n;
 };
@@ -47,6 +59,8 @@ bool one_in(struct simulation *sim, unsigned n);
 
 /* Draws what kind of run it is, and sets up the test bed. */
 void simulation_begin(struct simulation *sim, void **state);
+/* Other limits, backends, names of listener and pool: whatever a reload may change. */
+void a_reload_comes(struct simulation *sim);
 /* What is held for clients of that run by others than sessions; the test bed knows the rest. */
 void simulation_expect_nothing_held(struct simulation *sim);
 /* For all runs: certificates, and what is made of them. Without openssl runs have no TLS. */
@@ -70,6 +84,16 @@ struct addr claimed_source(unsigned number);
 
 /* What a socket, and those that it accepts, hold is little. */
 void make_tight(const struct simulation *sim, int fd);
+
+/* ---- the operator (operator.c) ------------------------------------------- */
+
+/* He drains a backend, pauses the listener, asks a worker, or kills a session. */
+void the_operator_does_something(struct simulation *sim);
+/* Orders to the whole process, after which no client comes. */
+void an_order_comes(struct simulation *sim);
+bool may_clients_come(const struct simulation *sim);
+/* Nothing keeps clients out any more, and every answer has come. */
+void the_operator_leaves(struct simulation *sim);
 
 /* ---- the kernel (kernel.c) ----------------------------------------------- */
 

@@ -12,7 +12,10 @@ import pytest
 
 from kit import backend as servers
 from kit import tcp
+from kit.control import Ctl
 from kit.manager import Manager
+from kit.ports import free_port
+from kit.wait import wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("is told otherwise")
 
@@ -124,6 +127,14 @@ def config_of(server, *binds, name="in", workers=3):
             f"pool = out\n[pool out]\nbackend = b1 {server.text}\n")
 
 
+def is_open(address):
+    try:
+        tcp.reset(tcp.connect(address))
+        return True
+    except ConnectionError:
+        return False
+
+
 def test_a_passed_socket_is_served_by_all_workers(passing, backend, connect):
     sock = listening()
     address = sock.getsockname()
@@ -148,6 +159,23 @@ def test_clients_wait_while_it_is_restarted(passing, backend, connect):
     passing(config, {"in": passed})
     for client in waiting:
         tcp.exchange(client, b"served in the end")
+
+
+def test_a_passed_socket_refuses_for_a_while(passing, backend, workdir):
+    """All workers stop the same socket, and all let it listen again."""
+    sock, path = listening(address=("127.0.0.1", free_port())), os.path.join(workdir, "control.sock")
+    address = sock.getsockname()
+    rm = passing(f"[global]\nworkers = 3\ncontrol = unix:{path}\n"
+                 + config_of(backend(servers.echo), f"127.0.0.1:{address[1]}").split("\n", 2)[2], {"in": sock})
+    ctl = Ctl(path)
+    ctl.say("listener", "in", "pause")
+    wait_until(lambda: not is_open(address), "clients to be refused")
+    ctl.say("listener", "in", "resume")
+    wait_until(lambda: is_open(address), "clients to be let in")
+    for _ in range(10):
+        with tcp.connect(address) as client:
+            tcp.exchange(client, b"x")
+    assert not [line for line in rm.lines(level="warn") if line["msg"] == "cannot accept, trying again"]
 
 
 def test_unix_sockets_and_others_may_be_passed(passing, backend, workdir):

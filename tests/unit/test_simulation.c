@@ -4,18 +4,22 @@
  * headers or PostgreSQL's preamble, whose peers send, read, end and die, and
  * whose requests complete in any order, late, short or with errors, while
  * buffers are short and inboxes full, time passes and orders to drain or to
- * stop come. Whatever happens:
+ * stop come; the operator reloads other configurations, drains backends, pauses
+ * the listener, asks for sessions and ends some. Whatever happens:
  *
  *   what arrives is an exact prefix of what the other peer of the session sent;
  *   an end is seen only where the sender has ended, and after all of its bytes;
  *   in a gentle run, one without faults, all arrives;
  *   when all is over everything is back: buffers, descriptors, pipes, slots,
- *   slots at backends and of sources, sticky entries, keys, the queue.
+ *   slots at backends and of sources, sticky entries, keys, the queue, and all
+ *   that older configurations had.
  *
  * RUNS=n makes that many runs, from number FIRST on; SEED=n one of them again. The
  * parts are in tests/simulation.
  */
 #include "simulation/simulation.h"
+
+#include "state/generation.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +27,9 @@
 
 #define RUNS 500
 #define STEPS 250
+
+/* More than any dialing takes, for which a pool is kept after its last session. */
+#define AFTER_MS (10ull * 3600 * 1000)
 
 /* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014). */
 unsigned below(struct simulation *sim, unsigned n)
@@ -39,7 +46,7 @@ bool one_in(struct simulation *sim, unsigned n)
 	return below(sim, n) == 0;
 }
 
-/* ---- what the operator and time do --------------------------------------- */
+/* ---- what happens -------------------------------------------------------- */
 
 static void time_passes(struct simulation *sim)
 {
@@ -48,43 +55,9 @@ static void time_passes(struct simulation *sim)
 	bed_pass(sim->st, spans_ms[below(sim, sim->is_gentle ? 4 : ARRAY_LEN(spans_ms))]);
 }
 
-static struct session *any_session(struct simulation *sim)
-{
-	struct slab *slab = &sim->st->engines[below(sim, sim->st->workers_n)].host.sessions;
-
-	return slab->touched > 0 ? slab_at(slab, below(sim, slab->touched)) : NULL;
-}
-
-static void an_order_comes(struct simulation *sim)
-{
-	struct engine *e = &sim->st->engines[below(sim, sim->st->workers_n)];
-	struct session *s = any_session(sim);
-
-	if (sim->is_gentle)
-		return;
-	switch (below(sim, 10)) {
-	case 0:
-		engine_drain(e);
-		sim->is_stopped = true;
-		break;
-	case 1:
-		engine_stop(e, CLOSE_SHUTDOWN);
-		sim->is_stopped = true;
-		break;
-	case 2:
-		pool_set_state(sim->st->runtime->pools[0],
-			       bed_backend(sim->st, below(sim, sim->st->servers_n)),
-			       one_in(sim, 2) ? BACKEND_READY : BACKEND_DRAIN);
-		break;
-	default:
-		if (s)
-			session_close(s, CLOSE_IDLE, BY_RINGMAIN);
-	}
-}
-
 static void a_step(struct simulation *sim)
 {
-	unsigned what = below(sim, 100);
+	unsigned what = below(sim, 105);
 
 	if (what < 45)
 		a_request_completes(sim);
@@ -102,8 +75,12 @@ static void a_step(struct simulation *sim)
 		an_order_comes(sim);
 	else if (what < 99)
 		one_in(sim, 2) ? an_inbox_fills(sim) : files_run_out(sim);
-	else
+	else if (what < 100)
 		bed_run(sim->st);
+	else if (what < 101)
+		(void)!bed_collect(sim->st);
+	else
+		the_operator_does_something(sim);
 }
 
 /* ---- a run --------------------------------------------------------------- */
@@ -132,6 +109,7 @@ static void finish(struct simulation *sim)
 		if (rounds++ > 20) /* for the kernel to acknowledge what came */
 			usleep(1000);
 		bed_pass(sim->st, rounds > 20 ? 100 : 10);
+		the_operator_leaves(sim);
 		bed_run(sim->st);
 		backends_accept(sim);
 		for (unsigned n = 0; n < sim->peers_n; n++) {
@@ -148,6 +126,15 @@ static void finish(struct simulation *sim)
 		}
 	} while (rounds < 3000 && (bed_sessions(sim->st) > 0 || !all_have_seen_the_end(sim)));
 	assert_int_equal(bed_sessions(sim->st), 0);
+}
+
+/* Nobody has the older configurations any more, and what they had is freed after a time. */
+static void expect_all_collected(struct simulation *sim)
+{
+	for (int n = 0; n < 8 && !bed_collect(sim->st); n++)
+		bed_pass(sim->st, AFTER_MS);
+	assert_true(bed_collect(sim->st));
+	assert_null(atomic_load(&sim->st->runtime->generation)->older);
 }
 
 /* Nothing has gone wrong: nothing may be missing. */
@@ -174,6 +161,7 @@ static void live(void **state, uint64_t seed)
 	if (sim.is_gentle)
 		expect_all_arrived(&sim);
 	simulation_expect_nothing_held(&sim);
+	expect_all_collected(&sim);
 	peers_finish(&sim);
 }
 
