@@ -18,7 +18,6 @@ config_load_text   how tests and fuzz targets read a configuration without a fil
 pool_seed          makes what a pool decides by chance repeatable
 check_verdict_names  tests/load/probe prints these
 expect_preset_at   and lists these
-tls_end_point      for SCRAM-SHA-256-PLUS of a check that logs in
 '
 
 # shellcheck disable=SC2016 # awk's own dollars

@@ -13,6 +13,11 @@
 
 #define TLS_END_POINT_BYTES_MAX 64
 
+struct end_point {
+	uint8_t bytes[TLS_END_POINT_BYTES_MAX];
+	size_t n;
+};
+
 /*
  * Of a certificate's DER, which it borrows; returns how many bytes, or 0 where
  * none is defined: Ed25519, for example.

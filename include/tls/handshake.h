@@ -20,10 +20,12 @@ struct handshake {
 	char *name;     /* that the client asked for, or NULL; ours, until the handshake is over */
 	char *peer;     /* common name in the peer's certificate, ours; NULL: it has shown none */
 	char *identity; /* of that certificate, ours; NULL: nobody asked, or there is none */
+	struct end_point *end_point; /* of it, ours; NULL: nobody asked, or there is none */
 	struct peer_address address; /* that the peer must prove */
 	int refusal;                 /* our own, of its certificate: a code of the library */
 	bool peer_is_client;
 	bool keeps_identity;
+	bool keeps_end_point;
 	bool has_good_ticket; /* the client's; the library may still have refused it */
 	bool lacks_memory;
 };
@@ -35,5 +37,7 @@ void handshake_finish(struct handshake *h);
 
 /* The library's callback: believes what it found, and looks at what it does not. */
 int handshake_on_verify(int is_good, struct WOLFSSL_X509_STORE_CTX *store);
+/* The same where nobody is verified. */
+int handshake_on_unverified(int is_good, struct WOLFSSL_X509_STORE_CTX *store);
 
 #endif

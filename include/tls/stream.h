@@ -62,6 +62,7 @@ MUST_CHECK int tls_stream_accept(struct tls_server *server, const struct tls_off
 struct tls_target {
 	const char *name; /* its own, to verify (and SNI) when the configuration has none */
 	uint64_t id;      /* of its own, by which a session with it is resumed; 0: never */
+	bool keeps_end_point; /* see tls_stream_end_point() */
 };
 
 /*
@@ -141,6 +142,12 @@ struct tls_facts {
 	bool is_tls13;
 	bool resumed;
 };
+
+/*
+ * What a log-in is bound to that is bound to this session (see tls/end_point.h), for who has asked
+ * for it; NULL: there is none. Lives as long as the stream.
+ */
+const struct end_point *tls_stream_end_point(const struct tls_stream *s);
 
 void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts);
 

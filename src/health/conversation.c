@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "health/conversation.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -10,6 +11,9 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "tls/end_point.h"
+
+static_assert(TLS_END_POINT_BYTES_MAX <= CHECK_END_POINT_BYTES_MAX, "an end point fits");
 
 /* Read at a time; TLS wants a record. */
 #define READ_BYTES (TLS_RECORD_BYTES + TLS_OVERHEAD_BYTES)
@@ -112,10 +116,26 @@ static bool follow(struct conversation *c, enum check_step step)
 
 static struct check_channel channel_of(const struct conversation *c)
 {
-	return (struct check_channel){
+	const struct end_point *end_point = c->tls ? tls_stream_end_point(c->tls) : NULL;
+	struct check_channel channel = {
 		.is_tls = c->tls,
 		.is_verified = c->tls && c->plan->is_verified,
 		.is_local = c->plan->is_local,
+	};
+
+	if (end_point) {
+		channel.end_point_bytes = end_point->n;
+		memcpy(channel.end_point, end_point->bytes, end_point->n);
+	}
+	return channel;
+}
+
+/* By its name alone: it is to show its certificate each time. */
+static struct tls_target target_of(const struct conversation_plan *plan)
+{
+	return (struct tls_target){
+		.name = plan->tls_name,
+		.keeps_end_point = plan->request->scram_cache != NULL,
 	};
 }
 
@@ -172,7 +192,7 @@ static bool refuse_tls(struct conversation *c, const char *why)
 
 static bool go_on_securing(struct conversation *c)
 {
-	const struct check_channel channel = channel_of(c);
+	struct check_channel channel;
 
 	switch (tls_stream_handshake(c->tls)) {
 	case TLS_WANT_INPUT:
@@ -183,6 +203,7 @@ static bool go_on_securing(struct conversation *c)
 		return refuse_tls(c, tls_stream_reason(c->tls));
 	}
 	c->is_securing = false;
+	channel = channel_of(c);
 	return follow(c, check_secured(&c->exchange, &channel)) &&
 	       (tls_stream_input_left(c->tls) == 0 || hear_tls(c));
 }
@@ -190,7 +211,7 @@ static bool go_on_securing(struct conversation *c)
 static bool begin_tls(struct conversation *c)
 {
 	const struct conversation_plan *plan = c->plan;
-	const struct tls_target target = { .name = plan->tls_name };
+	const struct tls_target target = target_of(plan);
 	int err;
 
 	CHECK(plan->is_tls_later && !c->tls);
@@ -218,7 +239,7 @@ static struct opening opening_of(struct conversation *c)
 		.protocol = c->plan->tls_protocol,
 		.wants_tls = true,
 		.tls = c->plan->is_tls_later ? NULL : c->plan->tls,
-		.tls_target = { c->plan->tls_name, 0 }, /* a check sees the certificate */
+		.tls_target = target_of(c->plan),
 		.send = send_to_socket,
 		.owner = c,
 		.stream = &c->tls,

@@ -23,7 +23,7 @@ static bool prepare_trust(struct tls_client *c, const struct tls_client_config *
 	if (config->insecure) {
 		tls_problem_add(problems, TLS_WARNING, "verify", NULL,
 				"is off: whoever answers in the backend's place is trusted");
-		wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_NONE, NULL);
+		wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_NONE, handshake_on_unverified);
 		return true;
 	}
 	wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_PEER, handshake_on_verify);

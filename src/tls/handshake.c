@@ -2,6 +2,7 @@
 
 #include "tls/handshake.h"
 
+#include "tls/end_point.h"
 #include "x509/certificate.h"
 #include "x509/identity.h"
 #include "x509/x509.h"
@@ -29,7 +30,9 @@ void handshake_finish(struct handshake *h)
 	free(h->name);
 	free(h->peer);
 	free(h->identity);
+	free(h->end_point);
 	h->name = h->peer = h->identity = NULL;
+	h->end_point = NULL;
 }
 
 /* The name in the peer's certificate is kept for the log. */
@@ -54,6 +57,17 @@ static bool keep_identity(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
 	return h->identity != NULL;
 }
 
+static bool keep_end_point(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
+{
+	if (!h->keeps_end_point || h->end_point)
+		return true;
+	h->end_point = calloc(1, sizeof(*h->end_point));
+	h->lacks_memory |= !h->end_point;
+	if (h->end_point)
+		h->end_point->n = tls_end_point(leaf->buffer, leaf->length, h->end_point->bytes);
+	return h->end_point != NULL;
+}
+
 int handshake_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
 {
 	struct handshake *h = store->userCtx;
@@ -64,5 +78,14 @@ int handshake_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
 	h->refusal = x509_chain_fault(leaf, (size_t)store->totalCerts, h->peer_is_client);
 	if (h->address.bytes > 0 && !peer_address_fits(&h->address, leaf->buffer, leaf->length))
 		h->refusal = IPADDR_MISMATCH;
-	return h->refusal == 0 && keep_peer(h, leaf) && keep_identity(h, leaf);
+	return h->refusal == 0 && keep_peer(h, leaf) && keep_identity(h, leaf) &&
+	       keep_end_point(h, leaf);
+}
+
+int handshake_on_unverified(int is_good, WOLFSSL_X509_STORE_CTX *store)
+{
+	(void)is_good;
+	if (store->error_depth != 0 || store->totalCerts < 1)
+		return 1;
+	return keep_end_point(store->userCtx, store->certs);
 }

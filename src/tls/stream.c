@@ -15,6 +15,7 @@
 #include "tls/client.h"
 #include "tls/endpoint.h"
 #include "x509/error_text.h"
+#include "tls/end_point.h"
 #include "tls/handshake.h"
 #include "tls/input.h"
 #include "tls/library.h"
@@ -235,6 +236,7 @@ int tls_stream_connect(struct tls_client *client, const struct tls_target *targe
 	if (!s)
 		return -ENOMEM;
 	s->client = tls_client_ref(client);
+	s->handshake.keeps_end_point = target->keeps_end_point;
 	resume_begin(&s->resume, client->resume, target->id, s->ssl);
 	if (!use_names(s, verify) || !use_alpn(s, &client->policy, NULL)) {
 		tls_stream_destroy(s);
@@ -567,6 +569,13 @@ enum tls_result tls_stream_close(struct tls_stream *s)
 bool tls_stream_is_resumed(const struct tls_stream *s)
 {
 	return s->established && is_reused(s);
+}
+
+const struct end_point *tls_stream_end_point(const struct tls_stream *s)
+{
+	const struct end_point *e = s->handshake.end_point;
+
+	return e && e->n > 0 ? e : NULL;
 }
 
 void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from kit import backend as echo_servers
-from kit import ini, servers, tls
+from kit import certificates, ini, servers, tls
 from kit.wait import wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("its checks are others")
@@ -168,6 +168,23 @@ def test_postgres_over_tls_that_only_the_check_has(ringmain, workdir, start, pki
                "a log-in over TLS")
     assert not rm.lines(msg="check")
     assert not rm.lines(msg="backend")
+
+
+@pytest.mark.parametrize("keys", ({}, {"check_tls": "yes", "tls_ca": "ca.crt"}), ids=("offered", "verified"))
+def test_a_log_in_is_bound_to_the_certificate_that_the_check_has_seen(ringmain, workdir, start, pki, password, keys):
+    """A relay with another one stands between the check and its server: SCRAM-SHA-256-PLUS shows it."""
+    server = start(servers.TlsPostgres, workdir, pki)
+    server.tool("psql", "-qc", f"create role ring login password '{PASSWORD}'")
+    (server.dir / "data/pg_hba.conf").write_text("host all tester 127.0.0.1/32 trust\n"
+                                                 "hostssl all all 127.0.0.1/32 scram-sha-256\n")
+    server.tool("psql", "-qc", "select pg_reload_conf()")
+    pki.make("between", "ca", certificates.leaf("IP:127.0.0.1"))
+    between = ringmain([server], listener={"protocol": "postgres", "tls": "terminate", "certificate": pki["between.pem"]},
+                       pool={"tls": "yes", "protocol": "postgres", "tls_ca": pki["ca.crt"]})
+    keys = {key: pki[value] if key == "tls_ca" else value for key, value in keys.items()}
+    rm = ringmain([f"127.0.0.1:{between.address()[1]}"],
+                  pool=checked(f"postgres user=ring password_file={password} database=bench", **keys))
+    assert rm.wait_line(msg="check")["reason"].startswith("28000 ")
 
 
 def test_a_certificate_that_the_check_does_not_trust_is_its_own_fault(ringmain, workdir, start, pki, password):

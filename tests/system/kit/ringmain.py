@@ -13,7 +13,7 @@ from kit.wait import wait_until
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = pathlib.Path(os.environ.get("RINGMAIN", ROOT / "build/release/ringmain")).resolve()
 VARIANT_DIR = BINARY.parent
-REPORT = re.compile(r"(ERROR: \w+Sanitizer|runtime error:|CHECK failed|SUMMARY: )", re.I)
+REPORT = re.compile(r"(ERROR: \w+Sanitizer|runtime error:|(?-i:CHECK) failed|SUMMARY: )", re.I)
 
 PIPE_FDS_KEPT = 2 * 64      # by each worker for the next streams
 
