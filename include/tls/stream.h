@@ -60,8 +60,8 @@ MUST_CHECK int tls_stream_accept(struct tls_server *server, const struct tls_off
 
 /* A server that is connected to. */
 struct tls_target {
-	const char *name; /* its own, to verify (and SNI) when the configuration has none */
-	uint64_t id;      /* of its own, by which a session with it is resumed; 0: never */
+	const char *name;     /* its own, to verify (and SNI) when the configuration has none */
+	uint64_t id;          /* of its own, by which a session with it is resumed; 0: never */
 	bool keeps_end_point; /* see tls_stream_end_point() */
 };
 

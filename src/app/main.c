@@ -25,6 +25,7 @@
 #include "worker/workers.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/directive.h"
 #include "config/dump.h"
 #include "config/load.h"
 #include "state/tls_contexts.h"
@@ -305,6 +306,21 @@ static bool fill_standard_descriptors(void)
 	return true;
 }
 
+/* Nothing is wrong with that, but it should be meant: check = none says so. */
+static void print_unchecked(const struct config *config)
+{
+	for (size_t i = 0; i < config->pools_n; i++) {
+		const struct pool_config *pool = &config->pools[i];
+
+		if (pool->check.kind != CHECK_NONE ||
+		    directive_location(pool->set_at, SECTION_POOL, "check")->line > 0)
+			continue;
+		printf("[pool %s] no check: only sessions find out which of its backends serve "
+		       "(check = tcp asks them, check = none is silent)\n",
+		       pool->name);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -345,6 +361,8 @@ int main(int argc, char **argv)
 		config_dump(loaded.config, stdout);
 	else if (options.action == ACTION_ROUTE || options.action == ACTION_DIGEST)
 		status = explain(loaded.config, &options);
+	else if (options.action == ACTION_TEST)
+		print_unchecked(loaded.config);
 	else if (options.action == ACTION_RUN)
 		status = run(&loaded, &options);
 	tls_contexts_destroy(loaded.tls);

@@ -190,7 +190,7 @@ static void probe_answered(struct probe *p, int err)
 		    &(struct backend_report){ .err = err }, NULL);
 }
 
-/* Trouble of our own, such as no port left: says nothing of the backend. */
+/* Nothing was asked: for trouble of our own, such as no port left, or in maintenance. */
 static void probe_later(struct probe *p)
 {
 	probe_drop(p);
@@ -383,6 +383,8 @@ static void probe_on_timer(struct timer *timer)
 		timer_set(&p->checker->loop->timers, &p->timer, p->checker->loop->now_ms + 1);
 	else if (p->checker->is_leaving || p->backend->state == BACKEND_LEAVING)
 		probe_let_go(p);
+	else if (p->fd < 0 && p->backend->state == BACKEND_MAINT)
+		probe_later(p);
 	else if (p->fd < 0)
 		probe_start(p);
 	else if (p->checker->loop->now_ms < probe_until_ms(p))

@@ -38,10 +38,12 @@ static void log_why(struct log_line *line, const struct backend *backend,
 	case HEALTH_WENT_DOWN:
 		log_text(line, "by", "checks");
 		log_u64(line, "failures", report->answers);
+		log_u64(line, "took_ms", report->took_ms);
 		break;
 	case HEALTH_WENT_UP:
 		log_text(line, "by", "checks");
 		log_u64(line, "passes", report->answers);
+		log_u64(line, "took_ms", report->took_ms);
 		break;
 	case HEALTH_EJECTED:
 		log_text(line, "by", "sessions");

@@ -8,6 +8,7 @@ import pytest
 from kit import backend as servers
 from kit import tcp
 from kit.ports import reserved_port
+from kit.wait import wait_steady, wait_until
 
 CHECKED = {"check": "tcp", "check_interval": "50ms", "check_fast_interval": "20ms", "check_fall": 3,
            "check_rise": 2}
@@ -29,6 +30,7 @@ def test_checks_that_are_refused(ringmain, backend):
     assert words(down, "backend", "state", "by", "reason") == ["b1", "down", "checks",
                                                                "connection refused"]
     assert 1 <= int(down["failures"]) <= 3      # the very first answer is believed at once
+    assert int(down["took_ms"]) >= 0
     backend(servers.echo, pair[0].address)
     up = rm.wait_line(msg="backend", change="up")
     assert words(up, "backend", "state", "by", "passes") == ["b1", "ready", "checks", "2"]
@@ -39,6 +41,19 @@ def test_checks_that_are_not_answered(ringmain, blackhole):
     rm = ringmain([blackhole()], pool={**CHECKED, "check_timeout": "100ms"})
     down = rm.wait_line(msg="backend", change="down")
     assert words(down, "by", "failures", "reason") == ["checks", "1", "timed out"]
+    assert int(down["took_ms"]) >= 100
+
+
+def test_one_in_maintenance_is_not_checked(controlled, backend):
+    server = backend(servers.name(b"hello\n"))
+    rm, ctl = controlled([server], pool={**CHECKED, "check": "expect", "check_step": "expect ^hello"})
+    wait_until(lambda: len(server.peers) > 3, "checks")
+    ctl.say("backend", "out/b1", "maint")
+    wait_steady(lambda: len(server.peers), "the checks to end", quiet=0.3)
+    seen = len(server.peers)
+    ctl.say("backend", "out/b1", "ready")
+    wait_until(lambda: len(server.peers) > seen + 3, "checks again")
+    assert not rm.lines(change="down")
 
 
 def test_sessions_that_are_refused(ringmain, backend, cleanup):

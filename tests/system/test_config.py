@@ -68,8 +68,15 @@ def test_mistake(make_ringmain, name):
 
 
 def test_good_is_silent(make_ringmain):
-    done = make_ringmain().check(GOOD, "-t")
+    done = make_ringmain().check(GOOD + "check = none\n", "-t")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_pool_without_check_is_named(make_ringmain):
+    text = GOOD + LISTENER.replace(" in]", " two]").replace("out", "checked").replace("5432", "5433") + "[pool checked]\nbackend = one 127.0.0.1:9\ncheck = tcp\n"
+    done = make_ringmain().check(text, "-t")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("[pool out] no check: ") and done.stdout.count("\n") == 1
 
 
 def test_all_mistakes_of_all_files_in_one_run(make_ringmain):

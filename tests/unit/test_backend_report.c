@@ -17,17 +17,19 @@ static void every_change_says_why_and_for_how_long(void **state)
 		const char *words;
 	} rows[] = {
 		{ { HEALTH_WENT_DOWN, -ECONNREFUSED, NULL, 3, 1000 },
-		  "change=down state=ready by=checks failures=3 reason=\"connection refused\"\n" },
+		  "change=down state=ready by=checks failures=3 took_ms=0 "
+		  "reason=\"connection refused\"\n" },
 		{ { HEALTH_WENT_UP, 0, NULL, 2, 5500 },
-		  "change=up state=ready by=checks passes=2 down_for_ms=4500\n" },
+		  "change=up state=ready by=checks passes=2 took_ms=0 down_for_ms=4500\n" },
 		{ { HEALTH_EJECTED, -ETIMEDOUT, NULL, 0, 6000 },
 		  "change=ejected state=ready by=sessions failures=5 reason=\"timed out\"\n" },
 		{ { HEALTH_WENT_DOWN, -ECONNRESET, NULL, 1, 7000 },
-		  "change=down state=ready by=checks failures=1 reason=\"connection reset\"\n" },
+		  "change=down state=ready by=checks failures=1 took_ms=0 "
+		  "reason=\"connection reset\"\n" },
 		{ { HEALTH_RETURNED, 0, NULL, 0, 16000 },
 		  "change=returned state=ready down_for_ms=10000\n" },
 		{ { HEALTH_WENT_UP, 0, NULL, 1, 17000 },
-		  "change=up state=ready by=checks passes=1 down_for_ms=10000\n" },
+		  "change=up state=ready by=checks passes=1 took_ms=0 down_for_ms=10000\n" },
 		{ { HEALTH_EJECTED, -EPROTO, "certificate expired", 0, 18000 },
 		  "failures=5 reason=\"TLS failed\" detail=\"certificate expired\"\n" },
 	};
