@@ -105,7 +105,7 @@ missing   = run scripts/install-deps.sh --for $(or $(3),build) (needed: pkg-conf
 ask       = $(or $(shell $(PKG_CONFIG) $(1) $(2) && echo ' '),$(error $(missing)))
 lib_cflags = $(eval lib_cflags := $$(call ask,--cflags,$(packages)))$(lib_cflags)
 lib_libs   = $(eval lib_libs := $$(call ask,--libs,$(packages)))$(lib_libs)
-json_libs  = $(eval json_libs := $$(call ask,--libs,jansson))$(json_libs)
+ctl_libs   = $(eval ctl_libs := $$(call ask,--libs,jansson ncursesw))$(ctl_libs)
 mocka_libs = $(eval mocka_libs := $$(call ask,--libs,cmocka,test))$(mocka_libs)
 client_tls = $(eval client_tls := $$(call ask,--libs,libssl libcrypto,test))$(client_tls)
 
@@ -148,7 +148,7 @@ $(binary): $(call obj,$(main_src)) $(lib)
 
 $(ctl): $(call obj,$(ctl_src)) $(lib)
 	$(call say,LINK,$@)
-	$(Q)$(link) -o $@ $^ $(json_libs)
+	$(Q)$(link) -o $@ $^ $(ctl_libs)
 
 $(lib): $(call obj,$(lib_src)) $(page:src/%.html=$(out)/src/%_html.o) $(out)/sources
 	$(call say,AR,$@)

@@ -55,6 +55,7 @@ wolfssl/   tls x509 crypto
 ini.h      config
 xxhash.h   base
 jansson.h  ctl
+curses.h   ctl
 microhttpd.h status
 '
 

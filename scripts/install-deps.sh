@@ -14,7 +14,7 @@ groups_known='build, run, failover, test, page, clients, lint, fuzz, bench, all'
 group_packages() {
 	case $1 in
 	build) echo gcc make pkgconf libc6-dev liburing-dev libinih-dev libxxhash-dev
-		echo libjansson-dev libmicrohttpd-dev ;;
+		echo libjansson-dev libncurses-dev libmicrohttpd-dev ;;
 	# The source package of wolfSSL, and what turns it into a library.
 	wolfssl)
 		echo binutils util-linux dpkg-dev autoconf automake libtool patch xz-utils
@@ -24,7 +24,7 @@ group_packages() {
 	unit) echo libcmocka-dev openssl ;;
 	system)
 		echo libssl-dev python3 python3-pytest python3-pytest-xdist iproute2 procps
-		echo openssl curl socat
+		echo openssl curl socat tmux
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client nftables
 		echo galera-4 mosquitto postfix slapd dovecot-imapd # that health checks speak to

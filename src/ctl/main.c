@@ -13,6 +13,7 @@
 
 #include "ctl/link.h"
 #include "ctl/screen.h"
+#include "ctl/top.h"
 
 #define SOCKET_DEFAULT "/run/ringmain/control.sock"
 
@@ -159,11 +160,17 @@ static enum exit_code run(const struct options *o, struct link *link, char *cons
 	return status;
 }
 
+/* All other commands are ringmain's. */
+static bool is_top(char *const *words)
+{
+	return strcmp(words[0], "top") == 0 && !words[1];
+}
+
 static int connect_and_run(const struct options *o, char *const *words)
 {
 	struct link link;
 	int err = link_open(&link, o->path);
-	enum exit_code status;
+	enum exit_code status = CTL_FAILED;
 
 	if (err < 0) {
 		if (!o->completes)
@@ -173,15 +180,20 @@ static int connect_and_run(const struct options *o, char *const *words)
 				o->path, strerror(-err));
 		return CTL_NOBODY;
 	}
-	status = run(o, &link, words);
+	if (!is_top(words))
+		status = run(o, &link, words);
 	link_close(&link);
+	if (is_top(words))
+		status = top_run(o->path) ? CTL_OK : CTL_FAILED;
 	return (int)status;
 }
 
 static void print_help(void)
 {
 	printf("Usage: ringmainctl [-s PATH] [-j] COMMAND [WORD...]\n"
-	       "Says a command to a running ringmain; 'ringmainctl help' lists them.\n"
+	       "       ringmainctl [-s PATH] top\n"
+	       "Says a command to a running ringmain; 'ringmainctl help' lists them. 'top' shows\n"
+	       "listeners, pools, backends and sessions, a look each second.\n"
 	       "\n"
 	       "  -s, --socket PATH  where its control socket is (default $RINGMAIN_CONTROL,\n"
 	       "                     or %s)\n"

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/cell.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/def.h"
+
+static const char *unit_of(const char *key)
+{
+	static const char *const units[] = { "_ms", "_bytes", "_percent" };
+	size_t n = strlen(key);
+
+	if (strncmp(key, "bytes_", strlen("bytes_")) == 0)
+		return "bytes_";
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (n > strlen(units[i]) && strcmp(key + n - strlen(units[i]), units[i]) == 0)
+			return units[i];
+	return "";
+}
+
+/* The two largest units that say something: 1h5m, 2d3h, 12s, 40ms. */
+static void write_time(long long ms, char text[CELL_BYTES])
+{
+	static const struct {
+		const char *name;
+		long long ms;
+	} units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		long long rest = ms % units[i].ms;
+
+		if (ms < units[i].ms)
+			continue;
+		if (i + 1 < ARRAY_LEN(units) && rest >= units[i + 1].ms)
+			snprintf(text, CELL_BYTES, "%lld%s%lld%s", ms / units[i].ms, units[i].name,
+				 rest / units[i + 1].ms, units[i + 1].name);
+		else
+			snprintf(text, CELL_BYTES, "%lld%s", ms / units[i].ms, units[i].name);
+		return;
+	}
+	snprintf(text, CELL_BYTES, "%lldms", ms);
+}
+
+static void write_bytes(long long bytes, char text[CELL_BYTES])
+{
+	static const char letters[] = "kMGTPE";
+	double value = (double)bytes;
+	size_t n = 0;
+
+	if (bytes < 1024) {
+		snprintf(text, CELL_BYTES, "%lld", bytes);
+		return;
+	}
+	for (value /= 1024; value >= 1024 && letters[n + 1]; n++)
+		value /= 1024;
+	snprintf(text, CELL_BYTES, value < 10 ? "%.1f%c" : "%.0f%c", value, letters[n]);
+}
+
+static void write_number(const char *key, long long value, char text[CELL_BYTES])
+{
+	const char *unit = unit_of(key);
+
+	if (strcmp(unit, "_ms") == 0)
+		write_time(value, text);
+	else if (strstr(unit, "bytes"))
+		write_bytes(value, text);
+	else
+		snprintf(text, CELL_BYTES, "%lld%s", value, *unit ? "%" : "");
+}
+
+/* No control characters, of ASCII or of the second row of Unicode, which terminals obey, too. */
+static void write_harmless(const char *from, char text[CELL_BYTES])
+{
+	const unsigned char *at = (const unsigned char *)from;
+	size_t n = 0;
+
+	for (; *at && n + 1 < CELL_BYTES; at++) {
+		bool is_second = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
+
+		text[n++] = *at < ' ' || *at == 0x7f || is_second ? '?' : (char)*at;
+		at += is_second;
+	}
+	text[n] = '\0';
+}
+
+const char *cell_write(const char *key, const json_t *value, char text[CELL_BYTES])
+{
+	if (json_is_string(value))
+		write_harmless(json_string_value(value), text);
+	else if (json_is_integer(value))
+		write_number(key, json_integer_value(value), text);
+	else
+		snprintf(text, CELL_BYTES, "%s",
+			 json_is_true(value)    ? "yes"
+			 : json_is_false(value) ? "no"
+						: "-");
+	return text;
+}
+
+int cell_width(const char *text)
+{
+	int n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+void cell_title(const char *key, char title[CELL_TITLE_BYTES])
+{
+	const char *unit = unit_of(key);
+	size_t n = MIN(strlen(key) - strlen(unit), (size_t)CELL_TITLE_BYTES - 1);
+
+	if (*unit && *unit != '_') /* in front */
+		key += strlen(unit);
+
+	for (size_t i = 0; i < n; i++)
+		title[i] = (char)toupper((unsigned char)key[i]);
+	title[n] = '\0';
+}

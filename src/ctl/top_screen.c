@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/top_screen.h"
+
+#include <curses.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/cell.h"
+
+#define COLUMNS_MAX 16
+#define HEAD_LINES 3
+#define ESCAPE_MS 50
+#define GAP 2
+
+enum colour { COLOUR_GOOD = 1, COLOUR_BAD, COLOUR_ASIDE };
+
+static SCREEN *terminal;
+
+bool top_screen_open(void)
+{
+	setlocale(LC_ALL, "");
+	terminal = newterm(NULL, stdout, stdin);
+	if (!terminal)
+		return false;
+	cbreak();
+	noecho();
+	keypad(stdscr, TRUE);
+	set_escdelay(ESCAPE_MS);
+	curs_set(0);
+	if (has_colors()) {
+		start_color();
+		use_default_colors();
+		init_pair(COLOUR_GOOD, COLOR_GREEN, -1);
+		init_pair(COLOUR_BAD, COLOR_RED, -1);
+		init_pair(COLOUR_ASIDE, COLOR_YELLOW, -1);
+	}
+	return true;
+}
+
+void top_screen_close(void)
+{
+	endwin();
+	delscreen(terminal);
+}
+
+int top_screen_key(int ms)
+{
+	static const struct {
+		int curses, ours;
+	} keys[] = {
+		{ ERR, TOP_KEY_NONE },
+		{ KEY_UP, TOP_KEY_UP },
+		{ 'k', TOP_KEY_UP },
+		{ KEY_DOWN, TOP_KEY_DOWN },
+		{ 'j', TOP_KEY_DOWN },
+		{ KEY_PPAGE, TOP_KEY_PAGE_UP },
+		{ KEY_NPAGE, TOP_KEY_PAGE_DOWN },
+		{ KEY_HOME, TOP_KEY_FIRST },
+		{ KEY_END, TOP_KEY_LAST },
+		{ '\n', TOP_KEY_ENTER },
+		{ '\r', TOP_KEY_ENTER },
+		{ KEY_ENTER, TOP_KEY_ENTER },
+		{ KEY_RIGHT, TOP_KEY_ENTER },
+		{ 27, TOP_KEY_BACK },
+		{ KEY_LEFT, TOP_KEY_BACK },
+		{ KEY_BACKSPACE, TOP_KEY_BACK },
+		{ KEY_RESIZE, TOP_KEY_RESIZE },
+	};
+	int key;
+
+	timeout(ms);
+	key = getch();
+	for (size_t n = 0; n < ARRAY_LEN(keys); n++)
+		if (keys[n].curses == key)
+			return keys[n].ours;
+	return key < 256 ? key : TOP_KEY_RESIZE;
+}
+
+/* ---- tables -------------------------------------------------------------- */
+
+struct layout {
+	const struct top_table *table;
+	int widths[COLUMNS_MAX];
+	bool is_number[COLUMNS_MAX];
+};
+
+static const char *kind_of(const json_t *row)
+{
+	const char *kind = json_string_value(json_object_get(row, "row"));
+
+	return kind ? kind : "";
+}
+
+static bool is_of(const json_t *row, const struct top_table *table)
+{
+	return strcmp(kind_of(row), table->kind) == 0;
+}
+
+static void measure(struct layout *l, const struct top_table *table, const json_t *rows)
+{
+	char text[CELL_BYTES];
+	json_t *row;
+	size_t n;
+
+	*l = (struct layout){ .table = table };
+	for (size_t i = 0; i < table->columns_n; i++) {
+		l->widths[i] = cell_width(table->columns[i].title);
+		l->is_number[i] = true;
+	}
+	json_array_foreach(rows, n, row)
+	{
+		for (size_t i = 0; is_of(row, table) && i < table->columns_n; i++) {
+			const json_t *value = json_object_get(row, table->columns[i].key);
+
+			cell_write(table->columns[i].key, value, text);
+			l->widths[i] = MAX(l->widths[i], cell_width(text));
+			l->is_number[i] &= !value || json_is_integer(value);
+		}
+	}
+}
+
+/* Bytes of the first @width letters. */
+static int cut(const char *text, int width)
+{
+	int n = 0;
+
+	while (text[n] && (width > 0 || ((unsigned char)text[n] & 0xc0) == 0x80)) {
+		width -= ((unsigned char)text[n] & 0xc0) != 0x80;
+		n++;
+	}
+	return n;
+}
+
+static void draw_text(int y, int x, const char *text)
+{
+	if (x < COLS && y < LINES)
+		mvaddnstr(y, x, text, cut(text, COLS - x));
+}
+
+static int colour_of(const char *state)
+{
+	static const struct {
+		const char *state;
+		enum colour colour;
+	} colours[] = {
+		{ "ready", COLOUR_GOOD },  { "down", COLOUR_BAD },     { "ejected", COLOUR_BAD },
+		{ "drain", COLOUR_ASIDE }, { "maint", COLOUR_ASIDE },  { "leaving", COLOUR_ASIDE },
+		{ "wait", COLOUR_ASIDE },  { "refuse", COLOUR_ASIDE },
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(colours); n++)
+		if (strcmp(colours[n].state, state) == 0)
+			return (int)COLOR_PAIR(colours[n].colour);
+	return 0;
+}
+
+static void draw_cell(const struct layout *l, size_t i, int y, int x, const char *text)
+{
+	int space = l->is_number[i] ? l->widths[i] - cell_width(text) : 0;
+	int colour = has_colors() ? colour_of(text) : 0;
+
+	attron(colour);
+	draw_text(y, x + space, text);
+	attroff(colour);
+}
+
+static bool has_room(const struct layout *l, size_t i, int x)
+{
+	/* One of the first may be cut, and so may the last, which are words. */
+	return x < COLS && (i < 2 || i + 1 == l->table->columns_n || x + l->widths[i] <= COLS);
+}
+
+static void draw_row(const struct layout *l, int y, const json_t *row)
+{
+	char text[CELL_BYTES];
+	int x = 0;
+
+	for (size_t i = 0; i < l->table->columns_n && has_room(l, i, x); i++) {
+		const struct top_column *c = &l->table->columns[i];
+
+		draw_cell(l, i, y, x,
+			  row ? cell_write(c->key, json_object_get(row, c->key), text) : c->title);
+		x += l->widths[i] + GAP;
+	}
+}
+
+/* ---- the picture --------------------------------------------------------- */
+
+/* Tables with titles above and an empty line between; what lies above @from is not seen. */
+struct place {
+	int y, from, bottom;
+};
+
+static bool step_down(struct place *at)
+{
+	bool is_seen = at->y >= at->from && at->y - at->from + HEAD_LINES < at->bottom;
+
+	at->y++;
+	return is_seen;
+}
+
+static int line_of(const struct place *at)
+{
+	return at->y - 1 - at->from + HEAD_LINES;
+}
+
+static void draw_table(const struct top_picture *p, const struct top_table *table, struct place *at)
+{
+	struct layout l;
+	bool is_first = true;
+	json_t *row;
+	size_t n;
+
+	measure(&l, table, p->rows);
+	json_array_foreach(p->rows, n, row)
+	{
+		if (!is_of(row, table))
+			continue;
+		if (is_first && at->y > 0)
+			at->y++;
+		attron(A_BOLD);
+		if (is_first && step_down(at))
+			draw_row(&l, line_of(at), NULL);
+		attroff(A_BOLD);
+		is_first = false;
+		if (!step_down(at))
+			continue;
+		draw_row(&l, line_of(at), row);
+		if (n == p->chosen)
+			mvchgat(line_of(at), 0, -1, A_REVERSE, 0, NULL);
+	}
+}
+
+/* In which line of all the chosen row is. */
+static int line_of_chosen(const struct top_picture *p)
+{
+	int y = 0;
+	json_t *row;
+	size_t n;
+
+	for (size_t t = 0; t < p->tables_n; t++) {
+		bool is_first = true;
+
+		json_array_foreach(p->rows, n, row)
+		{
+			if (!is_of(row, &p->tables[t]))
+				continue;
+			y += is_first ? (y > 0) + 1 : 0;
+			is_first = false;
+			if (n == p->chosen)
+				return y;
+			y++;
+		}
+	}
+	return 0;
+}
+
+static void draw_foot(const struct top_picture *p)
+{
+	int attributes = p->is_question ? A_BOLD | A_REVERSE : p->is_trouble ? A_BOLD : A_DIM;
+
+	attron(attributes);
+	draw_text(LINES - 1, 0, p->foot);
+	attroff(attributes);
+}
+
+void top_screen_draw(const struct top_picture *p)
+{
+	struct place at = { .bottom = LINES - 1 };
+	int chosen = line_of_chosen(p), room = at.bottom - HEAD_LINES;
+
+	erase();
+	if (room > 0 && chosen >= room)
+		at.from = chosen - room + 1;
+	for (size_t t = 0; t < p->tables_n; t++)
+		draw_table(p, &p->tables[t], &at);
+	attron(A_BOLD);
+	draw_text(0, 0, p->head);
+	attroff(A_BOLD);
+	draw_text(1, 0, p->rates);
+	draw_foot(p);
+	refresh();
+}
