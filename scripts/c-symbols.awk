@@ -8,20 +8,24 @@
 #	is_function[NAME]           it is a function
 #	own[FILE, NAME]             FILE has a static one of that name
 #	uses[FILE, NAME]            the line of FILE that first uses NAME; not the definition's own body
+#	used_by[FILE, BY, NAME]     with want_users only: BY of FILE uses NAME; it is a function, a table or
+#				    a macro, or empty for what stands outside of all
 
 function scan_symbols(text) {
 	if (FNR == 1)
 		scan_start()
 	if (in_macro()) {
 		# What a macro calls is called; what it is called itself is no function.
-		if (text !~ /^[ \t]*#/ || sub(/^[ \t]*#[ \t]*define[ \t]+[A-Za-z0-9_]+/, "", text))
-			use_line(text)
+		if (text !~ /^[ \t]*#/)
+			use_line(text, scan_macro_name)
+		else if (match(text, /^[ \t]*#[ \t]*define[ \t]+[A-Za-z0-9_]+/))
+			use_line(substr(text, RLENGTH + 1), macro_name(substr(text, 1, RLENGTH)))
 		return
 	}
 	if (text ~ /^\{/ && scan_head ~ /\)[ \t]*$/)
 		begin_function()
 	if (scan_body) {
-		use_line(text)
+		use_line(text, scan_body)
 		if (text ~ /^\}/)
 			scan_body = ""
 		return
@@ -77,7 +81,7 @@ function one_line_function(text,    body) {
 	sub(/^[^{]*/, "", body)
 	sub(/[ \t]*\{.*/, "", scan_head)
 	begin_function()
-	use_line(body)
+	use_line(body, scan_body)
 	scan_body = ""
 }
 
@@ -88,7 +92,7 @@ function begin_function(    name) {
 	define(name, scan_head ~ /(^|[ \t])static[ \t]/ && FILENAME !~ /\.h$/)
 	is_function[name] = 1
 	delete scan_pending[name]
-	flush_pending()
+	flush_pending(name)
 	scan_head = ""
 	scan_body = name
 }
@@ -102,7 +106,7 @@ function end_declaration(    name) {
 		sub(/.*[ \t*]/, "", name)
 		define(name, scan_head ~ /(^|[ \t])static[ \t]/)
 		delete scan_pending[name]
-		flush_pending()
+		flush_pending(name)
 	}
 	scan_end()
 }
@@ -123,22 +127,31 @@ function pend_line(text,    word, n, i) {
 			scan_pending[word[i]] = FNR
 }
 
-function flush_pending(    name) {
+function macro_name(text) {
+	sub(/.*[ \t]/, "", text)
+	scan_macro_name = text
+	is_macro[text] = 1
+	return text
+}
+
+function flush_pending(by,    name) {
 	for (name in scan_pending)
-		use(name, scan_pending[name])
+		use(name, scan_pending[name], by)
 	delete scan_pending
 }
 
-function use_line(text,    word, n, i) {
+function use_line(text, by,    word, n, i) {
 	n = words_of(text, word)
 	for (i = 1; i <= n; i++)
 		if (word[i] != scan_body)
-			use(word[i], FNR)
+			use(word[i], FNR, by)
 }
 
-function use(name, line) {
+function use(name, line, by) {
 	if (!((FILENAME, name) in uses))
 		uses[FILENAME, name] = line
+	if (want_users)
+		used_by[FILENAME, by, name] = 1
 }
 
 # Its identifiers, but for names of types and of members.

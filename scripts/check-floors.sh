@@ -3,7 +3,8 @@
 #
 # The law of the floors (src/README.md), read from src/ and include/: a file includes headers of its
 # own floor and of lower ones; floors of one height do not know each other; each library is fenced
-# to one floor or two; who may log and who may exit; no modules that need each other in a circle.
+# to one floor or two; who may log and who may exit; no modules that need each other in a circle; no
+# folder so large that nobody has it in the head.
 # Prints FILE:LINE: the rule.
 #
 # usage: check-floors.sh [DIRECTORY]
@@ -63,6 +64,10 @@ microhttpd.h status
 circles='
 '
 
+# Lines that a folder may have, with its headers, and those that may have more.
+lines_max=3500
+large=config
+
 # shellcheck disable=SC2016 # awk's own dollars
 rules='
 BEGIN {
@@ -95,8 +100,18 @@ FNR == 1 {
 }
 
 {
+	lines_of[floor]++
 	text = code($0)
 	scan_symbols(text)
+}
+
+# It is to be two folders, or to lose what belongs elsewhere.
+function say_large(    name) {
+	for (name in lines_of)
+		if (lines_of[name] > lines_max && name != large) {
+			printf "src/%s: %d lines with its headers (%d)\n", name, lines_of[name], lines_max
+			breaches++
+		}
 }
 
 !known { next }
@@ -173,6 +188,7 @@ END {
 	scan_end()
 	say_circles(circles)
 	say_upward()
+	say_large()
 	printf "floors: %d files, %d breaches\n", files, breaches
 	exit breaches > 0
 }
@@ -184,5 +200,5 @@ if [ $# -eq 0 ]; then
 	echo "floors: no files"
 	exit 0
 fi
-exec awk -v "floors=$floors" -v "libraries=$libraries" -v "circles=$circles" \
+exec awk -v "lines_max=$lines_max" -v "large=$large" -v "floors=$floors" -v "libraries=$libraries" -v "circles=$circles" \
 	"$(cat "$here/c-code.awk" "$here/c-symbols.awk" "$here/c-circles.awk")$rules" "$@"

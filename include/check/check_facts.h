@@ -20,7 +20,6 @@ enum check_verdict {
 
 enum check_role { CHECK_ROLE_UNKNOWN, CHECK_ROLE_PRIMARY, CHECK_ROLE_REPLICA, CHECK_ROLES };
 
-extern const char *const check_verdict_names[CHECK_VERDICTS];
 extern const char *const check_role_names[CHECK_ROLES];
 
 struct check_facts {

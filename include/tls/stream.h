@@ -144,7 +144,7 @@ struct tls_facts {
 };
 
 /*
- * What a log-in is bound to that is bound to this session (see tls/end_point.h), for who has asked
+ * What a log-in is bound to that is bound to this session (see x509/end_point.h), for who has asked
  * for it; NULL: there is none. Lives as long as the stream.
  */
 const struct end_point *tls_stream_end_point(const struct tls_stream *s);

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "check/check_facts.h"
 
-const char *const check_verdict_names[CHECK_VERDICTS] = {
-	[CHECK_PASSED] = "passed", [CHECK_FULL] = "full",           [CHECK_NOT_READY] = "not ready",
-	[CHECK_FAILED] = "failed", [CHECK_OWN_FAULT] = "own fault",
-};
-
 const char *const check_role_names[CHECK_ROLES] = {
 	[CHECK_ROLE_UNKNOWN] = "unknown",
 	[CHECK_ROLE_PRIMARY] = "primary",

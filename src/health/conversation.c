@@ -11,9 +11,9 @@
 
 #include "base/check.h"
 #include "net/sock.h"
-#include "tls/end_point.h"
+#include "x509/end_point.h"
 
-static_assert(TLS_END_POINT_BYTES_MAX <= CHECK_END_POINT_BYTES_MAX, "an end point fits");
+static_assert(X509_END_POINT_BYTES_MAX <= CHECK_END_POINT_BYTES_MAX, "an end point fits");
 
 /* Read at a time; TLS wants a record. */
 #define READ_BYTES (TLS_RECORD_BYTES + TLS_OVERHEAD_BYTES)

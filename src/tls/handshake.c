@@ -2,7 +2,7 @@
 
 #include "tls/handshake.h"
 
-#include "tls/end_point.h"
+#include "x509/end_point.h"
 #include "x509/certificate.h"
 #include "x509/identity.h"
 #include "x509/x509.h"
@@ -64,7 +64,7 @@ static bool keep_end_point(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
 	h->end_point = calloc(1, sizeof(*h->end_point));
 	h->lacks_memory |= !h->end_point;
 	if (h->end_point)
-		h->end_point->n = tls_end_point(leaf->buffer, leaf->length, h->end_point->bytes);
+		h->end_point->n = x509_end_point(leaf->buffer, leaf->length, h->end_point->bytes);
 	return h->end_point != NULL;
 }
 

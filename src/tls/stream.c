@@ -15,7 +15,7 @@
 #include "tls/client.h"
 #include "tls/endpoint.h"
 #include "x509/error_text.h"
-#include "tls/end_point.h"
+#include "x509/end_point.h"
 #include "tls/handshake.h"
 #include "tls/input.h"
 #include "tls/library.h"

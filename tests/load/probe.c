@@ -19,12 +19,15 @@
 #include "check/http.h"
 #include "kit/kit.h"
 #include "kit/net.h"
-#include "tls/end_point.h"
 #include "tls/library.h"
 #include "crypto/scram.h"
 
+#include <openssl/evp.h>
+#include <openssl/objects.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -106,16 +109,27 @@ static void connect_to(const char *text)
 	request.tls = net_is_unix(&addr) ? CHECK_TLS_OFF : request.tls;
 }
 
+/* RFC 5929, 4.1: by the digest of its signature, and by SHA-256 where that is weaker. */
+static size_t end_point_of(X509 *certificate, uint8_t out[EVP_MAX_MD_SIZE])
+{
+	int digest = NID_undef;
+	unsigned n = 0;
+
+	if (!OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &digest, NULL))
+		return 0;
+	if (digest == NID_md5 || digest == NID_sha1)
+		digest = NID_sha256;
+	return X509_digest(certificate, EVP_get_digestbynid(digest), out, &n) ? n : 0;
+}
+
 static struct check_channel channel_now(void)
 {
 	struct check_channel channel = { .is_tls = ssl != NULL, .is_verified = ssl && is_verified };
 	X509 *certificate = ssl && is_bound ? SSL_get_peer_certificate(ssl) : NULL;
-	unsigned char *der = NULL;
-	int n = certificate ? i2d_X509(certificate, &der) : 0;
 
-	if (n > 0)
-		channel.end_point_bytes = tls_end_point(der, (size_t)n, channel.end_point);
-	OPENSSL_free(der);
+	static_assert(sizeof(channel.end_point) >= EVP_MAX_MD_SIZE, "every digest has room");
+	if (certificate)
+		channel.end_point_bytes = end_point_of(certificate, channel.end_point);
 	X509_free(certificate);
 	return channel;
 }
@@ -177,10 +191,15 @@ static enum check_step next(struct check_exchange *x, enum check_step step)
 	return CHECK_STEP_DONE;
 }
 
+static const char *const verdict_names[CHECK_VERDICTS] = {
+	[CHECK_PASSED] = "passed", [CHECK_FULL] = "full",           [CHECK_NOT_READY] = "not ready",
+	[CHECK_FAILED] = "failed", [CHECK_OWN_FAULT] = "own fault",
+};
+
 static void tell(const struct check_facts *f)
 {
 	printf("{\"verdict\": \"%s\", \"role\": \"%s\", \"read_only\": %s, \"detached\": %s, ",
-	       check_verdict_names[f->verdict], check_role_names[f->role],
+	       verdict_names[f->verdict], check_role_names[f->role],
 	       f->is_read_only ? "true" : "false", f->is_detached ? "true" : "false");
 	if (f->has_position)
 		printf("\"position\": %llu, ", (unsigned long long)f->position);

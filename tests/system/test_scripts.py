@@ -174,7 +174,9 @@ UNUSED = {
                     "/* one_tested(1, 2) is not a call. */\nint one_used(void)\n{\n\treturn 1;\n}\n\n"
                     "static void hidden(void)\n{\n}",
     "src/io/two.c": "#define CALL() one_used()\nstatic int one_tested(void)\n{\n\treturn 1;\n}\n"
-                    "static int (*at)(void) = one_tested;",
+                    "static int (*at)(void) = one_tested;\nint main(void)\n{\n\treturn CALL() + at();\n}",
+    "src/io/ring.c": "int ring_one(void)\n{\n\treturn ring_two();\n}\n\n"
+                     "int ring_two(void)\n{\n\treturn ring_one();\n}",
 }
 
 
@@ -183,18 +185,20 @@ def test_check_unused_finds_what_only_tests_need(tmp_path):
     code, out = run("check-unused.sh", tmp_path)
     assert code == 1
     assert out.splitlines() == [
-        "include/io/one.h:6: nothing but tests uses one_inline()",
-        "src/io/one.c:3: nothing but tests uses one_names",
-        "src/io/one.c:7: nothing but tests uses one_tested()",
-        "unused: 4 public functions and tables, 3 breaches"]
+        "include/io/one.h:6: main() does not lead to one_inline()",
+        "src/io/one.c:3: main() does not lead to one_names",
+        "src/io/one.c:7: main() does not lead to one_tested()",
+        "src/io/ring.c:3: main() does not lead to ring_one()",
+        "src/io/ring.c:8: main() does not lead to ring_two()",
+        "unused: 7 public functions and tables, 5 breaches"]
 
 
 def test_check_unused_lets_pass_what_is_used(tmp_path):
     write_tree(tmp_path, {**UNUSED, "src/app/all.c":
-                          "static void all(void)\n{\n\tone_inline();\n\tone_tested(1, 2);\n"
-                          "\tputs(one_names[0]);\n}"})
+                          "int main(void)\n{\n\tone_inline();\n\tone_tested(1, 2);\n"
+                          "\tputs(one_names[0]);\n\treturn ring_one();\n}"})
     assert run("check-unused.sh", tmp_path) == (
-        0, "unused: 4 public functions and tables, 0 breaches\n")
+        0, "unused: 7 public functions and tables, 0 breaches\n")
 
 
 def function(name, parameters, body):

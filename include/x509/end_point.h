@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_END_POINT_H
-#define TLS_END_POINT_H
+#ifndef X509_END_POINT_H
+#define X509_END_POINT_H
 
 /*
  * What stands for a server's certificate when a log-in is bound to the
@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TLS_END_POINT_BYTES_MAX 64
+#define X509_END_POINT_BYTES_MAX 64
 
 struct end_point {
-	uint8_t bytes[TLS_END_POINT_BYTES_MAX];
+	uint8_t bytes[X509_END_POINT_BYTES_MAX];
 	size_t n;
 };
 
@@ -22,6 +22,6 @@ struct end_point {
  * Of a certificate's DER, which it borrows; returns how many bytes, or 0 where
  * none is defined: Ed25519, for example.
  */
-size_t tls_end_point(const uint8_t *der, size_t n, uint8_t out[TLS_END_POINT_BYTES_MAX]);
+size_t x509_end_point(const uint8_t *der, size_t n, uint8_t out[X509_END_POINT_BYTES_MAX]);
 
 #endif

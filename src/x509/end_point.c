@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/end_point.h"
+#include "x509/end_point.h"
 
 #include "base/def.h"
 
@@ -34,7 +34,7 @@ static enum wc_HashType digest_of(const uint8_t *der, size_t n)
 	return digest;
 }
 
-size_t tls_end_point(const uint8_t *der, size_t n, uint8_t out[TLS_END_POINT_BYTES_MAX])
+size_t x509_end_point(const uint8_t *der, size_t n, uint8_t out[X509_END_POINT_BYTES_MAX])
 {
 	const enum wc_HashType digest = digest_of(der, n);
 	int bytes;
