@@ -169,6 +169,32 @@ is_module() {
 	done
 }
 
+# A test is found by the name of what it tests: alone, behind its folder's, or in the table.
+check_modules() {
+	local source folder name
+	for source in src/*/*.c; do
+		folder=${source#src/}
+		folder=${folder%/*}
+		name=$(basename "$source" .c)
+		compgen -G "tests/unit/test_$name*.c" >/dev/null ||
+			compgen -G "tests/unit/test_${folder}_$name*.c" >/dev/null ||
+			grep -q "^|.*\`$folder/\(.*\`\)\?$name\.c\`" tests/README.md && continue
+		echo "$source: no tests/unit/test_$name*.c, and no row in tests/README.md"
+		failed=1
+	done
+	while read -r _ source names; do
+		folder=${source#?}
+		folder=${folder%%/*}
+		for name in "${source#?"$folder"/}" $names; do
+			case $name in *.c\`) ;; *) continue ;; esac
+			name=${name#\`}
+			[ -e "src/$folder/${name%\`}" ] && continue
+			echo "tests/README.md: no src/$folder/${name%\`}"
+			failed=1
+		done
+	done < <(grep -o '^| `[a-z0-9_]*/[^|]*' tests/README.md)
+}
+
 check_tests() {
 	local test name
 	for test in tests/unit/test_*.c; do
@@ -199,4 +225,5 @@ check_log
 check_samples
 check_pages
 check_tests
+check_modules
 exit $failed

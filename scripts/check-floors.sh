@@ -109,7 +109,8 @@ FNR == 1 {
 function say_large(    name) {
 	for (name in lines_of)
 		if (lines_of[name] > lines_max && name != large) {
-			printf "src/%s: %d lines with its headers (%d)\n", name, lines_of[name], lines_max
+			printf "src/%s: %d lines with its headers (%d)\n", name, lines_of[name],
+				lines_max
 			breaches++
 		}
 }
@@ -200,5 +201,6 @@ if [ $# -eq 0 ]; then
 	echo "floors: no files"
 	exit 0
 fi
-exec awk -v "lines_max=$lines_max" -v "large=$large" -v "floors=$floors" -v "libraries=$libraries" -v "circles=$circles" \
+exec awk -v "lines_max=$lines_max" -v "large=$large" \
+	-v "floors=$floors" -v "libraries=$libraries" -v "circles=$circles" \
 	"$(cat "$here/c-code.awk" "$here/c-symbols.awk" "$here/c-circles.awk")$rules" "$@"

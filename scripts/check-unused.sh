@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Functions and tables that are public and that the program cannot come to from main(): tests alone
-# are no reason to have one, and two that use each other are none for both. Prints FILE:LINE: the rule.
+# are no reason to have one, and two that use each other are none for both. Prints FILE:LINE: the
+# rule.
 #
 # usage: check-unused.sh [DIRECTORY]
 set -u

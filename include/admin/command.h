@@ -91,7 +91,7 @@ void call_fail(struct call *call, enum reply_code code, const char *hint, const 
 
 /* Of a value that is none of those that are allowed, with what was meant. Gives false. */
 bool call_wrong_word(struct call *call, const char *typed, const char *choices);
-/* Is @typed one of the words in @choices, which have bars between? Gives its place, or -1. */
+/* Is @typed one of the words in @choices, which have bars between? Gives its index, or -1. */
 int choice_find(const char *choices, const char *typed);
 
 /* Options with a value of a kind; false: the call has failed. Left alone when not given. */

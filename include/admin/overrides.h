@@ -3,8 +3,8 @@
 #define ADMIN_OVERRIDES_H
 
 /*
- * What the operator wishes of backends while ringmain runs, beside what the
- * configuration says of them. A wish is known by the names of its pool and
+ * What the operator sets of backends while ringmain runs, beside what the
+ * configuration says of them. An override is known by the names of its pool and
  * backend, lasts until it is undone or its time is over, outlives a new
  * configuration, and is forgotten when ringmain ends.
  */
@@ -25,7 +25,7 @@ struct runtime;
 struct override {
 	struct list node;
 	char pool[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
-	enum backend_state state; /* BACKEND_READY: nothing is wished */
+	enum backend_state state; /* BACKEND_READY: nothing is set */
 	bool has_weight;
 	unsigned weight;
 	uint64_t until_ms; /* 0: until it is undone */
@@ -47,12 +47,12 @@ void overrides_finish(struct overrides *o);
 const struct override *overrides_find(const struct overrides *o, const struct pool *pool,
 				      const struct backend *backend);
 
-/* There is another configuration: what is wished of its backends holds for them, too. */
+/* There is another configuration: what was set of its backends holds for them, too. */
 void overrides_apply(struct overrides *o);
 
 /*
- * Wish for a state or a weight, for @ms, 0: for good. Ready, and the weight of
- * the configuration, end a wish. 0 or -errno: -ENOMEM, -ENOSPC when there are
+ * Sets a state or a weight, for @ms, 0: for good. Ready, and the weight of
+ * the configuration, end an override. 0 or -errno: -ENOMEM, -ENOSPC when there are
  * OVERRIDES_MAX already.
  */
 MUST_CHECK int overrides_set_state(struct overrides *o, struct pool *pool, struct backend *backend,

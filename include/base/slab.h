@@ -45,7 +45,7 @@ MUST_CHECK void *slab_get(struct slab *slab);
 /* Takes an object back. Under ASan its bytes are poisoned until it is given out again. */
 void slab_put(struct slab *slab, void *object);
 
-/* The object's place, 0 .. objects_max - 1, and back; NULL when nothing is out at the place. */
+/* The object's index, 0 .. objects_max - 1, and back; NULL when no object is out there. */
 uint32_t slab_index(const struct slab *slab, const void *object);
 void *slab_at(const struct slab *slab, uint32_t index);
 

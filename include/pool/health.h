@@ -75,17 +75,17 @@ struct health {
 	enum backend_state admin_state; /* by the operator: ready, drain, maint or down */
 
 	bool is_up;      /* as its checks say */
-	bool is_settled; /* a check has answered */
+	bool is_checked; /* a check has answered */
 	bool is_full;    /* as the last one has said */
 	bool is_standby; /* it has another role than is wanted: see pool_set_standby() */
 	unsigned streak; /* answers in a row that contradict is_up */
 
 	bool is_ejected;
 	unsigned failures_in_row;
-	unsigned unserved_in_row;  /* sessions that it took; see struct unserved */
-	unsigned networks_n;       /* whose they were; HEALTH_NETWORKS: it is the backend */
+	unsigned unserved_in_row; /* sessions that it took; see struct unserved */
+	unsigned networks_n;      /* whose they were; HEALTH_NETWORKS: it is the backend */
 	uint64_t networks[HEALTH_NETWORKS];
-	uint64_t unserved_ms;      /* when the last was */
+	uint64_t unserved_ms;  /* when the last was */
 	unsigned ejections;    /* not yet forgiven */
 	uint64_t eject_end_ms; /* when it came or will come back from the last */
 	/* For what it was ejected last: failures of so many connects, or, with 0, in a row. */

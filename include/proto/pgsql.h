@@ -106,10 +106,10 @@ struct pgsql_watch {
 	char field;            /* that is read of an error; 0: its letter is next */
 	char sqlstate[5];
 	uint8_t sqlstate_bytes;
-	uint32_t auth;  /* the code of an authentication message */
-	uint32_t left;  /* of the message's body */
-	uint32_t place; /* in the body */
-	uint64_t total; /* seen, to give up some day */
+	uint32_t auth;   /* the code of an authentication message */
+	uint32_t left;   /* of the message's body */
+	uint32_t offset; /* in the body */
+	uint64_t total;  /* seen, to give up some day */
 };
 
 #define PGSQL_WATCH_BYTES_MAX (64u << 10) /* log-in never takes more */

@@ -36,10 +36,10 @@ struct acceptor {
 	struct io_op accept;
 	struct io_op cancel;
 	struct timer retry;
-	enum listener_pause paused; /* what the operator wishes of its listener, as it was obeyed */
-	bool is_deaf;               /* so it does not listen any more */
-	struct timer deafen;        /* when it is to stop listening */
-	unsigned pause_ms;          /* grows while the trouble lasts */
+	enum listener_pause paused; /* what the operator wants of its listener, as it was applied */
+	bool has_stopped;           /* so it has stopped listening */
+	struct timer stop_listening; /* when it is to stop listening */
+	unsigned pause_ms;           /* grows while the trouble lasts */
 	struct log_rate trouble;
 };
 
@@ -54,8 +54,8 @@ void acceptor_pass(struct acceptor *a, const struct generation_socket *socket,
 /* Goes on, if it paused for want of room. */
 void acceptor_resume(struct acceptor *a);
 
-/* Does what the operator wishes of its listener: see enum listener_pause. */
-void acceptor_obey_pause(struct acceptor *a);
+/* Does what the operator wants of its listener: see enum listener_pause. */
+void acceptor_apply_pause(struct acceptor *a);
 
 /*
  * Accepts no more. What waits in the backlog already becomes sessions, then

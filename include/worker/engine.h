@@ -45,8 +45,8 @@ struct engine {
 	int inbox_fd;
 	struct loop_reader inbox;
 	struct message messages[ENGINE_MESSAGES_MAX];
-	enum worker_order obeyed; /* the last one */
-	unsigned pauses;          /* the last of runtime.pauses that was obeyed */
+	enum worker_order order; /* the last one that was carried out */
+	unsigned pauses;         /* the last of runtime.pauses that was applied */
 };
 
 /* On failure gives back everything it took, and in *ret_step the call that failed. */

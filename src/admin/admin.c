@@ -107,7 +107,7 @@ static void log_failed(const struct addr *addr, const char *step, int err)
 
 static int open_socket(struct admin *a, const struct control_config *config)
 {
-	struct sock_listen wish = {
+	struct sock_listen wanted = {
 		.backlog = BACKLOG,
 		.patience_ms = BIND_PATIENCE_MS,
 		.access = config->at.access,
@@ -118,11 +118,11 @@ static int open_socket(struct admin *a, const struct control_config *config)
 
 	if (err == 0 && a->addr.len == 0)
 		return 0;
-	if (wish.access.mode == 0)
-		wish.access.mode = 0600;
-	wish.addr = a->addr;
+	if (wanted.access.mode == 0)
+		wanted.access.mode = 0600;
+	wanted.addr = a->addr;
 	if (err == 0)
-		err = sock_listen_many(&wish, &a->fd, 1, &step);
+		err = sock_listen_many(&wanted, &a->fd, 1, &step);
 	if (err < 0) {
 		a->fd = -1;
 		log_failed(&a->addr, step, err);

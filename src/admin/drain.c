@@ -20,12 +20,12 @@
 /* Twice as many as are ended after one look have room: see keep(). */
 #define CHOSEN (2 * QUERY_IDS)
 
-struct candidate {
+struct idle_session {
 	uint64_t id, idle_ms;
 };
 
 struct chosen {
-	struct candidate all[CHOSEN];
+	struct idle_session all[CHOSEN];
 	size_t n;
 	uint64_t found;
 };
@@ -54,8 +54,8 @@ static uint64_t elapsed_ms(const struct drain *d)
 
 static int compare(const void *a, const void *b)
 {
-	uint64_t x = ((const struct candidate *)a)->idle_ms;
-	uint64_t y = ((const struct candidate *)b)->idle_ms;
+	uint64_t x = ((const struct idle_session *)a)->idle_ms;
+	uint64_t y = ((const struct idle_session *)b)->idle_ms;
 
 	return x < y ? 1 : x > y ? -1 : 0;
 }
@@ -68,7 +68,7 @@ static void keep(struct chosen *c, const struct session_facts *facts)
 		qsort(c->all, c->n, sizeof(c->all[0]), compare);
 		c->n = QUERY_IDS;
 	}
-	c->all[c->n++] = (struct candidate){ facts->id, facts->idle_ms };
+	c->all[c->n++] = (struct idle_session){ facts->id, facts->idle_ms };
 }
 
 /* The first @wanted of them. */

@@ -22,15 +22,15 @@ void overrides_init(struct overrides *o, struct loop *loop, struct runtime *runt
 	timer_init(&o->timer, overrides_on_timer);
 }
 
-static void free_all(struct list *wishes)
+static void free_all(struct list *entries)
 {
 	struct list *next;
 
-	for (struct list *node = wishes->next; node != wishes; node = next) {
+	for (struct list *node = entries->next; node != entries; node = next) {
 		next = node->next;
 		free(container_of(node, struct override, node));
 	}
-	list_init(wishes);
+	list_init(entries);
 }
 
 void overrides_finish(struct overrides *o)
@@ -42,10 +42,10 @@ void overrides_finish(struct overrides *o)
 static struct override *find(const struct overrides *o, const char *pool, const char *backend)
 {
 	list_for_each(node, &o->all) {
-		struct override *wish = container_of(node, struct override, node);
+		struct override *entry = container_of(node, struct override, node);
 
-		if (strcmp(wish->backend, backend) == 0 && strcmp(wish->pool, pool) == 0)
-			return wish;
+		if (strcmp(entry->backend, backend) == 0 && strcmp(entry->pool, pool) == 0)
+			return entry;
 	}
 	return NULL;
 }
@@ -63,10 +63,10 @@ static void reschedule(struct overrides *o)
 	uint64_t next_ms = 0;
 
 	list_for_each(node, &o->all) {
-		const struct override *wish = container_of(node, struct override, node);
+		const struct override *entry = container_of(node, struct override, node);
 
-		if (wish->until_ms != 0 && (next_ms == 0 || wish->until_ms < next_ms))
-			next_ms = wish->until_ms;
+		if (entry->until_ms != 0 && (next_ms == 0 || entry->until_ms < next_ms))
+			next_ms = entry->until_ms;
 	}
 	timer_stop(&o->loop->timers, &o->timer);
 	if (next_ms != 0)
@@ -75,17 +75,17 @@ static void reschedule(struct overrides *o)
 
 /* ---- what is done ---- */
 
-static void log_wish(const struct override *wish, const char *what)
+static void log_override(const struct override *entry, const char *what)
 {
 	struct log_line line;
 
 	if (!log_begin(&line, LOG_INFO, what))
 		return;
-	log_text(&line, "pool", wish->pool);
-	log_text(&line, "backend", wish->backend);
-	log_text(&line, "state", backend_state_names[wish->state]);
-	if (wish->has_weight)
-		log_u64(&line, "weight", wish->weight);
+	log_text(&line, "pool", entry->pool);
+	log_text(&line, "backend", entry->backend);
+	log_text(&line, "state", backend_state_names[entry->state]);
+	if (entry->has_weight)
+		log_u64(&line, "weight", entry->weight);
 	log_end(&line);
 }
 
@@ -97,7 +97,7 @@ static void state_changed(struct overrides *o, struct pool *pool, struct backend
 	peers_serve_queue(o->runtime, pool, o->loop->now_ms);
 }
 
-/* That of the configuration is no wish: a later configuration may change it. */
+/* That of the configuration is no override: a later configuration may change it. */
 static int apply_weight(struct overrides *o, struct pool *pool, struct backend *backend,
 			unsigned weight)
 {
@@ -109,20 +109,20 @@ static int apply_weight(struct overrides *o, struct pool *pool, struct backend *
 	return err;
 }
 
-static void undo(struct overrides *o, const struct override *wish)
+static void undo(struct overrides *o, const struct override *entry)
 {
 	struct backend *backend;
 	struct pool *pool;
 
-	if (!snapshot_find_backend(o->runtime, wish->pool, wish->backend, &pool, &backend))
+	if (!snapshot_find_backend(o->runtime, entry->pool, entry->backend, &pool, &backend))
 		return;
-	if (wish->state != BACKEND_READY) {
+	if (entry->state != BACKEND_READY) {
 		pool_clear_state(pool, backend);
 		state_changed(o, pool, backend);
 	}
-	if (wish->has_weight && apply_weight(o, pool, backend, backend->config->weight) < 0)
-		log_say(LOG_ERROR, "out of memory: backend %s/%s keeps weight %u", wish->pool,
-			wish->backend, wish->weight);
+	if (entry->has_weight && apply_weight(o, pool, backend, backend->config->weight) < 0)
+		log_say(LOG_ERROR, "out of memory: backend %s/%s keeps weight %u", entry->pool,
+			entry->backend, entry->weight);
 }
 
 static void overrides_on_timer(struct timer *timer)
@@ -132,13 +132,13 @@ static void overrides_on_timer(struct timer *timer)
 
 	list_init(&ended);
 	for (struct list *node = o->all.next; node != &o->all; node = next) {
-		struct override *wish = container_of(node, struct override, node);
+		struct override *entry = container_of(node, struct override, node);
 
 		next = node->next;
-		if (wish->until_ms == 0 || wish->until_ms > o->loop->now_ms)
+		if (entry->until_ms == 0 || entry->until_ms > o->loop->now_ms)
 			continue;
-		log_wish(wish, "the operator's wish has ended");
-		undo(o, wish);
+		log_override(entry, "the operator's override has ended");
+		undo(o, entry);
 		list_remove(node);
 		list_append(&ended, node);
 		o->n--;
@@ -148,23 +148,23 @@ static void overrides_on_timer(struct timer *timer)
 }
 
 /* Those who stayed have it already. */
-static void apply(struct overrides *o, const struct override *wish)
+static void apply(struct overrides *o, const struct override *entry)
 {
 	struct backend_facts facts;
 	struct backend *backend;
 	struct pool *pool;
 
-	if (!snapshot_find_backend(o->runtime, wish->pool, wish->backend, &pool, &backend))
+	if (!snapshot_find_backend(o->runtime, entry->pool, entry->backend, &pool, &backend))
 		return;
 	pool_inspect(pool, backend, &facts);
-	if (wish->state != BACKEND_READY && facts.admin_state != wish->state) {
-		pool_set_state(pool, backend, wish->state);
+	if (entry->state != BACKEND_READY && facts.admin_state != entry->state) {
+		pool_set_state(pool, backend, entry->state);
 		state_changed(o, pool, backend);
 	}
-	if (wish->has_weight && facts.weight != wish->weight &&
-	    apply_weight(o, pool, backend, wish->weight) < 0)
-		log_say(LOG_ERROR, "out of memory: backend %s/%s has its own weight", wish->pool,
-			wish->backend);
+	if (entry->has_weight && facts.weight != entry->weight &&
+	    apply_weight(o, pool, backend, entry->weight) < 0)
+		log_say(LOG_ERROR, "out of memory: backend %s/%s has its own weight", entry->pool,
+			entry->backend);
 }
 
 void overrides_apply(struct overrides *o)
@@ -173,39 +173,39 @@ void overrides_apply(struct overrides *o)
 		apply(o, container_of(node, struct override, node));
 }
 
-/* ---- wishes ---- */
+/* ---- overrides ---- */
 
 static int find_or_add(struct overrides *o, const struct pool *pool, const struct backend *backend,
-		       struct override **ret_wish)
+		       struct override **ret_entry)
 {
-	struct override *wish = find(o, pool_config(pool)->name, backend->config->name);
+	struct override *entry = find(o, pool_config(pool)->name, backend->config->name);
 
-	if (!wish) {
+	if (!entry) {
 		if (o->n >= OVERRIDES_MAX)
 			return -ENOSPC;
-		wish = calloc(1, sizeof(*wish));
-		if (!wish)
+		entry = calloc(1, sizeof(*entry));
+		if (!entry)
 			return -ENOMEM;
-		(void)!text_copy(wish->pool, sizeof(wish->pool), pool_config(pool)->name);
-		(void)!text_copy(wish->backend, sizeof(wish->backend), backend->config->name);
-		list_append(&o->all, &wish->node);
+		(void)!text_copy(entry->pool, sizeof(entry->pool), pool_config(pool)->name);
+		(void)!text_copy(entry->backend, sizeof(entry->backend), backend->config->name);
+		list_append(&o->all, &entry->node);
 		o->n++;
 	}
-	*ret_wish = wish;
+	*ret_entry = entry;
 	return 0;
 }
 
-static void keep_or_forget(struct overrides *o, struct override *wish)
+static void keep_or_forget(struct overrides *o, struct override *entry)
 {
-	bool is_over = wish->state == BACKEND_READY && !wish->has_weight;
+	bool is_over = entry->state == BACKEND_READY && !entry->has_weight;
 
 	if (is_over) {
-		list_remove(&wish->node);
+		list_remove(&entry->node);
 		o->n--;
 	}
 	reschedule(o);
 	if (is_over)
-		free(wish);
+		free(entry);
 }
 
 static uint64_t until(const struct overrides *o, uint64_t ms)
@@ -216,35 +216,35 @@ static uint64_t until(const struct overrides *o, uint64_t ms)
 int overrides_set_state(struct overrides *o, struct pool *pool, struct backend *backend,
 			enum backend_state state, uint64_t ms)
 {
-	struct override *wish;
-	int err = find_or_add(o, pool, backend, &wish);
+	struct override *entry;
+	int err = find_or_add(o, pool, backend, &entry);
 
 	if (err < 0)
 		return err;
 	pool_set_state(pool, backend, state);
 	state_changed(o, pool, backend);
-	wish->state = state;
-	wish->until_ms = until(o, ms);
-	log_wish(wish, "backend set by the operator");
-	keep_or_forget(o, wish);
+	entry->state = state;
+	entry->until_ms = until(o, ms);
+	log_override(entry, "backend set by the operator");
+	keep_or_forget(o, entry);
 	return 0;
 }
 
 int overrides_set_weight(struct overrides *o, struct pool *pool, struct backend *backend,
 			 unsigned weight, uint64_t ms)
 {
-	struct override *wish;
-	int err = find_or_add(o, pool, backend, &wish);
+	struct override *entry;
+	int err = find_or_add(o, pool, backend, &entry);
 
 	if (err < 0)
 		return err;
 	err = apply_weight(o, pool, backend, weight);
 	if (err == 0) {
-		wish->has_weight = weight != backend->config->weight;
-		wish->weight = weight;
-		wish->until_ms = until(o, ms);
-		log_wish(wish, "backend set by the operator");
+		entry->has_weight = weight != backend->config->weight;
+		entry->weight = weight;
+		entry->until_ms = until(o, ms);
+		log_override(entry, "backend set by the operator");
 	}
-	keep_or_forget(o, wish);
+	keep_or_forget(o, entry);
 	return err;
 }

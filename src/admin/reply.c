@@ -63,8 +63,8 @@ static bool grow(struct reply *r, size_t wanted)
 	return true;
 }
 
-/* A place to write @n bytes to, or NULL: then the row is left out, and all behind it. */
-static char *place(struct reply *r, size_t n)
+/* Room to write @n bytes to, or NULL: then the row is left out, and all behind it. */
+static char *reserve(struct reply *r, size_t n)
 {
 	size_t kept = r->is_last ? 0 : LAST_LINE_BYTES;
 
@@ -83,7 +83,7 @@ static char *place(struct reply *r, size_t n)
 static void put_plain(struct reply *r, const char *text)
 {
 	size_t n = strlen(text);
-	char *at = place(r, n);
+	char *at = reserve(r, n);
 
 	if (!at)
 		return;
@@ -94,7 +94,7 @@ static void put_plain(struct reply *r, const char *text)
 static void put_quoted(struct reply *r, const char *text)
 {
 	size_t room = strlen(text) * QUOTED_FACTOR + QUOTE_ROOM_MIN;
-	char *at = place(r, room);
+	char *at = reserve(r, room);
 	bool is_cut;
 
 	if (at)
@@ -153,7 +153,7 @@ void reply_row_end(struct reply *r)
 	put_plain(r, "}\n");
 }
 
-/* Into the room that place() left for it. */
+/* Into the room that reserve() left for it. */
 static void end(struct reply *r, enum reply_code code, const char *hint, const char *error)
 {
 	const bool was_cut = r->is_cut;

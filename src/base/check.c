@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* So long the log and the standard error may take; the process holds its clients meanwhile. */
-#define LAST_WORDS_MS 1000
+#define FLUSH_MS 1000
 
 /* A pipe takes this much at once when poll(2) says that it takes something. */
 #define MESSAGE_BYTES 512
@@ -25,7 +25,7 @@ static void say(const char *text, size_t n)
 {
 	struct pollfd stream = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	if (poll(&stream, 1, LAST_WORDS_MS) > 0)
+	if (poll(&stream, 1, FLUSH_MS) > 0)
 		(void)!write(STDERR_FILENO, text, n);
 }
 
@@ -50,7 +50,7 @@ void check_failed(const char *cond, const char *file, int line, const char *func
 
 	be_the_only_one();
 	if (flush_log)
-		flush_log(LAST_WORDS_MS);
+		flush_log(FLUSH_MS);
 	if (n >= (int)sizeof(text))
 		n = sizeof(text) - 1;
 	if (n > 0)

@@ -217,7 +217,7 @@ static void *write_until_stopped(void *unused)
 }
 
 /* Signals are for the main thread; the SIGPIPE of a reader that went is for nobody. */
-static int start_deaf_thread(void)
+static int start_thread_without_signals(void)
 {
 	sigset_t all, before;
 	int err;
@@ -239,7 +239,7 @@ int log_queue_start(log_notice_fn *notice)
 	if (!queue.is_running) {
 		queue.notice = notice;
 		queue.is_stopping = false;
-		err = start_deaf_thread();
+		err = start_thread_without_signals();
 		queue.is_running = err == 0;
 	}
 	pthread_mutex_unlock(&queue.lock);

@@ -104,7 +104,7 @@ static enum check_step send_login(struct check_exchange *x)
 static const struct {
 	unsigned number;
 	enum check_verdict verdict;
-} meanings[] = {
+} error_verdicts[] = {
 	{ 1040, CHECK_FULL },      /* too many connections */
 	{ 1203, CHECK_FULL },      /* of this user */
 	{ 1226, CHECK_FULL },      /* of this user, in an hour */
@@ -124,11 +124,11 @@ static const struct {
 	{ 3168, CHECK_NOT_READY },
 };
 
-static enum check_verdict meaning_of(unsigned number)
+static enum check_verdict verdict_of_error(unsigned number)
 {
-	for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
-		if (meanings[i].number == number)
-			return meanings[i].verdict;
+	for (size_t i = 0; i < ARRAY_LEN(error_verdicts); i++)
+		if (error_verdicts[i].number == number)
+			return error_verdicts[i].verdict;
 	return CHECK_FAILED;
 }
 
@@ -155,7 +155,7 @@ static struct mysql_error read_error(const struct mysql_packet *p)
 static enum check_step refused(struct check_exchange *x, const struct mysql_packet *p)
 {
 	const struct mysql_error error = read_error(p);
-	enum check_verdict verdict = meaning_of(error.number);
+	enum check_verdict verdict = verdict_of_error(error.number);
 
 	if (!x->request->user && verdict == CHECK_OWN_FAULT)
 		verdict = CHECK_PASSED;
@@ -299,7 +299,7 @@ static enum check_step question_refused(struct check_exchange *x, const struct m
 {
 	const struct mysql *mysql = mysql_state(x);
 	const struct mysql_error error = read_error(p);
-	const enum check_verdict verdict = meaning_of(error.number);
+	const enum check_verdict verdict = verdict_of_error(error.number);
 
 	if (mysql->question == MYSQL_REPLICA && error.number == ERROR_SYNTAX)
 		return ask(x, MYSQL_SLAVE);

@@ -73,7 +73,7 @@ static enum check_step redis_begin(struct check_exchange *x)
 static const struct {
 	const char *begins;
 	enum check_verdict verdict;
-} meanings[] = {
+} error_verdicts[] = {
 	{ "ERR max number of clients", CHECK_FULL },
 	{ "LOADING", CHECK_NOT_READY },    /* its data, after a start */
 	{ "MASTERDOWN", CHECK_NOT_READY }, /* a replica that does not serve old data */
@@ -94,11 +94,11 @@ static bool begins(const struct resp_token *token, const char *text)
 	return token->n >= n && memcmp(token->text, text, n) == 0;
 }
 
-static enum check_verdict meaning_of(const struct resp_token *token)
+static enum check_verdict verdict_of_error(const struct resp_token *token)
 {
-	for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
-		if (begins(token, meanings[i].begins))
-			return meanings[i].verdict;
+	for (size_t i = 0; i < ARRAY_LEN(error_verdicts); i++)
+		if (begins(token, error_verdicts[i].begins))
+			return error_verdicts[i].verdict;
 	return CHECK_FAILED;
 }
 
@@ -121,7 +121,7 @@ static enum check_step on_error(struct check_exchange *x, const struct resp_toke
 	/* It serves; who it is, it does not tell this user, or it does not know the question. */
 	if (redis->reply == REDIS_ROLE)
 		return exchange_done(x, CHECK_PASSED, "does not say who it is: %s", quote.text);
-	return exchange_done(x, meaning_of(token), "%s", quote.text);
+	return exchange_done(x, verdict_of_error(token), "%s", quote.text);
 }
 
 /* ---- ROLE ---------------------------------------------------------------- */

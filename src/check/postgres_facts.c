@@ -107,7 +107,7 @@ void pg_read_error(const struct pg_message *m, struct pg_error *ret_error)
 static const struct {
 	const char *begins;
 	enum check_verdict verdict;
-} meanings[] = {
+} error_verdicts[] = {
 	{ "53300", CHECK_FULL },      /* too_many_connections */
 	{ "57P0", CHECK_NOT_READY },  /* shutting down, crashed, starting up */
 	{ "28", CHECK_OWN_FAULT },    /* the user, or how it logs in */
@@ -119,8 +119,9 @@ static const struct {
 
 enum check_verdict pg_meaning_of(const char *sqlstate)
 {
-	for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
-		if (strncmp(sqlstate, meanings[i].begins, strlen(meanings[i].begins)) == 0)
-			return meanings[i].verdict;
+	for (size_t i = 0; i < ARRAY_LEN(error_verdicts); i++)
+		if (strncmp(sqlstate, error_verdicts[i].begins, strlen(error_verdicts[i].begins)) ==
+		    0)
+			return error_verdicts[i].verdict;
 	return CHECK_FAILED;
 }

@@ -20,7 +20,7 @@ const struct command commands[] = {
 	{
 		.name = "backend",
 		.form = "POOL/NAME " BACKEND_WORDS " [N] [--for TIME] [--over TIME]",
-		.help = "wish for a state or a weight of a backend, for a while or until undone",
+		.help = "set a state or a weight of a backend, for a while or until undone",
 		.params = { { "POOL/NAME", PARAM_BACKEND },
 			    { BACKEND_WORDS, PARAM_CHOICE },
 			    { "N", PARAM_TEXT } },
@@ -134,7 +134,7 @@ const struct command commands[] = {
 	{
 		.name = "log",
 		.form = "level " LEVELS "|reopen",
-		.help = "log this and everything graver; open the log's file again",
+		.help = "log this and everything more severe; open the log's file again",
 		.params = { { "level|reopen", PARAM_CHOICE }, { LEVELS, PARAM_CHOICE } },
 		.params_n = 2,
 		.words_min = 1,

@@ -124,19 +124,19 @@ static const struct command_option *option_named(const struct command *command, 
 }
 
 /* How many words of @words, which begin behind the command, are in front of the last. */
-static unsigned place_of_last(const struct command *command, const char *const *words, unsigned n)
+static unsigned index_of_last(const struct command *command, const char *const *words, unsigned n)
 {
-	unsigned place = 0;
+	unsigned index = 0;
 
 	for (unsigned i = 0; i + 1 < n; i++) {
 		const struct command_option *option = option_named(command, words[i]);
 
 		if (!option && strncmp(words[i], "--", 2) != 0)
-			place++;
+			index++;
 		else if (option && option->value.form)
 			i++;
 	}
-	return place;
+	return index;
 }
 
 static void complete_word(struct call *call, const struct command *command,
@@ -144,16 +144,16 @@ static void complete_word(struct call *call, const struct command *command,
 {
 	const char *typed = words[n - 1];
 	const struct command_option *option = n > 1 ? option_named(command, words[n - 2]) : NULL;
-	unsigned place;
+	unsigned index;
 
 	if (option && option->value.form) {
 		offer_param(call, typed, &option->value);
 		return;
 	}
 	offer_options(call, typed, command);
-	place = place_of_last(command, words, n);
-	if (command->params_n > 0 && place < command->words_max)
-		offer_param(call, typed, &command->params[MIN(place, command->params_n - 1)]);
+	index = index_of_last(command, words, n);
+	if (command->params_n > 0 && index < command->words_max)
+		offer_param(call, typed, &command->params[MIN(index, command->params_n - 1)]);
 }
 
 /* The words come in quotes, so that those that look like options are not taken for its own. */

@@ -12,8 +12,8 @@
 #include "admin/context.h"
 #include "state/peers.h"
 
-/* What is wished. */
-struct wish {
+/* What is to become of it. */
+struct change {
 	struct listener *listener;
 	enum listener_pause pause;
 	uint64_t over_ms; /* how long its sessions have until they are ended; 0: they go on */
@@ -25,30 +25,30 @@ static bool say_usage(struct call *call)
 	return false;
 }
 
-static bool read_pause(struct call *call, struct wish *wish)
+static bool read_pause(struct call *call, struct change *change)
 {
 	const char *how = call->words_n > 2 ? call->words[2] : "refuse";
 	const char *choices = call->command->params[2].form;
 
-	wish->pause = LISTENER_REFUSES;
+	change->pause = LISTENER_REFUSES;
 	if (choice_find(choices, how) < 0)
 		return call_wrong_word(call, how, choices);
 	if (strcmp(how, "wait") == 0)
-		wish->pause = LISTENER_WAITS;
-	return call_option_ms(call, "over", &wish->over_ms);
+		change->pause = LISTENER_WAITS;
+	return call_option_ms(call, "over", &change->over_ms);
 }
 
-static bool read_wish(struct call *call, struct wish *wish)
+static bool read_change(struct call *call, struct change *change)
 {
 	const char *choices = call->command->params[1].form;
 
-	if (!cmd_find_listener(call, call->words[0], &wish->listener))
+	if (!cmd_find_listener(call, call->words[0], &change->listener))
 		return false;
 	if (choice_find(choices, call->words[1]) < 0)
 		return call_wrong_word(call, call->words[1], choices);
 	if (strcmp(call->words[1], "pause") == 0)
-		return read_pause(call, wish);
-	wish->pause = LISTENER_OPEN;
+		return read_pause(call, change);
+	change->pause = LISTENER_OPEN;
 	return (call->words_n == 2 && !call_option(call, "over")) || say_usage(call);
 }
 
@@ -64,14 +64,15 @@ const char *cmd_pause_name(enum listener_pause pause)
 	}
 }
 
-static void log_wish(const struct wish *wish)
+static void log_change(const struct change *change)
 {
 	struct log_line line;
 
 	if (!log_begin(&line, LOG_INFO, "listener set by the operator"))
 		return;
-	log_text(&line, "listener", wish->listener->config->name);
-	log_text(&line, "pause", cmd_pause_name(wish->pause) ? cmd_pause_name(wish->pause) : "no");
+	log_text(&line, "listener", change->listener->config->name);
+	log_text(&line, "pause",
+		 cmd_pause_name(change->pause) ? cmd_pause_name(change->pause) : "no");
 	log_end(&line);
 }
 
@@ -81,13 +82,13 @@ void cmd_listener_sessions(const struct listener *listener, struct session_filte
 	(void)!text_copy(ret->listener, sizeof(ret->listener), listener->config->name);
 }
 
-static int end_sessions(struct drains *drains, const struct wish *wish)
+static int end_sessions(struct drains *drains, const struct change *change)
 {
 	struct session_filter theirs;
 
-	cmd_listener_sessions(wish->listener, &theirs);
-	if (wish->over_ms > 0)
-		return drains_start(drains, &theirs, wish->over_ms);
+	cmd_listener_sessions(change->listener, &theirs);
+	if (change->over_ms > 0)
+		return drains_start(drains, &theirs, change->over_ms);
 	(void)drains_end(drains, &theirs);
 	return 0;
 }
@@ -121,14 +122,14 @@ static int answer_when_done(struct call *call)
 
 void cmd_listener(struct call *call)
 {
-	struct wish wish = { 0 };
+	struct change change = { 0 };
 	int err;
 
-	if (!read_wish(call, &wish))
+	if (!read_change(call, &change))
 		return;
-	peers_pause(call->context->runtime, wish.listener, wish.pause);
-	log_wish(&wish);
-	err = end_sessions(&call->context->drains, &wish);
+	peers_pause(call->context->runtime, change.listener, change.pause);
+	log_change(&change);
+	err = end_sessions(&call->context->drains, &change);
 	if (err == 0)
 		err = answer_when_done(call);
 	if (err < 0)

@@ -96,22 +96,23 @@ static void tell_pool(struct call *call, struct pool *pool)
 	reply_row_end(call->reply);
 }
 
-/* What the operator wishes of it, beside what the file says. */
-static void tell_override(struct call *call, const struct override *wish)
+/* What the operator has set, beside what the file says. */
+static void tell_override(struct call *call, const struct override *override)
 {
 	char text[64] = "";
 
-	if (!wish)
+	if (!override)
 		return;
-	if (wish->state != BACKEND_READY)
-		snprintf(text, sizeof(text), "%s", backend_state_names[wish->state]);
-	if (wish->has_weight)
+	if (override->state != BACKEND_READY)
+		snprintf(text, sizeof(text), "%s", backend_state_names[override->state]);
+	if (override->has_weight)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%sweight %u",
-			 text[0] ? ", " : "", wish->weight);
-	reply_text(call->reply, "wish", text);
-	if (wish->until_ms > 0)
-		reply_u64(call->reply, "wish_ends_ms",
-			  wish->until_ms - MIN(call->context->loop->now_ms, wish->until_ms));
+			 text[0] ? ", " : "", override->weight);
+	reply_text(call->reply, "override", text);
+	if (override->until_ms > 0)
+		reply_u64(call->reply, "override_ends_ms",
+			  override->until_ms -
+				  MIN(call->context->loop->now_ms, override->until_ms));
 }
 
 static void tell_backend(struct call *call, struct pool *pool, struct backend *backend)

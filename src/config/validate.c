@@ -145,7 +145,7 @@ static void check_listener_and_pool(const struct listener_config *listener,
  * Auto is for protocols that ask for TLS, and for backends that are to be
  * asked; where ringmain speaks TLS to them, theirs is not the client's.
  */
-static void settle_tls(struct listener_config *listener)
+static void resolve_tls_auto(struct listener_config *listener)
 {
 	bool is_off = !protocol_facts[listener->protocol].tls_request ||
 		      (listener->pool && listener->pool->tls);
@@ -187,7 +187,7 @@ static void link_listener(const struct config *config, struct listener_config *l
 		if (route->pool)
 			check_listener_and_pool(listener, route->pool, link.location, l->diag);
 	}
-	settle_tls(listener);
+	resolve_tls_auto(listener);
 	check_tls_off(listener, l->diag);
 }
 
@@ -256,7 +256,7 @@ void config_validate(struct config *config, struct diag *diag, bool ask)
 	if (ask || config->global.workers != 0)
 		check_buffer_memory(&config->global, diag);
 	for (size_t i = 0; i < config->listeners_n; i++)
-		settle_tls(&config->listeners[i]);
+		resolve_tls_auto(&config->listeners[i]);
 	for (size_t i = 0; i < config->listeners_n; i++)
 		section_check_listener(&config->listeners[i], &config->global, diag, ask);
 	for (size_t i = 0; i < config->pools_n; i++)

@@ -247,7 +247,7 @@ static void reload(struct control *c)
 	log_say(LOG_WARN, "SIGHUP: nothing is reloaded: %s", why);
 }
 
-static void obey(struct control *c, int signo)
+static void handle_signal(struct control *c, int signo)
 {
 	if (signo == SIGHUP)
 		reload(c);
@@ -279,7 +279,7 @@ static void on_signal(struct loop_reader *reader, int res)
 
 	note_error(c, res);
 	if (res == sizeof(c->signal))
-		obey(c, (int)c->signal.ssi_signo);
+		handle_signal(c, (int)c->signal.ssi_signo);
 }
 
 static void on_ended(struct loop_reader *reader, int res)

@@ -215,7 +215,7 @@ static bool has_lost(const struct role_watch *w, size_t i, enum role_reason now)
 }
 
 /* The operator says who may be primary, whatever was seen before. */
-static void obey(struct role_watch *w)
+static void take_orders(struct role_watch *w)
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (pool_take_wish(w->pool, w->backends[i]))
@@ -226,7 +226,7 @@ bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 {
 	bool lost_any = false;
 
-	obey(w);
+	take_orders(w);
 	(void)role_judge_decide(w->judge, now_ms);
 	w->admitted = 0;
 	for (size_t i = 0; i < w->n; i++) {

@@ -54,14 +54,14 @@ enum health_change health_on_check(struct health *health, const struct check_con
 	const enum health_change fullness = note_full(health, answer == HEALTH_ANSWER_FULL);
 
 	if (passed == health->is_up) {
-		health->is_settled = true;
+		health->is_checked = true;
 		health->streak = 0;
 		return fullness;
 	}
 	health->streak++;
-	if (health->is_settled && health->streak < enough)
+	if (health->is_checked && health->streak < enough)
 		return HEALTH_SAME;
-	health->is_settled = true;
+	health->is_checked = true;
 	health->streak = 0;
 	health->is_up = passed;
 	return passed ? HEALTH_WENT_UP : HEALTH_WENT_DOWN;

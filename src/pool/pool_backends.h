@@ -32,18 +32,18 @@ struct backend_status {
 	unsigned weight;    /* as configured or set since */
 	bool is_weight_set; /* by the operator: no configuration changes it */
 	bool is_leaving;
-	uint64_t left;  /* pool->generation since then */
-	unsigned place; /* in the configuration */
+	uint64_t left;     /* pool->generation since then */
+	unsigned position; /* in the configuration */
 	unsigned tier;
 	unsigned beyond; /* see pool_take_beyond() */
 	unsigned part;   /* POOL_PART_ALL unless in slow start */
 	bool has_ramp_start;
 	uint64_t ramp_start_ms;
-	uint64_t ramp_next_ms; /* when its next step is due */
-	bool is_ready;         /* of state ready and with weight */
-	bool was_ready;        /* ever: what is down from the start does not come back slowly */
-	bool was_out;          /* since then; draining or another role alone are not out */
-	bool is_wished;        /* by the operator to be ready: see pool_take_wish() */
+	uint64_t ramp_next_ms;    /* when its next step is due */
+	bool is_ready;            /* of state ready and with weight */
+	bool was_ready;           /* ever: what is down from the start does not come back slowly */
+	bool was_out;             /* since then; draining or another role alone are not out */
+	bool is_wished;           /* by the operator to be ready: see pool_take_wish() */
 	uint64_t burden_until_ms; /* while loads[].burden is not 0 */
 	uint64_t proof;           /* pool->proofs when it last showed that it serves */
 };

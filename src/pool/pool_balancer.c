@@ -54,9 +54,9 @@ int pool_build_balancer(const struct pool *pool, const struct backend_status *ch
 
 		if (!s || s->is_leaving)
 			continue;
-		members[s->place] = member_of(s);
+		members[s->position] = member_of(s);
 		if (s == changed)
-			members[s->place].weight = weight;
+			members[s->position].weight = weight;
 	}
 	setup.members = members;
 	*ret_balancer = pool_create_balancer(&setup);

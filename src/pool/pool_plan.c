@@ -153,10 +153,10 @@ static void plan_weight(struct entry *e, const struct backend_config *wanted)
 	e->weight = e->is_weight_set ? e->named->weight : MIN(wanted->weight, POOL_WEIGHT_MAX);
 }
 
-static int plan_backend(struct plan *plan, size_t place)
+static int plan_backend(struct plan *plan, size_t position)
 {
-	const struct backend_config *wanted = &plan->config->backends[place];
-	struct entry *e = &plan->entries[place];
+	const struct backend_config *wanted = &plan->config->backends[position];
+	struct entry *e = &plan->entries[position];
 
 	CHECK(wanted->tier < POOL_TIERS_MAX);
 	e->status = find_known(plan, wanted, &e->named);
@@ -170,10 +170,10 @@ static int plan_backend(struct plan *plan, size_t place)
 	return e->status ? 0 : -ENOMEM;
 }
 
-static int plan_copy(struct plan *plan, size_t place)
+static int plan_copy(struct plan *plan, size_t position)
 {
-	const struct backend_config *wanted = &plan->config->backends[place];
-	struct entry *e = &plan->entries[place];
+	const struct backend_config *wanted = &plan->config->backends[position];
+	struct entry *e = &plan->entries[position];
 	struct backend_copy *copy;
 
 	if (!e->is_new && !has_changed(e->status->backend.config, wanted))
@@ -244,24 +244,25 @@ static bool has_other_settings(const struct plan *plan)
 	       now->hash_balance_percent != then->hash_balance_percent;
 }
 
-static unsigned table_weight(const struct plan *plan, size_t place)
+static unsigned table_weight(const struct plan *plan, size_t position)
 {
-	const struct entry *e = &plan->entries[place];
+	const struct entry *e = &plan->entries[position];
 
-	return pool_table_weight(e->weight, e->is_weight_set, plan->config->backends[place].weight);
+	return pool_table_weight(e->weight, e->is_weight_set,
+				 plan->config->backends[position].weight);
 }
 
-/* Would the present balancer do for those of @place? */
-static bool is_fit_for(const struct plan *plan, size_t place)
+/* Would the present balancer do for those of @position? */
+static bool is_fit_for(const struct plan *plan, size_t position)
 {
 	const struct balancer *b = plan->pool->balancer;
-	const struct entry *e = &plan->entries[place];
+	const struct entry *e = &plan->entries[position];
 
-	if (e->enters || e->status->place != place ||
-	    e->status->tier != plan->config->backends[place].tier)
+	if (e->enters || e->status->position != position ||
+	    e->status->tier != plan->config->backends[position].tier)
 		return false;
 	return !b->ops->fits ||
-	       b->ops->fits(b, e->status->backend.index, table_weight(plan, place));
+	       b->ops->fits(b, e->status->backend.index, table_weight(plan, position));
 }
 
 static bool is_balancer_fit(const struct plan *plan)

@@ -79,7 +79,7 @@ static void replace_copy(struct pool *pool, struct backend *backend, struct back
 static void end_checks(struct health *health)
 {
 	health->is_up = true;
-	health->is_settled = false;
+	health->is_checked = false;
 	health->is_full = false;
 	health->streak = 0;
 }
@@ -108,12 +108,12 @@ static void enter(const struct plan *plan, struct entry *e, bool starts_slowly)
 	s->is_weight_set = e->is_weight_set;
 }
 
-static void settle(const struct plan *plan, unsigned place, bool starts_slowly)
+static void apply_entry(const struct plan *plan, unsigned position, bool starts_slowly)
 {
-	struct entry *e = &plan->entries[place];
+	struct entry *e = &plan->entries[position];
 	struct backend_status *s = e->status;
 
-	s->place = place;
+	s->position = position;
 	if (!e->enters && !e->copy && !plan->ends_checks)
 		return;
 	if (e->copy)
@@ -124,23 +124,23 @@ static void settle(const struct plan *plan, unsigned place, bool starts_slowly)
 	else if (plan->ends_checks)
 		end_checks(&s->health);
 	e->is_new = false; /* it is the pool's */
-	backend_reconfigure(plan->pool, s->backend.index, plan->config->backends[place].tier,
+	backend_reconfigure(plan->pool, s->backend.index, plan->config->backends[position].tier,
 			    e->weight);
 	backend_review(plan->pool, s->backend.index);
 }
 
 /* First those who stay: whether somebody serves decides how others start. */
-static void settle_all(const struct plan *plan)
+static void apply_entries(const struct plan *plan)
 {
 	bool has_server;
 
 	for (unsigned n = 0; n < plan->config->backends_n; n++)
 		if (!plan->entries[n].enters)
-			settle(plan, n, false);
+			apply_entry(plan, n, false);
 	has_server = plan->pool->ready_n > 0;
 	for (unsigned n = 0; n < plan->config->backends_n; n++)
 		if (plan->entries[n].enters)
-			settle(plan, n, has_server);
+			apply_entry(plan, n, has_server);
 }
 
 static void readmit_all(struct pool *pool)
@@ -167,7 +167,7 @@ static void carry_out(struct plan *plan)
 	swap_arrays(plan);
 	swap_balancer(plan);
 	let_go(plan, n);
-	settle_all(plan);
+	apply_entries(plan);
 	if (role_is_any(&plan->config->role))
 		end_roles(pool);
 	pool_open_tiers(pool);

@@ -173,8 +173,7 @@ enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
 	if (!s->is_leaving) {
 		const struct health_group group = group_of(pool);
 
-		change = health_on_unserved(&s->health, &group, session, now_ms,
-					    draw_random(pool));
+		change = health_on_unserved(&s->health, &group, session, now_ms, draw_random(pool));
 		atomic_store(&backend->unserved_in_row, s->health.unserved_in_row);
 		pool->is_alarmed |= session->is_certain;
 		backend_burden(pool, backend->index, now_ms);

@@ -35,7 +35,7 @@ struct sockets_change {
 	size_t n, fresh_n;
 	size_t wildcards_n;            /* that were opened */
 	struct bound_socket **by_port; /* those there are */
-	bool *stays;                   /* by place in the table */
+	bool *stays;                   /* by index in the table */
 	struct bound_socket *all;      /* room for the new table */
 	bool is_first;
 };

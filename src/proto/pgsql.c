@@ -264,7 +264,7 @@ static enum parse watch_head(struct pgsql_watch *w)
 	if (length < LENGTH_BYTES || length > PGSQL_WATCH_BYTES_MAX)
 		return PARSE_BAD;
 	w->left = length - LENGTH_BYTES;
-	w->place = 0;
+	w->offset = 0;
 	w->auth = 0;
 	w->field = '\0';
 	if (w->head[0] == 'K' &&
@@ -275,22 +275,22 @@ static enum parse watch_head(struct pgsql_watch *w)
 
 static void watch_key(struct pgsql_watch *w, const uint8_t *bytes, size_t n)
 {
-	for (size_t i = 0; i < n; i++, w->place++) {
-		if (w->place < KEY_PROCESS_BYTES) {
+	for (size_t i = 0; i < n; i++, w->offset++) {
+		if (w->offset < KEY_PROCESS_BYTES) {
 			w->key.process = w->key.process << 8 | bytes[i];
 			continue;
 		}
-		w->key.secret[w->place - KEY_PROCESS_BYTES] = bytes[i];
-		w->key.secret_bytes = w->place - KEY_PROCESS_BYTES + 1;
+		w->key.secret[w->offset - KEY_PROCESS_BYTES] = bytes[i];
+		w->key.secret_bytes = w->offset - KEY_PROCESS_BYTES + 1;
 	}
 }
 
 /* Behind AuthenticationSASLContinue comes the message that binds. */
 static void watch_auth(struct pgsql_watch *w, const uint8_t *bytes, size_t n)
 {
-	for (size_t i = 0; i < n && w->place < AUTH_CODE_BYTES; i++, w->place++)
+	for (size_t i = 0; i < n && w->offset < AUTH_CODE_BYTES; i++, w->offset++)
 		w->auth = w->auth << 8 | bytes[i];
-	if (w->place == AUTH_CODE_BYTES)
+	if (w->offset == AUTH_CODE_BYTES)
 		w->has_continued = w->auth == AUTH_SASL_CONTINUE;
 }
 

@@ -33,7 +33,7 @@ bool bans_has(struct bans *bans, const char *listener, const struct addr *client
 	return is_banned;
 }
 
-/* The place of one like it, or that behind the last. The lock is held. */
+/* The index of one like it, or that behind the last. The lock is held. */
 static unsigned bans_find(const struct bans *bans, const struct ban *ban)
 {
 	unsigned n = 0;

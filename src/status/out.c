@@ -86,7 +86,7 @@ void out_json(struct out *out, const char *text)
 		out->n += quote_json(at, room, text, &is_cut);
 }
 
-/* Each byte that @special has by its word, which stands at the same place in @words. */
+/* Each byte that @special has by its word, which stands at the same index in @words. */
 static void out_replaced(struct out *out, const char *text, const char *special,
 			 const char *const *words)
 {

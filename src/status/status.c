@@ -172,7 +172,7 @@ static void log_listening(int fd)
 
 static int open_socket(struct status *s, int *ret_fd, const char **ret_step)
 {
-	const struct sock_listen wish = {
+	const struct sock_listen wanted = {
 		.addr = s->config->at.addrs[0],
 		.backlog = BACKLOG,
 		.is_free = s->config->at.is_free,
@@ -180,7 +180,7 @@ static int open_socket(struct status *s, int *ret_fd, const char **ret_step)
 		.ret_file = &s->file,
 	};
 
-	int err = sock_listen_many(&wish, ret_fd, 1, ret_step);
+	int err = sock_listen_many(&wanted, ret_fd, 1, ret_step);
 
 	if (err == 0 && fcntl(*ret_fd, F_SETFL, O_NONBLOCK) < 0) {
 		err = -errno;

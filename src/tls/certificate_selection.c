@@ -90,7 +90,7 @@ void certificate_sort(struct certificate_name *entries, size_t n)
 		qsort(entries, n, sizeof(*entries), compare);
 }
 
-/* The place of the first entry whose name is not before @name. */
+/* The index of the first entry whose name is not before @name. */
 static size_t lower_bound(const struct certificate_name *entries, size_t n, const char *name)
 {
 	size_t from = 0, to = n;

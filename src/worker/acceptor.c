@@ -31,7 +31,7 @@
  * From when a listening socket takes no more SYNs until it stops: handshakes
  * that have begun end meanwhile, and a client asks again after a second.
  */
-#define DEAF_AFTER_MS 900
+#define STOP_LISTENING_AFTER_MS 900
 
 #define NS_PER_MS 1000000ull
 
@@ -47,7 +47,7 @@ static void acceptor_pause(struct acceptor *a);
 static void acceptor_on_accept(struct io_op *op, int res, unsigned flags);
 static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags);
 static void acceptor_on_retry(struct timer *timer);
-static void acceptor_on_deafen(struct timer *timer);
+static void acceptor_on_stop_listening(struct timer *timer);
 
 void acceptor_open(struct acceptor *a, struct host *host, const struct generation_socket *socket,
 		   struct generation *generation)
@@ -64,11 +64,11 @@ void acceptor_open(struct acceptor *a, struct host *host, const struct generatio
 	io_op_init(&a->accept, acceptor_on_accept);
 	io_op_init(&a->cancel, acceptor_on_cancelled);
 	timer_init(&a->retry, acceptor_on_retry);
-	timer_init(&a->deafen, acceptor_on_deafen);
+	timer_init(&a->stop_listening, acceptor_on_stop_listening);
 	a->paused = LISTENER_OPEN;
-	a->is_deaf = false;
+	a->has_stopped = false;
 	acceptor_arm(a);
-	acceptor_obey_pause(a);
+	acceptor_apply_pause(a);
 }
 
 /* A listener that leaves is what it was in its last generation. */
@@ -89,7 +89,7 @@ static bool acceptor_may_take_many(const struct acceptor *a)
 
 static void acceptor_arm(struct acceptor *a)
 {
-	if (a->accept.in_kernel || a->is_closing || a->held_fd >= 0 || a->is_deaf ||
+	if (a->accept.in_kernel || a->is_closing || a->held_fd >= 0 || a->has_stopped ||
 	    a->paused == LISTENER_WAITS)
 		return;
 	if (fds_are_short(a->host->runtime))
@@ -363,7 +363,7 @@ static void acceptor_set_nonblocking(struct acceptor *a, bool is_nonblocking);
 
 /*
  * It stays bound, so that it can listen again: see listen(2). A handshake that
- * is under way now would be reset; those have had DEAF_AFTER_MS.
+ * is under way now would be reset; those have had STOP_LISTENING_AFTER_MS.
  */
 static void acceptor_stop_listening(struct acceptor *a)
 {
@@ -373,11 +373,11 @@ static void acceptor_stop_listening(struct acceptor *a)
 	sock_stop_listening(a->fd);
 }
 
-static void acceptor_on_deafen(struct timer *timer)
+static void acceptor_on_stop_listening(struct timer *timer)
 {
-	struct acceptor *a = container_of(timer, struct acceptor, deafen);
+	struct acceptor *a = container_of(timer, struct acceptor, stop_listening);
 
-	a->is_deaf = true;
+	a->has_stopped = true;
 	acceptor_cancel(a);
 	acceptor_stop_listening(a);
 }
@@ -389,35 +389,35 @@ static void acceptor_refuse(struct acceptor *a)
 	if (!a->is_tcp)
 		return;
 	(void)!sock_ignore_syns(a->fd, true);
-	timer_set(&loop->timers, &a->deafen, loop->now_ms + DEAF_AFTER_MS);
+	timer_set(&loop->timers, &a->stop_listening, loop->now_ms + STOP_LISTENING_AFTER_MS);
 }
 
 static void acceptor_listen_again(struct acceptor *a)
 {
-	timer_stop(&a->host->loop.timers, &a->deafen);
+	timer_stop(&a->host->loop.timers, &a->stop_listening);
 	if (!a->is_tcp)
 		return;
 	(void)!sock_ignore_syns(a->fd, false);
-	if (!a->is_deaf)
+	if (!a->has_stopped)
 		return;
-	a->is_deaf = false;
+	a->has_stopped = false;
 	acceptor_set_nonblocking(a, false);
 	if (listen(a->fd, (int)a->listener->config->backlog) < 0)
 		log_trouble(a, -errno);
 }
 
-void acceptor_obey_pause(struct acceptor *a)
+void acceptor_apply_pause(struct acceptor *a)
 {
-	enum listener_pause wish = atomic_load(&a->listener->pause);
+	enum listener_pause wanted = atomic_load(&a->listener->pause);
 
-	if (a->is_closing || wish == a->paused)
+	if (a->is_closing || wanted == a->paused)
 		return;
 	if (a->paused == LISTENER_REFUSES)
 		acceptor_listen_again(a);
-	a->paused = wish;
-	if (wish == LISTENER_REFUSES)
+	a->paused = wanted;
+	if (wanted == LISTENER_REFUSES)
 		acceptor_refuse(a);
-	if (wish == LISTENER_WAITS)
+	if (wanted == LISTENER_WAITS)
 		acceptor_cancel(a);
 	else if (!timer_is_set(&a->retry))
 		acceptor_arm(a);
@@ -444,7 +444,7 @@ void acceptor_pass(struct acceptor *a, const struct generation_socket *socket,
 		acceptor_resume(a); /* what it waited for may be another limit now */
 	else if (!acceptor_may_take_many(a))
 		acceptor_cancel(a);
-	acceptor_obey_pause(a);
+	acceptor_apply_pause(a);
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -490,7 +490,7 @@ static void acceptor_on_accept(struct io_op *op, int res, unsigned flags)
 
 	if (res >= 0)
 		acceptor_take(a, res);
-	else if (!a->is_closing && !a->is_deaf)
+	else if (!a->is_closing && !a->has_stopped)
 		acceptor_failed(a, res);
 	if (flags & IO_MORE) {
 		if (!acceptor_may_take_many(a))
@@ -499,7 +499,7 @@ static void acceptor_on_accept(struct io_op *op, int res, unsigned flags)
 	}
 	if (a->is_closing)
 		acceptor_finish_closing(a);
-	else if (a->is_deaf)
+	else if (a->has_stopped)
 		acceptor_stop_listening(a);
 	else if (!timer_is_set(&a->retry))
 		acceptor_arm(a);
@@ -511,12 +511,12 @@ static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags)
 
 	(void)res;
 	(void)flags;
-	if (!a->is_closing && !a->is_deaf && a->paused != LISTENER_WAITS)
+	if (!a->is_closing && !a->has_stopped && a->paused != LISTENER_WAITS)
 		return;
 	acceptor_cancel(a); /* if it came too late for one accept and too early for the next */
 	if (a->is_closing)
 		acceptor_finish_closing(a);
-	else if (a->is_deaf)
+	else if (a->has_stopped)
 		acceptor_stop_listening(a);
 }
 

@@ -305,21 +305,21 @@ static void engine_follow_order(struct engine *e)
 {
 	enum worker_order order = atomic_load(&e->host.runtime->order);
 
-	if (order == e->obeyed)
+	if (order == e->order)
 		return;
-	e->obeyed = order;
+	e->order = order;
 	if (order == ORDER_DRAIN)
 		engine_drain(e);
 	else
 		engine_stop(e, order == ORDER_STOP ? CLOSE_SHUTDOWN : CLOSE_DRAIN_TIMEOUT);
 }
 
-static void engine_obey_pauses(struct engine *e)
+static void engine_apply_pauses(struct engine *e)
 {
 	unsigned pauses = atomic_load(&e->host.runtime->pauses);
 
 	for (size_t n = 0; e->pauses != pauses && n < e->acceptors_n; n++)
-		acceptor_obey_pause(&e->acceptors[n]);
+		acceptor_apply_pause(&e->acceptors[n]);
 	e->pauses = pauses;
 }
 
@@ -335,7 +335,7 @@ static void engine_on_messages(struct loop_reader *reader, int res)
 		if (e->messages[n].kind == MESSAGE_CONNECTION)
 			acceptor_adopt(&e->host, &e->messages[n]);
 	peers_answer(e->host.runtime, e->host.worker);
-	engine_obey_pauses(e);
+	engine_apply_pauses(e);
 	answer_queries(&e->host, queries);
 	evict_notice(&e->host);
 	engine_follow_order(e);

@@ -119,14 +119,14 @@ static void run(uint64_t deadline_ns)
 
 /* ---- the verdict --------------------------------------------------------- */
 
-struct tally {
+struct totals {
 	unsigned complete, refused, reset, aborted, wrong, stuck, strays, strays_with_fin;
 	unsigned aborts_seen_as_reset, aborts_seen_as_fin;
 	uint64_t bytes_up, bytes_down;
 };
 
 /* How an abort looked from the other end; it may have been through before, or never begun. */
-static void tally_abort(struct tally *t, const struct end *e)
+static void totals_abort(struct totals *t, const struct end *e)
 {
 	if (!e || !e->aborted || !e->peer)
 		return;
@@ -136,14 +136,14 @@ static void tally_abort(struct tally *t, const struct end *e)
 		t->aborts_seen_as_reset++;
 }
 
-static void tally_session(struct tally *t, const struct end *client)
+static void totals_session(struct totals *t, const struct end *client)
 {
 	const struct end *backend = client->peer;
 
 	t->bytes_down += client->received;
 	t->bytes_up += backend ? backend->received : 0;
-	tally_abort(t, client);
-	tally_abort(t, backend);
+	totals_abort(t, client);
+	totals_abort(t, backend);
 	if (client->wrong || (backend && backend->wrong))
 		t->wrong++;
 	else if (!client->finished || (backend && !backend->finished))
@@ -158,10 +158,10 @@ static void tally_session(struct tally *t, const struct end *client)
 		t->complete++;
 }
 
-static void tally_all(struct tally *t)
+static void totals_all(struct totals *t)
 {
 	for (uint32_t i = 0; i < ends.clients_known; i++)
-		tally_session(t, &ends.clients[i]);
+		totals_session(t, &ends.clients[i]);
 	t->stuck += opt.sessions - ends.clients_known;
 	for (uint32_t i = 0; i < ends.backends_known; i++) {
 		const struct end *e = &ends.backends[i];
@@ -176,7 +176,7 @@ static void tally_all(struct tally *t)
 	}
 }
 
-static bool tally_holds(const struct tally *t)
+static bool totals_holds(const struct totals *t)
 {
 	if (t->wrong || t->stuck)
 		return false;
@@ -185,14 +185,14 @@ static bool tally_holds(const struct tally *t)
 	return opt.aborts_as_fin || !t->aborts_seen_as_fin;
 }
 
-static void tally_print(const struct tally *t, double seconds)
+static void totals_print(const struct totals *t, double seconds)
 {
 	printf("{\"verdict\": \"%s\", \"sessions\": %u, \"complete\": %u, \"aborted\": %u, "
 	       "\"refused\": %u, \"reset\": %u, \"wrong\": %u, \"stuck\": %u, "
 	       "\"aborts_seen_as_reset\": %u, \"aborts_seen_as_fin\": %u, \"strays\": %u, "
 	       "\"strays_with_fin\": %u, "
 	       "\"bytes_up\": %llu, \"bytes_down\": %llu, \"seconds\": %.3f, \"seed\": %llu}\n",
-	       tally_holds(t) ? "holds" : "broken", opt.sessions, t->complete, t->aborted,
+	       totals_holds(t) ? "holds" : "broken", opt.sessions, t->complete, t->aborted,
 	       t->refused, t->reset, t->wrong, t->stuck, t->aborts_seen_as_reset,
 	       t->aborts_seen_as_fin, t->strays, t->strays_with_fin,
 	       (unsigned long long)t->bytes_up, (unsigned long long)t->bytes_down, seconds,
@@ -315,7 +315,7 @@ static void read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct tally tally = { .complete = 0 };
+	struct totals totals = { .complete = 0 };
 	uint64_t start_ns;
 
 	read_options(argc, argv);
@@ -337,7 +337,7 @@ int main(int argc, char **argv)
 
 	start_ns = kit_now_ns();
 	run(start_ns + (uint64_t)(opt.timeout_s * 1e9));
-	tally_all(&tally);
-	tally_print(&tally, (double)(kit_now_ns() - start_ns) / 1e9);
-	return tally_holds(&tally) ? 0 : 1;
+	totals_all(&totals);
+	totals_print(&totals, (double)(kit_now_ns() - start_ns) / 1e9);
+	return totals_holds(&totals) ? 0 : 1;
 }

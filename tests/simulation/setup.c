@@ -5,7 +5,7 @@
 
 #include "state/cancel_keys.h"
 #include "dial/client_key.h"
-#include "tls/wish.h"
+#include "tls/endpoints.h"
 
 static struct tls_server *server;
 static struct tls_client *client;
@@ -14,8 +14,8 @@ void simulation_make_shared(void)
 {
 	if (kit_make_certificates("one") != 0 || tls_library_start() != 0)
 		return;
-	server = make_server(&(struct wish){ 0 });
-	client = make_client(&(struct wish){ 0 });
+	server = make_server(&(struct endpoint_options){ 0 });
+	client = make_client(&(struct endpoint_options){ 0 });
 }
 
 void simulation_remove_shared(void)

@@ -49,7 +49,7 @@ def test_a_backend_is_drained_and_comes_back_while_sessions_go_on(controlled, ba
     last = [connect(rm.address()) for _ in range(4)]
     for client in last:
         tcp.exchange(client, b"after")
-    assert ctl.backend("b1")["sessions"] > 2 and "wish" not in ctl.backend("b1")
+    assert ctl.backend("b1")["sessions"] > 2 and "override" not in ctl.backend("b1")
     line = rm.lines(msg="control")[0]
     assert line["command"] == "backend out/b1 drain" and line["uid"] == str(os.getuid())
 
@@ -156,10 +156,10 @@ def test_one_that_pauses_can_be_told_to_stop(controlled, backend, connect):
     assert rm.process.wait(10) == 0
 
 
-def test_a_wish_ends_when_its_time_is_over(controlled, backend):
+def test_an_override_ends_when_its_time_is_over(controlled, backend):
     rm, ctl = controlled([backend(servers.echo), backend(servers.echo)])
     ctl.say("backend", "out/b1", "maint", "--for", "200ms")
-    rm.wait_line(msg="the operator's wish has ended")
+    rm.wait_line(msg="the operator's override has ended")
     assert ctl.backend("b1")["state"] == "ready"
 
 
@@ -190,7 +190,7 @@ def test_a_weight_changes_while_sessions_run(controlled, backend, connect, balan
         tcp.exchange(connect(rm.address()), b"there")
     assert ctl.backend("b1")["total"] == before and ctl.backend("b1")["weight"] == 0
     ctl.say("backend", "out/b1", "weight", "1")
-    assert "wish" not in ctl.backend("b1")
+    assert "override" not in ctl.backend("b1")
 
 
 def test_mistakes_have_words_and_exit_codes(controlled, backend, workdir):

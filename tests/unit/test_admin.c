@@ -199,14 +199,14 @@ static void a_ban_can_be_undone(void **state)
 	office_close();
 }
 
-/* ---- what the operator wishes of backends -------------------------------- */
+/* ---- what the operator sets of backends ---------------------------------- */
 
 static enum backend_state state_of(unsigned n)
 {
 	return atomic_load(&bed_backend(office.st, n)->state);
 }
 
-static void a_wish_lasts_until_it_is_undone(void **state)
+static void an_override_lasts_until_it_is_undone(void **state)
 {
 	int fd;
 
@@ -215,14 +215,14 @@ static void a_wish_lasts_until_it_is_undone(void **state)
 	assert_string_equal(office_ask(fd, "backend p/b0 drain\n"), OK_LINE);
 	office_pass(100000000);
 	assert_int_equal(state_of(0), BACKEND_DRAIN);
-	assert_non_null(strstr(office_ask(fd, "status\n"), "\"wish\":\"drain\"}"));
+	assert_non_null(strstr(office_ask(fd, "status\n"), "\"override\":\"drain\"}"));
 	assert_string_equal(office_ask(fd, "backend p/b0 ready\n"), OK_LINE);
 	assert_int_equal(state_of(0), BACKEND_READY);
-	assert_null(strstr(office_ask(fd, "status\n"), "wish"));
+	assert_null(strstr(office_ask(fd, "status\n"), "\"override\":"));
 	office_close();
 }
 
-static void a_wish_for_a_while_ends_by_itself(void **state)
+static void an_override_for_a_while_ends_by_itself(void **state)
 {
 	struct backend_facts facts;
 	int fd;
@@ -245,7 +245,7 @@ static void a_wish_for_a_while_ends_by_itself(void **state)
 }
 
 /* What its checks say is not forgotten meanwhile. */
-static void a_wish_that_has_ended_leaves_it_as_its_checks_say(void **state)
+static void an_override_that_has_ended_leaves_it_as_its_checks_say(void **state)
 {
 	uint64_t delay_ms;
 	struct pool *pool;
@@ -292,9 +292,9 @@ int main(void)
 		bed_test(completion_knows_commands_names_and_options),
 		bed_test(clients_are_kept_out_for_a_while),
 		bed_test(a_ban_can_be_undone),
-		bed_test(a_wish_lasts_until_it_is_undone),
-		bed_test(a_wish_for_a_while_ends_by_itself),
-		bed_test(a_wish_that_has_ended_leaves_it_as_its_checks_say),
+		bed_test(an_override_lasts_until_it_is_undone),
+		bed_test(an_override_for_a_while_ends_by_itself),
+		bed_test(an_override_that_has_ended_leaves_it_as_its_checks_say),
 		bed_test(who_changes_something_is_logged),
 	};
 

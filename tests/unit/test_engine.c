@@ -149,7 +149,7 @@ static void the_loop_ends_with_the_last_session_of_a_drain(void **state)
 
 /* ---- messages ------------------------------------------------------------- */
 
-static void an_order_is_obeyed_once_and_includes_those_before_it(void **state)
+static void an_order_is_carried_out_once_and_includes_those_before_it(void **state)
 {
 	struct bed *st = bed_of(state, NULL);
 	struct pair c = bed_relaying(st);
@@ -166,7 +166,7 @@ static void an_order_is_obeyed_once_and_includes_those_before_it(void **state)
 }
 
 /* Who gives it does not wait, whatever the worker does. */
-static void an_order_that_finds_the_inbox_full_is_obeyed(void **state)
+static void an_order_that_finds_the_inbox_full_is_carried_out(void **state)
 {
 	struct bed *st = bed_with(state, &(struct bed_options){ .workers = 2 });
 	const struct message message = { .kind = MESSAGE_SERVED };
@@ -409,8 +409,8 @@ int main(void)
 		bed_test(a_session_without_a_future_is_over_in_its_first_turn),
 		bed_test(the_loop_ends_with_the_order_to_stop),
 		bed_test(the_loop_ends_with_the_last_session_of_a_drain),
-		bed_test(an_order_is_obeyed_once_and_includes_those_before_it),
-		bed_test(an_order_that_finds_the_inbox_full_is_obeyed),
+		bed_test(an_order_is_carried_out_once_and_includes_those_before_it),
+		bed_test(an_order_that_finds_the_inbox_full_is_carried_out),
 		bed_test(more_messages_than_are_read_at_once_are_all_read),
 		bed_test(a_drain_lets_sessions_go_on),
 		bed_test(no_worker_ends_before_all_drain),

@@ -14,7 +14,7 @@
 
 static const struct health_group ten = { .eject = &health_eject_default, .members = 10 };
 
-static struct health settled(bool up)
+static struct health checked(bool up)
 {
 	struct check_config check = health_check_default;
 	struct health h;
@@ -42,7 +42,7 @@ static void assert_checks(struct health *h, const char *answers, const char *sta
 
 static void three_failures_take_it_down_two_passes_bring_it_up(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	assert_checks(&h, "--+--+---", "UUUUUUUUd");
@@ -73,7 +73,7 @@ static void the_first_answer_is_believed_at_once(void **state)
 static void contradicting_answers_are_checked_faster(void **state)
 {
 	struct check_config check = health_check_default;
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	check.jitter_percent = 0;
@@ -90,7 +90,7 @@ static void contradicting_answers_are_checked_faster(void **state)
 static void intervals_vary_by_the_jitter(void **state)
 {
 	struct check_config check = health_check_default;
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	assert_int_equal(health_check_delay_ms(&h, &check, 0), 1800);
@@ -135,7 +135,7 @@ static enum health_change connect_at(struct health *h, enum health_result result
 
 static void five_failures_in_a_row_eject_for_ten_seconds(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
@@ -153,7 +153,7 @@ static void five_failures_in_a_row_eject_for_ten_seconds(void **state)
 
 static void a_success_ends_the_row(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	for (int i = 0; i < 100; i++) {
@@ -166,7 +166,7 @@ static void a_success_ends_the_row(void **state)
 
 static void half_of_ten_in_the_window_eject(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	for (int i = 0; i < 5; i++)
@@ -181,7 +181,7 @@ static void half_of_ten_in_the_window_eject(void **state)
 
 static void what_is_older_than_the_window_is_forgotten(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
@@ -201,7 +201,7 @@ static enum health_change unserved_at(struct health *h, uint64_t network, uint64
 
 static void sessions_unserved_count_when_three_networks_have_seen_them(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	for (unsigned i = 0; i < 100; i++)
@@ -215,7 +215,7 @@ static void sessions_unserved_count_when_three_networks_have_seen_them(void **st
 
 static void one_that_is_served_ends_the_row_of_the_unserved(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	for (unsigned i = 1; i < 100; i++) {
@@ -228,7 +228,7 @@ static void one_that_is_served_ends_the_row_of_the_unserved(void **state)
 static void one_that_is_certain_stands_for_all_networks(void **state)
 {
 	const struct unserved session = { .is_certain = true };
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
@@ -242,7 +242,7 @@ static void trouble_of_our_own_is_not_held_against_it(void **state)
 				    EPERM,         EAGAIN, EINTR,  EINVAL, ECANCELED };
 	static const int theirs[] = { ECONNREFUSED, ETIMEDOUT, ECONNRESET,
 				      EHOSTUNREACH, ENOENT,    EPROTO };
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
@@ -268,7 +268,7 @@ static void never_more_than_half_are_ejected(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct health_group group = { &health_eject_default, cases[i].members,
 					      cases[i].out };
-		struct health h = settled(true);
+		struct health h = checked(true);
 		enum health_change change = HEALTH_SAME;
 
 		for (int n = 0; n < 20 && change == HEALTH_SAME; n++)
@@ -290,7 +290,7 @@ static uint64_t eject_once(struct health *h, uint64_t now_ms, uint32_t random)
 
 static void the_nth_ejection_lasts_n_times_as_long(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 	uint64_t now_ms = 5000;
 
 	(void)state;
@@ -304,7 +304,7 @@ static void the_nth_ejection_lasts_n_times_as_long(void **state)
 
 static void staying_in_is_forgiven_step_by_step(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 	uint64_t now_ms = 0;
 
 	(void)state;
@@ -319,7 +319,7 @@ static void staying_in_is_forgiven_step_by_step(void **state)
 
 static void ejections_last_up_to_a_tenth_longer(void **state)
 {
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	assert_int_equal(eject_once(&h, 0, UINT32_MAX), 11000);
@@ -327,12 +327,12 @@ static void ejections_last_up_to_a_tenth_longer(void **state)
 
 static void down_and_draining_are_not_ejected_too(void **state)
 {
-	struct health h = settled(false);
+	struct health h = checked(false);
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(connect_at(&h, HEALTH_FAILED, 0), HEALTH_SAME);
-	h = settled(true);
+	h = checked(true);
 	h.admin_state = BACKEND_DRAIN;
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(connect_at(&h, HEALTH_FAILED, 0), HEALTH_SAME);
@@ -342,7 +342,7 @@ static void without_rules_nothing_is_ejected(void **state)
 {
 	static const struct eject_config no_rules;
 	struct health_group none = { .eject = &no_rules, .members = 10 };
-	struct health h = settled(true);
+	struct health h = checked(true);
 
 	(void)state;
 	for (int i = 0; i < 100; i++)

@@ -10,12 +10,12 @@
 
 #include <cmocka.h>
 
-static struct label_counter tally, other;
+static struct label_counter counter, other;
 
 static int begin(void **state)
 {
 	(void)state;
-	memset(&tally, 0, sizeof(tally));
+	memset(&counter, 0, sizeof(counter));
 	memset(&other, 0, sizeof(other));
 	return 0;
 }
@@ -32,17 +32,17 @@ static void expect_row(const struct label_counter *t, unsigned i, unsigned kind,
 static void words_are_counted_in_the_order_they_came_up(void **state)
 {
 	(void)state;
-	assert_int_equal(label_counter_rows(&tally), 0);
-	label_counter_add(&tally, 1, "b", 1);
-	label_counter_add(&tally, 1, "a", 2);
-	label_counter_add(&tally, 1, "b", 3);
-	label_counter_add(&tally, 2, "b", 5);
-	label_counter_add(&tally, 1, "", 1);
-	assert_int_equal(label_counter_rows(&tally), 4);
-	expect_row(&tally, 0, 1, "b", 4);
-	expect_row(&tally, 1, 1, "a", 2);
-	expect_row(&tally, 2, 2, "b", 5);
-	expect_row(&tally, 3, 1, "", 1);
+	assert_int_equal(label_counter_rows(&counter), 0);
+	label_counter_add(&counter, 1, "b", 1);
+	label_counter_add(&counter, 1, "a", 2);
+	label_counter_add(&counter, 1, "b", 3);
+	label_counter_add(&counter, 2, "b", 5);
+	label_counter_add(&counter, 1, "", 1);
+	assert_int_equal(label_counter_rows(&counter), 4);
+	expect_row(&counter, 0, 1, "b", 4);
+	expect_row(&counter, 1, 1, "a", 2);
+	expect_row(&counter, 2, 2, "b", 5);
+	expect_row(&counter, 3, 1, "", 1);
 }
 
 static void a_word_that_is_too_long_is_cut_and_found_again(void **state)
@@ -52,11 +52,11 @@ static void a_word_that_is_too_long_is_cut_and_found_again(void **state)
 	(void)state;
 	memset(word, 'x', sizeof(word));
 	word[sizeof(word) - 1] = '\0';
-	label_counter_add(&tally, 0, word, 1);
-	label_counter_add(&tally, 0, word, 1);
+	label_counter_add(&counter, 0, word, 1);
+	label_counter_add(&counter, 0, word, 1);
 	word[LABEL_COUNTER_WORD_BYTES - 1] = '\0';
-	assert_int_equal(label_counter_rows(&tally), 1);
-	expect_row(&tally, 0, 0, word, 2);
+	assert_int_equal(label_counter_rows(&counter), 1);
+	expect_row(&counter, 0, 0, word, 2);
 }
 
 static void what_finds_no_row_is_counted_together(void **state)
@@ -66,27 +66,27 @@ static void what_finds_no_row_is_counted_together(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2 * LABEL_COUNTER_ROWS_MAX; i++) {
 		snprintf(word, sizeof(word), "%u", i);
-		label_counter_add(&tally, 0, word, 1);
+		label_counter_add(&counter, 0, word, 1);
 	}
-	assert_int_equal(label_counter_rows(&tally), LABEL_COUNTER_ROWS_MAX);
-	expect_row(&tally, LABEL_COUNTER_ROWS_MAX - 2, 0, "126", 1);
-	expect_row(&tally, LABEL_COUNTER_ROWS_MAX - 1, 0, LABEL_COUNTER_REST,
+	assert_int_equal(label_counter_rows(&counter), LABEL_COUNTER_ROWS_MAX);
+	expect_row(&counter, LABEL_COUNTER_ROWS_MAX - 2, 0, "126", 1);
+	expect_row(&counter, LABEL_COUNTER_ROWS_MAX - 1, 0, LABEL_COUNTER_REST,
 		   LABEL_COUNTER_ROWS_MAX + 1);
-	label_counter_add(&tally, 0, "7", 1);
-	expect_row(&tally, 7, 0, "7", 2);
+	label_counter_add(&counter, 0, "7", 1);
+	expect_row(&counter, 7, 0, "7", 2);
 }
 
 static void tallies_add_up(void **state)
 {
 	(void)state;
-	label_counter_add(&tally, 1, "a", 1);
+	label_counter_add(&counter, 1, "a", 1);
 	label_counter_add(&other, 2, "a", 10);
 	label_counter_add(&other, 1, "a", 100);
-	label_counter_merge(&tally, &other);
-	label_counter_merge(&tally, &other);
-	assert_int_equal(label_counter_rows(&tally), 2);
-	expect_row(&tally, 0, 1, "a", 201);
-	expect_row(&tally, 1, 2, "a", 20);
+	label_counter_merge(&counter, &other);
+	label_counter_merge(&counter, &other);
+	assert_int_equal(label_counter_rows(&counter), 2);
+	expect_row(&counter, 0, 1, "a", 201);
+	expect_row(&counter, 1, 2, "a", 20);
 }
 
 static void *count_words(void *arg)
@@ -96,7 +96,7 @@ static void *count_words(void *arg)
 	(void)arg;
 	for (unsigned i = 0; i < 200000; i++) {
 		snprintf(word, sizeof(word), "%u", i / 2000);
-		label_counter_add(&tally, 0, word, 1);
+		label_counter_add(&counter, 0, word, 1);
 	}
 	return NULL;
 }
@@ -111,9 +111,9 @@ static void it_may_be_read_while_it_grows(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, count_words, NULL), 0);
 	while (now < 200000) {
 		now = 0;
-		for (unsigned i = 0; i < label_counter_rows(&tally); i++) {
-			assert_int_equal(strtoul(tally.rows[i].word, NULL, 10), i);
-			now += tally.rows[i].n;
+		for (unsigned i = 0; i < label_counter_rows(&counter); i++) {
+			assert_int_equal(strtoul(counter.rows[i].word, NULL, 10), i);
+			now += counter.rows[i].n;
 		}
 		assert_true(now >= before);
 		before = now;
@@ -132,5 +132,5 @@ int main(void)
 		cmocka_unit_test_setup(it_may_be_read_while_it_grows, begin),
 	};
 
-	return cmocka_run_group_tests_name("tally", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("counter", tests, NULL, NULL);
 }

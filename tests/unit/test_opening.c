@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit/runtime_bed.h"
 
-#include "tls/wish.h"
+#include "tls/endpoints.h"
 
 /* ---- a backend with TLS -------------------------------------------------- */
 
@@ -41,7 +41,7 @@ static struct pair shaking_hands(struct bed *st)
 
 static void serve(struct served *served, int fd)
 {
-	struct tls_server *server = make_server(&(struct wish){ 0 });
+	struct tls_server *server = make_server(&(struct endpoint_options){ 0 });
 
 	served->fd = fd;
 	assert_int_equal(tls_stream_accept(server, NULL, send_to_peer, served, &served->tls), 0);

@@ -8,7 +8,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 
-#define LAST_WORDS_MS 1000 /* as in preread.c */
+#define FLUSH_MS 1000 /* as in session/refusing.c */
 
 /* A client that was accepted and has not said anything yet. */
 static struct pair prereading(struct bed *st)
@@ -151,7 +151,7 @@ static void who_does_not_leave_is_closed_after_a_while(void **state)
 	bed_run(st);
 	peer_send(c.client, "more, which nobody reads", 24);
 	bed_run(st);
-	bed_pass(st, LAST_WORDS_MS - 1);
+	bed_pass(st, FLUSH_MS - 1);
 	bed_run(st);
 	assert_int_equal(bed_sessions(st), 1);
 	bed_pass(st, 1);

@@ -12,7 +12,7 @@
 #include <strings.h>
 
 #include "protocol/registry.h"
-#include "tls/wish.h"
+#include "tls/endpoints.h"
 
 /* ---- the protocol -------------------------------------------------------- */
 
@@ -171,7 +171,7 @@ static enum tls_result go_on(struct peer *p)
 
 static void begin_client(struct peer *p, int fd)
 {
-	struct tls_client *client = make_client(&(struct wish){ .insecure = true });
+	struct tls_client *client = make_client(&(struct endpoint_options){ .insecure = true });
 
 	p->fd = fd;
 	assert_int_equal(tls_stream_connect(client, NULL, send_to_peer, p, &p->tls), 0);
@@ -181,7 +181,7 @@ static void begin_client(struct peer *p, int fd)
 
 static void begin_server(struct peer *p, int fd)
 {
-	struct tls_server *server = make_server(&(struct wish){ 0 });
+	struct tls_server *server = make_server(&(struct endpoint_options){ 0 });
 
 	p->fd = fd;
 	assert_int_equal(tls_stream_accept(server, NULL, send_to_peer, p, &p->tls), 0);

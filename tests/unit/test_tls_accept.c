@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit/runtime_bed.h"
 
-#include "tls/wish.h"
+#include "tls/endpoints.h"
 
 /* A signature of this key takes longer than all handshakes of a turn may. */
 #define LARGE_KEY "large.pem"
@@ -32,7 +32,7 @@ struct visitor {
 
 static void say_hello(struct visitor *v)
 {
-	struct tls_client *client = make_client(&(struct wish){ .insecure = true });
+	struct tls_client *client = make_client(&(struct endpoint_options){ .insecure = true });
 
 	v->fd = v->pair.client;
 	assert_int_equal(tls_stream_connect(client, NULL, send_to_peer, &v->fd, &v->tls), 0);

@@ -17,10 +17,10 @@
 #include <cmocka.h>
 
 #include "tls/policy.h"
-#include "tls/wish.h"
+#include "tls/endpoints.h"
 
 /* The common name of the certificate that the server showed. */
-static void expect_peer(const struct wish *w, const char *name)
+static void expect_peer(const struct endpoint_options *w, const char *name)
 {
 	struct kit_pair p = { 0 };
 	struct tls_facts facts;
@@ -47,7 +47,7 @@ static void sni_picks_the_certificate(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct wish w = {
+		const struct endpoint_options w = {
 			.certificates = { "ecdsa.pem", "other.pem", "p384.pem" },
 			.verify_name = cases[i].peer,
 			.offer.name = cases[i].sni,
@@ -59,7 +59,7 @@ static void sni_picks_the_certificate(void **state)
 
 static void an_unknown_name_can_be_rejected(void **state)
 {
-	const struct wish w = { .unknown_sni = TLS_UNKNOWN_REJECT };
+	const struct endpoint_options w = { .unknown_sni = TLS_UNKNOWN_REJECT };
 	const struct tls_offer unknown = { .name = "nobody.example.com" };
 	struct tls_server *server = make_server(&w);
 	struct tls_stream *stream = NULL;
@@ -93,7 +93,7 @@ static void the_client_offers_and_gets_a_key_it_knows(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct wish w = {
+		const struct endpoint_options w = {
 			.certificates = { "rsa.pem", "ed25519.pem", "ecdsa.pem" },
 			.client = cases[i].cipher_of_12 ? only_12 : (struct tls_policy){ 0 },
 			.offer = { .name = "db1.example.com",
@@ -118,7 +118,7 @@ static void every_kind_of_key_works_in_both_versions(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2 * ARRAY_LEN(files); i++) {
-		const struct wish w = {
+		const struct endpoint_options w = {
 			.certificates = { files[i / 2] },
 			.client = i % 2 ? only_12 : (struct tls_policy){ 0 },
 		};
@@ -141,8 +141,8 @@ static void alpn_is_agreed_on(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct wish w = { .server.alpn = cases[i].server,
-					.client.alpn = cases[i].client };
+		const struct endpoint_options w = { .server.alpn = cases[i].server,
+						    .client.alpn = cases[i].client };
 		struct kit_pair p = { 0 };
 		struct kit_outcome o;
 		struct tls_facts facts;
@@ -171,7 +171,7 @@ static void alpn_is_agreed_on(void **state)
 static void our_order_of_alpn_wins_when_the_offer_is_known(void **state)
 {
 	static const uint8_t offered[] = "\x04mqtt\x02h2";
-	const struct wish w = {
+	const struct endpoint_options w = {
 		.server.alpn = "x,h2,mqtt",
 		.client.alpn = "mqtt,h2",
 		.offer = { .name = "", .alpn = offered, .alpn_bytes = sizeof(offered) - 1 },
@@ -192,7 +192,8 @@ struct choice {
 
 static void expect_group(const struct choice *c)
 {
-	const struct wish w = { .server.groups = c->server, .client.groups = c->client };
+	const struct endpoint_options w = { .server.groups = c->server,
+					    .client.groups = c->client };
 	struct kit_pair p = { 0 };
 	struct tls_facts facts;
 
@@ -237,7 +238,7 @@ static void a_post_quantum_group_comes_first_where_both_have_it(void **state)
 /* ---- what goes wrong ----------------------------------------------------- */
 
 /* Both sides' words for a handshake that must fail. */
-static void expect_failure(const struct wish *w, const char *server, const char *client)
+static void expect_failure(const struct endpoint_options *w, const char *server, const char *client)
 {
 	struct kit_pair p = { 0 };
 	struct kit_outcome o;
@@ -261,12 +262,14 @@ static void expect_failure(const struct wish *w, const char *server, const char 
 static void a_client_without_a_common_version_hears_why(void **state)
 {
 	static const uint16_t v12[] = { 0x0303 }, v10[] = { 0x0301 };
-	const struct wish w = { .server.version_min = TLS_1_3,
-				.client = only_12,
-				.offer = { .name = "db1.example.com", .versions = { v12, 1 } } };
-	const struct wish old = { .server.version_min = TLS_1_3,
-				  .client = only_12,
-				  .offer = { .name = "db1.example.com", .versions = { v10, 1 } } };
+	const struct endpoint_options w = { .server.version_min = TLS_1_3,
+					    .client = only_12,
+					    .offer = { .name = "db1.example.com",
+						       .versions = { v12, 1 } } };
+	const struct endpoint_options old = { .server.version_min = TLS_1_3,
+					      .client = only_12,
+					      .offer = { .name = "db1.example.com",
+							 .versions = { v10, 1 } } };
 
 	(void)state;
 	expect_failure(&w, "client offers only TLS 1.2", "server sent the alert: protocol version");
@@ -277,7 +280,7 @@ static void a_client_without_a_common_version_hears_why(void **state)
 static void groups_may_not_meet(void **state)
 {
 	static const uint16_t v13[] = { 0x0304 }, p521[] = { 25 }, schemes[] = { 0x0403 };
-	const struct wish w = {
+	const struct endpoint_options w = {
 		.server.groups = "X25519",
 		.client.groups = "P-521",
 		.offer = { .name = "",
@@ -295,10 +298,10 @@ static void groups_may_not_meet(void **state)
 
 static void suites_may_not_meet(void **state)
 {
-	const struct wish w = { .server.ciphers = "TLS13-AES128-GCM-SHA256",
-				.server.version_min = TLS_1_3,
-				.client.ciphers = "TLS_CHACHA20_POLY1305_SHA256",
-				.client.version_min = TLS_1_3 };
+	const struct endpoint_options w = { .server.ciphers = "TLS13-AES128-GCM-SHA256",
+					    .server.version_min = TLS_1_3,
+					    .client.ciphers = "TLS_CHACHA20_POLY1305_SHA256",
+					    .client.version_min = TLS_1_3 };
 
 	(void)state;
 	if (kit_library_is_packaged()) /* may send no alert */
@@ -323,9 +326,9 @@ static void a_server_is_verified(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct wish w = { .certificates = { cases[i].certificate },
-					.verify_name = cases[i].name,
-					.ca = cases[i].ca };
+		const struct endpoint_options w = { .certificates = { cases[i].certificate },
+						    .verify_name = cases[i].name,
+						    .ca = cases[i].ca };
 
 		expect_failure(&w, cases[i].server, cases[i].client);
 	}
@@ -333,7 +336,8 @@ static void a_server_is_verified(void **state)
 
 static void a_server_may_have_an_address_for_a_name(void **state)
 {
-	const struct wish w = { .certificates = { "address.pem" }, .verify_name = "127.0.0.1" };
+	const struct endpoint_options w = { .certificates = { "address.pem" },
+					    .verify_name = "127.0.0.1" };
 
 	(void)state;
 	expect_peer(&w, "x");
@@ -341,7 +345,8 @@ static void a_server_may_have_an_address_for_a_name(void **state)
 
 static void verification_can_be_switched_off(void **state)
 {
-	const struct wish w = { .insecure = true, .verify_name = "another.example.com" };
+	const struct endpoint_options w = { .insecure = true,
+					    .verify_name = "another.example.com" };
 
 	(void)state;
 	expect_peer(&w, "");
@@ -351,13 +356,13 @@ static void verification_can_be_switched_off(void **state)
 
 static void a_client_certificate_is_verified(void **state)
 {
-	const struct wish good = { .verify = TLS_VERIFY_REQUIRE,
-				   .client_certificate = "alice.pem" };
-	const struct wish good_12 = { .verify = TLS_VERIFY_REQUIRE,
-				      .server.version_min = TLS_1_2,
-				      .client = only_12,
-				      .client_certificate = "alice.pem" };
-	const struct wish *const wishes[] = { &good, &good_12 };
+	const struct endpoint_options good = { .verify = TLS_VERIFY_REQUIRE,
+					       .client_certificate = "alice.pem" };
+	const struct endpoint_options good_12 = { .verify = TLS_VERIFY_REQUIRE,
+						  .server.version_min = TLS_1_2,
+						  .client = only_12,
+						  .client_certificate = "alice.pem" };
+	const struct endpoint_options *const wishes[] = { &good, &good_12 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
@@ -373,14 +378,14 @@ static void a_client_certificate_is_verified(void **state)
 
 static void a_bad_client_certificate_is_refused(void **state)
 {
-	const struct wish none = { .verify = TLS_VERIFY_REQUIRE };
-	const struct wish stranger = { .verify = TLS_VERIFY_REQUIRE,
-				       .client_certificate = "stranger.pem" };
-	const struct wish optional = { .verify = TLS_VERIFY_OPTIONAL,
-				       .client_certificate = "stranger.pem" };
-	const struct wish revoked = { .verify = TLS_VERIFY_REQUIRE,
-				      .crl = "ca.crl",
-				      .client_certificate = "mallory.pem" };
+	const struct endpoint_options none = { .verify = TLS_VERIFY_REQUIRE };
+	const struct endpoint_options stranger = { .verify = TLS_VERIFY_REQUIRE,
+						   .client_certificate = "stranger.pem" };
+	const struct endpoint_options optional = { .verify = TLS_VERIFY_OPTIONAL,
+						   .client_certificate = "stranger.pem" };
+	const struct endpoint_options revoked = { .verify = TLS_VERIFY_REQUIRE,
+						  .crl = "ca.crl",
+						  .client_certificate = "mallory.pem" };
 
 	(void)state;
 	expect_failure(&none, "peer sent no certificate",
@@ -394,13 +399,13 @@ static void a_bad_client_certificate_is_refused(void **state)
 
 static void an_optional_certificate_may_be_missing(void **state)
 {
-	const struct wish without = { .verify = TLS_VERIFY_OPTIONAL };
-	const struct wish unrevoked = { .verify = TLS_VERIFY_OPTIONAL,
-					.crl = "ca.crl",
-					.client_certificate = "alice.pem" };
-	const struct wish nameless = { .verify = TLS_VERIFY_OPTIONAL,
-				       .client_certificate = "nameless.pem" };
-	const struct wish *const wishes[] = { &without, &unrevoked, &nameless };
+	const struct endpoint_options without = { .verify = TLS_VERIFY_OPTIONAL };
+	const struct endpoint_options unrevoked = { .verify = TLS_VERIFY_OPTIONAL,
+						    .crl = "ca.crl",
+						    .client_certificate = "alice.pem" };
+	const struct endpoint_options nameless = { .verify = TLS_VERIFY_OPTIONAL,
+						   .client_certificate = "nameless.pem" };
+	const struct endpoint_options *const wishes[] = { &without, &unrevoked, &nameless };
 	static const char *const names[] = { "", "alice", "" };
 
 	(void)state;
@@ -418,9 +423,9 @@ static void an_optional_certificate_may_be_missing(void **state)
 
 static void verified_clients_speak_tls_13(void **state)
 {
-	const struct wish w = { .verify = TLS_VERIFY_REQUIRE,
-				.client = only_12,
-				.client_certificate = "alice.pem" };
+	const struct endpoint_options w = { .verify = TLS_VERIFY_REQUIRE,
+					    .client = only_12,
+					    .client_certificate = "alice.pem" };
 
 	(void)state;
 	expect_failure(&w, "no TLS version in common", "server sent the alert: protocol version");

@@ -8,7 +8,7 @@
 #include "net/sock.h"
 #include "relay/tls_io.h"
 #include "relay/lane.h"
-#include "tls/wish.h"
+#include "tls/endpoints.h"
 
 #define MUCH (1 << 20) /* more than ringmain holds, and less than the kernel does */
 
@@ -70,7 +70,7 @@ static struct bed *bed_of_tls(void **state)
 /* The handshake is done; the session waits for its backend to take the connection. */
 static void begin_dialing(void **state, struct scene *sc)
 {
-	const struct wish w = { 0 };
+	const struct endpoint_options w = { 0 };
 	struct tls_client *trust = make_client(&w);
 	enum tls_result result;
 

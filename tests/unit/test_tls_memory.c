@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "tls/wish.h"
+#include "tls/endpoints.h"
 
 /* ---- an allocator that fails once ---------------------------------------- */
 
@@ -115,8 +115,8 @@ static void say_goodbye(struct kit_side *side)
 	is_armed = false;
 }
 
-static bool meet(struct tls_server *server, struct tls_client *client, const struct wish *w,
-		 struct kit_pair *p)
+static bool meet(struct tls_server *server, struct tls_client *client,
+		 const struct endpoint_options *w, struct kit_pair *p)
 {
 	const struct tls_offer *offer = w->offer.name ? &w->offer : NULL;
 	int err;
@@ -132,7 +132,8 @@ static bool meet(struct tls_server *server, struct tls_client *client, const str
 	return err == 0;
 }
 
-static void live(struct tls_server *server, struct tls_client *client, const struct wish *w)
+static void live(struct tls_server *server, struct tls_client *client,
+		 const struct endpoint_options *w)
 {
 	struct kit_pair p;
 
@@ -145,7 +146,7 @@ static void live(struct tls_server *server, struct tls_client *client, const str
 	kit_part(&p);
 }
 
-static void fail_each(const struct wish *w)
+static void fail_each(const struct endpoint_options *w)
 {
 	struct tls_server *server = make_server(w);
 	struct tls_client *client = make_client(w);
@@ -170,7 +171,7 @@ static void fail_each(const struct wish *w)
 
 static void each_allocation_fails_once(void **state)
 {
-	static const struct wish wishes[] = {
+	static const struct endpoint_options wishes[] = {
 		{ .offer.name = "db1.example.com" },
 		{ .server = { .version_max = TLS_1_2 } },
 		{ .certificates = { "rsa.pem" } },
@@ -197,7 +198,7 @@ static int refuse(void *owner, const void *bytes, size_t n)
 
 static void no_room_to_send_is_nobodys_fault(void **state)
 {
-	const struct wish w = { 0 };
+	const struct endpoint_options w = { 0 };
 	struct tls_client *client = make_client(&w);
 	struct tls_stream *stream;
 
@@ -211,7 +212,7 @@ static void no_room_to_send_is_nobodys_fault(void **state)
 
 static void what_a_peer_breaks_is_not_want_of_memory(void **state)
 {
-	const struct wish w = { .ca = "stranger-ca.crt" };
+	const struct endpoint_options w = { .ca = "stranger-ca.crt" };
 	struct kit_pair p = { 0 };
 
 	(void)state;

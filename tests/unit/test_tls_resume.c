@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "tls/wish.h"
+#include "tls/endpoints.h"
 
 /* The clock by which a certificate is believed; it stands still between two steps of a test. */
 static uint64_t now_ms = 1000;
@@ -41,8 +41,9 @@ static void set_up(struct bed *st, const struct tls_policy *policy)
 
 	st->tickets = tls_tickets_create(NULL, &problems);
 	assert_non_null(st->tickets);
-	st->server = make_server(&(struct wish){ .server = *policy, .tickets = st->tickets });
-	st->client = make_client(&(struct wish){ 0 });
+	st->server = make_server(
+		&(struct endpoint_options){ .server = *policy, .tickets = st->tickets });
+	st->client = make_client(&(struct endpoint_options){ 0 });
 }
 
 static void tear_down(struct bed *st)
@@ -136,7 +137,7 @@ static void what_was_kept_goes_with_its_context(void **state)
 	set_up(&st, &only_13);
 	assert_false(is_resumed(&st, 7));
 	tls_client_unref(st.client);
-	st.client = make_client(&(struct wish){ 0 });
+	st.client = make_client(&(struct endpoint_options){ 0 });
 	assert_false(is_resumed(&st, 7));
 	assert_true(is_resumed(&st, 7));
 	tear_down(&st);
@@ -173,12 +174,13 @@ static void an_impostor_gains_nothing(void **state)
 	set_up(&st, &only_13);
 	assert_false(is_resumed(&st, 7));
 	tls_server_unref(st.server);
-	st.server = make_server(&(struct wish){
+	st.server = make_server(&(struct endpoint_options){
 		.server = only_13, .certificates = { "stranger.pem" }, .tickets = others });
 	assert_int_equal(visit(&st, 7, &resumed), TLS_FAILED);
 	assert_false(resumed);
 	tls_server_unref(st.server);
-	st.server = make_server(&(struct wish){ .server = only_13, .tickets = st.tickets });
+	st.server =
+		make_server(&(struct endpoint_options){ .server = only_13, .tickets = st.tickets });
 	assert_false(is_resumed(&st, 7)); /* nor is it offered again what failed once */
 	assert_true(is_resumed(&st, 7));
 	tls_tickets_unref(others);
@@ -198,7 +200,8 @@ static void who_has_forgotten_has_a_full_handshake(void **state)
 	tls_server_unref(st.server);
 	tls_tickets_unref(st.tickets);
 	st.tickets = tls_tickets_create(NULL, &problems);
-	st.server = make_server(&(struct wish){ .server = only_13, .tickets = st.tickets });
+	st.server =
+		make_server(&(struct endpoint_options){ .server = only_13, .tickets = st.tickets });
 	assert_false(is_resumed(&st, 7));
 	assert_true(is_resumed(&st, 7));
 	tear_down(&st);
@@ -211,7 +214,7 @@ static void who_gives_out_no_tickets_is_not_asked_for_them(void **state)
 	(void)state;
 	set_up(&st, &only_13);
 	tls_server_unref(st.server);
-	st.server = make_server(&(struct wish){ .server = only_13 });
+	st.server = make_server(&(struct endpoint_options){ .server = only_13 });
 	for (int n = 0; n < 3; n++)
 		assert_false(is_resumed(&st, 7));
 	tear_down(&st);
@@ -225,10 +228,10 @@ static void a_backend_known_by_its_address_is_resumed(void **state)
 	(void)state;
 	set_up(&st, &only_13);
 	tls_client_unref(st.client);
-	st.client = make_client(&(struct wish){ .verify_name = "127.0.0.1" });
+	st.client = make_client(&(struct endpoint_options){ .verify_name = "127.0.0.1" });
 	tls_server_unref(st.server);
-	st.server = make_server(
-		&(struct wish){ .certificates = { "address.pem" }, .tickets = st.tickets });
+	st.server = make_server(&(struct endpoint_options){ .certificates = { "address.pem" },
+							    .tickets = st.tickets });
 	assert_false(is_resumed(&st, 7));
 	assert_true(is_resumed(&st, 7));
 	tear_down(&st);

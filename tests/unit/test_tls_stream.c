@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "tls/wish.h"
+#include "tls/endpoints.h"
 
 /* Sends @n bytes of a pattern from one side and finds them on the other. */
 static void expect_transfer(struct kit_pair *p, struct kit_side *from, size_t n)
@@ -50,7 +50,7 @@ static void versions_meet(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct wish w = {
+		const struct endpoint_options w = {
 			.server = { .version_min = cases[i].server_min,
 				    .version_max = cases[i].server_max },
 			.client.version_max = cases[i].client_max,
@@ -85,7 +85,8 @@ static void every_segmentation_is_fine(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2 * ARRAY_LEN(chunks); i++) {
-		const struct wish w = { .client = i % 2 ? only_12 : (struct tls_policy){ 0 } };
+		const struct endpoint_options w = { .client = i % 2 ? only_12
+								    : (struct tls_policy){ 0 } };
 		struct kit_pair p = { .chunk = chunks[i / 2] };
 
 		make_established(&w, &p);
@@ -98,7 +99,7 @@ static void every_segmentation_is_fine(void **state)
 static void one_write_is_one_record_that_fits(void **state)
 {
 	static uint8_t plain[TLS_RECORD_BYTES];
-	const struct wish w = { 0 };
+	const struct endpoint_options w = { 0 };
 	struct kit_pair p = { 0 };
 	size_t before;
 
@@ -113,7 +114,7 @@ static void one_write_is_one_record_that_fits(void **state)
 
 static void a_small_buffer_reads_a_record_in_parts(void **state)
 {
-	const struct wish w = { 0 };
+	const struct endpoint_options w = { 0 };
 	struct kit_pair p = { 0 };
 	char got[8];
 	size_t n;
@@ -140,7 +141,7 @@ static void close_notify_is_a_half_close(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
-		const struct wish w = { .client = policies[i] };
+		const struct endpoint_options w = { .client = policies[i] };
 		struct kit_pair p = { 0 };
 		char got[100];
 		size_t n;
@@ -164,7 +165,7 @@ static void close_notify_is_a_half_close(void **state)
 
 static void a_server_that_closes_goes_on_reading(void **state)
 {
-	const struct wish w = { 0 };
+	const struct endpoint_options w = { 0 };
 	struct kit_pair p = { 0 };
 	char got[100];
 	size_t n;
@@ -186,7 +187,7 @@ static void a_changed_record_fails_with_an_alert(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
-		const struct wish w = { .client = policies[i] };
+		const struct endpoint_options w = { .client = policies[i] };
 		struct kit_pair p = { 0 };
 		char got[100];
 		size_t n;
@@ -214,7 +215,7 @@ static void garbage_fails(void **state)
 		"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x00\x00",
 		"\x17\x03\x03\x00\x05hello",
 	};
-	const struct wish w = { 0 };
+	const struct endpoint_options w = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(garbage); i++) {
@@ -240,7 +241,7 @@ static int refuse_send(void *owner, const void *bytes, size_t n)
 
 static void a_sink_that_refuses_ends_the_session(void **state)
 {
-	const struct wish w = { 0 };
+	const struct endpoint_options w = { 0 };
 	struct tls_client *client = make_client(&w);
 	struct tls_stream *stream;
 

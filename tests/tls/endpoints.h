@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TESTS_TLS_WISH_H
-#define TESTS_TLS_WISH_H
+#ifndef TESTS_TLS_ENDPOINTS_H
+#define TESTS_TLS_ENDPOINTS_H
 
 /*
- * For cmocka tests of the TLS floor: a server and a client as a test wishes
- * them, joined (pair.h), with the certificates of certificates.h. Behind the include of <cmocka.h>.
+ * For cmocka tests of the TLS floor: a server and a client with what a test
+ * sets, joined (pair.h), with the certificates of certificates.h. Behind the include of <cmocka.h>.
  */
 
 #include "tls/certificates.h"
 #include "tls/pair.h"
 
 /* What a test wants different from the usual; zero is the usual. */
-struct wish {
+struct endpoint_options {
 	const char *certificates[4];
 	struct tls_policy server, client;
 	enum tls_unknown unknown_sni;
@@ -25,23 +25,23 @@ struct wish {
 	struct tls_offer offer;
 };
 
-static inline struct tls_server *make_server(const struct wish *w)
+static inline struct tls_server *make_server(const struct endpoint_options *o)
 {
 	struct tls_problems problems = { 0 };
 	struct tls_files files[4];
 	struct tls_server_config config = {
-		.policy = w->server,
+		.policy = o->server,
 		.certificates = files,
-		.unknown_sni = w->unknown_sni,
-		.client_verify = w->verify,
-		.client_ca = w->verify ? kit_path("ca.crt") : NULL,
-		.client_crl = w->crl ? kit_path(w->crl) : NULL,
-		.tickets = w->tickets,
+		.unknown_sni = o->unknown_sni,
+		.client_verify = o->verify,
+		.client_ca = o->verify ? kit_path("ca.crt") : NULL,
+		.client_crl = o->crl ? kit_path(o->crl) : NULL,
+		.tickets = o->tickets,
 	};
 	struct tls_server *server = NULL;
 
-	for (size_t i = 0; i < 4 && (w->certificates[i] || i == 0); i++) {
-		const char *name = w->certificates[i] ? w->certificates[i] : "ecdsa.pem";
+	for (size_t i = 0; i < 4 && (o->certificates[i] || i == 0); i++) {
+		const char *name = o->certificates[i] ? o->certificates[i] : "ecdsa.pem";
 
 		files[config.certificates_n++] = (struct tls_files){ kit_path(name), NULL };
 	}
@@ -51,15 +51,15 @@ static inline struct tls_server *make_server(const struct wish *w)
 	return server;
 }
 
-static inline struct tls_client *make_client(const struct wish *w)
+static inline struct tls_client *make_client(const struct endpoint_options *o)
 {
 	struct tls_problems problems = { 0 };
 	const struct tls_client_config config = {
-		.policy = w->client,
-		.insecure = w->insecure,
-		.ca = kit_path(w->ca ? w->ca : "ca.crt"),
-		.verify_name = w->verify_name ? w->verify_name : "db1.example.com",
-		.certificate.chain = w->client_certificate ? kit_path(w->client_certificate) : NULL,
+		.policy = o->client,
+		.insecure = o->insecure,
+		.ca = kit_path(o->ca ? o->ca : "ca.crt"),
+		.verify_name = o->verify_name ? o->verify_name : "db1.example.com",
+		.certificate.chain = o->client_certificate ? kit_path(o->client_certificate) : NULL,
 	};
 	struct tls_client *client = NULL;
 
@@ -80,16 +80,16 @@ static inline void join(struct tls_server *server, struct tls_client *client,
 			 0);
 }
 
-/* A pair as wished, before the handshake. */
-static inline void make_pair(const struct wish *w, struct kit_pair *p)
+/* A pair of them, before the handshake. */
+static inline void make_pair(const struct endpoint_options *o, struct kit_pair *p)
 {
-	struct tls_server *server = make_server(w);
-	struct tls_client *client = make_client(w);
+	struct tls_server *server = make_server(o);
+	struct tls_client *client = make_client(o);
 	size_t chunk = p->chunk;
 
 	memset(p, 0, sizeof(*p));
 	p->chunk = chunk;
-	join(server, client, w->offer.name ? &w->offer : NULL, p);
+	join(server, client, o->offer.name ? &o->offer : NULL, p);
 	tls_server_unref(server);
 	tls_client_unref(client);
 }
@@ -104,9 +104,9 @@ static inline void expect_established(struct kit_pair *p)
 			 tls_stream_reason(p->server.stream));
 }
 
-static inline void make_established(const struct wish *w, struct kit_pair *p)
+static inline void make_established(const struct endpoint_options *o, struct kit_pair *p)
 {
-	make_pair(w, p);
+	make_pair(o, p);
 	expect_established(p);
 }
 
