@@ -2,7 +2,7 @@
 
 #include "tls/ticket_crypt.h"
 
-#include "tls/ticket_key.h"
+#include "x509/ticket_key.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/aes.h>

@@ -2,7 +2,7 @@
 
 #include "tls/tickets.h"
 
-#include "tls/ticket_key.h"
+#include "x509/ticket_key.h"
 
 #include <assert.h>
 #include <errno.h>

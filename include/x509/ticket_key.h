@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_TICKET_KEY_H
-#define TLS_TICKET_KEY_H
+#ifndef X509_TICKET_KEY_H
+#define X509_TICKET_KEY_H
 
 /*
  * The keys of session tickets, as a list: made at random, or read from the
- * lines of a key file. For this floor.
+ * lines of a key file.
  */
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/ticket_key.h"
+#include "x509/ticket_key.h"
 
 #include "x509/pem.h"
 
