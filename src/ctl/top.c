@@ -33,7 +33,7 @@ static const struct top_column backend_columns[] = {
 	{ "backend", "BACKEND" },   { "state", "STATE" },   { "since_ms", "SINCE" },
 	{ "sessions", "SESSIONS" }, { "pool", "POOL" },     { "new_per_s", "NEW/S" },
 	{ "failures", "FAILURES" }, { "weight", "WEIGHT" }, { "address", "ADDRESS" },
-	{ "wish", "WISH" },         { "why", "WHY" },
+	{ "override", "OVERRIDE" }, { "why", "WHY" },
 };
 
 static const struct top_column session_columns[] = {
