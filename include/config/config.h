@@ -290,6 +290,8 @@ struct pool_config {
 	unsigned connect_tries_max;     /* each at another backend */
 	struct config_location *set_at; /* by row of directive.c: line 0 where it is a default */
 
+	bool overflow;           /* other tiers serve also while the open ones are full */
+	unsigned panic_percent;  /* with fewer ready all serve; 0: never */
 	unsigned tier_ready_min; /* tiers open until so many backends are ready; 0: 1 */
 	uint64_t slow_start_ms; /* in which one that was down gets back to its weight; 0: at once */
 

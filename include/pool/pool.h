@@ -295,6 +295,8 @@ void pool_seed(struct pool *pool, uint64_t seed);
 
 /* How many backends are ready and have weight, of all tiers. */
 unsigned pool_ready(struct pool *pool);
+/* Are there so few that all are used as if they were? */
+bool pool_is_panicking(struct pool *pool);
 
 /*
  * The newest, without the lock. What a worker has of it holds until the end of

@@ -20,7 +20,7 @@
 /* Zeroes: all is well. */
 struct pool_alert {
 	_Atomic uint64_t full_ms; /* when a session last found all backends full; 0: never */
-	bool is_full, is_out;     /* as was logged */
+	bool is_full, is_out, is_panicking; /* as was logged */
 };
 
 /* A session has found all backends full. From any thread. */

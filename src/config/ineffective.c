@@ -203,6 +203,7 @@ static const struct need {
 	{ SECTION_POOL, weighs, "with balance = maglev or first", { "slow_start" } },
 	{ SECTION_POOL, sticks, "without stick", { "stick_table", "stick_time" } },
 	{ SECTION_POOL, has_tiers, "without backends of another tier", { "min_ready" } },
+	{ SECTION_POOL, has_tiers, "without backends of another tier", { "overflow" } },
 	{ SECTION_POOL, may_be_full, "while no backend has max_sessions", { "queue" } },
 	{ SECTION_POOL, pool_has_queue, "without queue", { "queue_timeout" } },
 	{ SECTION_POOL, sends_v2, "without send_proxy = v2", { "send_proxy_tlvs" } },

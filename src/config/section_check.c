@@ -138,6 +138,19 @@ static void check_role(const struct pool_config *pool, struct diag *diag)
 			   check_kind_names[pool->check.kind], wants_time ? "time" : "bytes");
 }
 
+/* They mean to have nobody served rather than by one of them. */
+static void check_panic(const struct pool_config *pool, struct diag *diag)
+{
+	const char *key = !role_is_any(&pool->role) ? "role or max_lag"
+			  : pool->hold.ms > 0       ? "hold"
+						    : NULL;
+
+	if (pool->panic_percent > 0 && key)
+		diag_error(diag, place_of(pool, "panic"),
+			   "[pool %s] panic: not together with %s, which wants certain ones only",
+			   pool->name, key);
+}
+
 static void check_hold(const struct pool_config *pool, struct diag *diag)
 {
 	if (pool->hold.ms > 0 && pool->check.kind == CHECK_NONE)
@@ -153,6 +166,7 @@ void section_check_check(const struct pool_config *pool, struct diag *diag, bool
 	check_tls(pool, diag);
 	check_role(pool, diag);
 	check_hold(pool, diag);
+	check_panic(pool, diag);
 	if (ask)
 		check_password(pool, diag);
 }

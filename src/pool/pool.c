@@ -189,6 +189,16 @@ unsigned pool_ready(struct pool *pool)
 	return ready;
 }
 
+bool pool_is_panicking(struct pool *pool)
+{
+	bool is;
+
+	pthread_mutex_lock(&pool->lock);
+	is = pool->is_panicking;
+	pthread_mutex_unlock(&pool->lock);
+	return is;
+}
+
 const struct pool_config *pool_config(const struct pool *pool)
 {
 	return pool->config;

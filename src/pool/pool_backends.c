@@ -53,8 +53,12 @@ void backend_admit(struct pool *pool, unsigned index)
 void backend_set_sessions(struct pool *pool, unsigned index, unsigned sessions)
 {
 	struct backend_load *l = &pool->loads[index];
+	const bool was_full = backend_is_full(l);
 
 	l->sessions = sessions;
+	if (was_full && !backend_is_full(l) && pool->config->overflow &&
+	    pool->queue.stats.waiting > 0)
+		pool->may_serve_queue = true; /* of whatever tier it is */
 	atomic_store_explicit(&pool->status[index]->backend.sessions, sessions,
 			      memory_order_relaxed);
 	if (l->is_in == backend_is_full(l))
@@ -165,8 +169,40 @@ static void set_ready(struct pool *pool, unsigned index, bool is_ready)
 	if (s->is_ready == is_ready)
 		return;
 	s->is_ready = is_ready;
-	pool->ready_n += is_ready ? 1 : -1u;
 	pool->ready_in[s->tier] += is_ready ? 1 : -1u;
+}
+
+/* Nobody but checks and sessions has anything against it. */
+static bool may_be_well(const struct backend_status *s)
+{
+	return !s->is_leaving && s->weight > 0 && s->health.admin_state == BACKEND_READY &&
+	       !s->health.is_standby;
+}
+
+static void set_well(struct pool *pool, unsigned index, bool is_well)
+{
+	struct backend_status *s = pool->status[index];
+
+	pool->ready_n += (unsigned)is_well - (unsigned)s->is_well;
+	s->is_well = is_well;
+	set_ready(pool, index, is_well || (pool->is_panicking && may_be_well(s)));
+}
+
+/* Too few are well, or enough again: that changes who of all the others may be picked. */
+static void review_panic(struct pool *pool)
+{
+	const bool is = (uint64_t)pool->ready_n * 100 <
+			(uint64_t)pool->weighted_n * pool->config->panic_percent;
+
+	if (is == pool->is_panicking)
+		return;
+	pool->is_panicking = is;
+	for (unsigned i = 0; i < pool->n; i++) {
+		if (!pool->status[i])
+			continue;
+		set_well(pool, i, pool->status[i]->is_well);
+		backend_admit(pool, i);
+	}
 }
 
 static void show_state(struct pool *pool, unsigned index, enum backend_state state)
@@ -182,7 +218,7 @@ void backend_review(struct pool *pool, unsigned index)
 	bool is_back = state == BACKEND_READY && s->was_out;
 
 	show_state(pool, index, state);
-	set_ready(pool, index, state == BACKEND_READY && s->weight > 0);
+	set_well(pool, index, state == BACKEND_READY && s->weight > 0);
 	if (!s->is_ready)
 		backend_admit(pool, index);
 
@@ -196,6 +232,7 @@ void backend_review(struct pool *pool, unsigned index)
 		     (s->was_out || (state != BACKEND_DRAIN && state != BACKEND_STANDBY));
 	set_effective_weight(pool, index);
 	backend_admit(pool, index);
+	review_panic(pool);
 	pool_open_tiers(pool);
 }
 

@@ -40,7 +40,8 @@ struct backend_status {
 	bool has_ramp_start;
 	uint64_t ramp_start_ms;
 	uint64_t ramp_next_ms;    /* when its next step is due */
-	bool is_ready;            /* of state ready and with weight */
+	bool is_well;             /* of state ready and with weight */
+	bool is_ready;            /* may be picked: as well as that, or in a panic */
 	bool was_ready;           /* ever: what is down from the start does not come back slowly */
 	bool was_out;             /* since then; draining or another role alone are not out */
 	bool is_wished;           /* by the operator to be ready: see pool_take_wish() */
@@ -67,11 +68,12 @@ struct pool {
 	size_t n; /* indexes */
 	struct balancer *balancer;
 	struct backend_load *loads;
-	struct backend_status **status; /* NULL: nobody has this index */
-	unsigned weighted_n;            /* members with weight */
-	unsigned ready_n;               /* members that are ready, of all tiers and of each */
-	unsigned ready_in[POOL_TIERS_MAX];
-	unsigned tiers_open; /* tiers below this serve */
+	struct backend_status **status;    /* NULL: nobody has this index */
+	unsigned weighted_n;               /* members with weight */
+	unsigned ready_n;                  /* members that are well, of all tiers */
+	unsigned ready_in[POOL_TIERS_MAX]; /* that may be picked */
+	bool is_panicking;                 /* too few are well: whoever may be is picked */
+	unsigned tiers_open;               /* tiers below this serve */
 	unsigned ramping_n;
 	unsigned ejected_n;
 	unsigned burdened_n;

@@ -28,9 +28,10 @@ static bool is_better(const struct pool *pool, unsigned a, unsigned b)
 }
 
 /*
- * For a session that has tried all of the open tiers: the best of the others.
- * This looks at all backends, but only a session comes here that could not
- * connect to any of those that are believed to be well.
+ * For a session that has tried all of the open tiers, or finds them full where
+ * that is to open others: the best of these. This looks at all backends, but
+ * only a session comes here that could not connect to any of those that are
+ * believed to be well, or that would have to wait.
  */
 static int pick_from_closed_tiers(const struct pool *pool, const struct pool_ask *ask)
 {
@@ -79,6 +80,13 @@ static int find_best(struct pool *pool, const struct pool_ask *ask, enum pool_an
 	if (index >= 0)
 		return index;
 	*ret_why = pool_explain(pool, ask);
+	if (*ret_why == POOL_ALL_FULL && pool->config->overflow) {
+		index = pick_from_closed_tiers(pool, ask);
+		if (index >= 0) {
+			*ret_why = POOL_PICKED;
+			return index;
+		}
+	}
 	if (*ret_why == POOL_ALL_FULL && pool->config->queue_max == 0) {
 		index = pick_refusing(pool, ask);
 		*ret_why = index >= 0 ? POOL_PICKED : POOL_ALL_FULL;

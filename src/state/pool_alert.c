@@ -48,6 +48,10 @@ void pool_alert_tick(struct pool_alert *alert, struct pool *pool, uint64_t now_m
 	if (has_changed(&alert->is_out, is_out))
 		log_pool_alert(pool,
 			       is_out ? "pool has no backend left" : "pool has a backend again");
+	if (has_changed(&alert->is_panicking, pool_is_panicking(pool)))
+		log_pool_alert(pool, alert->is_panicking
+					     ? "too few backends are ready: all are used"
+					     : "enough backends are ready again");
 	if (has_changed(&alert->is_full, is_full))
 		log_pool_alert(pool,
 			       is_full ? "all backends of a pool are full" : "pool has room again");

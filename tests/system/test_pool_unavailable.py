@@ -95,6 +95,32 @@ def test_all_full(ringmain, backend, connect, queue):
     assert told(rm) == [FULL, ROOM]
 
 
+def test_a_full_tier_overflows(ringmain, backend, connect):
+    pair = [backend(servers.name(b"1")), backend(servers.name(b"2"))]
+    rm = ringmain([f"{pair[0].text} max_sessions=1", f"{pair[1].text} backup"], pool={"overflow": "yes"})
+    for name in (b"1", b"2", b"2"):
+        tcp.expect(connect(rm.address()), name)
+    assert told(rm) == []
+
+
+def test_a_panic_uses_whom_the_checks_have_given_up(ringmain, backend, connect):
+    """The servers serve, and what the checks want to hear they never say."""
+    pair = [backend(servers.echo), backend(servers.echo)]
+    rm = ringmain(pair, pool={"panic": 50, "check": "expect", "check_step": "expect ^hello", "check_timeout": "50ms",
+                              "check_interval": "50ms"})
+    for name in ("b1", "b2"):
+        rm.wait_line(msg="backend", change="down", backend=name)
+    rm.wait_line(msg="too few backends are ready: all are used")
+    for _ in range(4):
+        tcp.exchange(connect(rm.address()), b"all the same")
+
+
+@pytest.mark.parametrize("key", ("hold = 10s", "role = primary\ncheck = redis"))
+def test_there_is_no_panic_where_certain_ones_are_wanted(make_ringmain, key):
+    done = make_ringmain().check(ini(["127.0.0.1:1"]) + f"panic = 50\n{key}\n", "-t")
+    assert done.returncode == 1 and "panic: not together with" in done.stderr
+
+
 def test_no_weights(make_ringmain, backend):
     text = ini([f"{backend(servers.echo).text} weight=0" for _ in range(2)])
     rm = make_ringmain()

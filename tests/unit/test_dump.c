@@ -118,6 +118,7 @@ static const char full[] = "[global]\n"
 			   "backend = y [2001:db8::1]:80 weight=256 max_sessions=0 tier=1\n"
 			   "backend = z db.example.com:80 weight=1 max_sessions=0 tier=7\n"
 			   "min_ready = 2\n"
+			   "overflow = yes\n"
 			   "slow_start = 30s\n"
 			   "queue = 100\n"
 			   "queue_timeout = 10s\n"
@@ -174,6 +175,7 @@ static const char full[] = "[global]\n"
 			   "check_port = 9\n"
 			   "check_tls = no\n"
 			   "[pool c]\n"
+			   "panic = 30\n"
 			   "tls_verify = no\n";
 
 /* Its pool has TLS whose peer is not verified, which no other can. */

@@ -50,6 +50,7 @@ static const struct idle idle_pools[] = {
 	{ "stick_table = 16", "without stick" },
 	{ "stick_time = 2h", "without stick" },
 	{ "min_ready = 2", "without backends of another tier" },
+	{ "overflow = yes", "without backends of another tier" },
 	{ "queue = 1", "while no backend has max_sessions" },
 	{ "queue_timeout = 1s", "without queue" },
 	{ "send_proxy_tlvs = yes", "without send_proxy = v2" },

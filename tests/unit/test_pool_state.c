@@ -83,6 +83,55 @@ static void too_few_of_a_tier_open_the_next_beside_it(void **state)
 	assert_int_equal(reached(st), 6);
 }
 
+static void a_full_tier_overflows_into_the_next(void **state)
+{
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1 1");
+	struct pool_waiter w[4] = { 0 };
+
+	for (unsigned i = 0; i < 3; i++) {
+		st->backends[i].tier = i;
+		st->backends[i].sessions_max = 1;
+	}
+	st->config.overflow = true;
+	st->config.queue_max = 10;
+	st->config.queue_timeout_ms = 1000;
+	bed_start(st);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(pool_pick_or_wait(st->pool, &w[i], 0), POOL_PICKED);
+		assert_int_equal(w[i].backend->config->tier, i);
+	}
+	assert_int_equal(pool_pick_or_wait(st->pool, &w[3], 0), POOL_WAITING);
+	pool_release(st->pool, w[2].backend); /* its tier is closed, and has room */
+	assert_true(pool_may_serve_queue(st->pool));
+	assert_ptr_equal(pool_serve_next(st->pool, 1), &w[3]);
+	assert_int_equal(w[3].backend->config->tier, 2);
+	pool_release(st->pool, w[3].backend);
+	pool_release(st->pool, w[0].backend);
+	pool_release(st->pool, w[1].backend);
+}
+
+static void too_few_that_are_ready_make_all_serve(void **state)
+{
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1 1 1");
+	uint64_t delay_ms;
+
+	st->config.panic_percent = 50;
+	st->config.check = health_check_default;
+	bed_start(st);
+	assert_int_equal(reached(st), 15);
+	pool_set_state(st->pool, nth(st, 3), BACKEND_DRAIN);
+	(void)pool_on_check(st->pool, nth(st, 0), HEALTH_ANSWER_FAILED, &delay_ms);
+	assert_int_equal(reached(st), 6); /* half of them: enough */
+	(void)pool_on_check(st->pool, nth(st, 1), HEALTH_ANSWER_FAILED, &delay_ms);
+	assert_true(pool_is_panicking(st->pool));
+	assert_int_equal(pool_ready(st->pool), 1);
+	assert_int_equal(nth(st, 1)->state, BACKEND_DOWN);
+	assert_int_equal(reached(st), 7); /* but who drains */
+	pool_set_state(st->pool, nth(st, 3), BACKEND_READY);
+	assert_false(pool_is_panicking(st->pool));
+	assert_int_equal(reached(st), 12);
+}
+
 static void a_session_that_tried_all_of_a_tier_goes_to_the_next(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
@@ -417,6 +466,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		bed_test(backups_serve_when_all_others_are_out),
 		bed_test(too_few_of_a_tier_open_the_next_beside_it),
+		bed_test(a_full_tier_overflows_into_the_next),
+		bed_test(too_few_that_are_ready_make_all_serve),
 		bed_test(a_session_that_tried_all_of_a_tier_goes_to_the_next),
 		bed_test(a_full_tier_makes_sessions_wait),
 		bed_test(weights_change_at_run_time),
