@@ -18,7 +18,7 @@
 
 #define PGSQL_STARTUP_BYTES_MAX 10000 /* as in the server */
 #define PGSQL_REQUEST_BYTES 8
-#define PGSQL_NAME_BYTES 256       /* with its NUL; the server itself keeps 63 */
+#define PGSQL_NAME_BYTES 64        /* with its NUL: NAMEDATALEN; the rest is cut off */
 #define PGSQL_SECRET_BYTES_MAX 256 /* protocol 3.2; always 4 in 3.0 */
 #define PGSQL_ERROR_BYTES_MAX 512
 
@@ -37,7 +37,6 @@ enum pgsql_fault {
 	PGSQL_VERSION, /* protocol 2 and older, or unknown */
 	PGSQL_PARAMETERS,
 	PGSQL_NO_USER,
-	PGSQL_NAME,
 	PGSQL_EAGER, /* clear bytes behind a request for encryption */
 	PGSQL_AGAIN, /* the same request for encryption twice */
 	PGSQL_FAULTS

@@ -19,9 +19,10 @@
 #define PGSQL_TOO_MANY_CONNECTIONS "53300" /* of the server, a database, or a role */
 
 /*
- * The @n bytes that a server says first, which it borrows. DONE: they begin
- * with an ErrorResponse, which has come whole; its SQLSTATE is in
- * ret_sqlstate, "" where it has none. BAD: they do not.
+ * The @n bytes that a server says first, which it borrows. DONE: its answer is
+ * an ErrorResponse, which has come whole; its SQLSTATE is in ret_sqlstate, ""
+ * where it has none. Messages that can come before it are passed over. BAD: it
+ * is something else.
  */
 MUST_CHECK enum parse pgsql_read_error(const uint8_t *bytes, size_t n,
 				       char ret_sqlstate[PGSQL_SQLSTATE_BYTES]);

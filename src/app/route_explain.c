@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "config/access.h"
 #include "config/directive.h"
+#include "config/expand.h"
 #include "config/login_route.h"
 #include "config/protocol_facts.h"
 #include "proto/hello.h"
@@ -55,26 +56,52 @@ static bool is_login(const struct subject *subject)
 	return subject->database[0] != '\0' || subject->user[0] != '\0';
 }
 
-/* "database=NAME", "user=NAME", or both, as PostgreSQL's clients take them. */
+/* One of "database=NAME" and "user=NAME", as it is once quotes are off. */
+static bool read_login_word(const char *word, size_t bytes, struct subject *subject)
+{
+	const bool is_database = strncmp(word, "database=", strlen("database=")) == 0;
+	char *to = is_database ? subject->database : subject->user;
+	size_t key_bytes = strcspn(word, "=") + 1, n;
+
+	if (!is_database && strncmp(word, "user=", strlen("user=")) != 0)
+		return false;
+	n = MIN(bytes - key_bytes, sizeof(subject->user) - 1); /* as much as PostgreSQL keeps */
+	memcpy(to, word + key_bytes, n);
+	to[n] = '\0';
+	return n > 0;
+}
+
+/* Up to the next blank that is not within quotes. */
+static size_t word_bytes(const struct expanded *value, size_t from)
+{
+	size_t to = from;
+
+	while (to < value->bytes &&
+	       (!strchr(" \t", value->text[to]) || (value->marks[to] & EXPAND_QUOTED)))
+		to++;
+	return to - from;
+}
+
+/* One or both of them, written as values are in the file. */
 static bool read_login(const char *text, struct subject *subject)
 {
-	const char *value;
+	const struct config_location nowhere = { 0 };
+	struct expanded value;
+	struct diag unsaid;
+	bool is_good;
 	size_t n;
 
-	for (const char *word = text; *word; word = value + n + strspn(value + n, " ")) {
-		const bool is_database = strncmp(word, "database=", strlen("database=")) == 0;
-		char *to = is_database ? subject->database : subject->user;
-
-		if (!is_database && strncmp(word, "user=", strlen("user=")) != 0)
-			return false;
-		value = strchr(word, '=') + 1;
-		n = strcspn(value, " ");
-		if (n == 0 || n >= sizeof(subject->user))
-			return false;
-		memcpy(to, value, n);
-		to[n] = '\0';
+	diag_init(&unsaid);
+	is_good = strlen(text) <= CONFIG_LINE_BYTES_MAX &&
+		  expand_value(text, strlen(text), &nowhere, &unsaid, &value);
+	diag_finish(&unsaid);
+	for (size_t at = 0; is_good && at < value.bytes; at += n) {
+		n = word_bytes(&value, at);
+		is_good = n > 0 && read_login_word(value.text + at, n, subject);
+		while (at + n < value.bytes && strchr(" \t", value.text[at + n]))
+			n++;
 	}
-	return true;
+	return is_good;
 }
 
 static void read_subject(const char *text, struct subject *subject)

@@ -241,6 +241,39 @@ static void check_client_rules(const struct listener_config *listener, struct di
 			   listener->name, key);
 }
 
+static void warn_of_clear_clients(const struct listener_config *listener,
+				  const struct config_location *at, const char *key,
+				  struct diag *diag)
+{
+	diag_warning(diag, at,
+		     "[listener %s] %s: clients in clear, whom plaintext = allow lets in, have no "
+		     "certificate that it could look at",
+		     listener->name, key);
+}
+
+/* They are let in whatever the rules for certificates say. */
+static void check_clear_clients(const struct listener_config *listener, struct diag *diag)
+{
+	static const char *const keys[] = { "client_allow", "client_deny" };
+
+	if (listener->protocol == PROTOCOL_ANY || listener->tls != TLS_MODE_TERMINATE ||
+	    listener->plaintext == UNMATCHED_REJECT)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (was_given(listener, keys[i]))
+			warn_of_clear_clients(listener,
+					      directive_location(listener->set_at, SECTION_LISTENER,
+								 keys[i]),
+					      keys[i], diag);
+	}
+	for (size_t i = 0; i < listener->routes_n; i++) {
+		if (listener->routes[i].kind != ROUTE_CLIENT_SAN)
+			continue;
+		warn_of_clear_clients(listener, &listener->routes[i].location, "route", diag);
+		return;
+	}
+}
+
 /* ---- all ---- */
 
 static void check_needs(const struct listener_config *listener, struct diag *diag)
@@ -270,6 +303,7 @@ void section_check_listener(const struct listener_config *listener,
 	check_proxy(listener, diag);
 	check_routes(listener, diag);
 	check_client_rules(listener, diag);
+	check_clear_clients(listener, diag);
 	if (ask)
 		check_backlog(listener, diag);
 }

@@ -10,6 +10,7 @@
 #include "config/client_rules.h"
 #include "config/setting.h"
 #include "config/value.h"
+#include "proto/pgsql.h"
 #include "config/tokens.h"
 
 /* ---- texts, files ---- */
@@ -173,6 +174,21 @@ static bool check_client_san(const struct setting *word, char *pattern)
 	return false;
 }
 
+/* As the server does itself, and pgsql_read() with what clients say. */
+static void cut_login_name(const struct setting *word, struct route_config *route)
+{
+	const bool has_star = strchr(route->pattern, '*');
+	size_t n = strlen(route->pattern) - has_star;
+
+	if (n < PGSQL_NAME_BYTES)
+		return;
+	diag_warning(word->diag, &word->location,
+		     "%s: the name has %zu bytes; PostgreSQL keeps %d of a name, and so many are "
+		     "compared",
+		     word->title, n, PGSQL_NAME_BYTES - 1);
+	snprintf(route->pattern + PGSQL_NAME_BYTES - 1, 2, "%s", has_star ? "*" : "");
+}
+
 static bool read_pattern(const struct setting *word, struct route_config *route)
 {
 	size_t n = strlen(word->text);
@@ -198,6 +214,8 @@ static bool read_pattern(const struct setting *word, struct route_config *route)
 		route->pattern[i] = route->kind == ROUTE_SNI
 					    ? (char)tolower((unsigned char)word->text[i])
 					    : word->text[i];
+	if (has_end_star)
+		cut_login_name(word, route);
 	return route->kind != ROUTE_CLIENT_SAN || check_client_san(word, route->pattern);
 }
 

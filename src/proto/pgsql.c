@@ -83,14 +83,13 @@ static void read_cancel(const uint8_t *bytes, size_t length, struct pgsql_key *k
 	memcpy(key->secret, bytes + secret_at, key->secret_bytes);
 }
 
-static bool keep_parameter(char name[PGSQL_NAME_BYTES], const char *value)
+/* What is too long, the server cuts as blindly (ProcessStartupPacket()). */
+static void keep_parameter(char name[PGSQL_NAME_BYTES], const char *value)
 {
-	size_t n = strlen(value);
+	size_t n = strnlen(value, PGSQL_NAME_BYTES - 1);
 
-	if (n >= PGSQL_NAME_BYTES)
-		return false;
-	memcpy(name, value, n + 1);
-	return true;
+	memcpy(name, value, n);
+	name[n] = '\0';
 }
 
 /* A terminated string at *at, which moves behind it; NULL when it does not end. */
@@ -113,17 +112,13 @@ static enum pgsql_fault read_parameters(const uint8_t *bytes, size_t length,
 	const char *name, *value;
 
 	while ((name = take_text(bytes, length, &at)) && *name != '\0') {
-		bool fits = true;
-
 		value = take_text(bytes, length, &at);
 		if (!value)
 			return PGSQL_PARAMETERS;
 		if (strcmp(name, "user") == 0)
-			fits = keep_parameter(packet->user, value);
+			keep_parameter(packet->user, value);
 		else if (strcmp(name, "database") == 0)
-			fits = keep_parameter(packet->database, value);
-		if (!fits)
-			return PGSQL_NAME;
+			keep_parameter(packet->database, value);
 	}
 	if (!name || at != length)
 		return PGSQL_PARAMETERS;
@@ -204,7 +199,6 @@ static const char *const fault_texts[] = {
 	[PGSQL_VERSION] = "unknown version of PostgreSQL's protocol",
 	[PGSQL_PARAMETERS] = "malformed start-up packet",
 	[PGSQL_NO_USER] = "start-up packet without a user",
-	[PGSQL_NAME] = "name of user or database too long",
 	[PGSQL_EAGER] = "clear text behind a request for encryption",
 	[PGSQL_AGAIN] = "encryption was requested twice",
 };

@@ -43,6 +43,23 @@ static enum parse measure(const uint8_t *bytes, size_t n, size_t *ret_bytes)
 	return PARSE_DONE;
 }
 
+/*
+ * Passes over what may come before a server's answer: NegotiateProtocolVersion,
+ * and notices. DONE: another message begins at *at.
+ */
+static enum parse skip_before_answer(const uint8_t *bytes, size_t n, size_t *at)
+{
+	enum parse parsed = PARSE_DONE;
+	size_t whole;
+
+	while (parsed == PARSE_DONE && *at < n && (bytes[*at] == 'v' || bytes[*at] == 'N')) {
+		parsed = measure(bytes + *at, n - *at, &whole);
+		if (parsed == PARSE_DONE)
+			*at += whole;
+	}
+	return parsed == PARSE_DONE && *at == n ? PARSE_MORE : parsed;
+}
+
 /* The bytes of a text and its NUL; 0: it does not end. */
 static size_t text_bytes(const uint8_t *bytes, size_t n)
 {
@@ -69,18 +86,15 @@ static void find_sqlstate(const uint8_t *bytes, size_t n, char ret[PGSQL_SQLSTAT
 
 enum parse pgsql_read_error(const uint8_t *bytes, size_t n, char ret_sqlstate[PGSQL_SQLSTATE_BYTES])
 {
-	enum parse parsed;
-	size_t whole;
+	size_t at = 0, whole;
+	enum parse parsed = skip_before_answer(bytes, n, &at);
 
-	if (n == 0)
-		return PARSE_MORE;
-	if (bytes[0] != 'E')
-		return PARSE_BAD;
-	parsed = measure(bytes, n, &whole);
+	if (parsed == PARSE_DONE)
+		parsed = bytes[at] == 'E' ? measure(bytes + at, n - at, &whole) : PARSE_BAD;
 	if (parsed != PARSE_DONE)
 		return parsed;
 	ret_sqlstate[0] = '\0';
-	find_sqlstate(bytes + HEAD_BYTES, whole - HEAD_BYTES, ret_sqlstate);
+	find_sqlstate(bytes + at + HEAD_BYTES, whole - HEAD_BYTES, ret_sqlstate);
 	return PARSE_DONE;
 }
 
@@ -126,28 +140,13 @@ static enum parse edit(uint8_t *bytes, size_t whole, size_t *n)
 enum parse pgsql_edit_sasl(uint8_t *bytes, size_t *n)
 {
 	size_t at = 0, whole, rest;
+	enum parse parsed = skip_before_answer(bytes, *n, &at);
 
-	/* NegotiateProtocolVersion, and notices. */
-	while (at < *n && (bytes[at] == 'v' || bytes[at] == 'N')) {
-		enum parse parsed = measure(bytes + at, *n - at, &whole);
-
-		if (parsed != PARSE_DONE)
-			return parsed;
-		at += whole;
-	}
-	if (at == *n)
-		return PARSE_MORE;
-	if (bytes[at] != 'R')
-		return PARSE_BAD;
 	rest = *n - at;
-	switch (measure(bytes + at, rest, &whole)) {
-	case PARSE_MORE:
-		return PARSE_MORE;
-	case PARSE_BAD:
-		return PARSE_BAD;
-	default:
-		break;
-	}
+	if (parsed == PARSE_DONE)
+		parsed = bytes[at] == 'R' ? measure(bytes + at, rest, &whole) : PARSE_BAD;
+	if (parsed != PARSE_DONE)
+		return parsed;
 	if (edit(bytes + at, whole, &rest) != PARSE_DONE)
 		return PARSE_BAD;
 	*n = at + rest;

@@ -35,6 +35,14 @@ static enum step_verdict refuse_with_error(struct step_answer *answer, const cha
 	return STEP_REFUSE;
 }
 
+/* A breach of the protocol, in clear or inside TLS. */
+static enum step_verdict refuse_malformed(struct step_answer *answer, const char *text)
+{
+	(void)refuse_with_error(answer, "08P01", text);
+	answer->refusal = STEP_MALFORMED;
+	return STEP_REFUSE;
+}
+
 static enum step_verdict say_one_byte(struct step_answer *answer, size_t used, char byte)
 {
 	answer->used = used;
@@ -58,10 +66,8 @@ static const char *unavailable_text(const struct protocol_state *state)
 /* For who wants to know whose session it is. */
 static void note_names(struct protocol_state *state, const struct pgsql_packet *packet)
 {
-	snprintf(state->user, sizeof(state->user), "%.*s", (int)sizeof(state->user) - 1,
-		 packet->user);
-	snprintf(state->database, sizeof(state->database), "%.*s", (int)sizeof(state->database) - 1,
-		 packet->database);
+	memcpy(state->user, packet->user, sizeof(state->user));
+	memcpy(state->database, packet->database, sizeof(state->database));
 }
 
 /* PostgreSQL's words for a database that is not there; what there is, is nobody's business. */
@@ -137,11 +143,8 @@ static enum step_verdict postgres_read_clear(const struct protocol_input *in,
 	in->state->progress = (uint8_t)asked;
 	if (parsed == PARSE_MORE)
 		return STEP_MORE;
-	if (parsed == PARSE_BAD) {
-		(void)refuse_with_error(answer, "08P01", pgsql_fault_text(packet.fault));
-		answer->refusal = STEP_MALFORMED;
-		return STEP_REFUSE;
-	}
+	if (parsed == PARSE_BAD)
+		return refuse_malformed(answer, pgsql_fault_text(packet.fault));
 	switch (packet.kind) {
 	case PGSQL_SSL_REQUEST:
 		return ask_for_tls(in, packet.bytes, answer);
@@ -165,9 +168,7 @@ static enum step_verdict leave_to_backend(const struct protocol_input *in,
 {
 	if (!login_route_exists(in->config))
 		return STEP_READY;
-	answer->refusal = STEP_MALFORMED;
-	answer->detail = "no start-up packet to route by";
-	return STEP_REFUSE;
+	return refuse_malformed(answer, "no start-up packet to route by");
 }
 
 static enum step_verdict postgres_read_inside(const struct protocol_input *in,
@@ -177,9 +178,7 @@ static enum step_verdict postgres_read_inside(const struct protocol_input *in,
 
 	switch (pgsql_read(in->bytes, in->n, &packet)) {
 	case PARSE_BAD:
-		answer->refusal = STEP_MALFORMED;
-		answer->detail = pgsql_fault_text(packet.fault);
-		return STEP_REFUSE;
+		return refuse_malformed(answer, pgsql_fault_text(packet.fault));
 	case PARSE_MORE:
 		return in->is_cut ? leave_to_backend(in, answer) : STEP_MORE;
 	default:

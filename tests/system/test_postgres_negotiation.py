@@ -240,10 +240,16 @@ class Refuses:
         return data
 
 
-@pytest.mark.parametrize("answer", ("57P03", "53300", "nothing"))
+NEGOTIATE = b"v\0\0\0\x0c\0\x03\0\0\0\0\0\0"      # NegotiateProtocolVersion: 3.0, no option is unknown
+NOTICE = b"N\0\0\0\x11Mby the way\0\0"
+
+
+@pytest.mark.parametrize("answer", (fake_error("57P03"), fake_error("53300"), b"", NEGOTIATE + fake_error("57P03"),
+                                    NOTICE + NEGOTIATE + fake_error("53300")),
+                         ids=("57P03", "53300", "nothing", "57P03 behind v", "53300 behind N and v"))
 @pytest.mark.parametrize("mode", ("clear", "terminate"))
 def test_log_in_is_tried_elsewhere(ringmain, manual, without_tls, connect, pki, mode, answer):
-    broken = Refuses(manual(), b"" if answer == "nothing" else fake_error(answer))
+    broken = Refuses(manual(), answer)
     listener = {"protocol": "postgres"}
     if mode == "terminate":
         listener.update({"tls": "terminate", "certificate": pki["ecdsa.pem"]})

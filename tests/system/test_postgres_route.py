@@ -60,6 +60,17 @@ def test_names_lead_to_pools(routing, databases, keys, number):
     assert line["backend"] == ("first", "second")[number]
 
 
+def test_names_are_compared_as_postgres_does(routing, databases):
+    """It keeps 63 bytes of a name, at its creation as at each log-in."""
+    long = "x" * 63
+    for server in databases:
+        server.tool("createdb", long, check=False)
+    rm = routing((f"database {long} -> second", "database bench -> first"))
+    for name in (long, long + "y", long + "y" * 300):
+        done = psql(databases[0], rm, routing.mode, sql=PORT + ", current_database()", dbname=name)
+        assert done.stdout.strip() == f"{databases[1].port}|{long}", done.stderr
+
+
 def test_who_fits_none_is_told(routing, databases):
     rm = routing(ROUTES)
     done = psql(databases[0], rm, routing.mode, dbname="postgres")

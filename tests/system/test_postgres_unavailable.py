@@ -130,6 +130,42 @@ def test_never_as_the_answer_to_a_request_for_tls(serving, connect):
     rm.wait_sessions(1, reason="connect_refused")
 
 
+BROKEN = {
+    "an unknown version": b"\0\0\0\x09\0\x02\0\0\0",
+    "a length that is none": b"\0\0\0\x03\0\x03\0\0",
+    "no user": b"\0\0\0\x09\0\x03\0\0\0",
+    "parameters that do not end": b"\0\0\0\x0d\0\x03\0\0user\0",
+}
+
+
+@MODES
+@pytest.mark.parametrize("packet", BROKEN)
+def test_a_broken_start_up_packet(serving, connect, pki, manual, mode, packet):
+    """08P01 in clear as inside TLS that ends here; no backend hears of it."""
+    rm = serving(mode, [manual()])
+    sock = connect(rm.address())
+    if mode == "terminate":
+        sock.sendall(pgwire.SSL_REQUEST)
+        tcp.expect(sock, b"S")
+        sock = tls.TlsSocket(sock, tls.client_context(pki), name=tls.NAME)
+    sock.sendall(BROKEN[packet])
+    expect_error(sock, "08P01")
+    rm.wait_sessions(1, reason="bad_preread")
+
+
+def test_what_cannot_be_routed_inside_tls(ringmain, manual, connect, pki):
+    """Another request for TLS, where a log-in decides."""
+    rm = ringmain([manual()], listener={"protocol": "postgres", "tls": "terminate",
+                                        "certificate": pki["ecdsa.pem"], "route": "database a -> out"})
+    sock = connect(rm.address())
+    sock.sendall(pgwire.SSL_REQUEST)
+    tcp.expect(sock, b"S")
+    sock = tls.TlsSocket(sock, tls.client_context(pki), name=tls.NAME)
+    sock.sendall(pgwire.SSL_REQUEST)
+    expect_error(sock, "08P01")
+    rm.wait_sessions(1, reason="bad_preread", detail="no start-up packet to route by")
+
+
 def test_denied_is_reset(serving):
     rm = serving("clear", [nobody()], deny="127.0.0.0/8")
     assert tcp.knock(rm.address()) == (b"", "RST")

@@ -41,6 +41,23 @@ static void the_state_of_an_error_is_found(void **state)
 			PARSE_DONE, "53300");
 }
 
+/* As a server says it to who asks for a newer protocol, or for options that it does not know. */
+static void what_may_come_before_an_error_is_passed_over(void **state)
+{
+	static const char before[] = "v\0\0\0\x0c\0\x03\0\0\0\0\0\0N\0\0\0\x05\0";
+	uint8_t bytes[sizeof(before) + PGSQL_ERROR_BYTES_MAX];
+	size_t n = sizeof(before) - 1;
+
+	(void)state;
+	memcpy(bytes, before, n);
+	n += pgsql_write_error(bytes + n, PGSQL_TOO_MANY_CONNECTIONS, "full");
+	expect_sqlstate((const char *)bytes, n, PARSE_DONE, "53300");
+	for (size_t cut = 0; cut < n; cut++)
+		expect_sqlstate((const char *)bytes, cut, PARSE_MORE, "none");
+	expect_sqlstate(LITERAL("N\0\0\0\x05\0R\0\0\0\x08\0\0\0\0"), PARSE_BAD, "none");
+	expect_sqlstate(LITERAL("N\0\0\0\x01"), PARSE_BAD, "none");
+}
+
 static void what_has_no_state_is_an_error_without(void **state)
 {
 	(void)state;
@@ -122,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_state_of_an_error_is_found),
+		cmocka_unit_test(what_may_come_before_an_error_is_passed_over),
 		cmocka_unit_test(what_has_no_state_is_an_error_without),
 		cmocka_unit_test(what_is_no_error_is_left_alone),
 		cmocka_unit_test(the_offer_of_channel_binding_is_taken_out),

@@ -159,10 +159,16 @@ static void names_are_routed_by_each_listener(void **state)
 	free(said);
 }
 
+/* 63 letters. */
+#define LONG_NAME "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
 static void log_ins_are_routed_by_those_who_read_them(void **state)
 {
 	static const char logins[] = "[listener pg]\nbind = :1\nprotocol = postgres\ntls = off\n"
 				     "route = database shop* -> shops\nroute = user ana -> ana\n"
+				     "route = database \"my db\" -> ana\n"
+				     "route = user \"o\\\"x \\\\ y\" -> ana\n"
+				     "route = database " LONG_NAME " -> ana\n"
 				     "[listener in]\nbind = :2\npool = ana\n"
 				     "[pool shops]\nbackend = s 192.0.2.1:80\n"
 				     "[pool ana]\nbackend = a 192.0.2.1:81\n";
@@ -175,7 +181,17 @@ static void log_ins_are_routed_by_those_who_read_them(void **state)
 		{ "database=x user=ana", "goes to [pool ana]\n[pool ana]: ", 0 },
 		{ "user=shopper", "goes to [pool shops]\n", 0 },
 		{ "user=bob", "is refused: no route fits, and there is no pool\n", 0 },
+		{ "database=\"my db\"", "goes to [pool ana]\n", 0 },
+		{ "user=bob database=\"my db\"", "goes to [pool ana]\n", 0 },
+		{ "database=\"my db\" \t user=bob ", "goes to [pool ana]\n", 0 },
+		{ "user=\"o\\\"x \\\\ y\"", "goes to [pool ana]\n", 0 },
+		{ "database=\"shop\"", "goes to [pool shops]\n", 0 },
+		{ "database=" LONG_NAME "y", "goes to [pool ana]\n", 0 },
 		{ "user=", "", -EINVAL },
+		{ "user=\"\"", "", -EINVAL },
+		{ "database=\"my db", "", -EINVAL },
+		{ "database=\"my\"db", "", -EINVAL },
+		{ "database=my db", "", -EINVAL },
 		{ "user=bob host=x", "", -EINVAL },
 		{ "", "", -EINVAL },
 	};

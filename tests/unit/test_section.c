@@ -94,6 +94,54 @@ static void rules_for_clients_want_certificates(void **state)
 	expect_all(*state, rows, ARRAY_LEN(rows));
 }
 
+/* Who comes in clear shows no certificate, and no rule for certificates is asked. */
+static void rules_for_clients_are_for_those_in_tls(void **state)
+{
+	static const struct row rows[] = {
+		{ TERMINATES "protocol = postgres\nclient_verify = require\nclient_ca = /ca.pem\n"
+			     "client_deny = cn x\n",
+		  "", "" },
+		{ TERMINATES "protocol = postgres\nclient_verify = require\nclient_ca = /ca.pem\n"
+			     "plaintext = allow\nclient_deny = cn x\n",
+		  "",
+		  "x.ini:10:15: warning: [listener l] client_deny: clients in clear, whom "
+		  "plaintext = allow lets in, have no certificate that it could look at\n" },
+		{ TERMINATES "protocol = postgres\nclient_verify = require\nclient_ca = /ca.pem\n"
+			     "plaintext = allow\nclient_allow = cn x\nclient_deny = cn y\n"
+			     "route = client_san dns:a -> p\nroute = client_san dns:b -> p\n",
+		  "",
+		  "x.ini:10:16: warning: [listener l] client_allow: clients in clear, whom "
+		  "plaintext = allow lets in, have no certificate that it could look at\n"
+		  "x.ini:11:15: warning: [listener l] client_deny: clients in clear, whom "
+		  "plaintext = allow lets in, have no certificate that it could look at\n"
+		  "x.ini:12:29: warning: [listener l] route: clients in clear, whom "
+		  "plaintext = allow lets in, have no certificate that it could look at\n" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+/* 63 letters. */
+#define LONG_NAME "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static void names_that_postgres_would_cut_are_named(void **state)
+{
+	static const struct row rows[] = {
+		{ "protocol = postgres\ntls = off\nroute = database " LONG_NAME " -> p\n"
+		  "route = user " LONG_NAME "* -> p\n",
+		  "", "" },
+		{ "protocol = postgres\ntls = off\nroute = database " LONG_NAME "y -> p\n"
+		  "route = user " LONG_NAME "yz* -> p\n",
+		  "",
+		  "x.ini:5:18: warning: [listener l] route: the name has 64 bytes; PostgreSQL "
+		  "keeps 63 of a name, and so many are compared\n"
+		  "x.ini:6:14: warning: [listener l] route: the name has 65 bytes; PostgreSQL "
+		  "keeps 63 of a name, and so many are compared\n" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
 static void routes_are_reachable(void **state)
 {
 	static const struct row rows[] = {
@@ -295,6 +343,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		bed_test(sessions_need_somewhere_to_go),
+		bed_test(rules_for_clients_are_for_those_in_tls),
+		bed_test(names_that_postgres_would_cut_are_named),
 		bed_test(routes_are_reachable),
 		bed_test(rules_for_clients_want_certificates),
 		bed_test(tls_has_what_it_needs),
