@@ -17,12 +17,15 @@
 MUST_CHECK bool client_rules_ask(const struct listener_config *listener);
 
 /*
- * The first rule that @identity fits decides; who fits none gets the opposite
- * of the last one. *ret_rule is the rule, or NULL. Without rules everybody is
+ * Why @identity is not let in, in words that live as long as @listener, or
+ * NULL. The first rule that it fits decides, and is given in *ret_rule; who
+ * fits none gets the opposite of the last one. What cannot be read of it fits
+ * no rule to allow, and is refused by one to deny. Without rules everybody is
  * let in.
  */
-MUST_CHECK bool client_rules_allow(const struct listener_config *listener, const char *identity,
-				   const struct client_rule **ret_rule);
+MUST_CHECK const char *client_rules_refusal(const struct listener_config *listener,
+					    const char *identity,
+					    const struct client_rule **ret_rule);
 
 /* The number of the first `route = client_san` that fits, counted from 1; 0: none does. */
 MUST_CHECK unsigned client_rules_route(const struct listener_config *listener,

@@ -9,7 +9,7 @@
 #include "base/def.h"
 #include "config/config.h"
 
-#define LOGIN_NAME_BYTES 256 /* of a database's or a user's name, with its NUL */
+#define LOGIN_NAME_BYTES 64 /* with its NUL, as PostgreSQL keeps it: what is longer is cut */
 
 /* Is it one of these? */
 MUST_CHECK bool login_route_has(const struct route_config *route);

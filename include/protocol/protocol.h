@@ -19,7 +19,7 @@
 #include "protocol/step.h"
 
 #define PROTOCOL_TAIL_BYTES 6
-#define PROTOCOL_NAME_BYTES PGSQL_NAME_BYTES
+#define PROTOCOL_NAME_BYTES 64 /* with its NUL; as much as a server of PostgreSQL keeps */
 
 /* What the client has said and its backend is to answer before the session relays. */
 enum protocol_exchange {

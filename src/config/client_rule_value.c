@@ -31,8 +31,7 @@ static bool tidy_host(const struct setting *word, char *host)
 {
 	const char *star = strchr(host, '*');
 
-	for (char *at = host; *at; at++)
-		*at = (char)tolower((unsigned char)*at);
+	identity_tidy_host(host);
 	if (!star || (star == host && star[1] == '.' && !strchr(star + 1, '*')))
 		return true;
 	setting_error(word, NULL, "'%.60s': a * stands for the first label only", word->text);

@@ -12,20 +12,36 @@ bool client_rules_ask(const struct listener_config *listener)
 	return listener->client_rules_n > 0;
 }
 
-bool client_rules_allow(const struct listener_config *listener, const char *identity,
-			const struct client_rule **ret_rule)
+static const char *const unreadable[IDENTITY_KINDS] = {
+	[IDENTITY_CN] = "the certificate has a cn that cannot be read",
+	[IDENTITY_OU] = "the certificate has an ou that cannot be read",
+	[IDENTITY_DNS] = "the certificate has a san dns that cannot be read",
+	[IDENTITY_URI] = "the certificate has a san uri that cannot be read",
+	[IDENTITY_FINGERPRINT] = "the certificate's fingerprint cannot be made",
+};
+
+const char *client_rules_refusal(const struct listener_config *listener, const char *identity,
+				 const struct client_rule **ret_rule)
 {
-	const struct client_rule *rules = listener->client_rules;
-	const size_t n = listener->client_rules_n;
+	const char *why = "the certificate fits no client_allow";
 
 	*ret_rule = NULL;
-	for (size_t i = 0; i < n && !*ret_rule; i++) {
-		if (identity_fits(identity, rules[i].kind, rules[i].pattern))
-			*ret_rule = &rules[i];
+	for (size_t i = 0; i < listener->client_rules_n; i++) {
+		const struct client_rule *rule = &listener->client_rules[i];
+
+		if (identity_fits(identity, rule->kind, rule->pattern)) {
+			*ret_rule = rule;
+			return rule->is_allowed ? NULL : rule->text;
+		}
+		if (!identity_has_unreadable(identity, rule->kind))
+			continue;
+		why = unreadable[rule->kind];
+		if (!rule->is_allowed)
+			return why; /* perhaps it is the one that is meant */
 	}
-	if (*ret_rule)
-		return (*ret_rule)->is_allowed;
-	return n == 0 || !rules[n - 1].is_allowed;
+	if (listener->client_rules_n == 0)
+		return NULL;
+	return listener->client_rules[listener->client_rules_n - 1].is_allowed ? why : NULL;
 }
 
 unsigned client_rules_route(const struct listener_config *listener, const char *identity)

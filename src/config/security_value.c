@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "config/client_rules.h"
+#include "config/login_route.h"
 #include "config/setting.h"
 #include "config/value.h"
-#include "proto/pgsql.h"
 #include "config/tokens.h"
 
 /* ---- texts, files ---- */
@@ -162,8 +162,8 @@ static bool check_client_san(const struct setting *word, char *pattern)
 		setting_error(word, NULL, "'%.60s' begins with neither dns: nor uri:", word->text);
 		return false;
 	}
-	for (char *at = pattern; kind == IDENTITY_DNS && *at; at++)
-		*at = (char)tolower((unsigned char)*at);
+	if (kind == IDENTITY_DNS)
+		identity_tidy_host(pattern);
 	star = strchr(name, '*');
 	if (!star || (kind == IDENTITY_URI && star[1] == '\0') ||
 	    (kind == IDENTITY_DNS && star == name && star[1] == '.' && !strchr(star + 1, '*')))
@@ -180,13 +180,13 @@ static void cut_login_name(const struct setting *word, struct route_config *rout
 	const bool has_star = strchr(route->pattern, '*');
 	size_t n = strlen(route->pattern) - has_star;
 
-	if (n < PGSQL_NAME_BYTES)
+	if (n < LOGIN_NAME_BYTES)
 		return;
 	diag_warning(word->diag, &word->location,
 		     "%s: the name has %zu bytes; PostgreSQL keeps %d of a name, and so many are "
 		     "compared",
-		     word->title, n, PGSQL_NAME_BYTES - 1);
-	snprintf(route->pattern + PGSQL_NAME_BYTES - 1, 2, "%s", has_star ? "*" : "");
+		     word->title, n, LOGIN_NAME_BYTES - 1);
+	snprintf(route->pattern + LOGIN_NAME_BYTES - 1, 2, "%s", has_star ? "*" : "");
 }
 
 static bool read_pattern(const struct setting *word, struct route_config *route)

@@ -21,12 +21,14 @@ enum step_verdict client_access_judge(struct session *s, struct step_answer *ans
 	struct conn_info *info = conn_info_of(s);
 	const struct client_rule *rule;
 	struct tls_facts tls;
+	const char *why;
 
 	if (!client_rules_ask(config))
 		return STEP_NEXT;
 	tls_stream_facts(s->sides[SIDE_CLIENT].tls, &tls);
-	if (!client_rules_allow(config, tls.identity, &rule))
-		return deny(s, answer, rule ? rule->text : "the certificate fits no client_allow");
+	why = client_rules_refusal(config, tls.identity, &rule);
+	if (why)
+		return deny(s, answer, why);
 	if (info && rule)
 		info->client_rule = rule->text;
 	route_take(s, client_rules_route(config, tls.identity));

@@ -3,6 +3,7 @@
 #include "x509/identity.h"
 
 #include "base/text.h"
+#include "x509/directory_string.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -16,9 +17,6 @@
 
 enum {
 	TAG_OID = 0x06,
-	TAG_UTF8 = 0x0c,
-	TAG_PRINTABLE = 0x13,
-	TAG_IA5 = 0x16,
 	TAG_SEQUENCE = 0x30,
 	TAG_SET = 0x31,
 };
@@ -26,6 +24,7 @@ enum {
 /* id-at-commonName and id-at-organizationalUnitName (RFC 5280, A.1). */
 static const uint8_t oid_cn[] = { 0x55, 4, 3 }, oid_ou[] = { 0x55, 4, 11 };
 
+/* A capital stands for a name of this kind that cannot be read. */
 static const char letters[IDENTITY_KINDS + 1] = "coduf";
 
 /* ---- reading ------------------------------------------------------------- */
@@ -42,11 +41,13 @@ static bool take_value(struct der *from, uint8_t *ret_tag, struct der *ret_value
 	if (left < head)
 		return false;
 	n = from->at[1];
-	if (n == 0x81 || n == 0x82) { /* so many bytes of length follow */
+	if (n > 0x80 && n <= 0x83) { /* so many bytes of length follow */
 		head += n - 0x80;
 		if (left < head)
 			return false;
-		n = n == 0x81 ? from->at[2] : (size_t)from->at[2] << 8 | from->at[3];
+		n = 0;
+		for (size_t i = 2; i < head; i++)
+			n = n << 8 | from->at[i];
 	} else if (n >= 0x80) {
 		return false;
 	}
@@ -58,14 +59,42 @@ static bool take_value(struct der *from, uint8_t *ret_tag, struct der *ret_value
 	return true;
 }
 
-static void put_item(FILE *to, enum identity_kind kind, const char *text, size_t n)
+static void put_unreadable(FILE *to, enum identity_kind kind)
 {
-	if (n == 0 || memchr(text, '\0', n))
-		return;
-	putc(letters[kind], to);
-	for (size_t i = 0; i < n; i++)
-		putc(kind == IDENTITY_DNS ? tolower((uint8_t)text[i]) : text[i], to);
+	putc(toupper(letters[kind]), to);
 	putc('\0', to);
+}
+
+static void put_item(FILE *to, enum identity_kind kind, uint8_t tag, struct der text)
+{
+	size_t n = (size_t)(text.end - text.at);
+
+	if (n == 0)
+		return;
+	if (!directory_string_is_clear(tag, text.at, n)) {
+		put_unreadable(to, kind);
+		return;
+	}
+	putc(letters[kind], to);
+	directory_string_write(tag, text.at, n, to);
+	putc('\0', to);
+}
+
+/* In lower case and without a final dot, which changes nothing. */
+static void put_host(FILE *to, struct der text)
+{
+	char host[IDENTITY_HOST_BYTES];
+	size_t n = (size_t)(text.end - text.at);
+
+	if (n >= sizeof(host) || !directory_string_is_clear(DIRECTORY_IA5, text.at, n)) {
+		put_unreadable(to, IDENTITY_DNS);
+		return;
+	}
+	memcpy(host, text.at, n);
+	host[n] = '\0';
+	identity_tidy_host(host);
+	if (host[0] != '\0')
+		fprintf(to, "%c%s%c", letters[IDENTITY_DNS], host, '\0');
 }
 
 static bool is_oid(const struct der *oid, const uint8_t id[3])
@@ -73,45 +102,52 @@ static bool is_oid(const struct der *oid, const uint8_t id[3])
 	return oid->end - oid->at == 3 && memcmp(oid->at, id, 3) == 0;
 }
 
-/* An AttributeTypeAndValue. */
-static void put_attribute(FILE *to, struct der attribute)
+/* An AttributeTypeAndValue. False: it is none. */
+static bool put_attribute(FILE *to, struct der attribute)
 {
 	struct der oid, text;
 	uint8_t tag;
 
 	if (!take_value(&attribute, &tag, &oid) || tag != TAG_OID ||
-	    !take_value(&attribute, &tag, &text) ||
-	    (tag != TAG_UTF8 && tag != TAG_PRINTABLE && tag != TAG_IA5))
-		return;
+	    !take_value(&attribute, &tag, &text))
+		return false;
 	if (is_oid(&oid, oid_cn))
-		put_item(to, IDENTITY_CN, (const char *)text.at, (size_t)(text.end - text.at));
+		put_item(to, IDENTITY_CN, tag, text);
 	else if (is_oid(&oid, oid_ou))
-		put_item(to, IDENTITY_OU, (const char *)text.at, (size_t)(text.end - text.at));
+		put_item(to, IDENTITY_OU, tag, text);
+	return true;
 }
 
-/* A Name is a sequence of sets of attributes; @name has what is in the outer sequence. */
-static void put_subject(FILE *to, struct der name)
+/*
+ * A Name is a sequence of sets of attributes; @name has what is in the outer
+ * sequence. False: it is none.
+ */
+static bool put_subject(FILE *to, struct der name)
 {
 	struct der set, attribute;
 	uint8_t tag;
 
-	while (take_value(&name, &tag, &set)) {
-		if (tag != TAG_SET)
-			return;
-		while (take_value(&set, &tag, &attribute))
-			put_attribute(to, attribute);
+	while (name.at < name.end) {
+		if (!take_value(&name, &tag, &set) || tag != TAG_SET)
+			return false;
+		while (set.at < set.end) {
+			if (!take_value(&set, &tag, &attribute) || !put_attribute(to, attribute))
+				return false;
+		}
 	}
+	return true;
 }
 
 static void put_alt_names(FILE *to, const struct DecodedCert *cert)
 {
 	for (const DNS_entry *name = cert->altNames; name; name = name->next) {
-		if (name->len <= 0)
-			continue;
+		const uint8_t *at = (const uint8_t *)name->name;
+		const struct der text = { at, at + MAX(name->len, 0) };
+
 		if (name->type == ASN_DNS_TYPE)
-			put_item(to, IDENTITY_DNS, name->name, (size_t)name->len);
+			put_host(to, text);
 		else if (name->type == ASN_URI_TYPE)
-			put_item(to, IDENTITY_URI, name->name, (size_t)name->len);
+			put_item(to, IDENTITY_URI, DIRECTORY_IA5, text);
 	}
 }
 
@@ -120,30 +156,45 @@ static void put_fingerprint(FILE *to, const uint8_t *der, size_t bytes)
 	char hex[IDENTITY_FINGERPRINT_HEX + 1];
 	uint8_t digest[WC_SHA256_DIGEST_SIZE];
 
-	if (wc_Sha256Hash(der, (word32)bytes, digest) != 0)
+	if (wc_Sha256Hash(der, (word32)bytes, digest) != 0) {
+		put_unreadable(to, IDENTITY_FINGERPRINT);
 		return;
+	}
 	for (size_t i = 0; i < sizeof(digest); i++)
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-	put_item(to, IDENTITY_FINGERPRINT, hex, IDENTITY_FINGERPRINT_HEX);
+	fprintf(to, "%c%s%c", letters[IDENTITY_FINGERPRINT], hex, '\0');
+}
+
+/* Of one that cannot be read, nothing is known that a rule could ask for. */
+static void put_all(FILE *to, const uint8_t *der, size_t bytes)
+{
+	struct DecodedCert cert;
+
+	put_fingerprint(to, der, bytes);
+	wc_InitDecodedCert(&cert, der, (word32)bytes, NULL);
+	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) != 0) {
+		for (unsigned kind = 0; kind < IDENTITY_FINGERPRINT; kind++)
+			put_unreadable(to, (enum identity_kind)kind);
+	} else {
+		if (!put_subject(to, (struct der){ cert.subjectRaw,
+						   cert.subjectRaw + cert.subjectRawLen })) {
+			put_unreadable(to, IDENTITY_CN);
+			put_unreadable(to, IDENTITY_OU);
+		}
+		put_alt_names(to, &cert);
+	}
+	wc_FreeDecodedCert(&cert);
 }
 
 char *identity_read(const uint8_t *der, size_t bytes)
 {
-	struct DecodedCert cert;
 	char *identity = NULL;
 	size_t size;
 	FILE *to = open_memstream(&identity, &size);
 
 	if (!to)
 		return NULL;
-	wc_InitDecodedCert(&cert, der, (word32)bytes, NULL);
-	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0) {
-		put_subject(to,
-			    (struct der){ cert.subjectRaw, cert.subjectRaw + cert.subjectRawLen });
-		put_alt_names(to, &cert);
-		put_fingerprint(to, der, bytes);
-	}
-	wc_FreeDecodedCert(&cert);
+	put_all(to, der, bytes);
 	putc('\0', to);
 	if (fclose(to) == 0)
 		return identity;
@@ -152,6 +203,16 @@ char *identity_read(const uint8_t *der, size_t bytes)
 }
 
 /* ---- comparing ----------------------------------------------------------- */
+
+void identity_tidy_host(char *host)
+{
+	size_t n = strlen(host);
+
+	for (size_t i = 0; i < n; i++)
+		host[i] = (char)tolower((uint8_t)host[i]);
+	if (n > 0 && host[n - 1] == '.')
+		host[n - 1] = '\0';
+}
 
 static bool fits_host(const char *pattern, const char *host)
 {
@@ -170,6 +231,15 @@ bool identity_fits(const char *identity, enum identity_kind kind, const char *pa
 			continue;
 		if (kind == IDENTITY_DNS ? fits_host(pattern, item + 1)
 					 : text_fits(pattern, item + 1))
+			return true;
+	}
+	return false;
+}
+
+bool identity_has_unreadable(const char *identity, enum identity_kind kind)
+{
+	for (const char *item = identity; item && *item; item += strlen(item) + 1) {
+		if (*item == toupper(letters[kind]))
 			return true;
 	}
 	return false;

@@ -122,6 +122,71 @@ def test_who_shows_none_fits_no_rule(admitting, pki, forge):
     assert refused(rm, enter(rm, pki, forge["alice.pem"]))
 
 
+NAME_16 = "evil-sixteen-ltr"
+UTF8, TELETEX, PRINTABLE, IA5, UNIVERSAL, BMP = 12, 20, 19, 22, 28, 30
+
+# How a name of 16 bytes is written (RFC 5280, 4.1.2.4; X.690), and what it says; None: nothing that can be read.
+# What OpenSSL does not take, test_directory_string.c has.
+SPELLINGS = {
+    "UTF8String": (UTF8, NAME_16.encode(), NAME_16), "PrintableString": (PRINTABLE, NAME_16.encode(), NAME_16),
+    "IA5String": (IA5, NAME_16.encode(), NAME_16), "TeletexString": (TELETEX, NAME_16.encode(), NAME_16),
+    "BMPString": (BMP, "evil-bmp".encode("utf-16-be"), "evil-bmp"),
+    "BMPString beyond ASCII": (BMP, "\xdcn\xef-\u20ac€9-".encode("utf-16-be"), "\xdcn\xef-\u20ac€9-"),
+    "UniversalString": (UNIVERSAL, "evil".encode("utf-32-be"), "evil"),
+    "UniversalString beyond 16 bits": (UNIVERSAL, "a\U0001f512\xfcb".encode("utf-32-be"), "a\U0001f512\xfcb"),
+    "TeletexString beyond ASCII": (TELETEX, "\xfcbel-sixteen-ltr".encode("latin-1"), None),
+    "IA5String beyond ASCII": (IA5, "\xfcbel-sixteen-ltr".encode("latin-1"), None),
+    "a zero in it": (UTF8, b"evil\0sixteen-ltr", None),
+    "a zero in a BMPString": (BMP, "evil\0bmp".encode("utf-16-be"), None),
+}
+
+
+@pytest.mark.parametrize("case", SPELLINGS)
+def test_names_of_every_spelling(admitting, pki, forge, case):
+    """What is denied does not enter by another spelling; what cannot be read fits no rule of its kind."""
+    tag, written, said = SPELLINGS[case]
+    placeholder = b"\x06\x03\x55\x04\x03\x0c\x10" + b"x" * 16      # a common name
+    forge.make("spelled", "root", CLIENT, subject="/OU=Ops/CN=" + "x" * 16)
+    forge.rewrite("spelled", "root", placeholder, placeholder[:5] + bytes([tag]) + b"\x10" + written)
+    cert = forge["spelled.pem"]
+    denied = f'cn "{said or "somebody"}"'
+    rm = admitting(f"client_deny = {denied}")
+    assert refused(rm, enter(rm, pki, cert))
+    why = "client_deny = " + denied.replace('"', "") if said else "the certificate has a cn that cannot be read"
+    rm.wait_sessions(1, reason="refused", detail=why)
+    rm = admitting(f"client_allow = {denied}")
+    came = enter(rm, pki, cert)
+    assert came is None if said else refused(rm, came)
+    rm = admitting("client_deny = ou Dev")      # no rule asks for it
+    assert enter(rm, pki, cert) is None
+    rm = admitting(f"client_allow = {denied}", "client_allow = ou Ops")
+    assert enter(rm, pki, cert) is None
+
+
+@pytest.mark.parametrize("old, new, rule, why", (
+    (b"alice.example.com", b"alice.exam\0le.com", "san dns:bob.example.com", "san dns"),
+    (b"alice.example.com", b"alic\xe9.example.com", "san dns:bob.example.com", "san dns"),
+    (b"sa/alice", b"sa/al\0ce", "san uri:spiffe://example.com/ns/dev", "san uri")))
+def test_alternative_names_that_cannot_be_read(admitting, pki, forge, old, new, rule, why):
+    forge.make("spelled", "root", f"{CLIENT}subjectAltName=DNS:alice.example.com,URI:{SPIFFE}\n")
+    forge.rewrite("spelled", "root", old, new)
+    rm = admitting(f"client_deny = {rule}")
+    assert enter(rm, pki, forge["spelled.pem"])
+    line = rm.wait_sessions(1)[0]
+    assert line["reason"] == "client_tls_error" or line["detail"] == f"the certificate has a {why} that cannot be read"
+
+
+@pytest.mark.parametrize("rule", ("san dns:dot.example.com", "san dns:dot.example.com.", "san dns:*.example.com"))
+@pytest.mark.parametrize("name", ("dot.example.com", "dot.example.com."))
+def test_a_final_dot_changes_nothing(admitting, pki, forge, rule, name):
+    forge.make("dotted", "root", f"{CLIENT}subjectAltName=DNS:{name}\n")
+    rm = admitting(f"client_allow = {rule}", "route = client_san " + rule[4:] + " -> two")
+    assert enter(rm, pki, forge["dotted.pem"]) is None
+    assert rm.wait_sessions(1)[0]["backend"] == "two"
+    rm = admitting(f"client_deny = {rule}")
+    assert refused(rm, enter(rm, pki, forge["dotted.pem"]))
+
+
 def test_names_lead_to_pools(admitting, pki, forge):
     rm = admitting("route = client_san dns:bob.example.com -> one",
                    "route = client_san uri:spiffe://example.com/ns/prod/* -> two", pool="one")

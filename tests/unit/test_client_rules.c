@@ -83,9 +83,10 @@ static void the_first_rule_that_fits_decides(void **state)
 				.is_allowed = rows[i].rules[n][0] == '+',
 				.kind = IDENTITY_CN,
 				.pattern = (char *)(uintptr_t)rows[i].rules[n] + 1,
+				.text = (char[]){ "this rule" },
 			};
 		assert_int_equal(client_rules_ask(&listener), rows[i].rules[0] != NULL);
-		assert_int_equal(client_rules_allow(&listener, alice, &decides),
+		assert_int_equal(!client_rules_refusal(&listener, alice, &decides),
 				 rows[i].is_allowed);
 		assert_ptr_equal(decides, rows[i].decides < 0 ? NULL : rules + rows[i].decides);
 	}
@@ -93,14 +94,47 @@ static void the_first_rule_that_fits_decides(void **state)
 
 static void who_shows_no_certificate_fits_nothing(void **state)
 {
-	struct client_rule any = { true, IDENTITY_CN, (char[]){ "*" }, NULL };
+	struct client_rule any = { true, IDENTITY_CN, (char[]){ "*" }, (char[]){ "this rule" } };
 	struct listener_config listener = { .client_rules = &any, .client_rules_n = 1 };
 	const struct client_rule *decides;
 
 	(void)state;
-	assert_false(client_rules_allow(&listener, NULL, &decides));
+	assert_non_null(client_rules_refusal(&listener, NULL, &decides));
 	any.is_allowed = false;
-	assert_true(client_rules_allow(&listener, NULL, &decides));
+	assert_null(client_rules_refusal(&listener, NULL, &decides));
+}
+
+/* A certificate with a readable unit and two common names, of which one is not. */
+static void what_cannot_be_read_is_refused_by_rules_that_ask_for_it(void **state)
+{
+	static const char identity[] = "oOps\0cAlice\0C\0";
+	static const struct {
+		bool is_allowed;
+		enum identity_kind kind;
+		const char *pattern, *refusal;
+	} rows[] = {
+		{ false, IDENTITY_CN, "Bob", "the certificate has a cn that cannot be read" },
+		{ true, IDENTITY_CN, "Bob", "the certificate has a cn that cannot be read" },
+		{ true, IDENTITY_CN, "Alice", NULL },
+		{ false, IDENTITY_CN, "Alice", "this rule" },
+		{ false, IDENTITY_OU, "Dev", NULL },
+		{ true, IDENTITY_OU, "Dev", "the certificate fits no client_allow" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct client_rule rule = { rows[i].is_allowed, rows[i].kind,
+					    (char *)(uintptr_t)rows[i].pattern,
+					    (char[]){ "this rule" } };
+		struct listener_config listener = { .client_rules = &rule, .client_rules_n = 1 };
+		const struct client_rule *decides;
+		const char *refusal = client_rules_refusal(&listener, identity, &decides);
+
+		if (rows[i].refusal)
+			assert_string_equal(refusal ? refusal : "(none)", rows[i].refusal);
+		else
+			assert_null(refusal);
+	}
 }
 
 static void routes_look_at_alternative_names(void **state)
@@ -126,6 +160,7 @@ int main(void)
 		cmocka_unit_test(names_of_a_certificate_fit_patterns_of_their_kind),
 		cmocka_unit_test(the_first_rule_that_fits_decides),
 		cmocka_unit_test(who_shows_no_certificate_fits_nothing),
+		cmocka_unit_test(what_cannot_be_read_is_refused_by_rules_that_ask_for_it),
 		cmocka_unit_test(routes_look_at_alternative_names),
 	};
 
