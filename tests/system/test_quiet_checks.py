@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Checks of whether a connection is taken leave no line in the logs of real servers."""
+"""What health checks leave in the logs of real servers: `tcp` no line, the others what the manual says."""
 
+import pathlib
+import re
 import socket
 import time
 
@@ -60,6 +62,35 @@ def test_no_line_in_the_log_of(ringmain, workdir, start, kind):
     assert text_of_log(server)[len(settled):] == ""
     server.close()
     assert rm.wait_line(msg="backend", change="down")["by"] == "checks"
+
+
+SERVERS = {"OpenSSH": (servers.Sshd, {}), "Postfix": (services.Postfix, {}), "Dovecot": (services.Dovecot, {}),
+           "Mosquitto": (services.Mosquitto, {}), "slapd": (services.Slapd, {}),
+           "MariaDB": (servers.MariaDB, {"options": ("--log-warnings=9",)}), "PostgreSQL": (servers.Postgres, {}),
+           "Redis": (servers.Redis, {})}
+
+
+def table():
+    """The manual's: (check, server, line)."""
+    manual = (pathlib.Path(__file__).resolve().parents[2] / "etc/ringmain.ini.5").read_text(encoding="utf-8")
+    rows = re.findall(r"^\.It Li (\S.*) Ta (\S+) Ta (.*)$", manual, re.M)
+    return [(check.replace("...", "tester"), server, line.replace("\\(dq", '"')) for check, server, line in rows]
+
+
+@pytest.mark.parametrize("check, name, line", table())
+def test_the_line_that_the_manual_says(ringmain, workdir, start, check, name, line):
+    server_class, keys = SERVERS[name]
+    server = start(server_class, workdir, **keys)
+    wait_steady(lambda: len(text_of_log(server)), "the log to be quiet", quiet=1)
+    settled = len(text_of_log(server))
+    database = " database=bench" if check == "postgres user=tester" else ""
+    rm = ringmain([server], pool={**CHECKED, "check": check + database, "check_timeout": "5s"})
+    if line == "no line":
+        time.sleep(CHECKS_S * SCALE)        # the pause is what is tested
+        assert text_of_log(server)[settled:] == ""
+    else:
+        wait_until(lambda: line in text_of_log(server)[settled:], f"the line {line!r}")
+    assert not rm.lines(msg="backend") and not rm.lines(msg="check")
 
 
 def test_a_server_that_takes_nobody_is_down_all_the_same(ringmain, blackhole):
