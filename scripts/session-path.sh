@@ -8,6 +8,13 @@
 # usage: session-path.sh [--calls]      --calls also prints every pair of files
 set -euo pipefail
 
+case "$*" in
+'' | --calls) ;;
+*)
+	echo "usage: session-path.sh [--calls]" >&2
+	exit 2
+	;;
+esac
 cd "$(dirname "$0")/.."
 make=${MAKE:-make}
 

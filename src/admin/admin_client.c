@@ -167,7 +167,7 @@ static void client_go_on_later(struct admin_client *c)
 		timer_set(&loop_of(c)->timers, &c->turn, loop_of(c)->now_ms + 1);
 }
 
-/* Nothing is sent from here, and nobody freed: the caller is in the middle of something. */
+/* Sends nothing and frees no client: callers hold one. */
 static void client_on_wrote(struct call *call)
 {
 	struct admin_client *c = container_of(call, struct admin_client, call);

@@ -222,7 +222,7 @@ static bool sort_words(struct call *call)
 	return false;
 }
 
-/* Before it is done: what it does may end it, or be the last thing that is done. */
+/* Logged before it is run: a command may end its client, or the process. */
 static void log_change(const struct call *call, const char *line, size_t n)
 {
 	char text[512];

@@ -89,7 +89,7 @@ static void log_override(const struct override *entry, const char *what)
 	log_end(&line);
 }
 
-/* Somebody may have slots now who had none. */
+/* Sessions in the queue may have slots now. */
 static void state_changed(struct overrides *o, struct pool *pool, struct backend *backend)
 {
 	atomic_store(&backend->changed_ms, o->loop->now_ms);

@@ -216,7 +216,7 @@ static void *write_until_stopped(void *unused)
 	return NULL;
 }
 
-/* Signals are for the main thread; the SIGPIPE of a reader that went is for nobody. */
+/* Signals are for the main thread; SIGPIPE, of a log's reader that has gone, is ignored. */
 static int start_thread_without_signals(void)
 {
 	sigset_t all, before;

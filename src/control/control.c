@@ -223,7 +223,7 @@ static void on_reload_ended(struct reload *reload)
 	pulse_tell(&c->pulse);
 }
 
-/* Nobody waits for what came of it: the log tells. */
+/* A signal has no client to answer: the result is logged. */
 static void on_signal_reload_done(struct reload_request *request,
 				  const struct reload_report *report)
 {

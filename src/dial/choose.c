@@ -22,7 +22,7 @@ static bool has_tries_left(const struct session *s)
 	       s->host->loop.now_ms < s->dialing_ms + config->connect_total_ms;
 }
 
-/* Once: if that one fails, no other will do. POOL_ALL_FULL: later, perhaps. */
+/* The pinned backend is tried once: no other can take its place. POOL_ALL_FULL: try later. */
 static enum pool_answer take_pinned(struct session *s)
 {
 	if (s->waiter.ask.tried_n > 0)

@@ -147,7 +147,7 @@ static void finish_cancel(struct session *s)
 	set_timer(s, now_of(s) + CANCEL_FLUSH_MS);
 }
 
-/* This backend will not do: never again for this session, and on to the next. */
+/* This backend has failed: the session never tries it again, and tries the next. */
 static void dial_abandon_try(struct session *s)
 {
 	struct side *side = backend_side(s);
@@ -268,7 +268,7 @@ static void dial_act_on(struct session *s, enum step_verdict verdict, const stru
 	}
 }
 
-/* The buffer outlives what is made of it: of TLS some may be left for the relay. */
+/* The buffer is kept to the end: TLS may have read a part, and the relay reads the rest. */
 static void read_opening(struct session *s)
 {
 	struct buf_pool *pool = &s->host->loop.bufs;
@@ -292,7 +292,7 @@ static void read_opening(struct session *s)
 		buf_put(pool, buf);
 }
 
-/* PostgreSQL has nothing to say to it, TLS may have; and hangs up once it has passed it on. */
+/* A server does not answer a request to cancel: it hangs up. Records of TLS may come first. */
 static void look_for_hang_up(struct session *s)
 {
 	struct side *side = backend_side(s);
@@ -487,7 +487,7 @@ void dial_served(struct session *s)
 
 /* ---- time ---------------------------------------------------------------- */
 
-/* What was late: the backend, or we, who have its answer and did not come to read it? */
+/* Which was late: the backend, or this worker, which has not read its answer yet? */
 static void try_timed_out(struct session *s)
 {
 	bool is_ours = !list_is_empty(&s->turn);

@@ -17,7 +17,7 @@ static bool has_spoken(const struct session *s)
 	return !buf_queue_is_empty(&s->early);
 }
 
-/* It has ended its stream; one that waits and has said nothing is gone. */
+/* A client that ends its stream while it is queued, and has sent nothing, has left. */
 static void client_ended(struct session *s)
 {
 	if (s->is_queued && !has_spoken(s))
@@ -41,7 +41,7 @@ static void read_first_bytes(struct session *s)
 		queued_watch_client(s);
 }
 
-/* Who was held to the end has waited for nothing: the last try says why. */
+/* A session that was held until its time was over ends for the reason of its last try. */
 void queued_end(struct session *s)
 {
 	enum close_reason why = CLOSE_QUEUE_TIMEOUT;

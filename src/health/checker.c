@@ -105,7 +105,7 @@ bool probe_is_under_way(const struct probe *p)
 }
 
 /* Something has happened to one of them: the others are asked at once. */
-static void hurry(struct pool_timer *w)
+static void reschedule(struct pool_timer *w)
 {
 	struct checker *c = w->checker;
 	const uint64_t now_ms = c->loop->now_ms;
@@ -121,7 +121,7 @@ static void hurry(struct pool_timer *w)
 	}
 }
 
-/* What the pool's roles make of it; @facts NULL: nobody has spoken. */
+/* Tells the pool's roles; @facts NULL: the check got no answer. */
 static void judge_role(struct probe *p, const struct check_facts *facts, enum health_change change)
 {
 	struct pool_timer *w = p->pool_timer;
@@ -134,7 +134,7 @@ static void judge_role(struct probe *p, const struct check_facts *facts, enum he
 		role_watch_note_down(w->roles, p->backend);
 	is_urgent |= role_watch_decide(w->roles, now_ms);
 	if (is_urgent)
-		hurry(w);
+		reschedule(w);
 }
 
 /* While nobody has the role that is wanted, all are asked fast. */
@@ -222,7 +222,7 @@ static int send_to_socket(void *owner, const void *bytes, size_t n)
 	return send(p->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* A PROXY header that speaks for nobody. */
+/* A PROXY header of the check's own connection (LOCAL). */
 static void fill_header(const struct probe *p, struct proxyhdr *ret_header)
 {
 	struct sockaddr_storage peer;
@@ -262,7 +262,7 @@ static void warn_of_own_fault(struct probe *p, const char *words)
 	check_plan_warn(p->pool_timer->plan, p->backend->config, words);
 }
 
-/* Who answers serves, also one whom only the check cannot ask more. */
+/* A server that answers is up, also when the check cannot log in. */
 static enum health_answer answer_of(const struct probe *p, const struct check_facts *facts)
 {
 	const struct role_watch *roles = p->pool_timer->roles;
@@ -403,7 +403,7 @@ static uint64_t watch_roles(struct pool_timer *w)
 
 	is_urgent |= pool_take_alarm(w->pool);
 	if (is_urgent)
-		hurry(w);
+		reschedule(w);
 	return MIN(role_watch_next_ms(w->roles, now_ms), now_ms + ROLE_TIMER_MS);
 }
 

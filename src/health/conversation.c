@@ -179,7 +179,7 @@ static bool hear_tls(struct conversation *c)
 
 /* ---- TLS that the protocol has asked for --------------------------------- */
 
-/* Nobody else need speak TLS there: it is the check that cannot, and the server answers. */
+/* Sessions may not need TLS there: the server is up, and only the check cannot go on. */
 static bool refuse_tls(struct conversation *c, const char *why)
 {
 	struct check_facts *facts = &c->exchange.facts;

@@ -231,14 +231,14 @@ enum health_change health_on_unserved(struct health *health, const struct health
 	return HEALTH_EJECTED;
 }
 
-/* One that began before says nothing of who comes now. */
+/* A session that began before the failures that are counted says nothing about now. */
 void health_on_served(struct health *health, uint64_t began_ms)
 {
 	if (began_ms >= health->unserved_ms)
 		forget_unserved(health);
 }
 
-/* What was held against it is served: it begins with a clean slate. */
+/* When an ejection is over, the failures that led to it are forgotten. */
 enum health_change health_on_time(struct health *health, uint64_t now_ms)
 {
 	if (!health->is_ejected || now_ms < health->eject_end_ms)

@@ -210,7 +210,7 @@ static void show_state(struct pool *pool, unsigned index, enum backend_state sta
 	atomic_store_explicit(&pool->status[index]->backend.state, state, memory_order_relaxed);
 }
 
-/* Who leaves does so with the weight it was in with, who joins has its new one. */
+/* A backend leaves the balancer with the weight that it had there, and joins with its new one. */
 void backend_review(struct pool *pool, unsigned index)
 {
 	struct backend_status *s = pool->status[index];

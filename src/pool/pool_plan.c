@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An id is a number of its own, and where to look for it. */
+/* An id is a number that nobody else ever has, and in its low bits the backend's index. */
 #define ID_INDEX_BITS 16
 static_assert(POOL_INDEXES_MAX < 1u << ID_INDEX_BITS, "an index fits into an id");
 

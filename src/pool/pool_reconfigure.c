@@ -84,7 +84,7 @@ static void end_checks(struct health *health)
 	health->streak = 0;
 }
 
-/* Where no role is wanted any more, all are what they may be. */
+/* Where no role is wanted any more, none is on standby. */
 static void end_roles(struct pool *pool)
 {
 	for (unsigned i = 0; i < pool->n; i++) {

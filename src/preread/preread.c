@@ -73,7 +73,7 @@ static void preread_finish(struct session *s)
 	session_enter(s, SESSION_DIALING);
 }
 
-/* A wait of the time in a pool's queue may still be under way: it will do. */
+/* The wait that began in a pool's queue may still be in the kernel, and serves here, too. */
 static void wait_for_client(struct session *s)
 {
 	waiting_for_client(s);
@@ -237,7 +237,7 @@ static void read_failed(struct session *s, int res)
 		session_close(s, res == 0 ? CLOSE_CLIENT_LEFT : CLOSE_CLIENT_RESET, BY_CLIENT);
 }
 
-/* Gives a buffer with what has come of TLS, or NULL: nothing, and that was seen to. */
+/* Gives a buffer with ciphertext; NULL: there is none, and the session waits or closes. */
 static struct buf *read_ciphertext(struct session *s)
 {
 	struct buf_pool *pool = &s->host->loop.bufs;

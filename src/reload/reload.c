@@ -283,7 +283,7 @@ static bool has_backend(const struct pool_config *pool, const struct backend *ba
 	return false;
 }
 
-/* Who leaves takes its sessions along. */
+/* The backends of the pool that leave, with their sessions. */
 static void plan_pool(struct reload *r, struct pool *pool, const struct config *then)
 {
 	const struct pool_config *config = find_pool(then, pool_config(pool)->name);

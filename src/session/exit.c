@@ -50,7 +50,7 @@ void session_close(struct session *s, enum close_reason why, enum close_by by)
 	CHECK(s->phase != SESSION_FREE);
 	if (s->phase == SESSION_CLOSING)
 		return;
-	/* Whom no backend could serve was not ended by what it sent last. */
+	/* If no backend could serve it, that is the reason, whatever its client did afterwards. */
 	if (!session_is_ending(s) || s->phase == SESSION_DIALING) {
 		s->why = why;
 		s->by = by;
@@ -76,7 +76,7 @@ bool session_is_idle(const struct session *s)
 	return !side_has_ops(&s->sides[SIDE_CLIENT]) && !side_has_ops(&s->sides[SIDE_BACKEND]);
 }
 
-/* One that a pool has served already waits for that word, which is on its way. */
+/* If the pool has given it a slot, it stays queued until the message that says so has come. */
 void session_leave_queue(struct session *s)
 {
 	if (s->is_queued && pool_leave(s->pool, &s->waiter))
@@ -99,7 +99,7 @@ static void exit_entered(struct session *s)
 	exit_on_returned(s);
 }
 
-/* Whatever came of an op, nobody wants to know it any more. */
+/* The results of ops do not matter any more. */
 static void exit_on_op(struct side *side, int err)
 {
 	(void)err;

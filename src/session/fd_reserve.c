@@ -10,7 +10,7 @@
 #include "session/host.h"
 #include "session/side.h"
 
-/* Other workers' sessions end too, and nobody tells: so often it is looked. */
+/* How often a worker looks for files that sessions of other workers have given back. */
 #define RETRY_MS 20
 
 #define WANT_LOG_MS 1000

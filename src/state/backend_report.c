@@ -84,7 +84,7 @@ void backend_report_change(struct pool *pool, struct backend *backend,
 
 	atomic_store(went, is_return(report->change) ? 0 : report->now_ms);
 	atomic_store(&backend->changed_ms, report->now_ms);
-	/* Who comes back from an ejection may still be down, for the same reason as before. */
+	/* A backend that comes back from an ejection may still be down, for the same reason. */
 	if (!is_return(report->change) || atomic_load(&backend->state) == BACKEND_READY)
 		atomic_store(&backend->changed_error, report->err);
 	if (report->change == HEALTH_EJECTED)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Pages of tallies that nobody writes to are never there: calloc(3) takes them from the kernel. */
+/* Pages of counters that nobody writes to take no memory: calloc(3) maps them. */
 static bool create_parts(struct counters *c, size_t listeners_n, size_t pools_n)
 {
 	c->listeners = calloc(listeners_n + 1, sizeof(*c->listeners));

@@ -224,7 +224,7 @@ static int make_pool(struct runtime_change *c, size_t n)
 	return pool || p->made ? 0 : -ENOMEM;
 }
 
-/* Ten at once, and then so many in a second: who presses Ctrl-C does not notice. */
+/* The rate at which one client's cancel requests are sent on; nobody presses Ctrl-C faster. */
 static const struct limits_config cancel_limits = {
 	.sources_max = 4096,
 	.bits4 = 32,

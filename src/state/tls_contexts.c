@@ -202,7 +202,7 @@ static void create_client(const struct pool_config *p, bool is_check, struct dia
 	snprintf(title, sizeof(title), "[pool %s]", p->name);
 	if (tls_client_create(&wanted, &problems, ret_client) == -ENOMEM)
 		diag_no_memory(diag);
-	/* Where TLS is only taken because it is offered, nobody was promised who it is with. */
+	/* A check that takes TLS where it is offered verifies nobody: warnings are dropped. */
 	if (is_check && problems.errors_n == 0)
 		tls_problems_finish(&problems);
 	else

@@ -310,7 +310,7 @@ static void admit_connection(struct acceptor *a, const struct accepted *accepted
 	hand_out(a, accepted);
 }
 
-/* Those who may not come in are none of the listener's: they wait for nothing, nobody for them. */
+/* A client that is rejected is so at once, whatever is full, and takes no slot. */
 static void acceptor_take(struct acceptor *a, int fd)
 {
 	struct accepted accepted = {

@@ -9,7 +9,7 @@
 /* Sessions that are looked at in one turn. */
 #define SLOTS_MAX 1024
 
-/* So soon one is tried again whose turn has not come by the rate; or that was busy. */
+/* When to look again at a session that the rate did not let go yet; or that was busy. */
 #define PACE_MS 10
 #define BUSY_MS 500
 
@@ -29,7 +29,7 @@ void evict_notice(struct host *h)
 	h->evict.again_ms = 0;
 }
 
-/* One that has come to it since has come to one that is back. */
+/* A session that was dialed after the backend fell has found it up again, and stays. */
 static bool is_meant(const struct session *s)
 {
 	return s->phase == SESSION_RELAYING && s->backend &&

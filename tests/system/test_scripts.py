@@ -145,6 +145,13 @@ def test_check_floors_finds_circles(tmp_path, files, says):
         assert words in out
 
 
+def test_check_floors_finds_folders_that_are_too_large(tmp_path):
+    file = "int x;\n" * 1800
+    write_tree(tmp_path, {"src/io/a.c": file, "include/io/a.h": file, "src/config/a.c": file * 3})
+    code, out = run("check-floors.sh", tmp_path)
+    assert code == 1 and "src/io: 360" in out and "src/config" not in out
+
+
 NO_CIRCLES = {
     "down only": {"include/io/a.h": '#include "io/b.h"', "src/io/a.c": "void a(void)\n{\n\tb();\n}",
                   "include/io/b.h": "void b(void);", "src/io/b.c": "void b(void)\n{\n}"},

@@ -296,5 +296,5 @@ int main(void)
 		bed_test(a_backend_that_hangs_up_in_the_handshake_has_failed),
 	};
 
-	return cmocka_run_group_tests_name("dial_preamble", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("opening", tests, set_up, tear_down);
 }

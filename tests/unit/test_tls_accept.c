@@ -269,5 +269,5 @@ int main(void)
 		bed_test(a_packet_inside_tls_may_come_in_pieces),
 	};
 
-	return cmocka_run_group_tests_name("preread_tls", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("tls_accept", tests, set_up, tear_down);
 }
