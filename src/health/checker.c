@@ -105,7 +105,7 @@ bool probe_is_under_way(const struct probe *p)
 }
 
 /* Something has happened to one of them: the others are asked at once. */
-static void reschedule(struct pool_timer *w)
+static void check_soon(struct pool_timer *w)
 {
 	struct checker *c = w->checker;
 	const uint64_t now_ms = c->loop->now_ms;
@@ -134,7 +134,7 @@ static void judge_role(struct probe *p, const struct check_facts *facts, enum he
 		role_watch_note_down(w->roles, p->backend);
 	is_urgent |= role_watch_decide(w->roles, now_ms);
 	if (is_urgent)
-		reschedule(w);
+		check_soon(w);
 }
 
 /* While nobody has the role that is wanted, all are asked fast. */
@@ -403,7 +403,7 @@ static uint64_t watch_roles(struct pool_timer *w)
 
 	is_urgent |= pool_take_alarm(w->pool);
 	if (is_urgent)
-		reschedule(w);
+		check_soon(w);
 	return MIN(role_watch_next_ms(w->roles, now_ms), now_ms + ROLE_TIMER_MS);
 }
 

@@ -49,7 +49,7 @@ static void all_sessions_of_one_that_fell_end_and_nobody_elses(void **state)
 	struct bed *st;
 	unsigned has;
 
-	begin(state, "check = redis");
+	begin(state, "balance = roundrobin\ncheck = redis");
 	st = *state;
 	has = sessions_of(st, 0);
 	assert_true(has > 0);
