@@ -14,8 +14,8 @@
 
 static_assert(PGSQL_ERROR_BYTES_MAX <= STEP_SAY_BYTES_MAX, "an error is said at once");
 static_assert(PGSQL_SECRET_BYTES_MAX + 4 <= CANCEL_KEY_BYTES_MAX, "every key has room");
-static_assert(PGSQL_NAME_BYTES == PROTOCOL_NAME_BYTES && PGSQL_NAME_BYTES == LOGIN_NAME_BYTES,
-	      "names are copied and compared whole");
+static_assert(PGSQL_NAME_BYTES == PROTOCOL_NAME_BYTES, "names are copied whole");
+static_assert(PGSQL_NAME_BYTES == LOGIN_NAME_BYTES, "and compared whole");
 
 /* As on the wire: the number of the process, and what nobody can guess. */
 static void fill_cancel_key(const struct pgsql_key *key, struct cancel_key *ret)
