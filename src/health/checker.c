@@ -434,7 +434,10 @@ static void pool_timer_on_timer(struct timer *timer)
 
 static void add_talk(struct checker *c, struct probe *p)
 {
-	struct probe_talk *talk = &c->talks[c->talks_n++];
+	struct probe_talk *talk;
+
+	CHECK(c->talks_n < c->talks_max);
+	talk = &c->talks[c->talks_n++];
 
 	talk->probe = p;
 	talk->plan = check_plan_of(p->pool_timer->plan, p->backend->config);
@@ -494,21 +497,31 @@ static bool add_pool(struct checker *c, struct pool *pool)
 	return w->plan && (w->roles || role_is_any(&pool_config(pool)->role));
 }
 
+/* How many of its checks say something: these are large. */
+static size_t talks_of(const struct pool *pool)
+{
+	const enum check_kind kind = pool_config(pool)->check.kind;
+
+	return kind == CHECK_NONE || kind == CHECK_TCP ? 0 : pool_backends(pool);
+}
+
 struct checker *checker_create(struct runtime *runtime, struct loop *loop)
 {
 	struct checker *c = calloc(1, sizeof(*c));
-	size_t backends = 0;
+	size_t backends = 0, talks = 0;
 
 	if (!c)
 		return NULL;
 	runtime_for_each_pool(runtime, n)
 	{
 		backends += pool_backends(runtime->pools[n]);
+		talks += talks_of(runtime->pools[n]);
 	}
 	c->runtime = runtime;
 	c->loop = loop;
+	c->talks_max = talks;
 	c->probes = calloc(MAX(backends, 1), sizeof(*c->probes));
-	c->talks = calloc(MAX(backends, 1), sizeof(*c->talks));
+	c->talks = calloc(MAX(talks, 1), sizeof(*c->talks));
 	c->pool_timers = calloc(MAX(runtime->pools_n, 1), sizeof(*c->pool_timers));
 	if (!c->probes || !c->talks || !c->pool_timers) {
 		checker_destroy(c);

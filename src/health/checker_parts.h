@@ -54,7 +54,7 @@ struct checker {
 	struct probe *probes;
 	size_t probes_n;
 	struct probe_talk *talks;
-	size_t talks_n;
+	size_t talks_n, talks_max;
 	struct pool_timer *pool_timers;
 	size_t pool_timers_n;
 	bool is_stopped;
