@@ -3,12 +3,13 @@
 
 import http.server
 import pathlib
+import signal
 import threading
 
 import pytest
 
 from kit import backend as echo_servers
-from kit import certificates, ini, servers, tls
+from kit import certificates, ini, servers, tcp, tls
 from kit.wait import wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("its checks are others")
@@ -55,6 +56,31 @@ def test_a_password_that_is_changed_on_both_sides_is_read_anew(ringmain, workdir
     password.write_text("another", encoding="ascii")
     wait_until(lambda: is_quiet(server, failed), "log-ins that do not fail")
     assert not rm.lines(msg="backend")      # it was the check's fault, and the server stayed
+
+
+def start_up_of(sock):
+    size = int.from_bytes(tcp.recv_exactly(sock, 4), "big")
+    return tcp.recv_exactly(sock, size - 4)
+
+
+def test_a_reload_in_the_middle_of_a_log_in(ringmain, manual):
+    """The check that is under way ends in peace, and the next one is the new configuration's."""
+    server = manual()
+    keys = checked("postgres user=ring", check_tls="no", check_timeout="60s", check_interval="100ms")
+    rm = ringmain([server], pool=keys)
+    old = server.accept()
+    assert b"user\0ring\0" in start_up_of(old)
+    (rm.dir / "ringmain.ini").write_text(ini.ini([server], pool={**keys, "check": "postgres user=other"}), encoding="ascii")
+    rm.process.send_signal(signal.SIGHUP)
+    rm.wait_line(msg="reload", outcome="done")
+    new = server.accept()
+    assert b"user\0other\0" in start_up_of(new)
+    old.sendall(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I")     # it is let in, and goes on with what it asks
+    assert old.recv(1) == b"Q"
+    new.sendall(b"E\0\0\0\x0cC57P03\0\0")
+    assert rm.wait_line(msg="backend", change="down")["reason"].startswith("57P03")
+    old.close()
+    assert b"user\0other\0" in start_up_of(server.accept())
 
 
 def is_quiet(server, failed):
