@@ -310,6 +310,7 @@ struct pool_config {
 	struct hold_config hold;
 	enum on_down on_down;
 	unsigned on_down_per_s; /* sessions that are ended; 0: all at once */
+	uint64_t drain_ms;      /* that sessions of a backend have that is removed; 0: they go on */
 	struct eject_config eject;
 
 	/* TLS towards the backends. */

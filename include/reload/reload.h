@@ -27,6 +27,7 @@
 #include "state/runtime.h"
 
 struct checker;
+struct drains;
 struct overrides;
 
 #define RELOAD_WAITING_MAX 64 /* that may wait in line */
@@ -48,6 +49,7 @@ struct reload {
 	struct runtime *runtime;
 	struct sockets *sockets;
 	struct overrides *overrides;
+	struct drains *drains;
 	struct checker *checker; /* of the newest configuration */
 	const char *path;        /* of the configuration */
 	/* Something of the process changes: for the service manager. */

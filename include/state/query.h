@@ -30,6 +30,7 @@
 /* Which sessions. Fields that are zero or empty do not matter. */
 struct session_filter {
 	char listener[CONFIG_NAME_BYTES], pool[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
+	uint64_t backend_id; /* that backend, and no other of its name */
 	bool has_client;
 	struct addr_block client;
 	uint64_t older_ms, idle_ms; /* as old, or as long without a byte, or more */

@@ -287,6 +287,7 @@ static struct drain *find(const struct drains *drains, const struct session_filt
 
 		if (strcmp(d->filter.listener, filter->listener) == 0 &&
 		    strcmp(d->filter.pool, filter->pool) == 0 &&
+		    d->filter.backend_id == filter->backend_id &&
 		    strcmp(d->filter.backend, filter->backend) == 0)
 			return d;
 	}

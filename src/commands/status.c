@@ -10,6 +10,7 @@
 #include "admin/command.h"
 #include "admin/context.h"
 #include "process/sockets.h"
+#include "reload/leaving.h"
 #include "reload/reload.h"
 #include "io/loop.h"
 #include "metrics/snapshot.h"
@@ -138,7 +139,8 @@ static void tell_backend(struct call *call, struct pool *pool, struct backend *b
 	reply_u64(call->reply, "total", s.connects);
 	reply_u64(call->reply, "failures", s.failures);
 	tell_override(call, overrides_find(&x->overrides, pool, backend));
-	cmd_backend_sessions(pool, backend, &theirs);
+	if (!leaving_sessions(x->runtime, pool, backend, &theirs))
+		cmd_backend_sessions(pool, backend, &theirs);
 	tell_drain(call, &theirs);
 	reply_row_end(call->reply);
 }

@@ -395,6 +395,7 @@ static int open_reload(struct control *c)
 		.runtime = c->runtime,
 		.sockets = c->sockets,
 		.overrides = &c->context.overrides,
+		.drains = &c->context.drains,
 		.checker = checker,
 		.path = c->path,
 		.began = on_reload_begun,

@@ -15,6 +15,7 @@
 #include "health/checker.h"
 #include "net/sock_error.h"
 #include "reload/certs.h"
+#include "reload/leaving.h"
 #include "state/peers.h"
 #include "state/runtime_change.h"
 #include "state/tls_contexts.h"
@@ -165,6 +166,7 @@ static void publish(struct reload *r, struct runtime_change *change, struct sock
 	sockets_commit(sockets);
 	apply_global(before, runtime_config(r->runtime));
 	overrides_apply(r->overrides);
+	leaving_drain(r->runtime, r->drains, &r->report);
 	follow_with_checks(r);
 	r->report.generation = atomic_load(&r->runtime->generation)->number;
 	peers_ask(r->runtime);
@@ -258,71 +260,6 @@ static void add_line(void *owner, const char *line)
 	report_add(owner, "%s", line);
 }
 
-static void add_sessions(struct reload *r, const char *kind, const char *name, unsigned sessions)
-{
-	if (sessions > 0)
-		report_add(&r->report, "  %s %s: %u session%s go%s on", kind, name, sessions,
-			   sessions == 1 ? "" : "s", sessions == 1 ? "es" : "");
-}
-
-static const struct pool_config *find_pool(const struct config *config, const char *name)
-{
-	for (size_t n = 0; n < config->pools_n; n++)
-		if (strcmp(config->pools[n].name, name) == 0)
-			return &config->pools[n];
-	return NULL;
-}
-
-/* By its name and address: with another address it is another one. */
-static bool has_backend(const struct pool_config *pool, const struct backend *backend)
-{
-	for (size_t n = 0; pool && n < pool->backends_n; n++)
-		if (strcmp(pool->backends[n].name, backend->config->name) == 0 &&
-		    addr_is_equal(&pool->backends[n].addr, &backend->config->addr))
-			return true;
-	return false;
-}
-
-/* The backends of the pool that leave, with their sessions. */
-static void plan_pool(struct reload *r, struct pool *pool, const struct config *then)
-{
-	const struct pool_config *config = find_pool(then, pool_config(pool)->name);
-	char name[2 * CONFIG_NAME_BYTES];
-
-	for (size_t n = 0; n < pool_backends(pool); n++) {
-		const struct backend *backend = pool_backend(pool, n);
-
-		if (!backend || backend->state == BACKEND_LEAVING || has_backend(config, backend))
-			continue;
-		snprintf(name, sizeof(name), "%s/%s", pool_config(pool)->name,
-			 backend->config->name);
-		add_sessions(r, "backend", name, atomic_load(&backend->sessions));
-	}
-}
-
-static bool has_listener(const struct config *config, const char *name)
-{
-	for (size_t n = 0; n < config->listeners_n; n++)
-		if (strcmp(config->listeners[n].name, name) == 0)
-			return true;
-	return false;
-}
-
-static void plan_sessions(struct reload *r, const struct config *then)
-{
-	runtime_for_each_listener(r->runtime, l)
-	{
-		if (!runtime_listener_leaves(r->runtime, l->slot) &&
-		    !has_listener(then, l->config->name))
-			add_sessions(r, "listener", l->config->name, atomic_load(&l->sessions));
-	}
-	runtime_for_each_pool(r->runtime, n)
-	{
-		if (!runtime_pool_leaves(r->runtime, n))
-			plan_pool(r, r->runtime->pools[n], then);
-	}
-}
-
 /* Gives whether anything differs. */
 static bool make_plan(struct reload *r)
 {
@@ -333,7 +270,7 @@ static bool make_plan(struct reload *r)
 	if (r->loader.config)
 		config_diff(now->config, then, add_line, &r->report);
 	if (r->report.lines_n > before)
-		plan_sessions(r, then);
+		leaving_tell(r->runtime, then, &r->report);
 	certs_compare(&(struct certs){ now->config, now->tls },
 		      &(struct certs){ then, r->loader.made }, add_line, &r->report);
 	return r->report.lines_n + r->report.lines_left_out > before;

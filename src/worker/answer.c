@@ -22,6 +22,11 @@ static bool is_name(const char *wanted, const char *name)
 	return wanted[0] == '\0' || (name && strcmp(wanted, name) == 0);
 }
 
+static bool is_backend(const struct session_filter *f, const struct session *s)
+{
+	return f->backend_id == 0 || (s->backend && s->backend->id == f->backend_id);
+}
+
 static bool is_from(const struct session_filter *f, const struct session *s)
 {
 	struct addr client;
@@ -40,8 +45,8 @@ static bool is_meant(const struct session_filter *f, const struct session *s)
 	       is_name(f->listener, s->config->name) &&
 	       is_name(f->pool, s->pool ? pool_config(s->pool)->name : NULL) &&
 	       is_name(f->backend, s->backend ? s->backend->config->name : NULL) &&
-	       now_ms - s->started_ms >= f->older_ms && now_ms - s->active_ms >= f->idle_ms &&
-	       is_from(f, s);
+	       is_backend(f, s) && now_ms - s->started_ms >= f->older_ms &&
+	       now_ms - s->active_ms >= f->idle_ms && is_from(f, s);
 }
 
 /* What is too long for its place is left out. */

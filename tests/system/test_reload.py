@@ -3,6 +3,7 @@
 
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -148,6 +149,42 @@ def test_a_backend_leaves_with_its_last_session(running, backend, connect):
         with tcp.connect(r.rm.address()) as client:
             tcp.exchange(client, b"new")
     assert r.ctl.backend("b2")["total"] == 1
+
+
+def test_sessions_of_a_backend_that_left_have_their_time(running, backend, connect):
+    """Those of another one with its name go on."""
+    r = running([backend(servers.echo)], pool={"drain_timeout": "500ms"})
+    old = connect(r.rm.address())
+    tcp.exchange(old, b"x")
+    line = next(line for line in r.text.splitlines() if line.startswith("backend = b1"))
+    r.change(line, f"backend = b1 {backend(servers.echo).text}")
+    plan = r.reload()
+    assert plan[0].startswith("~ pool out: backend b1 127.0.0.1:")
+    assert re.fullmatch(r"  backend out/b1: 1 session drains until \d\d:\d\d:\d\d", plan[1])
+    new = connect(r.rm.address())
+    tcp.exchange(new, b"x")
+    assert r.rm.wait_sessions(1)[0]["reason"] == "drain_timeout"
+    assert r.rm.wait_line(msg="drained")["backend"] == "b1"
+    tcp.exchange(new, b"goes on")
+
+
+def test_a_backend_that_comes_back_keeps_its_sessions(running, backend, connect):
+    r = running([backend(servers.echo), backend(servers.echo)],
+                pool={"drain_timeout": "40h", "balance": "roundrobin"})
+    clients = [connect(r.rm.address()) for _ in range(2)]
+    for client in clients:
+        tcp.exchange(client, b"x")
+    before = r.text
+    line = next(line for line in r.text.splitlines() if line.startswith("backend = b2"))
+    r.change(line, "")
+    assert re.fullmatch(r"  backend out/b2: 1 session drains until \d+-\d\d-\d\d \d\d:\d\d", r.reload()[1])
+    assert 39 * 3600 * 1000 < r.ctl.backend("b2")["drain_ends_ms"] <= 40 * 3600 * 1000
+    r.write(before)
+    r.reload()
+    row = r.ctl.backend("b2")
+    assert "drain_ends_ms" not in row and row["sessions"] == 1
+    for client in clients:
+        tcp.exchange(client, b"still there")
 
 
 def test_a_listener_comes_and_goes(running, backend, connect):

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RELOAD_LEAVING_H
+#define RELOAD_LEAVING_H
+
+/*
+ * Whose sessions go on although the file has them no more, and for how long
+ * (drain_timeout of their pool).
+ */
+
+#include <stdbool.h>
+
+#include "pool/pool.h"
+#include "reload/report.h"
+#include "state/query.h"
+#include "state/runtime.h"
+
+struct drains;
+
+/* Those who would leave with @then: a line each. */
+void leaving_tell(const struct runtime *runtime, const struct config *then,
+		  struct reload_report *report);
+
+/*
+ * After another generation was published: sessions of who left have their time from now on,
+ * unless it has begun before, and those of who came back go on.
+ */
+void leaving_drain(const struct runtime *runtime, struct drains *drains,
+		   struct reload_report *report);
+
+/* Has it left, with the pool or without? Then gives its sessions. */
+bool leaving_sessions(const struct runtime *runtime, const struct pool *pool,
+		      const struct backend *backend, struct session_filter *ret_filter);
+
+#endif

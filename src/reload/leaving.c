@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "reload/leaving.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/drain.h"
+#include "base/text.h"
+
+#define MS_PER_S 1000ull
+#define S_PER_DAY 86400ull
+
+/* ---- what is said before ------------------------------------------------- */
+
+/* "until 14:35", with the day where that is not within one. */
+static void write_end(uint64_t ms, char *to, size_t bytes)
+{
+	time_t end = time(NULL) + (time_t)(ms / MS_PER_S);
+	struct tm tm;
+
+	localtime_r(&end, &tm);
+	if (ms / MS_PER_S < S_PER_DAY)
+		strftime(to, bytes, "until %H:%M:%S", &tm);
+	else
+		strftime(to, bytes, "until %Y-%m-%d %H:%M", &tm);
+}
+
+/* @drain_ms 0: they have no end. */
+static void tell(struct reload_report *report, const char *who, unsigned sessions,
+		 uint64_t drain_ms)
+{
+	const char *plural = sessions == 1 ? "" : "s";
+	char end[sizeof("until YYYY-MM-DD hh:mm")];
+
+	if (sessions == 0)
+		return;
+	if (drain_ms == 0) {
+		report_add(report, "  %s: %u session%s go%s on", who, sessions, plural,
+			   sessions == 1 ? "es" : "");
+		return;
+	}
+	write_end(drain_ms, end, sizeof(end));
+	report_add(report, "  %s: %u session%s drain%s %s", who, sessions, plural,
+		   sessions == 1 ? "s" : "", end);
+}
+
+static const struct pool_config *find_pool(const struct config *config, const char *name)
+{
+	for (size_t n = 0; n < config->pools_n; n++)
+		if (strcmp(config->pools[n].name, name) == 0)
+			return &config->pools[n];
+	return NULL;
+}
+
+/* By its name and address: with another address it is another one. */
+static bool has_backend(const struct pool_config *pool, const struct backend *backend)
+{
+	for (size_t n = 0; pool && n < pool->backends_n; n++)
+		if (strcmp(pool->backends[n].name, backend->config->name) == 0 &&
+		    addr_is_equal(&pool->backends[n].addr, &backend->config->addr))
+			return true;
+	return false;
+}
+
+/* The backends of the pool that leave, with their sessions. */
+static void tell_pool(struct pool *pool, const struct config *then, struct reload_report *report)
+{
+	const struct pool_config *now = pool_config(pool), *config = find_pool(then, now->name);
+	char who[2 * CONFIG_NAME_BYTES + sizeof("backend /")];
+
+	for (size_t n = 0; n < pool_backends(pool); n++) {
+		const struct backend *backend = pool_backend(pool, n);
+
+		if (!backend || backend->state == BACKEND_LEAVING || has_backend(config, backend))
+			continue;
+		snprintf(who, sizeof(who), "backend %s/%s", now->name, backend->config->name);
+		tell(report, who, atomic_load(&backend->sessions),
+		     (config ? config : now)->drain_ms);
+	}
+}
+
+static bool has_listener(const struct config *config, const char *name)
+{
+	for (size_t n = 0; n < config->listeners_n; n++)
+		if (strcmp(config->listeners[n].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void tell_listener(const struct listener *l, const struct config *then,
+			  struct reload_report *report)
+{
+	char who[CONFIG_NAME_BYTES + sizeof("listener ")];
+
+	snprintf(who, sizeof(who), "listener %s", l->config->name);
+	if (!has_listener(then, l->config->name))
+		tell(report, who, atomic_load(&l->sessions), 0);
+}
+
+void leaving_tell(const struct runtime *runtime, const struct config *then,
+		  struct reload_report *report)
+{
+	runtime_for_each_listener(runtime, l)
+	{
+		if (!runtime_listener_leaves(runtime, l->slot))
+			tell_listener(l, then, report);
+	}
+	runtime_for_each_pool(runtime, n)
+	{
+		if (!runtime_pool_leaves(runtime, n))
+			tell_pool(runtime->pools[n], then, report);
+	}
+}
+
+/* ---- what is done then --------------------------------------------------- */
+
+static void filter_of(const struct pool *pool, const struct backend *backend,
+		      struct session_filter *ret)
+{
+	*ret = (struct session_filter){ .backend_id = backend->id };
+	(void)!text_copy(ret->pool, sizeof(ret->pool), pool_config(pool)->name);
+	(void)!text_copy(ret->backend, sizeof(ret->backend), backend->config->name);
+}
+
+bool leaving_sessions(const struct runtime *runtime, const struct pool *pool,
+		      const struct backend *backend, struct session_filter *ret_filter)
+{
+	filter_of(pool, backend, ret_filter);
+	return backend->state == BACKEND_LEAVING ||
+	       runtime_pool_leaves(runtime, pool_config(pool)->slot);
+}
+
+static void drain_backend(const struct runtime *runtime, struct drains *drains, struct pool *pool,
+			  struct backend *backend, struct reload_report *report)
+{
+	uint64_t drain_ms = pool_config(pool)->drain_ms, left_ms;
+	struct session_filter theirs;
+
+	if (!leaving_sessions(runtime, pool, backend, &theirs)) {
+		(void)drains_end(drains, &theirs);
+		return;
+	}
+	if (drain_ms == 0 || atomic_load(&backend->sessions) == 0 ||
+	    drains_find(drains, &theirs, &left_ms))
+		return;
+	if (drains_start(drains, &theirs, drain_ms) < 0)
+		report_add(report, "warning: backend %s/%s: its sessions go on: too many drain",
+			   theirs.pool, theirs.backend);
+}
+
+void leaving_drain(const struct runtime *runtime, struct drains *drains,
+		   struct reload_report *report)
+{
+	runtime_for_each_pool(runtime, n)
+	{
+		struct pool *pool = runtime->pools[n];
+
+		for (size_t i = 0; i < pool_backends(pool); i++)
+			if (pool_backend(pool, i))
+				drain_backend(runtime, drains, pool, pool_backend(pool, i), report);
+	}
+}
