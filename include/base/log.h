@@ -68,6 +68,8 @@ MUST_CHECK int log_reopen(void);
 
 /* The level alone. */
 void log_set_level(enum log_level level);
+/* Of lines that begin from now on. */
+void log_set_format(enum log_format format);
 
 /*
  * Starts and stops the writing thread. log_start() returns 0 or -errno.

@@ -37,6 +37,13 @@ struct sock_access {
 MUST_CHECK int sock_file_bind(int fd, const struct addr *addr, const struct sock_access *access,
 			      struct sock_file *ret_file, const char **ret_step);
 
+/*
+ * Another @access for @file, if that is still what is at @addr, and as the process itself
+ * would make it where nothing else is said. 0 or -errno.
+ */
+MUST_CHECK int sock_file_change(const struct addr *addr, const struct sock_file *file,
+				const struct sock_access *access);
+
 /* Removes @file, if that is still what is at @addr, and empties it. */
 void sock_file_remove(const struct addr *addr, struct sock_file *file);
 

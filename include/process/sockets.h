@@ -27,6 +27,7 @@ struct bound_socket {
 	struct addr wanted;        /* as it was configured */
 	struct addr addr;          /* as the kernel named it */
 	struct sock_file file;     /* of a unix socket */
+	struct sock_access access; /* of that */
 	int *fds;                  /* by worker */
 };
 

@@ -90,6 +90,11 @@ void log_configure(enum log_level level, enum log_format format, int fd)
 	log_queue_set_fd(fd);
 }
 
+void log_set_format(enum log_format format)
+{
+	config.format = format;
+}
+
 void log_set_level(enum log_level level)
 {
 	config.level = level;

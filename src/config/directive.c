@@ -67,7 +67,6 @@ const struct directive directives[] = {
 	  .help = "What is logged: this and everything more severe" },
 	{ IN_GLOBAL(log_format), .key = "log_format", .type = &type_choice, WORDS(log_format_names),
 	  .fallback = "logfmt",
-	  .reload = RELOAD_RESTART,
 	  .help = "How a line of the log is written" },
 	{ IN_GLOBAL(ticket_keys), .key = "ticket_keys", .type = &type_file,
 	  .help = "Keys of TLS session tickets, shared by several nodes; without: random ones" },

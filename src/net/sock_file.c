@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,23 +82,73 @@ static int bind_with_mode(int fd, const struct addr *addr, unsigned mode, const 
 }
 
 /* Not by its path, which may lead to something else by now. */
+static int open_file(const struct addr *addr, const struct sock_file *file)
+{
+	int fd = open(addr->un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
 static int give_to(const struct addr *addr, const struct sock_file *file,
 		   const struct sock_access *access)
 {
 	const uid_t owner = access->has_owner ? access->owner : (uid_t)-1;
 	const gid_t group = access->has_group ? access->group : (gid_t)-1;
-	int fd = open(addr->un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st = { 0 };
-	int err = 0;
+	int fd = open_file(addr, file), err = 0;
 
 	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0 || st.st_dev != file->dev || st.st_ino != file->ino)
-		err = -ESTALE;
-	else if (fchownat(fd, "", owner, group, AT_EMPTY_PATH) < 0)
+		return fd;
+	if (fchownat(fd, "", owner, group, AT_EMPTY_PATH) < 0)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+static unsigned default_mode(void)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return 0777 & ~mask;
+}
+
+/* An O_PATH descriptor takes no fchmod(2). */
+static int set_mode(const struct addr *addr, const struct sock_file *file, unsigned mode)
+{
+	int fd = open_file(addr, file), err = 0;
+	char path[sizeof("/proc/self/fd/") + 10];
+
+	if (fd < 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (chmod(path, mode) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int sock_file_change(const struct addr *addr, const struct sock_file *file,
+		     const struct sock_access *access)
+{
+	const struct sock_access all = {
+		.mode = access->mode != 0 ? access->mode : default_mode(),
+		.has_owner = true,
+		.has_group = true,
+		.owner = access->has_owner ? access->owner : geteuid(),
+		.group = access->has_group ? access->group : getegid(),
+	};
+	int err;
+
+	if (file->ino == 0) /* somebody else's, or an abstract name */
+		return 0;
+	err = set_mode(addr, file, all.mode);
+	return err < 0 ? err : give_to(addr, file, &all);
 }
 
 int sock_file_bind(int fd, const struct addr *addr, const struct sock_access *access,

@@ -291,6 +291,7 @@ static int open_target(struct sockets_change *c, struct target *t, struct socket
 	}
 	t->fresh.fds = fds;
 	t->fresh.wanted = t->addr;
+	t->fresh.access = t->bind->access;
 	c->wildcards_n += addr_is_any(&t->addr);
 	learn_address(&t->fresh);
 	return 0;
@@ -456,12 +457,31 @@ static void apply_settings(const struct sockets *k, const struct target *t)
 	}
 }
 
+static bool is_same_access(const struct sock_access *a, const struct sock_access *b)
+{
+	return a->mode == b->mode && a->has_owner == b->has_owner && a->has_group == b->has_group &&
+	       a->owner == b->owner && a->group == b->group;
+}
+
+static void apply_access(struct bound_socket *s, const struct sock_access *wanted)
+{
+	int err = 0;
+
+	if (addr_is_unix(&s->wanted) && !is_same_access(&s->access, wanted))
+		err = sock_file_change(&s->wanted, &s->file, wanted);
+	if (err < 0)
+		log_say(LOG_WARN, "%s: who may connect is as before: %s", s->wanted.un.sun_path,
+			strerror(-err));
+	s->access = *wanted;
+}
+
 static void take_target(struct sockets_change *c, size_t n)
 {
 	struct target *t = &c->targets[n];
 
 	if (t->known) {
 		apply_settings(c->sockets, t);
+		apply_access(t->known, &t->bind->access);
 		if (t->known->listener != t->listener)
 			log_address("listening", t->config->name, &t->known->addr);
 		c->all[n] = *t->known;

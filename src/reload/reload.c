@@ -147,6 +147,7 @@ static void apply_global(const struct config *now, const struct config *then)
 {
 	if (then->global.log_level != now->global.log_level)
 		log_set_level(then->global.log_level);
+	log_set_format(then->global.log_format);
 }
 
 static void serve_queues(struct reload *r)

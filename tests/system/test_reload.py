@@ -275,6 +275,31 @@ def test_a_unix_socket_comes_and_goes(running, backend, workdir):
     assert not os.path.exists(path)
 
 
+def test_a_unix_socket_gets_another_mode(running, backend, workdir):
+    path = os.path.join(workdir, "more.sock")
+    r = running([backend(servers.echo)], binds=[f"unix:{path} mode=0600"])
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    inode = os.stat(path).st_ino
+    r.change("mode=0600", "mode=0660")
+    assert len(r.reload()) == 2
+    assert os.stat(path).st_mode & 0o777 == 0o660
+    r.change(" mode=0660", "")
+    r.reload()
+    mask = os.umask(0)
+    os.umask(mask)
+    assert os.stat(path).st_mode & 0o777 == 0o777 & ~mask
+    assert os.stat(path).st_ino == inode
+    with tcp.connect(path) as client:
+        tcp.exchange(client, b"x")
+
+
+def test_the_log_gets_another_format(running, backend):
+    r = running([backend(servers.echo)])
+    r.change("[global]\n", "[global]\nlog_format = json\n")
+    assert r.reload() == ["~ log_format logfmt -> json"]
+    wait_until(lambda: '"msg":"reload","outcome":"done"' in r.rm.text(), "a line in JSON")
+
+
 def test_what_was_promised_is_kept(running, backend, connect):
     """A session keeps its time-outs; a new one gets the new ones."""
     r = running([backend(servers.echo)], listener={"idle_timeout": "1h"})
