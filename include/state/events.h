@@ -23,9 +23,11 @@
 
 enum event_kind {
 	EVENT_SESSION_BEGAN,
-	EVENT_SESSION_STEP, /* of one that is traced */
-	EVENT_SESSION_ENDED,
+	EVENT_SESSION_STEP,  /* of one that is traced */
+	EVENT_SESSION_ENDED, /* the last of a session's */
 	EVENT_BACKEND,
+	EVENT_LISTENER, /* it pauses, or goes on */
+	EVENT_PROCESS,  /* it reloads, or drains */
 	EVENT_KINDS,
 };
 
@@ -57,6 +59,9 @@ static inline bool events_are_wanted(void)
 bool events_are_traced(const struct addr *client);
 /* Borrows it. From any thread. */
 void events_put(const struct event *event);
+/* Something has changed: @what is static; NULL or "": there is no listener, or no detail. */
+void events_tell_change(enum event_kind kind, const char *listener, const char *what,
+			const char *detail);
 
 /* ---- for the main thread ---- */
 

@@ -66,9 +66,14 @@ static void tell_session(struct reply *r, const struct event *e)
 	reply_text(r, "listener", e->listener);
 }
 
+static bool is_of_session(const struct event *e)
+{
+	return e->kind <= EVENT_SESSION_ENDED;
+}
+
 static void tell_numbers(struct reply *r, const struct event *e)
 {
-	if (e->kind == EVENT_SESSION_BEGAN || e->kind == EVENT_BACKEND)
+	if (e->kind == EVENT_SESSION_BEGAN || !is_of_session(e))
 		return;
 	reply_u64(r, "age_ms", e->age_ms);
 	reply_u64(r, "bytes_up", e->bytes[0]);
@@ -78,10 +83,9 @@ static void tell_numbers(struct reply *r, const struct event *e)
 static void tell(struct follower *f, const struct event *e)
 {
 	static const char *const kinds[EVENT_KINDS] = {
-		[EVENT_SESSION_BEGAN] = "began",
-		[EVENT_SESSION_STEP] = "step",
-		[EVENT_SESSION_ENDED] = "ended",
-		[EVENT_BACKEND] = "backend",
+		[EVENT_SESSION_BEGAN] = "began", [EVENT_SESSION_STEP] = "step",
+		[EVENT_SESSION_ENDED] = "ended", [EVENT_BACKEND] = "backend",
+		[EVENT_LISTENER] = "listener",   [EVENT_PROCESS] = "process",
 	};
 	struct reply *r = f->call->reply;
 	uint64_t now_ms = f->call->context->loop->now_ms;
@@ -89,14 +93,16 @@ static void tell(struct follower *f, const struct event *e)
 	reply_row(r, "event");
 	tell_time(r, now_ms - MIN(e->at_ms, now_ms));
 	reply_text(r, "event", kinds[e->kind]);
-	if (e->kind != EVENT_BACKEND)
+	if (is_of_session(e))
 		tell_session(r, e);
+	else
+		reply_text(r, "listener", or_null(e->listener));
 	reply_text(r, "pool", or_null(e->pool));
 	reply_text(r, "backend", or_null(e->backend));
 	if (e->kind == EVENT_SESSION_STEP)
 		reply_text(r, "step", e->what);
 	else if (e->kind != EVENT_SESSION_BEGAN)
-		reply_text(r, e->kind == EVENT_BACKEND ? "change" : "reason", e->what);
+		reply_text(r, is_of_session(e) ? "reason" : "change", e->what);
 	reply_text(r, e->kind == EVENT_BACKEND ? "state" : "by", e->by);
 	reply_text(r, "detail", or_null(e->detail));
 	tell_numbers(r, e);
@@ -121,7 +127,7 @@ static bool is_for(const struct follower *f, const struct event *e)
 {
 	struct addr client;
 
-	if (e->kind == EVENT_BACKEND)
+	if (!is_of_session(e))
 		return !f->is_trace;
 	if (e->kind == EVENT_SESSION_STEP && !f->is_trace)
 		return false;

@@ -10,6 +10,7 @@
 #include "commands/cmd.h"
 #include "admin/command.h"
 #include "admin/context.h"
+#include "state/events.h"
 #include "state/peers.h"
 
 /* What is to become of it. */
@@ -64,10 +65,13 @@ const char *cmd_pause_name(enum listener_pause pause)
 	}
 }
 
-static void log_change(const struct change *change)
+static void tell_change(const struct change *change)
 {
 	struct log_line line;
 
+	events_tell_change(EVENT_LISTENER, change->listener->config->name,
+			   change->pause == LISTENER_OPEN ? "goes on" : "pauses",
+			   cmd_pause_name(change->pause));
 	if (!log_begin(&line, LOG_INFO, "listener set by the operator"))
 		return;
 	log_text(&line, "listener", change->listener->config->name);
@@ -128,7 +132,7 @@ void cmd_listener(struct call *call)
 	if (!read_change(call, &change))
 		return;
 	peers_pause(call->context->runtime, change.listener, change.pause);
-	log_change(&change);
+	tell_change(&change);
 	err = end_sessions(&call->context->drains, &change);
 	if (err == 0)
 		err = answer_when_done(call);

@@ -22,6 +22,7 @@
 #include "status/status.h"
 #include "io/loop_reader.h"
 #include "metrics/counters_log.h"
+#include "state/events.h"
 #include "state/generation.h"
 #include "state/peers.h"
 #include "state/reason.h"
@@ -136,6 +137,7 @@ static void prepare_to_drain(struct control *c)
 	c->context.state = "draining";
 	reload_close(&c->reload, "ringmain is draining");
 	log_draining(c);
+	events_tell_change(EVENT_PROCESS, NULL, "draining", NULL);
 	notify_stopping(&c->pulse.notify);
 	pulse_tell(&c->pulse);
 	if (delay_ms == 0) {
@@ -218,6 +220,8 @@ static void on_reload_ended(struct reload *reload)
 	struct control *c = container_of(reload, struct control, reload);
 
 	set_tickets_timer(c);
+	events_tell_change(EVENT_PROCESS, NULL, reload_kind_names[reload->report.kind],
+			   reload_outcome_names[reload->report.outcome]);
 	if (c->state == CONTROL_RUNNING)
 		notify_ready(&c->pulse.notify);
 	pulse_tell(&c->pulse);

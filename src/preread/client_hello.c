@@ -8,6 +8,7 @@
 #include "proto/hello.h"
 #include "session/conn_info.h"
 #include "session/host.h"
+#include "session/tell.h"
 #include "tls/server.h"
 
 static bool client_hello_is_wanted(const struct session *s)
@@ -91,6 +92,7 @@ static enum step_verdict client_hello_read(struct session *s, const struct prere
 		break;
 	}
 	note_hello(s, &hello);
+	session_tell_step(s, "ClientHello", hello.name[0] ? hello.name : NULL);
 	route_take(s, route_find_number(s->config, &hello));
 	objection = objection_to(s, &hello, &alert);
 	if (objection)

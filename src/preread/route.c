@@ -7,6 +7,7 @@
 #include "config/login_route.h"
 #include "session/host.h"
 #include "session/session.h"
+#include "session/tell.h"
 
 bool route_name_fits(const char *pattern, const char *name)
 {
@@ -63,4 +64,5 @@ void route_take(struct session *s, unsigned number)
 		return;
 	s->route = number;
 	s->pool = runtime_pool(s->host->runtime, s->config->routes[number - 1].pool);
+	session_tell_step(s, "route", s->config->routes[number - 1].pattern);
 }

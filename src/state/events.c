@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
 
 atomic_uint events_watchers;
 
@@ -88,6 +91,24 @@ bool events_take(struct event *ret_event)
 uint64_t events_take_lost(void)
 {
 	return atomic_exchange(&queue.lost, 0);
+}
+
+static void copy(char *to, size_t bytes, const char *text)
+{
+	if (text)
+		snprintf(to, bytes, "%s", text);
+}
+
+void events_tell_change(enum event_kind kind, const char *listener, const char *what,
+			const char *detail)
+{
+	struct event event = { .kind = kind, .what = what, .at_ms = clock_now_ms() };
+
+	if (!events_are_wanted())
+		return;
+	copy(event.listener, sizeof(event.listener), listener);
+	copy(event.detail, sizeof(event.detail), detail);
+	events_put(&event);
 }
 
 /* ---- who watches --------------------------------------------------------- */

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from kit import backend as servers
-from kit import tcp
+from kit import tcp, tls
 from kit.control import CTL, raw
 from kit.ports import reserved_port
 from kit.wait import wait_until
@@ -67,6 +67,12 @@ def test_follow_tells_what_happens(controlled, backend, following):
     feed.wait(event="began", client=client)
     ctl.say("backend", "out/b1", "drain")
     feed.wait(event="backend", pool="out", backend="b1", state="drain")
+    ctl.say("listener", "in", "pause", "wait")
+    feed.wait(event="listener", listener="in", change="pauses", detail="wait")
+    ctl.say("listener", "in", "resume")
+    feed.wait(event="listener", listener="in", change="goes on")
+    ctl.say("reload")
+    feed.wait(event="process", change="reload", detail="done")
     assert not [row for row in feed.rows if row["row"] == "event" and row["event"] == "step"]
 
 
@@ -86,6 +92,22 @@ def test_trace_tells_every_step_of_some(controlled, backend, following, cleanup)
     assert [row.get("step", row["event"]) for row in rows] == [
         "began", "dialing", "try failed", "relaying", "ended"]
     assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+
+
+def test_a_hello_and_its_route_are_steps(controlled, backend, following):
+    server = backend(servers.echo)
+    rm, ctl = controlled([server], listener={"tls": "passthrough", "no_sni": "pool",
+                                             "route": "sni *.example.com -> out"})
+    feed = following(ctl, "trace", "--client", "127.0.0.1")
+
+    def knock():
+        with tcp.connect(rm.address()) as sock:
+            sock.sendall(tls.client_hello(tls.client_context(), "db1.example.com"))
+            tcp.recv_exactly(sock, 1)
+
+    wait_until(lambda: (knock(), any(row.get("step") == "route" for row in feed.rows))[1], "a route")
+    feed.wait(step="ClientHello", detail="db1.example.com")
+    feed.wait(step="route", detail="*.example.com", pool="out")
 
 
 def test_feeds_end(controlled, backend):
