@@ -12,10 +12,12 @@ import pytest
 sys.dont_write_bytecode = True
 
 from kit import certificates, proc, tcp                 # noqa: E402
+from kit import backend as servers                      # noqa: E402
 from kit.backend import LOOPBACK, Backend, Blackhole, Manual    # noqa: E402
 from kit.control import Ctl                              # noqa: E402
 from kit.ini import ini                                 # noqa: E402
 from kit.netns import Netns                             # noqa: E402
+from kit.reload import Certified, Reloaded              # noqa: E402
 from kit.ringmain import BINARY, Ringmain               # noqa: E402
 from kit.standin import HAProxy                         # noqa: E402
 from kit.turns import turn                              # noqa: E402
@@ -253,4 +255,31 @@ def controlled(ringmain, workdir):
         path = os.path.join(workdir, "control.sock")
         rm = ringmain(backends, settings={"control": f"unix:{path}", **(settings or {})}, **options)
         return rm, Ctl(path)
+    return begin
+
+
+@pytest.fixture
+def running(ringmain, workdir):
+    """running(backends, ...as ringmain...) gives a Reloaded."""
+    def begin(backends, *, settings=None, **options):
+        path = os.path.join(workdir, "control.sock")
+        rm = ringmain(backends, settings={"control": f"unix:{path}", **(settings or {})}, **options)
+        return Reloaded(rm, path)
+    return begin
+
+
+@pytest.fixture(scope="module")
+def renewals(pki):
+    """Two certificates of one name."""
+    return [pki.make(name, "ca", "subjectAltName=DNS:db1.example.com") for name in ("renewal1", "renewal2")]
+
+
+@pytest.fixture
+def terminating(running, backend, workdir, pki):
+    def begin(name, **options):
+        file = Certified(workdir, pki)
+        file.put(name)
+        r = running([backend(servers.echo)],
+                    listener={"tls": "terminate", "certificate": file.path, **options})
+        return r, file
     return begin
