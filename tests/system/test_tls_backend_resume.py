@@ -80,6 +80,23 @@ def test_backend_that_has_forgotten(to, s_server):
     assert {line["reason"] for line in lines} == {"done"} and not any("failed_tries" in line for line in lines)
 
 
+@pytest.mark.parametrize("args", ((), ("-no_ticket",)), ids=("tickets", "none"))
+def test_backend_of_another_version_now_and_then(to, s_server, args):
+    """As where servers of TLS 1.3 and of 1.2 are behind one address: what one gave means nothing to the other."""
+    server = s_server()
+    rm = to([f"127.0.0.1:{server.port}"])
+    ask(rm)
+    for turn, version in enumerate((("-tls1_2", *args), (), ("-tls1_2", *args))):
+        rm.wait_sessions(1 + 2 * turn)
+        server.stop()
+        server = s_server(*version, port=server.port)
+        ask(rm)
+        ask(rm)
+    lines = rm.wait_sessions(7)
+    assert resumed(rm, 7) == [False, False, False, False, True, False, False]
+    assert {line["reason"] for line in lines} == {"done"} and not any("failed_tries" in line for line in lines)
+
+
 def test_impostor_with_another_certificate(to, s_server, pki):
     """Who takes the backend's place has no key for its tickets, and shows what it is."""
     server = s_server()
