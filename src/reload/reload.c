@@ -124,7 +124,9 @@ static void on_passing(struct timer *timer)
 		timer_set(&r->loop->timers, timer, r->loop->now_ms + PASSING_MS);
 		return;
 	}
-	timer_set(&r->loop->timers, &r->collect, r->loop->now_ms + COLLECT_SOON_MS);
+	/* One after the other, without a pause, they must not put it off again and again. */
+	if (!timer_is_set(&r->collect) || r->collect.due_ms > r->loop->now_ms + COLLECT_SOON_MS)
+		timer_set(&r->loop->timers, &r->collect, r->loop->now_ms + COLLECT_SOON_MS);
 	finish(r, RELOAD_DONE);
 }
 

@@ -251,3 +251,11 @@ def test_many_reloads_and_one_long_session(running, backend, connect):
     client.close()
     wait_until(lambda: "older_configurations" not in r.row("process", None),
                "all older configurations to be gone")
+
+
+def test_reloads_without_a_pause_leave_nothing_behind(running, backend):
+    """What is left behind is looked at although the next one has come already."""
+    r = running([backend(servers.echo)])
+    for _ in range(100):
+        r.reload()
+    assert r.row("process", None).get("older_configurations", 0) < 80
