@@ -4,7 +4,7 @@
 
 /*
  * One event, one line: a message in words, then keys with values, as logfmt
- * or as JSON, to one file descriptor (stderr).
+ * or as JSON, to one file descriptor (stderr), or to a daemon (base/log_sink.h).
  *
  *	struct log_line line;
  *
@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "base/def.h"
+#include "base/log_sink.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
 enum log_format { LOG_LOGFMT, LOG_JSON, LOG_FORMATS };
@@ -58,6 +59,15 @@ struct log_line {
  * log_stop().
  */
 void log_configure(enum log_level level, enum log_format format, int fd);
+
+/*
+ * To a file of @path, syslog's daemon or journald's instead of stderr from now
+ * on; log_configure() has been called. @to of @to_bytes is for
+ * LOG_TO_SYSLOG_UDP. 0 or -errno: then lines go where they went. Before
+ * log_start(); what is opened is the process's until it ends.
+ */
+MUST_CHECK int log_direct(enum log_target target, const char *path, const struct sockaddr *to,
+			  socklen_t to_bytes);
 
 /*
  * The log is a file that was moved away: goes on in a new one of the name that

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/def.h"
+#include "base/log_sink.h"
 
 #define LOG_QUEUE_BYTES (256 * 1024) /* some thousand lines: half a second of a slow reader */
 #define LOG_NOTICE_BYTES 160
@@ -21,6 +22,8 @@ typedef size_t log_notice_fn(uint64_t n, char ret_text[LOG_NOTICE_BYTES]);
 
 /* Where to write from now on. The default is stderr. */
 void log_queue_set_fd(int fd);
+/* The same for what takes a datagram for each line. Before log_queue_start(). */
+void log_queue_set_sink(enum log_target target, int fd);
 
 /* Starts the thread. Returns 0 or -errno; harmless when it runs already. */
 MUST_CHECK int log_queue_start(log_notice_fn *notice);

@@ -475,6 +475,13 @@ struct include_config {
 	struct config_location location;
 };
 
+/* Where lines go. */
+struct log_config {
+	enum log_target target;
+	char *path;       /* of LOG_TO_FILE and, if it is another, of LOG_TO_SYSLOG; absolute */
+	struct addr addr; /* of LOG_TO_SYSLOG_UDP */
+};
+
 struct global_config {
 	struct include_config *includes;
 	size_t includes_n;
@@ -484,6 +491,7 @@ struct global_config {
 	uint64_t drain_delay_ms, drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
+	struct log_config log;
 	char *ticket_keys; /* file name; NULL: random keys */
 	struct control_config control;
 	struct status_config status;

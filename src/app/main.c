@@ -249,6 +249,17 @@ static int start_log(void)
 	return err;
 }
 
+/* Says why it cannot. */
+static int direct_log(const struct log_config *log)
+{
+	int err = log_direct(log->target, log->path, &log->addr.sa, log->addr.len);
+
+	if (err < 0)
+		log_say(LOG_ERROR, "the log cannot go to %s: %s",
+			log->path ? log->path : "its socket", strerror(-err));
+	return err;
+}
+
 static int run(struct loaded *l, const struct options *options)
 {
 	const struct global_config *global = &l->config->global;
@@ -259,6 +270,9 @@ static int run(struct loaded *l, const struct options *options)
 	int err;
 
 	log_configure(global->log_level, global->log_format, STDERR_FILENO);
+	err = direct_log(&global->log);
+	if (err < 0)
+		return EXIT_FAILURE;
 	err = ring_probe(&found);
 	if (err < 0)
 		return no_io_uring_explain(err);

@@ -28,13 +28,13 @@
 const char *const log_level_names[LOG_LEVELS] = { "error", "warn", "info", "debug" };
 const char *const log_format_names[LOG_FORMATS] = { "logfmt", "json" };
 
-/* sd-daemon(3): what journald takes for the priority of a line. */
-static const char *const journal_prefixes[LOG_LEVELS] = { "<3>", "<4>", "<6>", "<7>" };
+/* sd-daemon(3): what journald takes for the priority of a line; base/log_sink.c takes it, too. */
+static const char *const priorities[LOG_LEVELS] = { "<3>", "<4>", "<6>", "<7>" };
 
 static struct {
 	_Atomic(enum log_level) level;
 	_Atomic(enum log_format) format;
-	atomic_bool is_journal;
+	atomic_bool has_priority; /* in front of the line, and who gets it knows the time */
 	int fd;
 	char path[PATH_MAX]; /* of its file; "": it is none */
 } config = { .level = LOG_INFO };
@@ -84,7 +84,7 @@ void log_configure(enum log_level level, enum log_format format, int fd)
 {
 	config.level = level;
 	config.format = format;
-	config.is_journal = is_journal(fd);
+	config.has_priority = is_journal(fd);
 	config.fd = fd;
 	find_path(fd, config.path);
 	log_queue_set_fd(fd);
@@ -93,6 +93,20 @@ void log_configure(enum log_level level, enum log_format format, int fd)
 void log_set_format(enum log_format format)
 {
 	config.format = format;
+}
+
+int log_direct(enum log_target target, const char *path, const struct sockaddr *to,
+	       socklen_t to_bytes)
+{
+	int fd = log_sink_open(target, path, to, to_bytes);
+
+	if (fd < 0)
+		return fd;
+	config.has_priority = log_target_takes_datagrams(target) || is_journal(fd);
+	config.fd = fd;
+	find_path(fd, config.path);
+	log_queue_set_sink(target, fd);
+	return 0;
 }
 
 void log_set_level(enum log_level level)
@@ -229,18 +243,18 @@ static void begin_logfmt(struct log_line *line, const char *message, bool has_ti
 
 static void begin_line(struct log_line *line, enum log_level level, const char *message)
 {
-	const bool for_journal = config.is_journal;
+	const bool has_priority = config.has_priority;
 
 	line->level = level;
 	line->format = config.format;
 	line->used = 0;
 	line->is_truncated = false;
-	if (for_journal)
-		put_plain(line, journal_prefixes[level]);
+	if (has_priority)
+		put_plain(line, priorities[level]);
 	if (line->format == LOG_JSON)
 		begin_json(line, message);
 	else
-		begin_logfmt(line, message, !for_journal);
+		begin_logfmt(line, message, !has_priority);
 }
 
 static void finish_line(struct log_line *line)

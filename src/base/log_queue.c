@@ -51,6 +51,7 @@ static struct {
 	bool is_torn;    /* what was written last is a part of a line */
 	atomic_bool is_stopping;
 	_Atomic uint64_t give_up_ms;
+	enum log_target target;
 	atomic_int fd;
 } queue = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -67,6 +68,12 @@ void log_queue_set_fd(int fd)
 	}
 	queue.fd = fd;
 	pthread_mutex_unlock(&queue.lock);
+}
+
+void log_queue_set_sink(enum log_target target, int fd)
+{
+	log_queue_set_fd(fd);
+	queue.target = target;
 }
 
 /* Is this the thread that writes? */
@@ -121,12 +128,44 @@ static size_t write_text(int fd, const char *text, size_t n)
 	return done;
 }
 
+/* A daemon that has no room for a datagram is not to be polled for. */
+static bool send_line(const char *line, size_t n)
+{
+	const struct timespec pause = { .tv_nsec = GATHER_MS * NS_PER_MS };
+	char datagram[LOG_DATAGRAM_BYTES];
+	size_t bytes = log_sink_encode(queue.target, line, n, datagram);
+	int err;
+
+	while ((err = log_sink_send(queue.fd, datagram, bytes)) == -EAGAIN && !is_given_up())
+		nanosleep(&pause, NULL);
+	queue.give_up_ms = clock_now_ms() + LOG_STOP_PATIENCE_MS;
+	return err == 0;
+}
+
+/* Line by line; returns how much was sent. */
+static size_t send_lines(const char *text, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		const char *end = memchr(text + done, '\n', n - done);
+		size_t bytes = end ? (size_t)(end - text) - done : n - done;
+
+		if (!send_line(text + done, bytes))
+			break;
+		done += bytes + (end ? 1 : 0);
+	}
+	return done;
+}
+
 /* The same for lines, which begin where a line begins. */
 static size_t write_lines(const char *text, size_t n)
 {
 	const size_t end_bytes = sizeof(torn_end) - 1;
 	size_t done;
 
+	if (log_target_takes_datagrams(queue.target))
+		return send_lines(text, n);
 	if (queue.is_torn && write_text(queue.fd, torn_end, end_bytes) < end_bytes)
 		return 0;
 	done = write_text(queue.fd, text, n);

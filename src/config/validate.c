@@ -29,6 +29,14 @@ unsigned config_workers(const struct global_config *global)
 
 /* ---- [global] ---- */
 
+static void check_log(const struct global_config *global, struct diag *diag)
+{
+	if (global->log.target == LOG_TO_JOURNALD && global->log_format == LOG_JSON)
+		diag_error(diag, directive_location(global->set_at, SECTION_GLOBAL, "log_format"),
+			   "[global] log_format: log = journald makes fields of logfmt; of json "
+			   "it has none to show");
+}
+
 static void check_buffer_memory(const struct global_config *global, struct diag *diag)
 {
 	const struct config_location *location =
@@ -255,6 +263,7 @@ void config_validate(struct config *config, struct diag *diag, bool ask)
 {
 	if (ask || config->global.workers != 0)
 		check_buffer_memory(&config->global, diag);
+	check_log(&config->global, diag);
 	for (size_t i = 0; i < config->listeners_n; i++)
 		resolve_tls_auto(&config->listeners[i]);
 	for (size_t i = 0; i < config->listeners_n; i++)

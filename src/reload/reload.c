@@ -145,6 +145,16 @@ static void follow_with_checks(struct reload *r)
 	r->checker = next;
 }
 
+/* Whoever moves its file away by a schedule of its own tells us so by a reload. */
+static void reopen_log(struct reload *r)
+{
+	int err = log_reopen();
+
+	if (err < 0 && err != -ENOTSUP)
+		report_add(&r->report, "warning: the log's file stays as it was: %s",
+			   strerror(-err));
+}
+
 static void apply_global(const struct config *now, const struct config *then)
 {
 	if (then->global.log_level != now->global.log_level)
@@ -168,6 +178,7 @@ static void publish(struct reload *r, struct runtime_change *change, struct sock
 	runtime_publish(change);
 	sockets_commit(sockets);
 	apply_global(before, runtime_config(r->runtime));
+	reopen_log(r);
 	overrides_apply(r->overrides);
 	leaving_drain(r->runtime, r->drains, &r->report);
 	follow_with_checks(r);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Where the log goes. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/setting.h"
+#include "config/value.h"
+
+#define FILE_PREFIX "file:"
+#define SYSLOG_PREFIX "syslog:"
+#define SYSLOG_PORT 514
+
+/* Those that are one word. */
+static const char *const words[] = {
+	[LOG_TO_STDERR] = "stderr",
+	[LOG_TO_SYSLOG] = "syslog",
+	[LOG_TO_JOURNALD] = "journald",
+};
+
+static bool read_word(const struct setting *s, struct log_config *log)
+{
+	for (size_t n = 0; n < ARRAY_LEN(words); n++) {
+		if (words[n] && strcmp(words[n], s->text) == 0) {
+			log->target = (enum log_target)n;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* These report, and give false. */
+static bool read_path(const struct setting *s, const char *prefix, struct log_config *log)
+{
+	log->path = strdup(s->text + strlen(prefix));
+	if (!log->path)
+		diag_no_memory(s->diag);
+	return log->path != NULL;
+}
+
+static bool read_file(const struct setting *s, struct log_config *log)
+{
+	log->target = LOG_TO_FILE;
+	if (s->text[strlen(FILE_PREFIX)] == '/')
+		return read_path(s, FILE_PREFIX, log);
+	setting_error(s, NULL, "the file needs a path that begins with /");
+	return false;
+}
+
+/* ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT; no names, for they are not asked for again. */
+static bool read_address(const char *text, struct addr *ret_addr)
+{
+	char with_port[ADDR_TEXT_BYTES];
+	int n = snprintf(with_port, sizeof(with_port),
+			 strchr(text, ':') && *text != '[' &&
+					 strchr(text, ':') != strrchr(text, ':')
+				 ? "[%s]:%d"
+				 : "%s:%d",
+			 text, SYSLOG_PORT);
+
+	if (addr_parse(text, ret_addr))
+		return !addr_is_unix(ret_addr) && addr_port(ret_addr) != 0;
+	return n < (int)sizeof(with_port) && addr_parse(with_port, ret_addr) &&
+	       !addr_is_unix(ret_addr);
+}
+
+static bool read_syslog(const struct setting *s, struct log_config *log)
+{
+	if (s->text[strlen(SYSLOG_PREFIX)] == '/') {
+		log->target = LOG_TO_SYSLOG;
+		return read_path(s, SYSLOG_PREFIX, log);
+	}
+	log->target = LOG_TO_SYSLOG_UDP;
+	if (read_address(s->text + strlen(SYSLOG_PREFIX), &log->addr))
+		return true;
+	setting_error(s, NULL, "'%.60s' is no address of an IP host",
+		      s->text + strlen(SYSLOG_PREFIX));
+	return false;
+}
+
+static const char *suggestion(const char *text)
+{
+	if (strncmp(text, "/dev/log", strlen("/dev/log")) == 0)
+		return "syslog";
+	return *text == '/' ? "file:/PATH" : NULL;
+}
+
+static bool read_log(const struct setting *s, struct log_config *log)
+{
+	if (strncmp(s->text, FILE_PREFIX, strlen(FILE_PREFIX)) == 0)
+		return read_file(s, log);
+	if (strncmp(s->text, SYSLOG_PREFIX, strlen(SYSLOG_PREFIX)) == 0)
+		return read_syslog(s, log);
+	if (read_word(s, log))
+		return true;
+	setting_error(s, suggestion(s->text), "'%.60s' is none of these", s->text);
+	return false;
+}
+
+static void set_log(const struct setting *s, void *section)
+{
+	struct log_config *log = &((struct global_config *)section)->log;
+	struct log_config next = { .target = LOG_TO_STDERR };
+
+	if (!read_log(s, &next))
+		return;
+	free(log->path);
+	*log = next;
+}
+
+static void print_log(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	const struct log_config *log = &((const struct global_config *)section)->log;
+	char text[ADDR_TEXT_BYTES];
+
+	(void)d;
+	(void)index;
+	if (log->path) {
+		fputs(log->target == LOG_TO_FILE ? FILE_PREFIX : SYSLOG_PREFIX, to);
+		expand_print(log->path, to);
+	} else if (log->target == LOG_TO_SYSLOG_UDP) {
+		fprintf(to, SYSLOG_PREFIX "%s", addr_format(&log->addr, text));
+	} else {
+		fputs(words[log->target], to);
+	}
+}
+
+static void release_log(const struct directive *d, void *section)
+{
+	struct log_config *log = &((struct global_config *)section)->log;
+
+	(void)d;
+	free(log->path);
+	log->path = NULL;
+}
+
+const struct directive_type type_log = {
+	.form = "stderr, file:/PATH, syslog, syslog:/PATH, syslog:ADDRESS[:PORT], journald",
+	.set = set_log,
+	.print = print_log,
+	.release = release_log,
+};

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the log goes: a file, syslog's daemon, one over UDP; and what happens when these go away."""
+
+import os
+import re
+import socket
+
+import pytest
+
+from kit import backend as servers
+from kit import logfmt, proc, tcp
+from kit.ringmain import BINARY
+from kit.wait import wait_until
+
+pytestmark = pytest.mark.haproxy_cannot("has a log of its own")
+
+
+@pytest.fixture
+def logging(controlled, backend, workdir):
+    """logging(target) gives (ringmain, Ctl) that logs there."""
+    def begin(target, **settings):
+        rm, ctl = controlled([backend(servers.echo)], settings={"log": target, **settings},
+                             binds=(f"unix:{workdir}/in.sock",), wait=False)
+        wait_until(lambda: ctl.run("status").returncode == 0, "it to run")
+        rm.fds_at_start = rm.process.fds()
+        return rm, ctl
+    return begin
+
+
+def knock(workdir):
+    """A session from its beginning to its end."""
+    with tcp.connect(f"{workdir}/in.sock") as sock:
+        tcp.exchange(sock, b"x")
+
+
+def read(path):
+    """The lines of a file that may not be there."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [logfmt.parse(line) for line in file.read().splitlines()]
+
+
+def sessions(path):
+    return [line for line in read(path) if line["msg"] == "session"]
+
+
+def test_a_file_that_is_moved_away_is_made_again(logging, workdir):
+    path = f"{workdir}/ringmain.log"
+    _, ctl = logging(f"file:{path}")
+    knock(workdir)
+    wait_until(lambda: len(sessions(path)) == 1, "the line")
+    os.rename(path, f"{path}.1")
+    ctl.say("log", "reopen")
+    knock(workdir)
+    wait_until(lambda: len(sessions(path)) == 1, "the line in the new file")
+    os.rename(path, f"{path}.2")
+    ctl.say("reload")
+    knock(workdir)
+    wait_until(lambda: len(sessions(path)) == 1, "the line in the one after a reload")
+    assert len(sessions(f"{path}.1")) == len(sessions(f"{path}.2")) == 1
+
+
+def test_a_directory_that_vanishes_takes_nothing_but_its_file(logging, workdir):
+    directory = f"{workdir}/logs"
+    os.mkdir(directory)
+    path = f"{directory}/ringmain.log"
+    _, ctl = logging(f"file:{path}")
+    wait_until(lambda: read(path), "the first lines")
+    os.remove(path)
+    os.rmdir(directory)
+    knock(workdir)
+    assert ctl.run("log", "reopen").returncode == 1
+    assert "log's file stays" in ctl.say("reload")
+    os.mkdir(directory)
+    ctl.say("log", "reopen")
+    knock(workdir)
+    wait_until(lambda: sessions(path), "the line")
+
+
+def start_with(workdir, settings):
+    """What ringmain says that does not start."""
+    path = f"{workdir}/bad.ini"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"[global]\n{settings}\n[listener a]\nbind = 127.0.0.1:0\npool = p\n"
+                   "[pool p]\nbackend = b 127.0.0.1:1\n")
+    done = proc.run([str(BINARY), "-c", path], check=False)
+    assert done.returncode == 1
+    return done.stderr
+
+
+def test_a_file_that_cannot_be_made_is_told_at_once(workdir):
+    said = start_with(workdir, f"log = file:{workdir}/nowhere/log")
+    assert "nowhere/log: No such file or directory" in said
+
+
+def test_syslog_over_udp(logging, workdir):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(10)
+        logging(f"syslog:127.0.0.1:{daemon.getsockname()[1]}")
+        knock(workdir)
+        line = ""
+        while "msg=session" not in line:
+            line = daemon.recv(65536).decode()
+    found = re.fullmatch(r"<30>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\S+) ringmain \d+ - - (.*)", line)
+    assert found[1] == socket.gethostname()
+    assert logfmt.parse(found[2])["bytes_up"] == "1"
+
+
+def daemon_at(path):
+    daemon = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    daemon.bind(path)
+    daemon.settimeout(10)
+    return daemon
+
+
+def receive(daemon, word):
+    """The next line with a word in it."""
+    while True:
+        line = daemon.recv(65536).decode()
+        if word in line:
+            return line
+
+
+def dropped(path):
+    """Lines that were dropped so far, as the metrics have it."""
+    with tcp.connect(path) as sock:
+        sock.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        text = tcp.read_to_end(sock).data.decode()
+    return int(re.search(r"^ringmain_log_lines_dropped_total (\d+)", text, re.M)[1])
+
+
+def test_a_local_syslog_that_is_restarted(logging, workdir):
+    path = f"{workdir}/log.sock"
+    with daemon_at(path) as daemon:
+        logging(f"syslog:{path}", status=f"unix:{workdir}/status.sock")
+        knock(workdir)
+        line = receive(daemon, "msg=session")
+        assert re.match(r"<30>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ringmain\[\d+\]: level=info msg=session ", line)
+    os.remove(path)
+    knock(workdir)
+    wait_until(lambda: dropped(f"{workdir}/status.sock") > 0, "lines to be dropped")
+    with daemon_at(path) as daemon:
+        knock(workdir)
+        assert "n=" in receive(daemon, "log lines dropped")
+        receive(daemon, "msg=session")
+
+
+def test_a_local_syslog_that_reads_nothing_stops_nobody(logging, workdir):
+    """Its queue holds a dozen lines; ours some thousand; then lines are dropped, and counted."""
+    path = f"{workdir}/log.sock"
+    with daemon_at(path) as daemon:
+        rm, _ = logging(f"syslog:{path}")
+        for _ in range(300):
+            knock(workdir)
+        receive(daemon, "msg=session")
+        rm.stop()
+
+
+def test_journald_takes_no_json(workdir):
+    assert "makes fields of logfmt" in start_with(workdir, "log = journald\nlog_format = json")
