@@ -166,10 +166,10 @@ enum check_kind {
 };
 
 /* TLS of a check; auto: as sessions have it, or else, where it logs in, if the server offers it. */
-enum check_tls_wish { CHECK_TLS_AUTO, CHECK_TLS_NO, CHECK_TLS_YES, CHECK_TLS_WISHES };
+enum check_tls_setting { CHECK_TLS_AUTO, CHECK_TLS_NO, CHECK_TLS_YES, CHECK_TLS_SETTINGS };
 
 extern const char *const check_kind_names[CHECK_KINDS];
-extern const char *const check_tls_names[CHECK_TLS_WISHES];
+extern const char *const check_tls_names[CHECK_TLS_SETTINGS];
 
 /* A number of an HTTP answer's status, from first to last. */
 struct status_range {
@@ -213,7 +213,7 @@ struct check_config {
 	struct check_step_config *steps; /* of expect */
 	size_t steps_n;
 	unsigned port; /* 0: the backend's own */
-	enum check_tls_wish tls;
+	enum check_tls_setting tls;
 	uint64_t interval_ms;
 	uint64_t fast_interval_ms; /* while its answers contradict what is believed */
 	uint64_t timeout_ms;       /* for one answer */
@@ -223,14 +223,14 @@ struct check_config {
 };
 
 /* Which backends get sessions, by what their checks say of them. */
-enum role_wish { ROLE_ANY, ROLE_PRIMARY, ROLE_REPLICA, ROLE_WISHES };
-enum fence_wish { FENCE_AUTO, FENCE_NO, FENCE_YES, FENCE_WISHES };
-enum failback_wish { FAILBACK_WISH_NO, FAILBACK_WISH_YES, FAILBACK_WISH_AFTER };
+enum role_setting { ROLE_ANY, ROLE_PRIMARY, ROLE_REPLICA, ROLE_SETTINGS };
+enum fence_setting { FENCE_AUTO, FENCE_NO, FENCE_YES, FENCE_SETTINGS };
+enum failback_setting { FAILBACK_SETTING_NO, FAILBACK_SETTING_YES, FAILBACK_SETTING_AFTER };
 /* What becomes of the sessions of one that went down, or lost its role. */
 enum on_down { ON_DOWN_AUTO, ON_DOWN_KEEP, ON_DOWN_DRAIN, ON_DOWN_RESET, ON_DOWNS };
 
-extern const char *const role_wish_names[ROLE_WISHES];
-extern const char *const fence_wish_names[FENCE_WISHES];
+extern const char *const role_setting_names[ROLE_SETTINGS];
+extern const char *const fence_setting_names[FENCE_SETTINGS];
 extern const char *const on_down_names[ON_DOWNS];
 
 struct lag_limit {
@@ -238,18 +238,18 @@ struct lag_limit {
 	uint64_t max; /* bytes or ms; 0: none */
 };
 
-struct role_wish_config {
-	enum role_wish wanted;
+struct role_settings {
+	enum role_setting wanted;
 	struct lag_limit lag;
-	enum fence_wish fence;
+	enum fence_setting fence;
 	struct {
-		enum failback_wish wish;
+		enum failback_setting setting;
 		uint64_t after_ms;
 	} failback;
 };
 
 /* Does the pool take whoever is up? */
-static inline bool role_is_any(const struct role_wish_config *role)
+static inline bool role_is_any(const struct role_settings *role)
 {
 	return role->wanted == ROLE_ANY && role->lag.max == 0;
 }
@@ -306,7 +306,7 @@ struct pool_config {
 	uint64_t stick_ms;       /* after a client's last session has ended */
 
 	struct check_config check;
-	struct role_wish_config role;
+	struct role_settings role;
 	struct hold_config hold;
 	enum on_down on_down;
 	unsigned on_down_per_s; /* sessions that are ended; 0: all at once */

@@ -76,7 +76,7 @@ struct directive_type {
 	const char *(*format)(uint64_t value, char ret_text[TEXT_NUMBER_BYTES]);
 	size_t bytes;
 	/* Of several words: where other balancers' words for its options are; 0: nowhere. */
-	enum foreign_place options_place;
+	enum foreign_context options_context;
 };
 
 /* What is allowed for @d: "auto, 1..256", "yes, no". Gives @text. */

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-enum foreign_place {
+enum foreign_context {
 	FOREIGN_GLOBAL, /* the first three as enum config_section */
 	FOREIGN_LISTENER,
 	FOREIGN_POOL,
@@ -23,17 +23,17 @@ enum foreign_place {
 };
 
 struct foreign {
-	enum foreign_place place;
+	enum foreign_context place;
 	const char *words; /* with blanks between, '_' for '-', too */
 	const char *ours;  /* the word that stands in this place here, or NULL */
 	const char *says;  /* what else is to be said, or NULL */
 };
 
 /* What is known of @word, however it is written; NULL: nothing. */
-const struct foreign *foreign_find(enum foreign_place place, const char *word);
+const struct foreign *foreign_find(enum foreign_context place, const char *word);
 
 /* Our word for it, or NULL. */
-const char *foreign_ours(enum foreign_place place, const char *word);
+const char *foreign_ours(enum foreign_context place, const char *word);
 
 /* "; here it is 'max_sessions'", or whatever there is to say. Gives @text. */
 #define FOREIGN_TEXT_BYTES 200

@@ -36,7 +36,7 @@ extern const struct directive_type type_check;      /* check_config.kind and wha
 extern const struct directive_type type_check_step; /* check_config.steps */
 
 extern const struct directive_type type_lag;      /* struct lag_limit */
-extern const struct directive_type type_failback; /* role_wish_config.failback */
+extern const struct directive_type type_failback; /* role_settings.failback */
 
 extern const struct directive_type type_local_addr; /* pool_config.sources */
 /* listener_config.proxy_protocol_from */

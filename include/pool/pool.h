@@ -218,7 +218,7 @@ uint64_t pool_next_alive(struct pool *pool, uint64_t after);
  */
 void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state);
 
-/* The operator wishes for nothing more: what checks and sessions have said meanwhile counts. */
+/* The operator overrides nothing more: what checks and sessions have said meanwhile counts. */
 void pool_clear_state(struct pool *pool, struct backend *backend);
 
 /*
@@ -263,7 +263,7 @@ enum health_change pool_on_check(struct pool *pool, struct backend *backend,
  */
 void pool_set_standby(struct pool *pool, struct backend *backend, bool is_standby);
 /* Has the operator said since that it is ready, whatever was seen of it before? Once. */
-bool pool_take_wish(struct pool *pool, struct backend *backend);
+bool pool_take_approval(struct pool *pool, struct backend *backend);
 /* Have sessions found a backend that refuses them, since this was asked last? */
 bool pool_take_alarm(struct pool *pool);
 /* How long after start-up the first check of a backend is to start. */

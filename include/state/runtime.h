@@ -48,7 +48,7 @@ enum worker_order {
 	ORDER_STOP,          /* end every session now */
 };
 
-/* What the operator wishes of a listener; its sessions go on. */
+/* The pause that the operator orders of a listener; its sessions go on. */
 enum listener_pause {
 	LISTENER_OPEN,
 	LISTENER_WAITS,   /* new clients wait in the backlog */

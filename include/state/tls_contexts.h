@@ -3,7 +3,7 @@
 #define STATE_TLS_CONTEXTS_H
 
 /*
- * What TLS sessions are made from, built from what a configuration wishes:
+ * What TLS sessions are made from, built from what a configuration says:
  * certificates, keys and trust, loaded once and shared by all workers. A
  * listener or pool is found by its slot, its index in the configuration.
  */

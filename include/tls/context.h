@@ -8,7 +8,7 @@
  * to its backends. Certificates, keys and policy are loaded and checked once,
  * then shared by all threads and never changed. On reload create new ones and
  * release the old: sessions hold what they were made from. Here is what both
- * are wished by.
+ * have in common.
  */
 
 #include "x509/certificate.h"

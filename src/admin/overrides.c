@@ -101,8 +101,8 @@ static void state_changed(struct overrides *o, struct pool *pool, struct backend
 static int apply_weight(struct overrides *o, struct pool *pool, struct backend *backend,
 			unsigned weight)
 {
-	bool is_wish = weight != backend->config->weight;
-	int err = pool_set_weight(pool, backend, is_wish ? weight : POOL_WEIGHT_CONFIGURED);
+	bool is_override = weight != backend->config->weight;
+	int err = pool_set_weight(pool, backend, is_override ? weight : POOL_WEIGHT_CONFIGURED);
 
 	if (err == 0)
 		peers_serve_queue(o->runtime, pool, o->loop->now_ms);

@@ -191,7 +191,7 @@ const struct directive_type type_bind = {
 	.print = print_bind,
 	.count = count_binds,
 	.release = release_binds,
-	.options_place = FOREIGN_BIND,
+	.options_context = FOREIGN_BIND,
 };
 
 /* ---- control ---- */
@@ -244,7 +244,7 @@ const struct directive_type type_control = {
 	.set = set_control,
 	.print = print_control,
 	.release = release_control,
-	.options_place = FOREIGN_BIND,
+	.options_context = FOREIGN_BIND,
 };
 
 /* ---- status ---- */
@@ -290,7 +290,7 @@ const struct directive_type type_status = {
 	.set = set_status,
 	.print = print_status,
 	.release = release_status,
-	.options_place = FOREIGN_BIND,
+	.options_context = FOREIGN_BIND,
 };
 
 /* ---- pool ---- */
@@ -460,5 +460,5 @@ const struct directive_type type_backend = {
 	.print = print_backend_value,
 	.count = count_backends,
 	.release = release_backends,
-	.options_place = FOREIGN_BACKEND,
+	.options_context = FOREIGN_BACKEND,
 };

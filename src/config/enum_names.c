@@ -22,19 +22,19 @@ const char *const check_kind_names[CHECK_KINDS] = {
 	[CHECK_TLS] = "tls",           [CHECK_EXPECT] = "expect",
 };
 
-const char *const check_tls_names[CHECK_TLS_WISHES] = {
+const char *const check_tls_names[CHECK_TLS_SETTINGS] = {
 	[CHECK_TLS_AUTO] = "auto",
 	[CHECK_TLS_NO] = "no",
 	[CHECK_TLS_YES] = "yes",
 };
 
-const char *const role_wish_names[ROLE_WISHES] = {
+const char *const role_setting_names[ROLE_SETTINGS] = {
 	[ROLE_ANY] = "any",
 	[ROLE_PRIMARY] = "primary",
 	[ROLE_REPLICA] = "replica",
 };
 
-const char *const fence_wish_names[FENCE_WISHES] = {
+const char *const fence_setting_names[FENCE_SETTINGS] = {
 	[FENCE_AUTO] = "auto",
 	[FENCE_NO] = "no",
 	[FENCE_YES] = "yes",

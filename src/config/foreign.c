@@ -182,7 +182,7 @@ static bool lists_word(const char *words, const char *typed)
 	return false;
 }
 
-const struct foreign *foreign_find(enum foreign_place place, const char *word)
+const struct foreign *foreign_find(enum foreign_context place, const char *word)
 {
 	for (size_t i = 0; i < ARRAY_LEN(foreigners); i++) {
 		if (foreigners[i].place == place && lists_word(foreigners[i].words, word))
@@ -191,7 +191,7 @@ const struct foreign *foreign_find(enum foreign_place place, const char *word)
 	return NULL;
 }
 
-const char *foreign_ours(enum foreign_place place, const char *word)
+const char *foreign_ours(enum foreign_context place, const char *word)
 {
 	const struct foreign *found = foreign_find(place, word);
 

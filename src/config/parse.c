@@ -232,7 +232,7 @@ static const struct foreign *find_elsewhere(const struct parser *p, const char *
 					    enum config_section *ret_kind)
 {
 	for (unsigned i = 0; i < CONFIG_SECTIONS; i++) {
-		const struct foreign *found = foreign_find((enum foreign_place)i, key);
+		const struct foreign *found = foreign_find((enum foreign_context)i, key);
 
 		if (found && found->ours && i != p->kind) {
 			*ret_kind = (enum config_section)i;
@@ -277,7 +277,7 @@ static void report_misplaced(struct parser *p, const char *key, enum config_sect
 
 static void report_unknown_key(struct parser *p, const char *key)
 {
-	const struct foreign *foreign = foreign_find((enum foreign_place)p->kind, key);
+	const struct foreign *foreign = foreign_find((enum foreign_context)p->kind, key);
 	char text[FOREIGN_TEXT_BYTES] = "";
 	enum config_section kind;
 	const char *near = NULL;

@@ -166,8 +166,8 @@ static struct odd_line read_odd_line(const struct line *line)
 /* A foreign key, whatever its section; one that has a word of ours, if there is such a one. */
 static const struct foreign *find_foreign_key(const char *key)
 {
-	static const enum foreign_place places[] = { FOREIGN_LISTENER, FOREIGN_POOL,
-						     FOREIGN_GLOBAL };
+	static const enum foreign_context places[] = { FOREIGN_LISTENER, FOREIGN_POOL,
+						       FOREIGN_GLOBAL };
 	const struct foreign *found = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(places) && !(found && found->ours); i++) {

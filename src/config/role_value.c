@@ -54,8 +54,8 @@ const struct directive_type type_lag = {
 /* ---- failback ---- */
 
 static const char *const failback_words[] = {
-	[FAILBACK_WISH_NO] = "no",
-	[FAILBACK_WISH_YES] = "yes",
+	[FAILBACK_SETTING_NO] = "no",
+	[FAILBACK_SETTING_YES] = "yes",
 };
 
 #define AFTER "after "
@@ -72,34 +72,34 @@ static bool read_after(const char *text, uint64_t *ret_ms)
 
 static void set_failback(const struct setting *s, void *section)
 {
-	struct role_wish_config *role = &((struct pool_config *)section)->role;
+	struct role_settings *role = &((struct pool_config *)section)->role;
 	uint64_t ms = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(failback_words); i++) {
 		if (strcmp(s->text, failback_words[i]) != 0)
 			continue;
-		role->failback.wish = (enum failback_wish)i;
+		role->failback.setting = (enum failback_setting)i;
 		return;
 	}
 	if (!read_after(s->text, &ms)) {
 		setting_error(s, NULL, "unknown value '%.60s'", s->text);
 		return;
 	}
-	role->failback.wish = FAILBACK_WISH_AFTER;
+	role->failback.setting = FAILBACK_SETTING_AFTER;
 	role->failback.after_ms = ms;
 }
 
 static void print_failback(const struct directive *d, const void *section, size_t index, FILE *to)
 {
-	const struct role_wish_config *role = &((const struct pool_config *)section)->role;
+	const struct role_settings *role = &((const struct pool_config *)section)->role;
 	char text[TEXT_NUMBER_BYTES];
 
 	(void)d;
 	(void)index;
-	if (role->failback.wish == FAILBACK_WISH_AFTER)
+	if (role->failback.setting == FAILBACK_SETTING_AFTER)
 		fprintf(to, AFTER "%s", text_from_ms(role->failback.after_ms, text));
 	else
-		fputs(failback_words[role->failback.wish], to);
+		fputs(failback_words[role->failback.setting], to);
 }
 
 const struct directive_type type_failback = {

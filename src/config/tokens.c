@@ -127,7 +127,7 @@ struct option_set {
 
 static const struct foreign *find_foreign(const struct setting *word, const char *key)
 {
-	enum foreign_place place = word->directive->type->options_place;
+	enum foreign_context place = word->directive->type->options_context;
 
 	return place ? foreign_find(place, key) : NULL;
 }

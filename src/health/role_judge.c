@@ -164,7 +164,7 @@ static enum role_reason judge_replica(const struct role_judge *judge, const stru
 /* ---- the decision -------------------------------------------------------- */
 
 /* What becomes of a server by its role and by what the pool wants. */
-static enum role_reason by_wish(const struct role_judge *judge, size_t n, uint64_t now_ms)
+static enum role_reason reason_by_role(const struct role_judge *judge, size_t n, uint64_t now_ms)
 {
 	const struct role_member *m = &judge->members[n];
 	const enum role_wanted wanted = judge->config.wanted;
@@ -187,7 +187,7 @@ bool role_judge_decide(struct role_judge *judge, uint64_t now_ms)
 
 	judge_primaries(judge, now_ms);
 	for (size_t i = 0; i < judge->members_n; i++) {
-		const enum role_reason reason = by_wish(judge, i, now_ms);
+		const enum role_reason reason = reason_by_role(judge, i, now_ms);
 
 		has_changed |= reason != judge->members[i].reason;
 		judge->members[i].reason = reason;

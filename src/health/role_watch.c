@@ -20,9 +20,9 @@ struct role_watch {
 
 /* ---- what is wanted ------------------------------------------------------ */
 
-static enum role_wanted wanted_of(enum role_wish wish)
+static enum role_wanted wanted_of(enum role_setting setting)
 {
-	switch (wish) {
+	switch (setting) {
 	case ROLE_PRIMARY:
 		return ROLE_WANTED_PRIMARY;
 	case ROLE_REPLICA:
@@ -32,12 +32,12 @@ static enum role_wanted wanted_of(enum role_wish wish)
 	}
 }
 
-static enum failback_policy policy_of(enum failback_wish wish)
+static enum failback_policy policy_of(enum failback_setting setting)
 {
-	switch (wish) {
-	case FAILBACK_WISH_YES:
+	switch (setting) {
+	case FAILBACK_SETTING_YES:
 		return FAILBACK_YES;
-	case FAILBACK_WISH_AFTER:
+	case FAILBACK_SETTING_AFTER:
 		return FAILBACK_AFTER;
 	default:
 		return FAILBACK_NO;
@@ -66,7 +66,7 @@ static struct role_config config_of(const struct pool_config *c)
 		.age_max_ms = age_max_ms(&c->check),
 		.lag_max_bytes = limit_of(&c->role.lag, false),
 		.lag_max_ms = limit_of(&c->role.lag, true),
-		.failback = { policy_of(c->role.failback.wish), c->role.failback.after_ms },
+		.failback = { policy_of(c->role.failback.setting), c->role.failback.after_ms },
 	};
 }
 
@@ -218,7 +218,7 @@ static bool has_lost(const struct role_watch *w, size_t i, enum role_reason now)
 static void take_orders(struct role_watch *w)
 {
 	for (size_t i = 0; i < w->n; i++)
-		if (pool_take_wish(w->pool, w->backends[i]))
+		if (pool_take_approval(w->pool, w->backends[i]))
 			role_judge_allow(w->judge, i);
 }
 

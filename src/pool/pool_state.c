@@ -27,7 +27,7 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 		health->admin_state = state;
 		if (state == BACKEND_READY) {
 			health->is_up = true;
-			s->is_wished = true;
+			s->is_approved = true;
 			health->streak = 0;
 			health->failures_in_row = health->unserved_in_row = 0;
 			backend->unserved_in_row = 0;
@@ -247,9 +247,9 @@ static bool take_flag(struct pool *pool, bool *flag)
 	return was;
 }
 
-bool pool_take_wish(struct pool *pool, struct backend *backend)
+bool pool_take_approval(struct pool *pool, struct backend *backend)
 {
-	return take_flag(pool, &backend_status(backend)->is_wished);
+	return take_flag(pool, &backend_status(backend)->is_approved);
 }
 
 bool pool_take_alarm(struct pool *pool)

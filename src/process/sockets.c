@@ -260,7 +260,7 @@ static void learn_address(struct bound_socket *s)
 static int listen_for(struct sockets_change *c, struct target *t, int *fds, const char **ret_step)
 {
 	struct sockets *k = c->sockets;
-	const struct sock_listen wish = {
+	const struct sock_listen wanted = {
 		.addr = t->addr,
 		.backlog = (int)t->config->backlog,
 		.patience_ms = c->is_first ? BIND_PATIENCE_MS : 0,
@@ -273,8 +273,8 @@ static int listen_for(struct sockets_change *c, struct target *t, int *fds, cons
 	int passed = passed_take(&k->passed, c->generation->config, t->config, &t->addr);
 
 	if (passed >= 0)
-		return sock_listen_adopt(&wish, passed, fds, k->workers_n, ret_step);
-	return sock_listen_many(&wish, fds, k->workers_n, ret_step);
+		return sock_listen_adopt(&wanted, passed, fds, k->workers_n, ret_step);
+	return sock_listen_many(&wanted, fds, k->workers_n, ret_step);
 }
 
 /* A socket for each worker. */

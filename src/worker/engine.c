@@ -327,7 +327,7 @@ static void engine_apply_pauses(struct engine *e)
 static void engine_on_messages(struct loop_reader *reader, int res)
 {
 	struct engine *e = container_of(reader, struct engine, inbox);
-	/* Taken first: a QUERY_TURN asks for what was wished before it. */
+	/* Taken first: a QUERY_TURN asks for what was ordered before it. */
 	struct query *queries = query_take(e->host.runtime, e->host.worker);
 
 	engine_follow_generation(e);

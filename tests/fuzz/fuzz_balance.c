@@ -448,7 +448,7 @@ static void check_digest(struct life *l)
 	pool_destroy(fresh);
 }
 
-static void forget_wishes(struct life *l)
+static void forget_overrides(struct life *l)
 {
 	bool has[NAMES] = { false };
 
@@ -473,7 +473,7 @@ static void reconfigure(struct life *l, uint8_t arg)
 	}
 	l->config = next;
 	CHECK(pool_config(l->pool) == next);
-	forget_wishes(l);
+	forget_overrides(l);
 	check_reconfigured(l, ids, n);
 	check_digest(l);
 }

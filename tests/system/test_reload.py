@@ -248,7 +248,7 @@ def test_what_takes_a_restart_is_said(running, backend):
     assert next(r["workers"] for r in r.ctl.rows("status") if r["row"] == "process") == 2
 
 
-def test_the_operators_wish_outlives_a_reload(running, backend):
+def test_the_operators_override_outlives_a_reload(running, backend):
     r = running([named(backend, "one"), named(backend, "two")])
     r.ctl.say("backend", "out/b1", "drain")
     line = next(line for line in r.text.splitlines() if line.startswith("backend = b1"))

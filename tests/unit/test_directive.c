@@ -556,7 +556,7 @@ static void old_names_are_nobody_elses(void **state)
 			continue;
 		assert_null(directive_find(d->section, d->old_key));
 		assert_ptr_equal(directive_find_old(d->section, d->old_key), d);
-		assert_null(foreign_find((enum foreign_place)d->section, d->old_key));
+		assert_null(foreign_find((enum foreign_context)d->section, d->old_key));
 	}
 	bed_load(st, "[listener l]\nbind = :1\npool = p\n"
 		     "[pool p]\nbackend = b 10.0.0.9:1\nproxy_from = 10.0.0.1\n");
