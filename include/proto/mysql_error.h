@@ -13,4 +13,7 @@
 /* The error's code in the @n bytes that it says first, which are borrowed; 0: they are no error. */
 unsigned mysql_read_error(const uint8_t *bytes, size_t n);
 
+/* What that is, for the log, if the server takes nobody in now; NULL: it is something else. */
+const char *mysql_refusal_of(unsigned code);
+
 #endif

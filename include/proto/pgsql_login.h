@@ -28,6 +28,12 @@ MUST_CHECK enum parse pgsql_read_error(const uint8_t *bytes, size_t n,
 				       char ret_sqlstate[PGSQL_SQLSTATE_BYTES]);
 
 /*
+ * What an error of this SQLSTATE is, for the log, if it means that this server
+ * takes nobody in now, whoever asks; NULL: it means something else.
+ */
+const char *pgsql_refusal_of(const char *sqlstate);
+
+/*
  * Takes SCRAM-SHA-256-PLUS out of the mechanisms that AuthenticationSASL
  * offers, if it offers others, for it wants the client to be in TLS: *n bytes
  * are changed in place, and may become fewer. Messages that can come before it

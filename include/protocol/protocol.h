@@ -131,6 +131,14 @@ struct protocol {
 	 */
 	enum step_verdict (*read_answer)(struct protocol_answer *in, struct step_answer *answer);
 	/*
+	 * Does a backend take nobody in, by the @n bytes that it says first to who
+	 * relays at once? What that is, for the log, which lives for ever; NULL: it
+	 * serves, or has not said enough.
+	 */
+	const char *(*read_refusal)(const uint8_t *bytes, size_t n);
+	/* It says so behind a client's first message only: no client can be the reason. */
+	bool refuses_spoken;
+	/*
 	 * What is said instead to who gets no backend: an error, or, to a request
 	 * for TLS, a no, for errors in clear are not to be believed then. Its size.
 	 */

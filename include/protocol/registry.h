@@ -13,6 +13,12 @@ size_t protocol_watch_bytes_max(void);
 const struct protocol *protocol_of(enum protocol_kind kind);
 
 /*
+ * What the servers of a pool speak, as its check says; NULL: it does not say.
+ * What is read in passing alone is of use there, such as read_refusal().
+ */
+const struct protocol *protocol_of_servers(const struct pool_config *config);
+
+/*
  * The cancel keys of its sessions cannot be seen on this listener, for TLS
  * passes through: clients are told apart by their addresses instead.
  */

@@ -11,3 +11,15 @@ unsigned mysql_read_error(const uint8_t *bytes, size_t n)
 		return 0;
 	return bytes[HEADER_BYTES + 1] | (unsigned)bytes[HEADER_BYTES + 2] << 8;
 }
+
+const char *mysql_refusal_of(unsigned code)
+{
+	switch (code) {
+	case MYSQL_TOO_MANY_CONNECTIONS:
+		return "1040: it has too many connections";
+	case MYSQL_HOST_IS_BLOCKED:
+		return "1129: it has blocked this host";
+	default:
+		return NULL;
+	}
+}

@@ -98,6 +98,15 @@ enum parse pgsql_read_error(const uint8_t *bytes, size_t n, char ret_sqlstate[PG
 	return PARSE_DONE;
 }
 
+const char *pgsql_refusal_of(const char *sqlstate)
+{
+	if (strcmp(sqlstate, PGSQL_CANNOT_CONNECT_NOW) == 0)
+		return PGSQL_CANNOT_CONNECT_NOW ": it serves nobody now";
+	if (strcmp(sqlstate, PGSQL_TOO_MANY_CONNECTIONS) == 0)
+		return PGSQL_TOO_MANY_CONNECTIONS ": it has too many connections";
+	return NULL;
+}
+
 /* ---- AuthenticationSASL -------------------------------------------------- */
 
 /* Where SCRAM-SHA-256-PLUS stands in @n bytes of names, and whether there are others. */

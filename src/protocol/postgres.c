@@ -246,10 +246,7 @@ static enum step_verdict read_login_answer(struct protocol_answer *in, struct st
 	default:
 		break;
 	}
-	if (strcmp(sqlstate, PGSQL_CANNOT_CONNECT_NOW) == 0)
-		answer->detail = "57P03: it serves nobody now";
-	else if (strcmp(sqlstate, PGSQL_TOO_MANY_CONNECTIONS) == 0)
-		answer->detail = "53300: it has too many connections";
+	answer->detail = pgsql_refusal_of(sqlstate);
 	return answer->detail ? STEP_REFUSE : STEP_READY;
 }
 
@@ -259,6 +256,15 @@ static enum step_verdict postgres_read_answer(struct protocol_answer *in,
 	if (in->state->exchange == EXCHANGE_TLS)
 		return read_tls_choice(in, answer);
 	return read_login_answer(in, answer);
+}
+
+static const char *postgres_read_refusal(const uint8_t *bytes, size_t n)
+{
+	char sqlstate[PGSQL_SQLSTATE_BYTES];
+
+	if (pgsql_read_error(bytes, n, sqlstate) != PARSE_DONE)
+		return NULL;
+	return pgsql_refusal_of(sqlstate);
 }
 
 static size_t postgres_write_unavailable(const struct protocol_state *state,
@@ -309,6 +315,8 @@ const struct protocol protocol_postgres = {
 	.open_backend = postgres_open_backend,
 	.answer_bytes = 1, /* what follows belongs to TLS */
 	.read_answer = postgres_read_answer,
+	.read_refusal = postgres_read_refusal,
+	.refuses_spoken = true,
 	.write_unavailable = postgres_write_unavailable,
 	.watch = postgres_watch,
 	.watch_bytes = sizeof(struct pgsql_watch),

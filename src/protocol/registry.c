@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "protocol/registry.h"
 
+#include "protocol/mysql.h"
 #include "protocol/postgres.h"
 
 static const struct protocol *const protocols[PROTOCOLS] = {
@@ -11,6 +12,16 @@ static const struct protocol *const protocols[PROTOCOLS] = {
 const struct protocol *protocol_of(enum protocol_kind kind)
 {
 	return protocols[kind];
+}
+
+static const struct protocol *const checked[CHECK_KINDS] = {
+	[CHECK_POSTGRES] = &protocol_postgres,
+	[CHECK_MYSQL] = &protocol_mysql,
+};
+
+const struct protocol *protocol_of_servers(const struct pool_config *config)
+{
+	return checked[config->check.kind];
 }
 
 size_t protocol_watch_bytes_max(void)

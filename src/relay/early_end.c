@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relay/early_end.h"
 
-#include <string.h>
 #include <sys/socket.h>
 
 #include "balance/lru_table.h"
 #include "pool/pool.h"
-#include "proto/mysql_error.h"
-#include "proto/pgsql_login.h"
+#include "protocol/registry.h"
 #include "session/exit.h"
 #include "session/host.h"
 #include "state/backend_report.h"
@@ -57,52 +55,23 @@ static void tell_unserved(struct session *s, const char *words, bool is_certain)
 
 /* ---- its first words -------------------------------------------------------- */
 
-/* Is it that it takes nobody in? What it is for the log, or NULL. */
-static const char *postgres_refusal(const uint8_t *bytes, size_t n)
-{
-	char sqlstate[PGSQL_SQLSTATE_BYTES];
-
-	if (pgsql_read_error(bytes, n, sqlstate) != PARSE_DONE)
-		return NULL;
-	if (strcmp(sqlstate, PGSQL_CANNOT_CONNECT_NOW) == 0)
-		return "57P03: it serves nobody now";
-	if (strcmp(sqlstate, PGSQL_TOO_MANY_CONNECTIONS) == 0)
-		return "53300: it has too many connections";
-	return NULL;
-}
-
-static const char *mysql_refusal(const uint8_t *bytes, size_t n)
-{
-	switch (mysql_read_error(bytes, n)) {
-	case MYSQL_TOO_MANY_CONNECTIONS:
-		return "1040: it has too many connections";
-	case MYSQL_HOST_IS_BLOCKED:
-		return "1129: it has blocked this host";
-	default:
-		return NULL;
-	}
-}
-
-/* The pool's check says what its servers speak. PostgreSQL has read a start-up packet before. */
 void early_end_look(struct session *s, const struct buf *buf)
 {
-	const enum check_kind kind = pool_config(s->pool)->check.kind;
+	const struct protocol *protocol = protocol_of_servers(pool_config(s->pool));
 	const uint8_t *bytes = (const uint8_t *)buf->bytes + buf->start;
 	const char *refusal = NULL;
 
 	if (!s->is_unanswered)
 		return;
 	s->is_unanswered = false;
-	if (kind == CHECK_POSTGRES)
-		refusal = postgres_refusal(bytes, buf_filled(buf));
-	else if (kind == CHECK_MYSQL)
-		refusal = mysql_refusal(bytes, buf_filled(buf));
+	if (protocol && protocol->read_refusal)
+		refusal = protocol->read_refusal(bytes, buf_filled(buf));
 	if (!refusal) {
 		pool_on_served(s->pool, s->backend, s->connected_ms);
 		return;
 	}
 	s->detail = refusal;
-	tell_unserved(s, refusal, kind == CHECK_POSTGRES);
+	tell_unserved(s, refusal, protocol->refuses_spoken);
 }
 
 /* ---- its end ---------------------------------------------------------------- */

@@ -138,6 +138,12 @@ size_t protocol_watch_bytes_max(void)
 	return 1;
 }
 
+const struct protocol *protocol_of_servers(const struct pool_config *config)
+{
+	(void)config;
+	return NULL;
+}
+
 bool protocol_hides_keys(const struct listener_config *config)
 {
 	(void)config;
