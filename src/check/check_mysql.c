@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "mysql_parts.h"
+#include "proto/mysql_error.h"
 
 #define PACKET_BYTES_MAX (64u << 10)
 #define PROTOCOL_VERSION 10
@@ -105,7 +106,7 @@ static const struct {
 	unsigned number;
 	enum check_verdict verdict;
 } error_verdicts[] = {
-	{ 1040, CHECK_FULL },      /* too many connections */
+	{ MYSQL_TOO_MANY_CONNECTIONS, CHECK_FULL },
 	{ 1203, CHECK_FULL },      /* of this user */
 	{ 1226, CHECK_FULL },      /* of this user, in an hour */
 	{ 1044, CHECK_OWN_FAULT }, /* no right to the database */

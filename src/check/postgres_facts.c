@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "postgres_parts.h"
+#include "proto/pgsql_login.h"
 
 #define COLUMN_BYTES 64
 
@@ -108,7 +109,7 @@ static const struct {
 	const char *begins;
 	enum check_verdict verdict;
 } error_verdicts[] = {
-	{ "53300", CHECK_FULL },      /* too_many_connections */
+	{ PGSQL_TOO_MANY_CONNECTIONS, CHECK_FULL },
 	{ "57P0", CHECK_NOT_READY },  /* shutting down, crashed, starting up */
 	{ "28", CHECK_OWN_FAULT },    /* the user, or how it logs in */
 	{ "3D", CHECK_OWN_FAULT },    /* no such database */
