@@ -2,6 +2,7 @@
 """Fixtures of the system tests; README.md in this directory says how to use them."""
 
 import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -57,6 +58,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
+        for mark in item.iter_markers("own_library"):
+            if _has_packaged_library() and set(mark.args[1:]) <= set(_parameters(item)):
+                item.add_marker(pytest.mark.skip(reason=f"not with the packaged wolfSSL: {mark.args[0]}"))
         if not STANDIN:
             continue
         for mark in item.iter_markers("haproxy_cannot"):
@@ -66,6 +70,12 @@ def pytest_collection_modifyitems(items):
                 continue
             item.add_marker(pytest.mark.xfail(reason=f"HAProxy: {mark.args[0]}", strict=True,
                                               raises=AssertionError))
+
+
+@functools.lru_cache
+def _has_packaged_library():
+    """Only ringmain's own build of wolfSSL is without a remark (ringmain -V)."""
+    return not STANDIN and "WOLFSSL=system" in proc.run([BINARY, "-V"], check=False).stdout
 
 
 def _parameters(item):

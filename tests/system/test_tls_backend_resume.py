@@ -81,6 +81,7 @@ def test_backend_that_has_forgotten(to, s_server):
 
 
 @pytest.mark.parametrize("args", ((), ("-no_ticket",)), ids=("tickets", "none"))
+@pytest.mark.own_library("session-of-tls13.patch")
 def test_backend_of_another_version_now_and_then(to, s_server, args):
     """As where servers of TLS 1.3 and of 1.2 are behind one address: what one gave means nothing to the other."""
     server = s_server()

@@ -279,6 +279,7 @@ def test_flood(forger, echoes, name):
     assert FLOOD in line["detail"] or name == "warnings", line
 
 
+@pytest.mark.own_library("records.patch")
 def test_a_second_ccs_is_dropped_as_the_first(listening, cleanup):
     """Until the client's Finished, if it is well-formed (RFC 8446, 5)."""
     client = tls13.Handmade(listening(ciphers=tls13.CIPHERS, tls_min="1.3").address()).shake()
@@ -289,6 +290,8 @@ def test_a_second_ccs_is_dropped_as_the_first(listening, cleanup):
 
 
 @pytest.mark.parametrize("size", (1, 3, 5))
+@pytest.mark.own_library("split-header.patch", 1)
+@pytest.mark.own_library("split-header.patch", 3)
 def test_messages_in_small_records(listening, cleanup, size):
     """Their headers may be cut, too (RFC 8446, 5.1): the hello's in clear, Finished's under keys."""
     rm = listening(ciphers=tls13.CIPHERS, tls_min="1.3")
@@ -308,6 +311,7 @@ def test_messages_in_small_records(listening, cleanup, size):
     assert sock.recv(1) == b"\x16"
 
 
+@pytest.mark.own_library("WOLFSSL_EXTRA_ALERTS")
 def test_one_alert_and_nothing_behind_it(listening, cleanup):
     """What our own reading finds is said under the keys of the connection, and once."""
     for junk in (record(20, b"\x01"), record(23, bytes(3)), b"\x17\x03\x03\xff\xff", record(23, bytes(100))):
@@ -375,6 +379,7 @@ BAD_RECORDS = {
 
 
 @pytest.mark.parametrize("name", BAD_RECORDS)
+@pytest.mark.own_library("records.patch", "two-key-updates")
 def test_bad_records(forger, name):
     client, rm = forger()
     make, alert = BAD_RECORDS[name]

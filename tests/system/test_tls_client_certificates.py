@@ -47,6 +47,7 @@ def talks(rm, pki, pem, **versions):
 
 
 @pytest.mark.parametrize("version", (tls.V12, tls.V13))
+@pytest.mark.own_library("own-intermediates.patch")
 def test_one_clients_chain_does_not_vouch_for_another(verifying, pki, forge, version):
     """An intermediate that one has sent is not known when the next one does not send it."""
     rm = verifying(tls_min="1.2")
@@ -58,6 +59,7 @@ def test_one_clients_chain_does_not_vouch_for_another(verifying, pki, forge, ver
     assert rm.wait_sessions(2, reason="client_tls_error")[1]["detail"] == "unknown CA"
 
 
+@pytest.mark.own_library("own-intermediates.patch")
 def test_one_backends_chain_does_not_vouch_for_another(ringmain, start, forge):
     """The same of servers."""
     names = LEAF + "subjectAltName=DNS:db.example.com\n"
@@ -76,6 +78,7 @@ def test_one_backends_chain_does_not_vouch_for_another(ringmain, start, forge):
 
 
 @pytest.mark.parametrize("own", ("ecdsa.pem", "rsa.pem"))
+@pytest.mark.own_library("certificate-types.patch")
 def test_every_type_is_asked_for(verifying, pki, own):
     """TLS 1.2 (RFC 5246, 7.4.4): whatever the key of ours; of both kinds of schemes, too."""
     rm = verifying(certificate=pki[own], tls_min="1.2")
@@ -97,6 +100,7 @@ def certificate(der):
     return b"\0" + hello.counted(hello.counted(der, 3) + b"\0\0", 3)
 
 
+@pytest.mark.own_library("unasked-certificate.patch")
 def test_a_certificate_that_nobody_asked_for_is_not_read(ringmain, backend, pki, forge):
     """TLS 1.3 and 1.2: unexpected_message, whatever is in it."""
     rm = ringmain([backend(servers.echo)], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"],
@@ -123,6 +127,8 @@ SCHEMES = {
 
 
 @pytest.mark.parametrize("case", SCHEMES)
+@pytest.mark.own_library("signature-schemes.patch", "of another curve")
+@pytest.mark.own_library("signature-schemes.patch", "of another hash")
 def test_a_scheme_names_a_curve(verifying, forge, case):
     """RFC 8446, 4.2.3: ecdsa_secp256r1_sha256 is for keys on P-256 alone."""
     curve, scheme, digest, alert = SCHEMES[case]

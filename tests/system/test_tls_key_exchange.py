@@ -67,6 +67,7 @@ def expect_refusal(relay, number, alert, what, sender="client"):
     assert (line["reason"], line["detail"]) == (f"{sender}_tls_error", "malformed key share"), what
 
 
+@pytest.mark.own_library("point-on-curve.patch")
 def test_from_a_client(relay):
     """TLS 1.3: the share is in its first message."""
     for number, (group, what, key) in enumerate(wrong_keys()):
@@ -74,6 +75,7 @@ def test_from_a_client(relay):
         expect_refusal(relay, number, said, (group, what))
 
 
+@pytest.mark.own_library("point-on-curve.patch")
 def test_from_a_client_of_1_2(relay):
     for number, (group, what, key) in enumerate(wrong_keys()):
         with tcp.connect(relay.address()) as sock:
@@ -84,6 +86,7 @@ def test_from_a_client_of_1_2(relay):
             expect_refusal(relay, number, ends(sock), (group, what))
 
 
+@pytest.mark.own_library("point-on-curve.patch, split-header.patch")
 def test_records_of_one_byte(relay):
     """A handshake message may be cut as small as that (RFC 8446, 5.1; RFC 5246, 6.2.1): it is read whole."""
     with tcp.connect(relay.address()) as sock:
@@ -137,6 +140,7 @@ def ends(peer):
 
 
 @pytest.mark.parametrize("version", (tls.V12, tls.V13))
+@pytest.mark.own_library("point-on-curve.patch")
 def test_from_a_backend(ringmain, manual, pki, version):
     server = manual()
     rm = ringmain([server], pool={"tls": "yes", "tls_ca": pki["ca.crt"], "tls_name": "backend.example.com",

@@ -6,7 +6,11 @@ import pytest
 from kit import hello, tls
 from kit.hello import ECDSA_P256, P256, P384, X25519
 
-pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
+pytestmark = [pytest.mark.haproxy_cannot("its translation has no TLS"),
+              *(pytest.mark.own_library("legacy-version.patch", case) for case in (
+                  "a version of old that is odd", "1.2, a version that is odd",
+                  "1.3 in the list, a version of old that is 1.0's", "1.3 in the list, a version of old that is 1.1's",
+                  "1.2 in the list, a version of old that is 1.0's"))]
 
 UNKNOWN_GROUP, GREASE = 0x6399, 0x2a2a
 SHARE = hello.shares((X25519, hello.public_x25519()))
@@ -49,8 +53,6 @@ CASES = {
                                        "missing_extension"),
     "SSL 2's number": (hello.client_hello(GROUPS, SCHEMES, suites=SUITES_12, version=0x0200), "protocol_version"),
 }
-
-
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -58,6 +58,7 @@ def test_early_data_of_a_foreign_ticket(client, sizes):
 @pytest.mark.parametrize("early", ((EARLY_DATA,), ()), ids=("early data", "none"))
 @pytest.mark.parametrize("relay", ("X25519",), indirect=True)
 @pytest.mark.parametrize("again", ((), (PSK_DHE_KE,), ((21, bytes(5)), PSK_DHE_KE)), ids=len)
+@pytest.mark.own_library("retry-without-psk.patch")
 def test_a_ticket_that_the_second_hello_drops(client, early, again):
     """One for another hash than the retry's must go (RFC 8446, 4.1.4); with OpenSSL it is SHA-384's."""
     made = client(asks_for_p256(PSK_DHE_KE, *early, hello.pre_shared_key(binder=48)))

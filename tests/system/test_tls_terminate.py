@@ -157,6 +157,7 @@ def signature_of(said):
 
 
 @pytest.mark.parametrize("number", (1, 100))
+@pytest.mark.own_library("WOLFSSL_MAX_SIGALGO", 100)
 def test_the_last_of_many_signature_schemes_counts(terminating, number):
     rm = terminating()
     schemes = [*range(0xe000, 0xe000 + number - 1), hello.ECDSA_P256]
@@ -242,6 +243,8 @@ def test_client_that_does_not_know_the_ca(terminating, pki):
     ("wrong-issuer.pem", ("warning", "wrong order")), ("expired.pem", ("warning", "expired on")),
     ("soon.pem", ("warning", "expires on")), ("open.pem", ("warning", "open to everybody")),
     ("ca.crt", ("error", "has no private key"))))
+@pytest.mark.own_library("it does not compare a key with its certificate", "mismatch.pem")
+@pytest.mark.own_library("it does not compare a key with its certificate", "wrong-order.pem")
 def test_dash_t_finds_what_is_wrong_with_a_certificate(make_ringmain, pki, file, words):
     config = ("[listener in]\nbind = 127.0.0.1:0\ntls = terminate\n"
               f"certificate = {pki.dir}/{file}\npool = out\n[pool out]\nbackend = b1 127.0.0.1:1\n")

@@ -30,6 +30,7 @@ def target(relay):
 
 # Scanners
 
+@pytest.mark.own_library("WOLFSSL_MAX_SUITE_SZ")
 def test_sslscan_finds_nothing_weak(default):
     said = proc.run([proc.need("sslscan", "sslscan"), "--no-colour", target(default)]).stdout
     protocols = dict(re.findall(r"^((?:SSL|TLS)v[\d.]+) +(enabled|disabled)$", said, re.M))
