@@ -75,12 +75,18 @@ static inline bool tlsrec_is_in_body(const struct tlsrec *t)
 	return t->header_bytes == TLSREC_HEADER_BYTES && t->left > 0;
 }
 
+enum tlsrec_look {
+	TLSREC_NO_ALERT,
+	TLSREC_ALERT_OR_LONG_DATA, /* Java pads it with 16 bytes: like 18 bytes of data */
+	TLSREC_ALERT_OR_DATA,      /* from TLS 1.3 on it looks like two bytes of data */
+	TLSREC_CERTAIN_ALERT,
+};
+
 /*
  * Do @n bytes of a stream that nobody here can open end in a record that is,
- * by its look, an alert, such as close_notify? From TLS 1.3 on it looks like
- * two bytes of data.
+ * by its look, an encrypted alert, such as close_notify?
  */
-bool tlsrec_ends_in_alert(const uint8_t *bytes, size_t n);
+enum tlsrec_look tlsrec_look_at_end(const uint8_t *bytes, size_t n);
 
 /* Writes a fatal alert in clear: the answer to a client before any keys exist. */
 void tlsrec_write_alert(uint8_t out[TLSREC_ALERT_BYTES], uint8_t alert);

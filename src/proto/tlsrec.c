@@ -55,13 +55,21 @@ void tlsrec_write_alert(uint8_t out[TLSREC_ALERT_BYTES], uint8_t alert)
 /* What encryption makes of an alert's two bytes. */
 static const struct {
 	uint8_t content, body_bytes;
+	enum tlsrec_look look;
 } alerts[] = {
-	{ CONTENT_DATA, 19 },  /* TLS 1.3: the content's type, and a tag of 16 bytes */
-	{ CONTENT_ALERT, 26 }, /* 1.2, GCM: a nonce of 8 bytes before, a tag behind */
-	{ CONTENT_ALERT, 18 }, /* ChaCha20, which sends no nonce; CCM with a tag of 8 bytes */
-	{ CONTENT_ALERT, 48 }, /* CBC, by its MAC: SHA-1, SHA-256, SHA-384 */
-	{ CONTENT_ALERT, 64 }, { CONTENT_ALERT, 80 },
-	{ CONTENT_ALERT, 52 }, /* SHA-1 behind what is encrypted */
+	/* TLS 1.3: the content's type, and a tag of 16 bytes; Java's sockets pad all they send */
+	{ CONTENT_DATA, 19, TLSREC_ALERT_OR_DATA },
+	{ CONTENT_DATA, 35, TLSREC_ALERT_OR_LONG_DATA },
+	/* 1.2, GCM: a nonce of 8 bytes before, a tag behind */
+	{ CONTENT_ALERT, 26, TLSREC_CERTAIN_ALERT },
+	/* ChaCha20, which sends no nonce; CCM with a tag of 8 bytes */
+	{ CONTENT_ALERT, 18, TLSREC_CERTAIN_ALERT },
+	/* CBC, by its MAC: SHA-1, SHA-256, SHA-384 */
+	{ CONTENT_ALERT, 48, TLSREC_CERTAIN_ALERT },
+	{ CONTENT_ALERT, 64, TLSREC_CERTAIN_ALERT },
+	{ CONTENT_ALERT, 80, TLSREC_CERTAIN_ALERT },
+	/* SHA-1 behind what is encrypted */
+	{ CONTENT_ALERT, 52, TLSREC_CERTAIN_ALERT },
 };
 
 static bool ends_in(const uint8_t *bytes, size_t n, uint8_t content, uint8_t body_bytes)
@@ -72,10 +80,10 @@ static bool ends_in(const uint8_t *bytes, size_t n, uint8_t content, uint8_t bod
 	return n >= size && memcmp(bytes + n - size, header, sizeof(header)) == 0;
 }
 
-bool tlsrec_ends_in_alert(const uint8_t *bytes, size_t n)
+enum tlsrec_look tlsrec_look_at_end(const uint8_t *bytes, size_t n)
 {
 	for (size_t i = 0; i < ARRAY_LEN(alerts); i++)
 		if (ends_in(bytes, n, alerts[i].content, alerts[i].body_bytes))
-			return true;
-	return false;
+			return alerts[i].look;
+	return TLSREC_NO_ALERT;
 }

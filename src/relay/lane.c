@@ -258,8 +258,9 @@ static bool passes_tls(const struct session *s)
 	const struct protocol_state *p = s->protocol;
 	enum tls_mode mode = s->config->tls;
 
-	return p && (p->asked_for_tls || p->has_direct_tls) &&
-	       (mode == TLS_MODE_PASSTHROUGH || mode == TLS_MODE_AUTO);
+	if (p && !p->asked_for_tls && !p->has_direct_tls)
+		return false;
+	return mode == TLS_MODE_PASSTHROUGH || mode == TLS_MODE_AUTO;
 }
 
 void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
@@ -275,7 +276,8 @@ void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 		lane->streak_bytes = 0;
 	deadline_moved(s, flags & IO_MORE);
 	if (lane->index == LANE_UP && passes_tls(s))
-		lane->says_end = tlsrec_ends_in_alert((const uint8_t *)buf->bytes + buf->start, n);
+		lane->look =
+			(uint8_t)tlsrec_look_at_end((const uint8_t *)buf->bytes + buf->start, n);
 	if (from->tls) {
 		lane_decrypt(lane, buf->bytes + buf->start, n);
 		buf_put(&s->host->loop.bufs, buf);
@@ -536,6 +538,22 @@ static void lane_break(struct lane *lane)
 }
 
 /*
+ * Of TLS that passes through. Two bytes of data are a message of some protocols
+ * (MQTT's ping), and 18 of all, behind which a reset is one: where that is not
+ * excluded, one of the streams must have ended, too.
+ */
+static bool looks_ended(const struct session *s)
+{
+	const struct lane *up = &s->lanes[LANE_UP], *down = &s->lanes[LANE_DOWN];
+
+	if (up->look == TLSREC_NO_ALERT)
+		return false;
+	if (up->look == TLSREC_CERTAIN_ALERT || (up->look == TLSREC_ALERT_OR_DATA && s->protocol))
+		return true;
+	return up->state != LANE_OPEN || down->state != LANE_OPEN;
+}
+
+/*
  * Both ends close with a close_notify that the other does not read any more,
  * so where TLS ends there are resets. They mean nothing once the client has
  * said that it ends: by the look of its last record, where that passes
@@ -548,7 +566,7 @@ static bool is_farewell(struct side *side, int err)
 
 	if (sock_fault_of(err) != SOCK_FAULT_RESET || err == -ECONNABORTED)
 		return false;
-	return up->says_end || (side->is_tls_closed && up->state != LANE_OPEN && !up->is_cut);
+	return looks_ended(s) || (side->is_tls_closed && up->state != LANE_OPEN && !up->is_cut);
 }
 
 void lane_side_died(struct side *side, int err, bool is_drained)

@@ -74,6 +74,7 @@ bool splice_start(struct lane *lane)
 	side_set_nonblocking(lane_from(lane), true);
 	side_set_nonblocking(lane_to(lane), true);
 	lane->is_spliced = true;
+	lane->look = 0; /* nobody sees what passes now */
 	lane->quiet_pumps = 0;
 	counters_add(&s->host->counters->splices_started, 1);
 	return true;

@@ -332,6 +332,66 @@ static void a_silent_unix_client_can_look_whether_it_may_still_speak(void **stat
 	}
 }
 
+/* ---- TLS that passes through ---------------------------------------------- */
+
+enum ending { NO_ENDING, CLIENT_ENDS, BACKEND_ENDS };
+
+static struct pair passing(struct bed *st)
+{
+	struct pair c = bed_dialing(st);
+
+	peer_send(c.client, "first", 5); /* any bytes are as good as a hello: not_tls = pool */
+	bed_run(st);
+	c.backend = bed_accept_at(st, 0);
+	assert_true(c.backend >= 0);
+	bed_run(st);
+	return c;
+}
+
+/* The client's last record has this look, then maybe one ends, then the backend or client dies. */
+static enum close_reason end_of(void **state, uint8_t content, uint8_t body_bytes, int ending,
+				bool is_client)
+{
+	struct bed *st = bed_of(state, "relay = copy\ntls = passthrough\nnot_tls = pool");
+	struct pair c = passing(st);
+	const char record[64] = { (char)content, 3, 3, 0, (char)body_bytes };
+	enum close_reason why = CLOSE_DONE;
+
+	peer_send(c.client, record, 5 + body_bytes);
+	bed_run(st);
+	if (ending != NO_ENDING)
+		shutdown(ending == CLIENT_ENDS ? c.client : c.backend, SHUT_WR);
+	bed_run(st);
+	bed_reset(st, is_client ? c.client : c.backend);
+	bed_run(st);
+	bed_pass(st, PROBE_MS);
+	bed_run_until(st, bed_sessions(st) == 0);
+	if (bed_ended(st, CLOSE_DONE) == 0)
+		why = is_client ? CLOSE_CLIENT_RESET : CLOSE_BACKEND_RESET;
+	assert_int_equal(bed_ended(st, why), 1);
+	assert_int_equal(!!strstr(bed_log(st), "reset after close_notify"), why == CLOSE_DONE);
+	assert_int_equal(bed_teardown(state), 0);
+	return why;
+}
+
+static void a_reset_behind_an_alert_of_tls_1_2_means_nothing(void **state)
+{
+	assert_int_equal(end_of(state, 21, 26, NO_ENDING, false), CLOSE_DONE);
+	assert_int_equal(end_of(state, 21, 26, NO_ENDING, true), CLOSE_DONE);
+	assert_int_equal(end_of(state, 23, 26, NO_ENDING, false), CLOSE_BACKEND_RESET);
+	assert_int_equal(end_of(state, 23, 26, CLIENT_ENDS, false), CLOSE_BACKEND_RESET);
+}
+
+/* In TLS 1.3 it may also be two bytes, such as MQTT's ping, behind which a server crashes. */
+static void in_tls_1_3_a_stream_has_to_have_ended_too(void **state)
+{
+	assert_int_equal(end_of(state, 23, 19, CLIENT_ENDS, false), CLOSE_DONE);
+	assert_int_equal(end_of(state, 23, 19, BACKEND_ENDS, true), CLOSE_DONE);
+	assert_int_equal(end_of(state, 23, 35, CLIENT_ENDS, false), CLOSE_DONE); /* Java's */
+	assert_int_equal(end_of(state, 23, 19, NO_ENDING, false), CLOSE_BACKEND_RESET);
+	assert_int_equal(end_of(state, 23, 19, NO_ENDING, true), CLOSE_CLIENT_RESET);
+}
+
 /* ---- by which name ------------------------------------------------------- */
 
 static void a_reset_and_a_loss_have_different_names(void **state)
@@ -397,6 +457,8 @@ int main(void)
 		bed_test(a_cancel_to_learn_of_a_death_may_come_too_late),
 		bed_test(a_unix_client_that_goes_on_speaking_sees_a_reset),
 		bed_test(a_silent_unix_client_can_look_whether_it_may_still_speak),
+		bed_test(a_reset_behind_an_alert_of_tls_1_2_means_nothing),
+		bed_test(in_tls_1_3_a_stream_has_to_have_ended_too),
 		bed_test(a_reset_and_a_loss_have_different_names),
 		bed_test(a_client_that_dies_while_dialing_ends_it),
 	};

@@ -69,7 +69,7 @@ static void an_alert_is_seven_bytes(void **state)
 	assert_memory_equal(alert, want, sizeof(want));
 }
 
-static bool looks(const char *before, uint8_t content, uint8_t body_bytes)
+static enum tlsrec_look look_of(const char *before, uint8_t content, uint8_t body_bytes)
 {
 	uint8_t bytes[256];
 	size_t n = strlen(before);
@@ -77,22 +77,24 @@ static bool looks(const char *before, uint8_t content, uint8_t body_bytes)
 	memcpy(bytes, before, n);
 	memcpy(bytes + n, (uint8_t[]){ content, 3, 3, 0, body_bytes }, 5);
 	memset(bytes + n + 5, 'x', body_bytes);
-	assert_false(tlsrec_ends_in_alert(bytes, n + 4 + body_bytes));
-	return tlsrec_ends_in_alert(bytes, n + 5 + body_bytes);
+	assert_int_equal(tlsrec_look_at_end(bytes, n + 4 + body_bytes), TLSREC_NO_ALERT);
+	return tlsrec_look_at_end(bytes, n + 5 + body_bytes);
 }
 
 static void an_alert_at_the_end_is_known_by_its_look(void **state)
 {
 	(void)state;
-	assert_true(looks("", 23, 19));
-	assert_true(looks("a record before it", 23, 19));
-	assert_true(looks("", 21, 26));
-	assert_true(looks("", 21, 18));
-	assert_true(looks("", 21, 64));
-	assert_false(looks("", 23, 20)); /* data */
-	assert_false(looks("", 22, 26)); /* a handshake */
-	assert_false(looks("", 21, 2));  /* in clear: before there were keys */
-	assert_false(tlsrec_ends_in_alert(NULL, 0));
+	assert_int_equal(look_of("", 23, 19), TLSREC_ALERT_OR_DATA);
+	assert_int_equal(look_of("a record before it", 23, 19), TLSREC_ALERT_OR_DATA);
+	assert_int_equal(look_of("", 23, 35), TLSREC_ALERT_OR_LONG_DATA);
+	assert_int_equal(look_of("", 21, 26), TLSREC_CERTAIN_ALERT);
+	assert_int_equal(look_of("", 21, 18), TLSREC_CERTAIN_ALERT);
+	assert_int_equal(look_of("", 21, 64), TLSREC_CERTAIN_ALERT);
+	assert_int_equal(look_of("", 23, 20), TLSREC_NO_ALERT); /* data */
+	assert_int_equal(look_of("", 22, 26), TLSREC_NO_ALERT); /* a handshake */
+	assert_int_equal(look_of("", 21, 2),
+			 TLSREC_NO_ALERT); /* in clear: before there were keys */
+	assert_int_equal(tlsrec_look_at_end(NULL, 0), TLSREC_NO_ALERT);
 }
 
 int main(void)
