@@ -253,7 +253,7 @@ static enum check_step pg_received(struct check_exchange *x)
 		return exchange_done(x, CHECK_FAILED, "not PostgreSQL's protocol");
 	if (x->in_bytes < HEAD_BYTES)
 		return CHECK_STEP_MORE;
-	length = pg_u32(x->in + 1);
+	length = be32_read(x->in + 1);
 	if (length < PG_LENGTH_BYTES || length > MESSAGE_BYTES_MAX)
 		return exchange_done(x, CHECK_FAILED, "not PostgreSQL's protocol");
 	if (!exchange_has(x, 1 + length, &n))

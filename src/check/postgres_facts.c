@@ -57,7 +57,7 @@ static bool read_column(struct check_facts *facts, const struct pg_message *m, s
 
 	if (m->n - *at < PG_LENGTH_BYTES)
 		return false;
-	n = pg_u32(m->body + *at);
+	n = be32_read(m->body + *at);
 	*at += PG_LENGTH_BYTES;
 	if (n == UINT32_MAX) { /* null: the user may not see it, or there is none */
 		facts->is_detached |= column == PG_COLUMN_RECEIVER &&

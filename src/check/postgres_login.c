@@ -144,7 +144,7 @@ enum check_step pg_on_auth(struct check_exchange *x, const struct pg_message *m)
 
 	if (m->n < PG_LENGTH_BYTES)
 		return exchange_done(x, CHECK_FAILED, "malformed answer");
-	method = pg_u32(m->body);
+	method = be32_read(m->body);
 	if (method == AUTH_OK && (pg->phase == PG_START || pg->phase == PG_SASL_OK)) {
 		pg->phase = PG_READY;
 		return CHECK_STEP_MORE;

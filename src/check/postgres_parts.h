@@ -8,6 +8,7 @@
 
 #include "exchange.h"
 #include "crypto/scram.h"
+#include "proto/big_endian.h"
 
 #define PG_SQLSTATE_BYTES 6
 #define PG_LENGTH_BYTES 4 /* of a message's or a column's length */
@@ -36,11 +37,6 @@ static_assert(sizeof(struct pg) <= CHECK_STATE_BYTES, "there is room for it");
 static inline struct pg *pg_state(struct check_exchange *x)
 {
 	return (struct pg *)(void *)x->state;
-}
-
-static inline uint32_t pg_u32(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 /* A message's body, or what there is of it. */

@@ -6,9 +6,9 @@
 
 void pg_send_u32(struct check_exchange *x, uint32_t value)
 {
-	const uint8_t bytes[] = { (uint8_t)(value >> 24), (uint8_t)(value >> 16),
-				  (uint8_t)(value >> 8), (uint8_t)value };
+	uint8_t bytes[sizeof(value)];
 
+	be32_write(bytes, value);
 	exchange_send(x, bytes, sizeof(bytes));
 }
 

@@ -3,6 +3,7 @@
 #include "proto/pgsql.h"
 
 #include "base/check.h"
+#include "proto/big_endian.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -20,20 +21,6 @@ enum request_code {
 	CODE_SSL = 1234 << 16 | 5679,
 	CODE_GSS = 1234 << 16 | 5680,
 };
-
-static uint32_t pgsql_u32(const uint8_t *bytes)
-{
-	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
-	       bytes[3];
-}
-
-static void put_u32(uint8_t *out, uint32_t value)
-{
-	out[0] = (uint8_t)(value >> 24);
-	out[1] = (uint8_t)(value >> 16);
-	out[2] = (uint8_t)(value >> 8);
-	out[3] = (uint8_t)value;
-}
 
 static enum parse pgsql_bad(struct pgsql_packet *packet, enum pgsql_fault fault)
 {
@@ -78,7 +65,7 @@ static void read_cancel(const uint8_t *bytes, size_t length, struct pgsql_key *k
 {
 	const size_t secret_at = PGSQL_REQUEST_BYTES + KEY_PROCESS_BYTES;
 
-	key->process = pgsql_u32(bytes + PGSQL_REQUEST_BYTES);
+	key->process = be32_read(bytes + PGSQL_REQUEST_BYTES);
 	key->secret_bytes = length - secret_at;
 	memcpy(key->secret, bytes + secret_at, key->secret_bytes);
 }
@@ -157,12 +144,12 @@ enum parse pgsql_read(const uint8_t *bytes, size_t n, struct pgsql_packet *ret_p
 		return pgsql_bad(ret_packet, PGSQL_NOT_PGSQL);
 	if (n < LENGTH_BYTES)
 		return PARSE_MORE;
-	length = pgsql_u32(bytes);
+	length = be32_read(bytes);
 	if (length < PGSQL_REQUEST_BYTES || length > PGSQL_STARTUP_BYTES_MAX)
 		return pgsql_bad(ret_packet, PGSQL_LENGTH);
 	if (n < PGSQL_REQUEST_BYTES)
 		return PARSE_MORE;
-	code = pgsql_u32(bytes + LENGTH_BYTES);
+	code = be32_read(bytes + LENGTH_BYTES);
 	kind = kind_of(code);
 	fault = pgsql_head_fault(kind, length, code);
 	if (fault != PGSQL_FINE)
@@ -236,14 +223,14 @@ size_t pgsql_write_error(uint8_t out[PGSQL_ERROR_BYTES_MAX], const char *sqlstat
 	n += put_field(out + n, 'M', text, MIN(strlen(text), PGSQL_ERROR_BYTES_MAX - frame));
 	out[n++] = '\0';
 	CHECK(n <= PGSQL_ERROR_BYTES_MAX);
-	put_u32(out + 1, (uint32_t)n - 1);
+	be32_write(out + 1, (uint32_t)n - 1);
 	return n;
 }
 
 void pgsql_write_ssl_request(uint8_t out[PGSQL_REQUEST_BYTES])
 {
-	put_u32(out, PGSQL_REQUEST_BYTES);
-	put_u32(out + LENGTH_BYTES, CODE_SSL);
+	be32_write(out, PGSQL_REQUEST_BYTES);
+	be32_write(out + LENGTH_BYTES, CODE_SSL);
 }
 
 /* ---- what a server sends ------------------------------------------------- */
@@ -251,7 +238,7 @@ void pgsql_write_ssl_request(uint8_t out[PGSQL_REQUEST_BYTES])
 /* A new message. DONE: ready for queries. MORE: watch on. */
 static enum parse watch_head(struct pgsql_watch *w)
 {
-	uint32_t length = pgsql_u32(w->head + 1);
+	uint32_t length = be32_read(w->head + 1);
 
 	if (!memchr("RKSNEvZ", w->head[0], strlen("RKSNEvZ")))
 		return PARSE_BAD;

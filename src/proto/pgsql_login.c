@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "proto/pgsql_login.h"
 
+#include "proto/big_endian.h"
+
 #include <stdbool.h>
 #include <string.h>
 
@@ -13,20 +15,6 @@
 #define AUTH_SASL 10
 #define MECHANISM_PLUS "SCRAM-SHA-256-PLUS"
 
-static uint32_t get_u32(const uint8_t *bytes)
-{
-	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
-	       bytes[3];
-}
-
-static void put_u32(uint8_t *out, uint32_t value)
-{
-	out[0] = (uint8_t)(value >> 24);
-	out[1] = (uint8_t)(value >> 16);
-	out[2] = (uint8_t)(value >> 8);
-	out[3] = (uint8_t)value;
-}
-
 /* Is the first message whole? DONE: it is *ret_bytes long. BAD: it is none. */
 static enum parse measure(const uint8_t *bytes, size_t n, size_t *ret_bytes)
 {
@@ -34,7 +22,7 @@ static enum parse measure(const uint8_t *bytes, size_t n, size_t *ret_bytes)
 
 	if (n < HEAD_BYTES)
 		return PARSE_MORE;
-	length = get_u32(bytes + 1);
+	length = be32_read(bytes + 1);
 	if (length < LENGTH_BYTES || length > MESSAGE_BYTES_MAX)
 		return PARSE_BAD;
 	if (n - 1 < length)
@@ -136,12 +124,12 @@ static enum parse edit(uint8_t *bytes, size_t whole, size_t *n)
 	const size_t gone = sizeof(MECHANISM_PLUS);
 	size_t at = 0;
 
-	if (whole < names_at || get_u32(bytes + HEAD_BYTES) != AUTH_SASL ||
+	if (whole < names_at || be32_read(bytes + HEAD_BYTES) != AUTH_SASL ||
 	    !find_plus(bytes + names_at, whole - names_at, &at))
 		return PARSE_BAD;
 	at += names_at;
 	memmove(bytes + at, bytes + at + gone, *n - at - gone);
-	put_u32(bytes + 1, (uint32_t)(whole - 1 - gone));
+	be32_write(bytes + 1, (uint32_t)(whole - 1 - gone));
 	*n -= gone;
 	return PARSE_DONE;
 }

@@ -7,6 +7,7 @@
 #include "proxyhdr_v2.h"
 
 #include "base/crc32c.h"
+#include "proto/big_endian.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -185,11 +186,6 @@ static unsigned get_u16(const uint8_t *bytes)
 	return (unsigned)bytes[0] << 8 | bytes[1];
 }
 
-static uint32_t proxyhdr_u32(const uint8_t *bytes)
-{
-	return (uint32_t)get_u16(bytes) << 16 | get_u16(bytes + 2);
-}
-
 /* Bytes of both addresses; -1 for a family that is none. */
 static int address_bytes(uint8_t family)
 {
@@ -317,7 +313,7 @@ static enum proxyhdr_fault read_tls(struct proxyhdr_tls *tls, struct proxyhdr_te
 	tls->is_on = value.bytes[0] & V2_TLS_ON;
 	tls->has_cert = value.bytes[0] & V2_TLS_CERT_CONN;
 	tls->has_cert_ever = value.bytes[0] & V2_TLS_CERT_SESS;
-	tls->is_verified = tls->has_cert_ever && proxyhdr_u32(value.bytes + 1) == 0;
+	tls->is_verified = tls->has_cert_ever && be32_read(value.bytes + 1) == 0;
 	while (fault == PROXYHDR_FINE && (answer = next_tlv(&tlvs)) != PARSE_MORE) {
 		if (answer == PARSE_BAD)
 			return PROXYHDR_TLV_OVERRUN;
@@ -345,7 +341,7 @@ static enum proxyhdr_fault read_checksum(struct proxyhdr *hdr, const uint8_t *by
 	crc = crc32c(crc, zeroes, V2_CRC_BYTES);
 	crc = crc32c(crc, after, (size_t)(bytes + hdr->bytes - after));
 	hdr->has_checksum = true;
-	return crc == proxyhdr_u32(value.bytes) ? PROXYHDR_FINE : PROXYHDR_CHECKSUM;
+	return crc == be32_read(value.bytes) ? PROXYHDR_FINE : PROXYHDR_CHECKSUM;
 }
 
 static enum proxyhdr_fault read_tlv(struct proxyhdr *hdr, const uint8_t *bytes, uint8_t type,

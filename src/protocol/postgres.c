@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/login_route.h"
+#include "proto/big_endian.h"
 #include "proto/pgsql.h"
 #include "proto/pgsql_login.h"
 
@@ -20,8 +21,7 @@ static_assert(PGSQL_NAME_BYTES == LOGIN_NAME_BYTES, "and compared whole");
 /* As on the wire: the number of the process, and what nobody can guess. */
 static void fill_cancel_key(const struct pgsql_key *key, struct cancel_key *ret)
 {
-	for (int n = 0; n < 4; n++)
-		ret->bytes[n] = (uint8_t)(key->process >> (24 - 8 * n));
+	be32_write(ret->bytes, key->process);
 	memcpy(ret->bytes + 4, key->secret, key->secret_bytes);
 	ret->n = (uint16_t)(4 + key->secret_bytes);
 }
