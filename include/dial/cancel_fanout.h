@@ -32,7 +32,13 @@ static inline bool cancel_fanout_is_on(const struct session *s)
 	return s->protocol && s->protocol->is_cancel;
 }
 
-/* Sets where it goes first, and session.pinned. Gives NULL, or why it goes nowhere. */
+/* The id of the only backend that will do now, or 0. */
+static inline uint64_t cancel_fanout_pinned(const struct session *s)
+{
+	return s->protocol ? s->protocol->cancel_id : 0;
+}
+
+/* Sets where it goes first, and cancel_fanout_pinned(). Gives NULL, or why it goes nowhere. */
 MUST_CHECK const char *cancel_fanout_begin(struct session *s);
 
 /* Puts the request into side.out of the backend; it stays with the session. 0 or -errno. */

@@ -33,6 +33,7 @@ struct protocol_state {
 	struct buf_queue answer; /* of the backend, to that; not shown to the client yet */
 	void *watch; /* what the backend says at log-in is read; or NULL: see protocol.watch */
 	uint64_t cancel_hash;  /* of its cancel key, or of its client: see state/cancel_keys.h */
+	uint64_t cancel_id;    /* of the only backend that will do now for that, or 0 */
 	uint16_t cancel_bytes; /* of the request to cancel */
 	uint8_t progress;      /* how far the client has come in clear: the protocol's own */
 	uint8_t tail[PROTOCOL_TAIL_BYTES]; /* what the backend said last: see relay/idle_watch.h */

@@ -99,6 +99,17 @@ static inline struct pool_counters *session_pool_counters(const struct session *
 	return &s->host->counters->pools[pool_config(s->pool)->slot];
 }
 
+/* So often it is looked whether a client is still there that is not read, as while it dials. */
+#define CLIENT_LOOK_MS 500
+
+/* The session's timer is for the next look, or for @until_ms. */
+static inline void session_set_look_timer(struct session *s, uint64_t until_ms)
+{
+	const uint64_t look_ms = s->host->loop.now_ms + CLIENT_LOOK_MS;
+
+	timer_set(&s->host->loop.timers, &s->timer, MIN(until_ms, look_ms));
+}
+
 /*
  * A handshake costs up to milliseconds of CPU: it is for later, when there is
  * time for it in a turn. Those that have @begun come first.

@@ -145,8 +145,7 @@ struct session {
 	struct lane lanes[LANES];
 
 	struct buf_queue
-		early;   /* of the client: bytes that nobody was ready for: see early_bytes.h */
-	uint64_t pinned; /* id of the only backend that will do now, or 0 */
+		early; /* of the client: bytes that nobody was ready for: see early_bytes.h */
 	struct conn_info *info;          /* what its first bytes said, or NULL */
 	struct protocol_state *protocol; /* what the listener's protocol keeps of it, or NULL */
 	const char *detail;  /* of the reason, for the log; lives as long as the session, or NULL */

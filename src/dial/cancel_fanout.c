@@ -16,15 +16,15 @@
 static bool cancel_fanout_find_next(struct session *s)
 {
 	return cancel_keys_find(s->host->runtime->cancel_keys, cancel_watch_client_hash(s),
-				s->pinned, &s->pool, &s->pinned);
+				s->protocol->cancel_id, &s->pool, &s->protocol->cancel_id);
 }
 
 static bool cancel_fanout_find_in_pool(struct session *s)
 {
-	uint64_t next = pool_next_alive(s->pool, s->pinned);
+	uint64_t next = pool_next_alive(s->pool, s->protocol->cancel_id);
 
 	if (next != 0)
-		s->pinned = next;
+		s->protocol->cancel_id = next;
 	return next != 0;
 }
 
@@ -48,7 +48,7 @@ static bool cancel_fanout_next_pool(struct session *s)
 			continue;
 		s->route = (uint32_t)i + 1;
 		s->pool = runtime_pool(s->host->runtime, route->pool);
-		s->pinned = 0;
+		s->protocol->cancel_id = 0;
 		return true;
 	}
 	return false;
@@ -87,7 +87,7 @@ const char *cancel_fanout_begin(struct session *s)
 	struct cancel_keys *keys = s->host->runtime->cancel_keys;
 	struct protocol_state *state = s->protocol;
 
-	if (cancel_keys_find(keys, state->cancel_hash, 0, &s->pool, &s->pinned))
+	if (cancel_keys_find(keys, state->cancel_hash, 0, &s->pool, &state->cancel_id))
 		return NULL;
 	state->is_fanout = protocol_hides_keys(s->config) && cancel_fanout_find_next(s);
 	if (state->is_fanout)

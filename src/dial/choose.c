@@ -2,6 +2,7 @@
 #include "dial/choose.h"
 
 #include "balance/stick.h"
+#include "dial/cancel_fanout.h"
 #include "dial/client_key.h"
 #include "session/host.h"
 
@@ -27,7 +28,7 @@ static enum pool_answer take_pinned(struct session *s)
 {
 	if (s->waiter.ask.tried_n > 0)
 		return POOL_NONE_READY;
-	return pool_take_beyond(s->pool, s->pinned, &s->backend);
+	return pool_take_beyond(s->pool, cancel_fanout_pinned(s), &s->backend);
 }
 
 /* ---- the stick table ----------------------------------------------------- */
@@ -75,7 +76,7 @@ enum pool_answer choose_backend(struct session *s)
 {
 	enum pool_answer answer;
 
-	if (s->pinned)
+	if (cancel_fanout_pinned(s) != 0)
 		return take_pinned(s);
 	if (!has_tries_left(s))
 		return pool_hold_waiter(s->pool, &s->waiter, s->host->loop.now_ms);

@@ -33,12 +33,6 @@
 #define LOCAL_ADDRS_TRIED_MAX 16
 
 /*
- * While a session dials, or stands in the queue, what its client says stays in
- * the client's socket. So often it is looked whether the client is still there.
- */
-#define CLIENT_LOOK_MS 500
-
-/*
  * How soon a unix socket with a full backlog is asked again: a quarter of the
  * time that it has lasted, within these bounds.
  */
@@ -70,17 +64,12 @@ static uint64_t now_of(const struct session *s)
 	return s->host->loop.now_ms;
 }
 
-static void set_look_timer(struct session *s, uint64_t until_ms)
-{
-	set_timer(s, MIN(until_ms, now_of(s) + CLIENT_LOOK_MS));
-}
-
 /* ---- the slot at a backend ----------------------------------------------- */
 
 /* To whoever waits for one. */
 static void dial_release_slot(struct session *s, struct backend *backend)
 {
-	if (backend->id == s->pinned)
+	if (backend->id == cancel_fanout_pinned(s))
 		pool_release_beyond(s->pool, backend);
 	else
 		pool_release(s->pool, backend);
@@ -222,7 +211,7 @@ static void tell_cancel(struct session *s)
 	}
 	if (!s->protocol->is_fanout) { /* nobody waits behind this one, which may be busy */
 		s->try_until_ms = cancel_fanout_until_ms(s);
-		set_look_timer(s, s->try_until_ms);
+		session_set_look_timer(s, s->try_until_ms);
 	}
 	(void)side_push(backend_side(s));
 	s->protocol->is_sent = true;
@@ -309,7 +298,7 @@ static void connect_now(struct session *s)
 {
 	s->is_backlog_full = false;
 	side_connect(backend_side(s), &s->backend->config->addr);
-	set_look_timer(s, s->try_until_ms);
+	session_set_look_timer(s, s->try_until_ms);
 }
 
 /* The kernel tells nobody when there is room in a unix socket's backlog. */
@@ -326,7 +315,7 @@ static void wait_for_fd(struct session *s)
 	fd_reserve_wait(s);
 	s->is_backlog_full = false;
 	s->try_until_ms = TIMER_NEVER;
-	set_look_timer(s, s->try_until_ms);
+	session_set_look_timer(s, s->try_until_ms);
 }
 
 static void dial_connect(struct session *s)
@@ -409,7 +398,7 @@ static void wait_in_queue(struct session *s)
 {
 	s->is_queued = true;
 	session_tell_step(s, "queued", NULL);
-	set_look_timer(s, s->waiter.node.deadline_ms);
+	session_set_look_timer(s, s->waiter.node.deadline_ms);
 	queued_watch_client(s);
 }
 
@@ -417,14 +406,14 @@ static void dial_next(struct session *s)
 {
 	enum pool_answer answer = choose_backend(s);
 
-	if (!s->pinned &&
+	if (cancel_fanout_pinned(s) == 0 &&
 	    (answer == POOL_ALL_FULL || (answer == POOL_WAITING && !s->waiter.node.is_held)))
 		pool_alert_note_full(runtime_alert(s->host->runtime, s->pool), now_of(s));
 	if (s->backend)
 		dial_connect(s);
 	else if (answer == POOL_WAITING)
 		wait_in_queue(s);
-	else if (answer == POOL_ALL_FULL && s->pinned)
+	else if (answer == POOL_ALL_FULL && cancel_fanout_pinned(s) != 0)
 		wait_to_cancel(s);
 	else
 		dial_give_up(s, answer);
@@ -504,7 +493,7 @@ static void look_at_client(struct session *s, uint64_t until_ms)
 	else if (s->is_backlog_full && !s->is_queued)
 		connect_now(s);
 	else
-		set_look_timer(s, until_ms);
+		session_set_look_timer(s, until_ms);
 }
 
 static void dial_timed_out(struct session *s)

@@ -13,9 +13,6 @@
 #include "session/side.h"
 #include "tls/stream.h"
 
-/* So often it is looked whether the client is still there, which is not read meanwhile. */
-#define CLIENT_LOOK_MS 500
-
 static struct side *backend_side(struct session *s)
 {
 	return &s->sides[SIDE_BACKEND];
@@ -24,12 +21,6 @@ static struct side *backend_side(struct session *s)
 static uint64_t now_of(const struct session *s)
 {
 	return s->host->loop.now_ms;
-}
-
-static void set_look_timer(struct session *s)
-{
-	timer_set(&s->host->loop.timers, &s->timer,
-		  MIN(s->try_until_ms, now_of(s) + CLIENT_LOOK_MS));
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -218,7 +209,7 @@ static void timed_out(struct session *s)
 		failed(s, -ETIMEDOUT, NULL);
 	} else if (backend_side(s)->tls && !s->sides[SIDE_CLIENT].tls) {
 		s->try_until_ms = TIMER_NEVER;
-		set_look_timer(s);
+		session_set_look_timer(s, s->try_until_ms);
 	} else {
 		relay(s); /* whose lane comes to the wait that is under way */
 	}
@@ -250,7 +241,7 @@ static void negotiation_timed_out(struct session *s)
 	else if (now_of(s) >= s->try_until_ms)
 		timed_out(s);
 	else
-		set_look_timer(s);
+		session_set_look_timer(s, s->try_until_ms);
 }
 
 /* ---- the beginning ------------------------------------------------------- */
@@ -281,7 +272,7 @@ static void negotiation_entered(struct session *s)
 	buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
 	s->protocol->is_ended = false;
 	s->try_until_ms = now_of(s) + pool_config(s->pool)->connect_timeout_ms;
-	set_look_timer(s);
+	session_set_look_timer(s, s->try_until_ms);
 	err = send_request(s);
 	if (err < 0) {
 		failed(s, err, NULL);

@@ -126,7 +126,6 @@ static void count_end_of(const struct session *s)
 
 static void release_protocol(struct session *s)
 {
-	cancel_watch_finish(s);
 	if (s->protocol) {
 		buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
 		slab_put(&s->host->states, s->protocol);
@@ -149,9 +148,10 @@ void session_end(struct session *s)
 		side_close(&s->sides[n]);
 	early_drop(s);
 	conn_info_release(s);
-	release_protocol(s);
+	cancel_watch_finish(s);
 	choose_release(s);
 	dial_release(s);
+	release_protocol(s); /* which knows what kind of slot that was */
 	admission_leave(s->listener, s->source);
 	runtime_release_slot(h->runtime, s->listener);
 	session_enter(s, SESSION_FREE);
