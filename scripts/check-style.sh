@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The part of the style that a machine can check: SPDX line, comments, width, length of functions
-# and files, nesting, parameters, banned calls. Prints FILE:LINE: the rule, then always the five
-# longest functions and files of the program: look at the list, not only at the limit.
+# and files, nesting, parameters, include guards, banned calls. Prints FILE:LINE: the rule, then
+# always the five longest functions and files of the program: look at the list, not only at the
+# limit.
 #
 # usage: check-style.sh [DIRECTORY]
 set -u
@@ -36,6 +37,7 @@ FNR == 1 {
 	open_line = 0
 	head = ""
 	spdx = 0
+	guard = ""
 }
 
 FNR <= 2 && /SPDX-License-Identifier: GPL-2.0-or-later/ { spdx = FNR }
@@ -65,6 +67,16 @@ FILENAME !~ /\.(c|h|sh)$/ { next }
 	text = code($0)
 	if (comment_line)
 		breach("// comment")
+}
+
+# #ifndef FOLDER_FILE_H, so that a header that moves takes its name along.
+FILENAME ~ /\.h$/ && /^#ifndef/ && !guard {
+	guard = FILENAME
+	sub(/^(include|src|tests)\//, "", guard)
+	gsub(/[\/.-]/, "_", guard)
+	guard = toupper(guard)
+	if ($2 != guard)
+		breach("the include guard must be " guard)
 }
 
 text ~ banned { breach("banned call: bounded functions of base/text, or snprintf") }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef STATE_COUNTERS_LOG_H
-#define STATE_COUNTERS_LOG_H
+#ifndef METRICS_COUNTERS_LOG_H
+#define METRICS_COUNTERS_LOG_H
 
 /*
  * The counters of all workers, added up and put into words. The keys are part

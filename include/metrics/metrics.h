@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef STATE_METRICS_H
-#define STATE_METRICS_H
+#ifndef METRICS_METRICS_H
+#define METRICS_METRICS_H
 
 /*
  * All that is measured: one table of descriptors, from which the counters in

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef STATE_SNAPSHOT_H
-#define STATE_SNAPSHOT_H
+#ifndef METRICS_SNAPSHOT_H
+#define METRICS_SNAPSHOT_H
 
 /*
  * How things are, in plain numbers and words, for whoever shows them: one

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_HEALTH_H
-#define BALANCE_HEALTH_H
+#ifndef POOL_HEALTH_H
+#define POOL_HEALTH_H
 
 /*
  * Is one backend healthy? A pure state machine over three inputs: what the

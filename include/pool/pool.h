@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_POOL_H
-#define BALANCE_POOL_H
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
 
 /*
  * Which backend? A pool asks its balancer, one of the files beside this one,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_QUEUE_H
-#define BALANCE_QUEUE_H
+#ifndef POOL_QUEUE_H
+#define POOL_QUEUE_H
 
 /*
  * Sessions that wait for a slot, first come, first served: at most so many,

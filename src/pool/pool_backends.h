@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_POOL_BACKENDS_H
-#define BALANCE_POOL_BACKENDS_H
+#ifndef POOL_POOL_BACKENDS_H
+#define POOL_POOL_BACKENDS_H
 
 /*
  * The inside of a pool, and who of its backends may be picked: for pool*.c

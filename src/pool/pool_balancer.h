@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_POOL_BALANCER_H
-#define BALANCE_POOL_BALANCER_H
+#ifndef POOL_POOL_BALANCER_H
+#define POOL_POOL_BALANCER_H
 
 /* Which balancer a pool has: one made of its configuration, or of new weights. */
 

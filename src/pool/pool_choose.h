@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_POOL_CHOOSE_H
-#define BALANCE_POOL_CHOOSE_H
+#ifndef POOL_POOL_CHOOSE_H
+#define POOL_POOL_CHOOSE_H
 
 /* Sessions come to backends and leave them. The lock is held in all of these. */
 

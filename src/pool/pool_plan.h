@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_POOL_PLAN_H
-#define BALANCE_POOL_PLAN_H
+#ifndef POOL_POOL_PLAN_H
+#define POOL_POOL_PLAN_H
 
 /*
  * What another configuration makes of a pool: who stays, who is new, with

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef PROXYHDR_V2_H
-#define PROXYHDR_V2_H
+#ifndef PROTO_PROXYHDR_V2_H
+#define PROTO_PROXYHDR_V2_H
 
 /* Numbers of version 2, for reader and writer. */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef FAKE_RING_H
-#define FAKE_RING_H
+#ifndef FAKE_FAKE_RING_H
+#define FAKE_FAKE_RING_H
 
 /*
  * A ring without io_uring: requests are written down, and the test decides

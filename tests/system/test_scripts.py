@@ -235,6 +235,15 @@ def test_check_style_finds(tmp_path, text, line, rule):
     assert f"src/base/x.c:{line}: " in out and rule in out
 
 
+def test_check_style_finds_the_guard_of_another_folder(tmp_path):
+    text = f"{SPDX}#ifndef PROXY_X_H\n#define PROXY_X_H\n#ifndef OTHER\n#endif\n#endif\n"
+    code, out = check("check-style.sh", tmp_path, "include/base/x.h", text)
+    assert code == 1 and "include/base/x.h:2: the include guard must be BASE_X_H" in out
+    text = text.replace("PROXY", "BASE")
+    code, out = check("check-style.sh", tmp_path / "mended", "include/base/x.h", text)
+    assert code == 0, out
+
+
 def test_check_style_lets_pass(tmp_path):
     text = function("f", "int a, int (*call)(int, int), int c, int d, int e",
                     '\t/* sprintf(x) // is a word here */\n\tsnprintf("//", 1);\n\tx->gets(1);\n'

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TESTS_TLS_CERTIFICATES_H
-#define TESTS_TLS_CERTIFICATES_H
+#ifndef TLS_CERTIFICATES_H
+#define TLS_CERTIFICATES_H
 
 /*
  * Certificates for tests in C, made with the openssl command in a directory of

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TESTS_TLS_ENDPOINTS_H
-#define TESTS_TLS_ENDPOINTS_H
+#ifndef TLS_ENDPOINTS_H
+#define TLS_ENDPOINTS_H
 
 /*
  * For cmocka tests of the TLS floor: a server and a client with what a test

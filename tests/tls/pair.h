@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TESTS_TLS_PAIR_H
-#define TESTS_TLS_PAIR_H
+#ifndef TLS_PAIR_H
+#define TLS_PAIR_H
 
 /* For tests of the TLS floor: a client and a server joined in memory. */
 

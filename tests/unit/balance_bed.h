@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BALANCE_BED_H
-#define BALANCE_BED_H
+#ifndef UNIT_BALANCE_BED_H
+#define UNIT_BALANCE_BED_H
 
 /*
  * A pool for a test, from a line of weights:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef CONFIG_BED_H
-#define CONFIG_BED_H
+#ifndef UNIT_CONFIG_BED_H
+#define UNIT_CONFIG_BED_H
 
 /*
  * A configuration for a test, from a text, and what is said about it:

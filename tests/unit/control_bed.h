@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef CONTROL_BED_H
-#define CONTROL_BED_H
+#ifndef UNIT_CONTROL_BED_H
+#define UNIT_CONTROL_BED_H
 
 /* A main thread beside the bed: its loop, a control socket, and who connects to it. */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef HEALTH_DEFAULTS_H
-#define HEALTH_DEFAULTS_H
+#ifndef UNIT_HEALTH_DEFAULTS_H
+#define UNIT_HEALTH_DEFAULTS_H
 
 /* Sensible settings of checks and ejection, for tests. */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef LOG_BED_H
-#define LOG_BED_H
+#ifndef UNIT_LOG_BED_H
+#define UNIT_LOG_BED_H
 
 /* A log whose reader is the test: it goes into a pipe. */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef PROXYHDR_BED_H
-#define PROXYHDR_BED_H
+#ifndef UNIT_PROXYHDR_BED_H
+#define UNIT_PROXYHDR_BED_H
 
 /* Reading headers cut at every byte, for the tests of readers and writers. */
 

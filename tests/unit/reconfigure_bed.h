@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RECONFIGURE_BED_H
-#define RECONFIGURE_BED_H
+#ifndef UNIT_RECONFIGURE_BED_H
+#define UNIT_RECONFIGURE_BED_H
 
 /*
  * A pool that gets one configuration after the other, each from a line:

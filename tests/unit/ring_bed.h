@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RING_BED_H
-#define RING_BED_H
+#ifndef UNIT_RING_BED_H
+#define UNIT_RING_BED_H
 
 /* io_uring itself over real sockets: a ring, requests that remember what they were told. */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef PROXY_BED_H
-#define PROXY_BED_H
+#ifndef UNIT_RUNTIME_BED_H
+#define UNIT_RUNTIME_BED_H
 
 /*
  * The bed of tests/fake/bed.h for a cmocka test:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef SOCK_BED_H
-#define SOCK_BED_H
+#ifndef UNIT_SOCK_BED_H
+#define UNIT_SOCK_BED_H
 
 /*
  * What the tests of net/sock share: a directory for unix sockets, sockets
