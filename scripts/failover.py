@@ -208,7 +208,7 @@ class Show:
     def report_log(self):
         print("What the log said:")
         for line in self.rm.raw_lines():
-            if " msg=session " not in line and re.search(r' msg=(role|backend|check|"[^"]*fell")', line):
+            if " msg=session " not in line and re.search(r' msg=(role|backend|check|"[^"]*backends? (that is )?down[^"]*")', line):
                 print(f"  {line}")
         ends = collections.Counter(line["reason"] for line in self.rm.sessions())
         print("  sessions by reason: " + ", ".join(f"{reason} {n}" for reason, n in ends.most_common()))

@@ -21,7 +21,7 @@ enum backend_state {
 	BACKEND_DOWN,    /* its check or its clients found it dead */
 	BACKEND_MAINT,   /* taken out by the operator, not even checked */
 	BACKEND_EJECTED, /* out for a while: too many sessions could not connect */
-	BACKEND_STANDBY, /* well, but not what the pool wants: see pool_set_standby() */
+	BACKEND_STANDBY, /* healthy, but not what the pool wants: see pool_set_standby() */
 	BACKEND_LEAVING, /* not in the configuration any more; goes with its last session */
 	BACKEND_STATES,
 };

@@ -11,7 +11,7 @@
 
 enum check_verdict {
 	CHECK_PASSED,    /* it serves */
-	CHECK_FULL,      /* it is well, and refuses for want of connections */
+	CHECK_FULL,      /* it is healthy, and refuses for want of connections */
 	CHECK_NOT_READY, /* it is there, and says that it does not serve now */
 	CHECK_FAILED,    /* dead, silent, or does not speak the protocol */
 	CHECK_OWN_FAULT, /* the check cannot log in: that says nothing against the server */

@@ -14,20 +14,20 @@ enum down_cause {
 	DOWN_ROLE,    /* it is not any more what the pool wants */
 };
 
-/* Of a pool: how many have fallen lately. The first two are set by its owner. */
-struct fallen {
+/* Of a pool: how many went down lately. The first two are set by its owner. */
+struct down_count {
 	struct runtime *runtime;
 	struct pool *pool;
 	uint64_t since_ms;
-	unsigned fell;
+	unsigned n;
 };
 
 /*
- * @backend fell for this reason. Tells the workers to end its sessions, if
- * that is what the pool wants; not when so many have fallen at a time that
+ * @backend went down for this reason. Tells the workers to end its sessions, if
+ * that is what the pool wants; not when so many are down at a time that
  * something else must be wrong, which the log says then.
  */
-void on_down_note(struct fallen *d, struct backend *backend, enum down_cause cause,
+void on_down_note(struct down_count *d, struct backend *backend, enum down_cause cause,
 		  uint64_t now_ms);
 
 #endif

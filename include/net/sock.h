@@ -25,7 +25,7 @@ struct sock_keepalive {
 
 /*
  * What both sides of a session want of TCP. Zero means: leave the kernel's.
- * TCP_USER_TIMEOUT is not among them: it ends peers that are well (see
+ * TCP_USER_TIMEOUT is not among them: it ends healthy peers (see
  * ack_watch.h), and overrides the number of keepalive probes.
  */
 struct sock_options {

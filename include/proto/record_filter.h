@@ -4,7 +4,7 @@
 
 /*
  * What stands between a peer's TLS records and the TLS library: refuses what
- * no honest peer sends, by the header of each record, and a flood of records
+ * no correct peer sends, by the header of each record, and a flood of records
  * without data. The ClientHello has a stricter reader of its own in
  * proto/hello.h.
  */
@@ -16,7 +16,7 @@
 #include "base/def.h"
 #include "proto/tlsrec.h"
 
-/* Records that carry none of the application's bytes: an honest stream has a few in its life. */
+/* Records that carry none of the application's bytes: an ordinary stream has a few in all. */
 #define RECORD_FILTER_CONTROL_PER_S_MAX 32
 
 enum record_fault {

@@ -3,7 +3,7 @@
 #define WORKER_EVICT_H
 
 /*
- * Ends the sessions of backends that fell (backend.evict_ms), a bounded number
+ * Ends the sessions of backends that are down (backend.evict_ms), a bounded number
  * of slots in a turn and not more in a second than the pool's on_down_rate.
  */
 

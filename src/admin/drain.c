@@ -17,7 +17,7 @@
 #define IDLE_PART 10
 #define IDLE_MS_MAX 10000
 
-/* Twice as many as are ended after one look have room: see keep(). */
+/* Twice as many as are ended after one look have room: see drain_keep(). */
 #define CHOSEN (2 * QUERY_IDS)
 
 struct idle_session {
@@ -61,7 +61,7 @@ static int compare(const void *a, const void *b)
 }
 
 /* Each time that they fill the room, the half that was silent longest stays. */
-static void keep(struct chosen *c, const struct session_facts *facts)
+static void drain_keep(struct chosen *c, const struct session_facts *facts)
 {
 	c->found++;
 	if (c->n == CHOSEN) {
@@ -115,7 +115,7 @@ static uint64_t idle_due(const struct drain *d)
 
 /* ---- the steps ----------------------------------------------------------- */
 
-static void look(struct drain *d);
+static void drain_look(struct drain *d);
 
 static void drain_free(struct drain *d)
 {
@@ -167,7 +167,7 @@ static void log_over(const struct drain *d)
 
 static void on_timer(struct timer *timer)
 {
-	look(container_of(timer, struct drain, timer));
+	drain_look(container_of(timer, struct drain, timer));
 }
 
 static void ended_found(void *owner, const struct session_facts *facts)
@@ -220,7 +220,7 @@ static void looked_found(void *owner, const struct session_facts *facts)
 {
 	struct drain *d = owner;
 
-	keep(facts->is_idle ? &d->quiet : &d->others, facts);
+	drain_keep(facts->is_idle ? &d->quiet : &d->others, facts);
 }
 
 /* All of a process end with it: some may still be on their way to a worker. */
@@ -253,7 +253,7 @@ static void looked_done(void *owner)
 
 static const struct walk_events looking = { .found = looked_found, .done = looked_done };
 
-static void look(struct drain *d)
+static void drain_look(struct drain *d)
 {
 	d->quiet.n = d->others.n = 0;
 	d->quiet.found = d->others.found = 0;
@@ -280,7 +280,7 @@ void drains_stop(struct drains *drains)
 	}
 }
 
-static struct drain *find(const struct drains *drains, const struct session_filter *filter)
+static struct drain *drain_find(const struct drains *drains, const struct session_filter *filter)
 {
 	list_for_each(node, &drains->all) {
 		struct drain *d = container_of(node, struct drain, node);
@@ -311,13 +311,13 @@ int drains_start(struct drains *drains, const struct session_filter *filter, uin
 	timer_init(&d->timer, on_timer);
 	list_append(&drains->all, &d->node);
 	drains->n++;
-	look(d);
+	drain_look(d);
 	return 0;
 }
 
 bool drains_end(struct drains *drains, const struct session_filter *filter)
 {
-	struct drain *d = find(drains, filter);
+	struct drain *d = drain_find(drains, filter);
 
 	if (d)
 		drain_free(d);
@@ -327,7 +327,7 @@ bool drains_end(struct drains *drains, const struct session_filter *filter)
 bool drains_find(const struct drains *drains, const struct session_filter *filter,
 		 uint64_t *ret_left_ms)
 {
-	const struct drain *d = find(drains, filter);
+	const struct drain *d = drain_find(drains, filter);
 
 	if (d)
 		*ret_left_ms = d->timeout_ms - MIN(d->timeout_ms, elapsed_ms(d));

@@ -39,7 +39,8 @@ void overrides_finish(struct overrides *o)
 	free_all(&o->all);
 }
 
-static struct override *find(const struct overrides *o, const char *pool, const char *backend)
+static struct override *override_of(const struct overrides *o, const char *pool,
+				    const char *backend)
 {
 	list_for_each(node, &o->all) {
 		struct override *entry = container_of(node, struct override, node);
@@ -53,7 +54,7 @@ static struct override *find(const struct overrides *o, const char *pool, const 
 const struct override *overrides_find(const struct overrides *o, const struct pool *pool,
 				      const struct backend *backend)
 {
-	return find(o, pool_config(pool)->name, backend->config->name);
+	return override_of(o, pool_config(pool)->name, backend->config->name);
 }
 
 /* ---- the next one to end ---- */
@@ -178,7 +179,7 @@ void overrides_apply(struct overrides *o)
 static int find_or_add(struct overrides *o, const struct pool *pool, const struct backend *backend,
 		       struct override **ret_entry)
 {
-	struct override *entry = find(o, pool_config(pool)->name, backend->config->name);
+	struct override *entry = override_of(o, pool_config(pool)->name, backend->config->name);
 
 	if (!entry) {
 		if (o->n >= OVERRIDES_MAX)

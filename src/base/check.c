@@ -21,7 +21,7 @@ void check_set_flush(void (*flush)(uint64_t patience_ms))
 	flush_log = flush;
 }
 
-static void say(const char *text, size_t n)
+static void check_say(const char *text, size_t n)
 {
 	struct pollfd stream = { .fd = STDERR_FILENO, .events = POLLOUT };
 
@@ -54,6 +54,6 @@ void check_failed(const char *cond, const char *file, int line, const char *func
 	if (n >= (int)sizeof(text))
 		n = sizeof(text) - 1;
 	if (n > 0)
-		say(text, (size_t)n);
+		check_say(text, (size_t)n);
 	abort();
 }

@@ -66,8 +66,8 @@ static enum check_step matched(struct check_exchange *x, const struct expect_ste
 }
 
 /* How far each of the group is: which matched, and whether any still can. */
-static const struct expect_step *look(struct check_exchange *x, size_t *ret_bytes,
-				      bool *ret_is_open)
+static const struct expect_step *check_expect_look(struct check_exchange *x, size_t *ret_bytes,
+						   bool *ret_is_open)
 {
 	const struct expect_script *script = x->request->script;
 	const struct expect_step *found = NULL;
@@ -97,7 +97,7 @@ static enum check_step expect_received(struct check_exchange *x)
 	bool is_open;
 	size_t bytes;
 
-	while ((found = look(x, &bytes, &is_open))) {
+	while ((found = check_expect_look(x, &bytes, &is_open))) {
 		const enum check_step step = matched(x, found, bytes);
 
 		if (step != CHECK_STEP_MORE || x->in_bytes == 0)

@@ -235,7 +235,7 @@ static const char *const questions[MYSQL_QUESTIONS] = {
 	[MYSQL_SLAVE] = "\3SHOW SLAVE STATUS",
 };
 
-static enum check_step ask(struct check_exchange *x, enum mysql_question question)
+static enum check_step check_mysql_ask(struct check_exchange *x, enum mysql_question question)
 {
 	struct mysql *mysql = mysql_state(x);
 
@@ -284,11 +284,11 @@ static enum check_step next_question(struct check_exchange *x)
 
 	switch (mysql->question) {
 	case MYSQL_VARIABLES:
-		return ask(x, a->is_galera ? MYSQL_GALERA : MYSQL_REPLICA);
+		return check_mysql_ask(x, a->is_galera ? MYSQL_GALERA : MYSQL_REPLICA);
 	case MYSQL_GALERA:
 		if (!a->is_ready || !a->is_synced || !a->is_in_primary_component)
 			return galera_is_out(x);
-		return ask(x, MYSQL_REPLICA);
+		return check_mysql_ask(x, MYSQL_REPLICA);
 	default:
 		return leave(x);
 	}
@@ -303,7 +303,7 @@ static enum check_step question_refused(struct check_exchange *x, const struct m
 	const enum check_verdict verdict = verdict_of_error(error.number);
 
 	if (mysql->question == MYSQL_REPLICA && error.number == ERROR_SYNTAX)
-		return ask(x, MYSQL_SLAVE);
+		return check_mysql_ask(x, MYSQL_SLAVE);
 	if (verdict == CHECK_NOT_READY ||
 	    (mysql->question < MYSQL_REPLICA && verdict == CHECK_OWN_FAULT)) {
 		quit(x);
@@ -323,7 +323,7 @@ static enum check_step on_login(struct check_exchange *x, const struct mysql_pac
 		if (mysql_state(x)->phase == MYSQL_KEY)
 			break;
 		if (x->request->user)
-			return ask(x, MYSQL_VARIABLES);
+			return check_mysql_ask(x, MYSQL_VARIABLES);
 		quit(x);
 		return exchange_done(x, CHECK_PASSED, "lets anybody in");
 	case ANSWER_MORE:

@@ -75,7 +75,7 @@ static const char *const questions[] = {
 	"SELECT " IN_RECOVERY ", " READ_ONLY,
 };
 
-static enum check_step ask(struct check_exchange *x, unsigned question)
+static enum check_step check_postgres_ask(struct check_exchange *x, unsigned question)
 {
 	struct pg *pg = pg_state(x);
 
@@ -167,14 +167,14 @@ static enum check_step on_ready(struct check_exchange *x)
 
 	if (pg->phase == PG_READY) {
 		if (x->request->user)
-			return ask(x, 0);
+			return check_postgres_ask(x, 0);
 		pg_send(x, 'X', "", 0);
 		return exchange_done(x, CHECK_PASSED, "lets anybody in");
 	}
 	if (pg->phase != PG_ASKED)
 		return exchange_done(x, CHECK_FAILED, "answered out of turn");
 	if (!pg->has_row && pg->question + 1 < ARRAY_LEN(questions))
-		return ask(x, pg->question + 1);
+		return check_postgres_ask(x, pg->question + 1);
 	return leave(x);
 }
 

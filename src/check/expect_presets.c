@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Scripts for protocols in which a few bytes tell whether a server is well,
+ * Scripts for protocols in which a few bytes tell whether a server is healthy,
  * each with the goodbye after which the server does not complain in its log.
  */
 

@@ -11,7 +11,7 @@
 
 #define SECONDS_PER_DAY 86400
 
-static void tell(struct reply *r, const struct listener *listener, size_t n, time_t expiry)
+static void certs_tell(struct reply *r, const struct listener *listener, size_t n, time_t expiry)
 {
 	time_t now = time(NULL);
 	char day[sizeof("2026-11-26")];
@@ -37,7 +37,7 @@ void cmd_tell_certificates(struct call *call)
 		const struct tls_server *tls = runtime_tls_server(runtime, listener);
 
 		for (size_t n = 0; tls && n < listener->config->certificates_n; n++)
-			tell(call->reply, listener, n, tls_server_expiry(tls, n));
+			certs_tell(call->reply, listener, n, tls_server_expiry(tls, n));
 	}
 }
 

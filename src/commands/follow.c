@@ -80,7 +80,7 @@ static void tell_numbers(struct reply *r, const struct event *e)
 	reply_u64(r, "bytes_down", e->bytes[1]);
 }
 
-static void tell(struct follower *f, const struct event *e)
+static void follow_tell(struct follower *f, const struct event *e)
 {
 	static const char *const kinds[EVENT_KINDS] = {
 		[EVENT_SESSION_BEGAN] = "began", [EVENT_SESSION_STEP] = "step",
@@ -145,7 +145,7 @@ static void give(struct follower *f, const struct event *e)
 	}
 	if (f->lost > 0)
 		tell_lost(f);
-	tell(f, e);
+	follow_tell(f, e);
 }
 
 static void give_to_all(struct control_context *x, const struct event *e)
@@ -253,7 +253,7 @@ static int start_watching(const struct follower *f)
 	return err;
 }
 
-static void begin(struct call *call, bool is_trace)
+static void follow_begin(struct call *call, bool is_trace)
 {
 	struct control_context *x = call->context;
 	struct follower *f = calloc(1, sizeof(*f));
@@ -284,13 +284,13 @@ static void begin(struct call *call, bool is_trace)
 
 void cmd_follow(struct call *call)
 {
-	begin(call, false);
+	follow_begin(call, false);
 }
 
 void cmd_trace(struct call *call)
 {
 	if (call_option(call, "client"))
-		begin(call, true);
+		follow_begin(call, true);
 	else
 		call_fail(call, REPLY_USAGE, NULL, "trace: whom? --client CIDR");
 }

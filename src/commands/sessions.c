@@ -173,7 +173,7 @@ static void sort_and_cut(struct search *search)
 }
 
 /* Twice as many as are wanted have room; each time that they fill it, half of them go. */
-static void keep(struct search *search, const struct session_facts *facts)
+static void sessions_keep(struct search *search, const struct session_facts *facts)
 {
 	if (search->rows_n == search->room && search->room < 2 * search->limit) {
 		size_t room = MIN(MAX(search->room * 2, 64), 2 * search->limit);
@@ -214,7 +214,7 @@ static const char *or_null(const char *text)
 	return text[0] ? text : NULL;
 }
 
-static void tell(struct reply *r, const struct session_facts *f, bool has_rates)
+static void sessions_tell(struct reply *r, const struct session_facts *f, bool has_rates)
 {
 	char text[ADDR_TEXT_BYTES];
 	struct addr client;
@@ -332,12 +332,12 @@ static void sessions_found(void *owner, const struct session_facts *facts)
 
 	search->found++;
 	if (!search->looks_twice) {
-		keep(search, facts);
+		sessions_keep(search, facts);
 		return;
 	}
 	rated = *facts;
 	rate(search, &rated);
-	keep(search, &rated);
+	sessions_keep(search, &rated);
 }
 
 static void sessions_done(void *owner)
@@ -347,7 +347,7 @@ static void sessions_done(void *owner)
 
 	sort_and_cut(search);
 	for (size_t n = 0; n < search->rows_n; n++)
-		tell(call->reply, &search->rows[n], search->looks_twice);
+		sessions_tell(call->reply, &search->rows[n], search->looks_twice);
 	if (search->found > search->rows_n) {
 		reply_row(call->reply, "left_out");
 		reply_u64(call->reply, "found", search->found);

@@ -47,7 +47,7 @@ void defaults_finish(struct defaults *defaults)
 	*defaults = (struct defaults){ 0 };
 }
 
-static void keep(struct defaults *defaults, const struct setting *s)
+static void defaults_keep(struct defaults *defaults, const struct setting *s)
 {
 	size_t marks_bytes = (strlen(s->text) + 1) * sizeof(*s->marks);
 	struct default_setting *all =
@@ -80,7 +80,7 @@ void defaults_set(struct defaults *defaults, const struct setting *s)
 
 	s->directive->type->set(s, defaults->fields);
 	if (s->diag->errors_n == errors_n)
-		keep(defaults, s);
+		defaults_keep(defaults, s);
 }
 
 /* Has the section this, or what is one list with it, of its own? */

@@ -20,7 +20,7 @@ struct comparison {
 	void *owner;
 };
 
-static void PRINTF_LIKE(2, 3) say(const struct comparison *c, const char *format, ...)
+static void PRINTF_LIKE(2, 3) diff_say(const struct comparison *c, const char *format, ...)
 {
 	char line[CONFIG_DIFF_BYTES];
 	va_list args;
@@ -74,10 +74,10 @@ static void say_value(const struct comparison *c, const struct directive *d, con
 		      const char *is)
 {
 	if (d->reload == RELOAD_RESTART)
-		say(c, "! %s%s %s -> %s: takes effect at the next start", c->title, d->key, was,
-		    is);
+		diff_say(c, "! %s%s %s -> %s: takes effect at the next start", c->title, d->key,
+			 was, is);
 	else
-		say(c, "~ %s%s %s -> %s", c->title, d->key, was, is);
+		diff_say(c, "~ %s%s %s -> %s", c->title, d->key, was, is);
 }
 
 static void compare_value(const struct comparison *c, const struct directive *d)
@@ -111,7 +111,7 @@ static void say_entry(const struct comparison *c, const struct directive *d, cha
 	char text[VALUE_BYTES];
 
 	write_value(d, from, index, text);
-	say(c, "%c %s%s %s", sign, c->title, key_of(d, from, index), text);
+	diff_say(c, "%c %s%s %s", sign, c->title, key_of(d, from, index), text);
 }
 
 static void compare_list(const struct comparison *c, const struct directive *d)
@@ -134,7 +134,7 @@ static void compare_list(const struct comparison *c, const struct directive *d)
 			say_entry(c, d, '-', c->now, i);
 		}
 	if (!differ)
-		say(c, "~ %s%s: another order", c->title, d->key);
+		diff_say(c, "~ %s%s: another order", c->title, d->key);
 }
 
 /* ---- backends ------------------------------------------------------------ */
@@ -151,7 +151,7 @@ static void say_number(const struct comparison *c, const char *name, const char 
 		       unsigned is)
 {
 	if (was != is)
-		say(c, "~ %sbackend %s %s %u -> %u", c->title, name, key, was, is);
+		diff_say(c, "~ %sbackend %s %s %u -> %u", c->title, name, key, was, is);
 }
 
 static void compare_backend(const struct comparison *c, const struct backend_config *was,
@@ -160,8 +160,8 @@ static void compare_backend(const struct comparison *c, const struct backend_con
 	char from[ADDR_TEXT_BYTES], to[ADDR_TEXT_BYTES];
 
 	if (!addr_is_equal(&was->addr, &is->addr))
-		say(c, "~ %sbackend %s %s -> %s", c->title, is->name, addr_format(&was->addr, from),
-		    addr_format(&is->addr, to));
+		diff_say(c, "~ %sbackend %s %s -> %s", c->title, is->name,
+			 addr_format(&was->addr, from), addr_format(&is->addr, to));
 	say_number(c, is->name, "weight", was->weight, is->weight);
 	say_number(c, is->name, "max_sessions", was->sessions_max, is->sessions_max);
 	say_number(c, is->name, "tier", was->tier, is->tier);
@@ -179,12 +179,12 @@ static void compare_backends(const struct comparison *c)
 		if (was)
 			compare_backend(c, was, is);
 		else
-			say(c, "+ %sbackend %s %s", c->title, is->name,
-			    addr_format(&is->addr, text));
+			diff_say(c, "+ %sbackend %s %s", c->title, is->name,
+				 addr_format(&is->addr, text));
 	}
 	for (size_t n = 0; n < now->backends_n; n++)
 		if (!find_backend(then, now->backends[n].name))
-			say(c, "- %sbackend %s", c->title, now->backends[n].name);
+			diff_say(c, "- %sbackend %s", c->title, now->backends[n].name);
 }
 
 /* ---- sections ------------------------------------------------------------ */
@@ -234,9 +234,9 @@ static void say_new_listener(const struct comparison *c, const struct listener_c
 {
 	char text[SPEC_TEXT_BYTES];
 
-	say(c, "+ listener %s %s%s", l->name,
-	    l->binds_n > 0 ? spec_format(&l->binds[0].spec, text) : "",
-	    l->binds_n > 1 ? " ..." : "");
+	diff_say(c, "+ listener %s %s%s", l->name,
+		 l->binds_n > 0 ? spec_format(&l->binds[0].spec, text) : "",
+		 l->binds_n > 1 ? " ..." : "");
 }
 
 static void compare_listeners(struct comparison *c, const struct config *now,
@@ -256,7 +256,7 @@ static void compare_listeners(struct comparison *c, const struct config *now,
 	}
 	for (size_t n = 0; n < now->listeners_n; n++)
 		if (!find_listener(then, now->listeners[n].name))
-			say(c, "- listener %s", now->listeners[n].name);
+			diff_say(c, "- listener %s", now->listeners[n].name);
 }
 
 static void compare_pools(struct comparison *c, const struct config *now, const struct config *then)
@@ -271,12 +271,12 @@ static void compare_pools(struct comparison *c, const struct config *now, const 
 		if (c->now)
 			compare_sections(c);
 		else
-			say(c, "+ pool %s: %zu backend%s", is->name, is->backends_n,
-			    is->backends_n == 1 ? "" : "s");
+			diff_say(c, "+ pool %s: %zu backend%s", is->name, is->backends_n,
+				 is->backends_n == 1 ? "" : "s");
 	}
 	for (size_t n = 0; n < now->pools_n; n++)
 		if (!find_pool(then, now->pools[n].name))
-			say(c, "- pool %s", now->pools[n].name);
+			diff_say(c, "- pool %s", now->pools[n].name);
 }
 
 void config_diff(const struct config *now, const struct config *then, config_diff_fn *tell,

@@ -100,7 +100,7 @@ static json_t *show_answer(const struct options *o, struct link *link)
 	return row;
 }
 
-static json_t *ask(const struct options *o, struct link *link, char *const *words)
+static json_t *ctl_ask(const struct options *o, struct link *link, char *const *words)
 {
 	int err = link_send(link, words, o->completes);
 	json_t *end = err == 0 ? show_answer(o, link) : NULL;
@@ -134,14 +134,14 @@ static json_t *ask_again(const struct options *o, struct link *link, char *const
 		return NULL;
 	memcpy(more, words, n * sizeof(*more));
 	more[n] = (char[]){ "--yes" };
-	end = ask(o, link, more);
+	end = ctl_ask(o, link, more);
 	free(more);
 	return end;
 }
 
 static enum exit_code run(const struct options *o, struct link *link, char *const *words)
 {
-	json_t *end = ask(o, link, words);
+	json_t *end = ctl_ask(o, link, words);
 	enum exit_code status;
 
 	if (end && is_kind(end, "end") && strcmp(text_of(end, "code"), "confirm") == 0 &&

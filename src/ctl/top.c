@@ -147,7 +147,7 @@ static void put_in_order(struct top *t)
 	free(all);
 }
 
-static void look(struct top *t)
+static void top_look(struct top *t)
 {
 	char *status[] = { (char[]){ "status" }, NULL };
 	char *sessions[] = { (char[]){ "sessions" },
@@ -320,7 +320,7 @@ static void show(struct top *t, const char *option, const char *of)
 	top_rows_forget(&t->rows);
 	snprintf(t->option, sizeof(t->option), "%s", option);
 	snprintf(t->of, sizeof(t->of), "%s", of);
-	look(t);
+	top_look(t);
 }
 
 static const char *name_of(const json_t *row, char name[NAME_BYTES])
@@ -372,7 +372,7 @@ static const struct action {
 	{ 'x', "listener", "End all sessions of %s?", { "kill", "--listener", "%", "--yes" } },
 };
 
-static void ask(struct top *t, const struct action *action, const char *name)
+static void top_ask(struct top *t, const struct action *action, const char *name)
 {
 	const char *rest = strchr(action->question, '%') + 2;
 
@@ -397,10 +397,10 @@ static void answer(struct top *t, int key)
 		words[n] = t->asked[n];
 	top_rows_command(&t->rows, words);
 	snprintf(t->said, sizeof(t->said), "%s", t->rows.error[0] ? t->rows.error : "done");
-	look(t);
+	top_look(t);
 }
 
-static void act(struct top *t, int key)
+static void top_act(struct top *t, int key)
 {
 	const json_t *row = chosen_row(t);
 	char name[NAME_BYTES];
@@ -408,7 +408,7 @@ static void act(struct top *t, int key)
 	for (size_t n = 0; row && n < ARRAY_LEN(actions); n++)
 		if (actions[n].key == key &&
 		    strcmp(actions[n].kind, top_rows_text(row, "row")) == 0)
-			ask(t, &actions[n], name_of(row, name));
+			top_ask(t, &actions[n], name_of(row, name));
 }
 
 static void sort_by(struct top *t, int key)
@@ -416,7 +416,7 @@ static void sort_by(struct top *t, int key)
 	for (size_t n = 0; n < ARRAY_LEN(orders); n++)
 		if (orders[n].key == key)
 			t->order = &orders[n];
-	look(t);
+	top_look(t);
 }
 
 static void on_key(struct top *t, int key)
@@ -460,7 +460,7 @@ static void on_key(struct top *t, int key)
 		if (strchr("nsrfbai", key))
 			sort_by(t, key);
 		else
-			act(t, key);
+			top_act(t, key);
 	}
 }
 
@@ -473,7 +473,7 @@ static void run(struct top *t)
 		int key;
 
 		if (now_ms >= next_ms) {
-			look(t);
+			top_look(t);
 			next_ms = now_ms + LOOK_MS;
 		}
 		draw(t);

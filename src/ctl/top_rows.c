@@ -153,7 +153,7 @@ static json_t *receive(struct top_rows *t, json_t *rows)
 }
 
 /* Gives the rows, the caller's, or NULL and why. */
-static json_t *ask(struct top_rows *t, char *const *words)
+static json_t *top_rows_fetch(struct top_rows *t, char *const *words)
 {
 	json_t *rows = json_array(), *end = NULL;
 	bool is_good;
@@ -177,7 +177,7 @@ static json_t *ask(struct top_rows *t, char *const *words)
 
 void top_rows_ask(struct top_rows *t, char *const *words)
 {
-	json_t *rows = ask(t, words);
+	json_t *rows = top_rows_fetch(t, words);
 
 	if (rows)
 		take_rows(t, rows);
@@ -185,5 +185,5 @@ void top_rows_ask(struct top_rows *t, char *const *words)
 
 void top_rows_command(struct top_rows *t, char *const *words)
 {
-	json_decref(ask(t, words));
+	json_decref(top_rows_fetch(t, words));
 }

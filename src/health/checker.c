@@ -174,7 +174,7 @@ static void probe_judge(struct probe *p, enum health_answer answer, struct backe
 		pool_timer_reschedule(p->pool_timer);
 	}
 	if (report->change == HEALTH_WENT_DOWN)
-		on_down_note(&p->pool_timer->fallen, p->backend, cause_of(answer, report->err),
+		on_down_note(&p->pool_timer->downs, p->backend, cause_of(answer, report->err),
 			     c->loop->now_ms);
 	if (p->pool_timer->roles && !c->is_leaving)
 		judge_role(p, facts, report->change);
@@ -473,7 +473,7 @@ static void on_role_lost(void *owner, struct backend *backend)
 {
 	struct pool_timer *w = owner;
 
-	on_down_note(&w->fallen, backend, DOWN_ROLE, w->checker->loop->now_ms);
+	on_down_note(&w->downs, backend, DOWN_ROLE, w->checker->loop->now_ms);
 }
 
 /* False without memory. */
@@ -483,7 +483,7 @@ static bool add_pool(struct checker *c, struct pool *pool)
 
 	w->checker = c;
 	w->pool = pool;
-	w->fallen = (struct fallen){ .runtime = c->runtime, .pool = pool };
+	w->downs = (struct down_count){ .runtime = c->runtime, .pool = pool };
 	timer_init(&w->timer, pool_timer_on_timer);
 	timer_set(&c->loop->timers, &w->timer, c->loop->now_ms + POOL_TIMER_MS);
 	if (pool_config(pool)->check.kind == CHECK_NONE)

@@ -44,7 +44,7 @@ struct pool_timer {
 	struct check_plan *plan;  /* NULL: it has no checks */
 	struct role_watch *roles; /* NULL: it wants none */
 	struct timer timer;
-	struct fallen fallen;
+	struct down_count downs;
 	uint64_t hurried_ms; /* when all its checks were hurried last */
 };
 

@@ -140,7 +140,7 @@ static struct tls_target target_of(const struct conversation_plan *plan)
 }
 
 /* The opening is over: the protocol's turn. */
-static bool begin(struct conversation *c)
+static bool conversation_begin_check(struct conversation *c)
 {
 	struct check_start start = { .channel = channel_of(c) };
 
@@ -258,7 +258,7 @@ static bool go_on_opening(struct conversation *c, const struct opening *o,
 	}
 	if (verdict != STEP_READY)
 		return true;
-	if (!begin(c))
+	if (!conversation_begin_check(c))
 		return false;
 	/* Records may have come together with the handshake's last. */
 	return !c->tls || tls_stream_input_left(c->tls) == 0 || hear_tls(c);

@@ -9,7 +9,7 @@
  * A dead server's kernel resets its sessions by itself, and one that says no
  * may let those go on that it has. A check that only connects knows too little.
  */
-static enum on_down wanted(const struct pool_config *c, enum down_cause cause)
+static enum on_down on_down_wanted(const struct pool_config *c, enum down_cause cause)
 {
 	if (c->on_down != ON_DOWN_AUTO)
 		return c->on_down;
@@ -19,17 +19,17 @@ static enum on_down wanted(const struct pool_config *c, enum down_cause cause)
 }
 
 /* With this one, in the time of one check. */
-static unsigned count_fallen(struct fallen *d, const struct check_config *check, uint64_t now_ms)
+static unsigned count_down(struct down_count *d, const struct check_config *check, uint64_t now_ms)
 {
 	if (now_ms - d->since_ms > check->interval_ms + check->timeout_ms) {
 		d->since_ms = now_ms;
-		d->fell = 0;
+		d->n = 0;
 	}
-	return ++d->fell;
+	return ++d->n;
 }
 
-static void say(const struct pool_config *c, const struct backend *backend, const char *what,
-		unsigned sessions)
+static void on_down_say(const struct pool_config *c, const struct backend *backend,
+			const char *what, unsigned sessions)
 {
 	struct log_line line;
 
@@ -41,26 +41,28 @@ static void say(const struct pool_config *c, const struct backend *backend, cons
 	log_end(&line);
 }
 
-void on_down_note(struct fallen *d, struct backend *backend, enum down_cause cause, uint64_t now_ms)
+void on_down_note(struct down_count *d, struct backend *backend, enum down_cause cause,
+		  uint64_t now_ms)
 {
 	const struct pool_config *c = pool_config(d->pool);
-	const unsigned fell = cause == DOWN_ROLE ? 1 : count_fallen(d, &c->check, now_ms);
+	const unsigned down = cause == DOWN_ROLE ? 1 : count_down(d, &c->check, now_ms);
 	const bool is_suspicious = cause != DOWN_ROLE &&
-				   (uint64_t)fell * 100 >
+				   (uint64_t)down * 100 >
 					   (uint64_t)c->backends_n * c->eject.ejected_max_percent;
 	const unsigned sessions = atomic_load(&backend->sessions);
-	const enum on_down how = wanted(c, cause);
+	const enum on_down how = on_down_wanted(c, cause);
 
 	if (how == ON_DOWN_KEEP || sessions == 0)
 		return;
 	if (is_suspicious) {
-		say(c, backend, "too many backends fell at once: their sessions go on", sessions);
+		on_down_say(c, backend, "too many backends down at once: their sessions go on",
+			    sessions);
 		return;
 	}
-	say(c, backend,
-	    how == ON_DOWN_DRAIN ? "draining a backend that fell"
-				 : "ending the sessions of a backend that fell",
-	    sessions);
+	on_down_say(c, backend,
+		    how == ON_DOWN_DRAIN ? "draining a backend that is down"
+					 : "ending the sessions of a backend that is down",
+		    sessions);
 	atomic_store(&backend->evict_softly, how == ON_DOWN_DRAIN);
 	atomic_store(&backend->evict_ms, now_ms);
 	peers_evict(d->runtime);

@@ -113,7 +113,7 @@ void role_watch_destroy(struct role_watch *w)
 /* ---- what is known ------------------------------------------------------- */
 
 /* Its number; w->n: it has none. */
-static size_t find(const struct role_watch *w, const struct backend *backend)
+static size_t role_watch_find(const struct role_watch *w, const struct backend *backend)
 {
 	size_t i = 0;
 
@@ -130,7 +130,7 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from)
 	to->fencing = old->fencing;
 	to->lag = old->lag;
 	for (size_t i = 0; i < w->n; i++) {
-		const size_t j = find(from, w->backends[i]);
+		const size_t j = role_watch_find(from, w->backends[i]);
 
 		if (j == from->n)
 			continue;
@@ -146,7 +146,7 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from)
 void role_watch_note(struct role_watch *w, const struct backend *backend,
 		     const struct check_facts *facts, uint64_t now_ms)
 {
-	const size_t i = find(w, backend);
+	const size_t i = role_watch_find(w, backend);
 
 	if (i < w->n)
 		role_judge_note(w->judge, i, facts, now_ms);
@@ -154,7 +154,7 @@ void role_watch_note(struct role_watch *w, const struct backend *backend,
 
 void role_watch_note_down(struct role_watch *w, const struct backend *backend)
 {
-	const size_t i = find(w, backend);
+	const size_t i = role_watch_find(w, backend);
 
 	if (i < w->n)
 		role_judge_note_down(w->judge, i);
@@ -186,7 +186,7 @@ static bool is_odd(enum role_reason reason)
 }
 
 /* Of one that is down the log has said enough. */
-static void say(struct role_watch *w, size_t i, enum role_reason reason)
+static void role_watch_say(struct role_watch *w, size_t i, enum role_reason reason)
 {
 	const struct role_member *m = &w->judge->members[i];
 	const struct backend *backend = w->backends[i];
@@ -236,7 +236,7 @@ bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 		w->admitted += reason == ROLE_ADMITTED;
 		pool_set_standby(w->pool, w->backends[i], reason != ROLE_ADMITTED);
 		w->reasons[i] = reason;
-		say(w, i, reason);
+		role_watch_say(w, i, reason);
 		if (lost)
 			w->lost(w->owner, w->backends[i]);
 		lost_any |= lost;

@@ -33,7 +33,7 @@ static void leave_for(struct session *s, enum session_phase next)
 }
 
 /* This backend will not do. Its error is kept, for the case that no other will. */
-static void failed(struct session *s, int err, const char *detail)
+static void negotiation_failed(struct session *s, int err, const char *detail)
 {
 	if (err != -ESHUTDOWN || s->protocol->exchange != EXCHANGE_LOGIN)
 		buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
@@ -44,7 +44,7 @@ static void failed(struct session *s, int err, const char *detail)
 }
 
 /* What the client said has reached its backend, and counts as if the lane had brought it. */
-static void relay(struct session *s)
+static void negotiation_relay(struct session *s)
 {
 	struct side *backend = backend_side(s);
 
@@ -74,7 +74,7 @@ static void ask_client(struct session *s, const struct step_answer *answer)
 
 /* ---- what the backend says ----------------------------------------------- */
 
-static enum step_verdict judge(struct session *s, struct step_answer *answer)
+static enum step_verdict negotiation_judge(struct session *s, struct step_answer *answer)
 {
 	struct buf *first = s->protocol->answer.head;
 	struct protocol_answer in = {
@@ -93,17 +93,17 @@ static enum step_verdict judge(struct session *s, struct step_answer *answer)
 }
 
 /* Acts on what has come; @err is what the connection has come to, 0: it goes on. */
-static void act(struct session *s, int err)
+static void negotiation_act(struct session *s, int err)
 {
 	struct step_answer answer = { 0 };
 	enum step_verdict verdict = STEP_MORE;
 
 	if (!buf_queue_is_empty(&s->protocol->answer))
-		verdict = judge(s, &answer);
+		verdict = negotiation_judge(s, &answer);
 	switch (verdict) {
 	case STEP_MORE:
 		if (err < 0)
-			failed(s, err, NULL);
+			negotiation_failed(s, err, NULL);
 		else
 			side_wait_readable(backend_side(s));
 		break;
@@ -111,15 +111,15 @@ static void act(struct session *s, int err)
 		ask_client(s, &answer);
 		break;
 	case STEP_READY:
-		relay(s);
+		negotiation_relay(s);
 		break;
 	case STEP_REFUSE:
-		failed(s, -ESHUTDOWN, answer.detail);
+		negotiation_failed(s, -ESHUTDOWN, answer.detail);
 		break;
 	}
 }
 
-static void keep(struct session *s, struct buf *buf)
+static void negotiation_keep(struct session *s, struct buf *buf)
 {
 	early_append_to(s, &s->protocol->answer, buf);
 }
@@ -133,27 +133,27 @@ static void decrypt(struct session *s, const void *bytes, size_t n)
 	struct buf *buf;
 
 	while ((buf = buf_queue_take(&plain)))
-		keep(s, buf);
+		negotiation_keep(s, buf);
 	(void)side_push(backend);
 	switch (result) {
 	case TLS_IO_MORE:
-		act(s, 0);
+		negotiation_act(s, 0);
 		break;
 	case TLS_IO_CLOSED:
 		s->protocol->is_ended = true;
-		act(s, -ECONNRESET);
+		negotiation_act(s, -ECONNRESET);
 		break;
 	case TLS_IO_FAILED:
-		act(s, -EPROTO);
+		negotiation_act(s, -EPROTO);
 		break;
 	case TLS_IO_NO_MEMORY:
-		failed(s, -ENOMEM, NULL);
+		negotiation_failed(s, -ENOMEM, NULL);
 		break;
 	}
 }
 
 /* Behind the answer to a request for TLS all is the client's. */
-static size_t wanted(const struct session *s, const struct buf *buf)
+static size_t negotiation_wanted(const struct session *s, const struct buf *buf)
 {
 	if (s->protocol->exchange == EXCHANGE_TLS)
 		return s->listener->protocol->answer_bytes;
@@ -164,14 +164,14 @@ static void read_backend(struct session *s)
 {
 	struct side *backend = backend_side(s);
 	struct buf *buf = buf_get_or_piece(&s->host->loop.bufs, early_share(s));
-	int n = buf ? sock_read(backend->fd, buf->bytes, wanted(s, buf)) : -ENOMEM;
+	int n = buf ? sock_read(backend->fd, buf->bytes, negotiation_wanted(s, buf)) : -ENOMEM;
 
 	if (n > 0)
 		s->active_ms = now_of(s);
 	if (n > 0 && !backend->tls) {
 		buf->end = (uint32_t)n;
-		keep(s, buf);
-		act(s, 0);
+		negotiation_keep(s, buf);
+		negotiation_act(s, 0);
 		return;
 	}
 	if (n > 0)
@@ -179,7 +179,7 @@ static void read_backend(struct session *s)
 	else if (n == -EAGAIN || n == -EINTR)
 		side_wait_readable(backend);
 	else
-		failed(s, n < 0 ? n : -ECONNRESET, "closed before it answered");
+		negotiation_failed(s, n < 0 ? n : -ECONNRESET, "closed before it answered");
 	if (buf)
 		buf_put(&s->host->loop.bufs, buf);
 }
@@ -191,7 +191,7 @@ static void negotiation_on_readable(struct side *side, int err)
 	if (side->index != SIDE_BACKEND)
 		return;
 	if (err < 0 && err != -EINTR && err != -EAGAIN)
-		failed(s, err, NULL);
+		negotiation_failed(s, err, NULL);
 	else
 		read_backend(s);
 }
@@ -206,12 +206,12 @@ static void negotiation_on_readable(struct side *side, int err)
 static void timed_out(struct session *s)
 {
 	if (s->protocol->exchange == EXCHANGE_TLS) {
-		failed(s, -ETIMEDOUT, NULL);
+		negotiation_failed(s, -ETIMEDOUT, NULL);
 	} else if (backend_side(s)->tls && !s->sides[SIDE_CLIENT].tls) {
 		s->try_until_ms = TIMER_NEVER;
 		session_set_look_timer(s, s->try_until_ms);
 	} else {
-		relay(s); /* whose lane comes to the wait that is under way */
+		negotiation_relay(s); /* whose lane comes to the wait that is under way */
 	}
 }
 
@@ -275,7 +275,7 @@ static void negotiation_entered(struct session *s)
 	session_set_look_timer(s, s->try_until_ms);
 	err = send_request(s);
 	if (err < 0) {
-		failed(s, err, NULL);
+		negotiation_failed(s, err, NULL);
 		return;
 	}
 	(void)side_push(backend);

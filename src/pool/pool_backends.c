@@ -173,22 +173,22 @@ static void set_ready(struct pool *pool, unsigned index, bool is_ready)
 }
 
 /* Nobody but checks and sessions has anything against it. */
-static bool may_be_well(const struct backend_status *s)
+static bool may_be_healthy(const struct backend_status *s)
 {
 	return !s->is_leaving && s->weight > 0 && s->health.admin_state == BACKEND_READY &&
 	       !s->health.is_standby;
 }
 
-static void set_well(struct pool *pool, unsigned index, bool is_well)
+static void set_healthy(struct pool *pool, unsigned index, bool is_healthy)
 {
 	struct backend_status *s = pool->status[index];
 
-	pool->ready_n += (unsigned)is_well - (unsigned)s->is_well;
-	s->is_well = is_well;
-	set_ready(pool, index, is_well || (pool->is_panicking && may_be_well(s)));
+	pool->ready_n += (unsigned)is_healthy - (unsigned)s->is_healthy;
+	s->is_healthy = is_healthy;
+	set_ready(pool, index, is_healthy || (pool->is_panicking && may_be_healthy(s)));
 }
 
-/* Too few are well, or enough again: that changes who of all the others may be picked. */
+/* Too few are healthy, or enough again: that changes who of all the others may be picked. */
 static void review_panic(struct pool *pool)
 {
 	const bool is = (uint64_t)pool->ready_n * 100 <
@@ -200,7 +200,7 @@ static void review_panic(struct pool *pool)
 	for (unsigned i = 0; i < pool->n; i++) {
 		if (!pool->status[i])
 			continue;
-		set_well(pool, i, pool->status[i]->is_well);
+		set_healthy(pool, i, pool->status[i]->is_healthy);
 		backend_admit(pool, i);
 	}
 }
@@ -218,7 +218,7 @@ void backend_review(struct pool *pool, unsigned index)
 	bool is_back = state == BACKEND_READY && s->was_out;
 
 	show_state(pool, index, state);
-	set_well(pool, index, state == BACKEND_READY && s->weight > 0);
+	set_healthy(pool, index, state == BACKEND_READY && s->weight > 0);
 	if (!s->is_ready)
 		backend_admit(pool, index);
 

@@ -40,7 +40,7 @@ struct backend_status {
 	bool has_ramp_start;
 	uint64_t ramp_start_ms;
 	uint64_t ramp_next_ms;    /* when its next step is due */
-	bool is_well;             /* of state ready and with weight */
+	bool is_healthy;          /* of state ready and with weight */
 	bool is_ready;            /* may be picked: as well as that, or in a panic */
 	bool was_ready;           /* ever: what is down from the start does not come back slowly */
 	bool was_out;             /* since then; draining or another role alone are not out */
@@ -70,9 +70,9 @@ struct pool {
 	struct backend_load *loads;
 	struct backend_status **status;    /* NULL: nobody has this index */
 	unsigned weighted_n;               /* members with weight */
-	unsigned ready_n;                  /* members that are well, of all tiers */
+	unsigned ready_n;                  /* members that are healthy, of all tiers */
 	unsigned ready_in[POOL_TIERS_MAX]; /* that may be picked */
-	bool is_panicking;                 /* too few are well: whoever may be is picked */
+	bool is_panicking;                 /* too few are healthy: whoever may be is picked */
 	unsigned tiers_open;               /* tiers below this serve */
 	unsigned ramping_n;
 	unsigned ejected_n;

@@ -31,7 +31,7 @@ static bool is_better(const struct pool *pool, unsigned a, unsigned b)
  * For a session that has tried all of the open tiers, or finds them full where
  * that is to open others: the best of these. This looks at all backends, but
  * only a session comes here that could not connect to any of those that are
- * believed to be well, or that would have to wait.
+ * believed to be healthy, or that would have to wait.
  */
 static int pick_from_closed_tiers(const struct pool *pool, const struct pool_ask *ask)
 {

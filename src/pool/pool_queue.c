@@ -20,7 +20,7 @@
 #define NS_PER_MS 1000000ull
 
 /* So soon it is looked again whether one more may be let go. */
-#define PACE_MS 10
+#define HOLD_RETRY_MS 10
 
 /* ---- those who are held --------------------------------------------------- */
 
@@ -101,7 +101,7 @@ uint64_t pool_pace(struct pool *pool, uint64_t now_ms)
 		return POOL_NEVER;
 	pool->is_paced = false;
 	pool->may_serve_queue = true;
-	return now_ms + PACE_MS;
+	return now_ms + HOLD_RETRY_MS;
 }
 
 /* ---- all ------------------------------------------------------------------ */

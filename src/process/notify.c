@@ -73,7 +73,7 @@ void notify_finish(struct notify *n)
 }
 
 /* Never waits: a manager whose queue is full has other worries. */
-static void say(const struct notify *n, const char *text)
+static void notify_say(const struct notify *n, const char *text)
 {
 	if (n->fd >= 0)
 		(void)!sendto(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
@@ -82,7 +82,7 @@ static void say(const struct notify *n, const char *text)
 
 void notify_ready(struct notify *n)
 {
-	say(n, "READY=1\n");
+	notify_say(n, "READY=1\n");
 }
 
 void notify_reloading(struct notify *n)
@@ -93,17 +93,17 @@ void notify_reloading(struct notify *n)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n",
 		 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
-	say(n, text);
+	notify_say(n, text);
 }
 
 void notify_stopping(struct notify *n)
 {
-	say(n, "STOPPING=1\n");
+	notify_say(n, "STOPPING=1\n");
 }
 
 void notify_alive(struct notify *n)
 {
-	say(n, "WATCHDOG=1\n");
+	notify_say(n, "WATCHDOG=1\n");
 }
 
 void notify_status(struct notify *n, const char *format, ...)
@@ -120,5 +120,5 @@ void notify_status(struct notify *n, const char *format, ...)
 		return;
 	memcpy(n->status, status, sizeof(status));
 	snprintf(text, sizeof(text), "STATUS=%s\n", status);
-	say(n, text);
+	notify_say(n, text);
 }

@@ -200,7 +200,7 @@ static bool is_within(const struct addr *precise, const struct addr *wildcard)
 		(wildcard->is_dual && addr_family(precise) == AF_INET));
 }
 
-static bool overlap(const struct addr *a, const struct addr *b)
+static bool addrs_conflict(const struct addr *a, const struct addr *b)
 {
 	return addr_port(a) != 0 && (is_within(a, b) || is_within(b, a));
 }
@@ -208,7 +208,7 @@ static bool overlap(const struct addr *a, const struct addr *b)
 static bool shares_port(const struct sockets *k, const struct bound_socket *s,
 			const struct addr *addr)
 {
-	if (!s->fds || !overlap(&s->wanted, addr))
+	if (!s->fds || !addrs_conflict(&s->wanted, addr))
 		return false;
 	for (unsigned w = 0; w < k->workers_n; w++)
 		(void)!sock_share_port(s->fds[w]);

@@ -292,7 +292,8 @@ static enum parse next_tlv(struct tlvs *tlvs)
 }
 
 /* The first of its kind counts. */
-static enum proxyhdr_fault keep(struct proxyhdr_text *text, struct proxyhdr_text value, size_t max)
+static enum proxyhdr_fault proxyhdr_keep(struct proxyhdr_text *text, struct proxyhdr_text value,
+					 size_t max)
 {
 	if (value.n > max)
 		return PROXYHDR_TLV_LENGTH;
@@ -318,11 +319,11 @@ static enum proxyhdr_fault read_tls(struct proxyhdr_tls *tls, struct proxyhdr_te
 		if (answer == PARSE_BAD)
 			return PROXYHDR_TLV_OVERRUN;
 		if (tlvs.type == V2_TYPE_TLS_VERSION)
-			fault = keep(&tls->version, tlvs.value, PROXYHDR_TEXT_MAX);
+			fault = proxyhdr_keep(&tls->version, tlvs.value, PROXYHDR_TEXT_MAX);
 		else if (tlvs.type == V2_TYPE_TLS_CIPHER)
-			fault = keep(&tls->cipher, tlvs.value, PROXYHDR_TEXT_MAX);
+			fault = proxyhdr_keep(&tls->cipher, tlvs.value, PROXYHDR_TEXT_MAX);
 		else if (tlvs.type == V2_TYPE_TLS_CN)
-			fault = keep(&tls->common_name, tlvs.value, PROXYHDR_TEXT_MAX);
+			fault = proxyhdr_keep(&tls->common_name, tlvs.value, PROXYHDR_TEXT_MAX);
 	}
 	return fault;
 }
@@ -349,11 +350,11 @@ static enum proxyhdr_fault read_tlv(struct proxyhdr *hdr, const uint8_t *bytes, 
 {
 	switch (type) {
 	case V2_TYPE_ALPN:
-		return keep(&hdr->alpn, value, PROXYHDR_TEXT_MAX);
+		return proxyhdr_keep(&hdr->alpn, value, PROXYHDR_TEXT_MAX);
 	case V2_TYPE_AUTHORITY:
-		return keep(&hdr->authority, value, PROXYHDR_TEXT_MAX);
+		return proxyhdr_keep(&hdr->authority, value, PROXYHDR_TEXT_MAX);
 	case V2_TYPE_UNIQUE_ID:
-		return keep(&hdr->unique_id, value, PROXYHDR_UNIQUE_ID_MAX);
+		return proxyhdr_keep(&hdr->unique_id, value, PROXYHDR_UNIQUE_ID_MAX);
 	case V2_TYPE_CRC32C:
 		return read_checksum(hdr, bytes, value);
 	case V2_TYPE_TLS:

@@ -559,7 +559,7 @@ static bool looks_ended(const struct session *s)
  * said that it ends: by the look of its last record, where that passes
  * through, or by an end of its stream that was clean, where ringmain has said so.
  */
-static bool is_farewell(struct side *side, int err)
+static bool is_reset_after_end(struct side *side, int err)
 {
 	const struct session *s = side_session(side);
 	const struct lane *up = &s->lanes[LANE_UP];
@@ -574,7 +574,7 @@ void lane_side_died(struct side *side, int err, bool is_drained)
 	struct session *s = side_session(side);
 	struct lane *source = side_source_of(side);
 
-	if (!session_is_ending(s) && is_farewell(side, err)) {
+	if (!session_is_ending(s) && is_reset_after_end(side, err)) {
 		if (!s->detail)
 			s->detail = "reset after close_notify";
 		session_note_end(s, CLOSE_DONE, BY_CLIENT);

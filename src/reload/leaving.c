@@ -26,8 +26,8 @@ static void write_end(uint64_t ms, char *to, size_t bytes)
 }
 
 /* @drain_ms 0: they have no end. */
-static void tell(struct reload_report *report, const char *who, unsigned sessions,
-		 uint64_t drain_ms)
+static void leaving_note(struct reload_report *report, const char *who, unsigned sessions,
+			 uint64_t drain_ms)
 {
 	const char *plural = sessions == 1 ? "" : "s";
 	char end[sizeof("until YYYY-MM-DD hh:mm")];
@@ -74,8 +74,8 @@ static void tell_pool(struct pool *pool, const struct config *then, struct reloa
 		if (!backend || backend->state == BACKEND_LEAVING || has_backend(config, backend))
 			continue;
 		snprintf(who, sizeof(who), "backend %s/%s", now->name, backend->config->name);
-		tell(report, who, atomic_load(&backend->sessions),
-		     (config ? config : now)->drain_ms);
+		leaving_note(report, who, atomic_load(&backend->sessions),
+			     (config ? config : now)->drain_ms);
 	}
 }
 
@@ -94,7 +94,7 @@ static void tell_listener(const struct listener *l, const struct config *then,
 
 	snprintf(who, sizeof(who), "listener %s", l->config->name);
 	if (!has_listener(then, l->config->name))
-		tell(report, who, atomic_load(&l->sessions), 0);
+		leaving_note(report, who, atomic_load(&l->sessions), 0);
 }
 
 void leaving_tell(const struct runtime *runtime, const struct config *then,

@@ -322,7 +322,7 @@ static void on_told(struct loop_reader *reader, int res)
 
 /* ---- in line ------------------------------------------------------------- */
 
-static void begin(struct reload *r, struct reload_request *request)
+static void reload_begin(struct reload *r, struct reload_request *request)
 {
 	struct generation *now = atomic_load(&r->runtime->generation);
 	int err;
@@ -355,7 +355,7 @@ static void next_request(struct reload *r)
 	if (!node)
 		return;
 	r->waiting_n--;
-	begin(r, container_of(node, struct reload_request, node));
+	reload_begin(r, container_of(node, struct reload_request, node));
 }
 
 bool reload_want(struct reload *r, struct reload_request *request, const char **ret_why)

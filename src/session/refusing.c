@@ -145,7 +145,7 @@ void refusing_part(struct session *s, enum close_reason why)
 
 /* ---- what the ops have come to ------------------------------------------- */
 
-static void over(struct session *s)
+static void refusing_finish(struct session *s)
 {
 	session_close(s, s->why, s->by);
 }
@@ -163,7 +163,7 @@ static void refusing_readable(struct side *side, int err)
 	if (n > 0 || n == -EAGAIN || n == -EINTR)
 		side_wait_readable(side);
 	else
-		over(s);
+		refusing_finish(s);
 }
 
 /* What a receive of the time before brings is dropped; a wait takes its place. */
@@ -179,7 +179,7 @@ static void refusing_ended(struct side *side, int err)
 	if (side->index != SIDE_CLIENT)
 		return;
 	if (err == 0)
-		over(side_session(side));
+		refusing_finish(side_session(side));
 	else
 		refusing_readable(side, 0); /* reading says what it is */
 }
@@ -226,7 +226,7 @@ static void refusing_returned(struct session *s)
 
 const struct phase_handlers refusing_handlers = {
 	.entered = refusing_entered,
-	.timed_out = over,
+	.timed_out = refusing_finish,
 	.received = refusing_received,
 	.ended = refusing_ended,
 	.readable = refusing_readable,

@@ -8,7 +8,7 @@
 #include "session/host.h"
 #include "tls/stream.h"
 
-/* A client that has said nothing and left so soon has only knocked. */
+/* A client that has sent nothing and left so soon was a port probe: an empty session. */
 #define EMPTY_MS 1000
 
 static void log_times(const struct session *s, struct log_line *line)

@@ -123,7 +123,7 @@ static void note_taken_pools(struct runtime_change *c)
 		c->taken[n] = c->runtime->pools[n];
 }
 
-static int place_listeners(struct runtime_change *c)
+static int assign_listener_slots(struct runtime_change *c)
 {
 	struct generation *g = c->generation;
 	size_t free_slot = 0;
@@ -151,7 +151,7 @@ static void set_pool_slot(struct pool_config *config, size_t slot)
 		config->slot = slot;
 }
 
-static int place_pools(struct runtime_change *c)
+static int assign_pool_slots(struct runtime_change *c)
 {
 	struct generation *g = c->generation;
 	size_t free_slot = 0;
@@ -304,9 +304,9 @@ struct runtime_change *runtime_prepare(struct runtime *runtime, struct generatio
 	int err = -ENOMEM;
 
 	if (c)
-		err = place_listeners(c);
+		err = assign_listener_slots(c);
 	if (err == 0)
-		err = place_pools(c);
+		err = assign_pool_slots(c);
 	if (err == 0)
 		err = make_all(c);
 	if (err == 0)

@@ -36,8 +36,8 @@ static void name_key(const struct owner *o, const char *key, char ret_key[KEY_BY
 }
 
 /* Of several certificates the line of this one. */
-static const struct config_location *place_of_file(const struct listener_config *l,
-						   const char *file)
+static const struct config_location *location_of_file(const struct listener_config *l,
+						      const char *file)
 {
 	for (size_t i = 0; l && file && i < l->certificates_n; i++) {
 		const struct certificate_config *c = &l->certificates[i];
@@ -54,7 +54,7 @@ static const struct config_location *location_of(const struct owner *o, const ch
 	const struct config_location *location = NULL;
 
 	if (strcmp(key, "certificate") == 0)
-		location = place_of_file(o->listener, file);
+		location = location_of_file(o->listener, file);
 	if (!location && directive_find(o->section, key))
 		location = directive_location(o->set_at, o->section, key);
 	return location && location->line ? location : o->location;

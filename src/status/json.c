@@ -17,7 +17,7 @@ struct json {
 	bool has_member; /* of what is open */
 };
 
-static void begin(struct json *j, const char *sign)
+static void json_begin(struct json *j, const char *sign)
 {
 	out_text(j->out, sign);
 	j->has_member = false;
@@ -65,10 +65,10 @@ static void put_u64(struct json *j, const char *name, uint64_t value)
 static void put_histogram(struct json *j, const struct metric *m, const void *values)
 {
 	key(j, m->key);
-	begin(j, "{");
+	json_begin(j, "{");
 	put_u64(j, "ms", metric_value(m, values, HISTOGRAM_BUCKETS));
 	key(j, "n");
-	begin(j, "[");
+	json_begin(j, "[");
 	for (size_t n = 0; n < HISTOGRAM_BUCKETS; n++) {
 		next(j);
 		out_u64(j->out, metric_value(m, values, n));
@@ -101,12 +101,12 @@ static void put_metrics(struct json *j, enum metric_scope scope, const void *val
 static void put_routes(struct json *j, const struct listener_config *config)
 {
 	key(j, "routes");
-	begin(j, "[");
+	json_begin(j, "[");
 	for (size_t n = 0; n < config->routes_n; n++) {
 		const struct route_config *route = &config->routes[n];
 
 		next(j);
-		begin(j, "{");
+		json_begin(j, "{");
 		put_text(j, "kind", route_kind_names[route->kind]);
 		put_text(j, "pattern", route->pattern);
 		put_text(j, "pool", route->pool ? route->pool->name : NULL);
@@ -123,7 +123,7 @@ static void put_ciphers(struct json *j, const struct runtime *runtime,
 	memset(&ciphers, 0, sizeof(ciphers));
 	metrics_add_ciphers(runtime, listener, &ciphers);
 	key(j, "ciphers");
-	begin(j, "{");
+	json_begin(j, "{");
 	for (unsigned n = 0; n < label_counter_rows(&ciphers); n++)
 		put_u64(j, ciphers.rows[n].word, counters_get(&ciphers.rows[n].n));
 	end(j, "}");
@@ -133,10 +133,10 @@ static void put_certificates(struct json *j, const struct listener_config *confi
 			     const struct tls_server *tls)
 {
 	key(j, "certificates");
-	begin(j, "[");
+	json_begin(j, "[");
 	for (size_t n = 0; n < config->certificates_n; n++) {
 		next(j);
-		begin(j, "{");
+		json_begin(j, "{");
 		put_text(j, "file", config->certificates[n].chain);
 		put_u64(j, "expiry_s", (uint64_t)tls_server_expiry(tls, n));
 		end(j, "}");
@@ -151,7 +151,7 @@ static void put_listener(struct json *j, const struct sample_listener *l,
 	char addrs[SOCKETS_TEXT_BYTES];
 
 	next(j);
-	begin(j, "{");
+	json_begin(j, "{");
 	put_text(j, "listener", config->name);
 	put_text(j, "addresses", sockets_describe(context->sockets, l->listener, addrs));
 	put_text(j, "pool", config->pool ? config->pool->name : NULL);
@@ -175,7 +175,7 @@ static void put_backend(struct json *j, const struct sample_backend *b,
 
 	snapshot_backend(context->runtime, b->pool, b->backend, context->loop->now_ms, &s);
 	next(j);
-	begin(j, "{");
+	json_begin(j, "{");
 	put_text(j, "backend", s.name);
 	put_text(j, "address", addr_format(s.addr, addr));
 	put_text(j, "state", backend_state_names[s.facts.state]);
@@ -193,13 +193,13 @@ static void put_pool(struct json *j, const struct sample_pool *p,
 	const struct pool_config *config = pool_config(p->pool);
 
 	next(j);
-	begin(j, "{");
+	json_begin(j, "{");
 	put_text(j, "pool", config->name);
 	put_text(j, "balance", balance_kind_names[config->balance]);
 	put_text(j, "check", check_kind_names[config->check.kind]);
 	put_metrics(j, METRIC_POOL, &p->values, NULL);
 	key(j, "backends");
-	begin(j, "[");
+	json_begin(j, "[");
 	for (size_t n = 0; n < p->backends_n; n++)
 		put_backend(j, &p->backends[n], context);
 	end(j, "]");
@@ -211,7 +211,7 @@ static void put_pool(struct json *j, const struct sample_pool *p,
 static void put_worker(struct json *j, const struct worker_values *values)
 {
 	next(j);
-	begin(j, "{");
+	json_begin(j, "{");
 	put_metrics(j, METRIC_WORKER, values, NULL);
 	end(j, "}");
 }
@@ -229,20 +229,20 @@ void json_write(const struct sample *s, const struct control_context *context, s
 {
 	struct json j = { .out = out };
 
-	begin(&j, "{");
+	json_begin(&j, "{");
 	put_process(&j, s, context);
 	key(&j, "each_worker");
-	begin(&j, "[");
+	json_begin(&j, "[");
 	for (size_t n = 0; n < s->workers_n; n++)
 		put_worker(&j, &s->workers[n]);
 	end(&j, "]");
 	key(&j, "listeners");
-	begin(&j, "[");
+	json_begin(&j, "[");
 	for (size_t n = 0; n < s->listeners_n; n++)
 		put_listener(&j, &s->listeners[n], context);
 	end(&j, "]");
 	key(&j, "pools");
-	begin(&j, "[");
+	json_begin(&j, "[");
 	for (size_t n = 0; n < s->pools_n; n++)
 		put_pool(&j, &s->pools[n], context);
 	end(&j, "]");

@@ -397,7 +397,7 @@ static enum tls_result refuse_second_hello(struct tls_stream *s)
 }
 
 /* What the library's refusal to go on means. */
-static enum tls_result judge(struct tls_stream *s, int ret)
+static enum tls_result tls_stream_judge(struct tls_stream *s, int ret)
 {
 	int code = wolfSSL_get_error(s->ssl, ret);
 
@@ -493,7 +493,7 @@ enum tls_result tls_stream_handshake(struct tls_stream *s)
 	if (s->refusal.why)
 		return refuse(s);
 	ret = s->server ? wolfSSL_accept(s->ssl) : wolfSSL_connect(s->ssl);
-	return ret == WOLFSSL_SUCCESS ? establish(s) : judge(s, ret);
+	return ret == WOLFSSL_SUCCESS ? establish(s) : tls_stream_judge(s, ret);
 }
 
 /* ---- data ---------------------------------------------------------------- */
@@ -525,7 +525,7 @@ enum tls_result tls_stream_read(struct tls_stream *s, void *plain, size_t size, 
 		if (got > 0)
 			n += (size_t)got;
 		else
-			result = judge(s, got);
+			result = tls_stream_judge(s, got);
 	}
 	*ret_n = n;
 	resume_keep(&s->resume, s->ssl);

@@ -10,7 +10,7 @@
 #define SLOTS_MAX 1024
 
 /* When to look again at a session that the rate did not let go yet; or that was busy. */
-#define PACE_MS 10
+#define RATE_RETRY_MS 10
 #define BUSY_MS 500
 
 #define NS_PER_MS 1000000ull
@@ -29,7 +29,7 @@ void evict_notice(struct host *h)
 	h->evict.again_ms = 0;
 }
 
-/* A session that was dialed after the backend fell has found it up again, and stays. */
+/* A session that was dialed after the backend went down has found it up again, and stays. */
 static bool is_meant(const struct session *s)
 {
 	return s->phase == SESSION_RELAYING && s->backend &&
@@ -54,7 +54,7 @@ static enum treatment treatment_of(struct session *s)
 	return takes_its_turn(s) ? TREAT_NOW : TREAT_LATER;
 }
 
-static void end(struct session *s)
+static void evict_session(struct session *s)
 {
 	if (idle_watch_is_idle(s))
 		refusing_part(s, CLOSE_BACKEND_DOWN);
@@ -67,13 +67,13 @@ static bool look_at(struct host *h, struct session *s)
 {
 	switch (treatment_of(s)) {
 	case TREAT_LATER:
-		h->evict.next_ms = h->loop.now_ms + PACE_MS;
+		h->evict.next_ms = h->loop.now_ms + RATE_RETRY_MS;
 		return false;
 	case TREAT_WHEN_IDLE:
 		h->evict.again_ms = h->loop.now_ms + BUSY_MS;
 		return true;
 	case TREAT_NOW:
-		end(s);
+		evict_session(s);
 		return true;
 	default:
 		return true;

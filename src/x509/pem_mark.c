@@ -75,7 +75,7 @@ static bool is_foreign(const struct pem_mark *mark)
 	return false;
 }
 
-static const char *find(const char *from, const char *to, const char *word)
+static const char *pem_mark_find(const char *from, const char *to, const char *word)
 {
 	return memmem(from, (size_t)(to - from), word, strlen(word));
 }
@@ -89,7 +89,7 @@ static bool check_between(const char *text, const char *from, const char *to,
 	const char *at, *line;
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		for (at = from; (at = find(at, to, words[i])); at++) {
+		for (at = from; (at = pem_mark_find(at, to, words[i])); at++) {
 			for (line = at; line > from && line[-1] != '\n';)
 				line--;
 			if (!strchr("#;/", *line)) /* a certificate that somebody took out */

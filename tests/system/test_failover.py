@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Roles, hold and the sessions of who fell: PostgreSQL, MariaDB and Redis that fail over behind ringmain."""
+"""Roles, hold and the sessions of who is down: PostgreSQL, MariaDB and Redis that fail over behind ringmain."""
 
 import pathlib
 import re

@@ -32,7 +32,7 @@ def checked(kind, **keys):
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_a_real_server_is_well_until_it_hangs(ringmain, workdir, start, kind):
+def test_a_real_server_is_healthy_until_it_hangs(ringmain, workdir, start, kind):
     server = start(KINDS[kind], workdir)
     rm = ringmain([server], pool=checked(kind))
     signal_all(server, signal.SIGSTOP)

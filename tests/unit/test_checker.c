@@ -98,7 +98,7 @@ static void every_backend_is_asked_within_the_interval(void **state)
 }
 
 /* An interval is 1 s and up to a tenth more or less. */
-static void one_that_is_well_is_asked_once_an_interval(void **state)
+static void one_that_is_healthy_is_asked_once_an_interval(void **state)
 {
 	start_with(state, CHECKED);
 	assert_true(fake_perform(next_within(1000)));
@@ -307,7 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		bed_test(every_backend_is_asked_within_the_interval),
-		bed_test(one_that_is_well_is_asked_once_an_interval),
+		bed_test(one_that_is_healthy_is_asked_once_an_interval),
 		bed_test(nobody_is_asked_without_checks),
 		bed_test(it_falls_and_rises_in_fast_steps),
 		bed_test(the_first_answer_counts_at_once),

@@ -21,14 +21,15 @@ static void begin(void **state, const char *pool_keys)
 		pairs[i] = bed_relaying(st);
 }
 
-static void fall(struct bed *st, unsigned n, enum down_cause cause)
+static void go_down(struct bed *st, unsigned n, enum down_cause cause)
 {
-	static struct fallen fallen;
+	static struct down_count downs;
 	struct backend *backend = bed_backend(st, n);
 
 	if (n == 0)
-		fallen = (struct fallen){ .runtime = st->runtime, .pool = st->runtime->pools[0] };
-	on_down_note(&fallen, backend, cause, st->now_ms);
+		downs = (struct down_count){ .runtime = st->runtime,
+					     .pool = st->runtime->pools[0] };
+	on_down_note(&downs, backend, cause, st->now_ms);
 	bed_run(st);
 	bed_pass(st, 1);
 	bed_run(st);
@@ -44,7 +45,7 @@ static unsigned sessions_of(struct bed *st, unsigned n)
 	return atomic_load(&bed_backend(st, n)->sessions);
 }
 
-static void all_sessions_of_one_that_fell_end_and_nobody_elses(void **state)
+static void all_sessions_of_one_that_is_down_end_and_nobody_elses(void **state)
 {
 	struct bed *st;
 	unsigned has;
@@ -53,7 +54,7 @@ static void all_sessions_of_one_that_fell_end_and_nobody_elses(void **state)
 	st = *state;
 	has = sessions_of(st, 0);
 	assert_true(has > 0);
-	fall(st, 0, DOWN_SILENT);
+	go_down(st, 0, DOWN_SILENT);
 	assert_int_equal(ended(st), has);
 	assert_int_equal(sessions_of(st, 0), 0);
 	assert_int_equal(bed_sessions(st), CLIENTS - has);
@@ -66,7 +67,7 @@ static void who_comes_later_stays(void **state)
 
 	begin(state, "balance = first\ncheck = redis");
 	st = *state;
-	fall(st, 0, DOWN_SILENT);
+	go_down(st, 0, DOWN_SILENT);
 	before = ended(st);
 	assert_int_equal(before, CLIENTS);
 	bed_pass(st, 1);
@@ -77,7 +78,7 @@ static void who_comes_later_stays(void **state)
 	assert_int_equal(bed_sessions(st), 1);
 }
 
-static void what_is_wanted_depends_on_why_it_fell(void **state)
+static void what_is_wanted_depends_on_why_it_is_down(void **state)
 {
 	static const struct {
 		const char *keys;
@@ -99,27 +100,27 @@ static void what_is_wanted_depends_on_why_it_fell(void **state)
 
 		snprintf(keys, sizeof(keys), "balance = first\n%s", cases[i].keys);
 		begin(state, keys);
-		fall(*state, 0, cases[i].cause);
+		go_down(*state, 0, cases[i].cause);
 		assert_int_equal(ended(*state), cases[i].ends ? CLIENTS : 0);
 		assert_int_equal(bed_teardown(state), 0);
 	}
 }
 
 /* Of four the third: more than half. */
-static void when_too_many_fall_at_once_sessions_stay(void **state)
+static void when_too_many_are_down_at_once_sessions_stay(void **state)
 {
 	struct bed *st;
 	unsigned before;
 
 	begin(state, "balance = roundrobin\ncheck = redis");
 	st = *state;
-	fall(st, 0, DOWN_SILENT);
-	fall(st, 1, DOWN_SILENT);
+	go_down(st, 0, DOWN_SILENT);
+	go_down(st, 1, DOWN_SILENT);
 	before = ended(st);
 	assert_true(sessions_of(st, 2) > 0);
-	fall(st, 2, DOWN_SILENT);
+	go_down(st, 2, DOWN_SILENT);
 	assert_int_equal(ended(st), before);
-	assert_non_null(strstr(bed_log(st), "too many backends fell at once"));
+	assert_non_null(strstr(bed_log(st), "too many backends down at once"));
 }
 
 static void they_end_at_a_rate(void **state)
@@ -128,7 +129,7 @@ static void they_end_at_a_rate(void **state)
 
 	begin(state, "balance = first\ncheck = redis\non_down_rate = 10/s");
 	st = *state;
-	fall(st, 0, DOWN_SILENT);
+	go_down(st, 0, DOWN_SILENT);
 	for (int ms = 0; ms < 600; ms += 10) {
 		assert_true(ended(st) <= 1 + (unsigned)ms / 100 + 1);
 		bed_pass(st, 10);
@@ -140,10 +141,10 @@ static void they_end_at_a_rate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		bed_test(all_sessions_of_one_that_fell_end_and_nobody_elses),
+		bed_test(all_sessions_of_one_that_is_down_end_and_nobody_elses),
 		bed_test(who_comes_later_stays),
-		bed_test(what_is_wanted_depends_on_why_it_fell),
-		bed_test(when_too_many_fall_at_once_sessions_stay),
+		bed_test(what_is_wanted_depends_on_why_it_is_down),
+		bed_test(when_too_many_are_down_at_once_sessions_stay),
 		bed_test(they_end_at_a_rate),
 	};
 

@@ -144,7 +144,7 @@ static void a_flood_does_not_make_it_forget_who_is_there(void **state)
 	limits_destroy(l);
 }
 
-static void a_crowd_is_called_a_crowd(void **state)
+static void a_full_table_is_said_to_be_full(void **state)
 {
 	struct limits_config config = defaults;
 	struct limits *l;
@@ -224,7 +224,7 @@ int main(void)
 		cmocka_unit_test(a_source_comes_no_faster_than_it_may),
 		cmocka_unit_test(unix_sockets_are_not_limited),
 		cmocka_unit_test(a_flood_does_not_make_it_forget_who_is_there),
-		cmocka_unit_test(a_crowd_is_called_a_crowd),
+		cmocka_unit_test(a_full_table_is_said_to_be_full),
 		cmocka_unit_test(a_hundred_thousand_sources_fit_in_what_is_documented),
 		cmocka_unit_test(threads_are_counted_together),
 	};

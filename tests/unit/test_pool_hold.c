@@ -48,7 +48,7 @@ static void who_comes_while_nobody_serves_waits_for_one_that_does(void **state)
 	assert_null(call(st, 2));
 }
 
-/* Right after a crash the old one is believed to be well still, and refuses. */
+/* Right after a crash the old one is believed to be healthy still, and refuses. */
 static void one_that_was_tried_in_vain_has_to_show_that_it_serves(void **state)
 {
 	struct bed *st = bed_of_hold(state, "1", 10);

@@ -62,7 +62,7 @@ static void workers_that_take_turns_feed_the_watchdog(void **state)
 	office_close();
 }
 
-static void one_that_is_stuck_starves_it(void **state)
+static void a_worker_that_is_stuck_stops_the_watchdog(void **state)
 {
 	office_open(state, &(struct bed_options){ .workers = 2 });
 	open_manager();
@@ -124,7 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		bed_test(workers_that_take_turns_feed_the_watchdog),
-		bed_test(one_that_is_stuck_starves_it),
+		bed_test(a_worker_that_is_stuck_stops_the_watchdog),
 		bed_test(one_that_has_ended_need_not_answer),
 		bed_test(a_status_is_told_when_it_changes),
 		bed_test(without_a_manager_nothing_is_said),
