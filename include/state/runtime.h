@@ -98,6 +98,7 @@ struct runtime {
 	struct pool **pools;                       /* or NULL */
 	_Atomic(struct stick *) *sticky;           /* or NULL */
 	_Atomic(struct tls_client *) *tls_clients; /* of the newest configuration; or NULL */
+	_Atomic(struct tls_client *) *check_clients; /* of pools whose checks have their own */
 	struct pool_alert *alerts;
 	struct pool_grace *graces;
 	size_t pools_n;

@@ -5,7 +5,7 @@
 /*
  * What TLS sessions are made from, built from what a configuration says:
  * certificates, keys and trust, loaded once and shared by all workers. A
- * listener or pool is found by its slot, its index in the configuration.
+ * listener or pool is found by its index in the configuration.
  */
 
 #include <stddef.h>

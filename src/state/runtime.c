@@ -49,12 +49,11 @@ struct tls_client *runtime_tls_client(const struct runtime *runtime, const struc
 
 struct tls_client *runtime_check_tls(const struct runtime *runtime, const struct pool *pool)
 {
-	const struct generation *g = atomic_load(&runtime->generation);
 	const struct pool_config *config = pool_config(pool);
 
 	if (check_channel_kind(config) == CHECK_CHANNEL_SESSIONS)
 		return runtime_tls_client(runtime, pool);
-	return g->tls->checks[config - g->config->pools];
+	return runtime->check_clients[config->slot];
 }
 
 struct tls_server *runtime_tls_server(const struct runtime *runtime,

@@ -361,6 +361,7 @@ static void publish_pool(struct runtime_change *c, size_t n)
 	else if (runtime->sticky[config->slot])
 		stick_set_ttl(runtime->sticky[config->slot], config->stick_ms);
 	runtime->tls_clients[config->slot] = c->generation->tls->clients[n];
+	runtime->check_clients[config->slot] = c->generation->tls->checks[n];
 	runtime->pools_n = MAX(runtime->pools_n, config->slot + 1);
 }
 
@@ -475,6 +476,7 @@ static void free_pool(struct runtime *runtime, size_t slot)
 		stick_destroy(runtime->sticky[slot]);
 	runtime->sticky[slot] = NULL;
 	runtime->tls_clients[slot] = NULL;
+	runtime->check_clients[slot] = NULL;
 	runtime->alerts[slot] = (struct pool_alert){ 0 };
 	runtime->graces[slot] = (struct pool_grace){ 0 };
 	for (unsigned w = 0; w < runtime->workers_n; w++)

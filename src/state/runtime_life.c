@@ -27,12 +27,13 @@ static bool create_tables(struct runtime *r)
 	r->pools = calloc(r->slots_max, sizeof(struct pool *));
 	r->sticky = calloc(r->slots_max, sizeof(*r->sticky));
 	r->tls_clients = calloc(r->slots_max, sizeof(*r->tls_clients));
+	r->check_clients = calloc(r->slots_max, sizeof(*r->check_clients));
 	r->alerts = calloc(r->slots_max, sizeof(*r->alerts));
 	r->graces = calloc(r->slots_max, sizeof(*r->graces));
 	r->listeners = zeroed(r->slots_max, sizeof(*r->listeners));
 	r->peers = zeroed(r->workers_n, sizeof(*r->peers));
 	r->counters = counters_create(r->workers_n, r->slots_max, r->slots_max);
-	return r->pools && r->sticky && r->tls_clients && r->alerts && r->graces && r->listeners &&
+	return r->pools && r->sticky && r->tls_clients && r->check_clients && r->alerts && r->graces && r->listeners &&
 	       r->peers && r->counters;
 }
 
@@ -130,6 +131,7 @@ void runtime_destroy(struct runtime *runtime)
 	counters_destroy(runtime->counters, runtime->workers_n);
 	free(runtime->sticky);
 	free(runtime->tls_clients);
+	free(runtime->check_clients);
 	free(runtime->alerts);
 	free(runtime->graces);
 	free(runtime->pools);

@@ -44,7 +44,10 @@
 #define RETRY_MS 500
 
 struct status {
-	const struct status_config *config;
+	/* Of the configuration at the start: a reload frees that, and moves no socket of ours. */
+	bool is_on, is_free;
+	struct addr addr;
+	struct sock_access access;
 	struct control_context *context;
 	struct MHD_Daemon *daemon; /* NULL: it does not listen */
 	struct answers answers;
@@ -62,13 +65,14 @@ struct status {
 static enum MHD_Result may_connect(void *cls, const struct sockaddr *sa, socklen_t len)
 {
 	const struct status *s = cls;
+	const struct status_config *newest = &runtime_config(s->context->runtime)->global.status;
 	struct addr addr;
 
 	addr_from_sockaddr(&addr, sa, len);
-	if (s->config->allow_n == 0 || s->config->at.spec.is_unix)
+	if (newest->allow_n == 0 || addr_is_unix(&s->addr))
 		return MHD_YES;
-	for (size_t n = 0; n < s->config->allow_n; n++)
-		if (addr_block_has(&s->config->allow[n], &addr))
+	for (size_t n = 0; n < newest->allow_n; n++)
+		if (addr_block_has(&newest->allow[n], &addr))
 			return MHD_YES;
 	return MHD_NO;
 }
@@ -152,7 +156,7 @@ static void log_failed(const struct status *s, const char *step, int err)
 		return;
 	log_text(&line, "section", "global");
 	log_text(&line, "directive", "status");
-	log_text(&line, "addr", addr_format(&s->config->at.addrs[0], text));
+	log_text(&line, "addr", addr_format(&s->addr, text));
 	log_text(&line, "call", step);
 	log_errno(&line, "error", err);
 	log_end(&line);
@@ -173,10 +177,10 @@ static void log_listening(int fd)
 static int open_socket(struct status *s, int *ret_fd, const char **ret_step)
 {
 	const struct sock_listen wanted = {
-		.addr = s->config->at.addrs[0],
+		.addr = s->addr,
 		.backlog = BACKLOG,
-		.is_free = s->config->at.is_free,
-		.access = s->config->at.access,
+		.is_free = s->is_free,
+		.access = s->access,
 		.ret_file = &s->file,
 	};
 
@@ -246,14 +250,19 @@ struct status *status_create(const struct status_config *config, struct control_
 	*ret_err = -ENOMEM;
 	if (!s)
 		return NULL;
-	s->config = config;
+	s->is_on = config->is_on;
+	if (s->is_on) {
+		s->addr = config->at.addrs[0];
+		s->is_free = config->at.is_free;
+		s->access = config->at.access;
+	}
 	s->context = context;
 	io_op_init(&s->poll, on_ready);
 	io_op_init(&s->cancel, on_cancelled);
 	timer_init(&s->timer, on_timer);
 	timer_init(&s->retry, on_retry);
 	answers_init(&s->answers, context);
-	*ret_err = config->is_on ? begin_to_listen(s) : 0;
+	*ret_err = s->is_on ? begin_to_listen(s) : 0;
 	if (*ret_err == 0 || *ret_err == -EADDRINUSE)
 		return s;
 	free(s);
@@ -266,7 +275,7 @@ void status_start(struct status *s)
 
 	if (s->daemon)
 		wait_for_work(s);
-	else if (s->config->is_on)
+	else if (s->is_on)
 		timer_set(&loop->timers, &s->retry, loop->now_ms + RETRY_MS);
 }
 
@@ -292,7 +301,7 @@ void status_destroy(struct status *s)
 		return;
 	if (s->daemon) {
 		MHD_stop_daemon(s->daemon);
-		sock_file_remove(&s->config->at.addrs[0], &s->file);
+		sock_file_remove(&s->addr, &s->file);
 	}
 	answers_finish(&s->answers);
 	free(s);

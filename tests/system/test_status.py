@@ -16,6 +16,7 @@ import pytest
 
 from kit import backend as servers
 from kit import proc, tcp, tls
+from kit.control import Ctl
 from kit.ini import ini
 from kit.ports import reserved_port
 from kit.ringmain import ROOT, to_address
@@ -239,6 +240,36 @@ def test_who_may_ask(shown, backend):
     client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
     assert tcp.read_to_end(client).data.endswith(b"ready\n")
     client.close()
+
+
+def test_a_reload_says_who_may_ask(shown, backend, workdir):
+    """The list is that of the newest configuration, the socket that of the start."""
+    rm, status = shown([backend(servers.echo)], settings={
+        "status_allow": "192.0.2.1", "control": f"unix:{workdir}/control.sock"})
+    file, ctl = rm.dir / "ringmain.ini", Ctl(f"{workdir}/control.sock")
+    text = file.read_text(encoding="utf-8")
+
+    def reload_with(block):
+        file.write_text(text.replace("192.0.2.1", block), encoding="utf-8")
+        ctl.say("reload")
+
+    for block in ("192.0.2.2", "192.0.2.3"):
+        reload_with(block)
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            status.ask("/healthz")
+    reload_with("127.0.0.1")
+    assert status.get("/healthz") == "ready\n"
+
+
+def test_a_unix_socket_is_removed_after_reloads(shown, backend, workdir):
+    path = f"{workdir}/status.sock"
+    rm, status = shown([backend(servers.echo)], settings={
+        "status": f"unix:{path}", "control": f"unix:{workdir}/control.sock"})
+    for _ in range(3):
+        Ctl(f"{workdir}/control.sock").say("reload")
+        assert status.get("/healthz") == "ready\n"
+    rm.stop()
+    assert not os.path.exists(path)
 
 
 def test_a_unix_socket(shown, backend, workdir):
