@@ -17,6 +17,9 @@ void early_end_watch(struct session *s);
 /* Borrows what the backend says; only the first of it is looked at. */
 void early_end_look(struct session *s, const struct buf *buf);
 
+/* It has said something that nobody looks at. */
+void early_end_note_answer(struct session *s);
+
 /* The backend ends its stream, or its connection. */
 void early_end_note(struct session *s);
 

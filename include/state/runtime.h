@@ -92,12 +92,12 @@ struct pool_grace {
 };
 
 struct runtime {
-	_Atomic(struct generation *) generation;   /* the newest */
-	struct listener *listeners;                /* by slot, as all that follow */
-	size_t listeners_n;                        /* slots that anybody has or had */
-	struct pool **pools;                       /* or NULL */
-	_Atomic(struct stick *) *sticky;           /* or NULL */
-	_Atomic(struct tls_client *) *tls_clients; /* of the newest configuration; or NULL */
+	_Atomic(struct generation *) generation;     /* the newest */
+	struct listener *listeners;                  /* by slot, as all that follow */
+	size_t listeners_n;                          /* slots that anybody has or had */
+	struct pool **pools;                         /* or NULL */
+	_Atomic(struct stick *) *sticky;             /* or NULL */
+	_Atomic(struct tls_client *) *tls_clients;   /* of the newest configuration; or NULL */
 	_Atomic(struct tls_client *) *check_clients; /* of pools whose checks have their own */
 	struct pool_alert *alerts;
 	struct pool_grace *graces;

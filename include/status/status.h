@@ -20,8 +20,9 @@ struct status;
 
 /*
  * Listens where @config says, which may be nowhere. Keeps @context. Who
- * may connect, the newest configuration says. Returns NULL without memory or when the socket cannot be had, which it logs, with -errno
- * in *ret_err. An address that is in use is waited for, which it logs, too.
+ * may connect, the newest configuration says. Returns NULL without memory or
+ * when the socket cannot be had, which it logs, with -errno in *ret_err. An
+ * address that is in use is waited for, which it logs, too.
  */
 MUST_CHECK struct status *status_create(const struct status_config *config,
 					struct control_context *context, int *ret_err);

@@ -55,6 +55,14 @@ static void tell_unserved(struct session *s, const char *words, bool is_certain)
 
 /* ---- its first words -------------------------------------------------------- */
 
+void early_end_note_answer(struct session *s)
+{
+	if (!s->is_unanswered)
+		return;
+	s->is_unanswered = false;
+	pool_on_served(s->pool, s->backend, s->connected_ms);
+}
+
 void early_end_look(struct session *s, const struct buf *buf)
 {
 	const struct protocol *protocol = protocol_of_servers(pool_config(s->pool));
@@ -63,13 +71,13 @@ void early_end_look(struct session *s, const struct buf *buf)
 
 	if (!s->is_unanswered)
 		return;
-	s->is_unanswered = false;
 	if (protocol && protocol->read_refusal)
 		refusal = protocol->read_refusal(bytes, buf_filled(buf));
 	if (!refusal) {
-		pool_on_served(s->pool, s->backend, s->connected_ms);
+		early_end_note_answer(s);
 		return;
 	}
+	s->is_unanswered = false;
 	s->detail = refusal;
 	tell_unserved(s, refusal, protocol->refuses_spoken);
 }

@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "relay/deadline.h"
 #include "relay/cancel_watch.h"
+#include "relay/early_end.h"
 #include "relay/idle_watch.h"
 #include "session/host.h"
 #include "session/liveness.h"
@@ -116,6 +117,8 @@ static ssize_t splice_in(struct lane *lane)
 		pipe->filled_bytes += (uint32_t)n;
 		deadline_moved(lane_session(lane), false);
 		side_note_payload(lane_to(lane));
+		if (lane->index == LANE_DOWN)
+			early_end_note_answer(lane_session(lane));
 		idle_watch_forget(lane_session(lane));
 	}
 	return n;

@@ -33,8 +33,8 @@ static bool create_tables(struct runtime *r)
 	r->listeners = zeroed(r->slots_max, sizeof(*r->listeners));
 	r->peers = zeroed(r->workers_n, sizeof(*r->peers));
 	r->counters = counters_create(r->workers_n, r->slots_max, r->slots_max);
-	return r->pools && r->sticky && r->tls_clients && r->check_clients && r->alerts && r->graces && r->listeners &&
-	       r->peers && r->counters;
+	return r->pools && r->sticky && r->tls_clients && r->check_clients && r->alerts &&
+	       r->graces && r->listeners && r->peers && r->counters;
 }
 
 static bool publish_first(struct runtime *runtime, struct shared_config *shared,

@@ -153,6 +153,22 @@ def test_one_session_that_is_served_clears_it(ringmain, backend):
     assert not rm.lines(change="ejected")
 
 
+def greet(peer):
+    """Answers, and is done."""
+    peer.recv()
+    peer.sock.sendall(b"hi")
+    peer.sock.close()
+
+
+@pytest.mark.parametrize("relay", ["auto", "copy", "splice"])
+def test_who_answers_and_ends_is_well(ringmain, backend, relay):
+    rm = ringmain([backend(greet)], listener={"relay": relay}, pool=PASSIVE)
+    for number in range(8):
+        knock(rm, f"127.0.0.{2 + number % 4}", b"hello")
+    assert all(line["bytes_down"] == "2" for line in rm.wait_sessions(8))
+    assert not rm.lines(change="ejected")
+
+
 @pytest.mark.parametrize("balance", ["leastconn", "random"])
 def test_one_that_hangs_up_on_everybody_attracts_nobody(ringmain, backend, connect, balance):
     """All clients are in one network, so nobody is ejected; but it always has the fewest sessions."""

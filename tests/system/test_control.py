@@ -156,6 +156,16 @@ def test_one_that_pauses_can_be_told_to_stop(controlled, backend, connect):
     assert rm.process.wait(10) == 0
 
 
+def test_nothing_is_resumed_that_ends(controlled, backend, connect):
+    rm, ctl = controlled([backend(servers.echo)])
+    client = connect(rm.address())
+    tcp.exchange(client, b"x")
+    rm.process.send_signal(signal.SIGTERM)
+    rm.wait_line(msg="draining")
+    done = ctl.run("listener", "in", "resume")
+    assert done.returncode == 1 and "ringmain is draining" in done.stderr
+
+
 def test_an_override_ends_when_its_time_is_over(controlled, backend):
     rm, ctl = controlled([backend(servers.echo), backend(servers.echo)])
     ctl.say("backend", "out/b1", "maint", "--for", "200ms")
