@@ -157,7 +157,7 @@ def test_one_that_pauses_can_be_told_to_stop(controlled, backend, connect):
 
 
 def test_nothing_is_resumed_that_ends(controlled, backend, connect):
-    rm, ctl = controlled([backend(servers.echo)])
+    rm, ctl = controlled([backend(servers.echo)], settings={"drain_delay": "1m"})
     client = connect(rm.address())
     tcp.exchange(client, b"x")
     rm.process.send_signal(signal.SIGTERM)
