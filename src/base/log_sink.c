@@ -143,8 +143,11 @@ static void put_field(struct datagram *d, const struct logfmt_pair *pair)
 	size_t n = logfmt_bare(pair, &value);
 
 	put_text(d, "RINGMAIN_");
-	for (size_t i = 0; i < pair->key_bytes; i++)
-		put(d, &(char){ (char)toupper((unsigned char)pair->key[i]) }, 1);
+	for (size_t i = 0; i < pair->key_bytes; i++) {
+		const char letter = (char)toupper((unsigned char)pair->key[i]);
+
+		put(d, &letter, 1);
+	}
 	put_text(d, "=");
 	put(d, value, n);
 	put_text(d, "\n");

@@ -134,14 +134,14 @@ static bool is_ordered(const struct top *t, const json_t *row)
 static void put_in_order(struct top *t)
 {
 	size_t n = json_array_size(t->rows.rows), first = 0;
-	json_t **all = calloc(n + 1, sizeof(*all));
+	json_t **all = calloc(n + 1, sizeof(json_t *));
 
 	while (first < n && !is_ordered(t, json_array_get(t->rows.rows, first)))
 		first++;
 	for (size_t i = first; all && i < n; i++)
 		all[i - first] = json_incref(json_array_get(t->rows.rows, i));
 	if (all && first < n)
-		qsort_r(all, n - first, sizeof(*all), compare, (void *)(uintptr_t)sort_key(t));
+		qsort_r(all, n - first, sizeof(json_t *), compare, (void *)(uintptr_t)sort_key(t));
 	for (size_t i = first; all && i < n; i++)
 		json_array_set_new(t->rows.rows, i, all[i - first]);
 	free(all);

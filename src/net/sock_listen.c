@@ -111,7 +111,7 @@ out:
 /* Somebody may be faster. */
 static int bind_any_port(int fd, const struct sock_listen *want, const char **ret_step)
 {
-	struct addr found;
+	struct addr found = { 0 };
 
 	for (int tries = 0; tries < PORT_TRIES; tries++) {
 		int err = find_port(want, &found, ret_step);

@@ -83,7 +83,7 @@ static void put_item(FILE *to, enum identity_kind kind, uint8_t tag, struct der 
 /* In lower case and without a final dot, which changes nothing. */
 static void put_host(FILE *to, struct der text)
 {
-	char host[IDENTITY_HOST_BYTES];
+	char host[IDENTITY_HOST_BYTES] = "";
 	size_t n = (size_t)(text.end - text.at);
 
 	if (n >= sizeof(host) || !directory_string_is_clear(DIRECTORY_IA5, text.at, n)) {

@@ -137,14 +137,15 @@ static size_t read_name(const uint8_t *der, size_t bytes, size_t size)
 	return n;
 }
 
-/* Items of known kinds, none empty, and an end. */
+/* Items of known kinds, none empty but those that cannot be read, and an end. */
 static void check_identity(const uint8_t *der, size_t bytes)
 {
 	char *identity = identity_read(der, bytes);
 
 	CHECK(identity);
 	for (const char *item = identity; *item; item += strlen(item) + 1) {
-		CHECK(strchr("coduf", *item) && item[1]);
+		CHECK(strchr("coduf", *item) ? item[1] != '\0'
+					     : strchr("CODUF", *item) && !item[1]);
 		CHECK(*item != 'f' || strlen(item) == 1 + IDENTITY_FINGERPRINT_HEX);
 	}
 	(void)!identity_fits(identity, IDENTITY_CN, "db1*");
