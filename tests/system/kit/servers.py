@@ -201,7 +201,7 @@ class Sshd(Server):
     def start(self):
         proc.need_root()
         program = proc.need("sshd", "openssh-server")
-        self.made_dir = not os.path.isdir(self.PRIVILEGE_DIR)
+        # It stays: servers of other tests may need it by now.
         os.makedirs(self.PRIVILEGE_DIR, mode=0o755, exist_ok=True)
         for name in ("host", "user"):
             proc.run([proc.need("ssh-keygen", "openssh-client"), "-q", "-t", "ed25519", "-N", "",
@@ -222,12 +222,6 @@ class Sshd(Server):
                          "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
                          "-o", "LogLevel=ERROR", "-o", "BatchMode=yes",
                          f"{pwd.getpwuid(os.geteuid()).pw_name}@{host}", command], **kwargs)
-
-    def close(self):
-        super().close()
-        if self.made_dir:
-            os.rmdir(self.PRIVILEGE_DIR)
-        self.made_dir = False
 
 
 def two(kind, workdir):
