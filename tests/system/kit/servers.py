@@ -162,13 +162,16 @@ class MariaDB(Server):
         super().__init__(*args, **kwargs)
 
     def start(self):
+        # A server that starts removes every temporary table of its tmpdir, whoever's it is: one in
+        # /tmp would take those of another that is being installed at this moment.
         install = proc.need("mariadb-install-db", "mariadb-server")
-        proc.run([install, "--no-defaults", f"--datadir={self.dir}/data", "--skip-test-db",
-                  "--auth-root-authentication-method=normal", "--skip-name-resolve"],
+        proc.run([install, "--no-defaults", f"--datadir={self.dir}/data", f"--tmpdir={self.dir}",
+                  "--skip-test-db", "--auth-root-authentication-method=normal",
+                  "--skip-name-resolve"],
                  user=self.user, cwd=self.dir, timeout=120)
         self.process = proc.Process(
             [proc.need("mariadbd", "mariadb-server"), "--no-defaults", f"--datadir={self.dir}/data",
-             f"--port={self.port}", f"--bind-address={self.address[0]}", "--skip-name-resolve",
+             f"--tmpdir={self.dir}", f"--port={self.port}", f"--bind-address={self.address[0]}", "--skip-name-resolve",
              f"--socket={self.dir}/sock", f"--pid-file={self.dir}/pid", "--skip-log-bin",
              "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M",
              *self.options],
