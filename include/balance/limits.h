@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "balance/lru_table.h"
+#include "balance/lru_tables.h"
 #include "base/bucket.h"
 #include "base/def.h"
 #include "net/addr.h"
@@ -45,10 +46,18 @@ MUST_CHECK struct limits *limits_create(const struct limits_config *config, uint
 void limits_destroy(struct limits *limits);
 
 /*
- * Other limits from now on, as @config says; the size of the table and what
- * makes a source stay as they are.
+ * Other limits from now on, as @config says. What they need is made before: 0,
+ * -ENOMEM, or -ENOSPC while sessions hold so many tables, of other sizes or
+ * other sources, that there is no room for one more.
+ *
+ * Sessions that there are count on, unless something else makes a source now: then
+ * none is counted of before.
  */
-void limits_change(struct limits *limits, const struct limits_config *config);
+MUST_CHECK int limits_prepare(struct limits *limits, const struct limits_config *config,
+			      uint64_t seed, struct lru_fresh *ret_fresh);
+/* Takes @fresh, of limits_prepare(). */
+void limits_change(struct limits *limits, const struct limits_config *config,
+		   struct lru_fresh *fresh);
 
 /*
  * May @source have another session? If so it is counted, until

@@ -40,6 +40,7 @@ struct lru_table {
 	uint32_t heads_n; /* a power of two */
 	uint32_t max;
 	uint32_t used;    /* in the table now */
+	uint64_t holds;   /* of all entries */
 	uint32_t touched; /* entries ever used: those above have no memory yet */
 	uint32_t free;    /* first of those given back */
 	uint64_t seed;
@@ -79,7 +80,7 @@ struct lru_entry *lru_at(struct lru_table *table, uint32_t index);
  */
 MUST_CHECK bool lru_key_from_addr(const struct addr *addr, unsigned bits4, unsigned bits6,
 				  struct lru_key *ret_key);
-/* Of any bytes, by two hashes of them. */
-struct lru_key lru_key_from_bytes(const struct lru_table *table, const void *bytes, size_t n);
+/* Of any bytes, by two hashes of them; @seed should be a secret. */
+struct lru_key lru_key_from_bytes(uint64_t seed, const void *bytes, size_t n);
 
 #endif

@@ -21,7 +21,7 @@
 
 #include <stdint.h>
 
-#include "balance/lru_table.h"
+#include "balance/lru_tables.h"
 #include "base/def.h"
 
 struct stick;
@@ -30,8 +30,16 @@ struct stick;
 MUST_CHECK struct stick *stick_create(uint32_t clients_max, uint64_t ttl_ms, uint64_t seed);
 void stick_destroy(struct stick *stick);
 
-/* From now on a client is remembered for so long. */
-void stick_set_ttl(struct stick *stick, uint64_t ttl_ms);
+/*
+ * Another number of clients, and another time, from now on. What that needs is
+ * made before: 0, -ENOMEM, or -ENOSPC while sessions hold so many tables of
+ * other sizes that there is no room for one more. Clients that are remembered
+ * are found as before for their time.
+ */
+MUST_CHECK int stick_prepare(struct stick *stick, uint32_t clients_max,
+			     struct lru_fresh *ret_fresh);
+/* Takes @fresh, of stick_prepare(). */
+void stick_change(struct stick *stick, uint64_t ttl_ms, struct lru_fresh *fresh, uint64_t now_ms);
 
 /* The key of a name (SNI) or any other bytes. That of an address: lru_key_from_addr(). */
 struct lru_key stick_key(const struct stick *stick, const void *bytes, size_t n);

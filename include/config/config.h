@@ -280,7 +280,6 @@ struct local_addr_config {
 
 struct pool_config {
 	char name[CONFIG_NAME_BYTES];
-	size_t slot; /* in the tables of those who serve it; each pool has its own */
 	struct config_location location;
 	struct backend_config *backends;
 	size_t backends_n;

@@ -26,8 +26,8 @@ extern const char *const config_section_names[CONFIG_SECTIONS];
 
 /* When a reload makes another value of it count. */
 enum directive_reload {
-	RELOAD_NOW,      /* for all there is */
-	RELOAD_SESSIONS, /* for sessions that begin from then on */
+	RELOAD_NOW,      /* for all that is done from then on, whichever session it is for */
+	RELOAD_SESSIONS, /* for sessions that are accepted from then on */
 	RELOAD_RESTART,  /* not at all: at the next start */
 	DIRECTIVE_RELOADS,
 };

@@ -305,6 +305,13 @@ bool pool_is_panicking(struct pool *pool);
 const struct pool_config *pool_config(const struct pool *pool);
 
 /*
+ * In the tables of those who serve it; each pool has its own. The number is its user's, who sets
+ * it before anybody else has the pool.
+ */
+size_t pool_slot(const struct pool *pool);
+void pool_set_slot(struct pool *pool, size_t slot);
+
+/*
  * All backends, those that leave, too: indexes are below pool_backends(), and
  * pool_backend() gives NULL for one that nobody has. For the thread that
  * reconfigures; or for any while nobody does.

@@ -96,7 +96,7 @@ static inline struct listener_counters *session_counters(const struct session *s
 
 static inline struct pool_counters *session_pool_counters(const struct session *s)
 {
-	return &s->host->counters->pools[pool_config(s->pool)->slot];
+	return &s->host->counters->pools[pool_slot(s->pool)];
 }
 
 /* So often it is looked whether a client is still there that is not read, as while it dials. */

@@ -52,6 +52,7 @@ struct generation {
 	struct generation_listener *listeners; /* by slot */
 	const struct pool_config **pools;      /* by slot, or NULL */
 	size_t *slots;                         /* of the configuration's listeners, in its order */
+	size_t *pool_slots;                    /* of its pools */
 	size_t slots_max;
 	/* By id; those of worker 0, then those of worker 1 ... */
 	struct generation_socket *sockets;
@@ -103,5 +104,8 @@ static inline const struct generation_listener *generation_listener(
 {
 	return &generation->listeners[slot];
 }
+
+/* Where the pool of its configuration is. */
+size_t generation_pool_slot(const struct generation *generation, const struct pool_config *config);
 
 #endif

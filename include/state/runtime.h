@@ -136,12 +136,16 @@ struct runtime {
 /* The newest configuration. For the main thread, until it publishes another one. */
 const struct config *runtime_config(const struct runtime *runtime);
 
+/* Has every worker passed to the newest generation, with all its sockets? */
+bool runtime_has_passed(const struct runtime *runtime);
+
 /* Is it in the newest configuration no more? The same. */
 bool runtime_listener_leaves(const struct runtime *runtime, size_t slot);
 bool runtime_pool_leaves(const struct runtime *runtime, size_t slot);
 
-/* The run-time pool of a pool of a configuration. */
-struct pool *runtime_pool(const struct runtime *runtime, const struct pool_config *config);
+/* The run-time pool of a pool of a generation's configuration. */
+struct pool *runtime_pool(const struct runtime *runtime, const struct generation *generation,
+			  const struct pool_config *config);
 /* The table of clients that go back to a backend of @pool, or NULL. */
 struct stick *runtime_sticky(const struct runtime *runtime, const struct pool *pool);
 /* What the TLS of its new sessions is made from; NULL: it does not terminate TLS, or leaves. */

@@ -9,7 +9,7 @@
  *	runtime_publish(change);                                nothing can fail
  *	peers_ask(runtime);                                     workers pass to it
  *	... while (!runtime_has_passed(runtime)) ...
- *	runtime_collect(runtime, now_ms);                       now and then
+ *	runtime_collect(runtime, now_ms);                       now and then: see there
  *
  * Listeners and pools that have the names of such as there are keep their
  * slots, and what they are. Who is not in the new one *leaves*: sessions of older
@@ -37,14 +37,5 @@ MUST_CHECK struct runtime_change *runtime_prepare(struct runtime *runtime,
 void runtime_abandon(struct runtime_change *change);
 /* Its generation is the newest, and the runtime's. Waiters may have got slots: see peers.h. */
 void runtime_publish(struct runtime_change *change);
-
-/* Has every worker passed to the newest, with all its sockets? */
-bool runtime_has_passed(const struct runtime *runtime);
-
-/*
- * Frees the generations that nobody has any more, and the listeners, pools and
- * backends that have left. Gives whether something is left to be collected.
- */
-bool runtime_collect(struct runtime *runtime, uint64_t now_ms);
 
 #endif

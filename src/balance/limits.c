@@ -4,11 +4,27 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* Of an address, that make a source. */
+struct source_bits {
+	unsigned bits4, bits6;
+};
+
 struct limits {
 	struct limits_config config;
 	pthread_mutex_t lock;
-	struct lru_table table; /* held: sessions; value: struct bucket */
+	struct lru_tables tables; /* held: sessions; value: struct bucket */
+	struct source_bits bits[LRU_TABLES_MAX];
 };
+
+static struct source_bits bits_of(const struct limits_config *config)
+{
+	return (struct source_bits){ config->bits4, config->bits6 };
+}
+
+static bool is_same_source(const struct source_bits *a, const struct source_bits *b)
+{
+	return a->bits4 == b->bits4 && a->bits6 == b->bits6;
+}
 
 struct limits *limits_create(const struct limits_config *config, uint64_t seed)
 {
@@ -17,10 +33,11 @@ struct limits *limits_create(const struct limits_config *config, uint64_t seed)
 	if (!limits)
 		return NULL;
 	limits->config = *config;
-	if (lru_init(&limits->table, config->sources_max, seed) < 0) {
+	if (lru_tables_init(&limits->tables, config->sources_max, seed) < 0) {
 		free(limits);
 		return NULL;
 	}
+	limits->bits[limits->tables.newest] = bits_of(config);
 	pthread_mutex_init(&limits->lock, NULL);
 	return limits;
 }
@@ -30,24 +47,86 @@ void limits_destroy(struct limits *limits)
 	if (!limits)
 		return;
 	pthread_mutex_destroy(&limits->lock);
-	lru_finish(&limits->table);
+	lru_tables_finish(&limits->tables);
 	free(limits);
 }
 
-void limits_change(struct limits *limits, const struct limits_config *config)
+/* ---- other ones ---------------------------------------------------------- */
+
+int limits_prepare(struct limits *limits, const struct limits_config *config, uint64_t seed,
+		   struct lru_fresh *ret_fresh)
+{
+	const struct source_bits wanted = bits_of(config);
+	int err = 0;
+
+	pthread_mutex_lock(&limits->lock);
+	if (!is_same_source(&limits->bits[limits->tables.newest], &wanted) ||
+	    lru_newest(&limits->tables)->max != config->sources_max)
+		err = lru_fresh_make(&limits->tables, config->sources_max, seed, ret_fresh);
+	pthread_mutex_unlock(&limits->lock);
+	return err;
+}
+
+void limits_change(struct limits *limits, const struct limits_config *config,
+		   struct lru_fresh *fresh)
 {
 	pthread_mutex_lock(&limits->lock);
-	limits->config.sessions_max = config->sessions_max;
-	limits->config.sessions = config->sessions;
+	limits->config = *config;
+	if (fresh->is_set)
+		lru_tables_renew(&limits->tables, fresh, 0);
+	limits->bits[limits->tables.newest] = bits_of(config);
+	lru_tables_trim(&limits->tables, 0);
 	pthread_mutex_unlock(&limits->lock);
+}
+
+/* ---- sessions ------------------------------------------------------------ */
+
+/* What an older table has of the same source, or NULL. */
+static const struct lru_entry *find_older(struct limits *limits, unsigned n, struct lru_key key)
+{
+	const struct source_bits *now = &limits->bits[limits->tables.newest];
+
+	if (!lru_is_older(&limits->tables, n) || !is_same_source(&limits->bits[n], now))
+		return NULL;
+	return lru_find(&limits->tables.at[n], key);
+}
+
+static unsigned held_before(struct limits *limits, struct lru_key key)
+{
+	unsigned held = 0;
+
+	for (unsigned n = 0; n < LRU_TABLES_MAX; n++) {
+		const struct lru_entry *older = find_older(limits, n, key);
+
+		held += older ? older->held : 0;
+	}
+	return held;
+}
+
+/* A new one goes on with what older tables know of the source's rate. */
+static struct lru_entry *get_entry(struct limits *limits, struct lru_key key)
+{
+	struct lru_entry *entry = lru_find(lru_newest(&limits->tables), key);
+
+	if (entry)
+		return entry;
+	entry = lru_get(lru_newest(&limits->tables), key);
+	for (unsigned n = 0; entry && n < LRU_TABLES_MAX; n++) {
+		const struct lru_entry *older = find_older(limits, n, key);
+
+		if (older)
+			entry->value = MAX(entry->value, older->value);
+	}
+	return entry;
 }
 
 /* May the source of @entry have one more now? Its bucket pays for those only who get in. */
 static enum limits_answer ask_entry(struct limits *limits, struct lru_entry *entry, uint64_t now_ns)
 {
 	struct bucket bucket = { .full_ns = entry->value };
+	const unsigned held = entry->held + held_before(limits, entry->key);
 
-	if (limits->config.sessions_max > 0 && entry->held >= limits->config.sessions_max)
+	if (limits->config.sessions_max > 0 && held >= limits->config.sessions_max)
 		return LIMITS_SESSIONS;
 	if (!bucket_take(&bucket, &limits->config.sessions, 1, now_ns))
 		return LIMITS_RATE;
@@ -55,26 +134,31 @@ static enum limits_answer ask_entry(struct limits *limits, struct lru_entry *ent
 	return LIMITS_FINE;
 }
 
+static enum limits_answer enter(struct limits *limits, struct lru_key key, uint64_t now_ns,
+				uint32_t *ret_number)
+{
+	struct lru_entry *entry = get_entry(limits, key);
+	enum limits_answer answer = LIMITS_TABLE_FULL;
+
+	if (entry)
+		answer = ask_entry(limits, entry, now_ns);
+	if (answer == LIMITS_FINE)
+		*ret_number = lru_tables_hold(&limits->tables, entry);
+	else if (entry)
+		lru_touch(lru_newest(&limits->tables), entry);
+	return answer;
+}
+
 enum limits_answer limits_enter(struct limits *limits, const struct addr *source, uint64_t now_ns,
 				uint32_t *ret_number)
 {
-	enum limits_answer answer = LIMITS_TABLE_FULL;
-	struct lru_entry *entry;
+	enum limits_answer answer = LIMITS_FINE;
 	struct lru_key key;
 
 	*ret_number = LRU_NONE;
-	if (!lru_key_from_addr(source, limits->config.bits4, limits->config.bits6, &key))
-		return LIMITS_FINE;
 	pthread_mutex_lock(&limits->lock);
-	entry = lru_get(&limits->table, key);
-	if (entry)
-		answer = ask_entry(limits, entry, now_ns);
-	if (entry && answer == LIMITS_FINE) {
-		lru_hold(&limits->table, entry);
-		*ret_number = lru_index(&limits->table, entry);
-	} else if (entry) {
-		lru_touch(&limits->table, entry);
-	}
+	if (lru_key_from_addr(source, limits->config.bits4, limits->config.bits6, &key))
+		answer = enter(limits, key, now_ns, ret_number);
 	pthread_mutex_unlock(&limits->lock);
 	return answer;
 }
@@ -84,6 +168,7 @@ void limits_leave(struct limits *limits, uint32_t number)
 	if (number == LRU_NONE)
 		return;
 	pthread_mutex_lock(&limits->lock);
-	lru_release(&limits->table, lru_at(&limits->table, number));
+	lru_tables_release(&limits->tables, number);
+	lru_tables_trim(&limits->tables, 0);
 	pthread_mutex_unlock(&limits->lock);
 }

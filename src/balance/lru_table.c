@@ -141,6 +141,7 @@ struct lru_entry *lru_get(struct lru_table *table, struct lru_key key)
 
 void lru_hold(struct lru_table *table, struct lru_entry *entry)
 {
+	table->holds++;
 	if (entry->held++ == 0)
 		list_take_out(table, entry);
 }
@@ -148,6 +149,7 @@ void lru_hold(struct lru_table *table, struct lru_entry *entry)
 void lru_release(struct lru_table *table, struct lru_entry *entry)
 {
 	CHECK(entry->held > 0);
+	table->holds--;
 	if (--entry->held == 0)
 		list_add_newest(table, entry);
 }
@@ -172,8 +174,7 @@ bool lru_key_from_addr(const struct addr *addr, unsigned bits4, unsigned bits6,
 	return true;
 }
 
-struct lru_key lru_key_from_bytes(const struct lru_table *table, const void *bytes, size_t n)
+struct lru_key lru_key_from_bytes(uint64_t seed, const void *bytes, size_t n)
 {
-	return (struct lru_key){ hash_bytes(bytes, n, table->seed),
-				 hash_bytes(bytes, n, ~table->seed) };
+	return (struct lru_key){ hash_bytes(bytes, n, seed), hash_bytes(bytes, n, ~seed) };
 }

@@ -99,7 +99,8 @@ static bool tell_stick(struct call *call, struct pool *pool, const struct subjec
 	const char *name = NULL;
 	uint64_t key, id;
 
-	if (!stick || !key_of(s, &pool_config(pool)->stick, &key))
+	if (!stick || pool_config(pool)->stick.kind == CLIENT_KEY_NONE ||
+	    !key_of(s, &pool_config(pool)->stick, &key))
 		return false;
 	id = stick_find(stick, stick_key(stick, &key, sizeof(key)), x->loop->now_ms);
 	for (size_t n = 0; id != 0 && !name && n < pool_backends(pool); n++)

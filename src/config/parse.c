@@ -82,7 +82,6 @@ static void open_pool(struct parser *p, const struct setting *name)
 		return;
 	config->pools = pool;
 	pool += config->pools_n;
-	pool->slot = config->pools_n;
 	pool->set_at = parser_new_set_at(p->diag);
 	if (!pool->set_at)
 		return;

@@ -47,7 +47,7 @@ static bool cancel_fanout_next_pool(struct session *s)
 		if (!login_route_has(route) || was_asked_before(s->config, i))
 			continue;
 		s->route = (uint32_t)i + 1;
-		s->pool = runtime_pool(s->host->runtime, route->pool);
+		s->pool = runtime_pool(s->host->runtime, s->generation, route->pool);
 		s->protocol->cancel_id = 0;
 		return true;
 	}

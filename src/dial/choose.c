@@ -46,10 +46,11 @@ static struct lru_key sticky_key_of(const struct session *s)
 /* Where the client was before, if it was somewhere and may go there again. */
 static bool take_sticky(struct session *s)
 {
+	const struct key_config *key = &pool_config(s->pool)->stick;
 	uint64_t id;
 
-	if (!stick_of(s) || s->waiter.ask.tried_n > 0 ||
-	    !client_key_of(s, &pool_config(s->pool)->stick, &s->sticky_key))
+	if (key->kind == CLIENT_KEY_NONE || !stick_of(s) || s->waiter.ask.tried_n > 0 ||
+	    !client_key_of(s, key, &s->sticky_key))
 		return false;
 	id = stick_find(stick_of(s), sticky_key_of(s), s->host->loop.now_ms);
 	s->backend = id != 0 ? pool_take(s->pool, id) : NULL;

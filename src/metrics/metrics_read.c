@@ -184,7 +184,7 @@ static void fill_queue(struct pool *pool, struct pool_values *ret)
 
 void metrics_read_pool(const struct runtime *runtime, struct pool *pool, struct pool_values *ret)
 {
-	const size_t slot = pool_config(pool)->slot;
+	const size_t slot = pool_slot(pool);
 
 	memset(ret, 0, sizeof(*ret));
 	for (unsigned w = 0; w < runtime->workers_n; w++)

@@ -204,6 +204,16 @@ const struct pool_config *pool_config(const struct pool *pool)
 	return pool->config;
 }
 
+size_t pool_slot(const struct pool *pool)
+{
+	return pool->slot;
+}
+
+void pool_set_slot(struct pool *pool, size_t slot)
+{
+	pool->slot = slot;
+}
+
 size_t pool_backends(const struct pool *pool)
 {
 	return pool->n;

@@ -59,6 +59,7 @@ struct backend_status {
  */
 struct pool {
 	_Atomic(const struct pool_config *) config;
+	size_t slot;
 	uint64_t generation;           /* these two are the thread's that reconfigures */
 	struct backend_copy *replaced; /* newest first */
 

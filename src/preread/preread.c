@@ -66,7 +66,7 @@ static void preread_finish(struct session *s)
 	const struct pool_config *own = s->config->pool;
 
 	if (!s->pool && own)
-		s->pool = runtime_pool(s->host->runtime, own);
+		s->pool = runtime_pool(s->host->runtime, s->generation, own);
 	list_remove(&s->turn);
 	timer_stop(&s->host->loop.timers, &s->timer);
 	early_keep(s);

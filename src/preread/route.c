@@ -63,6 +63,6 @@ void route_take(struct session *s, unsigned number)
 	if (number == 0 || (s->route > 0 && s->route <= number))
 		return;
 	s->route = number;
-	s->pool = runtime_pool(s->host->runtime, s->config->routes[number - 1].pool);
+	s->pool = runtime_pool(s->host->runtime, s->generation, s->config->routes[number - 1].pool);
 	session_tell_step(s, "route", s->config->routes[number - 1].pattern);
 }

@@ -20,9 +20,10 @@ void early_end_watch(struct session *s)
 
 /* ---- what the pool hears ---------------------------------------------------- */
 
-/* By what the listener's limits count as one source; 0: nobody knows, as of unix sockets. */
+/* By what the listener's limits count as one source now; 0: nobody knows, as of unix sockets. */
 static uint64_t network_of(const struct session *s)
 {
+	const struct listener_config *listener = s->listener->config;
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
 	struct addr client;
@@ -34,7 +35,7 @@ static uint64_t network_of(const struct session *s)
 			return 0;
 		addr_from_sockaddr(&client, (struct sockaddr *)&ss, len);
 	}
-	if (!lru_key_from_addr(&client, s->config->source_bits4, s->config->source_bits6, &key))
+	if (!lru_key_from_addr(&client, listener->source_bits4, listener->source_bits6, &key))
 		return 0;
 	return key.a ^ key.b * 3;
 }

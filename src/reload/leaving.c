@@ -126,8 +126,7 @@ bool leaving_sessions(const struct runtime *runtime, const struct pool *pool,
 		      const struct backend *backend, struct session_filter *ret_filter)
 {
 	filter_of(pool, backend, ret_filter);
-	return backend->state == BACKEND_LEAVING ||
-	       runtime_pool_leaves(runtime, pool_config(pool)->slot);
+	return backend->state == BACKEND_LEAVING || runtime_pool_leaves(runtime, pool_slot(pool));
 }
 
 static void drain_backend(const struct runtime *runtime, struct drains *drains, struct pool *pool,

@@ -18,6 +18,7 @@
 #include "reload/leaving.h"
 #include "state/peers.h"
 #include "state/runtime_change.h"
+#include "state/runtime_collect.h"
 #include "state/tls_contexts.h"
 
 /* How often it is looked whether all workers have passed, which takes them a turn. */
@@ -217,8 +218,9 @@ static void prepare(struct reload *r, struct generation *g)
 	change = runtime_prepare(r->runtime, g, &err);
 	if (!change) {
 		generation_destroy(g);
-		fail(r, err == -ENOSPC ? "too many listeners, pools or leaving backends: this "
-					 "takes a restart, or some time"
+		fail(r, err == -ENOSPC ? "too many listeners, pools, leaving backends or "
+					 "tables of other sizes: this takes a restart, or "
+					 "some time"
 				       : "out of memory");
 		return;
 	}

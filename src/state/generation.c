@@ -37,10 +37,11 @@ static bool create_parts(struct generation *g)
 	g->listeners = calloc(g->slots_max + 1, sizeof(*g->listeners));
 	g->pools = calloc(g->slots_max + 1, sizeof(struct pool_config *));
 	g->slots = calloc(g->config->listeners_n + 1, sizeof(*g->slots));
+	g->pool_slots = calloc(g->config->pools_n + 1, sizeof(*g->pool_slots));
 	g->pins = aligned_alloc(CACHE_LINE_BYTES, pins_bytes);
 	if (g->pins)
 		memset(g->pins, 0, pins_bytes);
-	return g->listeners && g->pools && g->slots && g->pins;
+	return g->listeners && g->pools && g->slots && g->pool_slots && g->pins;
 }
 
 static void free_parts(struct generation *g)
@@ -48,6 +49,7 @@ static void free_parts(struct generation *g)
 	free(g->listeners);
 	free(g->pools);
 	free(g->slots);
+	free(g->pool_slots);
 	free(g->sockets);
 	free(g->pins);
 	free(g);
@@ -80,6 +82,14 @@ void generation_destroy(struct generation *g)
 	tls_contexts_destroy(g->tls);
 	shared_config_unref(g->shared);
 	free_parts(g);
+}
+
+size_t generation_pool_slot(const struct generation *g, const struct pool_config *config)
+{
+	size_t n = (size_t)(config - g->config->pools);
+
+	CHECK(n < g->config->pools_n);
+	return g->pool_slots[n];
 }
 
 unsigned long generation_pinned(const struct generation *g)

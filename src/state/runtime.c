@@ -6,14 +6,28 @@
 #include "state/generation.h"
 #include "state/tls_contexts.h"
 
-struct pool *runtime_pool(const struct runtime *runtime, const struct pool_config *config)
+struct pool *runtime_pool(const struct runtime *runtime, const struct generation *generation,
+			  const struct pool_config *config)
 {
-	return runtime->pools[config->slot];
+	return runtime->pools[generation_pool_slot(generation, config)];
 }
 
 const struct config *runtime_config(const struct runtime *runtime)
 {
 	return atomic_load_explicit(&runtime->generation, memory_order_relaxed)->config;
+}
+
+bool runtime_has_passed(const struct runtime *runtime)
+{
+	unsigned newest = atomic_load(&runtime->generation)->number;
+
+	for (unsigned n = 0; n < runtime->workers_n; n++) {
+		const struct worker_peer *peer = &runtime->peers[n];
+
+		if (atomic_load(&peer->generation) != newest && !atomic_load(&peer->has_ended))
+			return false;
+	}
+	return true;
 }
 
 bool runtime_listener_leaves(const struct runtime *runtime, size_t slot)
@@ -28,7 +42,7 @@ bool runtime_pool_leaves(const struct runtime *runtime, size_t slot)
 
 struct stick *runtime_sticky(const struct runtime *runtime, const struct pool *pool)
 {
-	return runtime->sticky[pool_config(pool)->slot];
+	return runtime->sticky[pool_slot(pool)];
 }
 
 bool runtime_digest(const struct runtime *runtime, uint64_t *ret_digest)
@@ -44,16 +58,14 @@ bool runtime_digest(const struct runtime *runtime, uint64_t *ret_digest)
 
 struct tls_client *runtime_tls_client(const struct runtime *runtime, const struct pool *pool)
 {
-	return runtime->tls_clients[pool_config(pool)->slot];
+	return runtime->tls_clients[pool_slot(pool)];
 }
 
 struct tls_client *runtime_check_tls(const struct runtime *runtime, const struct pool *pool)
 {
-	const struct pool_config *config = pool_config(pool);
-
-	if (check_channel_kind(config) == CHECK_CHANNEL_SESSIONS)
+	if (check_channel_kind(pool_config(pool)) == CHECK_CHANNEL_SESSIONS)
 		return runtime_tls_client(runtime, pool);
-	return runtime->check_clients[config->slot];
+	return runtime->check_clients[pool_slot(pool)];
 }
 
 struct tls_server *runtime_tls_server(const struct runtime *runtime,
@@ -64,7 +76,7 @@ struct tls_server *runtime_tls_server(const struct runtime *runtime,
 
 struct pool_alert *runtime_alert(const struct runtime *runtime, const struct pool *pool)
 {
-	return &runtime->alerts[pool_config(pool)->slot];
+	return &runtime->alerts[pool_slot(pool)];
 }
 
 /* Adds one to @count unless that passes @max; 0 is no limit. */

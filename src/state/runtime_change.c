@@ -10,24 +10,28 @@
 #include "base/clock.h"
 #include "protocol/registry.h"
 #include "state/cancel_keys.h"
-#include "state/counters.h"
+#include "state/runtime_collect.h"
 #include "state/tls_contexts.h"
-
-/* Besides what its time-outs allow: the kernel gives back the last try's requests. */
-#define DIAL_MARGIN_MS 10000
 
 /* What was made for a pool of the new configuration; NULL where there is no need. */
 struct new_pool {
 	struct pool *made;
 	struct pool_change *change; /* of the one there is */
 	struct stick *stick;
+	struct lru_fresh stick_table; /* of the one there is */
+};
+
+/* The same for a listener. */
+struct new_listener {
+	struct limits *limits;
+	struct lru_fresh limits_table; /* of those there are */
 };
 
 struct runtime_change {
 	struct runtime *runtime;
 	struct generation *generation;
 	struct new_pool *pools; /* as the configuration's, as are these */
-	struct limits **limits;
+	struct new_listener *listeners;
 	struct cancel_keys *cancel_keys;
 	struct limits *cancel_limits;
 	bool *taken; /* by slot: used in the search for free ones */
@@ -144,13 +148,6 @@ static int assign_listener_slots(struct runtime_change *c)
 	return 0;
 }
 
-/* One that several generations have is not written to: workers read it. */
-static void set_pool_slot(struct pool_config *config, size_t slot)
-{
-	if (config->slot != slot)
-		config->slot = slot;
-}
-
 static int assign_pool_slots(struct runtime_change *c)
 {
 	struct generation *g = c->generation;
@@ -158,7 +155,7 @@ static int assign_pool_slots(struct runtime_change *c)
 
 	note_taken_pools(c);
 	for (size_t n = 0; n < g->config->pools_n; n++) {
-		struct pool_config *config = &g->shared->config->pools[n];
+		const struct pool_config *config = &g->config->pools[n];
 		size_t slot = slot_of_pool(c->runtime, config->name);
 
 		if (slot == c->runtime->slots_max)
@@ -166,7 +163,7 @@ static int assign_pool_slots(struct runtime_change *c)
 		if (slot == c->runtime->slots_max)
 			return -ENOSPC;
 		c->taken[slot] = true;
-		set_pool_slot(config, slot);
+		g->pool_slots[n] = slot;
 		g->pools[slot] = config;
 	}
 	return 0;
@@ -191,37 +188,51 @@ static struct limits_config limits_of(const struct listener_config *c)
 	};
 }
 
-static bool make_limits(struct runtime_change *c, size_t n)
+static int make_limits(struct runtime_change *c, size_t n)
 {
 	const struct listener_config *config = &config_of(c)->listeners[n];
 	const struct listener *listener = &c->runtime->listeners[c->generation->slots[n]];
 	const struct limits_config wanted = limits_of(config);
+	struct new_listener *l = &c->listeners[n];
 
-	if (!has_limits(config) || (listener->config && listener->limits))
-		return true;
-	c->limits[n] = limits_create(&wanted, secret_seed());
-	return c->limits[n];
+	if (listener->config && listener->limits)
+		return limits_prepare(listener->limits, &wanted, secret_seed(), &l->limits_table);
+	if (!has_limits(config))
+		return 0;
+	l->limits = limits_create(&wanted, secret_seed());
+	return l->limits ? 0 : -ENOMEM;
+}
+
+static int make_stick(const struct runtime_change *c, const struct pool_config *config, size_t slot,
+		      struct new_pool *p)
+{
+	struct stick *now = c->runtime->sticky[slot];
+
+	if (now)
+		return stick_prepare(now, config->stick_max, &p->stick_table);
+	if (config->stick.kind == CLIENT_KEY_NONE)
+		return 0;
+	p->stick = stick_create(config->stick_max, config->stick_ms, secret_seed());
+	return p->stick ? 0 : -ENOMEM;
 }
 
 static int make_pool(struct runtime_change *c, size_t n)
 {
 	const struct pool_config *config = &config_of(c)->pools[n];
-	struct pool *pool = c->runtime->pools[config->slot];
+	const size_t slot = c->generation->pool_slots[n];
+	struct pool *pool = c->runtime->pools[slot];
 	struct new_pool *p = &c->pools[n];
 	int err = 0;
 
-	if (pool)
+	if (pool) {
 		err = pool_change_prepare(pool, config, &p->change);
-	else
+	} else {
 		p->made = pool_create(config);
-	if (err < 0)
-		return err;
-	if (config->stick.kind != CLIENT_KEY_NONE && !c->runtime->sticky[config->slot]) {
-		p->stick = stick_create(config->stick_max, config->stick_ms, secret_seed());
-		if (!p->stick)
-			return -ENOMEM;
+		err = p->made ? 0 : -ENOMEM;
 	}
-	return pool || p->made ? 0 : -ENOMEM;
+	if (p->made)
+		pool_set_slot(p->made, slot);
+	return err < 0 ? err : make_stick(c, config, slot, p);
 }
 
 /* The rate at which one client's cancel requests are sent on; nobody presses Ctrl-C faster. */
@@ -246,7 +257,7 @@ static int make_all(struct runtime_change *c)
 	int err = make_cancel_keys(c) ? 0 : -ENOMEM;
 
 	for (size_t n = 0; err == 0 && n < config_of(c)->listeners_n; n++)
-		err = make_limits(c, n) ? 0 : -ENOMEM;
+		err = make_limits(c, n);
 	for (size_t n = 0; err == 0 && n < config_of(c)->pools_n; n++)
 		err = make_pool(c, n);
 	return err;
@@ -261,9 +272,9 @@ static struct runtime_change *create_change(struct runtime *runtime, struct gene
 	c->runtime = runtime;
 	c->generation = g;
 	c->pools = calloc(g->config->pools_n + 1, sizeof(*c->pools));
-	c->limits = calloc(g->config->listeners_n + 1, sizeof(struct limits *));
+	c->listeners = calloc(g->config->listeners_n + 1, sizeof(*c->listeners));
 	c->taken = calloc(runtime->slots_max, sizeof(*c->taken));
-	if (c->pools && c->limits && c->taken)
+	if (c->pools && c->listeners && c->taken)
 		return c;
 	runtime_abandon(c);
 	return NULL;
@@ -272,7 +283,7 @@ static struct runtime_change *create_change(struct runtime *runtime, struct gene
 static void free_change(struct runtime_change *c)
 {
 	free(c->pools);
-	free(c->limits);
+	free(c->listeners);
 	free(c->taken);
 	free(c);
 }
@@ -283,6 +294,13 @@ static void abandon_pool(struct new_pool *p)
 	pool_change_abandon(p->change);
 	if (p->stick)
 		stick_destroy(p->stick);
+	lru_fresh_drop(&p->stick_table);
+}
+
+static void abandon_listener(struct new_listener *l)
+{
+	limits_destroy(l->limits);
+	lru_fresh_drop(&l->limits_table);
 }
 
 void runtime_abandon(struct runtime_change *c)
@@ -291,8 +309,8 @@ void runtime_abandon(struct runtime_change *c)
 		return;
 	for (size_t n = 0; c->pools && n < config_of(c)->pools_n; n++)
 		abandon_pool(&c->pools[n]);
-	for (size_t n = 0; c->limits && n < config_of(c)->listeners_n; n++)
-		limits_destroy(c->limits[n]);
+	for (size_t n = 0; c->listeners && n < config_of(c)->listeners_n; n++)
+		abandon_listener(&c->listeners[n]);
 	cancel_keys_destroy(c->cancel_keys);
 	limits_destroy(c->cancel_limits);
 	free_change(c);
@@ -329,40 +347,43 @@ static void publish_listener(struct runtime_change *c, size_t n)
 		listener->slot = slot;
 		listener->protocol = protocol_of(config->protocol);
 	}
-	if (c->limits[n])
-		listener->limits = c->limits[n];
+	if (c->listeners[n].limits)
+		listener->limits = c->listeners[n].limits;
 	else if (listener->limits)
-		limits_change(listener->limits, &limits);
+		limits_change(listener->limits, &limits, &c->listeners[n].limits_table);
 	listener->config = config;
 	c->runtime->listeners_n = MAX(c->runtime->listeners_n, slot + 1);
 }
 
-static uint64_t dial_time(const struct pool_config *config)
+static void publish_stick(struct runtime *runtime, const struct pool_config *config, size_t slot,
+			  struct new_pool *p)
 {
-	return config->queue_timeout_ms + config->hold.ms + config->connect_total_ms +
-	       config->connect_timeout_ms + DIAL_MARGIN_MS;
+	if (p->stick)
+		runtime->sticky[slot] = p->stick;
+	else if (runtime->sticky[slot])
+		stick_change(runtime->sticky[slot], config->stick_ms, &p->stick_table,
+			     clock_now_ms());
 }
 
 static void publish_pool(struct runtime_change *c, size_t n)
 {
 	const struct pool_config *config = &config_of(c)->pools[n];
+	const size_t slot = c->generation->pool_slots[n];
 	struct runtime *runtime = c->runtime;
 	struct new_pool *p = &c->pools[n];
 
 	if (p->made) {
-		runtime->pools[config->slot] = p->made;
+		runtime->pools[slot] = p->made;
 	} else {
-		runtime->graces[config->slot].dial_ms = MAX(
-			dial_time(config), dial_time(pool_config(runtime->pools[config->slot])));
+		runtime->graces[slot].dial_ms =
+			MAX(runtime_dial_ms(config),
+			    runtime_dial_ms(pool_config(runtime->pools[slot])));
 		pool_change_commit(p->change);
 	}
-	if (p->stick)
-		runtime->sticky[config->slot] = p->stick;
-	else if (runtime->sticky[config->slot])
-		stick_set_ttl(runtime->sticky[config->slot], config->stick_ms);
-	runtime->tls_clients[config->slot] = c->generation->tls->clients[n];
-	runtime->check_clients[config->slot] = c->generation->tls->checks[n];
-	runtime->pools_n = MAX(runtime->pools_n, config->slot + 1);
+	publish_stick(runtime, config, slot, p);
+	runtime->tls_clients[slot] = c->generation->tls->clients[n];
+	runtime->check_clients[slot] = c->generation->tls->checks[n];
+	runtime->pools_n = MAX(runtime->pools_n, slot + 1);
 }
 
 void runtime_publish(struct runtime_change *c)
@@ -385,197 +406,4 @@ void runtime_publish(struct runtime_change *c)
 	g->since_ms = clock_now_ms();
 	atomic_store(&runtime->generation, g);
 	free_change(c);
-}
-
-bool runtime_has_passed(const struct runtime *runtime)
-{
-	unsigned newest = atomic_load(&runtime->generation)->number;
-
-	for (unsigned n = 0; n < runtime->workers_n; n++) {
-		const struct worker_peer *peer = &runtime->peers[n];
-
-		if (atomic_load(&peer->generation) != newest && !atomic_load(&peer->has_ended))
-			return false;
-	}
-	return true;
-}
-
-/* ---- what is left behind ------------------------------------------------- */
-
-static bool has_listener(const struct generation *g, size_t slot)
-{
-	return g->listeners[slot].config;
-}
-
-static bool has_pool(const struct generation *g, size_t slot)
-{
-	return g->pools[slot];
-}
-
-typedef bool has_fn(const struct generation *g, size_t slot);
-
-/* Those between @from, and not it, and @to. */
-static bool any_has(const struct generation *from, const struct generation *to, size_t slot,
-		    has_fn *has)
-{
-	for (const struct generation *g = from; g != to; g = g->older)
-		if (has(g, slot))
-			return true;
-	return false;
-}
-
-/*
- * What has left looks at the newest configuration that it had: that one stays
- * as long as an older generation has it, too.
- */
-static bool holds_for_older(const struct runtime *runtime, const struct generation *g, size_t slot,
-			    has_fn *has)
-{
-	return has(g, slot) && any_has(g->older, NULL, slot, has) &&
-	       !any_has(runtime->generation, g, slot, has);
-}
-
-static bool is_needed(const struct runtime *runtime, const struct generation *g)
-{
-	if (g == runtime->generation || generation_pinned(g) > 0)
-		return true;
-	for (size_t n = 0; n < runtime->slots_max; n++)
-		if (holds_for_older(runtime, g, n, has_listener) ||
-		    holds_for_older(runtime, g, n, has_pool))
-			return true;
-	return false;
-}
-
-/* Does anybody but @g have it? */
-static bool others_have(const struct runtime *runtime, const struct generation *g, size_t slot,
-			has_fn *has)
-{
-	return any_has(runtime->generation, g, slot, has) || any_has(g->older, NULL, slot, has);
-}
-
-static void free_listener(struct runtime *runtime, size_t slot)
-{
-	struct listener *listener = &runtime->listeners[slot];
-
-	CHECK(atomic_load(&listener->sessions) == 0);
-	limits_destroy(listener->limits);
-	memset(listener, 0, sizeof(*listener));
-	for (unsigned w = 0; w < runtime->workers_n; w++) {
-		struct listener_counters *counters = &runtime->counters[w].listeners[slot];
-
-		counters_add_listener(runtime->counters[w].gone, counters);
-		memset(counters, 0, sizeof(*counters));
-	}
-}
-
-static void free_pool(struct runtime *runtime, size_t slot)
-{
-	pool_destroy(runtime->pools[slot]);
-	runtime->pools[slot] = NULL;
-	if (runtime->sticky[slot])
-		stick_destroy(runtime->sticky[slot]);
-	runtime->sticky[slot] = NULL;
-	runtime->tls_clients[slot] = NULL;
-	runtime->check_clients[slot] = NULL;
-	runtime->alerts[slot] = (struct pool_alert){ 0 };
-	runtime->graces[slot] = (struct pool_grace){ 0 };
-	for (unsigned w = 0; w < runtime->workers_n; w++)
-		memset(&runtime->counters[w].pools[slot], 0,
-		       sizeof(runtime->counters[w].pools[slot]));
-}
-
-static bool pool_is_held(struct pool *pool)
-{
-	for (size_t n = 0; n < pool_backends(pool); n++)
-		if (pool_backend(pool, n) && atomic_load(&pool_backend(pool, n)->holders) > 0)
-			return true;
-	return false;
-}
-
-/* Checks hold backends for as long as they have a request in the kernel. */
-static bool is_held(const struct runtime *runtime, const struct generation *g)
-{
-	for (size_t n = 0; n < runtime->pools_n; n++)
-		if (has_pool(g, n) && !others_have(runtime, g, n, has_pool) &&
-		    pool_is_held(runtime->pools[n]))
-			return true;
-	return false;
-}
-
-/*
- * A request to cancel may have come to a pool that leaves by the key of a
- * session there: it has ended within the time that dialing may take.
- */
-static uint64_t time_to_free(const struct runtime *runtime, const struct generation *g,
-			     uint64_t now_ms)
-{
-	uint64_t ms = 0;
-
-	for (size_t n = 0; n < runtime->pools_n && runtime->cancel_keys; n++)
-		if (has_pool(g, n) && !others_have(runtime, g, n, has_pool))
-			ms = MAX(ms, dial_time(g->pools[n]));
-	return now_ms + ms;
-}
-
-/* Is it of no use any more, and has been for long enough? */
-static bool may_be_freed(const struct runtime *runtime, struct generation *g, uint64_t now_ms)
-{
-	if (is_needed(runtime, g) || is_held(runtime, g))
-		return false;
-	if (g->free_at_ms == 0)
-		g->free_at_ms = MAX(time_to_free(runtime, g, now_ms), 1);
-	return now_ms >= g->free_at_ms;
-}
-
-static void free_generation(struct runtime *runtime, struct generation *g)
-{
-	struct generation *newer = runtime->generation;
-
-	while (newer->older != g)
-		newer = newer->older;
-	for (size_t n = 0; n < runtime->slots_max; n++) {
-		if (has_listener(g, n) && !others_have(runtime, g, n, has_listener))
-			free_listener(runtime, n);
-		if (has_pool(g, n) && !others_have(runtime, g, n, has_pool))
-			free_pool(runtime, n);
-	}
-	newer->older = g->older;
-	generation_destroy(g);
-}
-
-/* Gives whether backends are leaving. */
-static bool collect_backends(struct runtime *runtime, size_t slot, uint64_t now_ms)
-{
-	struct pool *pool = runtime->pools[slot];
-	struct pool_grace *grace = &runtime->graces[slot];
-
-	if (grace->waits_for != 0 && now_ms >= grace->until_ms) {
-		grace->passed = grace->waits_for;
-		grace->waits_for = 0;
-	}
-	if (grace->waits_for == 0 && pool_generation(pool) > grace->passed) {
-		grace->waits_for = pool_generation(pool);
-		grace->until_ms = now_ms + grace->dial_ms;
-	}
-	return pool_collect(pool, grace->passed) > 0 || grace->waits_for != 0;
-}
-
-bool runtime_collect(struct runtime *runtime, uint64_t now_ms)
-{
-	struct generation *next;
-	bool is_left = false;
-
-	if (!runtime_has_passed(runtime))
-		return true;
-	for (struct generation *g = atomic_load(&runtime->generation)->older; g; g = next) {
-		next = g->older;
-		if (may_be_freed(runtime, g, now_ms))
-			free_generation(runtime, g);
-		else
-			is_left = true;
-	}
-	for (size_t n = 0; n < runtime->pools_n; n++)
-		if (runtime->pools[n])
-			is_left |= collect_backends(runtime, n, now_ms);
-	return is_left;
 }

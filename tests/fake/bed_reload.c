@@ -9,6 +9,7 @@
 #include "state/generation.h"
 #include "state/peers.h"
 #include "state/runtime_change.h"
+#include "state/runtime_collect.h"
 #include "state/tls_contexts.h"
 
 /* ---- the file ------------------------------------------------------------ */
@@ -76,7 +77,8 @@ struct listener *bed_listener(const struct bed *st)
 
 struct pool *bed_pool(const struct bed *st)
 {
-	return runtime_pool(st->runtime, &st->config->pools[0]);
+	return runtime_pool(st->runtime, atomic_load(&st->runtime->generation),
+			    &st->config->pools[0]);
 }
 
 bool bed_may_reload(const struct bed *st)

@@ -241,6 +241,67 @@ def test_what_was_promised_is_kept(running, backend, connect):
     tcp.exchange(old, b"still there")
 
 
+def sticking(backend, running, **pool):
+    return running([named(backend, str(n)) for n in range(4)],
+                   pool={"balance": "roundrobin", "stick": "source", **pool})
+
+
+def visited(r):
+    return {who(r.rm.address()) for _ in range(12)}
+
+
+def test_nobody_sticks_once_it_is_off(running, backend):
+    r = sticking(backend, running)
+    assert len(visited(r)) == 1
+    r.change("stick = source", "stick = off")
+    assert r.reload() == ["~ pool out: stick source -> off"]
+    assert len(visited(r)) == 4
+    r.change("stick = off", "stick = source/24")
+    assert r.reload() == ["~ pool out: stick off -> source/24"]
+    assert len(visited(r)) == 1
+
+
+def test_another_table_of_those_who_stick_forgets_nobody(running, backend):
+    r = sticking(backend, running, stick_table="100")
+    first = visited(r)
+    for before, after in (("100", "200"), ("200", "50")):
+        r.change(f"stick_table = {before}", f"stick_table = {after}")
+        assert r.reload() == [f"~ pool out: stick_table {before} -> {after}"]
+        assert visited(r) == first
+
+
+def refused(address, source):
+    """Is one more from there?"""
+    try:
+        with tcp.connect(address, source=(source, 0)) as client:
+            client.sendall(b"x")
+            return client.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def test_what_makes_a_source_changes_at_once(running, backend, connect):
+    """Sessions are counted in the new table, and those of before go on, and leave the old one."""
+    r = running([backend(servers.echo)],
+                listener={"max_sessions_per_source": "2", "source_table": "100"})
+    clients = [connect(r.rm.address(), source=(f"127.0.0.{n}", 0)) for n in (1, 1, 2)]
+    for client in clients:
+        tcp.exchange(client, b"before")
+    assert refused(r.rm.address(), "127.0.0.1")
+    r.change("source_table = 100", "source_table = 50")
+    assert r.reload() == ["~ listener in: source_table 100 -> 50"]
+    assert refused(r.rm.address(), "127.0.0.1")
+    r.change("max_sessions_per_source = 2", "max_sessions_per_source = 2\nsource_prefix4 = 24")
+    assert r.reload() == ["~ listener in: source_prefix4 32 -> 24"]
+    more = [connect(r.rm.address(), source=(f"127.0.0.{n}", 0)) for n in (1, 2)]
+    for client in clients + more:
+        tcp.exchange(client, b"after")
+    assert refused(r.rm.address(), "127.0.0.3")
+    for client in clients + more:
+        client.close()
+    wait_until(lambda: not refused(r.rm.address(), "127.0.0.3"), "the source to have room")
+
+
 def test_what_takes_a_restart_is_said(running, backend):
     r = running([backend(servers.echo)])
     r.change("workers = 2", "workers = 3")

@@ -3,6 +3,7 @@
 
 #include "base/def.h"
 #include "config/diff.h"
+#include "config/directive.h"
 
 #define BASE                       \
 	"[listener in]\n"          \
@@ -104,8 +105,8 @@ static void values_are_told_as_they_are_written(void **state)
 		  "~ listener in: alpn h2 -> (none)\n" },
 		{ "tls = passthrough", "alpn = h2\ntls = passthrough",
 		  "~ listener in: alpn (none) -> h2\n" },
-		{ "source_prefix4 = 24", "source_prefix4 = 25",
-		  "! listener in: source_prefix4 24 -> 25: takes effect at the next start\n" },
+		{ "[global]\nworkers = 2", "[global]\nworkers = 3",
+		  "! workers 2 -> 3: takes effect at the next start\n" },
 	};
 
 	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
@@ -149,9 +150,25 @@ static void lists_are_told_entry_by_entry(void **state)
 	}
 }
 
+/*
+ * What is a pool's is looked at when it is used, in the newest configuration; a session has its
+ * listener's from the generation it was accepted in.
+ */
+static void all_of_a_pool_counts_now(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < directives_n; n++) {
+		if (directives[n].section == SECTION_POOL)
+			assert_int_equal(directives[n].reload, RELOAD_NOW);
+		if (directives[n].section == SECTION_LISTENER)
+			assert_int_not_equal(directives[n].reload, RELOAD_RESTART);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_of_a_pool_counts_now),
 		bed_test(what_is_the_same_is_not_told),
 		bed_test(sections_come_and_go),
 		bed_test(backends_are_told_apart_by_their_names),

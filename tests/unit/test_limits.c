@@ -216,6 +216,77 @@ static void threads_are_counted_together(void **state)
 	limits_destroy(l);
 }
 
+static void change(struct limits *l, const struct limits_config *config)
+{
+	struct lru_fresh fresh = { 0 };
+
+	assert_int_equal(limits_prepare(l, config, 1, &fresh), 0);
+	limits_change(l, config, &fresh);
+}
+
+static void another_size_forgets_nobody(void **state)
+{
+	struct limits_config config = defaults;
+	struct limits *l = limits_create(&config, 1);
+	struct addr a = addr_of("10.0.0.1:1000");
+	uint32_t before[2], after, later;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(limits_enter(l, &a, 0, &before[i]), LIMITS_FINE);
+	config.sources_max = 16;
+	change(l, &config);
+	assert_int_equal(limits_enter(l, &a, 0, &after), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.1:1000", 0), LIMITS_SESSIONS);
+	limits_leave(l, before[0]);
+	assert_int_equal(limits_enter(l, &a, 0, &later), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.1:1000", 0), LIMITS_SESSIONS);
+	limits_leave(l, before[1]);
+	limits_leave(l, after);
+	limits_leave(l, later);
+	limits_destroy(l);
+}
+
+static void its_rate_goes_on_with_another_size(void **state)
+{
+	struct limits_config config = defaults;
+	struct limits *l;
+	struct addr a = addr_of("10.0.0.1:1000");
+	uint32_t number;
+
+	(void)state;
+	config.sessions = (struct bucket_rate){ .per_second = 1, .burst = 1 };
+	l = limits_create(&config, 1);
+	assert_int_equal(limits_enter(l, &a, SECOND, &number), LIMITS_FINE);
+	config.sources_max = 16;
+	change(l, &config);
+	assert_int_equal(enter(l, "10.0.0.1:1000", SECOND), LIMITS_RATE);
+	limits_leave(l, number);
+	limits_destroy(l);
+}
+
+static void another_prefix_begins_anew(void **state)
+{
+	struct limits_config config = defaults;
+	struct limits *l = limits_create(&config, 1);
+	struct addr a = addr_of("10.0.0.0:1000");
+	uint32_t before[3], after[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(limits_enter(l, &a, 0, &before[i]), LIMITS_FINE);
+	config.bits4 = 24;
+	change(l, &config);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(limits_enter(l, &a, 0, &after[i]), LIMITS_FINE);
+	assert_int_equal(enter(l, "10.0.0.77:1000", 0), LIMITS_SESSIONS);
+	for (int i = 0; i < 3; i++) {
+		limits_leave(l, before[i]);
+		limits_leave(l, after[i]);
+	}
+	limits_destroy(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +298,9 @@ int main(void)
 		cmocka_unit_test(a_full_table_is_said_to_be_full),
 		cmocka_unit_test(a_hundred_thousand_sources_fit_in_what_is_documented),
 		cmocka_unit_test(threads_are_counted_together),
+		cmocka_unit_test(another_size_forgets_nobody),
+		cmocka_unit_test(its_rate_goes_on_with_another_size),
+		cmocka_unit_test(another_prefix_begins_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,8 +243,8 @@ static void bytes_have_keys_of_both_hashes(void **state)
 
 	(void)state;
 	assert_int_equal(lru_init(&t, 1, 77), 0);
-	a = lru_key_from_bytes(&t, "db1.example.com", 15);
-	b = lru_key_from_bytes(&t, "db2.example.com", 15);
+	a = lru_key_from_bytes(t.seed, "db1.example.com", 15);
+	b = lru_key_from_bytes(t.seed, "db2.example.com", 15);
 	assert_true(a.a != b.a);
 	assert_true(a.b != b.b);
 	assert_true(a.a != a.b);

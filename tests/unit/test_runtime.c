@@ -201,7 +201,7 @@ static void every_pool_of_the_configuration_has_its_pool(void **state)
 	struct bed *st = bed_with(state, &(struct bed_options){ .backends = 3 });
 
 	assert_int_equal(st->runtime->pools_n, 1);
-	assert_ptr_equal(runtime_pool(st->runtime, &st->config->pools[0]), st->runtime->pools[0]);
+	assert_ptr_equal(bed_pool(st), st->runtime->pools[0]);
 	assert_int_equal(pool_backends(st->runtime->pools[0]), 3);
 	assert_ptr_equal(listener_of(st)->config, &st->config->listeners[0]);
 	runtime_destroy(NULL);

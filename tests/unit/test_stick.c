@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "balance/stick.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -130,6 +131,57 @@ static void threads_share_a_table(void **state)
 	stick_destroy(s);
 }
 
+static void resize(struct stick *s, uint32_t clients_max, uint64_t now_ms)
+{
+	struct lru_fresh fresh = { 0 };
+
+	assert_int_equal(stick_prepare(s, clients_max, &fresh), 0);
+	stick_change(s, MINUTE, &fresh, now_ms);
+}
+
+static void another_size_forgets_nobody(void **state)
+{
+	struct stick *s = stick_create(100, MINUTE, 1);
+	uint32_t stays = stick_hold(s, key_of(1), 7, 0);
+	uint32_t moves;
+
+	(void)state;
+	stick_release(s, stick_hold(s, key_of(2), 8, 0), 0);
+	resize(s, 1000, 0);
+	assert_int_equal(stick_find(s, key_of(1), 0), 7);
+	assert_int_equal(stick_find(s, key_of(2), MINUTE - 1), 8);
+	assert_int_equal(stick_find(s, key_of(2), MINUTE), 0);
+	moves = stick_hold(s, key_of(1), 9, 0);
+	assert_int_equal(stick_find(s, key_of(1), MINUTE), 9);
+	stick_release(s, stays, 0);
+	stick_release(s, moves, MINUTE);
+	assert_int_equal(stick_find(s, key_of(1), MINUTE), 9);
+	stick_destroy(s);
+}
+
+static void so_many_sizes_and_no_more_while_sessions_hold_them(void **state)
+{
+	struct stick *s = stick_create(16, MINUTE, 1);
+	struct lru_fresh fresh = { 0 };
+	uint32_t held[LRU_TABLES_MAX];
+
+	(void)state;
+	for (unsigned n = 0; n < LRU_TABLES_MAX; n++) {
+		held[n] = stick_hold(s, key_of(n), n + 1, 0);
+		if (n + 1 < LRU_TABLES_MAX)
+			resize(s, 17 + n, 0);
+	}
+	assert_int_equal(stick_prepare(s, 1000, &fresh), -ENOSPC);
+	assert_int_equal(stick_find(s, key_of(0), 0), 1);
+	stick_release(s, held[3], 0);
+	resize(s, 1000, 0);
+	assert_int_equal(stick_find(s, key_of(0), 0), 1);
+	for (unsigned n = 0; n < LRU_TABLES_MAX; n++)
+		if (n != 3)
+			stick_release(s, held[n], 0);
+	stick_destroy(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +189,8 @@ int main(void)
 		cmocka_unit_test(nothing_expires_while_a_session_holds_it),
 		cmocka_unit_test(the_last_choice_counts),
 		cmocka_unit_test(a_flood_pushes_out_only_who_has_no_session),
+		cmocka_unit_test(another_size_forgets_nobody),
+		cmocka_unit_test(so_many_sizes_and_no_more_while_sessions_hold_them),
 		cmocka_unit_test(without_room_a_session_goes_on_unremembered),
 		cmocka_unit_test(names_have_keys),
 		cmocka_unit_test(threads_share_a_table),

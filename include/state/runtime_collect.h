@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STATE_RUNTIME_COLLECT_H
+#define STATE_RUNTIME_COLLECT_H
+
+/* What older generations leave behind, and who has left, for the main thread. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/def.h"
+#include "config/config.h"
+#include "state/runtime.h"
+
+/*
+ * Frees the generations that nobody has any more, and the listeners, pools and
+ * backends that have left. Gives whether something is left to be collected.
+ */
+bool runtime_collect(struct runtime *runtime, uint64_t now_ms);
+
+/* How long a session of a pool may be busy finding a backend. */
+uint64_t runtime_dial_ms(const struct pool_config *config);
+
+#endif
