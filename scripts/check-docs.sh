@@ -86,6 +86,8 @@ log_of_program() {
 	find src -name '*.c' -exec cat {} + | tr '\n\t' '  ' | grep -oE \
 		"log_(begin\\(&?[a-z_.>-]+, +LOG_[A-Z]+, *|$log_values\\(&?[a-z_]+, *)\"[^\"]+\"" |
 		sed -E 's/^log_begin.*"(.*)"$/msg \1/; s/^log_.*"(.*)"$/key \1/' | sort -u
+	sed -n 's/^\t\[FIELD_[A-Z_]*\] = "\(.*\)",$/key \1/p' src/config/log_template.c
+	grep -ohE '\.message = "[^"]*"' src/session/session_log.c | sed 's/.* "\(.*\)"/msg \1/'
 }
 
 check_log() {

@@ -120,6 +120,19 @@ void log_flag(struct log_line *line, const char *key, bool value);
 void log_errno(struct log_line *line, const char *key, int err);
 void log_end(struct log_line *line);
 
+/*
+ * A line of the caller's own form, for log_end(): it begins with nothing, and
+ * what is put follows each other. A value that is somebody else's cannot leave
+ * its place: it is quoted and escaped as in logfmt, also where it holds @end,
+ * the byte that follows it (NUL: none does), and "-" stands for none (NULL).
+ * @is_within: it stands between quotes of the caller's already.
+ */
+MUST_CHECK bool log_begin_own(struct log_line *line, enum log_level level);
+void log_put(struct log_line *line, const char *bytes, size_t n);
+void log_put_text(struct log_line *line, const char *value, char end, bool is_within);
+void log_put_u64(struct log_line *line, uint64_t value);
+void log_put_time(struct log_line *line);
+
 /* A line with no keys but what the format string makes of itself. For start-up and rare events. */
 void log_say(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -25,5 +25,7 @@
  */
 size_t quote_json(char *at, size_t room, const char *text, bool *ret_is_cut);
 size_t quote_logfmt(char *at, size_t room, const char *text, bool *ret_is_cut);
+/* As logfmt, in quotes whether it needs them or not. */
+size_t quote_always(char *at, size_t room, const char *text, bool *ret_is_cut);
 
 #endif

@@ -20,6 +20,8 @@
 #include "net/sock_file.h"
 #include "x509/identity.h"
 
+struct log_template;
+
 #define CONFIG_NAME_BYTES 64            /* of a listener, pool or backend, with its NUL */
 #define CONFIG_SESSIONS_MAX (16u << 20) /* that any limit may allow: more than fds can be had */
 #define CONFIG_WORKERS_MAX 256u
@@ -490,6 +492,7 @@ struct global_config {
 	uint64_t drain_delay_ms, drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
+	struct log_template *log_template; /* of sessions' lines; NULL: log_format is theirs, too */
 	struct log_config log;
 	char *ticket_keys; /* file name; NULL: random keys */
 	struct control_config control;

@@ -49,12 +49,13 @@ extern const struct directive_type type_status_allow; /* global_config.status.al
 
 extern const struct directive_type type_include; /* global_config.includes */
 
-extern const struct directive_type type_bind;    /* listener_config.binds */
-extern const struct directive_type type_log;     /* global_config.log */
-extern const struct directive_type type_control; /* global_config.control */
-extern const struct directive_type type_status;  /* global_config.status.at, is_on */
-extern const struct directive_type type_pool;    /* listener_config.pool_name, pool_location */
-extern const struct directive_type type_backend; /* pool_config.backends */
+extern const struct directive_type type_bind;       /* listener_config.binds */
+extern const struct directive_type type_log;        /* global_config.log */
+extern const struct directive_type type_log_format; /* global_config.log_format, log_template */
+extern const struct directive_type type_control;    /* global_config.control */
+extern const struct directive_type type_status;     /* global_config.status.at, is_on */
+extern const struct directive_type type_pool;       /* listener_config.pool_name, pool_location */
+extern const struct directive_type type_backend;    /* pool_config.backends */
 
 /* @spec as one would write it. Gives @text. */
 #define SPEC_TEXT_BYTES (sizeof(((struct addr_spec *)0)->host) + 16)

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 
 #include "base/def.h"
-#include "base/log.h"
 #include "net/addr.h"
 #include "proto/hello.h"
 #include "tls/stream.h"
@@ -40,7 +39,5 @@ void conn_info_release(struct session *s);
 
 /* Why a try failed, in words, for the log; copied. */
 void conn_info_note_detail(struct session *s, const char *why);
-
-void conn_info_log(const struct conn_info *info, struct log_line *line);
 
 #endif

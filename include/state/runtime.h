@@ -133,7 +133,10 @@ struct runtime {
 	for (size_t slot = 0; slot < (runtime)->pools_n; slot++) \
 		if ((runtime)->pools[slot])
 
-/* The newest configuration. For the main thread, until it publishes another one. */
+/*
+ * The newest configuration. For the main thread, until it publishes another
+ * one; for a worker until the end of its turn.
+ */
 const struct config *runtime_config(const struct runtime *runtime);
 
 /* Has every worker passed to the newest generation, with all its sockets? */

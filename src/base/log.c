@@ -360,6 +360,73 @@ void log_end(struct log_line *line)
 	log_queue_put(line->text, line->used);
 }
 
+/* ---- lines of another form ------------------------------------------------ */
+
+bool log_begin_own(struct log_line *line, enum log_level level)
+{
+	if (!log_is_on(level))
+		return false;
+	line->level = level;
+	line->format = LOG_LOGFMT;
+	line->used = 0;
+	line->is_truncated = false;
+	if (config.has_priority)
+		put_plain(line, priorities[level]);
+	return true;
+}
+
+/* Is there room for so many bytes? If not, nothing follows any more. */
+static bool has_room(struct log_line *line, size_t n)
+{
+	if (n > (size_t)BODY_BYTES - line->used)
+		line->is_truncated = true;
+	return !line->is_truncated;
+}
+
+void log_put(struct log_line *line, const char *bytes, size_t n)
+{
+	if (has_room(line, n))
+		put_bytes(line, bytes, n);
+}
+
+static bool needs_quotes(const char *value, char end)
+{
+	return strcmp(value, "-") == 0 || (end != '\0' && strchr(value, end));
+}
+
+void log_put_text(struct log_line *line, const char *value, char end, bool is_within)
+{
+	char *at = line->text + line->used;
+	size_t room = BODY_BYTES - line->used, n;
+
+	if (!value) {
+		log_put(line, "-", 1);
+		return;
+	}
+	if (!has_room(line, VALUE_BYTES_MIN))
+		return;
+	if (!is_within && !needs_quotes(value, end)) {
+		put_quoted(line, value);
+		return;
+	}
+	n = quote_always(at, room, value, &line->is_truncated);
+	if (is_within)
+		memmove(at, at + 1, n -= 2);
+	line->used = (uint16_t)(line->used + n);
+}
+
+void log_put_u64(struct log_line *line, uint64_t value)
+{
+	if (has_room(line, VALUE_BYTES_MIN))
+		put_u64(line, value);
+}
+
+void log_put_time(struct log_line *line)
+{
+	if (has_room(line, sizeof("2026-11-21T23:10:04.123Z")))
+		put_time(line);
+}
+
 void log_say(enum log_level level, const char *format, ...)
 {
 	struct log_line line;

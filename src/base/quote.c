@@ -159,6 +159,11 @@ size_t quote_json(char *at, size_t room, const char *text, bool *ret_is_cut)
 	return quote(at, room, text, "\\u00", ret_is_cut);
 }
 
+size_t quote_always(char *at, size_t room, const char *text, bool *ret_is_cut)
+{
+	return quote(at, room, text, "\\x", ret_is_cut);
+}
+
 size_t quote_logfmt(char *at, size_t room, const char *text, bool *ret_is_cut)
 {
 	size_t n = 0;
@@ -166,7 +171,7 @@ size_t quote_logfmt(char *at, size_t room, const char *text, bool *ret_is_cut)
 	while (needs[(unsigned char)text[n]] == BARE)
 		n++;
 	if (n == 0 || n > room || text[n] != '\0')
-		return quote(at, room, text, "\\x", ret_is_cut);
+		return quote_always(at, room, text, ret_is_cut);
 	memcpy(at, text, n);
 	return n;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Where the log goes. */
+/* Where the log goes, and the form of its lines. */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "config/expand.h"
+#include "config/log_template.h"
 #include "config/setting.h"
 #include "config/value.h"
 
@@ -141,4 +144,102 @@ const struct directive_type type_log = {
 	.set = set_log,
 	.print = print_log,
 	.release = release_log,
+};
+
+/* ---- log_format ----------------------------------------------------------- */
+
+/* All fields, with commas between. */
+static const char *list_fields(char text[512])
+{
+	size_t n = 0;
+
+	for (int f = 0; f < LOG_FIELDS; f++)
+		n += (size_t)snprintf(text + n, 512 - n, "%s%s", f ? ", " : "", log_field_names[f]);
+	return text;
+}
+
+static void report_field(const struct setting *part)
+{
+	char name[64], fields[512];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(part->text + 1, "}"), part->text + 1);
+	setting_error(part, text_nearest(name, log_field_names, LOG_FIELDS),
+		      "a session has no field '%.60s', but %s", name, list_fields(fields));
+}
+
+static void report_template(const struct setting *s, const struct log_template_mistake *mistake)
+{
+	const struct setting part =
+		setting_part(s, mistake->at, s->text + mistake->at, mistake->bytes);
+
+	switch (mistake->kind) {
+	case TEMPLATE_NO_MEMORY:
+		diag_no_memory(s->diag);
+		break;
+	case TEMPLATE_UNKNOWN:
+		report_field(&part);
+		break;
+	case TEMPLATE_OPEN:
+		setting_error(&part, NULL, "'%.60s' has no '}'; a brace alone is '{{'",
+			      s->text + mistake->at);
+		break;
+	case TEMPLATE_LONG:
+		setting_error(s, NULL, "it has more than %d fields and texts between them",
+			      LOG_TEMPLATE_PIECES_MAX);
+		break;
+	}
+}
+
+static void set_log_format(const struct setting *s, void *section)
+{
+	struct global_config *global = section;
+	struct log_template_mistake mistake;
+	struct log_template *t = NULL;
+	int word = 0;
+
+	while (word < LOG_FORMATS && strcmp(log_format_names[word], s->text) != 0)
+		word++;
+	if (word == LOG_FORMATS && !strchr(s->text, '{')) {
+		setting_error(s, text_nearest(s->text, log_format_names, LOG_FORMATS),
+			      "unknown value '%.60s'", s->text);
+		return;
+	}
+	if (word == LOG_FORMATS) {
+		t = log_template_create(s->text, &mistake);
+		if (!t) {
+			report_template(s, &mistake);
+			return;
+		}
+	}
+	log_template_destroy(global->log_template);
+	global->log_template = t;
+	global->log_format = t ? LOG_LOGFMT : (enum log_format)word;
+}
+
+static void print_log_format(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	const struct global_config *global = section;
+
+	(void)d;
+	(void)index;
+	if (global->log_template)
+		expand_print(global->log_template->text, to);
+	else
+		fputs(log_format_names[global->log_format], to);
+}
+
+static void release_log_format(const struct directive *d, void *section)
+{
+	struct global_config *global = section;
+
+	(void)d;
+	log_template_destroy(global->log_template);
+	global->log_template = NULL;
+}
+
+const struct directive_type type_log_format = {
+	.form = "logfmt, json, a text with {FIELD}s",
+	.set = set_log_format,
+	.print = print_log_format,
+	.release = release_log_format,
 };

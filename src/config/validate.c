@@ -31,10 +31,13 @@ unsigned config_workers(const struct global_config *global)
 
 static void check_log(const struct global_config *global, struct diag *diag)
 {
-	if (global->log.target == LOG_TO_JOURNALD && global->log_format == LOG_JSON)
+	const bool is_logfmt = global->log_format == LOG_LOGFMT && !global->log_template;
+
+	if (global->log.target == LOG_TO_JOURNALD && !is_logfmt)
 		diag_error(diag, directive_location(global->set_at, SECTION_GLOBAL, "log_format"),
-			   "[global] log_format: log = journald makes fields of logfmt; of json "
-			   "it has none to show");
+			   "[global] log_format: log = journald makes fields of logfmt; of %s "
+			   "it has none to show",
+			   global->log_template ? "a text" : "json");
 }
 
 static void check_buffer_memory(const struct global_config *global, struct diag *diag)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/log_template.h"
 #include "net/tcp_facts.h"
 #include "session/conn_info.h"
 #include "session/host.h"
@@ -10,15 +11,6 @@
 
 /* A client that has sent nothing and left so soon was a port probe: an empty session. */
 #define EMPTY_MS 1000
-
-static void log_times(const struct session *s, struct log_line *line)
-{
-	if (s->connected_ms > 0)
-		log_u64(line, "connect_ms", s->connected_ms - s->dialing_ms);
-	if (s->waiter.ask.tried_n > 0)
-		log_u64(line, "failed_tries", s->waiter.ask.tried_n);
-	log_u64(line, "duration_ms", s->host->loop.now_ms - s->started_ms);
-}
 
 /* ---- which sessions ------------------------------------------------------- */
 
@@ -75,76 +67,272 @@ static bool is_in_time(const struct session *s)
 	return true;
 }
 
-/* ---- lines ------------------------------------------------------------------ */
+/* ---- what its fields are --------------------------------------------------- */
 
-static const char *const tcp_keys[SIDES][3] = {
-	[SIDE_CLIENT] = { "client_rtt_us", "client_retransmits", "client_unacked" },
-	[SIDE_BACKEND] = { "backend_rtt_us", "backend_retransmits", "backend_unacked" },
+/* A line on its way; what is asked of the kernel is asked once. */
+struct report {
+	const struct session *s;
+	const char *message;
+	bool is_end;
+	bool was_asked[SIDES], has_facts[SIDES];
+	struct tcp_facts facts[SIDES];
+	char client[ADDR_TEXT_BYTES];
 };
 
-/* What the kernel knows of the connections: a system call for each. */
-static void log_tcp(const struct session *s, struct log_line *line)
-{
-	for (int n = 0; n < SIDES; n++) {
-		const struct side *side = &s->sides[n];
-		struct tcp_facts facts;
+struct value {
+	enum { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_FLAG } kind;
+	const char *text;
+	uint64_t number;
+};
 
-		if (side->fd < 0 || !side->is_tcp || tcp_facts_read(side->fd, &facts) < 0)
-			continue;
-		log_u64(line, tcp_keys[n][0], facts.rtt_us);
-		log_u64(line, tcp_keys[n][1], facts.retransmits);
-		log_u64(line, tcp_keys[n][2], facts.unacked);
+static struct value none(void)
+{
+	return (struct value){ .kind = VALUE_NONE };
+}
+
+/* NULL and "" are none. */
+static struct value text(const char *text)
+{
+	return (struct value){ .kind = text && text[0] ? VALUE_TEXT : VALUE_NONE, .text = text };
+}
+
+static struct value number(uint64_t number)
+{
+	return (struct value){ .kind = VALUE_NUMBER, .number = number };
+}
+
+static struct value flag(bool is_set)
+{
+	return (struct value){ .kind = VALUE_FLAG, .number = is_set };
+}
+
+static struct value client_of(struct report *r)
+{
+	struct addr client;
+
+	addr_lengthen(&client, &r->s->client);
+	return text(addr_format(&client, r->client));
+}
+
+/* What the kernel knows of the connections: a system call for each. */
+static struct value tcp_value(struct report *r, enum log_field field)
+{
+	const int which = (int)(field - FIELD_CLIENT_RTT_US) / 3;
+	const struct side *side = &r->s->sides[which];
+	const struct tcp_facts *facts = &r->facts[which];
+
+	if (!r->was_asked[which] && r->s->config->logs_tcp && side->fd >= 0 && side->is_tcp)
+		r->has_facts[which] = tcp_facts_read(side->fd, &r->facts[which]) == 0;
+	r->was_asked[which] = true;
+	if (!r->has_facts[which])
+		return none();
+	switch ((field - FIELD_CLIENT_RTT_US) % 3) {
+	case 0:
+		return number(facts->rtt_us);
+	case 1:
+		return number(facts->retransmits);
+	default:
+		return number(facts->unacked);
 	}
 }
 
-static void log_who(const struct session *s, struct log_line *line)
+static struct value info_value(const struct conn_info *info, enum log_field field)
 {
-	char text[ADDR_TEXT_BYTES];
-	struct addr client;
+	switch (field) {
+	case FIELD_TLS:
+		return text(info->version);
+	case FIELD_CIPHER:
+		return info->version ? text(info->cipher) : none();
+	case FIELD_GROUP:
+		return info->version ? text(info->group) : none();
+	case FIELD_RESUMED:
+		return info->version ? flag(info->resumed) : none();
+	case FIELD_SNI:
+		return text(info->sni);
+	case FIELD_ALPN:
+		return text(info->alpn);
+	case FIELD_CLIENT_CN:
+		return text(info->client_name);
+	case FIELD_CLIENT_RULE:
+		return text(info->client_rule);
+	default:
+		return none();
+	}
+}
 
-	log_u64(line, "id", s->id);
-	log_text(line, "listener", s->config->name);
-	addr_lengthen(&client, &s->client);
-	log_text(line, "client", addr_format(&client, text));
-	if (s->backend)
-		log_text(line, "backend", s->backend->config->name);
+static struct value time_value(const struct session *s, enum log_field field)
+{
+	const unsigned tries = s->waiter.ask.tried_n;
+
+	switch (field) {
+	case FIELD_CONNECT_MS:
+		return s->connected_ms > 0 ? number(s->connected_ms - s->dialing_ms) : none();
+	case FIELD_FAILED_TRIES:
+		return tries > 0 ? number(tries) : none();
+	default:
+		return number(s->host->loop.now_ms - s->started_ms);
+	}
+}
+
+static struct value end_value(const struct session *s, enum log_field field)
+{
+	switch (field) {
+	case FIELD_REASON:
+		return text(close_reason_names[s->why]);
+	case FIELD_BY:
+		return text(close_by_names[s->by]);
+	default:
+		return text(s->detail);
+	}
+}
+
+static struct value who_value(struct report *r, enum log_field field)
+{
+	const struct session *s = r->s;
+	const struct tls_stream *backend_tls = s->sides[SIDE_BACKEND].tls;
+
+	switch (field) {
+	case FIELD_LEVEL:
+		return text(log_level_names[LOG_INFO]);
+	case FIELD_MSG:
+		return text(r->message);
+	case FIELD_ID:
+		return number(s->id);
+	case FIELD_LISTENER:
+		return text(s->config->name);
+	case FIELD_CLIENT:
+		return client_of(r);
+	case FIELD_BACKEND:
+		return text(s->backend ? s->backend->config->name : NULL);
+	case FIELD_BACKEND_RESUMED:
+		return backend_tls && tls_stream_is_resumed(backend_tls) ? flag(true) : none();
+	case FIELD_BYTES_UP:
+		return number(s->lanes[LANE_UP].bytes);
+	case FIELD_BYTES_DOWN:
+		return number(s->lanes[LANE_DOWN].bytes);
+	case FIELD_WORKER:
+		return number(s->host->worker);
+	default:
+		return none();
+	}
+}
+
+static struct value value_of(struct report *r, enum log_field field)
+{
+	if (field >= FIELD_TLS)
+		return r->s->info ? info_value(r->s->info, field) : none();
+	if (field >= FIELD_CLIENT_RTT_US)
+		return tcp_value(r, field);
+	if (field >= FIELD_REASON)
+		return r->is_end ? end_value(r->s, field) : none();
+	if (field >= FIELD_CONNECT_MS && field <= FIELD_DURATION_MS)
+		return time_value(r->s, field);
+	return who_value(r, field);
+}
+
+/* ---- lines ------------------------------------------------------------------ */
+
+static void log_field(struct report *r, enum log_field field, struct log_line *line)
+{
+	const struct value value = value_of(r, field);
+
+	switch (value.kind) {
+	case VALUE_NONE:
+		break;
+	case VALUE_TEXT:
+		log_text(line, log_field_names[field], value.text);
+		break;
+	case VALUE_NUMBER:
+		log_u64(line, log_field_names[field], value.number);
+		break;
+	case VALUE_FLAG:
+		log_flag(line, log_field_names[field], value.number);
+		break;
+	}
+}
+
+static void put_field(struct report *r, const struct log_piece *piece, struct log_line *line)
+{
+	const struct value value = value_of(r, piece->field);
+
+	if (piece->field == FIELD_TS)
+		log_put_time(line);
+	else if (value.kind == VALUE_NUMBER)
+		log_put_u64(line, value.number);
+	else if (value.kind == VALUE_FLAG)
+		log_put_text(line, value.number ? "yes" : "no", piece->end, piece->is_quoted);
+	else
+		log_put_text(line, value.kind == VALUE_TEXT ? value.text : NULL, piece->end,
+			     piece->is_quoted);
+}
+
+/* In the operator's own form. */
+static void log_own(struct report *r, const struct log_template *t)
+{
+	struct log_line line;
+
+	if (!log_begin_own(&line, LOG_INFO))
+		return;
+	for (size_t n = 0; n < t->pieces_n; n++) {
+		if (t->pieces[n].field == LOG_FIELDS)
+			log_put(&line, t->pieces[n].text, t->pieces[n].bytes);
+		else
+			put_field(r, &t->pieces[n], &line);
+	}
+	log_end(&line);
+}
+
+/* Fields from one to another one, without that. */
+static void log_fields(struct report *r, enum log_field from, enum log_field to,
+		       struct log_line *line)
+{
+	for (enum log_field field = from; field < to; field++)
+		log_field(r, field, line);
+}
+
+static void log_end_fields(struct report *r, struct log_line *line)
+{
+	log_fields(r, FIELD_ID, FIELD_CLIENT_RTT_US, line);
+	if (r->s->config->logs_tcp)
+		log_fields(r, FIELD_CLIENT_RTT_US, FIELD_TLS, line);
+}
+
+static void log_start_fields(struct report *r, struct log_line *line)
+{
+	log_fields(r, FIELD_ID, FIELD_BACKEND_RESUMED, line);
+	log_field(r, FIELD_CONNECT_MS, line);
+	log_field(r, FIELD_WORKER, line);
+}
+
+static void log_report(struct report *r, void (*log_some)(struct report *r, struct log_line *line))
+{
+	const struct log_template *t = runtime_config(r->s->host->runtime)->global.log_template;
+	struct log_line line;
+
+	if (t) {
+		log_own(r, t);
+		return;
+	}
+	if (!log_begin(&line, LOG_INFO, r->message))
+		return;
+	log_some(r, &line);
+	if (r->s->info)
+		log_fields(r, FIELD_TLS, LOG_FIELDS, &line);
+	log_end(&line);
 }
 
 void session_log_begin(const struct session *s)
 {
-	struct log_line line;
+	struct report r = { .s = s, .message = "session_start" };
 
-	if (s->config->log_sessions != LOG_SESSIONS_BOTH || !is_in_time(s) ||
-	    !log_begin(&line, LOG_INFO, "session_start"))
-		return;
-	log_who(s, &line);
-	log_u64(&line, "connect_ms", s->connected_ms - s->dialing_ms);
-	log_u64(&line, "worker", s->host->worker);
-	if (s->info)
-		conn_info_log(s->info, &line);
-	log_end(&line);
+	if (s->config->log_sessions == LOG_SESSIONS_BOTH && is_in_time(s))
+		log_report(&r, log_start_fields);
 }
 
 void session_log_end(const struct session *s)
 {
-	struct log_line line;
+	struct report r = { .s = s, .message = "session", .is_end = true };
 
-	if (!is_wanted(s) || !is_in_time(s) || !log_begin(&line, LOG_INFO, "session"))
-		return;
-	log_who(s, &line);
-	if (s->sides[SIDE_BACKEND].tls && tls_stream_is_resumed(s->sides[SIDE_BACKEND].tls))
-		log_flag(&line, "backend_resumed", true);
-	log_u64(&line, "bytes_up", s->lanes[LANE_UP].bytes);
-	log_u64(&line, "bytes_down", s->lanes[LANE_DOWN].bytes);
-	log_times(s, &line);
-	log_u64(&line, "worker", s->host->worker);
-	log_text(&line, "reason", close_reason_names[s->why]);
-	log_text(&line, "by", close_by_names[s->by]);
-	if (s->detail)
-		log_text(&line, "detail", s->detail);
-	if (s->config->logs_tcp)
-		log_tcp(s, &line);
-	if (s->info)
-		conn_info_log(s->info, &line);
-	log_end(&line);
+	if (is_wanted(s) && is_in_time(s))
+		log_report(&r, log_end_fields);
 }

@@ -14,7 +14,7 @@ struct pool *runtime_pool(const struct runtime *runtime, const struct generation
 
 const struct config *runtime_config(const struct runtime *runtime)
 {
-	return atomic_load_explicit(&runtime->generation, memory_order_relaxed)->config;
+	return atomic_load_explicit(&runtime->generation, memory_order_acquire)->config;
 }
 
 bool runtime_has_passed(const struct runtime *runtime)

@@ -78,6 +78,26 @@ def test_a_directory_that_vanishes_takes_nothing_but_its_file(logging, workdir):
     wait_until(lambda: sessions(path), "the line")
 
 
+def test_session_lines_of_another_form(logging, workdir):
+    """They alone have it; a reload changes it for sessions there are."""
+    path = f"{workdir}/ringmain.log"
+    rm, ctl = logging(f"file:{path}", log_format='"{msg}: {bytes_up}|{by}"')
+
+    def lines():
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    knock(workdir)
+    wait_until(lambda: "session: 1|client" in lines(), "the line")
+    with tcp.connect(f"{workdir}/in.sock") as sock:
+        tcp.exchange(sock, b"x")
+        file = rm.dir / "ringmain.ini"
+        file.write_text(file.read_text(encoding="utf-8").replace("{bytes_up}", "{backend}"), encoding="utf-8")
+        ctl.say("reload")
+    wait_until(lambda: "session: b1|client" in lines(), "the line of another form")
+    assert all(logfmt.parse(line) for line in lines() if not line.startswith("session: "))
+
+
 def start_with(workdir, settings):
     """What ringmain says that does not start."""
     path = f"{workdir}/bad.ini"
@@ -158,5 +178,6 @@ def test_a_local_syslog_that_reads_nothing_stops_nobody(logging, workdir):
         rm.stop()
 
 
-def test_journald_takes_no_json(workdir):
-    assert "makes fields of logfmt" in start_with(workdir, "log = journald\nlog_format = json")
+@pytest.mark.parametrize("form", ("json", "{client}"))
+def test_journald_takes_logfmt_alone(workdir, form):
+    assert "makes fields of logfmt" in start_with(workdir, f"log = journald\nlog_format = {form}")

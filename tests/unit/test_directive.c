@@ -108,6 +108,8 @@ static void quantities_keep_to_their_limits(void **state)
 }
 
 /* A value for a key of one section, alone in a file that is good. */
+#define FORMATS "logfmt, json, a text with {FIELD}s"
+
 static const struct mistake {
 	enum config_section section;
 	const char *key, *value, *said;
@@ -130,10 +132,10 @@ static const struct mistake {
 	  "(error, warn, info, debug); "
 	  "did you mean 'warn'?\n" },
 	{ SECTION_GLOBAL, "log_format", "jason",
-	  "x.ini:2:14: error: [global] log_format: unknown value 'jason' (logfmt, json); "
+	  "x.ini:2:14: error: [global] log_format: unknown value 'jason' (" FORMATS "); "
 	  "did you mean 'json'?\n" },
 	{ SECTION_GLOBAL, "log_format", "",
-	  "x.ini:2:13: error: [global] log_format: no value (logfmt, json)\n" },
+	  "x.ini:2:13: error: [global] log_format: no value (" FORMATS ")\n" },
 	{ SECTION_LISTENER, "idle_timeout", "10",
 	  "x.ini:6:16: error: [listener l] idle_timeout: '10' is not a duration, a number "
 	  "with ms, s, m, h or d (0, 10ms..365d); did you mean '10s'?\n" },

@@ -265,6 +265,23 @@ static void what_has_no_default_is_left_out_unless_it_was_given(void **state)
 	free(text);
 }
 
+static void a_form_of_lines_comes_back_as_it_was(void **state)
+{
+	static const char line[] = "log_format = \"{client}; \\\"{sni}\\\" {{{msg}}\"\n";
+	struct bed *st = *state;
+	char text[512], *dumped;
+
+	snprintf(text, sizeof(text),
+		 "[global]\n%s[listener l]\nbind = :80\npool = p\n[pool p]\nbackend = b "
+		 "192.0.2.1:80\n",
+		 line);
+	bed_load(st, text);
+	bed_expect_good(st);
+	dumped = dump(st->config);
+	assert_non_null(strstr(dumped, line));
+	free(dumped);
+}
+
 static void the_list_of_directives_has_a_line_each(void **state)
 {
 	char *text, *line, *rest;
@@ -297,6 +314,7 @@ int main(void)
 		bed_test(what_is_dumped_is_what_was_read),
 		bed_test(defaults_are_dumped_and_load_to_themselves),
 		bed_test(what_has_no_default_is_left_out_unless_it_was_given),
+		bed_test(a_form_of_lines_comes_back_as_it_was),
 		bed_test(the_list_of_directives_has_a_line_each),
 	};
 

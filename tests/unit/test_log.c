@@ -45,6 +45,54 @@ static void numbers_are_written_to_their_ends(void **state)
 		    "c=-9223372036854775808 d=9223372036854775807\n");
 }
 
+/* What stands between the texts is somebody else's. */
+static const char *own_line(const char *value, char end, bool is_within)
+{
+	struct log_line line;
+
+	assert_true(log_begin_own(&line, LOG_INFO));
+	log_put(&line, "a ", 2);
+	log_put_text(&line, value, end, is_within);
+	log_put(&line, "|", 1);
+	log_put_u64(&line, 7);
+	log_end(&line);
+	return catch_line();
+}
+
+static void values_cannot_leave_a_line_of_another_form(void **state)
+{
+	(void)state;
+	assert_string_equal(own_line("pg1", '|', false), "a pg1|7\n");
+	assert_string_equal(own_line(NULL, '|', false), "a -|7\n");
+	assert_string_equal(own_line("-", '|', false), "a \"-\"|7\n");
+	assert_string_equal(own_line("", '|', false), "a \"\"|7\n");
+	assert_string_equal(own_line("x|8", '|', false), "a \"x|8\"|7\n");
+	assert_string_equal(own_line("x|8", '\0', false), "a x|8|7\n");
+	assert_string_equal(own_line("x\na y|9", '|', false), "a \"x\\na y|9\"|7\n");
+	assert_string_equal(own_line("x\x1b[2J", '|', false), "a \"x\\x1b[2J\"|7\n");
+	assert_string_equal(own_line("say \"hi\"", '"', true), "a say \\\"hi\\\"|7\n");
+	assert_string_equal(own_line("pg1", '"', true), "a pg1|7\n");
+}
+
+static void lines_of_another_form_are_cut_too(void **state)
+{
+	char text[LOG_LINE_BYTES];
+	struct log_line line;
+	const char *said;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_true(log_begin_own(&line, LOG_INFO));
+	log_put_text(&line, text, ' ', true);
+	log_put_u64(&line, 7);
+	log_put_time(&line);
+	log_end(&line);
+	said = catch_line();
+	assert_true(strlen(said) <= LOG_LINE_BYTES);
+	assert_string_equal(said + strlen(said) - strlen("x truncated=yes\n"), "x truncated=yes\n");
+}
+
 static void errors_have_names(void **state)
 {
 	struct log_line line;
@@ -286,6 +334,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_A_PIPE(a_line_is_words_then_keys),
 		ON_A_PIPE(numbers_are_written_to_their_ends),
+		ON_A_PIPE(values_cannot_leave_a_line_of_another_form),
+		ON_A_PIPE(lines_of_another_form_are_cut_too),
 		ON_A_PIPE(errors_have_names),
 		ON_A_PIPE(what_is_below_the_level_is_not_begun),
 		ON_A_PIPE(the_stamp_is_the_time_in_utc),

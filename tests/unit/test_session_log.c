@@ -136,6 +136,23 @@ static void connections_can_be_described(void **state)
 	assert_non_null(strstr(log, " backend_rtt_us="));
 }
 
+static void lines_can_have_a_form_of_ones_own(void **state)
+{
+	struct bed *st = bed_with(
+		state, &(struct bed_options){
+			       .listener_keys = "log_sessions = both\nlog_tcp = yes",
+			       .pool_keys = "[global]\nlog_format = \"{{{level} {msg}} {listener}>"
+					    "{backend}, {bytes_up}/{bytes_down} {sni} {reason} "
+					    "{client_retransmits}\"" });
+	struct pair c = bed_relaying(st);
+
+	peer_send(c.client, "ping", 4);
+	bed_run(st);
+	end_cleanly(st, &c);
+	assert_string_equal(bed_log(st), "{info session_start} l>b0, 0/0 - - 0\n"
+					 "{info session} l>b0, 4/0 - done 0\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +164,7 @@ int main(void)
 		bed_test(who_only_knocked_can_be_left_out),
 		bed_test(what_is_over_the_rate_is_counted),
 		bed_test(connections_can_be_described),
+		bed_test(lines_can_have_a_form_of_ones_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
