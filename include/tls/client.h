@@ -10,6 +10,8 @@
 #include "tls/context.h"
 #include "x509/problem.h"
 
+struct ca_share;
+
 struct tls_client_config {
 	struct tls_policy policy;
 	bool insecure;           /* do not verify: for tests, and warned of */
@@ -19,6 +21,7 @@ struct tls_client_config {
 	const char *sni; /* NULL: the name that is verified, if it is a DNS name; "": none */
 	struct tls_files certificate; /* of ours; chain NULL: none */
 	bool no_tickets;              /* sessions are not resumed */
+	struct ca_share *share;       /* with those made from the same configuration; NULL: alone */
 };
 
 struct tls_client;

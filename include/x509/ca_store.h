@@ -13,6 +13,7 @@
 #include "x509/problem.h"
 
 struct WOLFSSL_CTX;
+struct pem_file;
 
 /*
  * Trusts every certificate in @path, or with NULL the system's. @setting is
@@ -24,5 +25,14 @@ MUST_CHECK bool ca_store_load(struct WOLFSSL_CTX *ctx, const char *path, const c
 /* From now on peers are checked against the lists in @path: every CA needs one. */
 MUST_CHECK bool ca_store_load_crls(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
 				   struct tls_problems *problems);
+
+/* The same with a file that was read: ca_store_path(@path). */
+MUST_CHECK bool ca_store_add(struct WOLFSSL_CTX *ctx, const struct pem_file *file, const char *path,
+			     const char *setting, struct tls_problems *problems);
+MUST_CHECK bool ca_store_add_crls(struct WOLFSSL_CTX *ctx, const struct pem_file *file,
+				  const char *path, const char *setting,
+				  struct tls_problems *problems);
+/* The system's for NULL. */
+const char *ca_store_path(const char *path);
 
 #endif

@@ -13,6 +13,7 @@
 #include "tls/library.h"
 #include "tls/server.h"
 #include "tls/tickets.h"
+#include "x509/ca_share.h"
 #include "x509/problem.h"
 
 #define KEY_BYTES 32
@@ -182,8 +183,8 @@ static struct tls_tickets *create_tickets(const struct config *config, struct di
 /* ---- pools ---- */
 
 /* What is agreed on with sessions' backends is not for a check on another port. */
-static void create_client(const struct pool_config *p, bool is_check, struct diag *diag,
-			  struct tls_client **ret_client)
+static void create_client(const struct pool_config *p, bool is_check, struct ca_share *share,
+			  struct diag *diag, struct tls_client **ret_client)
 {
 	char title[TITLE_BYTES];
 	const struct owner owner = { diag, SECTION_POOL, title, &p->location, p->set_at, NULL };
@@ -197,6 +198,7 @@ static void create_client(const struct pool_config *p, bool is_check, struct dia
 		.sni = p->tls_sni,
 		.certificate = { p->tls_certificate, p->tls_key },
 		.no_tickets = !p->tls_tickets,
+		.share = share,
 	};
 
 	snprintf(title, sizeof(title), "[pool %s]", p->name);
@@ -219,12 +221,19 @@ static bool checks_have_own_tls(const struct pool_config *p)
 static void create_clients(struct tls_contexts *contexts, const struct config *config,
 			   struct diag *diag)
 {
-	for (size_t i = 0; i < config->pools_n; i++) {
-		if (config->pools[i].tls)
-			create_client(&config->pools[i], false, diag, &contexts->clients[i]);
-		else if (checks_have_own_tls(&config->pools[i]))
-			create_client(&config->pools[i], true, diag, &contexts->checks[i]);
+	struct ca_share *share = ca_share_create();
+
+	if (!share)
+		diag_no_memory(diag);
+	for (size_t i = 0; share && i < config->pools_n; i++) {
+		const struct pool_config *p = &config->pools[i];
+
+		if (p->tls)
+			create_client(p, false, share, diag, &contexts->clients[i]);
+		else if (checks_have_own_tls(p))
+			create_client(p, true, share, diag, &contexts->checks[i]);
 	}
+	ca_share_destroy(share);
 }
 
 /* ---- all ---- */

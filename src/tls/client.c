@@ -2,6 +2,8 @@
 
 #include "tls/client.h"
 
+#include "crypto/digest.h"
+#include "x509/ca_share.h"
 #include "x509/ca_store.h"
 #include "x509/certificate.h"
 #include "tls/endpoint.h"
@@ -17,22 +19,41 @@
 #include <string.h>
 #include <time.h>
 
-static bool prepare_trust(struct tls_client *c, const struct tls_client_config *config,
-			  struct tls_problems *problems)
+/* Whom a client believes: files of its configuration, read. */
+struct trust {
+	const struct ca_file *ca, *crl; /* NULL: nobody is verified; there is no list */
+};
+
+static bool read_trust(const struct tls_client_config *config, struct ca_share *share,
+		       struct tls_problems *problems, struct trust *ret)
 {
+	*ret = (struct trust){ 0 };
 	if (config->insecure) {
 		tls_problem_add(problems, TLS_WARNING, "verify", NULL,
 				"is off: whoever answers in the backend's place is trusted");
-		wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_NONE, handshake_on_unverified);
 		return true;
 	}
-	wolfSSL_CTX_set_verify(c->ctx, WOLFSSL_VERIFY_PEER, handshake_on_verify);
-	if (!ca_store_load(c->ctx, config->ca, "ca", problems))
-		return false;
-	return !config->crl || ca_store_load_crls(c->ctx, config->crl, "crl", problems);
+	ret->ca = ca_share_file(share, ca_store_path(config->ca), "ca", problems);
+	if (ret->ca && config->crl)
+		ret->crl = ca_share_file(share, config->crl, "crl", problems);
+	return ret->ca && (ret->crl || !config->crl);
 }
 
-static bool prepare_certificate(struct tls_client *c, const struct tls_client_config *config,
+static bool prepare_trust(WOLFSSL_CTX *ctx, const struct tls_client_config *config,
+			  const struct trust *trust, struct tls_problems *problems)
+{
+	if (!trust->ca) {
+		wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, handshake_on_unverified);
+		return true;
+	}
+	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, handshake_on_verify);
+	if (!ca_store_add(ctx, &trust->ca->pem, config->ca, "ca", problems))
+		return false;
+	return !trust->crl ||
+	       ca_store_add_crls(ctx, &trust->crl->pem, config->crl, "crl", problems);
+}
+
+static bool prepare_certificate(WOLFSSL_CTX *ctx, const struct tls_client_config *config,
 				struct tls_problems *problems)
 {
 	struct certificate own;
@@ -42,7 +63,7 @@ static bool prepare_certificate(struct tls_client *c, const struct tls_client_co
 		return true;
 	if (!certificate_load(&own, &config->certificate, "certificate", time(NULL), problems))
 		return false;
-	is_good = certificate_use(&own, c->ctx);
+	is_good = certificate_use(&own, ctx);
 	certificate_finish(&own);
 	return is_good;
 }
@@ -71,16 +92,88 @@ static bool copy_sni(struct tls_client *c, const char *sni)
 	return c->sni != NULL;
 }
 
-/* Resuming keeps its forward secrecy, where the library can be told. */
-static bool prepare_tickets(struct tls_client *c, const struct tls_client_config *config)
+static bool create_resume_store(struct tls_client *c, const struct tls_client_config *config)
 {
 	if (config->no_tickets)
 		return true;
-#if LIBWOLFSSL_VERSION_HEX >= 0x05007002
-	(void)wolfSSL_CTX_only_dhe_psk(c->ctx);
-#endif
 	c->resume = resume_store_create();
 	return c->resume != NULL;
+}
+
+/* ---- the library's context ----------------------------------------------- */
+
+static WOLFSSL_CTX *make_context(const struct policy *policy,
+				 const struct tls_client_config *config, const struct trust *trust,
+				 struct tls_problems *problems)
+{
+	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(policy_method(policy, false));
+
+	if (!ctx)
+		return NULL;
+	wolfSSL_CTX_SetMinRsaKey_Sz(ctx, X509_RSA_BITS_MIN); /* of CAs, too */
+	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+#if LIBWOLFSSL_VERSION_HEX >= 0x05007002
+	/* Resuming keeps its forward secrecy, where the library can be told. */
+	(void)wolfSSL_CTX_only_dhe_psk(ctx);
+#endif
+	if (policy_apply(policy, ctx) && prepare_trust(ctx, config, trust, problems) &&
+	    prepare_certificate(ctx, config, problems))
+		return ctx;
+	wolfSSL_CTX_free(ctx);
+	return NULL;
+}
+
+/* Of all that goes into one without a certificate of ours: ALPN is set for each session. */
+static void digest_of(const struct policy *policy, const struct trust *trust,
+		      uint8_t out[CA_SHARE_DIGEST_BYTES])
+{
+	const int numbers[] = { policy->min, policy->max, trust->crl != NULL };
+	const struct digest_part parts[] = {
+		{ numbers, sizeof(numbers) },
+		{ policy->groups, policy->groups_n * sizeof(policy->groups[0]) },
+		{ policy->ciphers, strlen(policy->ciphers) + 1 },
+		{ trust->ca->digest, sizeof(trust->ca->digest) },
+		{ trust->crl ? trust->crl->digest : NULL,
+		  trust->crl ? sizeof(trust->crl->digest) : 0 },
+	};
+
+	digest_sha256(parts, ARRAY_LEN(parts), out);
+}
+
+/* One about which there is something to say is made for each, and said of each. */
+static WOLFSSL_CTX *find_or_make_context(const struct policy *policy,
+					 const struct tls_client_config *config,
+					 struct ca_share *share, struct tls_problems *problems)
+{
+	const size_t said = problems->n;
+	uint8_t digest[CA_SHARE_DIGEST_BYTES];
+	struct trust trust;
+	WOLFSSL_CTX *ctx;
+
+	if (!read_trust(config, share, problems, &trust))
+		return NULL;
+	if (!trust.ca || config->certificate.chain)
+		return make_context(policy, config, &trust, problems);
+	digest_of(policy, &trust, digest);
+	ctx = ca_share_find(share, digest);
+	if (ctx)
+		return ctx;
+	ctx = make_context(policy, config, &trust, problems);
+	if (ctx && problems->n == said)
+		ca_share_add(share, digest, ctx);
+	return ctx;
+}
+
+static bool open_context(struct tls_client *c, const struct tls_client_config *config,
+			 struct tls_problems *problems)
+{
+	struct ca_share *own = config->share ? NULL : ca_share_create();
+
+	if (config->share || own)
+		c->ctx = find_or_make_context(&c->policy, config,
+					      config->share ? config->share : own, problems);
+	ca_share_destroy(own);
+	return c->ctx;
 }
 
 int tls_client_create(const struct tls_client_config *config, struct tls_problems *problems,
@@ -93,18 +186,10 @@ int tls_client_create(const struct tls_client_config *config, struct tls_problem
 		return -ENOMEM;
 	atomic_init(&c->refs, 1);
 	c->insecure = config->insecure;
-	if (!policy_resolve(&config->policy, TLS_1_2, false, problems, &c->policy))
-		goto fail;
-	c->ctx = wolfSSL_CTX_new(policy_method(&c->policy, false));
-	if (!c->ctx)
-		goto fail;
-	wolfSSL_CTX_SetMinRsaKey_Sz(c->ctx, X509_RSA_BITS_MIN); /* of CAs, too */
-	wolfSSL_CTX_set_session_cache_mode(c->ctx, WOLFSSL_SESS_CACHE_OFF);
-	if (!policy_apply(&c->policy, c->ctx) || !copy_sni(c, config->sni))
-		goto fail;
-	if (!prepare_tickets(c, config) || !copy_verify_name(c, config->verify_name, problems))
-		goto fail;
-	if (!prepare_trust(c, config, problems) || !prepare_certificate(c, config, problems))
+	if (!policy_resolve(&config->policy, TLS_1_2, false, problems, &c->policy) ||
+	    !copy_sni(c, config->sni) || !create_resume_store(c, config) ||
+	    !copy_verify_name(c, config->verify_name, problems) ||
+	    !open_context(c, config, problems))
 		goto fail;
 	*ret_client = c;
 	return 0;

@@ -39,15 +39,13 @@ static int add_list(WOLFSSL_CTX *ctx, const struct pem_block *block)
 }
 
 /* Adds all blocks; at least one must be of use. */
-static bool add_all(WOLFSSL_CTX *ctx, const struct reading *r, struct tls_problems *problems)
+static bool add_all(WOLFSSL_CTX *ctx, const struct pem_file *file, const struct reading *r,
+		    struct tls_problems *problems)
 {
 	size_t at = 0, seen = 0, added = 0, errors = problems->errors_n;
 	struct pem_block block;
-	struct pem_file file;
 
-	if (!pem_open(&file, r->path, r->setting, problems))
-		return false;
-	while (pem_next(&file, &at, &block)) {
+	while (pem_next(file, &at, &block)) {
 		int code;
 
 		if (!pem_is(&block, r->label))
@@ -59,20 +57,24 @@ static bool add_all(WOLFSSL_CTX *ctx, const struct reading *r, struct tls_proble
 		else if (!r->is_quiet)
 			tls_problem_add(problems, r->severity, r->setting, r->path,
 					"%s %zu (line %zu) is not used: %s", r->what, seen,
-					pem_line(&file, &block), error_text_of_code(code));
+					pem_line(file, &block), error_text_of_code(code));
 	}
-	pem_close(&file);
 	if (added == 0)
 		tls_problem_add(problems, TLS_ERROR, r->setting, r->path, "has no usable %s",
 				r->what);
 	return problems->errors_n == errors;
 }
 
-bool ca_store_load(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
-		   struct tls_problems *problems)
+const char *ca_store_path(const char *path)
+{
+	return path ? path : SYSTEM_BUNDLE;
+}
+
+bool ca_store_add(struct WOLFSSL_CTX *ctx, const struct pem_file *file, const char *path,
+		  const char *setting, struct tls_problems *problems)
 {
 	const struct reading reading = {
-		.path = path ? path : SYSTEM_BUNDLE,
+		.path = ca_store_path(path),
 		.setting = setting,
 		.label = "CERTIFICATE",
 		.what = "certificate",
@@ -81,11 +83,11 @@ bool ca_store_load(struct WOLFSSL_CTX *ctx, const char *path, const char *settin
 		.is_quiet = !path,
 	};
 
-	return add_all(ctx, &reading, problems);
+	return add_all(ctx, file, &reading, problems);
 }
 
-bool ca_store_load_crls(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
-			struct tls_problems *problems)
+bool ca_store_add_crls(struct WOLFSSL_CTX *ctx, const struct pem_file *file, const char *path,
+		       const char *setting, struct tls_problems *problems)
 {
 	const struct reading reading = {
 		.path = path,
@@ -100,5 +102,33 @@ bool ca_store_load_crls(struct WOLFSSL_CTX *ctx, const char *path, const char *s
 		tls_problem_add(problems, TLS_ERROR, setting, path, "out of memory");
 		return false;
 	}
-	return add_all(ctx, &reading, problems);
+	return add_all(ctx, file, &reading, problems);
+}
+
+typedef bool load_fn(struct WOLFSSL_CTX *ctx, const struct pem_file *file, const char *path,
+		     const char *setting, struct tls_problems *problems);
+
+static bool load(WOLFSSL_CTX *ctx, load_fn *add, const char *path, const char *setting,
+		 struct tls_problems *problems)
+{
+	struct pem_file file;
+	bool is_good;
+
+	if (!pem_open(&file, ca_store_path(path), setting, problems))
+		return false;
+	is_good = add(ctx, &file, path, setting, problems);
+	pem_close(&file);
+	return is_good;
+}
+
+bool ca_store_load(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+		   struct tls_problems *problems)
+{
+	return load(ctx, ca_store_add, path, setting, problems);
+}
+
+bool ca_store_load_crls(struct WOLFSSL_CTX *ctx, const char *path, const char *setting,
+			struct tls_problems *problems)
+{
+	return load(ctx, ca_store_add_crls, path, setting, problems);
 }

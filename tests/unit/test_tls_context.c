@@ -19,7 +19,9 @@
 
 #include "tls/certificates.h"
 #include "tls/pair.h"
+#include "tls/endpoint.h"
 #include "tls/policy.h"
+#include "x509/ca_share.h"
 
 /* Loads a server and compares the one problem that there must be; @text NULL: none. */
 static void expect_problem(const struct tls_server_config *config, enum tls_severity severity,
@@ -333,6 +335,86 @@ static void a_clients_files_are_checked(void **state)
 	tls_problems_finish(&problems);
 }
 
+/* The library's context of a client that is made like this, which goes with it. */
+static const struct WOLFSSL_CTX *context_of(struct tls_client_config config, struct ca_share *share,
+					    struct tls_client **ret)
+{
+	struct tls_problems problems = { 0 };
+
+	config.share = share;
+	assert_int_equal(tls_client_create(&config, &problems, ret), 0);
+	assert_int_equal(problems.n, 0);
+	return (*ret)->ctx;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	char command[2 * KIT_PATH_BYTES + sizeof("cp  ")];
+
+	snprintf(command, sizeof(command), "cp %s %s", from, to);
+	assert_int_equal(system(command), 0);
+}
+
+static void clients_share_what_files_of_the_same_content_give(void **state)
+{
+	const struct tls_client_config first = { .ca = kit_path("ca.crt"), .verify_name = "a.b" };
+	const struct {
+		struct tls_client_config config;
+		bool is_shared;
+	} rows[] = {
+		{ first, true },
+		{ { .ca = kit_path("copy.crt"), .no_tickets = true, .sni = "c" }, true },
+		{ { .ca = kit_path("ca.crt"), .policy.alpn = "h2" }, true },
+		{ { .ca = kit_path("ca.crt"), .policy.version_min = TLS_1_3 }, false },
+		{ { .ca = kit_path("ca.crt"), .policy.groups = "P-256" }, false },
+		{ { .ca = kit_path("ca.crt"), .certificate.chain = kit_path("alice.pem") }, false },
+		{ { .ca = kit_path("ecdsa.pem") }, false },
+	};
+	struct ca_share *share = ca_share_create();
+	struct tls_client *client, *others[ARRAY_LEN(rows)];
+	const struct WOLFSSL_CTX *ctx;
+
+	(void)state;
+	if (kit_library_is_packaged())
+		skip();
+	copy_file(kit_path("ca.crt"), kit_path("copy.crt"));
+	ctx = context_of(first, share, &client);
+	for (size_t n = 0; n < ARRAY_LEN(rows); n++)
+		assert_int_equal(context_of(rows[n].config, share, &others[n]) == ctx,
+				 rows[n].is_shared);
+	ca_share_destroy(share);
+	tls_client_unref(client);
+	assert_ptr_not_equal(context_of(first, NULL, &client), others[0]->ctx);
+	for (size_t n = 0; n < ARRAY_LEN(rows); n++)
+		tls_client_unref(others[n]);
+	tls_client_unref(client);
+}
+
+/* As of a certificate that cannot be used: each hears of it. */
+static void what_is_to_be_said_is_said_to_each(void **state)
+{
+	const struct tls_client_config config = { .ca = kit_path("odd.crt"),
+						  .share = ca_share_create() };
+	char command[4 * KIT_PATH_BYTES];
+
+	(void)state;
+	snprintf(command, sizeof(command),
+		 "(cat %s; printf -- '-----BEGIN CERTIFICATE-----\nMAA=\n"
+		 "-----END CERTIFICATE-----\n') >%s",
+		 kit_path("ca.crt"), kit_path("odd.crt"));
+	assert_int_equal(system(command), 0);
+	for (int n = 0; n < 2; n++) {
+		struct tls_problems problems = { 0 };
+		struct tls_client *client;
+
+		assert_int_equal(tls_client_create(&config, &problems, &client), 0);
+		assert_int_equal(problems.warnings_n, 1);
+		tls_problems_finish(&problems);
+		tls_client_unref(client);
+	}
+	ca_share_destroy(config.share);
+}
+
 static void too_many_problems_are_counted(void **state)
 {
 	struct tls_problems problems = { 0 };
@@ -361,6 +443,8 @@ int main(void)
 		cmocka_unit_test(names_come_from_san_or_else_the_common_name),
 		cmocka_unit_test(a_client_that_does_not_verify_is_warned_of),
 		cmocka_unit_test(a_clients_files_are_checked),
+		cmocka_unit_test(clients_share_what_files_of_the_same_content_give),
+		cmocka_unit_test(what_is_to_be_said_is_said_to_each),
 		cmocka_unit_test(too_many_problems_are_counted),
 	};
 
