@@ -48,13 +48,21 @@ struct log_template;
 #define CONFIG_WORKER_BUFFERS_MIN 4u
 #define CONFIG_WORKER_BUFFERS_MAX 65535u /* the kernel counts them with 16 bits */
 
+/* Where a section has a directive from. */
+enum config_origin {
+	ORIGIN_OWN,      /* it stands there, or nowhere */
+	ORIGIN_LIKE,     /* the pool that it is like */
+	ORIGIN_DEFAULTS, /* the [defaults ...] of its kind */
+	CONFIG_ORIGINS,
+};
+
 /* Where something was written, for messages long after it was read. */
 struct config_location {
-	const char *file;  /* owned by the configuration */
-	unsigned line;     /* from 1; 0: it is a default, or the file as a whole */
-	unsigned column;   /* in bytes, from 1; 0: the line as a whole */
-	unsigned width;    /* in bytes, to underline */
-	bool is_inherited; /* it stands in a [defaults ...] of the section */
+	const char *file; /* owned by the configuration */
+	unsigned line;    /* from 1; 0: it is a default, or the file as a whole */
+	unsigned column;  /* in bytes, from 1; 0: the line as a whole */
+	unsigned width;   /* in bytes, to underline */
+	enum config_origin origin;
 	bool has_variable; /* of the environment */
 };
 
@@ -282,6 +290,7 @@ struct local_addr_config {
 
 struct pool_config {
 	char name[CONFIG_NAME_BYTES];
+	char like[CONFIG_NAME_BYTES]; /* the pool that it has the rest from; "": none */
 	struct config_location location;
 	struct backend_config *backends;
 	size_t backends_n;

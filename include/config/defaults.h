@@ -12,17 +12,14 @@
 #include "base/def.h"
 #include "config/config.h"
 #include "config/directive.h"
-#include "config/setting.h"
-
-struct default_setting;
+#include "config/kept.h"
 
 struct defaults {
 	enum config_section section;
-	struct config_location location;  /* of its head; line 0: there is none */
-	struct config_location *set_at;   /* by row, as of any section */
-	void *fields;                     /* a section of its own, to try values in */
-	struct default_setting *settings; /* in the order of the file */
-	size_t settings_n;
+	struct config_location location; /* of its head; line 0: there is none */
+	struct config_location *set_at;  /* by row, as of any section */
+	void *fields;                    /* a section of its own, to try values in */
+	struct kept kept;
 };
 
 /* False, and reported, when memory is short. */
@@ -33,8 +30,8 @@ void defaults_finish(struct defaults *defaults);
 /* Tries a value, and keeps it when it is good. */
 void defaults_set(struct defaults *defaults, const struct setting *s);
 
-/* Sets in @section, of which @set_at says what it has of its own, the rest. Borrows @title. */
-void defaults_apply(const struct defaults *defaults, const char *title, void *section,
-		    struct config_location *set_at, struct diag *diag);
+/* Sets in the section what it does not have already. */
+void defaults_apply(const struct defaults *defaults, const struct kept_section *to,
+		    struct diag *diag);
 
 #endif

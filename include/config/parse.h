@@ -25,13 +25,16 @@ struct parser {
 	struct config_location *set_at;            /* of the section */
 	struct defaults defaults[CONFIG_SECTIONS]; /* of listeners and of pools */
 	struct defaults *into;                     /* the section is that one; or NULL */
+	struct kept *pools;                        /* what config->pools say, one for each */
+	struct kept *kept;                         /* that of the section, a pool; or NULL */
 	bool has_head;                             /* this file had a section's head */
 	char title[PARSER_TITLE_BYTES];            /* "[pool pg]" */
 };
 
 /* Keeps both until parser_finish(). */
 void parser_init(struct parser *parser, struct config *config, struct diag *diag);
-/* When all files are read: gives each section the defaults of its kind. */
+/* When all files are read: gives pools what those have that they are like, and each
+ * section the defaults of its kind. */
 void parser_finish(struct parser *parser);
 
 /* Adds what @file says to the configuration; reports its mistakes. */

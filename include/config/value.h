@@ -55,6 +55,7 @@ extern const struct directive_type type_log_format; /* global_config.log_format,
 extern const struct directive_type type_control;    /* global_config.control */
 extern const struct directive_type type_status;     /* global_config.status.at, is_on */
 extern const struct directive_type type_pool;       /* listener_config.pool_name, pool_location */
+extern const struct directive_type type_like;       /* pool_config.like */
 extern const struct directive_type type_backend;    /* pool_config.backends */
 
 /* @spec as one would write it. Gives @text. */

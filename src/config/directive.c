@@ -270,6 +270,8 @@ const struct directive directives[] = {
 	  .reload = RELOAD_SESSIONS,
 	  .help = "Who leaves bytes or probes unanswered for so long is dead; 0: the kernel's" },
 
+	{ IN_POOL(like), .key = "like", .type = &type_like,
+	  .help = "Another pool, from which it has what it does not say itself" },
 	{ IN_POOL(balance), .key = "balance", .type = &type_choice, WORDS(balance_kind_names),
 	  .fallback = "random",
 	  .help = "How a backend is chosen" },

@@ -27,6 +27,10 @@ static const struct config_location *origin_of(const struct directive *d,
 static void dump_directive(const struct directive *d, const void *from,
 			   const struct config_location *set_at, FILE *to)
 {
+	static const char *const origins[CONFIG_ORIGINS] = {
+		[ORIGIN_LIKE] = ", like",
+		[ORIGIN_DEFAULTS] = ", defaults",
+	};
 	size_t n = d->type->count ? d->type->count(from) : 1;
 
 	if (d->type->has && !d->type->has(d, from))
@@ -34,8 +38,8 @@ static void dump_directive(const struct directive *d, const void *from,
 	for (size_t i = 0; i < n; i++) {
 		fprintf(to, "%s = ", d->type->key ? d->type->key(from, i) : d->key);
 		d->type->print(d, from, i, to);
-		if (set_at->is_inherited)
-			dump_origin(set_at, ", defaults", to);
+		if (set_at->origin != ORIGIN_OWN)
+			dump_origin(set_at, origins[set_at->origin], to);
 		else if (set_at->has_variable)
 			dump_origin(set_at, ", from the environment", to);
 		putc('\n', to);

@@ -325,6 +325,38 @@ const struct directive_type type_pool = {
 	.has = has_pool,
 };
 
+/* ---- like ---- */
+
+static void set_like(const struct setting *s, void *section)
+{
+	struct pool_config *pool = section;
+
+	if (!setting_name(s, pool->like))
+		pool->like[0] = '\0';
+}
+
+static void print_like(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	(void)d;
+	(void)index;
+	fputs(((const struct pool_config *)section)->like, to);
+}
+
+/* Once it has what the other one has, it is a pool as any. */
+static bool is_never(const struct directive *d, const void *section)
+{
+	(void)d;
+	(void)section;
+	return false;
+}
+
+const struct directive_type type_like = {
+	.form = "the NAME of a [pool NAME]",
+	.set = set_like,
+	.print = print_like,
+	.has = is_never,
+};
+
 /* ---- backend ---- */
 
 #define AT(field) .offset = offsetof(struct backend_config, field)

@@ -103,6 +103,7 @@ static const struct foreign foreigners[] = {
 	{ FOREIGN_POOL, "proxy_protocol send_proxy_v2", "send_proxy", NULL },
 	{ FOREIGN_POOL, "proxy_bind", "source", NULL },
 	{ FOREIGN_POOL, "mode", NULL, "there is only TCP" },
+	{ FOREIGN_POOL, "from inherit inherits extends template", "like", NULL },
 	{ FOREIGN_POOL, "zone resolver resolvers keepalive_requests", NULL,
 	  "there is nothing to be said instead" },
 

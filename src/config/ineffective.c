@@ -286,7 +286,7 @@ static const struct config_location *find_given(const struct subject *s, const c
 
 	CHECK(d);
 	location = &s->set_at[d - directives];
-	if (!location->line || location->is_inherited || is_missing(d, s->fields) ||
+	if (!location->line || location->origin != ORIGIN_OWN || is_missing(d, s->fields) ||
 	    is_default(d, s->fields, diag))
 		return NULL;
 	return location;

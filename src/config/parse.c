@@ -9,7 +9,9 @@
 
 #include "base/check.h"
 #include "config/foreign.h"
+#include "config/like.h"
 #include "config/setting.h"
+#include "config/value.h"
 
 /* ---- heads of sections ---- */
 
@@ -77,10 +79,15 @@ static void open_pool(struct parser *p, const struct setting *name)
 	struct config *config = p->config;
 	struct pool_config *pool =
 		setting_grow(p->diag, config->pools, config->pools_n, sizeof(*pool));
+	struct kept *kept;
 
 	if (!pool)
 		return;
 	config->pools = pool;
+	kept = setting_grow(p->diag, p->pools, config->pools_n, sizeof(*kept));
+	if (!kept)
+		return;
+	p->pools = kept;
 	pool += config->pools_n;
 	pool->set_at = parser_new_set_at(p->diag);
 	if (!pool->set_at)
@@ -95,6 +102,7 @@ static void open_pool(struct parser *p, const struct setting *name)
 	set_fixed(pool);
 	p->section = pool;
 	p->set_at = pool->set_at;
+	p->kept = &p->pools[config->pools_n - 1];
 }
 
 /* ---- [defaults listener], [defaults pool] ---- */
@@ -126,6 +134,24 @@ static void open_defaults(struct parser *p, const struct setting *name)
 	p->into = defaults;
 }
 
+/* The nearer the stronger: a section's own word, the pool it is like, the defaults. */
+static void finish_pools(struct parser *p)
+{
+	struct config *config = p->config;
+
+	like_apply(config, p->pools, p->diag);
+	for (size_t i = 0; i < config->pools_n; i++) {
+		struct pool_config *pool = &config->pools[i];
+
+		snprintf(p->title, sizeof(p->title), "[pool %s]", pool->name);
+		defaults_apply(&p->defaults[SECTION_POOL],
+			       &(struct kept_section){ pool, pool->set_at, p->title }, p->diag);
+		kept_finish(&p->pools[i]);
+	}
+	free(p->pools);
+	p->pools = NULL;
+}
+
 void parser_finish(struct parser *p)
 {
 	struct config *config = p->config;
@@ -134,14 +160,10 @@ void parser_finish(struct parser *p)
 		struct listener_config *l = &config->listeners[i];
 
 		snprintf(p->title, sizeof(p->title), "[listener %s]", l->name);
-		defaults_apply(&p->defaults[SECTION_LISTENER], p->title, l, l->set_at, p->diag);
+		defaults_apply(&p->defaults[SECTION_LISTENER],
+			       &(struct kept_section){ l, l->set_at, p->title }, p->diag);
 	}
-	for (size_t i = 0; i < config->pools_n; i++) {
-		struct pool_config *pool = &config->pools[i];
-
-		snprintf(p->title, sizeof(p->title), "[pool %s]", pool->name);
-		defaults_apply(&p->defaults[SECTION_POOL], p->title, pool, pool->set_at, p->diag);
-	}
+	finish_pools(p);
 	for (size_t i = 0; i < CONFIG_SECTIONS; i++)
 		defaults_finish(&p->defaults[i]);
 }
@@ -218,6 +240,7 @@ static void read_section_head(struct parser *p)
 	kind[kind_bytes] = '\0';
 	p->section = NULL;
 	p->into = NULL;
+	p->kept = NULL;
 	p->has_head = true;
 	open_section(p, kind, &name);
 }
@@ -307,10 +330,20 @@ static void report_unknown_key(struct parser *p, const char *key)
 		   near ? "'?" : "");
 }
 
+/* In the section, and where others may be like it, once more for them. */
+static void set_own(struct parser *p, const struct setting *s)
+{
+	const size_t errors_n = s->diag->errors_n;
+
+	s->directive->type->set(s, p->section);
+	if (p->kept && s->diag->errors_n == errors_n)
+		kept_add(p->kept, s, p->reader.expanded.has_variable);
+}
+
 static void set_value(struct parser *p, const struct directive *d)
 {
 	struct config_location *set_at = &p->set_at[d - directives];
-	const bool is_own = p->into && d->required;
+	const bool is_own = p->into && (d->required || d->type == &type_like);
 	char title[PARSER_TITLE_BYTES + 64];
 	const struct setting s = { .directive = d,
 				   .title = title,
@@ -339,7 +372,7 @@ static void set_value(struct parser *p, const struct directive *d)
 	else if (p->into)
 		defaults_set(p->into, &s);
 	else
-		d->type->set(&s, p->section);
+		set_own(p, &s);
 }
 
 /* What was called so before is taken for one release more, with a word. */
@@ -406,6 +439,7 @@ void parser_read(struct parser *p, const struct config_file *file)
 {
 	p->section = NULL;
 	p->into = NULL;
+	p->kept = NULL;
 	p->has_head = false;
 	reader_init(&p->reader, file, p->diag);
 	/* What it calls an error was reported by the reader, in better words. */

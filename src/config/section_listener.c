@@ -278,12 +278,12 @@ static void check_clear_clients(const struct listener_config *listener, struct d
 
 static void check_needs(const struct listener_config *listener, struct diag *diag)
 {
-	if (listener->name[0] != '\0' && !was_given(listener, "pool") &&
-	    !was_given(listener, "route"))
+	if (listener->name[0] != '\0' && listener->pool_name[0] == '\0' &&
+	    !was_given(listener, "pool") && !was_given(listener, "route"))
 		diag_error(diag, &listener->location,
-			   "[listener %s]: neither 'pool' nor 'route' in this section: where do "
-			   "sessions go?",
-			   listener->name);
+			   "[listener %s]: neither 'pool' nor 'route' in this section, and no "
+			   "[pool %s]: where do sessions go?",
+			   listener->name, listener->name);
 	if (listener->tls == TLS_MODE_TERMINATE && !was_given(listener, "certificate"))
 		diag_error(diag, directive_location(listener->set_at, SECTION_LISTENER, "tls"),
 			   "[listener %s] tls: terminate: needs a certificate", listener->name);

@@ -227,6 +227,26 @@ static void check_links(struct config *config, const struct names *pools, struct
 	free(is_used);
 }
 
+static bool wants_pool(const struct listener_config *listener)
+{
+	return listener->pool_name[0] == '\0' && listener->routes_n == 0 &&
+	       directive_location(listener->set_at, SECTION_LISTENER, "pool")->line == 0 &&
+	       directive_location(listener->set_at, SECTION_LISTENER, "route")->line == 0;
+}
+
+/* One that says neither where sessions go has the pool of its own name, if there is one. */
+static void give_namesakes(struct config *config, const struct names *pools)
+{
+	for (size_t i = 0; i < config->listeners_n; i++) {
+		struct listener_config *listener = &config->listeners[i];
+
+		if (!wants_pool(listener) || !names_find(pools, listener->name))
+			continue;
+		memcpy(listener->pool_name, listener->name, sizeof(listener->pool_name));
+		listener->pool_location = listener->location;
+	}
+}
+
 static void check_listener_names(const struct config *config, struct diag *diag)
 {
 	struct names names;
@@ -244,36 +264,44 @@ static void check_listener_names(const struct config *config, struct diag *diag)
 	names_finish(&names);
 }
 
-static void check_pool_names(struct config *config, struct diag *diag)
+static bool sort_pools(const struct config *config, struct names *ret_names, struct diag *diag)
 {
-	struct names names;
-
-	if (!names_init(&names, config->pools_n, diag))
-		return;
+	if (!names_init(ret_names, config->pools_n, diag))
+		return false;
 	for (size_t i = 0; i < config->pools_n; i++) {
 		const struct pool_config *p = &config->pools[i];
 
-		names.list[i] =
+		ret_names->list[i] =
 			(struct named){ .name = p->name, .location = &p->location, .index = i };
 	}
-	names_sort(&names);
-	names_report_twice(&names, "[pool ", "]", diag);
-	check_links(config, &names, diag);
-	names_finish(&names);
+	names_sort(ret_names);
+	return true;
 }
 
-void config_validate(struct config *config, struct diag *diag, bool ask)
+static void check_sections(struct config *config, struct diag *diag, bool ask)
 {
-	if (ask || config->global.workers != 0)
-		check_buffer_memory(&config->global, diag);
-	check_log(&config->global, diag);
-	for (size_t i = 0; i < config->listeners_n; i++)
-		resolve_tls_auto(&config->listeners[i]);
 	for (size_t i = 0; i < config->listeners_n; i++)
 		section_check_listener(&config->listeners[i], &config->global, diag, ask);
 	for (size_t i = 0; i < config->pools_n; i++)
 		section_check_pool(&config->pools[i], diag, ask);
+}
+
+void config_validate(struct config *config, struct diag *diag, bool ask)
+{
+	struct names pools;
+
+	if (!sort_pools(config, &pools, diag))
+		return;
+	if (ask || config->global.workers != 0)
+		check_buffer_memory(&config->global, diag);
+	check_log(&config->global, diag);
+	give_namesakes(config, &pools);
+	for (size_t i = 0; i < config->listeners_n; i++)
+		resolve_tls_auto(&config->listeners[i]);
+	check_sections(config, diag, ask);
 	config_check_ineffective(config, diag);
 	check_listener_names(config, diag);
-	check_pool_names(config, diag);
+	names_report_twice(&pools, "[pool ", "]", diag);
+	check_links(config, &pools, diag);
+	names_finish(&pools);
 }

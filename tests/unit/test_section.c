@@ -29,8 +29,8 @@ static void sessions_need_somewhere_to_go(void **state)
 {
 	static const struct row rows[] = {
 		{ "", "",
-		  "x.ini:1:2: error: [listener l]: neither 'pool' nor 'route' in this section: "
-		  "where do sessions go?\n" },
+		  "x.ini:1:2: error: [listener l]: neither 'pool' nor 'route' in this section, "
+		  "and no [pool l]: where do sessions go?\n" },
 		{ "tls = passthrough\nroute = sni a.example.com -> p\n", "", "" },
 		{ "pool = p\nroute = sni a.example.com -> p\n", "",
 		  "x.ini:4:30: error: [listener l] route: without TLS there is no name to route by "

@@ -36,8 +36,8 @@ static void pools_and_backends_are_looked_up_by_name(void **state)
 		  "x.ini:6:2: error: [listener m]: no 'bind' in this section "
 		  "(HOST:PORT, HOST:FIRST-LAST, *:PORT or :PORT [freebind], "
 		  "unix:PATH [mode=0660] [owner=NAME] [group=NAME])\n"
-		  "x.ini:6:2: error: [listener m]: neither 'pool' nor 'route' in this section: "
-		  "where do sessions go?\n" },
+		  "x.ini:6:2: error: [listener m]: neither 'pool' nor 'route' in this section, "
+		  "and no [pool m]: where do sessions go?\n" },
 		{ BED_GOOD "backend = c 192.0.2.2:80\nbackend = b 192.0.2.3:80\n"
 			   "backend = b 192.0.2.4:80\n",
 		  "x.ini:7:11: error: [pool p] backend: 'b' given twice; first at x.ini:5\n"
