@@ -16,6 +16,7 @@ MANDIR     ?= $(PREFIX)/share/man
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 COMPDIR    ?= $(PREFIX)/share/bash-completion/completions
+DOCDIR     ?= $(PREFIX)/share/doc/ringmain
 PYTHON     ?= /usr/bin/python3
 PKG_CONFIG ?= pkg-config
 TIME       ?= 60
@@ -50,6 +51,7 @@ load_src   := $(wildcard tests/load/*.c)
 load_kit   := $(wildcard tests/load/kit/*.c)
 page       := $(wildcard src/status/page.html)
 man_pages  := $(wildcard etc/*.[1-8])
+recipes    := $(wildcard etc/recipes/*.ini)
 sample     := $(firstword $(wildcard etc/ringmain.ini) etc/demo.ini)
 
 obj         = $(patsubst %.c,$(out)/%.o,$(1))
@@ -328,7 +330,7 @@ bench: ## compare with HAProxy, nginx and hitch; see scripts/bench.sh --help
 # ---- install ----------------------------------------------------------------
 
 .PHONY: install uninstall
-install: release ## install program, manual, unit, sample (PREFIX DESTDIR SYSCONFDIR MANDIR UNITDIR)
+install: release ## install program, manual, unit, sample, recipes (PREFIX DESTDIR SYSCONFDIR MANDIR UNITDIR)
 	install -D -m 755 build/release$(of)/ringmain "$(DESTDIR)$(SBINDIR)/ringmain"
 	install -D -m 755 build/release$(of)/ringmainctl "$(DESTDIR)$(SBINDIR)/ringmainctl"
 	@set -e; for page in $(man_pages); do \
@@ -339,6 +341,8 @@ install: release ## install program, manual, unit, sample (PREFIX DESTDIR SYSCON
 	install -D -m 644 etc/bash-completion/ringmainctl "$(DESTDIR)$(COMPDIR)/ringmainctl"
 	@set -e; for file in $(extras); do \
 	install -v -D -m 644 "etc/$$file" "$(DESTDIR)$(PREFIX)/share/ringmain/$$file"; done
+	@set -e; for file in $(recipes); do \
+	$(own_paths) "$$file" | $(put) "$(DESTDIR)$(DOCDIR)/recipes/$${file##*/}"; done
 	@test -e "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini" || \
 	$(own_paths) $(sample) | $(put) "$(DESTDIR)$(SYSCONFDIR)/ringmain/ringmain.ini"
 
@@ -347,13 +351,13 @@ extras = prometheus/ringmain.rules.yml grafana/ringmain.json
 
 put = install -v -D -m 644 /dev/stdin
 own_paths = sed -e 's|/usr/sbin/ringmain|$(SBINDIR)/ringmain|g' \
-	-e 's|/etc/ringmain|$(SYSCONFDIR)/ringmain|g'
+	-e 's|/etc/ringmain|$(SYSCONFDIR)/ringmain|g' -e 's|/usr/share/doc/ringmain|$(DOCDIR)|g'
 
 uninstall: ## remove what install put there, except the configuration
 	rm -f "$(DESTDIR)$(SBINDIR)/ringmain" "$(DESTDIR)$(SBINDIR)/ringmainctl" \
 	"$(DESTDIR)$(UNITDIR)/ringmain.service" "$(DESTDIR)$(UNITDIR)/ringmain.socket" \
 	"$(DESTDIR)$(COMPDIR)/ringmain" "$(DESTDIR)$(COMPDIR)/ringmainctl"
-	rm -fr "$(DESTDIR)$(PREFIX)/share/ringmain"
+	rm -fr "$(DESTDIR)$(PREFIX)/share/ringmain" "$(DESTDIR)$(DOCDIR)/recipes"
 	@for page in $(man_pages); do \
 	rm -fv "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 

@@ -7,6 +7,7 @@
 #   - the reasons for which sessions end, and the options of --help, with ringmain.8;
 #   - the metrics (ringmain --help-metrics) and the items of ringmain-metrics.7;
 #   - the commands of the control socket and the options of ringmainctl --help, with ringmainctl.8.
+#   - the recipes in etc/recipes/, without their comments, and the blocks of ringmain-recipes.7.
 # Every message and every key of the log must be in ringmain.8.
 # The sample configurations must be good, and groff must have nothing to say about the pages.
 # A reader must find a test: unit tests are named after modules, system tests are in the map of
@@ -147,6 +148,27 @@ check_samples() {
 	done
 }
 
+# Both as the lines that say something, under the file's name.
+recipes_of_files() {
+	local recipe
+	for recipe in etc/recipes/*.ini; do
+		echo "${recipe##*/}"
+		grep -v '^;\|^$' "$recipe"
+	done | sort_recipes
+}
+
+recipes_of_manual() {
+	awk '/^\.Pa [a-z-]*\.ini :$/ { print $2; awaited = 1 }
+	/^\.Ed/ { taking = 0 }
+	taking && NF { print }
+	/^\.Bd/ && awaited { taking = 1; awaited = 0 }' etc/ringmain-recipes.7 | sort_recipes
+}
+
+# Lines behind the name of their file, in the order of the files.
+sort_recipes() {
+	awk '/\.ini$/ { name = $0 } { print name ": " $0 }' | sort -s -t : -k 1,1
+}
+
 check_pages() {
 	local page said
 	command -v groff >/dev/null || return 0
@@ -222,6 +244,7 @@ compare 'etc/ringmain.8, options' "$(options_of_program "$ringmain")" \
 compare 'etc/ringmainctl.8, options' "$(options_of_program "$ctl")" \
 	"$(options_of_manual etc/ringmainctl.8)"
 compare 'etc/ringmainctl.8, commands' "$(commands_of_program)" "$(commands_of_manual)"
+compare etc/ringmain-recipes.7 "$(recipes_of_files)" "$(recipes_of_manual)"
 compare etc/ringmain-metrics.7 "$(metrics_of_program)" "$(metrics_of_manual)"
 check_log
 check_samples

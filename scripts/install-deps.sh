@@ -27,7 +27,7 @@ group_packages() {
 		echo openssl curl socat tmux
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client nftables
-		echo galera-4 mosquitto postfix slapd dovecot-imapd # that health checks speak to
+		echo galera-4 mosquitto mosquitto-clients postfix slapd dovecot-imapd # checks
 		echo haproxy nginx libnginx-mod-stream hitch gnutls-bin sslscan tshark
 		echo libwolfssl-dev # for WOLFSSL=system
 		;;
@@ -35,7 +35,7 @@ group_packages() {
 	page) echo chromium prometheus ;; # prometheus for promtool
 	clients)
 		echo golang-go golang-github-lib-pq-dev default-jdk-headless
-		echo libpostgresql-jdbc-java mosquitto-clients
+		echo libpostgresql-jdbc-java
 		;;
 	fuzz) echo clang openssl 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Roles, hold and the sessions of who is down: PostgreSQL, MariaDB and Redis that fail over behind ringmain."""
 
-import pathlib
-import re
 import signal
 import threading
 import time
@@ -100,73 +98,6 @@ def test_a_write_port_and_a_read_port(ringmain, pair):
     assert in_recovery(rm, "write") == ["f"]       # who comes first waits for the first checks
     wait_until(lambda: ready(rm, "b2", "read"), "the replica's role")
     assert in_recovery(rm, "read") == ["t"]
-
-
-def recipe(name):
-    """The manual's write port and read port for this check."""
-    manual = (pathlib.Path(__file__).resolve().parents[2] / "etc/ringmain.ini.5").read_text(encoding="utf-8")
-    blocks = re.findall(r"^\.Bd -literal -offset indent\n(.*?)^\.Ed", manual, re.M | re.S)
-    found = [block for block in blocks if f"check = {name}" in block and "role = primary" in block]
-    assert len(found) == 1
-    return found[0]
-
-
-def cook(name, pair, password):
-    """With the addresses of the test."""
-    text = re.sub(r"^bind = :\d+", "bind = 127.0.0.1:0", recipe(name), flags=re.M)
-    text = text.replace("/etc/ringmain/ring", str(password))
-    for number, server in enumerate(pair, 1):
-        text = re.sub(rf"10\.0\.0\.1{number}:\d+", server.text, text)
-    return text
-
-
-@pytest.fixture
-def password(workdir):
-    path = pathlib.Path(workdir) / "password"
-    path.write_text("wonder\n", encoding="ascii")
-    path.chmod(0o600)
-    return path
-
-
-@pytest.mark.parametrize("name", ("postgres", "mysql", "redis"))
-def test_a_recipe_is_short(name):
-    lines = [line for line in recipe(name).splitlines() if not line.startswith("[")]
-    assert len(lines) <= 15
-
-
-def test_the_recipe_for_postgres(ringmain, pair, password):
-    pair[0].tool("psql", "-qc", "create role ring login password 'wonder'")
-    for server in pair:
-        (server.dir / "data/pg_hba.conf").write_text("host all tester 127.0.0.1/32 trust\n"
-                                                     "host replication all 127.0.0.1/32 trust\n"
-                                                     "host all ring 127.0.0.1/32 scram-sha-256\n", encoding="ascii")
-        server.tool("psql", "-qc", "select pg_reload_conf()")
-    rm = ringmain(cook("postgres", pair, password))
-    assert in_recovery(rm, "write") == ["f"]
-    assert in_recovery(rm, "read") == ["t"]
-    assert not rm.lines(msg="check")
-
-
-def test_the_recipe_for_mysql(ringmain, workdir, start, password):
-    pair = [start(servers.MariaDB, workdir, n) for n in (1, 2)]
-    for server in pair:
-        server.tool("mariadb", "-e", "create user ring@'%' identified by 'wonder'")
-    pair[1].tool("mariadb", "-e", "set global read_only = 1")
-    rm = ringmain(cook("mysql", pair, password))
-    for listener, server in (("write", pair[0]), ("read", pair[1])):
-        said = server.tool("mariadb", "-NBe", "select @@port", address=rm.address(listener), user="tester").stdout
-        assert int(said) == server.port
-    assert not rm.lines(msg="check")
-
-
-def test_the_recipe_for_redis(ringmain, workdir, start, password):
-    primary = start(servers.Redis, workdir)
-    replica = start(replicas.RedisReplica, primary, workdir)
-    rm = ringmain(cook("redis", [primary, replica], password))
-    for listener, role in (("write", b"*3\r\n$6\r\nmaster"), ("read", b"*5\r\n$5\r\nslave")):
-        with tcp.connect(rm.address(listener)) as client:
-            client.sendall(b"ROLE\r\n")
-            assert tcp.recv_exactly(client, len(role)) == role
 
 
 def test_roles_are_carried_over_a_reload(ringmain, pair, cleanup, blackhole):

@@ -38,9 +38,12 @@ class Slapd(Server):
         config = self.dir / "slapd.conf"
         config.write_text(f"pidfile {self.dir}/pid\nargsfile {self.dir}/args\n{self.settings()}",
                           encoding="ascii")
-        self.process = proc.Process([proc.need("slapd", "slapd"), "-h", f"ldap://{self.text}", "-f",
-                                     config, "-d", "stats"], self.log)
+        self.process = proc.Process([proc.need("slapd", "slapd"), "-h", self.urls(), "-f", config, "-d", "stats"],
+                                    self.log)
         self.wait_up()
+
+    def urls(self):
+        return f"ldap://{self.text}"
 
     def settings(self):
         return ""
@@ -74,6 +77,8 @@ class Dovecot(Server):
 class Postfix(Server):
     """SMTP. Runs as root, in directories of its own, and delivers nothing."""
 
+    smtpd_options = ""
+
     def start(self):
         proc.need_root()
         self.program = proc.need("postfix", "postfix")
@@ -89,7 +94,7 @@ class Postfix(Server):
             "inet_protocols = ipv4\nalias_maps =\nalias_database =\n"
             "multi_instance_enable = yes\nmulti_instance_name = postfix-probe\n", encoding="ascii")
         (config / "master.cf").write_text(
-            f"{self.text} inet n - n - - smtpd\n"
+            f"{self.text} inet n - n - - smtpd{self.smtpd_options}\n"
             "postlog unix-dgram n - n - 1 postlogd\nanvil unix - - n - 1 anvil\n"
             "rewrite unix - - n - - trivial-rewrite\ncleanup unix n - n - 0 cleanup\n"
             "qmgr unix n - n 300 1 qmgr\nproxymap unix - - n - - proxymap\n", encoding="ascii")
