@@ -43,6 +43,9 @@ void cmd_follow_init(struct control_context *context);
 /* Rows of what certs tells. */
 void cmd_tell_certificates(struct call *call);
 
+/* A row of each older configuration that is alive, and who has it; ends the call. */
+void cmd_tell_configurations(struct call *call);
+
 /* The sessions of a backend. */
 void cmd_backend_sessions(const struct pool *pool, const struct backend *backend,
 			  struct session_filter *ret);

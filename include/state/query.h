@@ -34,6 +34,7 @@ struct session_filter {
 	bool has_client;
 	struct addr_block client;
 	uint64_t older_ms, idle_ms; /* as old, or as long without a byte, or more */
+	unsigned before_generation; /* accepted in an older one */
 	uint64_t ids[QUERY_IDS];    /* in order: see session_filter_sort() */
 	unsigned ids_n;
 };
@@ -41,6 +42,7 @@ struct session_filter {
 /* A session, as it was at a moment. */
 struct session_facts {
 	uint64_t id;
+	unsigned generation; /* in which it was accepted */
 	char listener[CONFIG_NAME_BYTES], pool[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
 	struct addr_short client; /* len 0: not known */
 	const char *phase;        /* static */

@@ -17,6 +17,9 @@
  */
 bool runtime_collect(struct runtime *runtime, uint64_t now_ms);
 
+/* Why an older generation is alive: who has it, in words. */
+const char *runtime_held_by(const struct runtime *runtime, const struct generation *generation);
+
 /* How long a session of a pool may be busy finding a backend. */
 uint64_t runtime_dial_ms(const struct pool_config *config);
 

@@ -170,5 +170,5 @@ void cmd_status(struct call *call)
 	{
 		tell_backends(call, runtime->pools[n]);
 	}
-	call_ok(call);
+	cmd_tell_configurations(call);
 }

@@ -132,6 +132,19 @@ static uint64_t time_to_free(const struct runtime *runtime, const struct generat
 	return now_ms + ms;
 }
 
+const char *runtime_held_by(const struct runtime *runtime, const struct generation *g)
+{
+	if (generation_pinned(g) > 0)
+		return "sessions";
+	if (is_needed(runtime, g))
+		return "sessions of an older one";
+	if (is_held(runtime, g))
+		return "checks";
+	if (g->free_at_ms > 0)
+		return "requests to cancel";
+	return "nobody any more";
+}
+
 /* Is it of no use any more, and has been for long enough? */
 static bool may_be_freed(const struct runtime *runtime, struct generation *g, uint64_t now_ms)
 {

@@ -37,6 +37,11 @@ static bool is_from(const struct session_filter *f, const struct session *s)
 	return s->client.len > 0 && addr_block_has(&f->client, &client);
 }
 
+static bool is_before(const struct session_filter *f, const struct session *s)
+{
+	return f->before_generation == 0 || s->generation->number < f->before_generation;
+}
+
 static bool is_meant(const struct session_filter *f, const struct session *s)
 {
 	uint64_t now_ms = s->host->loop.now_ms;
@@ -46,7 +51,7 @@ static bool is_meant(const struct session_filter *f, const struct session *s)
 	       is_name(f->pool, s->pool ? pool_config(s->pool)->name : NULL) &&
 	       is_name(f->backend, s->backend ? s->backend->config->name : NULL) &&
 	       is_backend(f, s) && now_ms - s->started_ms >= f->older_ms &&
-	       now_ms - s->active_ms >= f->idle_ms && is_from(f, s);
+	       now_ms - s->active_ms >= f->idle_ms && is_from(f, s) && is_before(f, s);
 }
 
 /* What is too long for its place is left out. */
@@ -56,6 +61,7 @@ static void describe(const struct session *s, struct session_facts *ret)
 
 	*ret = (struct session_facts){
 		.id = s->id,
+		.generation = s->generation->number,
 		.client = s->client,
 		.phase = s->is_queued ? "queued" : session_phase_names[s->phase],
 		.age_ms = now_ms - s->started_ms,

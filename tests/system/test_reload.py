@@ -320,6 +320,35 @@ def test_the_operators_override_outlives_a_reload(running, backend):
     assert {who(r.rm.address()) for _ in range(10)} == {"two"}
 
 
+def test_status_says_who_has_an_older_configuration(running, backend, connect):
+    r = running([backend(servers.echo)])
+    old = [connect(r.rm.address()) for _ in range(3)]
+    for client in old:
+        tcp.exchange(client, b"x")
+    known = {row["id"]: row for row in r.ctl.rows("sessions")}
+    r.change("connect_timeout = 10s", "connect_timeout = 11s")
+    r.reload()
+    new = connect(r.rm.address())
+    tcp.exchange(new, b"x")
+    r.change("connect_timeout = 11s", "connect_timeout = 12s")
+    r.reload()
+
+    def alive():
+        return [row for row in r.ctl.rows("status") if row["row"] == "configuration"]
+    rows = alive()
+    assert [(row["generation"], row["held_by"], row["sessions"], row["listeners"]) for row in rows] == [
+        (2, "sessions", 1, "in 1"), (1, "sessions", 3, "in 3")]
+    oldest = known[rows[1]["oldest_id"]]
+    assert rows[1]["oldest_client"] == oldest["client"]
+    assert rows[1]["oldest_ms"] >= max(row["age_ms"] for row in known.values())
+    assert rows[0]["replaced_ms"] <= rows[1]["replaced_ms"]
+    for client in old:
+        client.close()
+    wait_until(lambda: [row["generation"] for row in alive()] == [2], "the first to be gone")
+    new.close()
+    wait_until(lambda: not alive(), "the second one to be gone")
+
+
 # ---- what goes wrong ----
 
 def test_mistakes_change_nothing(running, backend):
