@@ -6,7 +6,7 @@ import random
 import pytest
 
 from kit import backend as servers
-from kit import tcp, tls, tls13
+from kit import tcp, tls, tls12, tls13
 from kit.tls import V12, record
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
@@ -260,6 +260,24 @@ def test_forged_records_are_as_good_as_others(forger):
         client.send(client.key_update(request=number % 2 == 0))
         client.send(client.record(tls13.DATA, b"new keys "))
     tcp.expect(client.tls, b"plain padded " + bytes(16384) + b"new keys " * 5)
+
+
+def test_an_empty_record_of_tls_12(listening, cleanup):
+    """With ChaCha20 it is 16 bytes, the tag alone (RFC 7905, 2); with a byte less there is no tag."""
+    rm = listening(ciphers=tls12.CIPHERS, tls_max="1.2")
+    client = tls12.Handmade(rm.address())
+    cleanup.append(client.close)
+    for content in (b"", b"hel", b"", b"lo"):
+        client.send(tls13.DATA, content)
+    got = b""
+    while len(got) < 5:
+        kind, content = client.receive()
+        assert kind == tls13.DATA
+        got += content
+    assert got == b"hello"
+    client.sock.sendall(record(tls13.DATA, bytes(15)))
+    assert client.receive() == (tls13.ALERT, b"\x02\x32")        # decode_error
+    rm.wait_sessions(1, reason="client_tls_error")
 
 
 FLOODS = {

@@ -67,7 +67,7 @@ class Case:
     trusted: tuple = ("root",)
     openssl: bool = None            # what the referee says; None: the same as we
     is_weak: bool = False           # openssl serves it only if it is told not to mind
-    own_only: bool = False          # the packaged library cannot do it
+    needs: str = None               # of ringmain's own build of the library: the packaged one cannot do it
 
 
 def leaf(ext=None, issuer="root", **options):
@@ -158,40 +158,37 @@ CASES = [
     Case("final dot in tls_name", leaf(), verify="db.example.com."),
     Case("final dot and another name", leaf(), OTHER_NAME, verify="other.example.com."),
 
-    Case("issuer by name and serial", by_serial("bare"), trusted=("bare",), own_only=True),
-    Case("issuer by serial, two of its name", by_serial("same-b"), trusted=("same-a", "same-b"),
-         own_only=True),
-    Case("issuer by serial, two of its name, other order", by_serial("same-b"), trusted=("same-b", "same-a"),
-         own_only=True),
-    Case("intermediate by name and serial", by_serial("bare-int"), trusted=("bare",), own_only=True),
+    Case("issuer by name and serial", by_serial("bare"), trusted=("bare",), needs="authority-name.patch"),
+    Case("intermediate by name and serial", by_serial("bare-int"), trusted=("bare",), needs="authority-name.patch"),
     Case("issuer by serial, but not its signature", by_serial("same-b"), SIGNATURE, trusted=("same-a",),
-         own_only=True),
+         needs="authority-name.patch"),
 
-    Case("several attributes in an RDN", leaf(subject="/O=o/CN=x+UID=u1"), own_only=True),
-    Case("several attributes in the first RDN", leaf(subject="/O=o+OU=p+L=q/CN=x"), own_only=True),
-    Case("several attributes in the issuer", odd_issuer, trusted=("odd",), own_only=True),
-    Case("critical policies", leaf(SAN + "certificatePolicies=critical,2.23.140.1.2.1\n"), own_only=True),
+    Case("several attributes in an RDN", leaf(subject="/O=o/CN=x+UID=u1"), needs="multi-valued-rdn.patch"),
+    Case("several attributes in the first RDN", leaf(subject="/O=o+OU=p+L=q/CN=x"), needs="multi-valued-rdn.patch"),
+    Case("several attributes in the issuer", odd_issuer, trusted=("odd",), needs="multi-valued-rdn.patch"),
+    Case("critical policies", leaf(SAN + "certificatePolicies=critical,2.23.140.1.2.1\n"), needs="WOLFSSL_DUP_CERTPOL"),
     Case("three critical policies", leaf(SAN + "certificatePolicies=critical,1.2.3.1,1.2.3.2,1.2.3.3\n"),
-         own_only=True),
-    Case("critical policies of the issuer", critical_issuer, own_only=True),
+         needs="WOLFSSL_DUP_CERTPOL"),
+    Case("critical policies of the issuer", critical_issuer, needs="WOLFSSL_DUP_CERTPOL"),
     Case("unknown critical extension", leaf(SAN + "1.2.3.4=critical,ASN1:NULL\n"),
          "certificate has an unknown critical extension"),
     Case("1000 names", leaf("subjectAltName=" + ",".join(f"DNS:n{i}.example.com" for i in range(999))
-                            + ",DNS:db.example.com\n"), own_only=True),
+                            + ",DNS:db.example.com\n"), needs="WOLFSSL_MAX_ALT_NAMES"),
 
     Case("chain of three", chain("int-b", "int-a", int_a=("root", CA), int_b=("int-a", CA))),
     Case("chain with its root", chain("int", "root", int=("root", CA))),
-    Case("cross-signed root", cross_signed(), trusted=("new",), own_only=True),
+    Case("cross-signed root", cross_signed(), trusted=("new",), needs="WOLFSSL_ALT_CERT_CHAINS"),
     Case("expired cross-signed root", cross_signed(expired), trusted=("new",),
-         own_only=True),
-    Case("both of its roots", cross_signed(), trusted=("new", "old"), own_only=True),
+         needs="WOLFSSL_ALT_CERT_CHAINS"),
+    Case("both of its roots", cross_signed(), trusted=("new", "old"), needs="WOLFSSL_ALT_CERT_CHAINS"),
     Case("only its old root", cross_signed(), trusted=("old",)),
-    Case("unrelated CA behind", chain("int", "alien", int=("root", CA), alien=(None, CA)), own_only=True),
+    Case("unrelated CA behind", chain("int", "alien", int=("root", CA), alien=(None, CA)),
+         needs="WOLFSSL_ALT_CERT_CHAINS"),
     Case("unrelated CA between", chain("alien", "int", int=("root", CA), alien=(None, CA), issuer="int"),
-         own_only=True),
-    Case("unrelated leaf behind", chain("int", "alien", int=("root", CA), alien=(None, LEAF)), own_only=True),
+         needs="WOLFSSL_ALT_CERT_CHAINS"),
+    Case("unrelated leaf behind", chain("int", "alien", int=("root", CA), alien=(None, LEAF)), needs="any-chain.patch"),
     Case("out of order", chain("int-a", "int-b", int_a=("root", CA), int_b=("int-a", CA), issuer="int-b"),
-         own_only=True),
+         needs="any-chain.patch"),
     Case("root first", chain("root", "int", int=("root", CA), issuer="int")),
     Case("expired intermediate", expired_intermediate, "certificate expired"),
     Case("wrongly signed intermediate", wrongly_signed, UNKNOWN),
@@ -208,11 +205,11 @@ CASES = [
     Case("over the path length and out of order",
          chain("int-a", "int-b", int_a=("root", CA.replace("CA:TRUE", "CA:TRUE,pathlen:0")), int_b=("int-a", CA),
                issuer="int-b"),
-         "certificate chain is longer than its CA allows", own_only=True),
+         "certificate chain is longer than its CA allows", needs="any-chain.patch"),
     Case("outside a name constraint and out of order",
          chain("int-a", "int-b", int_a=("root", CA + "nameConstraints=critical,permitted;DNS:elsewhere.example\n"),
                int_b=("int-a", CA), issuer="int-b"),
-         "certificate breaks a CA's name constraint", own_only=True),
+         "certificate breaks a CA's name constraint", needs="any-chain.patch"),
     Case("authority that is brought along", chain("alien", alien=(None, CA)), UNKNOWN),
     Case("missing intermediate", missing_intermediate, UNKNOWN),
     Case("intermediate of nobody", chain("int", "alien", alien=(None, CA), int=("alien", CA)), UNKNOWN),
@@ -224,7 +221,8 @@ CASES = [
          openssl=True, is_weak=True),
     Case("SHA-1 under the root alone", chain("old", old=(None, CA, {"args": SHA1})), trusted=("old",), is_weak=True),
     Case("SHA-1 under what is not on the path",
-         chain("int", "alien", int=("root", CA), alien=("root", CA, {"args": SHA1})), is_weak=True, own_only=True),
+         chain("int", "alien", int=("root", CA), alien=("root", CA, {"args": SHA1})), is_weak=True,
+         needs="WOLFSSL_ALT_CERT_CHAINS"),
 ]
 
 
@@ -241,7 +239,7 @@ def is_packaged(module_dir):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "_"))
 def test_backend_shows(case, forge, relayed, is_packaged):
-    if is_packaged and (case.own_only or case.detail not in (None, OTHER_NAME, OTHER_ADDRESS, OUTDATED)):
+    if is_packaged and (case.needs or case.detail not in (None, OTHER_NAME, OTHER_ADDRESS, OUTDATED)):
         pytest.skip("only with ringmain's own build of wolfSSL; the packaged one has other words")
     chain = case.make(forge)
     expected = case.detail is None if case.openssl is None else case.openssl
@@ -249,6 +247,17 @@ def test_backend_shows(case, forge, relayed, is_packaged):
     trusted = forge.bundle("ca.pem", *case.trusted)
     judge(relayed(forge.bundle("chain.pem", *chain, key=chain[0]),
                   {"tls_ca": trusted, "tls_name": case.verify}, is_weak=case.is_weak), case.detail)
+
+
+@pytest.mark.own_library("authority-by-serial.patch")
+def test_issuers_of_one_name(forge, relayed):
+    """Their serial numbers tell them apart."""
+    for name in ("same-a", "same-b"):
+        forge.make(name, ext=CA + "subjectKeyIdentifier=none\n", subject="/CN=Same")
+        forge.make(f"of-{name}", name, LEAF + SAN + "authorityKeyIdentifier=issuer:always\n")
+    trusted = forge.bundle("ca.pem", "same-a", "same-b")
+    for name in ("of-same-a", "of-same-b"):
+        judge(relayed(forge[f"{name}.pem"], {"tls_ca": trusted, "tls_name": NAME}), None)
 
 
 # Clients
@@ -285,7 +294,8 @@ def test_client_shows(forge, ringmain, backend, options, detail, version):
     ({"ext": DB + "tlsfeature=status_request\n"}, "warning: [listener in] certificate: {}: demands stapled OCSP", 0),
     ({"ext": None}, "warning: [listener in] certificate: {}: is of X.509 version 1", 0),
     ({"kind": "rsa1024"}, "error: [listener in] certificate: {}: RSA key has 1024 bits", 1),
-), ids=("must-staple", "version_1", "RSA_1024"))
+    ({"kind": "pss"}, "error: [listener in] certificate: {}: key is of an unknown kind", 1),
+), ids=("must-staple", "version_1", "RSA_1024", "PSS"))
 def test_own_certificate_is_warned_of(forge, make_ringmain, options, text, status):
     forge.make("own", "root", **options)
     pem = forge.bundle("own.pem", "own", key="own")

@@ -119,43 +119,72 @@ def test_a_certificate_that_nobody_asked_for_is_not_read(ringmain, backend, pki,
             assert hello.receive_record(sock) == (tls.RECORD_ALERT, b"\x02\x0a")
 
 
-SCHEMES = {
-    "its own": ("P-256", hello.ECDSA_P256, "-sha256", None),
-    "of another curve": ("P-384", hello.ECDSA_P256, "-sha256", "illegal_parameter"),
-    "of another hash": ("P-256", hello.ECDSA_P384, "-sha384", "illegal_parameter"),
+PSS = ("-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:-1")
+ALERT = ("illegal_parameter", "decrypt_error", "unsupported_certificate", "bad_certificate")
+SCHEMES = {     # key, scheme, how it signs, is it good?
+    "its own": ("ec", hello.ECDSA_P256, ("-sha256",), True),
+    "of another curve": ("p384", hello.ECDSA_P256, ("-sha256",), False),
+    "of another hash": ("ec", hello.ECDSA_P384, ("-sha384",), False),
+    "of another kind": ("ec", hello.PSS_RSAE, ("-sha256",), False),
+    "rsae of RSA": ("rsa2048", hello.PSS_RSAE, PSS, True),
+    "pss of RSA": ("rsa2048", hello.PSS_PSS, PSS, False),
+    "PKCS 1 of RSA": ("rsa2048", hello.PKCS1, ("-sha256",), False),
+    "rsae of PSS": ("pss", hello.PSS_RSAE, PSS, False),
+    "pss of PSS": ("pss", hello.PSS_PSS, PSS, False),
 }
+
+
+def prove(end, forge, case):
+    """Shows a certificate and signs with its key. RFC 8446, 4.2.3: a scheme names the curve, or the kind of key."""
+    key, scheme, how, _ = SCHEMES[case]
+    name = forge.make(f"carol-{key}", "root", kind=key)
+    end.tell(hello.CERTIFICATE, certificate(tls.der_of(forge[f"{name}.pem"])))
+    signature = proc.run([proc.need("openssl", "openssl"), "dgst", *how, "-sign", forge.dir / f"{name}.key"],
+                         input=end.to_sign(), text=False).stdout
+    end.tell(15, hello.numbers(scheme) + hello.counted(signature))
 
 
 @pytest.mark.parametrize("case", SCHEMES)
 @pytest.mark.own_library("signature-schemes.patch", "of another curve")
 @pytest.mark.own_library("signature-schemes.patch", "of another hash")
-def test_a_scheme_names_a_curve(verifying, forge, case):
-    """RFC 8446, 4.2.3: ecdsa_secp256r1_sha256 is for keys on P-256 alone."""
-    curve, scheme, digest, alert = SCHEMES[case]
+def test_a_clients_scheme_fits_its_key(verifying, forge, cleanup, case):
     rm = verifying(ciphers=tls13.CIPHERS)
-    name = f"carol-{curve}"
-    forge.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}",
-                  "-out", f"{name}-key.key")
-    forge.make(name, "root", CLIENT, key=f"{name}-key")
     client = tls13.Handmade(rm.address()).shake()
+    cleanup.append(client.close)
     assert 13 in client.messages
-    client.tell(hello.CERTIFICATE, certificate(tls.der_of(forge[f"{name}.pem"])))
-    signature = proc.run([proc.need("openssl", "openssl"), "dgst", digest, "-sign",
-                          forge.dir / f"{name}.key"], input=client.to_sign(), text=False).stdout
-    client.tell(15, hello.numbers(scheme) + hello.counted(signature))
+    prove(client, forge, case)
     client.finish()
-    if alert:
-        assert client.end() == alert
-    else:
+    if SCHEMES[case][-1]:
         client.send(tls13.DATA, b"hello")
         client.expect(b"hello")
-    client.close()
+    else:
+        assert client.end() in ALERT
+        rm.wait_sessions(1, reason="client_tls_error")
+
+
+@pytest.mark.parametrize("case", SCHEMES)
+@pytest.mark.own_library("signature-schemes.patch", "of another curve")
+@pytest.mark.own_library("signature-schemes.patch", "of another hash")
+def test_a_backends_scheme_fits_its_key(ringmain, manual, forge, cleanup, case):
+    server = manual()
+    rm = ringmain([server], pool={"tls": "yes", "tls_ca": forge.bundle("ca.pem", "root"),
+                                  "tls_name": "db.example.com", "eject_after": "0", "connect_tries": "1"})
+    with tcp.connect(rm.address()):
+        peer = tls13.HandmadeServer(server.accept())
+        cleanup.append(peer.close)
+        prove(peer, forge, case)
+        peer.tell_finished()
+        if SCHEMES[case][-1]:
+            kind, content = peer.read()
+            assert (kind, content[0]) == (tls13.HANDSHAKE, 20)
+        else:
+            assert peer.end() in (*ALERT, "RST")
+            rm.wait_sessions(1, reason="backend_tls_error")
 
 
 def test_a_key_that_is_for_pss_alone_is_refused(verifying, pki, forge):
     """rsa_pss_pss is not offered, and rsa_pss_rsae is for other keys (RFC 8446, 4.2.3)."""
-    forge.openssl("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "pss-key.key")
-    forge.make("pss", "root", CLIENT, key="pss-key")
+    forge.make("pss", "root", CLIENT, kind="pss")
     rm = verifying(tls_min="1.2")
     for version in (tls.V12, tls.V13):
         assert not talks(rm, pki, forge["pss.pem"], low=version, high=version)

@@ -91,10 +91,12 @@ def test_data_that_were_not_announced(relay, client):
     assert relay.wait_sessions(1, reason="client_tls_error")
 
 
+@pytest.mark.parametrize("size", (200, 5000))
 @pytest.mark.parametrize("modes", (PSK_KE, PSK_DHE_KE), ids=("ke", "dhe_ke"))
-def test_a_foreign_ticket_is_a_full_handshake(relay, modes):
+@pytest.mark.own_library("long-identities.patch", 5000)
+def test_a_foreign_ticket_is_a_full_handshake(relay, modes, size):
     first = hello.client_hello(hello.versions(0x0304), hello.groups(X25519), hello.schemes(*hello.SCHEMES),
-                               hello.shares((X25519, hello.public_x25519())), modes, hello.pre_shared_key(),
+                               hello.shares((X25519, hello.public_x25519())), modes, hello.pre_shared_key(size),
                                suites=hello.CHACHA_13, session=os.urandom(32))
     assert hello.answer(relay.address(), first) == "ServerHello"
 

@@ -19,6 +19,8 @@ CA = "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign\n"
 LEAF = "basicConstraints=CA:FALSE\n"
 DB = LEAF + "subjectAltName=DNS:db.example.com\n"
 KINDS = {"ec": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"),
+         "p384": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"),
+         "pss": ("-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"),
          **{f"rsa{bits}": ("-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}")
             for bits in (1024, 2048, 4096)}}
 

@@ -64,6 +64,13 @@ def seal(key, nonce, plain, extra):
     return cipher + tag
 
 
+def unsealed(key, nonce, cipher):
+    """Who the peer is, its Finished has shown: no tag is looked at."""
+    cipher = cipher[:-16]
+    stream = b"".join(_block(key, 1 + at, nonce) for at in range((len(cipher) + 63) // 64))
+    return bytes(a ^ b for a, b in zip(cipher, stream))
+
+
 # TLS 1.3
 
 def _expand(secret, label, size):
@@ -182,18 +189,87 @@ class Keys:
         return header + seal(self.key, self.nonce(), plain, header)
 
     def open(self, body):
-        """(type, content); what the peer is, its Finished has shown: no tag is looked at."""
-        nonce, cipher = self.nonce(), body[:-16]
-        stream = b"".join(_block(self.key, 1 + at, nonce) for at in range((len(cipher) + 63) // 64))
-        plain = bytes(a ^ b for a, b in zip(cipher, stream)).rstrip(b"\0")
+        """(type, content)."""
+        plain = unsealed(self.key, self.nonce(), body).rstrip(b"\0")
         return plain[-1], plain[:-1]
 
 
-class Handmade:
+class _End:
+    """What both ends of a handshake by hand have: sock, transcript, out and into (Keys; None: in clear)."""
+
+    role = None
+
+    def take_share(self, private, share):
+        """The keys of the handshake, behind ServerHello: gives (client's, server's)."""
+        point = int.from_bytes(share, "little") & (1 << 255) - 1
+        early = _extract(bytes(32), bytes(32))
+        self.master = _extract(_derive(early, b"derived", b""), x25519(private, point))
+        return tuple(Keys(_derive(self.master, label, self.transcript)) for label in (b"c hs traffic", b"s hs traffic"))
+
+    def read(self):
+        """The next record's (type, content), decrypted."""
+        kind, body = hello.receive_record(self.sock)
+        if kind == CHANGE_CIPHER_SPEC:
+            return self.read()
+        return self.into.open(body) if kind == DATA and self.into else (kind, body)
+
+    def send(self, kind, content):
+        self.raw(self.out.seal(kind, content))
+
+    def raw(self, data):
+        """Whoever is sent away meanwhile is not to blame."""
+        try:
+            self.sock.sendall(data)
+        except ConnectionError:
+            pass
+
+    def tell(self, kind, body):
+        """Sends a handshake message that counts."""
+        self.transcript += hello.message(kind, body)
+        self.send(HANDSHAKE, hello.message(kind, body))
+
+    def tell_finished(self):
+        """Under the keys of the handshake."""
+        key = _expand(self.out.secret, b"finished", 32)
+        digest = hashlib.sha256(self.transcript).digest()
+        self.tell(20, hmac.digest(key, digest, hashlib.sha256))
+
+    def to_sign(self):
+        """What a CertificateVerify signs now (RFC 8446, 4.4.3)."""
+        return (b" " * 64 + f"TLS 1.3, {self.role} CertificateVerify\0".encode() +
+                hashlib.sha256(self.transcript).digest())
+
+    def end(self):
+        """The name of the alert that comes, "RST" or "FIN"; data and tickets are passed over."""
+        try:
+            while True:
+                kind, content = self.read()
+                if kind == ALERT:
+                    return tls.ALERTS.get(content[1], content[1])
+        except ConnectionError:
+            return "RST"
+        except AssertionError:
+            return "FIN"
+
+    def expect(self, data):
+        got = b""
+        while len(got) < len(data):
+            kind, content = self.read()
+            assert kind in (DATA, HANDSHAKE), (kind, content)
+            got += content if kind == DATA else b""
+        assert got == data
+
+    def close(self):
+        tcp.reset(self.sock)
+
+
+class Handmade(_End):
     """A client whose every message the test makes; its flight is the test's affair.
 
     After the server's flight: messages has what it sent, by type; finish() ends the handshake.
     """
+
+    role = "client"
 
     def __init__(self, address, *extensions, first=None, random=None):
         self.private = os.urandom(32)
@@ -227,11 +303,7 @@ class Handmade:
         assert kind == HANDSHAKE and body[0] == hello.SERVER_HELLO, (kind, body)
         share = body[body.index(b"\0\x33\0\x24\0\x1d\0\x20") + 8:][:32]
         self.transcript += body
-        point = int.from_bytes(share, "little") & (1 << 255) - 1
-        early = _extract(bytes(32), bytes(32))
-        self.master = _extract(_derive(early, b"derived", b""), x25519(self.private, point))
-        self.out = Keys(_derive(self.master, b"c hs traffic", self.transcript))
-        self.into = Keys(_derive(self.master, b"s hs traffic", self.transcript))
+        self.out, self.into = self.take_share(self.private, share)
         self.messages = {}
         data = b""
         while 20 not in self.messages:
@@ -248,59 +320,29 @@ class Handmade:
         self.into = Keys(_derive(self.top, b"s ap traffic", self.flight_end))
         return self
 
-    def read(self):
-        """The next record's (type, content), decrypted."""
-        kind, body = hello.receive_record(self.sock)
-        if kind == CHANGE_CIPHER_SPEC:
-            return self.read()
-        return self.into.open(body) if kind == DATA and self.into else (kind, body)
-
-    def send(self, kind, content):
-        self.raw(self.out.seal(kind, content))
-
-    def raw(self, data):
-        """Whoever is sent away meanwhile is not to blame."""
-        try:
-            self.sock.sendall(data)
-        except ConnectionError:
-            pass
-
-    def tell(self, kind, body):
-        """Sends a handshake message that counts."""
-        self.transcript += hello.message(kind, body)
-        self.send(HANDSHAKE, hello.message(kind, body))
-
     def finish(self):
-        key = _expand(self.out.secret, b"finished", 32)
-        digest = hashlib.sha256(self.transcript).digest()
-        self.tell(20, hmac.digest(key, digest, hashlib.sha256))
+        self.tell_finished()
         self.out = Keys(_derive(self.top, b"c ap traffic", self.flight_end))
         return self
 
-    def to_sign(self):
-        """What a CertificateVerify signs now (RFC 8446, 4.4.3)."""
-        return (b" " * 64 + b"TLS 1.3, client CertificateVerify\0" +
-                hashlib.sha256(self.transcript).digest())
 
-    def end(self):
-        """The name of the alert that comes, "RST" or "FIN"; data and tickets are passed over."""
-        try:
-            while True:
-                kind, content = self.read()
-                if kind == ALERT:
-                    return tls.ALERTS.get(content[1], content[1])
-        except ConnectionError:
-            return "RST"
-        except AssertionError:
-            return "FIN"
+class HandmadeServer(_End):
+    """A server whose every message the test makes, behind EncryptedExtensions; it has read one hello."""
 
-    def expect(self, data):
-        got = b""
-        while len(got) < len(data):
-            kind, content = self.read()
-            assert kind in (DATA, HANDSHAKE), (kind, content)
-            got += content if kind == DATA else b""
-        assert got == data
+    role = "server"
 
-    def close(self):
-        tcp.reset(self.sock)
+    def __init__(self, sock):
+        private = os.urandom(32)
+        self.sock = sock
+        self.into = None
+        first = hello.receive_record(sock)[1]
+        heard = hello.Hello(first)
+        shares = heard.extensions[51]
+        share = shares[shares.index(b"\0\x1d\0\x20") + 4:][:32]
+        answer = hello.server_hello(heard.session, (43, hello.numbers(0x0304)),
+                                    (51, hello.numbers(hello.X25519) + hello.counted(x25519(private))),
+                                    suite=hello.CHACHA_13)
+        hello.send(sock, answer)
+        self.transcript = first + answer
+        self.into, self.out = self.take_share(private, share)
+        self.tell(8, b"\0\0")
