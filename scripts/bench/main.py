@@ -32,7 +32,8 @@ Compares ringmain with HAProxy (mode tcp, splice-auto, for bulk splice-request a
 thread, no log) and nginx (stream, one process, 64 kB buffers, no log) on the same work in one run;
 with TLS with hitch (one worker), too. There the relay ends TLS in front of a backend without, and
 all have the same certificate (made for the run), version (1.3 where nothing else is said), cipher
-suite (TLS_AES_128_GCM_SHA256) and group (X25519), with tickets on. The client's TLS is OpenSSL's.
+suite (TLS_AES_128_GCM_SHA256) and group (X25519, or as a case says), with tickets on. The client's
+TLS is OpenSSL's.
 Every measurement has a relay process of its own. Rounds are interleaved: a case is done with one
 relay after the other, in another order each round, so that whatever disturbs the machine disturbs
 all of them. The relay runs on one processor, the client and the backend (tests/load/load.c) share

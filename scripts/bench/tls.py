@@ -15,7 +15,6 @@ SUITES = {
     "1.2": "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
     "1.3": "TLS_AES_128_GCM_SHA256",
 }
-GROUPS = {"1.2": "X25519:P-256", "1.3": "X25519"}  # in 1.2 they bound the certificate's curve, too
 
 KINDS = {"ecdsa": "ec", "rsa": "rsa2048", "rsa4096": "rsa4096"}
 NAME = "bench.example.com"  # the one that tests/load asks for
@@ -28,6 +27,7 @@ class Tls:
     certificate: str = "ecdsa"
     version: str = "1.3"
     resumes: bool = False
+    group: str = "X25519"
 
     @property
     def suites(self):
@@ -35,10 +35,11 @@ class Tls:
 
     @property
     def groups(self):
-        return GROUPS[self.version]
+        """In 1.2 they bound the certificate's curve, too."""
+        return "X25519:P-256" if (self.version, self.group) == ("1.2", "X25519") else self.group
 
     def client_flags(self):
-        return ["--tls", self.version, *(["--resume"] if self.resumes else [])]
+        return ["--tls", self.version, "--groups", self.groups, *(["--resume"] if self.resumes else [])]
 
     def check(self, seen):
         """Trouble unless the clients' handshakes were of the kind that is measured."""

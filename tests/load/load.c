@@ -54,7 +54,8 @@ static struct options {
 	double seconds, warmup_s;
 	unsigned lifetime_s;
 	bool verify, resumes;
-	const char *tls; /* version; NULL: in clear */
+	const char *tls;    /* version; NULL: in clear */
+	const char *groups; /* NULL: the default */
 	clockid_t cpu_clocks[PIDS_MAX];
 	size_t pids;
 } opt = {
@@ -418,6 +419,7 @@ static const char usage[] =
 	"\n"
 	"  --tls VERSION      speak TLS 1.2 or 1.3: AES-128-GCM, X25519, any certificate; bytes\n"
 	"                     are those inside, and close_notify goes before a close\n"
+	"  --groups LIST      of key exchange, as OpenSSL names them, instead of X25519\n"
 	"  --resume           every connection but the first resumes, with the newest ticket\n"
 	"  --connections N    at the same time (64)\n"
 	"  --request BYTES    (128)         --answer BYTES     (1024)\n"
@@ -445,6 +447,7 @@ static const struct option long_options[] = {
 	{ "seconds", required_argument, NULL, 's' },
 	{ "warmup", required_argument, NULL, 'w' },
 	{ "tls", required_argument, NULL, 'T' },
+	{ "groups", required_argument, NULL, 'g' },
 	{ "resume", no_argument, NULL, 'r' },
 	{ "cpu-of", required_argument, NULL, 'p' },
 	{ "verify", no_argument, NULL, 'v' },
@@ -513,6 +516,9 @@ static void set_option(int c)
 	case 'T':
 		opt.tls = optarg;
 		break;
+	case 'g':
+		opt.groups = optarg;
+		break;
 	case 'r':
 		opt.resumes = true;
 		break;
@@ -553,7 +559,7 @@ int main(int argc, char **argv)
 	kit_raise_nofile();
 	flow_init(opt.verify);
 	if (opt.tls)
-		secure_init(opt.tls, opt.resumes);
+		secure_init(opt.tls, opt.groups, opt.resumes);
 	if (opt.task == TASK_SERVE)
 		serve();
 	run.conns = kit_alloc(opt.connections, sizeof(*run.conns));

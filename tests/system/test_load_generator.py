@@ -36,6 +36,14 @@ def test_whole_handshakes(relay, version, certificate):
 
 
 @VERSIONS
+def test_groups(relay, version):
+    rm = relay()
+    seen = load.measure("exchange", rm.address(), tls=version, groups="P-256", **SHORT)
+    assert seen["failures"] == 0 and seen["handshakes"] > 10
+    assert {line["group"] for line in rm.sessions() if line["reason"] == "done"} == {"P-256"}
+
+
+@VERSIONS
 def test_resumed_handshakes(relay, version):
     """Only the first one is whole."""
     rm = relay()

@@ -47,7 +47,7 @@ static const struct version *find_version(const char *name)
 	kit_die("--tls %s: 1.2 or 1.3 is wanted", name);
 }
 
-void secure_init(const char *version, bool resumes)
+void secure_init(const char *version, const char *groups, bool resumes)
 {
 	const struct version *v = find_version(version);
 
@@ -57,7 +57,7 @@ void secure_init(const char *version, bool resumes)
 	    !SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256") ||
 	    !SSL_CTX_set_cipher_list(context,
 				     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256") ||
-	    !SSL_CTX_set1_groups_list(context, v->groups))
+	    !SSL_CTX_set1_groups_list(context, groups ? groups : v->groups))
 		kit_die("OpenSSL: %s", ERR_reason_error_string(ERR_peek_error()));
 	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes where others send */
 	SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);

@@ -5,7 +5,7 @@
 /*
  * The client's TLS, by OpenSSL: ringmain's own library must not judge itself.
  * All that could differ from relay to relay is fixed: one version, one cipher
- * suite (AES-128-GCM), one group (X25519). Whose certificate it is, nobody
+ * suite (AES-128-GCM), one group (X25519 or one that is named). Whose certificate it is, nobody
  * asks; that the server has its key is proved as in every handshake.
  *
  * A flow owns one of these (flow_secure()) and goes through it instead of its
@@ -22,9 +22,10 @@ struct secure;
 
 /*
  * Before any other, once. @version is "1.2" or "1.3"; dies when it is neither.
+ * @groups: as OpenSSL lists them; NULL: X25519.
  * @resumes: every connection shows the newest ticket that the process has got.
  */
-void secure_init(const char *version, bool resumes);
+void secure_init(const char *version, const char *groups, bool resumes);
 
 /* Has a server given one yet? */
 bool secure_has_ticket(void);
