@@ -5,7 +5,7 @@
 # No list of sources to keep: src/*/*.c is the program, tests/unit/test_*.c a unit test each,
 # tests/fuzz/fuzz_*.c a fuzz target each, tests/load/*.c a load tool each (with tests/load/kit/).
 # Everything of one variant (release, debug, asan, tsan, fuzz) lies in build/VARIANT, and with
-# WOLFSSL=system in build/VARIANT-system.
+# WOLFSSL=system in build/VARIANT-system, with WITHOUT=records in build/VARIANT-without-records.
 
 VERSION    := 0.1.0
 VARIANT    ?= release
@@ -32,7 +32,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-of  := $(if $(filter system,$(WOLFSSL)),-system)
+of  := $(if $(filter system,$(WOLFSSL)),-system,$(WITHOUT:%=-without-%))
 out := build/$(VARIANT)$(of)
 Q   := $(if $(V),,@)
 say  = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -114,7 +114,7 @@ client_tls = $(eval client_tls := $$(call ask,--libs,libssl libcrypto,test))$(cl
 # Our own wolfSSL: the script keeps it in the user's cache and prints where.
 ifneq ($(tls_src),)
 ifeq ($(WOLFSSL),own)
-wolf        := build/wolfssl.prefix
+wolf        := build/wolfssl$(of).prefix
 wolf_cflags  = -isystem $(shell cat $(wolf))/include
 # A group: it needs ForceZero() of ours (tls/library.c), which a program may not need itself.
 wolf_libs    = -Wl,--start-group $(shell cat $(wolf))/lib/libwolfssl.a $(lib) -Wl,--end-group
@@ -188,9 +188,10 @@ $(out)/flags $(out)/sources $(out)/sysconfdir: FORCE
 	if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 quoted = '$(subst ','\'',$(1))'
 
-build/wolfssl.prefix: scripts/build-wolfssl.sh FORCE
+# WITHOUT=records leaves out scripts/wolfssl/records.patch.
+build/wolfssl$(of).prefix: scripts/build-wolfssl.sh FORCE
 	@mkdir -p $(@D)
-	@prefix=$$(scripts/build-wolfssl.sh --prefix) && test -f "$$prefix/lib/libwolfssl.a" && \
+	@prefix=$$(WOLFSSL_WITHOUT=$(WITHOUT) scripts/build-wolfssl.sh --prefix) && test -f "$$prefix/lib/libwolfssl.a" && \
 	if test "$$prefix" != "$$(cat $@ 2>&-)"; then echo "$$prefix" >$@; fi
 
 -include $(patsubst %.c,$(out)/%.d,$(main_src) $(ctl_src) $(lib_src) $(fake_src) $(unit_src) \
@@ -373,4 +374,4 @@ clean: ## remove build/ (the wolfSSL cache stays)
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "Variables: WOLFSSL=own|system  CC CFLAGS LDFLAGS  WERROR=1  V=1 (show commands)"
+	@echo "Variables: WOLFSSL=own|system  WITHOUT=PATCH (of wolfSSL)  CC CFLAGS LDFLAGS  WERROR=1  V=1 (show commands)"

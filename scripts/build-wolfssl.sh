@@ -16,7 +16,8 @@
 # no network is needed.
 #
 # WOLFSSL_SUITE=sid takes the source of another suite of Debian's; with 5.9 there is the key
-# exchange X25519MLKEM768.
+# exchange X25519MLKEM768. WOLFSSL_WITHOUT=records leaves out wolfssl/records.patch, to see what
+# it does and costs: `make WITHOUT=records` builds with that.
 #
 # Debian packages this needs: gcc make binutils autoconf automake libtool dpkg-dev
 # debian-archive-keyring xz-utils util-linux patch
@@ -26,6 +27,7 @@ export LC_ALL=C
 exec 3>&2 # what is said goes here, also while stderr goes to a log
 
 suite=${WOLFSSL_SUITE:-trixie}
+without=${WOLFSSL_WITHOUT:+$WOLFSSL_WITHOUT.patch}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 cache=${XDG_CACHE_HOME:-${HOME:-/var/tmp/ringmain-$(id -u)}/.cache}/ringmain
 patches=("$(dirname "$(realpath "$0")")"/wolfssl/*.patch) # what only the library can mend
@@ -79,6 +81,15 @@ esac
 
 say() { echo "build-wolfssl: $*" >&3; }
 die() { say "$*"; exit 1; }
+
+leave_out() {
+	local one kept=()
+	for one in "${patches[@]}"; do
+		[ "${one##*/}" = "$1" ] || kept+=("$one")
+	done
+	[ ${#kept[@]} -lt ${#patches[@]} ] || die "there is no wolfssl/$1"
+	patches=("${kept[@]}")
+}
 
 flags_hash() {
 	{
@@ -164,8 +175,7 @@ newest_version() {
 get_source() {
 	# apt compares every file with the signed index; dpkg-source applies Debian's patches.
 	(cd "$work" && own_apt source --download-only wolfssl >&2 &&
-		dpkg-source --no-check -x wolfssl_*.dsc source >&2)
-	mend
+		dpkg-source --no-check -x wolfssl_*.dsc source >&2) && mend
 }
 
 # Patches say from which version on, and until which, they are needed.
@@ -286,6 +296,7 @@ check() {
 	[ -z "$bad" ] || die "not as wanted (- is missing, + should not be there):$bad"
 }
 
+[ -z "$without" ] || leave_out "$without"
 hash=$(flags_hash)
 case ${1-} in
 --prefix)

@@ -401,3 +401,19 @@ def test_all_that_is_installed_agrees_on_where_the_configuration_is(tmp_path, tr
             continue
         for place in re.findall(r"[\w/.]*/etc/ringmain\b|/\w[\w/]*/sbin/ringmain\b", path.read_text()):
             assert place in (f"{sysconfdir}/ringmain", f"{prefix}/sbin/ringmain"), f"{path}: {place}"
+
+
+def test_each_patch_of_wolfssl_has_its_test():
+    """Which fails without it (README.md here), and says where it was told upstream."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in TOP.glob("tests/system/test_tls_*.py"))
+    patches = list(SCRIPTS.glob("wolfssl/*.patch"))
+    assert patches
+    for path in patches:
+        assert f"{re.sub(r'-5[.0-9]+$', '', path.stem)}.patch" in tests, path.name
+        assert "\nUpstream: " in path.read_text(encoding="utf-8"), path.name
+
+
+def test_a_patch_that_is_not_there_cannot_be_left_out():
+    done = subprocess.run([SCRIPTS / "build-wolfssl.sh", "--prefix"], env={**os.environ, "WOLFSSL_WITHOUT": "nonsense"},
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "build-wolfssl: there is no wolfssl/nonsense.patch\n")
