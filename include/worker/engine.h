@@ -20,20 +20,9 @@
 #include "state/inbox.h"
 #include "state/reason.h"
 #include "worker/acceptor.h"
+#include "worker/engine_options.h"
 
 #define ENGINE_MESSAGES_MAX 64 /* read at a time */
-
-struct engine_options {
-	struct runtime *runtime;
-	unsigned worker;
-	struct ring_options ring;
-	unsigned buffers;
-	unsigned pipes;
-	const struct generation_socket *sockets; /* to accept on; the engine takes them */
-	size_t sockets_n;
-	size_t sockets_max; /* that there may be one day; 0: no more than these */
-	int inbox_fd;       /* read end of its inbox; the engine takes it */
-};
 
 struct engine {
 	struct host host;

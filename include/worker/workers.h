@@ -8,22 +8,13 @@
  * them, and is told by an eventfd when one has ended.
  */
 
-#include <pthread.h>
 #include <semaphore.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/def.h"
-#include "worker/engine.h"
+#include "worker/engine_options.h"
 
-struct worker {
-	CACHE_ALIGNED pthread_t thread; /* two workers share no cache line */
-	struct workers *all;
-	atomic_int error; /* 0, or -errno of what failed */
-	const char *step;
-	struct engine_options options;
-	struct engine engine;
-};
+struct worker;
 
 struct workers {
 	struct worker *all;

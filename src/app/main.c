@@ -19,6 +19,7 @@
 #include "app/route_explain.h"
 #include "process/sockets.h"
 #include "state/generation.h"
+#include "state/inbox.h"
 #include "metrics/metrics.h"
 #include "state/peers.h"
 #include "state/runtime_life.h"

@@ -17,7 +17,7 @@
 #include "config/login_route.h"
 #include "config/protocol_facts.h"
 #include "proto/hello.h"
-#include "dial/client_key.h"
+#include "balance/client_key.h"
 #include "preread/route.h"
 
 /* Who would be next, when those before have failed: more than that nobody reads. */

@@ -9,7 +9,7 @@
 #include "commands/cmd.h"
 #include "admin/command.h"
 #include "admin/context.h"
-#include "dial/client_key.h"
+#include "balance/client_key.h"
 #include "io/loop.h"
 #include "proto/hello.h"
 

@@ -1,17 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "dial/choose.h"
 
+#include "balance/client_key.h"
 #include "balance/stick.h"
 #include "dial/cancel_fanout.h"
-#include "dial/client_key.h"
+#include "net/sock.h"
+#include "session/conn_info.h"
 #include "session/host.h"
+
+/* ---- what is known of the client ------------------------------------------ */
+
+static bool key_of_destination(const struct session *s, uint64_t *ret_key)
+{
+	struct addr addr;
+
+	if (s->info && s->info->destination.len > 0)
+		addr = s->info->destination;
+	else if (sock_local_addr(s->sides[SIDE_CLIENT].fd, &addr) < 0)
+		return false;
+	return client_key_of_destination(&addr, ret_key);
+}
+
+/* Without a server name that of the source; false where nothing is known: a unix socket. */
+static bool key_of(const struct session *s, const struct key_config *config, uint64_t *ret_key)
+{
+	struct addr client;
+
+	if (config->kind == CLIENT_KEY_DESTINATION)
+		return key_of_destination(s, ret_key);
+	if (config->kind == CLIENT_KEY_SNI && s->info && s->info->sni[0]) {
+		*ret_key = client_key_of_name(s->info->sni);
+		return true;
+	}
+	addr_lengthen(&client, &s->client);
+	return client_key_of_addr(&client, config, ret_key);
+}
 
 void choose_prepare(struct session *s)
 {
 	const struct pool_config *config = pool_config(s->pool);
 
-	if (config->balance == BALANCE_MAGLEV &&
-	    !client_key_of(s, &config->hash, &s->waiter.ask.key))
+	if (config->balance == BALANCE_MAGLEV && !key_of(s, &config->hash, &s->waiter.ask.key))
 		s->waiter.ask.key = s->id; /* nothing is known of it: anywhere */
 }
 
@@ -50,7 +79,7 @@ static bool take_sticky(struct session *s)
 	uint64_t id;
 
 	if (key->kind == CLIENT_KEY_NONE || !stick_of(s) || s->waiter.ask.tried_n > 0 ||
-	    !client_key_of(s, key, &s->sticky_key))
+	    !key_of(s, key, &s->sticky_key))
 		return false;
 	id = stick_find(stick_of(s), sticky_key_of(s), s->host->loop.now_ms);
 	s->backend = id != 0 ? pool_take(s->pool, id) : NULL;

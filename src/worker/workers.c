@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -12,8 +14,18 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "tls/library.h"
+#include "worker/engine.h"
 
 #define NO_WORKER UINT_MAX
+
+struct worker {
+	CACHE_ALIGNED pthread_t thread; /* two workers share no cache line */
+	struct workers *all;
+	atomic_int error; /* 0, or -errno of what failed */
+	const char *step;
+	struct engine_options options;
+	struct engine engine;
+};
 
 static void log_worker_failed(const char *what, unsigned worker, const char *step, int err)
 {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "state/cancel_keys.h"
-#include "dial/client_key.h"
+#include "balance/client_key.h"
 #include "tls/endpoints.h"
 
 static struct tls_server *server;

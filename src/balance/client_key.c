@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "dial/client_key.h"
+#include "balance/client_key.h"
 
 #include <string.h>
 
 #include "base/hash.h"
-#include "net/sock.h"
-#include "session/conn_info.h"
 
 /* The same on every node: nodes that see the same client agree on its backend. */
 #define KEY_SEED 0
@@ -48,29 +46,4 @@ bool client_key_of_destination(const struct addr *addr, uint64_t *ret_key)
 uint64_t client_key_of_name(const char *name)
 {
 	return hash_text(name, KEY_SEED);
-}
-
-static bool key_of_destination(const struct session *s, uint64_t *ret_key)
-{
-	struct addr addr;
-
-	if (s->info && s->info->destination.len > 0)
-		addr = s->info->destination;
-	else if (sock_local_addr(s->sides[SIDE_CLIENT].fd, &addr) < 0)
-		return false;
-	return client_key_of_destination(&addr, ret_key);
-}
-
-bool client_key_of(const struct session *s, const struct key_config *config, uint64_t *ret_key)
-{
-	struct addr client;
-
-	if (config->kind == CLIENT_KEY_DESTINATION)
-		return key_of_destination(s, ret_key);
-	if (config->kind == CLIENT_KEY_SNI && s->info && s->info->sni[0]) {
-		*ret_key = client_key_of_name(s->info->sni);
-		return true;
-	}
-	addr_lengthen(&client, &s->client);
-	return client_key_of_addr(&client, config, ret_key);
 }
