@@ -12,11 +12,9 @@
  * wait. A key that nobody here knows may have been given by another node's
  * session: then it goes to all of the pool's, so often for one source.
  *
- * It is told, not relayed: the session stays in the dialing phase, and each
- * backend is a try, with the pool's connect_timeout to connect and, where it
- * is one of several, to hang up; all of it within connect_total. The client
- * hears the end of the connection, as from a server that has done what it was
- * asked, when the last of them has.
+ * Each backend is a try, with the pool's connect_timeout to connect and,
+ * where it is one of several, to hang up; all of it within connect_total.
+ * Dialing connects, cancelling.c tells it.
  */
 
 #include <stdbool.h>

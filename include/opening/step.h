@@ -2,7 +2,11 @@
 #ifndef OPENING_STEP_H
 #define OPENING_STEP_H
 
-/* What the steps of an opening have in common: see opening.h. */
+/*
+ * What the steps of an opening have in common. A step is told that its turn
+ * has come, and what the backend says, and answers: it sends nothing itself.
+ * See opening.h.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +26,7 @@ struct opening {
 	struct tls_client *tls;          /* NULL: no TLS of our own */
 	struct tls_target tls_target;    /* as tls_stream_connect() wants it */
 
-	/* Where it goes, and what stays. */
+	/* Where what is said goes, records of TLS among it, and what stays. */
 	tls_send_fn *send;
 	void *owner;
 	struct tls_stream **stream;
@@ -34,13 +38,22 @@ struct opening {
 	const char *detail; /* or NULL; lives as long as the stream */
 };
 
+/* What a step sets of it; it begins with nothing used and nothing said. */
+struct opening_answer {
+	size_t used; /* bytes of the backend that are done with; one at least */
+	size_t say_bytes;
+	uint8_t say[PROXYHDR_WRITE_BYTES_MAX]; /* to the backend, unless it is refused */
+};
+
 struct opening_step {
 	const char *name;
 	size_t (*wants)(const struct opening *opening); /* bytes at a time, at most */
 	bool is_costly;
 	bool (*is_wanted)(const struct opening *opening);
-	enum step_verdict (*begin)(struct opening *opening);
-	enum step_verdict (*received)(struct opening *opening, const uint8_t *bytes, size_t n);
+	enum step_verdict (*begin)(struct opening *opening, struct opening_answer *answer);
+	/* STEP_MORE with bytes left: it is called again. STEP_NEXT: nothing is left. */
+	enum step_verdict (*received)(struct opening *opening, const uint8_t *bytes, size_t n,
+				      struct opening_answer *answer);
 };
 
 extern const struct opening_step opening_proxy_header;

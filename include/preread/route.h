@@ -8,8 +8,6 @@
 #include "config/config.h"
 #include "proto/hello.h"
 
-struct session;
-
 /*
  * The first of the listener's routes by name or protocol that fits @hello, or
  * the listener's own pool; NULL when it has none. @hello may be NULL.
@@ -22,9 +20,6 @@ MUST_CHECK unsigned route_find_number(const struct listener_config *config,
 
 /* Can more of what the client says still find another pool than the hello did? */
 MUST_CHECK bool route_may_follow(const struct listener_config *config);
-
-/* Route @number fits, too: the pool is that of the first that does. 0: nothing changes. */
-void route_take(struct session *s, unsigned number);
 
 /* Does "*.example.com" fit "db.example.com"? One label, as in RFC 6125, 6.4.3. */
 MUST_CHECK bool route_name_fits(const char *pattern, const char *name);

@@ -4,8 +4,8 @@
 
 /*
  * What the steps of the preread have in common. A step looks at bytes of the
- * client, notes in the session what it found out, and answers; it ends,
- * receives and sends nothing: see protocol/step.h.
+ * client, notes what the client said of itself, and answers; it ends, admits,
+ * routes, receives and sends nothing: see protocol/step.h.
  */
 
 #include <stdbool.h>
@@ -25,8 +25,13 @@ struct preread_input {
 
 struct preread_step {
 	const char *name;
-	bool is_costly; /* it takes CPU time, and waits for its turn: of the TLS handshake */
+	bool is_costly;   /* it takes CPU time, and waits for its turn: of the TLS handshake */
+	bool is_dialogue; /* it is heard again behind what a backend has answered */
+	/* A time of its own, beside handshake_timeout, which all others share; or NULL. */
+	uint64_t (*allowed_ms)(const struct listener_config *config);
 	bool (*is_wanted)(const struct session *s);
+	/* Why who connected may not take it at all, or NULL; NULL: everybody may. */
+	const char *(*objection)(const struct session *s);
 	/* Speaks before anything has come; NULL: it has nothing to say. */
 	enum step_verdict (*begin)(struct session *s, struct step_answer *answer);
 	enum step_verdict (*read)(struct session *s, const struct preread_input *in,
@@ -38,9 +43,6 @@ extern const struct preread_step preread_plaintext;    /* what the protocol says
 extern const struct preread_step preread_client_hello; /* name and ALPN, for the route */
 extern const struct preread_step preread_tls_accept;   /* the handshake, when TLS ends here */
 extern const struct preread_step preread_inside_tls;   /* what the protocol says inside it */
-
-/* May who connected, whose address is known, speak for somebody else on this listener? */
-MUST_CHECK bool preread_is_trusted(const struct session *s);
 
 static inline enum step_verdict preread_refuse(struct step_answer *answer,
 					       enum step_refusal refusal, const char *detail)

@@ -50,7 +50,6 @@ struct protocol_state {
 	bool is_cancel : 1;      /* a request to cancel */
 	bool is_for_all : 1;     /* its key is unknown: it goes to all backends of the pool */
 	bool is_fanout : 1;      /* one that goes to more than one backend, perhaps */
-	bool is_sent : 1;        /* to the backend that it is at now */
 	bool is_told : 1;        /* it went to all of them, and the client is to hear the end */
 };
 

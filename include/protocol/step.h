@@ -49,7 +49,8 @@ struct step_answer {
 	enum step_refusal refusal;
 	const char *detail; /* for the log: lives as long as the connection */
 
-	unsigned route; /* of STEP_READY: of the listener's, that fits, counted from 1; 0: none */
+	unsigned route;    /* of the listener's, that fits, counted from 1; 0: none */
+	bool knows_client; /* behind a proxy: whose rules and limits count is known now */
 
 	/* Of STEP_READY: it asks to cancel what the session of this key is doing. */
 	bool is_cancel;

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/def.h"
 #include "session/host.h"
 #include "session/session.h"
 
@@ -57,11 +58,11 @@ void lane_push_later(struct lane *lane);
 /* And now it was. */
 void lane_push_all(struct host *host);
 
-/* Payload for the destination; before the session relays it waits. Takes @buf. */
+/* Payload for the destination. Takes @buf. */
 void lane_deliver(struct lane *lane, struct buf *buf);
 /*
- * Ciphertext came from the source, in whatever phase, or its stream still has
- * some (@n 0): decrypts and delivers it. Borrows @bytes.
+ * Ciphertext came from the source, or its stream still has some (@n 0):
+ * decrypts and delivers it. Borrows @bytes. Before it relays: see early_tls.h.
  */
 void lane_decrypt(struct lane *lane, const void *bytes, size_t n);
 
@@ -76,8 +77,10 @@ void lane_sent(struct lane *lane, int res);
 
 /* ---- ends ---- */
 
-/* TLS has ended without close_notify. Many a client ends its stream so and waits for the answer. */
-void lane_truncated(struct lane *lane);
+/* The open lane's source says no more; what it said is still delivered. For who has no lane yet. */
+void lane_note_end(struct lane *lane);
+/* Is there, or will there be, anything for the client that says no more? */
+MUST_CHECK bool lane_client_waits(const struct session *s);
 
 /*
  * The connection of @side is gone with @err (a negative errno): nothing can

@@ -10,6 +10,7 @@
  *              |        v   |                   |
  *              '--- negotiating    refusing ----'
  *
+ * Dialing also goes to cancelling and that back to it: one that relays nothing.
  * Refusing is entered by refusing_begin() only (session/refusing.h), from any
  * of the others.
  */

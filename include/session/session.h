@@ -48,11 +48,12 @@ enum session_phase {
 	SESSION_PREREAD,
 	SESSION_DIALING,
 	SESSION_NEGOTIATING,
+	SESSION_CANCELLING,
 	SESSION_RELAYING,
 	SESSION_REFUSING,
 	SESSION_CLOSING,
-	SESSION_PHASES,
 };
+#define SESSION_PHASES (SESSION_CLOSING + 1u)
 
 /*
  * Who is told what happens to a session: one const table for each phase, of
@@ -189,6 +190,12 @@ struct session {
 	struct pool_waiter waiter;  /* asks the pool, and may wait in its queue */
 	struct addr_short client;   /* len 0: nobody wanted to know, see runtime.needs_clients */
 };
+
+/* Do its lanes carry bytes? What they call may have ended that. */
+static inline bool session_relays(const struct session *s)
+{
+	return s->phase == SESSION_RELAYING;
+}
 
 /* ---- from a part to its session ------------------------------------------ */
 

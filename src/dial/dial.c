@@ -42,9 +42,6 @@
 /* So often a request to cancel that waits for its turn at a backend looks whether it has come. */
 #define CANCEL_PAUSE_MS 10
 
-/* How long its client may take to read that it is over. */
-#define CANCEL_FLUSH_MS 1000
-
 static void dial_begin(struct session *s);
 static void dial_connect(struct session *s);
 static void dial_next(struct session *s);
@@ -111,31 +108,6 @@ static bool has_another_local_addr(struct session *s)
 	return false;
 }
 
-static void close_cancelled(struct session *s)
-{
-	s->lanes[LANE_DOWN].is_clean = true; /* nothing more is to be said */
-	s->detail = cancel_fanout_detail(s);
-	session_close(s, CLOSE_DONE, BY_BACKEND);
-}
-
-/* The client hears that it is over; in TLS that is a message, which is sent first. */
-static void finish_cancel(struct session *s)
-{
-	struct side *client = &s->sides[SIDE_CLIENT];
-
-	s->waiter.ask.tried_n = 0; /* no try has failed */
-	if (client->tls && tls_io_close(client) != TLS_IO_MORE) {
-		session_close(s, CLOSE_NO_RESOURCES, BY_RINGMAIN);
-		return;
-	}
-	if (!client->tls || !side_push(client)) {
-		close_cancelled(s);
-		return;
-	}
-	s->protocol->is_told = true;
-	set_timer(s, now_of(s) + CANCEL_FLUSH_MS);
-}
-
 /* This backend has failed: the session never tries it again, and tries the next. */
 static void dial_abandon_try(struct session *s)
 {
@@ -160,7 +132,7 @@ static void dial_abandon_try(struct session *s)
 	s->waiter.ask.tried[s->waiter.ask.tried_n++] = (uint16_t)s->backend->index;
 	dial_release(s);
 	if (cancel_fanout_is_on(s) && !cancel_fanout_goes_on(s))
-		finish_cancel(s);
+		session_enter(s, SESSION_CANCELLING); /* which is over */
 	else
 		dial_next(s);
 }
@@ -201,23 +173,6 @@ static bool is_try_over(struct session *s)
 
 /* ---- one try ------------------------------------------------------------- */
 
-static void tell_cancel(struct session *s)
-{
-	int err = cancel_fanout_tell(s);
-
-	if (err < 0) {
-		dial_failed(s, err);
-		return;
-	}
-	if (!s->protocol->is_fanout) { /* nobody waits behind this one, which may be busy */
-		s->try_until_ms = cancel_fanout_until_ms(s);
-		session_set_look_timer(s, s->try_until_ms);
-	}
-	(void)side_push(backend_side(s));
-	s->protocol->is_sent = true;
-	side_wait_readable(backend_side(s));
-}
-
 static void dial_begin_to_relay(struct session *s)
 {
 	s->detail = NULL;
@@ -231,13 +186,11 @@ static void dial_begin_to_relay(struct session *s)
 
 static void dial_done(struct session *s)
 {
-	if (cancel_fanout_is_on(s)) {
-		tell_cancel(s);
-		return;
-	}
 	timer_stop(&s->host->loop.timers, &s->timer);
 	s->dial_error = 0;
-	if (s->protocol && s->protocol->exchange != EXCHANGE_NONE)
+	if (cancel_fanout_is_on(s))
+		session_enter(s, SESSION_CANCELLING);
+	else if (s->protocol && s->protocol->exchange != EXCHANGE_NONE)
 		session_enter(s, SESSION_NEGOTIATING);
 	else
 		dial_begin_to_relay(s);
@@ -281,19 +234,6 @@ static void read_opening(struct session *s)
 		buf_put(pool, buf);
 }
 
-/* A server does not answer a request to cancel: it hangs up. Records of TLS may come first. */
-static void look_for_hang_up(struct session *s)
-{
-	struct side *side = backend_side(s);
-	char unheard[4096];
-	ssize_t n = recv(side->fd, unheard, sizeof(unheard), MSG_DONTWAIT);
-
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-		side_wait_readable(side);
-	else
-		dial_end_try(s, n < 0 ? -errno : 0);
-}
-
 static void connect_now(struct session *s)
 {
 	s->is_backlog_full = false;
@@ -334,8 +274,6 @@ static void dial_connect(struct session *s)
 		dial_failed(s, err);
 		return;
 	}
-	if (cancel_fanout_is_on(s))
-		s->protocol->is_sent = false;
 	s->try_until_ms =
 		MIN(now_of(s) + pool->connect_timeout_ms, s->dialing_ms + pool->connect_total_ms);
 	side_open(backend_side(s), fd, !addr_is_unix(&s->backend->config->addr));
@@ -419,13 +357,13 @@ static void dial_next(struct session *s)
 		dial_give_up(s, answer);
 }
 
-/* From the negotiation, or back to it: the client has said what its backend is to have next. */
+/*
+ * From the phase that followed a connection: it is over with that backend, or
+ * the client has said what the backend is to have next.
+ */
 static void dial_come_back(struct session *s)
 {
-	if (cancel_fanout_is_on(s)) {
-		s->protocol->leaves = true;
-		dial_end_try(s, 0);
-	} else if (s->dial_error < 0) {
+	if (s->dial_error < 0 || cancel_fanout_is_on(s)) {
 		dial_end_try(s, s->dial_error);
 	} else if (s->protocol->exchange != EXCHANGE_NONE) {
 		s->dialing_ms = now_of(s); /* the client's time is not the backends' */
@@ -500,9 +438,7 @@ static void dial_timed_out(struct session *s)
 {
 	uint64_t until_ms = s->is_queued ? s->waiter.node.deadline_ms : s->try_until_ms;
 
-	if (cancel_fanout_is_on(s) && s->protocol->is_told)
-		close_cancelled(s);
-	else if (!s->is_queued && !s->backend) /* a request to cancel waits for its turn */
+	if (!s->is_queued && !s->backend) /* a request to cancel waits for its turn */
 		dial_next(s);
 	else if (now_of(s) < until_ms)
 		look_at_client(s, until_ms);
@@ -520,8 +456,6 @@ static void backend_is_readable(struct session *s, int err)
 		return;
 	if (err < 0 && err != -EINTR && err != -EAGAIN)
 		dial_failed(s, err);
-	else if (cancel_fanout_is_on(s) && s->protocol->is_sent)
-		look_for_hang_up(s);
 	else if (opening_is_costly(s->step))
 		session_wait_for_turn(s, true);
 	else
@@ -540,12 +474,10 @@ static void dial_on_readable(struct side *side, int err)
 
 static void client_was_sent(struct side *client, int res)
 {
-	struct session *s = side_session(client);
-
 	if (res < 0 && res != -EINTR)
 		session_peer_failed(client, res);
-	else if (!side_push(client) && s->protocol && s->protocol->is_told)
-		close_cancelled(s);
+	else
+		(void)side_push(client);
 }
 
 static void dial_on_sent(struct side *side, int res)

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include "net/sock.h"
-#include "relay/lane.h"
+#include "relay/early_tls.h"
 #include "session/conn_info.h"
 #include "session/early_bytes.h"
 #include "session/exit.h"
@@ -27,7 +27,6 @@ static void client_ended(struct session *s)
 static void read_first_bytes(struct session *s)
 {
 	struct buf_pool *pool = &s->host->loop.bufs;
-	struct lane *up = &s->lanes[LANE_UP];
 	struct buf *buf = buf_get_or_piece(pool, early_share(s));
 	int n = 0;
 
@@ -35,7 +34,7 @@ static void read_first_bytes(struct session *s)
 		return;
 	n = sock_read(s->sides[SIDE_CLIENT].fd, buf->bytes, early_room(s, buf_room(buf)));
 	if (n > 0)
-		lane_decrypt(up, buf->bytes, (size_t)n);
+		early_tls_received(s, buf->bytes, (size_t)n);
 	buf_put(pool, buf);
 	if (n > 0 && s->is_queued && !has_spoken(s))
 		queued_watch_client(s);
@@ -74,7 +73,7 @@ void queued_look_at_client(struct session *s)
 	} else if (n < 0 || sock_is_gone(client->fd)) {
 		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
 	} else if (client->tls && n == 0) {
-		lane_truncated(&s->lanes[LANE_UP]);
+		early_tls_truncated(s);
 		client_ended(s);
 	} else if (n == 0) {
 		client_ended(s);

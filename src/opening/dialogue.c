@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the protocol says and hears in clear: round by round, until the backend is ready for TLS. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "opening/step.h"
@@ -21,52 +22,39 @@ static enum step_verdict dialogue_refuse(struct opening *o, const char *detail)
 	return opening_fail(o, o->wants_tls && !o->tls ? -EPROTONOSUPPORT : -EPROTO, detail);
 }
 
-/* Takes off the front of @n bytes what the round has used. */
-static enum step_verdict dialogue_round(struct opening *o, const uint8_t **bytes, size_t *n)
+static enum step_verdict dialogue_round(struct opening *o, const uint8_t *bytes, size_t n,
+					struct opening_answer *ret)
 {
 	const struct protocol_round in = {
 		.memory = o->memory,
 		.wants_tls = o->wants_tls,
-		.bytes = *bytes,
-		.n = *n,
+		.bytes = bytes,
+		.n = n,
 	};
 	struct step_answer answer = { 0 };
 	enum step_verdict verdict = o->protocol->open_backend(&in, &answer);
-	int err = 0;
 
-	CHECK(answer.used <= *n);
 	CHECK(verdict != STEP_READY);
 	if (verdict == STEP_REFUSE)
 		return dialogue_refuse(o, answer.detail);
-	if (*n > 0) {
-		*bytes += answer.used;
-		*n -= answer.used;
-	}
-	if (answer.say_bytes > 0)
-		err = o->send(o->owner, answer.say, answer.say_bytes);
-	return err < 0 ? opening_fail(o, err, NULL) : verdict;
+	ret->used = answer.used;
+	ret->say_bytes = answer.say_bytes;
+	memcpy(ret->say, answer.say, answer.say_bytes);
+	return verdict;
 }
 
-static enum step_verdict dialogue_begin(struct opening *o)
+static enum step_verdict dialogue_begin(struct opening *o, struct opening_answer *answer)
 {
-	const uint8_t *bytes = NULL;
-	size_t n = 0;
-
 	*o->memory = (struct step_memory){ 0 };
-	return dialogue_round(o, &bytes, &n);
+	return dialogue_round(o, NULL, 0, answer);
 }
 
-static enum step_verdict dialogue_received(struct opening *o, const uint8_t *bytes, size_t n)
+static enum step_verdict dialogue_received(struct opening *o, const uint8_t *bytes, size_t n,
+					   struct opening_answer *answer)
 {
-	enum step_verdict verdict = STEP_MORE;
+	enum step_verdict verdict = dialogue_round(o, bytes, n, answer);
 
-	while (verdict == STEP_MORE && n > 0) {
-		size_t before = n;
-
-		verdict = dialogue_round(o, &bytes, &n);
-		CHECK(verdict != STEP_MORE || n < before);
-	}
-	if (verdict == STEP_NEXT && n > 0)
+	if (verdict == STEP_NEXT && answer->used < n)
 		return dialogue_refuse(o, "the backend said more than it was asked");
 	return verdict;
 }

@@ -7,15 +7,11 @@ static bool proxy_header_is_wanted(const struct opening *o)
 	return o->header;
 }
 
-static enum step_verdict proxy_header_begin(struct opening *o)
+static enum step_verdict proxy_header_begin(struct opening *o, struct opening_answer *answer)
 {
-	uint8_t bytes[PROXYHDR_WRITE_BYTES_MAX];
-	size_t n = proxyhdr_write(o->header, bytes, sizeof(bytes));
-	int err;
-
-	CHECK(n > 0);
-	err = o->send(o->owner, bytes, n);
-	return err < 0 ? opening_fail(o, err, NULL) : STEP_NEXT;
+	answer->say_bytes = proxyhdr_write(o->header, answer->say, sizeof(answer->say));
+	CHECK(answer->say_bytes > 0);
+	return STEP_NEXT;
 }
 
 const struct opening_step opening_proxy_header = {

@@ -3,7 +3,6 @@
 
 #include "config/client_rules.h"
 #include "config/login_route.h"
-#include "preread/route.h"
 #include "proto/tlsrec.h"
 #include "session/conn_info.h"
 #include "session/host.h"
@@ -31,8 +30,8 @@ enum step_verdict client_access_judge(struct session *s, struct step_answer *ans
 		return deny(s, answer, why);
 	if (info && rule)
 		info->client_rule = rule->text;
-	route_take(s, client_rules_route(config, tls.identity));
-	if (!s->pool && !config->pool && !login_route_exists(config))
+	answer->route = client_rules_route(config, tls.identity);
+	if (answer->route == 0 && !s->pool && !config->pool && !login_route_exists(config))
 		return deny(s, answer, "no route for this client");
 	return STEP_NEXT;
 }

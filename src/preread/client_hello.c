@@ -57,7 +57,7 @@ static bool lacks_direct_alpn(const struct session *s, const struct hello *hello
 }
 
 /* Reasons to refuse a well-formed hello, or NULL; with the alert to send. */
-static const char *objection_to(const struct session *s, const struct hello *hello,
+static const char *objection_to(const struct session *s, const struct hello *hello, unsigned route,
 				uint8_t *ret_alert)
 {
 	const struct listener_config *config = s->config;
@@ -65,7 +65,7 @@ static const char *objection_to(const struct session *s, const struct hello *hel
 	*ret_alert = TLSREC_UNRECOGNIZED_NAME;
 	if (!hello->name[0] && config->no_sni == UNMATCHED_REJECT)
 		return "no server name (SNI)";
-	if (!s->pool && !config->pool && !route_may_follow(config))
+	if (route == 0 && !s->pool && !config->pool && !route_may_follow(config))
 		return "no route for this name";
 	if (config->tls == TLS_MODE_TERMINATE &&
 	    !tls_server_knows(session_tls_server(s), hello_name_to_find(hello)))
@@ -93,8 +93,8 @@ static enum step_verdict client_hello_read(struct session *s, const struct prere
 	}
 	note_hello(s, &hello);
 	session_tell_step(s, "ClientHello", hello.name[0] ? hello.name : NULL);
-	route_take(s, route_find_number(s->config, &hello));
-	objection = objection_to(s, &hello, &alert);
+	answer->route = route_find_number(s->config, &hello);
+	objection = objection_to(s, &hello, answer->route, &alert);
 	if (objection)
 		return preread_refuse_with_alert(s, answer, alert, objection);
 	return s->config->tls == TLS_MODE_TERMINATE ? STEP_NEXT : STEP_READY;

@@ -12,11 +12,13 @@
 #include "net/sock.h"
 #include "preread/step.h"
 #include "preread/waiting.h"
-#include "relay/lane.h"
+#include "relay/early_tls.h"
+#include "session/admission.h"
 #include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/refusing.h"
 #include "session/side.h"
+#include "session/tell.h"
 #include "state/cancel_keys.h"
 #include "tls/stream.h"
 
@@ -24,8 +26,6 @@ static const struct preread_step *const steps[] = {
 	&preread_proxy_header, &preread_plaintext,  &preread_client_hello,
 	&preread_tls_accept,   &preread_inside_tls,
 };
-
-#define PLAINTEXT_STEP 1 /* of these */
 
 static struct side *client_side(struct session *s)
 {
@@ -40,12 +40,16 @@ static const struct preread_step *current_step(const struct session *s)
 
 /* ---- steps --------------------------------------------------------------- */
 
+static bool has_own_time(const struct session *s)
+{
+	return current_step(s) && current_step(s)->allowed_ms;
+}
+
 static void preread_set_deadline(struct session *s)
 {
 	const struct listener_config *config = s->config;
-	uint64_t allowed_ms = current_step(s) == &preread_proxy_header
-				      ? config->proxy_protocol_timeout_ms
-				      : config->handshake_timeout_ms;
+	uint64_t allowed_ms = has_own_time(s) ? current_step(s)->allowed_ms(config)
+					      : config->handshake_timeout_ms;
 
 	timer_set(&s->host->loop.timers, &s->timer, s->host->loop.now_ms + allowed_ms);
 }
@@ -58,6 +62,16 @@ static void go_to_step(struct session *s, unsigned first)
 	while (n < ARRAY_LEN(steps) && !steps[n]->is_wanted(s))
 		n++;
 	s->step = n & 0xf;
+}
+
+/* That in which the client goes on behind what a backend has answered. */
+static void go_to_dialogue(struct session *s)
+{
+	unsigned n = 0;
+
+	while (!steps[n]->is_dialogue)
+		n++;
+	go_to_step(s, n);
 }
 
 /* All is known: to a backend of its pool. */
@@ -113,6 +127,7 @@ static void note_cancel(struct session *s, const struct step_answer *answer)
 	s->protocol->is_cancel = true;
 	s->protocol->cancel_hash = cancel_keys_hash(keys, &answer->cancel_key);
 	s->protocol->cancel_bytes = (uint16_t)answer->cancel_bytes;
+	s->protocol->leaves = s->backend; /* with which it has negotiated */
 }
 
 static void preread_send_answer(struct session *s, const struct step_answer *answer)
@@ -126,6 +141,43 @@ static void preread_send_answer(struct session *s, const struct step_answer *ans
 		err = side_append(client, answer->say, answer->say_bytes);
 	if (err == 0)
 		(void)side_push(client);
+}
+
+/* Rules and limits are about the client, not about the proxy in front of it. */
+static enum admission ask_admission(struct session *s)
+{
+	struct addr client;
+
+	if (!admission_asks(s->host, s->listener))
+		return ADMISSION_GRANTED;
+	addr_lengthen(&client, &s->client);
+	return admission_ask(s->host, s->listener, &client, &s->source);
+}
+
+/* False when the session is over. */
+static bool preread_admit(struct session *s)
+{
+	enum admission admission = ask_admission(s);
+	struct step_answer answer = { 0 };
+
+	if (admission == ADMISSION_GRANTED)
+		return true;
+	client_side(s)->closes_silently = admission_is_silent(s->listener, admission);
+	preread_refuse(&answer, STEP_AGAINST_RULES, admission_names[admission]);
+	preread_end_refused(s, &answer);
+	return false;
+}
+
+/* The pool is that of the first route that fits anything the client has said. */
+static void preread_take_route(struct session *s, unsigned number)
+{
+	const struct route_config *route = &s->config->routes[number - 1];
+
+	if (s->route > 0 && s->route <= number)
+		return;
+	s->route = number;
+	s->pool = runtime_pool(s->host->runtime, s->generation, route->pool);
+	session_tell_step(s, "route", route->pattern);
 }
 
 static bool preread_act_on(struct session *s, enum step_verdict verdict,
@@ -147,10 +199,10 @@ static bool preread_begin_step(struct session *s)
 
 static bool preread_next_step(struct session *s)
 {
-	bool had_proxy_header = current_step(s) == &preread_proxy_header;
+	bool had_own_time = has_own_time(s);
 
 	go_to_step(s, s->step + 1u);
-	if (had_proxy_header && current_step(s))
+	if (had_own_time && current_step(s))
 		preread_set_deadline(s);
 	return preread_begin_step(s);
 }
@@ -162,6 +214,10 @@ static bool preread_act_on(struct session *s, enum step_verdict verdict,
 	if (answer->used > 0)
 		early_used(s, answer->used);
 	preread_send_answer(s, answer);
+	if (answer->knows_client && !preread_admit(s))
+		return false;
+	if (answer->route > 0)
+		preread_take_route(s, answer->route);
 	switch (verdict) {
 	case STEP_MORE:
 		return answer->used > 0;
@@ -261,7 +317,7 @@ static void read_inside_tls(struct session *s)
 
 	if (!buf)
 		return;
-	lane_decrypt(&s->lanes[LANE_UP], buf->bytes, buf_filled(buf));
+	early_tls_received(s, buf->bytes, buf_filled(buf));
 	buf_put(&s->host->loop.bufs, buf);
 	if (s->phase == SESSION_PREREAD)
 		preread_run_steps(s);
@@ -318,7 +374,7 @@ static void preread_run_costly_step(struct session *s, struct buf *buf)
 
 	(void)side_push(client);
 	if (verdict == STEP_NEXT && tls_stream_input_left(client->tls) > 0)
-		lane_decrypt(&s->lanes[LANE_UP], NULL, 0);
+		early_tls_received(s, NULL, 0);
 	if (s->phase == SESSION_PREREAD)
 		(void)preread_act_on(s, verdict, &answer);
 	buf_put(&s->host->loop.bufs, buf);
@@ -396,16 +452,18 @@ static bool prepare_protocol(struct session *s)
 	return false;
 }
 
-/* False when the session is over: it expects a header of somebody else. */
-static bool may_send_proxy_header(struct session *s)
+/* False when the session is over: the first step is for others. */
+static bool may_begin(struct session *s)
 {
+	if (!current_step(s) || !current_step(s)->objection)
+		return true;
 	if (s->client.len == 0) { /* it has gone already */
 		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
 		return false;
 	}
-	if (preread_is_trusted(s))
+	s->detail = current_step(s)->objection(s);
+	if (!s->detail)
 		return true;
-	s->detail = "not in proxy_protocol_from";
 	session_close(s, CLOSE_REFUSED, BY_RINGMAIN);
 	return false;
 }
@@ -413,7 +471,7 @@ static bool may_send_proxy_header(struct session *s)
 /* Back from the negotiation: the client is to say more in clear. */
 static void go_on_in_clear(struct session *s)
 {
-	go_to_step(s, PLAINTEXT_STEP);
+	go_to_dialogue(s);
 	preread_set_deadline(s);
 	wait_for_client(s);
 }
@@ -429,7 +487,7 @@ static void preread_entered(struct session *s)
 	go_to_step(s, 0);
 	if (current_step(s))
 		preread_set_deadline(s);
-	if (current_step(s) == &preread_proxy_header && !may_send_proxy_header(s))
+	if (!may_begin(s))
 		return;
 	if (preread_begin_step(s))
 		preread_run_steps(s);

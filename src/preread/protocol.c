@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The steps of the listener's protocol: what it says in clear, and what inside TLS. */
-#include "preread/route.h"
 #include "preread/step.h"
 
 static struct protocol_input input_of(const struct session *s, const struct preread_input *in)
@@ -35,10 +34,8 @@ static enum step_verdict plaintext_read(struct session *s, const struct preread_
 					struct step_answer *answer)
 {
 	const struct protocol_input input = input_of(s, in);
-	enum step_verdict verdict = s->listener->protocol->read_clear(&input, answer);
 
-	route_take(s, answer->route);
-	return verdict;
+	return s->listener->protocol->read_clear(&input, answer);
 }
 
 static bool inside_tls_is_wanted(const struct session *s)
@@ -51,14 +48,13 @@ static enum step_verdict inside_tls_read(struct session *s, const struct preread
 					 struct step_answer *answer)
 {
 	const struct protocol_input input = input_of(s, in);
-	enum step_verdict verdict = s->listener->protocol->read_inside(&input, answer);
 
-	route_take(s, answer->route);
-	return verdict;
+	return s->listener->protocol->read_inside(&input, answer);
 }
 
 const struct preread_step preread_plaintext = {
 	.name = "plaintext",
+	.is_dialogue = true,
 	.is_wanted = plaintext_is_wanted,
 	.begin = plaintext_begin,
 	.read = plaintext_read,

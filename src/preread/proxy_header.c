@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "base/check.h"
 #include "preread/step.h"
 #include "proto/proxyhdr.h"
-#include "session/admission.h"
 #include "session/conn_info.h"
 #include "session/host.h"
 
-bool preread_is_trusted(const struct session *s)
+static bool is_trusted(const struct session *s)
 {
 	const struct listener_config *config = s->config;
 	struct addr peer;
@@ -18,6 +16,16 @@ bool preread_is_trusted(const struct session *s)
 		if (addr_block_has(&config->proxy_protocol_from[n], &peer))
 			return true;
 	return false;
+}
+
+static const char *proxy_header_objection(const struct session *s)
+{
+	return is_trusted(s) ? NULL : "not in proxy_protocol_from";
+}
+
+static uint64_t proxy_header_allowed_ms(const struct listener_config *config)
+{
+	return config->proxy_protocol_timeout_ms;
 }
 
 static bool proxy_header_is_wanted(const struct session *s)
@@ -41,23 +49,11 @@ static bool note_header(struct session *s, const struct proxyhdr *header)
 	return true;
 }
 
-/* Rules and limits are about the client, not about the proxy in front of it. */
-static enum admission admit_client_of_header(struct session *s)
-{
-	struct addr client;
-
-	if (!admission_asks(s->host, s->listener))
-		return ADMISSION_GRANTED;
-	addr_lengthen(&client, &s->client);
-	return admission_ask(s->host, s->listener, &client, &s->source);
-}
-
 static enum step_verdict proxy_header_read(struct session *s, const struct preread_input *in,
 					   struct step_answer *answer)
 {
 	struct proxyhdr header;
 	enum parse parsed = proxyhdr_read(&header, in->bytes, in->n);
-	enum admission admission;
 
 	if (parsed == PARSE_MORE)
 		return STEP_MORE;
@@ -66,15 +62,14 @@ static enum step_verdict proxy_header_read(struct session *s, const struct prere
 	if (!note_header(s, &header))
 		return preread_refuse(answer, STEP_NO_MEMORY, NULL);
 	answer->used = header.bytes;
-	admission = admit_client_of_header(s);
-	if (admission == ADMISSION_GRANTED)
-		return STEP_NEXT;
-	s->sides[SIDE_CLIENT].closes_silently = admission_is_silent(s->listener, admission);
-	return preread_refuse(answer, STEP_AGAINST_RULES, admission_names[admission]);
+	answer->knows_client = true;
+	return STEP_NEXT;
 }
 
 const struct preread_step preread_proxy_header = {
 	.name = "proxy_header",
+	.allowed_ms = proxy_header_allowed_ms,
 	.is_wanted = proxy_header_is_wanted,
+	.objection = proxy_header_objection,
 	.read = proxy_header_read,
 };

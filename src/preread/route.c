@@ -5,9 +5,6 @@
 #include <string.h>
 
 #include "config/login_route.h"
-#include "session/host.h"
-#include "session/session.h"
-#include "session/tell.h"
 
 bool route_name_fits(const char *pattern, const char *name)
 {
@@ -56,13 +53,4 @@ bool route_may_follow(const struct listener_config *config)
 			return true;
 	}
 	return login_route_exists(config);
-}
-
-void route_take(struct session *s, unsigned number)
-{
-	if (number == 0 || (s->route > 0 && s->route <= number))
-		return;
-	s->route = number;
-	s->pool = runtime_pool(s->host->runtime, s->generation, s->config->routes[number - 1].pool);
-	session_tell_step(s, "route", s->config->routes[number - 1].pattern);
 }

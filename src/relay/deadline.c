@@ -88,7 +88,7 @@ void deadline_set(struct session *s)
 	struct loop *loop = &s->host->loop;
 	uint64_t due_ms = MIN(quiet_until_ms(s), next_probe_ms(s));
 
-	CHECK(s->phase == SESSION_RELAYING);
+	CHECK(session_relays(s));
 	if (!s->is_established)
 		due_ms = MIN(due_ms, s->connected_ms + ESTABLISHED_MS);
 	if (s->owes_answer)
@@ -113,7 +113,7 @@ void deadline_moved(struct session *s, bool wants_probe)
 	if (s->is_probe_due || !(wants_probe || is_half_closed(s)))
 		return;
 	s->is_probe_due = true;
-	if (s->phase == SESSION_RELAYING)
+	if (session_relays(s))
 		deadline_set(s);
 }
 

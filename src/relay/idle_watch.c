@@ -47,7 +47,7 @@ static bool has_bytes(const struct side *side)
 
 bool idle_watch_is_idle(const struct session *s)
 {
-	if (s->phase != SESSION_RELAYING || session_is_ending(s) || s->was_asked || !is_readable(s))
+	if (!session_relays(s) || session_is_ending(s) || s->was_asked || !is_readable(s))
 		return false;
 	if (s->lanes[LANE_UP].state != LANE_OPEN || s->lanes[LANE_DOWN].state != LANE_OPEN)
 		return false;

@@ -54,12 +54,6 @@ static void lane_enter(struct lane *lane, enum lane_state next)
 	lane->state = next;
 }
 
-static void lane_set_deadline(struct session *s)
-{
-	if (s->phase == SESSION_RELAYING)
-		deadline_set(s);
-}
-
 /* ---- pull: ask for more -------------------------------------------------- */
 
 static uint32_t lane_high_water(const struct lane *lane)
@@ -71,7 +65,7 @@ static bool lane_wants_more(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
 
-	return s->phase == SESSION_RELAYING && lane->state == LANE_OPEN && !lane->is_spliced &&
+	return session_relays(s) && lane->state == LANE_OPEN && !lane->is_spliced &&
 	       !s->sides[lane->index].recv.in_kernel &&
 	       s->sides[!lane->index].out.bytes < lane_high_water(lane);
 }
@@ -177,7 +171,7 @@ static void lane_encrypt(struct lane *lane, struct buf *buf)
 
 	if (result == TLS_IO_MORE)
 		side_count_payload(to, n);
-	else if (lane_session(lane)->phase != SESSION_CLOSING)
+	else if (session_relays(lane_session(lane)))
 		lane_tls_failed(to, result);
 }
 
@@ -187,10 +181,6 @@ void lane_deliver(struct lane *lane, struct buf *buf)
 	struct side *to = lane_to(lane);
 
 	side_note_payload(to);
-	if (s->phase != SESSION_RELAYING) {
-		early_append(s, buf);
-		return;
-	}
 	if (lane->index == LANE_DOWN && cancel_watch_is_on(s))
 		cancel_watch_look(s, buf);
 	if (lane->index == LANE_DOWN) {
@@ -203,28 +193,26 @@ void lane_deliver(struct lane *lane, struct buf *buf)
 		side_queue(to, buf);
 }
 
-/* An end of the stream: clean, or, when the side is dead, by a reset. */
-static void lane_end(struct lane *lane)
+void lane_note_end(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
 	struct lane *other = &s->lanes[!lane->index];
 
-	if (lane->state != LANE_OPEN)
-		return;
-	if (lane->index == LANE_DOWN)
-		early_end_note(s);
 	lane->is_cut |= lane_from(lane)->is_dead;
 	if (other->state == LANE_OPEN && !session_is_ending(s))
 		s->by = lane->index == LANE_UP ? BY_CLIENT : BY_BACKEND;
 	lane_enter(lane, LANE_FLUSHING);
-	lane_push(lane);
 }
 
-/* False when it has ended meanwhile. */
-static bool lane_takes(const struct lane *lane, const struct session *s)
+/* An end of the stream: clean, or, when the side is dead, by a reset. */
+static void lane_end(struct lane *lane)
 {
-	return s->phase != SESSION_CLOSING && s->phase != SESSION_REFUSING &&
-	       lane->state == LANE_OPEN;
+	if (lane->state != LANE_OPEN)
+		return;
+	if (lane->index == LANE_DOWN)
+		early_end_note(lane_session(lane));
+	lane_note_end(lane);
+	lane_push(lane);
 }
 
 void lane_decrypt(struct lane *lane, const void *bytes, size_t n)
@@ -238,10 +226,10 @@ void lane_decrypt(struct lane *lane, const void *bytes, size_t n)
 	if (lane->state != LANE_OPEN) /* after close_notify nothing counts */
 		return;
 	result = tls_io_read(from, bytes, n, &plain);
-	while (lane_takes(lane, s) && (buf = buf_queue_take(&plain)))
+	while (session_relays(s) && lane->state == LANE_OPEN && (buf = buf_queue_take(&plain)))
 		lane_deliver(lane, buf);
 	buf_queue_clear(&plain, &s->host->loop.bufs);
-	if (s->phase == SESSION_CLOSING || s->phase == SESSION_REFUSING)
+	if (!session_relays(s))
 		return;
 	if (result == TLS_IO_FAILED || result == TLS_IO_NO_MEMORY) {
 		lane_tls_failed(from, result);
@@ -294,13 +282,11 @@ void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
 		lane_pull(lane);
 }
 
-/* Is there, or will there be, anything for the client that says no more? */
-static bool waits_for_answer(const struct session *s)
+bool lane_client_waits(const struct session *s)
 {
 	const struct side *client = &s->sides[SIDE_CLIENT];
 
-	if (s->lanes[LANE_DOWN].state == LANE_DONE ||
-	    (s->phase != SESSION_RELAYING && s->phase != SESSION_DIALING))
+	if (s->lanes[LANE_DOWN].state == LANE_DONE)
 		return false;
 	return s->was_asked || client->send.in_kernel || client->out.bytes > 0 ||
 	       sock_unsent_bytes(client->fd) > 0 ||
@@ -319,7 +305,7 @@ static void lane_end_when_answered(struct lane *lane)
 	session_note_end(s, CLOSE_CLIENT_TRUNCATED, BY_CLIENT);
 	s->owes_answer = true;
 	s->active_ms = s->host->loop.now_ms;
-	lane_set_deadline(s);
+	deadline_set(s);
 	lane->is_cut = true;
 	lane_end(lane);
 }
@@ -328,11 +314,11 @@ static void lane_end_when_answered(struct lane *lane)
  * Where nothing is on the way to the client, it has left. A backend that has
  * ended so has said what it had to say.
  */
-void lane_truncated(struct lane *lane)
+static void lane_truncated(struct lane *lane)
 {
 	if (lane->state != LANE_OPEN || lane_from(lane)->is_dead)
 		lane_end(lane);
-	else if (lane->index == LANE_UP && waits_for_answer(lane_session(lane)))
+	else if (lane->index == LANE_UP && lane_client_waits(lane_session(lane)))
 		lane_end_when_answered(lane);
 	else
 		lane_side_died(lane_from(lane), -ECONNABORTED, true);
@@ -423,7 +409,7 @@ static void lane_finish(struct lane *lane)
 	deadline_moved(s, false); /* the half-closed time begins */
 	if (s->owes_answer)
 		session_note_end(s, s->why, s->by); /* no more: it has got it all */
-	lane_set_deadline(s);
+	deadline_set(s);
 }
 
 /* In TLS close_notify goes first. True when all is sent that is to be. */
@@ -445,7 +431,7 @@ void lane_push(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
 
-	if (s->phase != SESSION_RELAYING || lane->state == LANE_DONE)
+	if (!session_relays(s) || lane->state == LANE_DONE)
 		return;
 	if (side_push(lane_to(lane)))
 		return;
@@ -582,9 +568,9 @@ void lane_side_died(struct side *side, int err, bool is_drained)
 	if (side->index == SIDE_BACKEND)
 		early_end_note(s);
 	session_peer_failed(side, err);
-	if (s->phase != SESSION_RELAYING)
+	if (!session_relays(s))
 		return;
-	lane_set_deadline(s);
+	deadline_set(s);
 	lane_break(side_sink_of(side));
 	if (is_drained)
 		lane_end(source);

@@ -78,9 +78,9 @@ static void relay_entered(struct session *s)
 	for (int n = 0; n < SIDES; n++)
 		note_own_bytes(&s->sides[n]);
 	deliver_early(s);
-	if (s->phase == SESSION_RELAYING)
+	if (session_relays(s))
 		deliver_answer(s);
-	if (s->phase != SESSION_RELAYING)
+	if (!session_relays(s))
 		return;
 	note_unread_bytes(s);
 	deadline_set(s);
@@ -128,7 +128,7 @@ static void check_delivery(struct session *s)
 		return;
 	}
 	deadline_set(s);
-	for (int n = 0; n < LANES && s->phase == SESSION_RELAYING; n++)
+	for (int n = 0; n < LANES && session_relays(s); n++)
 		lane_push(&s->lanes[n]);
 }
 
@@ -166,7 +166,7 @@ static void relay_timed_out(struct session *s)
 	if (deadline_establishes(s))
 		establish(s);
 	check_liveness(s);
-	if (s->phase != SESSION_RELAYING)
+	if (!session_relays(s))
 		return;
 	switch (deadline_due(s)) {
 	case DEADLINE_NOTHING:

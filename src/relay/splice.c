@@ -36,7 +36,7 @@ bool splice_is_due(struct lane *lane)
 {
 	struct session *s = lane_session(lane);
 
-	if (s->phase != SESSION_RELAYING || cancel_watch_is_on(s))
+	if (!session_relays(s) || cancel_watch_is_on(s))
 		return false;
 	if (lane->lacks_pipe && lane->streak_bytes < SPLICE_STREAM_BYTES)
 		return false;

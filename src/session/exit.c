@@ -12,9 +12,11 @@ static const unsigned next_phases[] = {
 	[SESSION_FREE] = BIT(SESSION_PREREAD),
 	[SESSION_PREREAD] = BIT(SESSION_DIALING) | BIT(SESSION_REFUSING) | BIT(SESSION_CLOSING),
 	[SESSION_DIALING] = BIT(SESSION_PREREAD) | BIT(SESSION_NEGOTIATING) |
-			    BIT(SESSION_RELAYING) | BIT(SESSION_REFUSING) | BIT(SESSION_CLOSING),
+			    BIT(SESSION_CANCELLING) | BIT(SESSION_RELAYING) |
+			    BIT(SESSION_REFUSING) | BIT(SESSION_CLOSING),
 	[SESSION_NEGOTIATING] = BIT(SESSION_PREREAD) | BIT(SESSION_DIALING) |
 				BIT(SESSION_REFUSING) | BIT(SESSION_CLOSING),
+	[SESSION_CANCELLING] = BIT(SESSION_DIALING) | BIT(SESSION_REFUSING) | BIT(SESSION_CLOSING),
 	[SESSION_RELAYING] = BIT(SESSION_REFUSING) | BIT(SESSION_CLOSING),
 	[SESSION_REFUSING] = BIT(SESSION_CLOSING),
 	[SESSION_CLOSING] = BIT(SESSION_FREE),
@@ -45,13 +47,18 @@ void session_note_end(struct session *s, enum close_reason why, enum close_by by
 	s->ending_ms = s->host->loop.now_ms;
 }
 
+static bool looks_for_backend(const struct session *s)
+{
+	return s->phase == SESSION_DIALING || s->phase == SESSION_CANCELLING;
+}
+
 void session_close(struct session *s, enum close_reason why, enum close_by by)
 {
 	CHECK(s->phase != SESSION_FREE);
 	if (s->phase == SESSION_CLOSING)
 		return;
 	/* If no backend could serve it, that is the reason, whatever its client did afterwards. */
-	if (!session_is_ending(s) || s->phase == SESSION_DIALING) {
+	if (!session_is_ending(s) || looks_for_backend(s)) {
 		s->why = why;
 		s->by = by;
 	}

@@ -8,9 +8,13 @@
 #include "session/host.h"
 
 const char *const session_phase_names[SESSION_PHASES] = {
-	[SESSION_FREE] = "free",         [SESSION_PREREAD] = "preread",
-	[SESSION_DIALING] = "dialing",   [SESSION_NEGOTIATING] = "negotiating",
-	[SESSION_RELAYING] = "relaying", [SESSION_REFUSING] = "refusing",
+	[SESSION_FREE] = "free",
+	[SESSION_PREREAD] = "preread",
+	[SESSION_DIALING] = "dialing",
+	[SESSION_NEGOTIATING] = "negotiating",
+	[SESSION_CANCELLING] = "cancelling",
+	[SESSION_RELAYING] = "relaying",
+	[SESSION_REFUSING] = "refusing",
 	[SESSION_CLOSING] = "closing",
 };
 

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "dial/choose.h"
+#include "dial/cancelling.h"
 #include "dial/dial.h"
 #include "negotiation/negotiation.h"
 #include "net/sock.h"
@@ -25,9 +26,13 @@
 #include "worker/answer.h"
 
 const struct phase_handlers *const session_phases[SESSION_PHASES] = {
-	[SESSION_PREREAD] = &preread_handlers,         [SESSION_DIALING] = &dial_handlers,
-	[SESSION_NEGOTIATING] = &negotiation_handlers, [SESSION_RELAYING] = &relay_handlers,
-	[SESSION_REFUSING] = &refusing_handlers,       [SESSION_CLOSING] = &exit_handlers,
+	[SESSION_PREREAD] = &preread_handlers,
+	[SESSION_DIALING] = &dial_handlers,
+	[SESSION_NEGOTIATING] = &negotiation_handlers,
+	[SESSION_CANCELLING] = &cancelling_handlers,
+	[SESSION_RELAYING] = &relay_handlers,
+	[SESSION_REFUSING] = &refusing_handlers,
+	[SESSION_CLOSING] = &exit_handlers,
 };
 
 /* ---- begin --------------------------------------------------------------- */

@@ -166,7 +166,7 @@ static void who_has_no_sessions_any_more_asks_all(void **state)
 	client = ask(st);
 	fd = bed_accept_at(st, 0);
 	expect_bytes(fd, REQUEST, REQUEST_BYTES);
-	assert_int_equal(bed_newest(st)->phase, SESSION_DIALING); /* it is told, not relayed */
+	assert_int_equal(bed_newest(st)->phase, SESSION_CANCELLING);
 	bed_close(st, fd);
 	bed_run(st);
 	expect_nothing(client);
