@@ -12,6 +12,7 @@
  * plain calls. It waits for the server by a poll in the ring.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,6 +44,7 @@ struct conversation {
 	struct loop *loop;
 	const struct conversation_plan *plan;
 	conversation_fn *done;
+	const atomic_bool *is_over;
 	int fd; /* its owner's */
 	struct io_op poll, cancel;
 	struct tls_stream *tls;
@@ -55,8 +57,12 @@ struct conversation {
 	struct check_exchange exchange;
 };
 
-/* Once; keeps @loop and @done. */
-void conversation_init(struct conversation *c, struct loop *loop, conversation_fn *done);
+/*
+ * Once; keeps @loop, @done and @is_over: when that is true, the check is not
+ * wanted any more, as if it had been stopped.
+ */
+void conversation_init(struct conversation *c, struct loop *loop, conversation_fn *done,
+		       const atomic_bool *is_over);
 
 /* @fd is connected and does not wait. May call done() before it returns. */
 void conversation_start(struct conversation *c, const struct conversation_plan *plan, int fd,

@@ -26,12 +26,11 @@
 #include "reload/report.h"
 #include "state/runtime.h"
 
-struct checker;
+struct checker_thread;
 struct drains;
 struct overrides;
 
 #define RELOAD_WAITING_MAX 64 /* that may wait in line */
-#define RELOAD_CHECKERS_MAX 64
 
 /* Who wants one, and is told what came of it. The owner's memory until done() is called. */
 struct reload_request {
@@ -50,8 +49,8 @@ struct reload {
 	struct sockets *sockets;
 	struct overrides *overrides;
 	struct drains *drains;
-	struct checker *checker; /* of the newest configuration */
-	const char *path;        /* of the configuration */
+	struct checker_thread *checks; /* it is given a checker of the newest configuration */
+	const char *path;              /* of the configuration */
 	/* Something of the process changes: for the service manager. */
 	void (*began)(struct reload *reload);
 	void (*ended)(struct reload *reload);
@@ -67,14 +66,13 @@ struct reload {
 	struct loop_reader told;
 	uint64_t told_n;
 	int told_fd;
-	struct timer timer;                                /* of passing */
-	struct timer collect;                              /* of what is left behind */
-	struct checker *old_checkers[RELOAD_CHECKERS_MAX]; /* that end what they began */
-	unsigned old_checkers_n;
+	struct timer timer;     /* of passing */
+	struct timer collect;   /* of what is left behind */
+	bool checks_are_behind; /* they are not yet those of the newest configuration */
 	struct reload_history history;
 };
 
-/* With the fields down to ended set; takes the checker. 0 or -errno. */
+/* With the fields down to ended set, which are kept. 0 or -errno. */
 MUST_CHECK int reload_init(struct reload *reload);
 void reload_start(struct reload *reload);
 
@@ -88,7 +86,7 @@ void reload_close(struct reload *reload, const char *why);
 /* How many configurations older than the newest are alive. */
 unsigned reload_older(const struct reload *reload);
 
-/* Asks the kernel for all requests back, the checks', too. */
+/* Asks the kernel for all requests back. */
 void reload_stop(struct reload *reload);
 bool reload_is_idle(const struct reload *reload);
 /*

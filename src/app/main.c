@@ -149,7 +149,7 @@ static int end_with(int err)
 {
 	if (err < 0)
 		log_say(LOG_ERROR, "ringmain ends: %s",
-			err == -ETIMEDOUT ? "a worker is stuck" : strerror(-err));
+			err == -ETIMEDOUT ? "a thread is stuck" : strerror(-err));
 	else
 		log_say(LOG_INFO, "ended");
 	log_stop();
@@ -157,7 +157,7 @@ static int end_with(int err)
 }
 
 /*
- * A ring broke or a worker is stuck. Those that can end their sessions have a
+ * A ring broke or a thread is stuck. Those that can end their sessions have a
  * moment to do so; then the process goes as it is, and the kernel closes what
  * is left of it.
  */

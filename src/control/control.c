@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "health/checker.h"
+#include "health/checker_thread.h"
 #include "admin/admin.h"
 #include "commands/cmd.h"
 #include "commands/commands.h"
@@ -30,7 +31,7 @@
 #include "x509/problem.h"
 #include "tls/tickets.h"
 
-/* Checks of all backends at once fit; more wait in the ring's queue for a turn. */
+/* Whoever asks us at once fits; more wait in the ring's queue for a turn. */
 #define CONTROL_RING_ENTRIES 256
 
 /* Told to end every session, workers that work need some milliseconds, on a bad day a second. */
@@ -41,7 +42,8 @@ enum control_state { CONTROL_RUNNING, CONTROL_DELAYING, CONTROL_DRAINING, CONTRO
 struct control {
 	struct runtime *runtime;
 	struct sockets *sockets;
-	struct reload reload;           /* with the backends' checks */
+	struct checker_thread *checks;
+	struct reload reload;
 	struct control_context context; /* for the operator's commands */
 	struct admin *admin;
 	struct status *status;
@@ -173,9 +175,18 @@ static void stop_now(struct control *c, enum worker_order order)
 	peers_order(c->runtime, order);
 }
 
+static bool is_over(const struct control *c)
+{
+	return c->ended >= c->runtime->workers_n;
+}
+
 static void on_stuck(struct timer *timer)
 {
-	container_of(timer, struct control, stuck)->error = -ETIMEDOUT;
+	struct control *c = container_of(timer, struct control, stuck);
+
+	if (is_over(c) && !checker_thread_has_ended(c->checks))
+		log_say(LOG_ERROR, "the thread of the checks does not end");
+	c->error = -ETIMEDOUT;
 }
 
 static void on_drain_timeout(struct timer *timer)
@@ -265,11 +276,6 @@ static void handle_signal(struct control *c, int signo)
 
 /* ---- the loop ------------------------------------------------------------ */
 
-static bool is_over(const struct control *c)
-{
-	return c->ended >= c->runtime->workers_n;
-}
-
 /* Of a read that would fail for ever. */
 static void note_error(struct control *c, int err)
 {
@@ -317,6 +323,7 @@ static void start_reading(struct control *c)
 	};
 	loop_reader_start(&c->signals);
 	loop_reader_start(&c->ends);
+	checker_thread_run(c->checks, &c->loop);
 	walks_start(&c->context.walks);
 	admin_start(c->admin);
 	status_start(c->status);
@@ -328,12 +335,14 @@ static int turn(struct control *c)
 {
 	int err = loop_turn(&c->loop);
 
+	note_error(c, checker_thread_error(c->checks));
 	return err < 0 ? err : c->error;
 }
 
 static bool is_idle(const struct control *c)
 {
-	return reload_is_idle(&c->reload) && admin_is_idle(c->admin) && status_is_idle(c->status) &&
+	return checker_thread_has_ended(c->checks) && reload_is_idle(&c->reload) &&
+	       admin_is_idle(c->admin) && status_is_idle(c->status) &&
 	       walks_are_idle(&c->context.walks) && loop_reader_is_idle(&c->signals);
 }
 
@@ -347,6 +356,7 @@ static int run_until_over(struct control *c)
 	if (err < 0)
 		return err;
 	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
+	checker_thread_stop(c->checks);
 	reload_stop(&c->reload);
 	admin_stop(c->admin);
 	drains_stop(&c->context.drains);
@@ -387,30 +397,39 @@ static int open_signals(struct control *c, const char **ret_step)
 	return c->signal_fd < 0 ? -errno : 0;
 }
 
-static int open_reload(struct control *c)
+/* They begin with the workers, by control_run(). */
+static int open_checks(struct control *c, const struct ring_features *features,
+		       const char **ret_step)
 {
-	struct checker *checker = checker_create(c->runtime, &c->loop);
+	struct checker *checker;
 	int err;
 
-	if (!checker)
-		return -ENOMEM;
+	c->checks = checker_thread_create(features, &err, ret_step);
+	if (!c->checks)
+		return err;
+	*ret_step = "memory";
+	checker = checker_create(c->runtime);
+	if (checker && checker_thread_give(c->checks, checker))
+		return 0;
+	checker_destroy(checker);
+	checker_thread_destroy(c->checks);
+	return -ENOMEM;
+}
+
+static int open_reload(struct control *c)
+{
 	c->reload = (struct reload){
 		.loop = &c->loop,
 		.runtime = c->runtime,
 		.sockets = c->sockets,
 		.overrides = &c->context.overrides,
 		.drains = &c->context.drains,
-		.checker = checker,
+		.checks = c->checks,
 		.path = c->path,
 		.began = on_reload_begun,
 		.ended = on_reload_ended,
 	};
-	err = reload_init(&c->reload);
-	if (err == 0)
-		return 0;
-	checker_stop(checker);
-	checker_destroy(checker);
-	return err;
+	return reload_init(&c->reload);
 }
 
 /* Those who use the loop. */
@@ -448,7 +467,7 @@ static int open_users(struct control *c, const char **ret_step)
 	if (!c->status)
 		goto fail_admin;
 	c->runtime->needs_clients |= admin_is_on(c->admin);
-	pulse_init(&c->pulse, &c->loop, c->runtime, &c->context.state);
+	pulse_init(&c->pulse, &c->loop, c->runtime, c->checks, &c->context.state);
 	return 0;
 fail_admin:
 	admin_destroy(c->admin);
@@ -470,9 +489,14 @@ static int open_parts(struct control *c, const struct ring_features *features,
 	err = open_loop(c, features, ret_step);
 	if (err < 0)
 		goto fail;
+	err = open_checks(c, features, ret_step);
+	if (err < 0)
+		goto fail_loop;
 	err = open_users(c, ret_step);
 	if (err == 0)
 		return 0;
+	checker_thread_destroy(c->checks);
+fail_loop:
 	loop_finish(&c->loop);
 fail:
 	close(c->signal_fd);
@@ -540,6 +564,7 @@ bool control_destroy(struct control *c)
 		return true;
 	if (!reload_finish(&c->reload))
 		return false;
+	checker_thread_destroy(c->checks);
 	pulse_finish(&c->pulse);
 	status_destroy(c->status);
 	admin_destroy(c->admin);

@@ -14,14 +14,7 @@
 #include "state/peers.h"
 #include "state/backend_report.h"
 
-/*
- * A pool's steps are taken when they are due, and this often it is asked
- * when that is: an ejection may begin at any time, in a worker, and is not so
- * urgent that it would be worth a wake-up.
- */
-#define POOL_TIMER_MS 500
-
-/* The same where roles are wanted: what sessions meet there is to be looked into soon. */
+/* As POOL_TIMER_MS, where roles are wanted: what sessions meet there is to be looked into soon. */
 #define ROLE_TIMER_MS 100
 
 /* The same after a check that has changed something; others may do so at the same time. */
@@ -441,8 +434,16 @@ static void add_talk(struct checker *c, struct probe *p)
 
 	talk->probe = p;
 	talk->plan = check_plan_of(p->pool_timer->plan, p->backend->config);
-	conversation_init(&talk->conversation, c->loop, probe_on_talked);
 	p->talk = talk;
+}
+
+void probe_begin(struct probe *p, const atomic_bool *is_over)
+{
+	struct loop *loop = p->checker->loop;
+
+	if (p->talk)
+		conversation_init(&p->talk->conversation, loop, probe_on_talked, is_over);
+	timer_set(&loop->timers, &p->timer, loop->now_ms + pool_first_check_ms(p->pool));
 }
 
 static void add_probe(struct checker *c, struct pool_timer *w, struct backend *backend)
@@ -461,7 +462,6 @@ static void add_probe(struct checker *c, struct pool_timer *w, struct backend *b
 	io_op_init(&p->cancel, probe_on_cancelled);
 	if (check_plan_talks(w->plan))
 		add_talk(c, p);
-	timer_set(&c->loop->timers, &p->timer, c->loop->now_ms + pool_first_check_ms(w->pool));
 }
 
 static bool is_checked(const struct backend *backend)
@@ -485,7 +485,6 @@ static bool add_pool(struct checker *c, struct pool *pool)
 	w->pool = pool;
 	w->downs = (struct down_count){ .runtime = c->runtime, .pool = pool };
 	timer_init(&w->timer, pool_timer_on_timer);
-	timer_set(&c->loop->timers, &w->timer, c->loop->now_ms + POOL_TIMER_MS);
 	if (pool_config(pool)->check.kind == CHECK_NONE)
 		return true;
 	w->plan = check_plan_create(c->runtime, pool);
@@ -505,7 +504,7 @@ static size_t talks_of(const struct pool *pool)
 	return kind == CHECK_NONE || kind == CHECK_TCP ? 0 : pool_backends(pool);
 }
 
-struct checker *checker_create(struct runtime *runtime, struct loop *loop)
+struct checker *checker_create(struct runtime *runtime)
 {
 	struct checker *c = calloc(1, sizeof(*c));
 	size_t backends = 0, talks = 0;
@@ -518,7 +517,6 @@ struct checker *checker_create(struct runtime *runtime, struct loop *loop)
 		talks += talks_of(runtime->pools[n]);
 	}
 	c->runtime = runtime;
-	c->loop = loop;
 	c->talks_max = talks;
 	c->probes = calloc(MAX(backends, 1), sizeof(*c->probes));
 	c->talks = calloc(MAX(talks, 1), sizeof(*c->talks));
@@ -567,10 +565,12 @@ void checker_destroy(struct checker *c)
 	for (size_t n = 0; n < c->probes_n; n++) {
 		CHECK(c->probes[n].fd < 0);
 		probe_let_go(&c->probes[n]);
-		timer_stop(&c->loop->timers, &c->probes[n].timer);
+		if (c->loop)
+			timer_stop(&c->loop->timers, &c->probes[n].timer);
 	}
 	for (size_t n = 0; n < c->pool_timers_n; n++) {
-		timer_stop(&c->loop->timers, &c->pool_timers[n].timer);
+		if (c->loop)
+			timer_stop(&c->loop->timers, &c->pool_timers[n].timer);
 		role_watch_destroy(c->pool_timers[n].roles);
 		check_plan_destroy(c->pool_timers[n].plan);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* One checker takes over from another. */
+/* A checker begins, or takes over from another. */
 
 #include "health/checker.h"
 
@@ -53,12 +53,8 @@ static void follow_roles(struct pool_timer *w, const struct checker *old)
 			role_watch_follow(w->roles, old->pool_timers[n].roles);
 }
 
-struct checker *checker_follow(struct checker *old)
+static void follow(struct checker *c, struct checker *old)
 {
-	struct checker *c = checker_create(old->runtime, old->loop);
-
-	if (!c)
-		return NULL;
 	for (size_t n = 0; n < c->probes_n; n++) {
 		const struct probe *from = find_probe(old, c->probes[n].backend);
 
@@ -68,5 +64,16 @@ struct checker *checker_follow(struct checker *old)
 	for (size_t n = 0; n < c->pool_timers_n; n++)
 		follow_roles(&c->pool_timers[n], old);
 	leave(old);
-	return c;
+}
+
+void checker_begin(struct checker *c, struct loop *loop, struct checker *old,
+		   const atomic_bool *is_over)
+{
+	c->loop = loop;
+	for (size_t n = 0; n < c->pool_timers_n; n++)
+		timer_set(&loop->timers, &c->pool_timers[n].timer, loop->now_ms + POOL_TIMER_MS);
+	for (size_t n = 0; n < c->probes_n; n++)
+		probe_begin(&c->probes[n], is_over);
+	if (old)
+		follow(c, old);
 }

@@ -4,6 +4,8 @@
 
 /* The inside of the checker: for checker*.c alone. */
 
+#include <stdatomic.h>
+
 #include "health/check_plan.h"
 #include "io/loop.h"
 #include "health/conversation.h"
@@ -50,7 +52,7 @@ struct pool_timer {
 
 struct checker {
 	struct runtime *runtime;
-	struct loop *loop;
+	struct loop *loop; /* NULL: it has not begun */
 	struct probe *probes;
 	size_t probes_n;
 	struct probe_talk *talks;
@@ -61,8 +63,17 @@ struct checker {
 	bool is_leaving; /* another one has taken over: it ends what it has begun */
 };
 
+/*
+ * A pool's steps are taken when they are due, and this often it is asked
+ * when that is: an ejection may begin at any time, in a worker, and is not so
+ * urgent that it would be worth a wake-up.
+ */
+#define POOL_TIMER_MS 500
+
 /* Does the kernel hold anything of it, or does it talk? */
 bool probe_is_under_way(const struct probe *p);
+/* Its first check will come. */
+void probe_begin(struct probe *p, const atomic_bool *is_over);
 /* It is asked no more. */
 void probe_let_go(struct probe *p);
 

@@ -29,10 +29,12 @@ static void conversation_on_cancelled(struct io_op *op, int res, unsigned flags)
 	(void)flags;
 }
 
-void conversation_init(struct conversation *c, struct loop *loop, conversation_fn *done)
+void conversation_init(struct conversation *c, struct loop *loop, conversation_fn *done,
+		       const atomic_bool *is_over)
 {
 	c->loop = loop;
 	c->done = done;
+	c->is_over = is_over;
 	io_op_init(&c->poll, conversation_on_poll);
 	io_op_init(&c->cancel, conversation_on_cancelled);
 }
@@ -364,7 +366,7 @@ static void conversation_on_poll(struct io_op *op, int res, unsigned flags)
 	struct conversation *c = container_of(op, struct conversation, poll);
 
 	(void)flags;
-	if (c->is_stopped)
+	if (c->is_stopped || atomic_load(c->is_over))
 		finish(c, -ECANCELED);
 	else if (c->is_late)
 		end_late(c);

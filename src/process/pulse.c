@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "process/pulse.h"
 
+#include "health/checker_thread.h"
 #include "io/loop.h"
 #include "state/peers.h"
 
@@ -40,23 +41,36 @@ static void pulse_on_status(struct timer *timer)
 	pulse_set(p, timer, STATUS_MS);
 }
 
+static bool all_have_answered(const struct pulse *p)
+{
+	return peers_have_answered(p->runtime) &&
+	       (!p->checks || checker_thread_has_answered(p->checks));
+}
+
+static void ask_all(const struct pulse *p)
+{
+	peers_ask(p->runtime);
+	if (p->checks)
+		checker_thread_ask(p->checks);
+}
+
 static void pulse_on_watchdog(struct timer *timer)
 {
 	struct pulse *p = container_of(timer, struct pulse, watchdog);
-	struct runtime *runtime = p->runtime;
 
-	if (peers_have_answered(runtime)) {
+	if (all_have_answered(p)) {
 		notify_alive(&p->notify);
-		peers_ask(runtime);
+		ask_all(p);
 	}
 	pulse_set(p, timer, p->notify.watchdog_ms / ASKED_PER_WATCHDOG);
 }
 
 void pulse_init(struct pulse *p, struct loop *loop, struct runtime *runtime,
-		const char *const *state)
+		struct checker_thread *checks, const char *const *state)
 {
 	p->loop = loop;
 	p->runtime = runtime;
+	p->checks = checks;
 	p->state = state;
 	timer_init(&p->status, pulse_on_status);
 	timer_init(&p->watchdog, pulse_on_watchdog);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "config/diff.h"
 #include "health/checker.h"
+#include "health/checker_thread.h"
 #include "net/sock_error.h"
 #include "reload/certs.h"
 #include "reload/leaving.h"
@@ -78,17 +79,18 @@ static void fail(struct reload *r, const char *why)
 
 /* ---- what is left behind ------------------------------------------------- */
 
-static void drop_old_checkers(struct reload *r)
+/*
+ * Checks of the new configuration. Without memory those of the old one go on,
+ * and nothing that they look at is freed until it was tried again.
+ */
+static bool follow_with_checks(struct reload *r)
 {
-	unsigned left = 0;
+	struct checker *next = checker_create(r->runtime);
 
-	for (unsigned n = 0; n < r->old_checkers_n; n++) {
-		if (checker_is_idle(r->old_checkers[n]))
-			checker_destroy(r->old_checkers[n]);
-		else
-			r->old_checkers[left++] = r->old_checkers[n];
-	}
-	r->old_checkers_n = left;
+	r->checks_are_behind = !next || !checker_thread_give(r->checks, next);
+	if (r->checks_are_behind)
+		checker_destroy(next);
+	return !r->checks_are_behind;
 }
 
 static void on_collect(struct timer *timer)
@@ -97,8 +99,9 @@ static void on_collect(struct timer *timer)
 	unsigned before = reload_older(r);
 	bool is_left = true;
 
-	drop_old_checkers(r);
-	if (r->old_checkers_n == 0) /* they look at what is to be collected */
+	if (r->checks_are_behind)
+		(void)!follow_with_checks(r);
+	if (!r->checks_are_behind && checker_thread_is_settled(r->checks))
 		is_left = runtime_collect(r->runtime, r->loop->now_ms);
 	if (reload_older(r) < before)
 		malloc_trim(0);
@@ -129,21 +132,6 @@ static void on_passing(struct timer *timer)
 	if (!timer_is_set(&r->collect) || r->collect.due_ms > r->loop->now_ms + COLLECT_SOON_MS)
 		timer_set(&r->loop->timers, &r->collect, r->loop->now_ms + COLLECT_SOON_MS);
 	finish(r, RELOAD_DONE);
-}
-
-/* Checks of the new configuration; without memory those of the old one go on. */
-static void follow_with_checks(struct reload *r)
-{
-	struct checker *next;
-
-	drop_old_checkers(r);
-	next = r->old_checkers_n < RELOAD_CHECKERS_MAX ? checker_follow(r->checker) : NULL;
-	if (!next) {
-		report_add(&r->report, "warning: no memory: checks go on as they were");
-		return;
-	}
-	r->old_checkers[r->old_checkers_n++] = r->checker;
-	r->checker = next;
 }
 
 /* Whoever moves its file away by a schedule of its own tells us so by a reload. */
@@ -182,7 +170,8 @@ static void publish(struct reload *r, struct runtime_change *change, struct sock
 	reopen_log(r);
 	overrides_apply(r->overrides);
 	leaving_drain(r->runtime, r->drains, &r->report);
-	follow_with_checks(r);
+	if (!follow_with_checks(r))
+		report_add(&r->report, "warning: no memory: checks go on as they were for a while");
 	r->report.generation = atomic_load(&r->runtime->generation)->number;
 	peers_ask(r->runtime);
 	serve_queues(r);
@@ -429,17 +418,11 @@ void reload_stop(struct reload *r)
 	if (r->state == RELOAD_PASSING)
 		finish(r, RELOAD_DONE); /* the workers have ended */
 	loop_reader_stop(&r->told);
-	checker_stop(r->checker);
-	for (unsigned n = 0; n < r->old_checkers_n; n++)
-		checker_stop(r->old_checkers[n]);
 }
 
 bool reload_is_idle(const struct reload *r)
 {
-	for (unsigned n = 0; n < r->old_checkers_n; n++)
-		if (!checker_is_idle(r->old_checkers[n]))
-			return false;
-	return checker_is_idle(r->checker) && loop_reader_is_idle(&r->told);
+	return loop_reader_is_idle(&r->told);
 }
 
 bool reload_finish(struct reload *r)
@@ -448,9 +431,6 @@ bool reload_finish(struct reload *r)
 		return false;
 	if (r->state == RELOAD_LOADING)
 		fail(r, "ringmain is ending");
-	for (unsigned n = 0; n < r->old_checkers_n; n++)
-		checker_destroy(r->old_checkers[n]);
-	checker_destroy(r->checker);
 	history_finish(&r->history);
 	timer_stop(&r->loop->timers, &r->timer);
 	timer_stop(&r->loop->timers, &r->collect);

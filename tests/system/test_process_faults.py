@@ -210,17 +210,18 @@ def expect_resets(clients):
         assert ending.how == "RST" and ending.data in (b"", b"y")
 
 
-@pytest.mark.parametrize("thread", ("worker-1", "ringmain"))
+@pytest.mark.parametrize("thread", ("worker-1", "checks", "ringmain"))
 def test_a_broken_ring_ends_the_process(live, thread):
     """All clients learn of it, those of the other worker too, and no port stays behind."""
     rm, clients, break_it = live(thread, errno.EBADFD)
     watch = Stopwatch()
     break_it()
     clients = wake(clients)
+    rm.process.send_signal(signal.SIGUSR1)      # for the main thread
     assert rm.process.wait(30) == EXIT_FAILURE, rm.text()
     assert watch.seconds() < 10 * SCALE
     rm.check_log()
-    if thread != "ringmain":
+    if thread == "worker-1":
         assert rm.lines(msg="the ring broke")[0]["worker"] == "1"
     assert "ringmain ends: File descriptor in bad state" in rm.text()
     expect_resets(clients)
@@ -240,5 +241,5 @@ def test_two_signals_end_it_though_a_worker_is_stuck(live):
     assert rm.process.wait(60) == EXIT_FAILURE, rm.text()
     rm.check_log()
     assert [line["worker"] for line in rm.lines(msg="a worker does not end")] == ["1"]
-    assert "ringmain ends: a worker is stuck" in rm.text()
+    assert "ringmain ends: a thread is stuck" in rm.text()
     expect_resets(clients)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from kit import backend as servers
-from kit import tcp
+from kit import proc, tcp
 from kit.control import Ctl
 from kit.manager import Manager
 from kit.ports import free_port
@@ -57,6 +57,15 @@ def test_the_watchdog_is_fed(ringmain, backend, manager):
     ringmain([backend(servers.echo)], settings={"workers": 4},
              env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "200000"})
     manager.wait("WATCHDOG", lambda said: len(said) >= 5)
+
+
+def test_a_stuck_thread_of_the_checks_is_not_alive(ringmain, backend, manager):
+    rm = ringmain([backend(servers.echo)], pool={"check": "tcp"},
+                  env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "200000"})
+    manager.wait("WATCHDOG")
+    with proc.stopped(rm.process.thread("checks")):
+        wait_until(lambda: not grows(manager), "the watchdog to be hungry")
+    assert grows(manager)
 
 
 def test_a_watchdog_for_somebody_else_is_none_of_ours(ringmain, backend, manager):

@@ -7,9 +7,10 @@
 	"check = tcp\ncheck_interval = 1s\ncheck_fast_interval = 200ms\n" \
 	"check_timeout = 500ms\ncheck_fall = 2\ncheck_rise = 2\n"
 
-/* A main thread: its loop, whose time a test lets pass. */
+/* The checks' thread: its loop, whose time a test lets pass. */
 struct control {
 	struct bed *st;
+	atomic_bool is_over;
 	struct loop loop;
 	struct checker *checker;
 };
@@ -24,8 +25,9 @@ static void start(void **state, const struct bed_options *options)
 	c->loop =
 		(struct loop){ .ring = bed_engine(c->st)->host.loop.ring, .now_ms = c->st->now_ms };
 	timers_init(&c->loop.timers, c->loop.now_ms);
-	c->checker = checker_create(c->st->runtime, &c->loop);
+	c->checker = checker_create(c->st->runtime);
 	assert_non_null(c->checker);
+	checker_begin(c->checker, &c->loop, NULL, &c->is_over);
 }
 
 static void start_with(void **state, const char *pool_keys)

@@ -25,6 +25,7 @@ struct scene {
 	struct loop loop;
 	struct conversation c;
 	int server;
+	atomic_bool is_over;
 	unsigned ends;
 	int err;
 };
@@ -46,7 +47,7 @@ static void begin_with(const struct conversation_plan *plan, const struct proxyh
 	memset(&s, 0, sizeof(s));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	s.server = fds[1];
-	conversation_init(&s.c, &s.loop, on_done);
+	conversation_init(&s.c, &s.loop, on_done, &s.is_over);
 	conversation_start(&s.c, plan, fds[0], header);
 }
 
@@ -145,6 +146,16 @@ static void one_that_is_stopped_says_nothing_of_the_server(void **state)
 	finish();
 }
 
+static void nothing_is_computed_any_more_when_all_is_over(void **state)
+{
+	(void)state;
+	begin();
+	atomic_store(&s.is_over, true);
+	say(PRIMARY, strlen(PRIMARY));
+	assert_int_equal(s.err, -ECANCELED);
+	finish();
+}
+
 static void trouble_with_the_ring_says_nothing_of_the_server(void **state)
 {
 	(void)state;
@@ -226,6 +237,7 @@ int main(void)
 		cmocka_unit_test(an_end_is_one_of_the_check),
 		cmocka_unit_test(time_is_up_only_when_the_kernel_has_given_all_back),
 		cmocka_unit_test(one_that_is_stopped_says_nothing_of_the_server),
+		cmocka_unit_test(nothing_is_computed_any_more_when_all_is_over),
 		cmocka_unit_test(trouble_with_the_ring_says_nothing_of_the_server),
 		cmocka_unit_test(a_header_comes_first),
 		cmocka_unit_test(the_opening_fails_in_its_own_words),

@@ -21,7 +21,7 @@ static void open_manager(void)
 	memcpy(name + 1, un.sun_path + 1, n - sizeof(sa_family_t) - 1);
 	setenv("NOTIFY_SOCKET", name, 1);
 	setenv("WATCHDOG_USEC", "1000000", 1);
-	pulse_init(&pulse, &office.loop, office.st->runtime, &office.context.state);
+	pulse_init(&pulse, &office.loop, office.st->runtime, NULL, &office.context.state);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 }
@@ -113,7 +113,7 @@ static void without_a_manager_nothing_is_said(void **state)
 {
 	office_open(state, &(struct bed_options){ .workers = 1 });
 	unsetenv("NOTIFY_SOCKET");
-	pulse_init(&pulse, &office.loop, office.st->runtime, &office.context.state);
+	pulse_init(&pulse, &office.loop, office.st->runtime, NULL, &office.context.state);
 	pulse_start(&pulse);
 	office_pass(60000);
 	pulse_finish(&pulse);

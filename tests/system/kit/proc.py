@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A child process: started, watched through /proc, stopped by its own pid."""
 
+import contextlib
+import ctypes
 import os
 import pwd
 import shutil
@@ -10,6 +12,9 @@ import subprocess
 import pytest
 
 from kit.wait import SCALE, wait_until
+
+PTRACE_ATTACH, PTRACE_DETACH, WALL = 16, 17, 0x40000000
+
 
 def need(program, package, extra_path=""):
     """Gives the full path of a program; skips the test, naming the Debian package, without it."""
@@ -174,3 +179,28 @@ class Process:
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def thread(self, name):
+        """The id of the thread of this name."""
+        for tid in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{tid}/comm", encoding="utf-8") as comm:
+                if comm.read().strip() == name:
+                    return int(tid)
+        raise AssertionError(f"no thread {name}")
+
+
+@contextlib.contextmanager
+def stopped(tid):
+    """This thread does nothing meanwhile, its siblings go on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long] * 4
+
+    def ask(request):
+        assert libc.ptrace(request, tid, 0, 0) == 0, os.strerror(ctypes.get_errno())
+
+    ask(PTRACE_ATTACH)
+    os.waitpid(tid, WALL)
+    try:
+        yield
+    finally:
+        ask(PTRACE_DETACH)
