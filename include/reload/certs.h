@@ -2,7 +2,10 @@
 #ifndef RELOAD_CERTS_H
 #define RELOAD_CERTS_H
 
-/* Which certificates another generation has: renewed ones, and until when they are good. */
+/*
+ * Which certificates another generation has: renewed ones, and until when they are good; which CAs,
+ * lists and keys have another content.
+ */
 
 #include "config/diff.h"
 
@@ -14,7 +17,7 @@ struct certs {
 	const struct tls_contexts *tls;
 };
 
-/* Calls @tell with a line for each one that is another one than before. */
+/* Calls @tell with a line for each that is another one than before. */
 void certs_compare(const struct certs *now, const struct certs *then, config_diff_fn *tell,
 		   void *owner);
 

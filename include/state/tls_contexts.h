@@ -13,6 +13,7 @@
 #include "base/def.h"
 #include "config/config.h"
 #include "config/diag.h"
+#include "config/tls_files.h"
 
 struct tls_client;
 struct tls_server;
@@ -25,6 +26,7 @@ struct tls_contexts {
 	struct tls_client **checks; /* of each pool whose checks have a TLS of their own; or NULL */
 	size_t clients_n;
 	struct tls_tickets *tickets; /* NULL: nobody terminates TLS */
+	struct tls_files_read files; /* what was in them, a moment before */
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "config/directive.h"
 #include "state/tls_contexts.h"
 #include "tls/server.h"
 
@@ -58,8 +59,8 @@ static void tell_renewed(const char *listener, const char *file, time_t until, c
 	tell(owner, line);
 }
 
-void certs_compare(const struct certs *now, const struct certs *then, config_diff_fn *tell,
-		   void *owner)
+static void compare_certificates(const struct certs *now, const struct certs *then,
+				 config_diff_fn *tell, void *owner)
 {
 	for (size_t l = 0; l < then->config->listeners_n; l++) {
 		const struct listener_config *config = &then->config->listeners[l];
@@ -75,4 +76,57 @@ void certs_compare(const struct certs *now, const struct certs *then, config_dif
 				tell_renewed(config->name, file, is.until, tell, owner);
 		}
 	}
+}
+
+/* ---- what else TLS is made from ------------------------------------------ */
+
+/* Two generations' files, and who is told. */
+struct contents {
+	const struct tls_files_read *now, *then;
+	config_diff_fn *tell;
+	void *owner;
+};
+
+/* @whose: "pool pg: ", "" of the global section. */
+static void compare_file(const struct contents *c, const char *whose, const char *key,
+			 const char *path)
+{
+	const struct tls_file *was = path ? tls_files_find(c->now, path) : NULL;
+	const struct tls_file *is = path ? tls_files_find(c->then, path) : NULL;
+	char line[CONFIG_DIFF_BYTES];
+
+	if (!was || !is || memcmp(was->digest, is->digest, sizeof(is->digest)) == 0)
+		return;
+	snprintf(line, sizeof(line), "~ %s%s %s: another content", whose, key, path);
+	c->tell(c->owner, line);
+}
+
+static void compare_files(const struct contents *c, enum config_section section, const char *name,
+			  const void *from)
+{
+	char whose[CONFIG_NAME_BYTES + sizeof("listener : ")] = "";
+
+	if (name)
+		snprintf(whose, sizeof(whose), "%s %s: ", config_section_names[section], name);
+	for (size_t n = 0; n < directives_n; n++)
+		if (directives[n].section == section)
+			compare_file(c, whose, directives[n].key,
+				     tls_file_named(&directives[n], from));
+	if (section == SECTION_POOL)
+		compare_file(c, whose, "tls_ca", tls_file_of_system(from));
+}
+
+void certs_compare(const struct certs *now, const struct certs *then, config_diff_fn *tell,
+		   void *owner)
+{
+	const struct contents c = { &now->tls->files, &then->tls->files, tell, owner };
+	const struct config *config = then->config;
+
+	compare_certificates(now, then, tell, owner);
+	compare_files(&c, SECTION_GLOBAL, NULL, &config->global);
+	for (size_t n = 0; n < config->listeners_n; n++)
+		compare_files(&c, SECTION_LISTENER, config->listeners[n].name,
+			      &config->listeners[n]);
+	for (size_t n = 0; n < config->pools_n; n++)
+		compare_files(&c, SECTION_POOL, config->pools[n].name, &config->pools[n]);
 }

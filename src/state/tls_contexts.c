@@ -279,6 +279,7 @@ static struct tls_contexts *create(const struct config *config, struct diag *dia
 		goto fail;
 	contexts->servers_n = config->listeners_n;
 	contexts->clients_n = config->pools_n;
+	tls_files_read(&contexts->files, config);
 	fill(contexts, config, diag, now);
 	return contexts;
 
@@ -315,6 +316,7 @@ void tls_contexts_destroy(struct tls_contexts *contexts)
 	for (size_t i = 0; i < contexts->clients_n; i++)
 		tls_client_unref(contexts->checks[i]);
 	tls_tickets_unref(contexts->tickets);
+	tls_files_finish(&contexts->files);
 	free(contexts->servers);
 	free(contexts->clients);
 	free(contexts->checks);
