@@ -375,10 +375,28 @@ struct certificate_config {
 	struct config_location location;
 };
 
+/* Names of files that addresses were read from, which others point to. */
+struct address_lists {
+	char **paths;
+	size_t n;
+};
+
+/* Where an entry of a list stands that has a file of its own; file NULL: with the directive. */
+struct list_origin {
+	const char *file;
+	unsigned line;
+};
+
+struct listed_block {
+	struct addr_block block;
+	struct list_origin from;
+};
+
 struct access_rule {
 	bool is_allowed;
 	bool is_all; /* everybody, unix sockets too; otherwise the block */
 	struct addr_block block;
+	struct list_origin from;
 };
 
 /* Who may enter, of those whose certificate is good. */
@@ -432,7 +450,7 @@ struct listener_config {
 
 	/* A PROXY header in front of everything else. */
 	enum proxy_header proxy_protocol;
-	struct addr_block *proxy_protocol_from; /* who may send one, besides unix sockets */
+	struct listed_block *proxy_protocol_from; /* who may send one, besides unix sockets */
 	size_t proxy_protocol_from_n;
 	uint64_t proxy_protocol_timeout_ms;
 
@@ -442,6 +460,7 @@ struct listener_config {
 	 */
 	struct access_rule *access;
 	size_t access_n;
+	struct address_lists lists; /* that these and proxy_protocol_from are read from */
 
 	/* How many and how fast. A source is a block of addresses; unix sockets have none. */
 	unsigned sessions_per_s_max;  /* new ones, the rest waits in the backlog; 0: no limit */
@@ -475,8 +494,9 @@ struct control_config {
 struct status_config {
 	bool is_on;
 	struct bind_config at;
-	struct addr_block *allow; /* who may ask, besides unix sockets; none: everybody */
+	struct listed_block *allow; /* who may ask, besides unix sockets; none: everybody */
 	size_t allow_n;
+	struct address_lists lists; /* that they are read from */
 };
 
 /* Another file, or directory, to be read as if it had been named beside this one. */

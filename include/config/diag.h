@@ -38,6 +38,7 @@ struct diag {
 	size_t errors_n, warnings_n; /* also those that were not kept */
 	const struct config_file *files;
 	size_t files_n;
+	const struct config_file *list; /* of addresses, that is being read; or NULL */
 	bool is_out_of_memory;
 };
 
@@ -50,6 +51,9 @@ void diag_finish(struct diag *diag);
  * mistakes shall be printed, until the next call of this or diag_finish().
  */
 void diag_set_files(struct diag *diag, const struct config_file *files, size_t n);
+
+/* Borrows a file that a directive names, until NULL is set; its mistakes are printed last. */
+void diag_set_list(struct diag *diag, const struct config_file *list);
 
 /* A mistake at @location, which may be NULL: nowhere in particular. Borrows everything. */
 void diag_error(struct diag *diag, const struct config_location *location, const char *format, ...)

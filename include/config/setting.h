@@ -20,6 +20,7 @@ struct setting {
 	const char *text;         /* the value, without blanks around it */
 	const expand_mark *marks; /* of each of its bytes and of its end; NULL: it is a default */
 	struct config_location location;
+	bool is_listed; /* it stands in a file of addresses, which the location is in */
 	struct diag *diag;
 };
 

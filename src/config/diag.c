@@ -2,6 +2,7 @@
 #include "config/diag.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,11 @@ void diag_set_files(struct diag *diag, const struct config_file *files, size_t n
 {
 	diag->files = files;
 	diag->files_n = n;
+}
+
+void diag_set_list(struct diag *diag, const struct config_file *list)
+{
+	diag->list = list;
 }
 
 /* Is the character at @at, of which @left bytes are there, one of UTF-8's control characters? */
@@ -108,7 +114,15 @@ static const struct config_file *file_of(const struct diag *diag,
 		if (diag->files[i].name == location->file)
 			return &diag->files[i];
 	}
-	return NULL;
+	return diag->list && diag->list->name == location->file ? diag->list : NULL;
+}
+
+/* Those of files come in their order, and behind them those of lists, as they were found. */
+static size_t rank_of(const struct diag *diag, const struct config_file *file)
+{
+	if (file && file == diag->list)
+		return SIZE_MAX;
+	return file ? (size_t)(file - diag->files) : 0;
 }
 
 static void write_location(FILE *to, const struct config_location *location)
@@ -158,8 +172,7 @@ static void add_entry(struct diag *diag, const struct config_location *location,
 	file = file_of(diag, location);
 	vsnprintf(message, sizeof(message), format, args);
 	*entry = (struct diag_entry){ .line = location->line, .column = location->column };
-	if (file)
-		entry->file = (size_t)(file - diag->files);
+	entry->file = rank_of(diag, file);
 	entry->text = render(file, location, severity, message);
 	if (entry->text)
 		diag->entries_n++;
@@ -211,6 +224,8 @@ static bool comes_before(const struct diag_entry *a, const struct diag_entry *b)
 {
 	if (a->file != b->file)
 		return a->file < b->file;
+	if (a->file == SIZE_MAX)
+		return false;
 	if (a->line != b->line)
 		return a->line < b->line;
 	return a->column < b->column;

@@ -58,16 +58,6 @@ static const char *key_of(const struct directive *d, const void *from, size_t in
 	return d->type->key ? d->type->key(from, index) : d->key;
 }
 
-static bool is_same(const struct comparison *c, const struct directive *d, size_t now, size_t then)
-{
-	char left[VALUE_BYTES], right[VALUE_BYTES];
-
-	write_value(d, c->now, now, left);
-	write_value(d, c->then, then, right);
-	return strcmp(left, right) == 0 &&
-	       strcmp(key_of(d, c->now, now), key_of(d, c->then, then)) == 0;
-}
-
 /* ---- one value ----------------------------------------------------------- */
 
 static void say_value(const struct comparison *c, const struct directive *d, const char *was,
@@ -94,47 +84,88 @@ static void compare_value(const struct comparison *c, const struct directive *d)
 
 /* ---- a list -------------------------------------------------------------- */
 
-static bool has_value(const struct comparison *c, const struct directive *d, bool in_now,
-		      size_t index)
-{
-	size_t n = count_of(d, in_now ? c->now : c->then);
+#define ENTRY_BYTES (VALUE_BYTES + 32) /* with its key */
 
-	for (size_t i = 0; i < n; i++)
-		if (in_now ? is_same(c, d, i, index) : is_same(c, d, index, i))
-			return true;
-	return false;
+/* The entries of one side as they are written, in their order and sorted: lists can be long. */
+struct entries {
+	size_t n;
+	char (*texts)[ENTRY_BYTES];
+	const char **sorted;
+};
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void say_entry(const struct comparison *c, const struct directive *d, char sign,
-		      const void *from, size_t index)
+static void entries_finish(struct entries *e)
 {
-	char text[VALUE_BYTES];
+	free(e->texts);
+	free(e->sorted);
+}
 
-	write_value(d, from, index, text);
-	diff_say(c, "%c %s%s %s", sign, c->title, key_of(d, from, index), text);
+/* False when memory is short. */
+static bool entries_init(struct entries *e, const struct directive *d, const void *from)
+{
+	char value[VALUE_BYTES];
+
+	e->n = count_of(d, from);
+	e->texts = calloc(e->n + 1, sizeof(*e->texts));
+	e->sorted = calloc(e->n + 1, sizeof(*e->sorted));
+	if (!e->texts || !e->sorted)
+		return false;
+	for (size_t i = 0; i < e->n; i++) {
+		write_value(d, from, i, value);
+		snprintf(e->texts[i], ENTRY_BYTES, "%s %s", key_of(d, from, i), value);
+		e->sorted[i] = e->texts[i];
+	}
+	qsort(e->sorted, e->n, sizeof(*e->sorted), compare_texts);
+	return true;
+}
+
+/* Says those from @first on that the other side has nowhere, and whether there were any. */
+static bool say_missing(const struct comparison *c, char sign, const struct entries *e,
+			const struct entries *other, size_t first)
+{
+	bool is_any = false;
+
+	for (size_t i = first; i < e->n; i++) {
+		const char *text = e->texts[i];
+
+		if (bsearch(&text, other->sorted, other->n, sizeof(*other->sorted), compare_texts))
+			continue;
+		is_any = true;
+		diff_say(c, "%c %s%s", sign, c->title, text);
+	}
+	return is_any;
+}
+
+static void compare_entries(const struct comparison *c, const struct directive *d,
+			    const struct entries *now, const struct entries *then)
+{
+	bool differ;
+	size_t n = 0;
+
+	while (n < now->n && n < then->n && strcmp(now->texts[n], then->texts[n]) == 0)
+		n++;
+	if (n == now->n && n == then->n)
+		return;
+	differ = say_missing(c, '+', then, now, n);
+	differ |= say_missing(c, '-', now, then, n);
+	if (!differ)
+		diff_say(c, "~ %s%s: another order", c->title, d->key);
 }
 
 static void compare_list(const struct comparison *c, const struct directive *d)
 {
-	size_t now_n = count_of(d, c->now), then_n = count_of(d, c->then), n = 0;
-	bool differ = false;
+	struct entries now = { 0 }, then = { 0 };
 
-	while (n < now_n && n < then_n && is_same(c, d, n, n))
-		n++;
-	if (n == now_n && n == then_n)
-		return;
-	for (size_t i = n; i < then_n; i++)
-		if (!has_value(c, d, true, i)) {
-			differ = true;
-			say_entry(c, d, '+', c->then, i);
-		}
-	for (size_t i = n; i < now_n; i++)
-		if (!has_value(c, d, false, i)) {
-			differ = true;
-			say_entry(c, d, '-', c->now, i);
-		}
-	if (!differ)
-		diff_say(c, "~ %s%s: another order", c->title, d->key);
+	if (entries_init(&now, d, c->now) && entries_init(&then, d, c->then))
+		compare_entries(c, d, &now, &then);
+	else
+		diff_say(c, "? %s%s: no memory to compare", c->title, d->key);
+	entries_finish(&now);
+	entries_finish(&then);
 }
 
 /* ---- backends ------------------------------------------------------------ */

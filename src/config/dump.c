@@ -24,24 +24,42 @@ static const struct config_location *origin_of(const struct directive *d,
 	return &set_at[d - directives];
 }
 
-static void dump_directive(const struct directive *d, const void *from,
-			   const struct config_location *set_at, FILE *to)
+static struct list_origin list_origin_of(const struct directive *d, const void *from, size_t index)
+{
+	return d->type->origin ? d->type->origin(from, index) : (struct list_origin){ 0 };
+}
+
+static void dump_comment(const struct config_location *set_at, const struct list_origin *list,
+			 FILE *to)
 {
 	static const char *const origins[CONFIG_ORIGINS] = {
+		[ORIGIN_OWN] = "",
 		[ORIGIN_LIKE] = ", like",
 		[ORIGIN_DEFAULTS] = ", defaults",
 	};
+	const struct config_location in_list = { .file = list->file, .line = list->line };
+
+	if (list->file)
+		dump_origin(&in_list, origins[set_at->origin], to);
+	else if (set_at->origin != ORIGIN_OWN)
+		dump_origin(set_at, origins[set_at->origin], to);
+	else if (set_at->has_variable)
+		dump_origin(set_at, ", from the environment", to);
+}
+
+static void dump_directive(const struct directive *d, const void *from,
+			   const struct config_location *set_at, FILE *to)
+{
 	size_t n = d->type->count ? d->type->count(from) : 1;
 
 	if (d->type->has && !d->type->has(d, from))
 		return;
 	for (size_t i = 0; i < n; i++) {
+		const struct list_origin list = list_origin_of(d, from, i);
+
 		fprintf(to, "%s = ", d->type->key ? d->type->key(from, i) : d->key);
 		d->type->print(d, from, i, to);
-		if (set_at->origin != ORIGIN_OWN)
-			dump_origin(set_at, origins[set_at->origin], to);
-		else if (set_at->has_variable)
-			dump_origin(set_at, ", from the environment", to);
+		dump_comment(set_at, &list, to);
 		putc('\n', to);
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The types of the directives that list addresses without ports: source,
- * proxy_protocol_from, allow, deny. A line may have several.
+ * proxy_protocol_from, allow, deny, status_allow. A line may have several, and
+ * all but source may name a file that has them.
  */
 #include "config/value.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/address_list.h"
 #include "config/setting.h"
 #include "config/tokens.h"
 
@@ -24,6 +26,25 @@ static void for_each_word(const struct setting *s, void *section,
 		struct setting word = tokens_setting(&tokens, i);
 
 		read(&word, section);
+	}
+}
+
+/* The same, and for each address in the files that are named. */
+static void for_each_entry(const struct setting *s, void *section, struct address_lists *lists,
+			   address_list_fn *read)
+{
+	const bool may_be_empty = s->directive->type == &type_deny;
+	struct tokens tokens;
+
+	if (!tokens_split(s, &tokens) || !tokens_are_a_list(&tokens))
+		return;
+	for (size_t i = 0; i < tokens.n; i++) {
+		struct setting word = tokens_setting(&tokens, i);
+
+		if (address_list_is_named(&word))
+			address_list_read(&word, lists, may_be_empty, read, section);
+		else
+			read(&word, section);
 	}
 }
 
@@ -149,9 +170,9 @@ static void print_block(const struct addr_block *block, FILE *to)
 static void read_proxy_protocol_from(const struct setting *word, void *section)
 {
 	struct listener_config *listener = section;
-	struct addr_block block, *blocks;
+	struct listed_block block = { .from = address_list_origin(word) }, *blocks;
 
-	if (!read_block_token(word, &block))
+	if (!read_block_token(word, &block.block))
 		return;
 	blocks = setting_grow(word->diag, listener->proxy_protocol_from,
 			      listener->proxy_protocol_from_n, sizeof(*blocks));
@@ -163,19 +184,26 @@ static void read_proxy_protocol_from(const struct setting *word, void *section)
 
 static void set_proxy_protocol_from(const struct setting *s, void *section)
 {
-	for_each_word(s, section, read_proxy_protocol_from);
+	for_each_entry(s, section, &((struct listener_config *)section)->lists,
+		       read_proxy_protocol_from);
 }
 
 static void print_proxy_protocol_from(const struct directive *d, const void *section, size_t index,
 				      FILE *to)
 {
 	(void)d;
-	print_block(&((const struct listener_config *)section)->proxy_protocol_from[index], to);
+	print_block(&((const struct listener_config *)section)->proxy_protocol_from[index].block,
+		    to);
 }
 
 static size_t count_proxy_protocol_from(const void *section)
 {
 	return ((const struct listener_config *)section)->proxy_protocol_from_n;
+}
+
+static struct list_origin origin_of_proxy(const void *section, size_t index)
+{
+	return ((const struct listener_config *)section)->proxy_protocol_from[index].from;
 }
 
 static void release_proxy_protocol_from(const struct directive *d, void *section)
@@ -189,9 +217,10 @@ static void release_proxy_protocol_from(const struct directive *d, void *section
 }
 
 const struct directive_type type_proxy_protocol_from = {
-	.form = "ADDRESS, ADDRESS/BITS",
+	.form = "ADDRESS, ADDRESS/BITS, file:PATH",
 	.set = set_proxy_protocol_from,
 	.print = print_proxy_protocol_from,
+	.origin = origin_of_proxy,
 	.count = count_proxy_protocol_from,
 	.release = release_proxy_protocol_from,
 };
@@ -201,9 +230,9 @@ const struct directive_type type_proxy_protocol_from = {
 static void read_status_allow(const struct setting *word, void *section)
 {
 	struct status_config *status = &((struct global_config *)section)->status;
-	struct addr_block block, *blocks;
+	struct listed_block block = { .from = address_list_origin(word) }, *blocks;
 
-	if (!read_block_token(word, &block))
+	if (!read_block_token(word, &block.block))
 		return;
 	blocks = setting_grow(word->diag, status->allow, status->allow_n, sizeof(*blocks));
 	if (!blocks)
@@ -214,19 +243,25 @@ static void read_status_allow(const struct setting *word, void *section)
 
 static void set_status_allow(const struct setting *s, void *section)
 {
-	for_each_word(s, section, read_status_allow);
+	for_each_entry(s, section, &((struct global_config *)section)->status.lists,
+		       read_status_allow);
 }
 
 static void print_status_allow(const struct directive *d, const void *section, size_t index,
 			       FILE *to)
 {
 	(void)d;
-	print_block(&((const struct global_config *)section)->status.allow[index], to);
+	print_block(&((const struct global_config *)section)->status.allow[index].block, to);
 }
 
 static size_t count_status_allow(const void *section)
 {
 	return ((const struct global_config *)section)->status.allow_n;
+}
+
+static struct list_origin origin_of_status_allow(const void *section, size_t index)
+{
+	return ((const struct global_config *)section)->status.allow[index].from;
 }
 
 static void release_status_allow(const struct directive *d, void *section)
@@ -237,12 +272,14 @@ static void release_status_allow(const struct directive *d, void *section)
 	free(status->allow);
 	status->allow = NULL;
 	status->allow_n = 0;
+	address_lists_release(&status->lists);
 }
 
 const struct directive_type type_status_allow = {
-	.form = "ADDRESS, ADDRESS/BITS",
+	.form = "ADDRESS, ADDRESS/BITS, file:PATH",
 	.set = set_status_allow,
 	.print = print_status_allow,
+	.origin = origin_of_status_allow,
 	.count = count_status_allow,
 	.release = release_status_allow,
 };
@@ -251,7 +288,8 @@ const struct directive_type type_status_allow = {
 
 static void add_rule(const struct setting *word, struct listener_config *listener, bool is_allowed)
 {
-	struct access_rule rule = { .is_allowed = is_allowed }, *rules;
+	struct access_rule rule = { .is_allowed = is_allowed, .from = address_list_origin(word) };
+	struct access_rule *rules;
 
 	rule.is_all = strcmp(word->text, "all") == 0;
 	if (!rule.is_all && !read_block_token(word, &rule.block))
@@ -275,12 +313,12 @@ static void read_deny(const struct setting *word, void *section)
 
 static void set_allow(const struct setting *s, void *section)
 {
-	for_each_word(s, section, read_allow);
+	for_each_entry(s, section, &((struct listener_config *)section)->lists, read_allow);
 }
 
 static void set_deny(const struct setting *s, void *section)
 {
-	for_each_word(s, section, read_deny);
+	for_each_entry(s, section, &((struct listener_config *)section)->lists, read_deny);
 }
 
 static void print_rule(const struct directive *d, const void *section, size_t index, FILE *to)
@@ -292,6 +330,11 @@ static void print_rule(const struct directive *d, const void *section, size_t in
 		fputs("all", to);
 	else
 		print_block(&rule->block, to);
+}
+
+static struct list_origin origin_of_rule(const void *section, size_t index)
+{
+	return ((const struct listener_config *)section)->access[index].from;
 }
 
 static const char *rule_key(const void *section, size_t index)
@@ -319,12 +362,14 @@ static void release_rules(const struct directive *d, void *section)
 	free(listener->access);
 	listener->access = NULL;
 	listener->access_n = 0;
+	address_lists_release(&listener->lists);
 }
 
 const struct directive_type type_allow = {
-	.form = "ADDRESS, ADDRESS/BITS, all",
+	.form = "ADDRESS, ADDRESS/BITS, all, file:PATH",
 	.set = set_allow,
 	.print = print_rule,
+	.origin = origin_of_rule,
 	.count = count_rules,
 	.key = rule_key,
 	.release = release_rules,
@@ -332,7 +377,7 @@ const struct directive_type type_allow = {
 
 /* Its rules are printed and released with those of `allow`. */
 const struct directive_type type_deny = {
-	.form = "ADDRESS, ADDRESS/BITS, all",
+	.form = "ADDRESS, ADDRESS/BITS, all, file:PATH",
 	.set = set_deny,
 	.print = print_rule,
 	.count = count_none,

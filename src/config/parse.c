@@ -290,11 +290,12 @@ static void report_misplaced(struct parser *p, const char *key, enum config_sect
 			     const char *ours)
 {
 	const bool has_name = kind != SECTION_GLOBAL;
+	const bool is_include = strcmp(ours ? ours : key, "include") == 0;
 
-	diag_error(p->diag, &p->reader.key_location, "%s %.60s: this belongs in %s[%s%s]%s%s%s",
+	diag_error(p->diag, &p->reader.key_location, "%s %.60s: this belongs in %s[%s%s]%s%s%s%s",
 		   p->title, key, has_name ? "a " : "", config_section_names[kind],
-		   has_name ? " NAME" : "", ours ? ", where it is '" : "", ours ? ours : "",
-		   ours ? "'" : "");
+		   has_name ? " NAME" : "", is_include ? " or in front of the first section" : "",
+		   ours ? ", where it is '" : "", ours ? ours : "", ours ? "'" : "");
 }
 
 static void report_unknown_key(struct parser *p, const char *key)
@@ -397,6 +398,21 @@ static void lose_section(struct parser *p)
 	p->section = NULL;
 }
 
+/* Of all that stands in [global] this may stand in front of the first section of any file. */
+static bool include_first(struct parser *p, const char *key)
+{
+	const struct directive *d = directive_find(SECTION_GLOBAL, "include");
+
+	if (p->has_head || strcmp(key, d->key) != 0)
+		return false;
+	snprintf(p->title, sizeof(p->title), "[global]");
+	p->section = &p->config->global;
+	p->set_at = p->config->global.set_at;
+	set_value(p, d);
+	p->section = NULL;
+	return true;
+}
+
 /* An ini_handler. Of a long value inih passes on a part only: the reader has all of it. */
 static int on_pair(void *user, const char *section, const char *key, const char *value)
 {
@@ -411,6 +427,8 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 		return 1;
 	}
 	lose_section(p);
+	if (include_first(p, key))
+		return 1;
 	if (!p->has_head)
 		diag_error(p->diag, &p->reader.key_location,
 			   "%.60s: before the first section ([global], [listener NAME], "

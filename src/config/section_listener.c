@@ -87,7 +87,7 @@ static void check_proxy(const struct listener_config *listener, struct diag *dia
 			   "addresses of the proxies that may say who a client is",
 			   listener->name);
 	for (size_t i = 0; i < listener->proxy_protocol_from_n; i++) {
-		if (!is_everybody(&listener->proxy_protocol_from[i]))
+		if (!is_everybody(&listener->proxy_protocol_from[i].block))
 			continue;
 		diag_warning(
 			diag,

@@ -13,7 +13,7 @@ static bool is_trusted(const struct session *s)
 	if (addr_is_unix(&peer))
 		return true; /* the socket file's owner and mode say who may connect */
 	for (size_t n = 0; n < config->proxy_protocol_from_n; n++)
-		if (addr_block_has(&config->proxy_protocol_from[n], &peer))
+		if (addr_block_has(&config->proxy_protocol_from[n].block, &peer))
 			return true;
 	return false;
 }

@@ -72,7 +72,7 @@ static enum MHD_Result may_connect(void *cls, const struct sockaddr *sa, socklen
 	if (newest->allow_n == 0 || addr_is_unix(&s->addr))
 		return MHD_YES;
 	for (size_t n = 0; n < newest->allow_n; n++)
-		if (addr_block_has(&newest->allow[n], &addr))
+		if (addr_block_has(&newest->allow[n].block, &addr))
 			return MHD_YES;
 	return MHD_NO;
 }

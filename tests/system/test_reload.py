@@ -2,6 +2,7 @@
 """Another configuration for a process that runs, without a client noticing."""
 
 import os
+import pathlib
 import re
 import signal
 from contextlib import closing
@@ -300,6 +301,21 @@ def test_what_makes_a_source_changes_at_once(running, backend, connect):
     for client in clients + more:
         client.close()
     wait_until(lambda: not refused(r.rm.address(), "127.0.0.3"), "the source to have room")
+
+
+def test_addresses_in_a_file_are_read_again(running, backend, workdir):
+    """A good list is in force at once; of a bad one it is said where, and the old one stays."""
+    offices = pathlib.Path(workdir) / "office.list"
+    offices.write_text("127.0.0.1 ; here\n", encoding="ascii")
+    live = running([named(backend, "a")], listener={"allow": f"file:{offices}"})
+    assert who(live.address("in")) == "a"
+    offices.write_text("192.0.2.0/24\n10.0.0.300\n", encoding="ascii")
+    assert f"{offices}:2:1: error: [listener in] allow: '10.0.0.300': " in live.fails()
+    assert who(live.address("in")) == "a"
+    offices.write_text("192.0.2.0/24\n", encoding="ascii")
+    assert live.reload() == ["+ listener in: allow 192.0.2.0/24", "- listener in: allow 127.0.0.1"]
+    assert tcp.knock(live.address("in")).how == "RST"
+    live.settle()
 
 
 def test_what_takes_a_restart_is_said(running, backend):

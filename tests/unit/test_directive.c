@@ -173,13 +173,13 @@ static const struct mistake {
 	  "(off, passthrough, terminate, auto); did you mean 'terminate'?\n" },
 	{ SECTION_LISTENER, "allow", "10.0.0.1/8",
 	  "x.ini:6:9: error: [listener l] allow: '10.0.0.1/8': bits behind the prefix are "
-	  "set (ADDRESS, ADDRESS/BITS, all); did you mean '10.0.0.0/8'?\n" },
+	  "set (ADDRESS, ADDRESS/BITS, all, file:PATH); did you mean '10.0.0.0/8'?\n" },
 	{ SECTION_LISTENER, "deny", "10.0.0.1  10.0.0.2/33",
 	  "x.ini:6:18: error: [listener l] deny: '10.0.0.2/33': the prefix is not in 0-32 "
-	  "(ADDRESS, ADDRESS/BITS, all)\n" },
+	  "(ADDRESS, ADDRESS/BITS, all, file:PATH)\n" },
 	{ SECTION_LISTENER, "proxy_protocol_from", "all",
 	  "x.ini:6:23: error: [listener l] proxy_protocol_from: 'all': not an IPv4 or IPv6 "
-	  "address (ADDRESS, ADDRESS/BITS)\n" },
+	  "address (ADDRESS, ADDRESS/BITS, file:PATH)\n" },
 	{ SECTION_POOL, "source", "192.0.2.1 10.0.0.1:80",
 	  "x.ini:9:20: error: [pool p] source: '10.0.0.1:80' is not an address, "
 	  "without a port or a prefix (ADDRESS)\n" },

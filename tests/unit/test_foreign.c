@@ -88,7 +88,7 @@ static const struct {
 	{ LISTENER, "allow = any", "did you mean 'all'?" },
 	{ LISTENER, "allow = 10.0.0.0/8, 192.168.0.0/16",
 	  "separate them by blanks, without commas (ADDRESS, "
-	  "ADDRESS/BITS, all); did you mean '10.0.0.0/8 192.168.0.0/16'?" },
+	  "ADDRESS/BITS, all, file:PATH); did you mean '10.0.0.0/8 192.168.0.0/16'?" },
 	{ LISTENER, "allow = 10.0.0.0/8,192.168.0.0/16",
 	  "did you mean '10.0.0.0/8 192.168.0.0/16'?" },
 	{ LISTENER, "bind = :81, :82", "without commas; each bind has a line of its own" },

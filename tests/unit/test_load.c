@@ -435,6 +435,28 @@ static void files_and_directories_are_included(void **state)
 	assert_int_equal(st->config->pools_n, 1);
 }
 
+/* In each file, as [global] stands in one of them only. */
+static void it_may_stand_in_front_of_the_first_section(void **state)
+{
+	struct bed *st = *state;
+
+	make_subdirectory("conf.d");
+	write_file("main.ini", "include = conf.d\nworkers = 2\n[global]\nworkers = 3\n" LISTENER);
+	write_file("conf.d/a.ini", "; a pool\ninclude = ../gone.ini\n" POOL);
+	load(st, path_of("main.ini"));
+	expect_in_directory(st,
+			    "/main.ini:2:1: error: workers: before the first section ([global], "
+			    "[listener NAME], [pool NAME], [defaults listener], [defaults "
+			    "pool])\n"
+			    "/conf.d/a.ini:2:11: error: [global] include: '/conf.d/../gone.ini' "
+			    "cannot be read: No such file or directory\n");
+	write_file("main.ini", "include = conf.d\n" LISTENER);
+	write_file("conf.d/a.ini", "include = \"../one more.ini\"\n");
+	write_file("one more.ini", POOL);
+	load(st, path_of("main.ini"));
+	bed_expect_good(st);
+}
+
 static void what_cannot_be_included_is_told_where_it_is_said(void **state)
 {
 	struct bed *st = *state;
@@ -453,7 +475,8 @@ static void what_cannot_be_included_is_told_where_it_is_said(void **state)
 		"/main.ini:5:11: error: '/conf.d/a.ini' is read already\n"
 		"/main.ini:6:11: error: [global] include: '/dev/null' cannot be read: it is a "
 		"device, not a regular file\n"
-		"/main.ini:10:1: error: [listener l] include: this belongs in [global]\n"
+		"/main.ini:10:1: error: [listener l] include: this belongs in [global] or "
+		"in front of the first section\n"
 		"/conf.d/../conf.d/a.ini:2:11: error: [pool p] backend: a name and an address are "
 		"needed (NAME ADDRESS [weight=0..256] [max_sessions=0..16777216] [tier=0..7 or "
 		"backup])\n"
@@ -482,6 +505,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(files_and_directories_are_included),
+		file_test(it_may_stand_in_front_of_the_first_section),
 		file_test(what_cannot_be_included_is_told_where_it_is_said),
 		file_test(there_are_not_too_many_files),
 		bed_test(a_good_configuration_is_kept_as_written),
