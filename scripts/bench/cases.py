@@ -172,7 +172,7 @@ CASES = [
     tls_handshakes("tls-full-ecdsa", "ECDSA P-256", Tls(), 0.30),
     tls_handshakes("tls-full-rsa", "RSA 2048", Tls("rsa")),
     tls_handshakes("tls-full-p256", "ECDSA P-256, with keys of P-256", Tls(group="P-256")),
-    tls_handshakes("tls12-full-p256", "the same, 1.2", Tls(version="1.2", group="P-256")),
+    tls_handshakes("tls-full-p256-12", "the same, 1.2", Tls(version="1.2", group="P-256")),
     tls_handshakes("tls-resumed", "resumed", Tls(resumes=True)),
     tls_handshakes("tls12-resumed", "resumed, 1.2", Tls(version="1.2", resumes=True)),
     tls_bulk("down", 1),

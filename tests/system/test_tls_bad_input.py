@@ -276,7 +276,7 @@ def test_an_empty_record_of_tls_12(listening, cleanup):
         got += content
     assert got == b"hello"
     client.sock.sendall(record(tls13.DATA, bytes(15)))
-    assert client.receive() == (tls13.ALERT, b"\x02\x32")        # decode_error
+    tcp.read_to_end(client.sock)
     rm.wait_sessions(1, reason="client_tls_error")
 
 
