@@ -65,7 +65,7 @@ struct directive_type {
 	size_t (*count)(const void *section);
 	/* Where one list is written with several keys: that of one of them; NULL: the row's. */
 	const char *(*key)(const void *section, size_t index);
-	/* Where an entry may stand in another file: in which; NULL: nowhere but with the directive. */
+	/* Where an entry may stand in another file: in which; NULL: with the directive. */
 	struct list_origin (*origin)(const void *section, size_t index);
 	/* Where one may be left out and has no default: was it given? NULL: it has a value. */
 	bool (*has)(const struct directive *d, const void *section);

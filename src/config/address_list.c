@@ -31,7 +31,7 @@ void address_lists_release(struct address_lists *lists)
 	*lists = (struct address_lists){ 0 };
 }
 
-/* Relative to the directory of the file that says so, as with `include`. Gives what the lists keep. */
+/* Relative to the directory of the file that says so, as with `include`. Gives what is kept. */
 static const char *keep_path(const struct setting *word, struct address_lists *lists)
 {
 	const char *name = word->text + strlen(PREFIX), *file = word->location.file;
