@@ -233,7 +233,7 @@ $(call prog,$(unit_src)): $(out)/tests/unit/%: $(out)/tests/unit/%.o $(lib)
 system: ## system tests with real servers (T=expression as for pytest -k, JOBS=n at a time)
 	@$(MAKE) program load
 	@$(pytest) $(side_by_side) $(if $(T),-k "$(T)")
-soak: ## 20000 random simulations, and the system tests that take minutes
+soak: ## 20000 random simulations, and the system tests that take minutes (SOAK=1h: for so long)
 	@$(MAKE) program load
 	@RUNS=20000 UNIT_TIMEOUT_S=3600 $(MAKE) unit T=simulation
 	@$(pytest) -m soak $(if $(T),-k "$(T)")

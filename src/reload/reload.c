@@ -103,7 +103,7 @@ static void on_collect(struct timer *timer)
 		(void)!follow_with_checks(r);
 	if (!r->checks_are_behind && checker_thread_is_settled(r->checks))
 		is_left = runtime_collect(r->runtime, r->loop->now_ms);
-	if (reload_older(r) < before)
+	if (reload_older(r) < before || !is_left)
 		malloc_trim(0);
 	if (is_left)
 		timer_set(&r->loop->timers, timer, r->loop->now_ms + COLLECT_MS);

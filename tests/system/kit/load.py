@@ -38,7 +38,7 @@ def run(task, relay, **keys):
     argv = [program(), task, "--to", tcp.text_of(relay), "--verify"]
     for key, value in keys.items():
         argv += ["--" + key] if value is True else ["--" + key, str(value)]
-    return proc.run(argv, timeout=60, check=False)
+    return proc.run(argv, timeout=60 + keys.get("seconds", 0), check=False)
 
 
 def measure(task, relay, **keys):

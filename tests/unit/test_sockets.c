@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Listening sockets from one generation to the next, without workers: the test closes for them. */
+
+#include "process/sockets.h"
+
+#include "config/load.h"
+#include "net/sock.h"
+#include "state/generation.h"
+#include "state/runtime_change.h"
+#include "state/runtime_life.h"
+#include "state/tls_contexts.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define WORKERS 2
+
+#define SERVED "[pool p]\nbackend = b 127.0.0.1:9\n"
+#define POOL "pool = p\n" SERVED
+#define ONE(name, addr) "[listener " name "]\nbind = " addr "\npool = p\n"
+
+static struct runtime *runtime;
+static struct sockets sockets;
+static char dir[] = "/tmp/test_sockets.XXXXXX";
+
+/* ---- configurations ------------------------------------------------------ */
+
+static struct config *load(const char *text, struct tls_contexts **ret_tls)
+{
+	char path[sizeof(dir) + sizeof("/ini")];
+	struct config *config;
+	struct diag diag;
+	FILE *to;
+
+	snprintf(path, sizeof(path), "%s/ini", dir);
+	to = fopen(path, "w");
+	assert_non_null(to);
+	fputs(text, to);
+	fclose(to);
+	diag_init(&diag);
+	config = config_load(path, &diag, tls_contexts_check, ret_tls);
+	if (!config)
+		diag_write(&diag, stderr);
+	assert_non_null(config);
+	diag_finish(&diag);
+	unlink(path);
+	return config;
+}
+
+static void begin(const char *text)
+{
+	struct tls_contexts *tls;
+	struct config *config = load(text, &tls);
+
+	runtime = runtime_create(config, tls, WORKERS, 100);
+	assert_non_null(runtime);
+	assert_int_equal(sockets_open(&sockets, runtime), 0);
+}
+
+/* Those of a table that the present one has no more: what workers would do. */
+static void close_dropped(int (*fds)[WORKERS], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool stays = false;
+
+		for (size_t k = 0; k < sockets.n; k++)
+			stays |= sockets.all[k].fds[0] == fds[i][0];
+		for (int w = 0; !stays && w < WORKERS; w++)
+			close(fds[i][w]);
+	}
+}
+
+/* False: it was not possible, as @failure says, and nothing has changed. */
+static bool follow(const char *text, struct sockets_failure *failure)
+{
+	struct tls_contexts *tls;
+	struct config *config = load(text, &tls);
+	struct shared_config *shared = shared_config_create(config);
+	struct generation *g = generation_create(shared, tls, runtime->slots_max, WORKERS);
+	int fds[16][WORKERS], err;
+	const size_t n = sockets.n;
+	struct runtime_change *change;
+	struct sockets_change *next;
+
+	shared_config_unref(shared);
+	for (size_t i = 0; i < n; i++)
+		memcpy(fds[i], sockets.all[i].fds, sizeof(fds[i]));
+	change = runtime_prepare(runtime, g, &err);
+	assert_non_null(change);
+	next = sockets_prepare(&sockets, runtime, g, failure);
+	if (!next) {
+		runtime_abandon(change);
+		generation_destroy(g);
+		return false;
+	}
+	runtime_publish(change);
+	sockets_commit(next);
+	close_dropped(fds, n);
+	return true;
+}
+
+static int finish(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < sockets.n; n++)
+		for (int w = 0; w < WORKERS; w++)
+			close(sockets.all[n].fds[w]);
+	sockets_finish(&sockets);
+	runtime_destroy(runtime);
+	runtime = NULL;
+	return 0;
+}
+
+static unsigned open_files(void)
+{
+	DIR *all = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(all);
+	while (readdir(all))
+		n++;
+	closedir(all);
+	return n;
+}
+
+static const char *listener_of(size_t n)
+{
+	return sockets.all[n].listener->config->name;
+}
+
+static unsigned port_of(size_t n)
+{
+	return addr_port(&sockets.all[n].addr);
+}
+
+/* ---- what stays ---------------------------------------------------------- */
+
+static void an_address_that_stays_keeps_its_sockets(void **state)
+{
+	struct sockets_failure failure;
+	struct bound_socket was;
+	int fds[WORKERS];
+
+	(void)state;
+	begin(ONE("a", "127.0.0.1:0") SERVED);
+	was = sockets.all[0];
+	memcpy(fds, was.fds, sizeof(fds));
+	assert_true(follow(ONE("z", "127.0.0.2:0") ONE("a", "127.0.0.1:0") "backlog = 7\n" SERVED,
+			   &failure));
+	assert_int_equal(sockets.n, 2);
+	assert_string_equal(listener_of(0), "z");
+	assert_int_equal(sockets.all[1].id, was.id);
+	assert_memory_equal(sockets.all[1].fds, fds, sizeof(fds));
+	assert_int_equal(port_of(1), addr_port(&was.addr));
+}
+
+static void an_address_that_moves_keeps_them_too(void **state)
+{
+	struct sockets_failure failure;
+	uint64_t id;
+
+	(void)state;
+	begin(ONE("a", "127.0.0.1:0") SERVED);
+	id = sockets.all[0].id;
+	assert_true(follow(ONE("other", "127.0.0.1:0") SERVED, &failure));
+	assert_int_equal(sockets.n, 1);
+	assert_int_equal(sockets.all[0].id, id);
+	assert_string_equal(listener_of(0), "other");
+	assert_ptr_equal(atomic_load(&runtime->generation)->sockets[0].listener,
+			 sockets.all[0].listener);
+	assert_false(atomic_load(&runtime->generation)->sockets[0].is_new);
+}
+
+static void a_new_one_is_new_to_each_worker_and_an_old_one_goes(void **state)
+{
+	struct sockets_failure failure;
+	const struct generation *g;
+	unsigned files;
+
+	(void)state;
+	begin(ONE("a", "127.0.0.1:0") ONE("b", "127.0.0.2:0") SERVED);
+	files = open_files();
+	assert_true(follow(ONE("a", "127.0.0.1:0") ONE("b", "127.0.0.3:0") SERVED, &failure));
+	g = atomic_load(&runtime->generation);
+	assert_int_equal(g->sockets_n, 2);
+	for (unsigned w = 0; w < WORKERS; w++) {
+		assert_false(g->sockets[2 * w].is_new);
+		assert_true(g->sockets[2 * w + 1].is_new);
+		assert_int_equal(g->sockets[2 * w + 1].fd, sockets.all[1].fds[w]);
+		assert_int_equal(g->sockets[2 * w + 1].id, g->sockets[1].id);
+	}
+	assert_int_equal(open_files(), files);
+}
+
+/* ---- what cannot be had -------------------------------------------------- */
+
+static void one_that_cannot_be_bound_changes_nothing(void **state)
+{
+	char text[512];
+	struct sockets_failure failure;
+	struct addr addr;
+	const char *step;
+	unsigned files;
+	int taken;
+
+	(void)state;
+	assert_true(addr_parse("127.0.0.9:0", &addr));
+	assert_int_equal(sock_listen_many(&(struct sock_listen){ .addr = addr, .backlog = 1 },
+					  &taken, 1, &step),
+			 0);
+	assert_int_equal(sock_local_addr(taken, &addr), 0);
+	begin(ONE("a", "127.0.0.1:0") SERVED);
+	files = open_files();
+	snprintf(text, sizeof(text),
+		 ONE("a", "127.0.0.1:0")
+			 ONE("new", "127.0.0.5:0") "[listener b]\nbind = 127.0.0.9:%u\n" POOL,
+		 addr_port(&addr));
+	assert_false(follow(text, &failure));
+	assert_int_equal(failure.err, -EADDRINUSE);
+	assert_string_equal(failure.listener, "b");
+	assert_true(addr_is_equal(&failure.addr, &addr));
+	assert_int_equal(open_files(), files);
+	assert_int_equal(sockets.n, 1);
+	assert_int_equal(atomic_load(&runtime->generation)->number, 1);
+	close(taken);
+}
+
+static void one_wildcard_takes_the_place_of_an_address_and_back(void **state)
+{
+	struct sockets_failure failure;
+	char text[256];
+	unsigned port;
+
+	(void)state;
+	begin(ONE("a", "127.0.0.1:0") SERVED);
+	port = port_of(0);
+	finish(NULL);
+	for (int n = 0; n < 3; n++) {
+		snprintf(text, sizeof(text), "[listener a]\nbind = %s:%u\n" POOL,
+			 n == 1 ? "0.0.0.0" : "127.0.0.1", port);
+		if (n == 0)
+			begin(text);
+		else
+			assert_true(follow(text, &failure));
+		assert_int_equal(sockets.n, 1);
+		assert_int_equal(port_of(0), port);
+	}
+}
+
+/* ---- files of unix sockets ----------------------------------------------- */
+
+static void a_file_gets_another_mode_and_group_and_goes(void **state)
+{
+	struct sockets_failure failure;
+	struct stat before, after;
+	char path[64], text[256];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/s", dir);
+	snprintf(text, sizeof(text), "[listener a]\nbind = unix:%s mode=0600\n" POOL, path);
+	begin(text);
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(before.st_mode & 0777, 0600);
+	snprintf(text, sizeof(text),
+		 "[listener a]\nbind = unix:%s mode=0660 owner=%u group=%u\n" POOL, path,
+		 geteuid() == 0 ? 12 : geteuid(), geteuid() == 0 ? 34 : getegid());
+	assert_true(follow(text, &failure));
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_mode & 0777, 0660);
+	assert_int_equal(after.st_ino, before.st_ino);
+	if (geteuid() == 0) {
+		assert_int_equal(after.st_uid, 12);
+		assert_int_equal(after.st_gid, 34);
+	}
+	snprintf(text, sizeof(text), "[listener a]\nbind = unix:%s mode=0660\n" POOL, path);
+	assert_true(follow(text, &failure));
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_uid, before.st_uid);
+	assert_int_equal(after.st_gid, before.st_gid);
+	assert_true(follow(ONE("a", "127.0.0.1:0") SERVED, &failure));
+	assert_int_equal(stat(path, &after), -1);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+#define sockets_test(f) cmocka_unit_test_teardown(f, finish)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		sockets_test(an_address_that_stays_keeps_its_sockets),
+		sockets_test(an_address_that_moves_keeps_them_too),
+		sockets_test(a_new_one_is_new_to_each_worker_and_an_old_one_goes),
+		sockets_test(one_that_cannot_be_bound_changes_nothing),
+		sockets_test(one_wildcard_takes_the_place_of_an_address_and_back),
+		sockets_test(a_file_gets_another_mode_and_group_and_goes),
+	};
+
+	return cmocka_run_group_tests_name("sockets", tests, make_dir, remove_dir);
+}
