@@ -212,6 +212,11 @@ failover: ## the same for a failover: PostgreSQL's primary dies while pgbench wr
 	@$(MAKE) VARIANT=release program
 	@exec $(PYTHON) -B scripts/failover.py
 
+.PHONY: reload
+reload: ## what a reload with a thousand backends costs the sessions there are
+	@$(MAKE) VARIANT=release program load
+	@exec $(PYTHON) -B scripts/reload.py
+
 .PHONY: test
 test: ## install what is missing, run every test
 	@scripts/install-deps.sh --for test
