@@ -15,6 +15,7 @@ import pytest
 from kit import backend as servers
 from kit import pgwire, proc, proxies, tcp, tls
 from kit.certificates import BACKEND_NAME, NAME, leaf
+from kit.control import Ctl
 from kit.servers import TlsPostgres
 from kit.services import Mosquitto
 from test_status import Status
@@ -25,21 +26,23 @@ KIT = pathlib.Path(__file__).parent / "kit"
 README = KIT.parents[2] / "README.md"
 PASSWORD = "opensesame"
 BODY = "x" * 200_000
-LISTENER = {"plain": "postgres", "plain tls": "postgres"}      # of the others: databases
+MY_INI = ("plain", "checked", "plain tls")      # its listener is postgres, that of the others databases
 
 # What is done with the README's files, and the name that a client asks for there.
 WAYS = {
     "plain": None,                      # my.ini
+    "checked": None,                    # my.ini, with check = postgres
     "plain tls": BACKEND_NAME,          # my.ini, with TLS that ringmain does not look at
     "terminate": NAME,                  # tls.ini
     "route": "x.shard.example.com",     # tls.ini, by its route
     "passthrough": BACKEND_NAME,        # tls.ini, as its comment says
     "both": BACKEND_NAME,               # with tls = yes, and the same certificate on both sides
+    "towards": None,                    # with tls = yes, and clients in clear
     "send_proxy": NAME,                 # with send_proxy = v2
 }
-RESETS = ("backend_reset", "client_reset")
-BACKEND_IN_TLS = ("plain tls", "passthrough", "both")
-MQTT_WAYS = [way for way in WAYS if way != "route"]     # it asks for the address that it connects to
+BACKEND_IN_TLS = ("plain tls", "passthrough", "both", "towards")
+OTHER_WAYS = [way for way in WAYS if way != "checked"]  # of what is no PostgreSQL
+MQTT_WAYS = [way for way in OTHER_WAYS if way != "route"]       # it asks for the address that it connects to
 
 
 # Configurations
@@ -60,21 +63,25 @@ def changed(text, pattern, replacement):
 
 def configured(way, behind, pki, is_postgres):
     """The README's file with the addresses and certificates of the test."""
-    text = readme_ini("; my.ini" if way.startswith("plain") else "; tls.ini")
+    text = readme_ini("; my.ini" if way in MY_INI else "; tls.ini")
     text = changed(text, r"^bind = :\d+", "bind = 127.0.0.1:0")
     text = changed(text, r"10\.0\.\d\.1+:5432", behind[0])
     text = changed(text, r"10\.0\.\d\.1*2:5432", behind[1])
-    if way.startswith("plain"):
+    if way == "checked":
+        text = changed(text, "^check = tcp .*; or postgres.*", "check = postgres")
+    if way in MY_INI:
         return text
-    if way == "passthrough":
+    if way in ("passthrough", "towards"):
         text = changed(text, "^certificate = .*", "")
-        text = changed(text, "^tls = terminate", "tls = passthrough")
-    else:
+        text = changed(text, "^tls = terminate", f"tls = {'off' if way == 'towards' else way}")
+    if way == "towards":
+        text = changed(text, "^route = .*", "")
+    if "certificate = " in text:
         text = changed(text, "/etc/ringmain/tls/db.pem",
                        pki["backend.pem" if way == "both" else "front.pem"])
     if not is_postgres:
         text = changed(text, "^protocol = postgres", "")
-    if way == "both":
+    if way in ("both", "towards"):
         protocol = "protocol = postgres\n" if is_postgres else ""
         text = changed(text, r"^(\[pool .*\])$", rf"\1\ntls = yes\ntls_ca = {pki['ca.crt']}\n{protocol}")
     if way == "send_proxy":
@@ -93,18 +100,18 @@ def serving(ringmain, pki, start, workdir):
             behind = [start(proxies.Haproxy, workdir, server.address, number, accepts=True)
                       for number, server in enumerate(behind, 1)]
         rm = ringmain(configured(way, [server.text for server in behind], pki, is_postgres))
-        return rm, rm.address(LISTENER.get(way, "databases"))
+        return rm, rm.address("postgres" if way in MY_INI else "databases")
     return begin
 
 
 def expect_good(rm, count, way, *others):
     """Every session was one of data, and ended well, or in one of the other ways.
 
-    Where TLS passes through, who closes before it has read the other's close_notify resets the connection:
-    from outside that is hard to tell from a reset that was meant.
+    Who closes in TLS before it has read the other's close_notify resets the connection: a listener that
+    knows nothing of the TLS takes that for what it is.
     """
-    good = {"done", *others, *(RESETS if way in ("plain tls", "passthrough") else ())}
     lines = rm.wait_sessions(count)
+    good = {"done", *others, *(("backend_reset", "client_reset") if way == "plain tls" else ())}
     assert {line["reason"] for line in lines} <= good
     return lines
 
@@ -253,13 +260,13 @@ def test_postgres(serving, log_in, databases, client, way):
     for _ in databases:
         assert log_in(client, databases[0], address, WAYS[way]) == "7"
     lines = expect_good(rm, len(databases), way)
-    if way.startswith("plain"):
+    if way in MY_INI:
         assert {line["backend"] for line in lines} == {"pg1", "pg2"}
     elif way == "route":
         assert {line["backend"] for line in lines} <= {"s1", "s2"}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", OTHER_WAYS)
 @pytest.mark.parametrize("client", ("curl", "go", "java", "python"))
 def test_http(serving, get, backend, pki, client, way):
     handler = tls.served(tls.server_context(pki["backend.pem"]), web) if way in BACKEND_IN_TLS else web
@@ -294,3 +301,22 @@ def test_status(ringmain, get, backend, client):
     assert "ringmain_" in get(client, address, None, "/metrics")
     assert get(client, address, None, "/status.json").startswith("{")
     assert get(client, address, None, "/healthz")
+
+
+@pytest.mark.parametrize("client", ("psql", "go", "java", "python"))
+def test_changed_while_it_runs(ringmain, log_in, databases, workdir, client):
+    """What "Changing it while it runs" says, word by word; top wants a terminal (test_top)."""
+    text = README.read_text(encoding="utf-8")
+    commands = [line.partition("#")[0].split()[1:] for line in re.findall(r"^ringmainctl .*$", text, re.M)]
+    assert ["plan"] in commands and ["reload"] in commands and ["backend", "pg/pg2", "drain"] in commands
+    path = f"{workdir}/control.sock"
+    control = changed(re.search("`(control = .*?)`", text)[1], "/run/ringmain/control.sock", path)
+    rm = ringmain(f"[global]\n{control}\n" + configured("plain", [server.text for server in databases], None, True))
+    for words in commands:
+        if words != ["top"]:
+            Ctl(path).say(*words)
+        assert log_in(client, databases[0], rm.address("postgres"), None) == "7"
+    lines = expect_good(rm, len(commands), "plain")
+    drained = commands.index(["backend", "pg/pg2", "drain"])
+    assert {line["backend"] for line in lines[:drained]} == {"pg1", "pg2"}
+    assert {line["backend"] for line in lines[drained:]} == {"pg1"}
