@@ -48,6 +48,7 @@ struct directive {
 	size_t words_n;
 	const char *bare, *bare_value; /* of an option: a word that alone says KEY=BARE_VALUE */
 	bool required, repeatable;
+	bool shapes_check; /* a health check of another value is another one: check_digest.h */
 	enum directive_reload reload;
 	const char *help;
 };

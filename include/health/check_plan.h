@@ -33,6 +33,12 @@ struct conversation_plan check_plan_of(const struct check_plan *plan,
 /* Where it is said. */
 struct addr check_plan_addr(const struct check_plan *plan, const struct backend_config *backend);
 
+/* The configuration it was made of. */
+const struct pool_config *check_plan_config(const struct check_plan *plan);
+
+/* Equal where @backend would be asked the same, at the same address and as often. */
+uint64_t check_plan_digest(const struct check_plan *plan, const struct backend_config *backend);
+
 /* Says in the log that a check of @backend is at fault itself, and why. */
 void check_plan_warn(const struct check_plan *plan, const struct backend_config *backend,
 		     const char *words);

@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "check/expect.h"
 #include "check/http.h"
+#include "base/hash.h"
 #include "config/check_channel.h"
+#include "config/check_digest.h"
 #include "crypto/password.h"
 #include "protocol/registry.h"
 
@@ -20,6 +22,7 @@ struct check_plan {
 	struct http_question question;
 	struct expect_script script;
 	struct expect_step steps[CONFIG_CHECK_STEPS_MAX];
+	uint64_t digest;                         /* of its settings */
 	char header[CONFIG_CHECK_PATTERN_BYTES]; /* "NAME\0PATTERN" */
 	struct password *password;               /* NULL: none is needed */
 };
@@ -185,6 +188,10 @@ struct check_plan *check_plan_create(const struct runtime *runtime, const struct
 	plan->runtime = runtime;
 	plan->pool = pool;
 	plan->config = pool_config(pool);
+	if (!check_digest(plan->config, &plan->digest)) {
+		free(plan);
+		return NULL;
+	}
 	if (plan->config->check.password_file) {
 		plan->password = password_create();
 		if (!plan->password) {
@@ -241,4 +248,18 @@ struct addr check_plan_addr(const struct check_plan *plan, const struct backend_
 	if (plan->config->check.port > 0 && !addr_is_unix(&addr))
 		addr_set_port(&addr, (uint16_t)plan->config->check.port);
 	return addr;
+}
+
+const struct pool_config *check_plan_config(const struct check_plan *plan)
+{
+	return plan->config;
+}
+
+uint64_t check_plan_digest(const struct check_plan *plan, const struct backend_config *backend)
+{
+	const struct addr addr = check_plan_addr(plan, backend);
+	const uint64_t digest = hash_bytes(&addr.sa, addr.len, plan->digest);
+	const struct conversation_plan said = check_plan_of(plan, backend);
+
+	return said.tls && said.tls_name ? hash_text(said.tls_name, digest) : digest;
 }

@@ -6,30 +6,38 @@
 
 #include "checker_parts.h"
 
-/* ---- another configuration ------------------------------------------------ */
-
-static const struct probe *find_probe(const struct checker *c, const struct backend *backend)
+static const struct pool_timer *find_pool_timer(const struct checker *c, const struct pool *pool)
 {
-	for (size_t n = 0; n < c->probes_n; n++)
-		if (c->probes[n].backend == backend)
-			return &c->probes[n];
+	for (size_t n = 0; n < c->pool_timers_n; n++)
+		if (c->pool_timers[n].pool == pool)
+			return &c->pool_timers[n];
 	return NULL;
 }
 
 /* The next check comes when it would have come, and what was found out stays known. */
-static void take_over(struct probe *p, const struct probe *from)
+static void take_over(struct subscriber *s, const struct subscriber *from)
 {
-	struct checker *c = p->checker;
-	uint64_t interval_ms = pool_config(p->pool)->check.interval_ms;
-	uint64_t due_ms = probe_is_under_way(from) ? from->started_ms + interval_ms
-						   : from->timer.due_ms;
+	s->warned_ms = from->warned_ms;
+	probe_take_over(s->probe, from->probe);
+}
 
-	p->has_passed = from->has_passed;
-	p->answers = from->answers;
-	p->warned_ms = from->warned_ms;
-	p->local_addr_turn = from->local_addr_turn;
-	due_ms = MAX(due_ms, c->loop->now_ms + 1);
-	timer_set(&c->loop->timers, &p->timer, MIN(due_ms, c->loop->now_ms + interval_ms));
+/* Both are in the order of the backends' indexes, which they keep while they are held. */
+static void follow_pool(struct pool_timer *w, const struct pool_timer *from)
+{
+	size_t at = 0;
+
+	for (size_t n = 0; n < w->subscribers_n; n++) {
+		struct subscriber *s = &w->subscribers[n];
+
+		while (at < from->subscribers_n &&
+		       (!from->subscribers[at].backend ||
+			from->subscribers[at].backend->index < s->backend->index))
+			at++;
+		if (at < from->subscribers_n && from->subscribers[at].backend == s->backend)
+			take_over(s, &from->subscribers[at]);
+	}
+	if (from->roles && w->roles) /* what was seen of them is evidence still */
+		role_watch_follow(w->roles, from->roles);
 }
 
 static void leave(struct checker *c)
@@ -37,32 +45,19 @@ static void leave(struct checker *c)
 	c->is_leaving = true;
 	for (size_t n = 0; n < c->pool_timers_n; n++)
 		timer_stop(&c->loop->timers, &c->pool_timers[n].timer);
-	for (size_t n = 0; n < c->probes_n; n++) {
-		if (probe_is_under_way(&c->probes[n]))
-			continue;
-		timer_stop(&c->loop->timers, &c->probes[n].timer);
-		probe_let_go(&c->probes[n]);
-	}
-}
-
-/* What was seen of roles is evidence still. */
-static void follow_roles(struct pool_timer *w, const struct checker *old)
-{
-	for (size_t n = 0; n < old->pool_timers_n; n++)
-		if (old->pool_timers[n].pool == w->pool && old->pool_timers[n].roles && w->roles)
-			role_watch_follow(w->roles, old->pool_timers[n].roles);
+	for (size_t n = 0; n < c->probes_n; n++)
+		probe_leave(&c->probes[n]);
 }
 
 static void follow(struct checker *c, struct checker *old)
 {
-	for (size_t n = 0; n < c->probes_n; n++) {
-		const struct probe *from = find_probe(old, c->probes[n].backend);
+	for (size_t n = 0; n < c->pool_timers_n; n++) {
+		struct pool_timer *w = &c->pool_timers[n];
+		const struct pool_timer *from = find_pool_timer(old, w->pool);
 
 		if (from)
-			take_over(&c->probes[n], from);
+			follow_pool(w, from);
 	}
-	for (size_t n = 0; n < c->pool_timers_n; n++)
-		follow_roles(&c->pool_timers[n], old);
 	leave(old);
 }
 
@@ -72,8 +67,11 @@ void checker_begin(struct checker *c, struct loop *loop, struct checker *old,
 	c->loop = loop;
 	for (size_t n = 0; n < c->pool_timers_n; n++)
 		timer_set(&loop->timers, &c->pool_timers[n].timer, loop->now_ms + POOL_TIMER_MS);
-	for (size_t n = 0; n < c->probes_n; n++)
-		probe_begin(&c->probes[n], is_over);
+	for (size_t n = 0; n < c->probes_n; n++) {
+		struct pool *pool = c->probes[n].subscribers->pool_timer->pool;
+
+		probe_begin(&c->probes[n], loop, loop->now_ms + pool_first_check_ms(pool), is_over);
+	}
 	if (old)
 		follow(c, old);
 }
