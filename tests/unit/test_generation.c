@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Generations on the fake ring: who holds one, when it goes, and what lasts from one to the next. */
+/* Generations on the fake ring: who holds one, when it goes, what lasts from one to the next. */
 
 #include "state/generation.h"
 
