@@ -24,7 +24,16 @@ struct admin;
 MUST_CHECK struct admin *admin_create(const struct control_config *config,
 				      struct control_context *context, int *ret_err);
 /* Can anybody connect? */
-bool admin_is_on(const struct admin *admin);
+bool admin_is_on(struct admin *admin);
+/*
+ * Another configuration: where it is to be and who may connect. First all that may
+ * fail, with the old one as it is: 0 or -errno, with the call that failed, and *ret_addr as far as
+ * it is known. Then one of the other two; clients that there are stay.
+ */
+MUST_CHECK int admin_prepare(struct admin *admin, const struct control_config *config,
+			     struct addr *ret_addr, const char **ret_step);
+void admin_commit(struct admin *admin);
+void admin_abandon(struct admin *admin);
 /* Begins to accept. */
 void admin_start(struct admin *admin);
 /*

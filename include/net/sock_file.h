@@ -27,6 +27,8 @@ struct sock_access {
 	gid_t group;
 };
 
+bool sock_access_is_equal(const struct sock_access *a, const struct sock_access *b);
+
 /*
  * Binds @fd to @addr, a unix address, and gives its file, empty for an
  * abstract name. Nobody can connect before all of @access is in force. A file

@@ -54,6 +54,13 @@ struct reload {
 	/* Something of the process changes: for the service manager. */
 	void (*began)(struct reload *reload);
 	void (*ended)(struct reload *reload);
+	/*
+	 * The process's own sockets, which stand above: they are opened for a configuration, and
+	 * then taken or given back. False: one cannot be had, which is in the report.
+	 */
+	bool (*prepare)(struct reload *reload, const struct config *then);
+	void (*commit)(struct reload *reload);
+	void (*abandon)(struct reload *reload);
 
 	enum reload_state state;
 	const char *closed; /* why there is none any more, or NULL */
@@ -72,7 +79,7 @@ struct reload {
 	struct reload_history history;
 };
 
-/* With the fields down to ended set, which are kept. 0 or -errno. */
+/* With the fields down to abandon set, which are kept. 0 or -errno. */
 MUST_CHECK int reload_init(struct reload *reload);
 void reload_start(struct reload *reload);
 

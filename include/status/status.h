@@ -26,6 +26,12 @@ struct status;
  */
 MUST_CHECK struct status *status_create(const struct status_config *config,
 					struct control_context *context, int *ret_err);
+/* Is it where @config says? Off and off is the same place. */
+bool status_is_at(const struct status *status, const struct status_config *config);
+/* It does not listen, and is not off: its address is in use. */
+bool status_is_waiting(const struct status *status);
+/* Who may connect to its unix socket, from now on. */
+void status_set_access(struct status *status, const struct sock_access *access);
 /* Begins to answer. */
 void status_start(struct status *status);
 /* Lets all clients go, and asks the kernel for all requests back. */

@@ -22,11 +22,20 @@
 /* After an accept that failed, for want of files. */
 #define ACCEPT_PAUSE_MS 200
 
-struct admin {
-	struct control_context *context;
+/* Where it listens; fd -1: nowhere. */
+struct admin_socket {
 	struct addr addr;
 	struct sock_file file;
-	int fd; /* -1: it is off */
+	struct sock_access access;
+	int fd;
+};
+
+struct admin {
+	struct control_context *context;
+	struct admin_socket now, next;
+	struct sock_access next_access;
+	bool is_prepared; /* next is another one, opened or off */
+	bool is_moving;   /* to next, as soon as nobody is being accepted any more */
 	struct io_op accept, cancel;
 	struct timer retry;
 	bool is_stopped;
@@ -37,7 +46,17 @@ struct admin {
 
 static void admin_accept(struct admin *a)
 {
-	io_accept(a->context->loop->ring, &a->accept, a->fd, false);
+	io_accept(a->context->loop->ring, &a->accept, a->now.fd, false);
+}
+
+static void admin_go_to_next(struct admin *a)
+{
+	if (a->now.fd >= 0)
+		close(a->now.fd);
+	a->now = a->next;
+	a->is_moving = false;
+	if (a->now.fd >= 0)
+		admin_accept(a);
 }
 
 static void admin_on_retry(struct timer *timer)
@@ -57,7 +76,9 @@ static void admin_on_accept(struct io_op *op, int res, unsigned flags)
 		close(res);
 	if (a->is_stopped)
 		return;
-	if (res < 0 && res != -EINTR && res != -ECONNABORTED)
+	if (a->is_moving)
+		admin_go_to_next(a);
+	else if (res < 0 && res != -EINTR && res != -ECONNABORTED)
 		timer_set(&loop->timers, &a->retry, loop->now_ms + ACCEPT_PAUSE_MS);
 	else
 		admin_accept(a);
@@ -105,28 +126,45 @@ static void log_failed(const struct addr *addr, const char *step, int err)
 	log_end(&line);
 }
 
-static int open_socket(struct admin *a, const struct control_config *config)
+static struct sock_access access_of(const struct control_config *config)
 {
-	struct sock_listen wanted = {
-		.backlog = BACKLOG,
-		.patience_ms = BIND_PATIENCE_MS,
-		.access = config->at.access,
-		.ret_file = &a->file,
-	};
-	const char *step = "path";
-	int err = find_place(config, &a->addr);
+	struct sock_access access = config->at.access;
 
-	if (err == 0 && a->addr.len == 0)
-		return 0;
-	if (wanted.access.mode == 0)
-		wanted.access.mode = 0600;
-	wanted.addr = a->addr;
+	if (access.mode == 0)
+		access.mode = 0600;
+	return access;
+}
+
+/* At addr, if that is somewhere. */
+static int open_socket(struct admin_socket *s, unsigned patience_ms, const char **ret_step)
+{
+	const struct sock_listen wanted = {
+		.addr = s->addr,
+		.backlog = BACKLOG,
+		.patience_ms = patience_ms,
+		.access = s->access,
+		.ret_file = &s->file,
+	};
+	int err = 0;
+
+	s->fd = -1;
+	if (s->addr.len > 0)
+		err = sock_listen_many(&wanted, &s->fd, 1, ret_step);
+	if (err < 0)
+		s->fd = -1;
+	return err;
+}
+
+static int open_first(struct admin *a, const struct control_config *config)
+{
+	const char *step = "path";
+	int err = find_place(config, &a->now.addr);
+
+	a->now.access = access_of(config);
 	if (err == 0)
-		err = sock_listen_many(&wanted, &a->fd, 1, &step);
-	if (err < 0) {
-		a->fd = -1;
-		log_failed(&a->addr, step, err);
-	}
+		err = open_socket(&a->now, BIND_PATIENCE_MS, &step);
+	if (err < 0)
+		log_failed(&a->now.addr, step, err);
 	return err;
 }
 
@@ -139,26 +177,100 @@ struct admin *admin_create(const struct control_config *config, struct control_c
 	if (!a)
 		return NULL;
 	a->context = context;
-	a->fd = -1;
+	a->now.fd = -1;
 	io_op_init(&a->accept, admin_on_accept);
 	io_op_init(&a->cancel, admin_on_cancelled);
 	timer_init(&a->retry, admin_on_retry);
 	admin_clients_init(&a->clients, context);
-	*ret_err = open_socket(a, config);
+	*ret_err = open_first(a, config);
 	if (*ret_err == 0)
 		return a;
 	free(a);
 	return NULL;
 }
 
-bool admin_is_on(const struct admin *a)
+/* The one that it has, or is about to have. */
+static struct admin_socket *newest_socket(struct admin *a)
 {
-	return a->fd >= 0;
+	return a->is_moving ? &a->next : &a->now;
 }
+
+bool admin_is_on(struct admin *a)
+{
+	return newest_socket(a)->fd >= 0;
+}
+
+/* ---- another one --------------------------------------------------------- */
+
+static bool is_same_place(const struct addr *a, const struct addr *b)
+{
+	return a->len == 0 || b->len == 0 ? a->len == b->len : addr_is_equal(a, b);
+}
+
+int admin_prepare(struct admin *a, const struct control_config *config, struct addr *ret_addr,
+		  const char **ret_step)
+{
+	int err;
+
+	*ret_step = "path";
+	err = find_place(config, ret_addr);
+	a->next_access = access_of(config);
+	if (err < 0 || is_same_place(ret_addr, &newest_socket(a)->addr))
+		return err;
+	*ret_step = "accept";
+	if (a->is_moving)
+		return -EBUSY;
+	a->next = (struct admin_socket){ .addr = *ret_addr, .access = a->next_access };
+	err = open_socket(&a->next, 0, ret_step);
+	a->is_prepared = err == 0;
+	return err;
+}
+
+void admin_abandon(struct admin *a)
+{
+	if (!a->is_prepared)
+		return;
+	a->is_prepared = false;
+	sock_file_remove(&a->next.addr, &a->next.file);
+	if (a->next.fd >= 0)
+		close(a->next.fd);
+}
+
+static void change_access(struct admin_socket *s, const struct sock_access *access)
+{
+	int err = 0;
+
+	if (s->fd >= 0 && !sock_access_is_equal(&s->access, access))
+		err = sock_file_change(&s->addr, &s->file, access);
+	if (err < 0)
+		log_say(LOG_WARN, "%s: who may connect is as before: %s", s->addr.un.sun_path,
+			strerror(-err));
+	s->access = *access;
+}
+
+void admin_commit(struct admin *a)
+{
+	struct loop *loop = a->context->loop;
+
+	if (!a->is_prepared) {
+		change_access(newest_socket(a), &a->next_access);
+		return;
+	}
+	a->is_prepared = false;
+	a->is_moving = true;
+	sock_file_remove(&a->now.addr, &a->now.file);
+	timer_stop(&loop->timers, &a->retry);
+	if (!a->accept.in_kernel)
+		admin_go_to_next(a);
+	else if (!a->cancel.in_kernel)
+		io_cancel(loop->ring, &a->cancel, &a->accept);
+}
+
+/* ---- its life ------------------------------------------------------------ */
 
 void admin_start(struct admin *a)
 {
-	if (a->fd >= 0)
+	if (a->now.fd >= 0)
 		admin_accept(a);
 }
 
@@ -166,16 +278,17 @@ void admin_start(struct admin *a)
 void admin_make_way(struct admin *a)
 {
 	char text[ADDR_TEXT_BYTES + sizeof(".draining")];
+	struct admin_socket *s = newest_socket(a);
 	struct addr other;
 
-	if (a->fd < 0)
+	if (s->fd < 0)
 		return;
-	snprintf(text, sizeof(text), "unix:%s.draining", a->addr.un.sun_path);
-	if (!addr_parse(text, &other) || rename(a->addr.un.sun_path, other.un.sun_path) < 0) {
-		sock_file_remove(&a->addr, &a->file);
+	snprintf(text, sizeof(text), "unix:%s.draining", s->addr.un.sun_path);
+	if (!addr_parse(text, &other) || rename(s->addr.un.sun_path, other.un.sun_path) < 0) {
+		sock_file_remove(&s->addr, &s->file);
 		return;
 	}
-	a->addr = other;
+	s->addr = other;
 }
 
 void admin_stop(struct admin *a)
@@ -198,8 +311,11 @@ void admin_destroy(struct admin *a)
 {
 	if (!a)
 		return;
-	sock_file_remove(&a->addr, &a->file);
-	if (a->fd >= 0)
-		close(a->fd);
+	admin_abandon(a);
+	for (struct admin_socket *s = newest_socket(a); s; s = s == &a->next ? &a->now : NULL) {
+		sock_file_remove(&s->addr, &s->file);
+		if (s->fd >= 0)
+			close(s->fd);
+	}
 	free(a);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/control.h"
 
+#include "control/own_sockets.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -15,12 +17,10 @@
 #include "base/text.h"
 #include "health/checker.h"
 #include "health/checker_thread.h"
-#include "admin/admin.h"
 #include "commands/cmd.h"
 #include "commands/commands.h"
 #include "process/pulse.h"
 #include "reload/reload.h"
-#include "status/status.h"
 #include "io/loop_reader.h"
 #include "metrics/counters_log.h"
 #include "state/events.h"
@@ -45,8 +45,7 @@ struct control {
 	struct checker_thread *checks;
 	struct reload reload;
 	struct control_context context; /* for the operator's commands */
-	struct admin *admin;
-	struct status *status;
+	struct own_sockets own;
 	struct pulse pulse; /* for the service manager */
 	struct loop loop;
 	enum control_state state;
@@ -102,7 +101,7 @@ static void start_draining(struct control *c)
 	c->state = CONTROL_DRAINING;
 	if (timeout_ms > 0)
 		timer_set(&c->loop.timers, &c->drain, c->loop.now_ms + timeout_ms);
-	admin_make_way(c->admin);
+	admin_make_way(c->own.admin);
 	sockets_remove_files(c->sockets);
 	peers_order(c->runtime, ORDER_DRAIN);
 	drain_sessions(c, timeout_ms);
@@ -238,6 +237,23 @@ static void on_reload_ended(struct reload *reload)
 	pulse_tell(&c->pulse);
 }
 
+static bool on_reload_prepare(struct reload *reload, const struct config *then)
+{
+	struct control *c = container_of(reload, struct control, reload);
+
+	return own_sockets_prepare(&c->own, &then->global, &reload->report);
+}
+
+static void on_reload_commit(struct reload *reload)
+{
+	own_sockets_commit(&container_of(reload, struct control, reload)->own);
+}
+
+static void on_reload_abandon(struct reload *reload)
+{
+	own_sockets_abandon(&container_of(reload, struct control, reload)->own);
+}
+
 /* A signal has no client to answer: the result is logged. */
 static void on_signal_reload_done(struct reload_request *request,
 				  const struct reload_report *report)
@@ -325,8 +341,7 @@ static void start_reading(struct control *c)
 	loop_reader_start(&c->ends);
 	checker_thread_run(c->checks, &c->loop);
 	walks_start(&c->context.walks);
-	admin_start(c->admin);
-	status_start(c->status);
+	own_sockets_start(&c->own);
 	reload_start(&c->reload);
 	pulse_start(&c->pulse);
 }
@@ -342,8 +357,8 @@ static int turn(struct control *c)
 static bool is_idle(const struct control *c)
 {
 	return checker_thread_has_ended(c->checks) && reload_is_idle(&c->reload) &&
-	       admin_is_idle(c->admin) && status_is_idle(c->status) &&
-	       walks_are_idle(&c->context.walks) && loop_reader_is_idle(&c->signals);
+	       own_sockets_are_idle(&c->own) && walks_are_idle(&c->context.walks) &&
+	       loop_reader_is_idle(&c->signals);
 }
 
 static int run_until_over(struct control *c)
@@ -358,9 +373,8 @@ static int run_until_over(struct control *c)
 	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
 	checker_thread_stop(c->checks);
 	reload_stop(&c->reload);
-	admin_stop(c->admin);
+	own_sockets_stop(&c->own);
 	drains_stop(&c->context.drains);
-	status_stop(c->status);
 	walks_stop(&c->context.walks);
 	loop_reader_stop(&c->signals);
 	while (err == 0 && !is_idle(c))
@@ -428,6 +442,9 @@ static int open_reload(struct control *c)
 		.path = c->path,
 		.began = on_reload_begun,
 		.ended = on_reload_ended,
+		.prepare = on_reload_prepare,
+		.commit = on_reload_commit,
+		.abandon = on_reload_abandon,
 	};
 	return reload_init(&c->reload);
 }
@@ -458,19 +475,11 @@ static int open_users(struct control *c, const char **ret_step)
 	if (err < 0)
 		goto fail;
 	drains_init(&c->context.drains, &c->loop, &c->context.walks);
-	*ret_step = "control";
-	c->admin = admin_create(&runtime_config(c->runtime)->global.control, &c->context, &err);
-	if (!c->admin)
+	err = own_sockets_open(&c->own, &c->context, ret_step);
+	if (err < 0)
 		goto fail_walks;
-	*ret_step = "status";
-	c->status = status_create(&runtime_config(c->runtime)->global.status, &c->context, &err);
-	if (!c->status)
-		goto fail_admin;
-	c->runtime->needs_clients |= admin_is_on(c->admin);
 	pulse_init(&c->pulse, &c->loop, c->runtime, c->checks, &c->context.state);
 	return 0;
-fail_admin:
-	admin_destroy(c->admin);
 fail_walks:
 	walks_finish(&c->context.walks);
 fail:
@@ -566,8 +575,7 @@ bool control_destroy(struct control *c)
 		return false;
 	checker_thread_destroy(c->checks);
 	pulse_finish(&c->pulse);
-	status_destroy(c->status);
-	admin_destroy(c->admin);
+	own_sockets_close(&c->own);
 	drains_stop(&c->context.drains);
 	walks_finish(&c->context.walks);
 	timer_stop(&c->loop.timers, &c->context.bans_timer);

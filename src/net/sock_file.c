@@ -168,3 +168,9 @@ int sock_file_bind(int fd, const struct addr *addr, const struct sock_access *ac
 	*ret_file = file;
 	return err;
 }
+
+bool sock_access_is_equal(const struct sock_access *a, const struct sock_access *b)
+{
+	return a->mode == b->mode && a->has_owner == b->has_owner && a->has_group == b->has_group &&
+	       a->owner == b->owner && a->group == b->group;
+}

@@ -457,17 +457,11 @@ static void apply_settings(const struct sockets *k, const struct target *t)
 	}
 }
 
-static bool is_same_access(const struct sock_access *a, const struct sock_access *b)
-{
-	return a->mode == b->mode && a->has_owner == b->has_owner && a->has_group == b->has_group &&
-	       a->owner == b->owner && a->group == b->group;
-}
-
 static void apply_access(struct bound_socket *s, const struct sock_access *wanted)
 {
 	int err = 0;
 
-	if (addr_is_unix(&s->wanted) && !is_same_access(&s->access, wanted))
+	if (addr_is_unix(&s->wanted) && !sock_access_is_equal(&s->access, wanted))
 		err = sock_file_change(&s->wanted, &s->file, wanted);
 	if (err < 0)
 		log_say(LOG_WARN, "%s: who may connect is as before: %s", s->wanted.un.sun_path,

@@ -166,6 +166,7 @@ static void publish(struct reload *r, struct runtime_change *change, struct sock
 
 	runtime_publish(change);
 	sockets_commit(sockets);
+	r->commit(r);
 	apply_global(before, runtime_config(r->runtime));
 	reopen_log(r);
 	overrides_apply(r->overrides);
@@ -196,10 +197,24 @@ static void report_socket(struct reload *r, const struct sockets_failure *f)
 		   f->hint ? f->hint : "");
 }
 
+/* False: one cannot be had. */
+static bool open_sockets(struct reload *r, struct generation *g, struct sockets_change **ret)
+{
+	struct sockets_failure failure;
+
+	if (!r->prepare(r, g->config))
+		return false;
+	*ret = sockets_prepare(r->sockets, r->runtime, g, &failure);
+	if (*ret)
+		return true;
+	report_socket(r, &failure);
+	r->abandon(r);
+	return false;
+}
+
 /* Slots, memory and sockets: all that may fail. */
 static void prepare(struct reload *r, struct generation *g)
 {
-	struct sockets_failure failure;
 	struct runtime_change *change;
 	struct sockets_change *sockets;
 	int err = -ENOMEM;
@@ -213,15 +228,13 @@ static void prepare(struct reload *r, struct generation *g)
 				       : "out of memory");
 		return;
 	}
-	sockets = sockets_prepare(r->sockets, r->runtime, g, &failure);
-	if (!sockets) {
-		report_socket(r, &failure);
-		runtime_abandon(change);
-		generation_destroy(g);
-		finish(r, RELOAD_FAILED);
+	if (open_sockets(r, g, &sockets)) {
+		publish(r, change, sockets);
 		return;
 	}
-	publish(r, change, sockets);
+	runtime_abandon(change);
+	generation_destroy(g);
+	finish(r, RELOAD_FAILED);
 }
 
 /* A reference of the caller's; the present one when only certificates are new. */

@@ -44,7 +44,7 @@
 #define RETRY_MS 500
 
 struct status {
-	/* Of the configuration at the start: a reload frees that, and moves no socket of ours. */
+	/* Of the configuration it was made from, which a reload frees. */
 	bool is_on, is_free;
 	struct addr addr;
 	struct sock_access access;
@@ -267,6 +267,31 @@ struct status *status_create(const struct status_config *config, struct control_
 		return s;
 	free(s);
 	return NULL;
+}
+
+bool status_is_at(const struct status *s, const struct status_config *config)
+{
+	if (!s->is_on || !config->is_on)
+		return s->is_on == config->is_on;
+	return addr_is_equal(&s->addr, &config->at.addrs[0]) &&
+	       s->addr.is_dual == config->at.addrs[0].is_dual;
+}
+
+bool status_is_waiting(const struct status *s)
+{
+	return s->is_on && !s->daemon;
+}
+
+void status_set_access(struct status *s, const struct sock_access *access)
+{
+	int err = 0;
+
+	if (s->daemon && addr_is_unix(&s->addr) && !sock_access_is_equal(&s->access, access))
+		err = sock_file_change(&s->addr, &s->file, access);
+	if (err < 0)
+		log_say(LOG_WARN, "%s: who may connect is as before: %s", s->addr.un.sun_path,
+			strerror(-err));
+	s->access = *access;
 }
 
 void status_start(struct status *s)

@@ -5,12 +5,14 @@ import os
 import pathlib
 import re
 import signal
+import urllib.request
 from contextlib import closing
 
 import pytest
 
 from kit import backend as servers
 from kit import tcp, tls
+from kit.control import Ctl
 from kit.ports import free_port
 from kit.reload import named, who
 from kit.wait import wait_until
@@ -411,6 +413,101 @@ def test_none_while_it_drains(running, backend, connect):
     r.rm.wait_line(msg="SIGHUP: nothing is reloaded: ringmain is draining")
     r.rm.process.send_signal(signal.SIGTERM)
     assert r.rm.process.wait(10) == 0
+
+
+# ---- control and status ----
+
+def test_the_control_socket_moves(running, backend, workdir):
+    """Who asks for it gets an answer, and clients that there are stay."""
+    r = running([backend(servers.echo)])
+    before, after = f"{workdir}/control.sock", f"{workdir}/moved.sock"
+    with tcp.connect(before) as client:
+        client.sendall(b"status\n")
+        assert client.recv(1)
+        r.change(f"unix:{before}", f"unix:{after} mode=0660")
+        assert r.reload() == [f"~ control unix:{before} -> unix:{after} mode=0660"]
+        wait_until(lambda: not os.path.exists(before), "the old file to be gone")
+        assert os.stat(after).st_mode & 0o777 == 0o660
+        r.ctl = Ctl(after)
+        assert r.row("process", None)["state"] == "running"
+        client.sendall(b"plan\n")
+        seen = b""
+        while b"nothing would change" not in seen:
+            seen += client.recv(65536)
+    r.change("mode=0660", "mode=0600")
+    r.reload()
+    assert os.stat(after).st_mode & 0o777 == 0o600
+    r.change(f"unix:{after} mode=0600", f"unix:{before}")
+    r.reload()
+    r.ctl = Ctl(before)
+    assert r.row("process", None)["state"] == "running" and not os.path.exists(after)
+    r.settle()
+
+
+def test_a_control_socket_that_cannot_be_had_changes_nothing(running, backend, workdir):
+    r = running([named(backend, "one")])
+    before = r.text
+    r.change(f"unix:{workdir}/control.sock", f"unix:{workdir}/none/control.sock")
+    assert "[global] control: cannot listen on unix:" in r.fails()
+    taken = servers.Manual()
+    try:
+        r.write(before.replace("[listener in]", f"[listener in]\nbind = {taken.text}").replace(
+            f"unix:{workdir}/control.sock", f"unix:{workdir}/other.sock"))
+        assert "Address already in use" in r.fails()
+    finally:
+        taken.close()
+    assert not os.path.exists(f"{workdir}/other.sock")
+    r.write(before)
+    assert r.reload() == ["nothing differs from what is in force"]
+
+
+def test_the_control_socket_can_be_turned_off(running, backend, workdir):
+    r = running([backend(servers.echo)])
+    r.change(f"control = unix:{workdir}/control.sock", "control = off")
+    r.rm.process.send_signal(signal.SIGHUP)
+    r.rm.wait_line(msg="reload", outcome="done")
+    wait_until(lambda: not os.path.exists(f"{workdir}/control.sock"), "its file to be gone")
+    r.change("control = off", f"control = unix:{workdir}/control.sock")
+    r.rm.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(r.rm.lines(msg="reload", outcome="done")) == 2, "the other reload")
+    assert r.row("process", None)["state"] == "running"
+    r.settle()
+
+
+def healthz(address):
+    with urllib.request.urlopen("http://%s:%d/healthz" % address, timeout=10) as answer:
+        return answer.status
+
+
+def test_the_status_page_moves(running, backend):
+    r = running([backend(servers.echo)], settings={"status": "off"})
+    addresses = [("127.0.0.1", free_port()) for _ in range(2)]
+    were = "off"
+    for address in addresses:
+        is_now = "%s:%d" % address
+        r.change(f"status = {were}", f"status = {is_now}")
+        assert r.reload() == [f"~ status {were} -> {is_now}"]
+        assert healthz(address) == 200
+        were = is_now
+
+    def is_closed(address):
+        try:
+            tcp.connect(address).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+    wait_until(lambda: is_closed(addresses[0]), "the first one to be closed")
+    taken = servers.Manual()
+    try:
+        r.change(f"status = {were}", f"status = {taken.text}")
+        assert "[global] status: cannot listen on 127.0.0.1:" in r.fails()
+    finally:
+        taken.close()
+    assert healthz(addresses[1]) == 200
+    r.change(f"status = {taken.text}", "status = off")
+    r.reload()
+    wait_until(lambda: is_closed(addresses[1]), "the other one to be closed")
+    r.settle()
 
 
 # ---- certificates ----
