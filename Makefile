@@ -35,7 +35,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 of  := $(if $(filter system,$(WOLFSSL)),-system,$(WITHOUT:%=-without-%))
 out := build/$(VARIANT)$(of)
 Q   := $(if $(V),,@)
-say  = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+say  = $(if $(V)$(QUIET),,@printf '  %-5s %s\n' $(1) $(2))
 
 # ---- what there is ----------------------------------------------------------
 
@@ -203,7 +203,8 @@ build/wolfssl$(of).prefix: scripts/build-wolfssl.sh FORCE
 .PHONY: run
 run: ## install what is missing, build, show ringmain in front of two Redis servers
 	@scripts/install-deps.sh --for run
-	@$(MAKE) VARIANT=release program
+	@test -e build/release$(of)/ringmain || echo "Building, which takes some minutes the first time."
+	@$(MAKE) VARIANT=release QUIET=1 program
 	@exec scripts/run-demo.sh
 
 .PHONY: failover

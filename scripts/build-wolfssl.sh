@@ -186,7 +186,6 @@ mend() {
 		until=$(sed -n '1,/^---/s/^Until: //p' "$one")
 		if dpkg --compare-versions "$version" lt "${from:-0}" ||
 			{ [ -n "$until" ] && dpkg --compare-versions "$version" ge "$until"; }; then
-			say "${one##*/} is not for $version"
 			continue
 		fi
 		patch -d "$work/source" -p1 --forward --fuzz=0 --quiet <"$one" >&2 ||

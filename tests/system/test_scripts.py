@@ -306,12 +306,16 @@ def test_run_tests_adds_up(tmp_path, targets, code, line):
     assert out.splitlines()[-1] == line
 
 
-def test_run_demo_shows_both_servers_and_leaves_nothing(tmp_path):
+def test_run_demo_shows_a_failure_and_leaves_nothing(tmp_path):
+    """Without a terminal it ends by itself."""
     env = {**os.environ, "RINGMAIN": str(BINARY), "TMPDIR": str(tmp_path)}
-    done = subprocess.run([SCRIPTS / "run-demo.sh", "--once"], env=env, text=True, timeout=60,
+    done = subprocess.run([SCRIPTS / "run-demo.sh"], env=env, text=True, timeout=300, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert done.returncode == 0, done.stdout
-    assert "both servers answer" in done.stdout
+    counts = re.findall(r"answered by a, (\d+) by b; errors so far: (\d+)", done.stdout)
+    assert [(int(b) == 200, errors) for b, errors in counts] == [(False, "0"), (True, "0"), (False, "0")], done.stdout
+    assert "did you mean 'roundrobin'?" in done.stdout and "http://127.0.0.1:" in done.stdout
+    assert len(done.stdout.splitlines()) <= 30
     assert not list(tmp_path.iterdir())
 
 
