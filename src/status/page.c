@@ -10,6 +10,9 @@
 /* Where in page.html the table goes. */
 #define MARK "<!--table-->"
 
+#define COLUMN "<th scope=col>"
+#define COLUMN_N "<th scope=col class=n>" /* of numbers */
+
 extern const char status_page_html[]; /* of the Makefile's */
 
 static void cell(struct out *out, const char *text)
@@ -17,6 +20,14 @@ static void cell(struct out *out, const char *text)
 	out_text(out, "<td>");
 	out_html(out, text ? text : "");
 	out_text(out, "</td>");
+}
+
+/* What the row is about. */
+static void row_head(struct out *out, const char *text)
+{
+	out_text(out, "<th scope=row>");
+	out_html(out, text);
+	out_text(out, "</th>");
 }
 
 static void number(struct out *out, uint64_t value)
@@ -28,15 +39,15 @@ static void number(struct out *out, uint64_t value)
 
 static void write_listeners(const struct sample *s, struct out *out)
 {
-	out_text(out, "<table><caption>Listeners</caption><thead><tr><th>listener<th>pool"
-		      "<th class=n>sessions<th class=n>bytes up<th class=n>bytes down</tr></thead>"
-		      "<tbody>\n");
+	out_text(out, "<table><caption>Listeners</caption><thead><tr>" COLUMN "listener" COLUMN
+		      "pool" COLUMN_N "sessions" COLUMN_N "bytes up" COLUMN_N "bytes down"
+		      "</tr></thead><tbody>\n");
 	for (size_t n = 0; n < s->listeners_n; n++) {
 		struct listener_snapshot l;
 
 		snapshot_listener(s->runtime, s->listeners[n].listener, &l);
 		out_text(out, "<tr>");
-		cell(out, l.name);
+		row_head(out, l.name);
 		cell(out, l.pool);
 		number(out, l.sessions);
 		number(out, l.bytes[LANE_UP]);
@@ -55,7 +66,7 @@ static void write_backend(const struct sample_backend *b, const struct control_c
 	snapshot_backend(context->runtime, b->pool, b->backend, context->loop->now_ms, &s);
 	out_text(out, "<tr>");
 	cell(out, s.pool);
-	cell(out, s.name);
+	row_head(out, s.name);
 	cell(out, addr_format(s.addr, addr));
 	cell(out, backend_state_names[s.facts.state]);
 	out_text(out, "<td class=n>");
@@ -71,9 +82,10 @@ static void write_backend(const struct sample_backend *b, const struct control_c
 static void write_backends(const struct sample *s, const struct control_context *context,
 			   struct out *out)
 {
-	out_text(out, "<table><caption>Backends</caption><thead><tr><th>pool<th>backend<th>address"
-		      "<th>state<th class=n>since<th>why<th class=n>sessions<th class=n>connects"
-		      "<th class=n>failures</tr></thead><tbody>\n");
+	out_text(out, "<table><caption>Backends</caption><thead><tr>" COLUMN "pool" COLUMN
+		      "backend" COLUMN "address" COLUMN "state" COLUMN_N "since" COLUMN
+		      "why" COLUMN_N "sessions" COLUMN_N "connects" COLUMN_N "failures"
+		      "</tr></thead><tbody>\n");
 	for (size_t n = 0; n < s->backends_n; n++)
 		write_backend(&s->backends[n], context, out);
 	out_text(out, "</tbody></table>\n");

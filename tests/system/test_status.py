@@ -199,7 +199,7 @@ def test_the_page_is_one_document_with_a_table(shown, backend):
     code, headers, text = status.ask("/")
     assert code == 200 and headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in headers["Content-Security-Policy"]
-    assert "<td>b1</td>" in text and "<td>ready</td>" in text
+    assert "<th scope=row>b1</th>" in text and "<td>ready</td>" in text
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", text)
 
 

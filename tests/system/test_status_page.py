@@ -157,7 +157,7 @@ def test_without_javascript_it_is_a_table(shown, browser):
         root = browser.call("DOM.getDocument", depth=-1)["root"]
         return browser.call("DOM.getOuterHTML", nodeId=root["nodeId"])["outerHTML"]
     browser.call("DOM.enable")
-    wait_until(lambda: "<td>b2</td>" in text(), "the table")
+    wait_until(lambda: "<th scope=\"row\">b2</th>" in text(), "the table")
 
 
 def test_it_says_when_nobody_answers(shown, browser):
