@@ -190,7 +190,7 @@ show_failure() {
 }
 
 show_mistake() {
-	echo "4. A mistake in the configuration: nothing starts with it, and a reload changes nothing."
+	echo "4. A mistake in the configuration: nothing starts, and a reload changes nothing."
 	sed 's/= roundrobin$/= roundrobbin/' "$dir/demo.ini" >"$dir/mistake.ini"
 	(program=$(realpath "$ringmain") && cd "$dir" && "$program" -t -c mistake.ini 2>&1) |
 		fold -s -w 96 | sed 's/^/   /'
@@ -216,7 +216,7 @@ END
 	     redis-cli -p $port_a shutdown
 	     $(dirname "$ringmain")/ringmainctl -s $dir/control.sock top
 	     tail -f $dir/log
-	   It goes on until Ctrl-C. The configuration was etc/demo.ini; more: man etc/ringmain-recipes.7
+	   It goes on until Ctrl-C. The configuration is etc/demo.ini; see etc/recipes/ for others.
 	END
 	go_on
 }
