@@ -259,7 +259,8 @@ def test_postgres(serving, log_in, databases, client, way):
     rm, address = serving(way, databases, is_postgres=True)
     for _ in databases:
         assert log_in(client, databases[0], address, WAYS[way]) == "7"
-    lines = expect_good(rm, len(databases), way)
+    is_early = client == "java" and way == "passthrough"    # its alert has the look of data (ringmain(8), done)
+    lines = expect_good(rm, len(databases), way, *(["client_reset"] if is_early else []))
     if way in MY_INI:
         assert {line["backend"] for line in lines} == {"pg1", "pg2"}
     elif way == "route":
@@ -273,7 +274,7 @@ def test_http(serving, get, backend, pki, client, way):
     rm, address = serving(way, [backend(handler), backend(handler)])
     assert get(client, address, WAYS[way], "/") == BODY
     is_silent = client == "java" and WAYS[way]      # JDK 17's HttpClient leaves without close_notify
-    expect_good(rm, 1, way, *(["client_truncated"] if is_silent else []))
+    expect_good(rm, 1, way, *(["client_truncated", "client_reset"] if is_silent else []))
 
 
 @pytest.mark.parametrize("way", MQTT_WAYS)
