@@ -471,6 +471,8 @@ struct listener_config {
 	enum over_limit over_limit;          /* of a source */
 	/* What its sessions have in the log. */
 	enum log_sessions log_sessions;
+	unsigned log_sample;      /* lines of usual sessions: of one in so many */
+	uint64_t log_interval_ms; /* of lines while it lasts; 0: none */
 	bool logs_empty, logs_tcp;
 	unsigned log_lines_per_s_max; /* 0: no limit */
 

@@ -187,6 +187,8 @@ struct session {
 	struct step_memory opening; /* of the dialogue with the backend before TLS */
 	uint64_t connected_ms;      /* 0: never */
 	uint64_t ending_ms;         /* when the end was noted: see session_note_end() */
+	uint64_t told_ms;           /* when it had its last interim line; 0: never */
+	uint64_t told_bytes[LANES]; /* which it had then */
 	struct pool_waiter waiter;  /* asks the pool, and may wait in its queue */
 	struct addr_short client;   /* len 0: nobody wanted to know, see runtime.needs_clients */
 };

@@ -6,6 +6,7 @@
 #include "session/exit.h"
 #include "session/host.h"
 #include "session/liveness.h"
+#include "session/session_log.h"
 
 /* A session that has been quiet for so long is probed: see relay.c. */
 #define PROBE_MS 250
@@ -95,6 +96,7 @@ void deadline_set(struct session *s)
 		due_ms = s->active_ms + s->config->close_timeout_ms;
 	else if (session_is_ending(s))
 		due_ms = loop->now_ms + DELIVERY_LOOK_MS;
+	due_ms = MIN(due_ms, session_log_due_ms(s));
 	timer_set(&loop->timers, &s->timer, MIN(due_ms, liveness_due_ms(s)));
 }
 

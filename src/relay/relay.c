@@ -165,6 +165,8 @@ static void relay_timed_out(struct session *s)
 {
 	if (deadline_establishes(s))
 		establish(s);
+	if (s->host->loop.now_ms >= session_log_due_ms(s))
+		session_log_interim(s);
 	check_liveness(s);
 	if (!session_relays(s))
 		return;

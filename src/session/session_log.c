@@ -2,6 +2,7 @@
 #include "session/session_log.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "config/log_template.h"
 #include "net/tcp_facts.h"
@@ -28,13 +29,25 @@ static bool is_empty(const struct session *s)
 		s->why == CLOSE_CLIENT_LEFT);
 }
 
+/* Ids are numbers in a row. */
+static uint64_t hash_of(const struct session *s)
+{
+	return hash_bytes(&s->id, sizeof(s->id), 0);
+}
+
+/* By its id: all of its lines are there, or none. */
+static bool is_in_sample(const struct session *s)
+{
+	return s->config->log_sample <= 1 || hash_of(s) % s->config->log_sample == 0;
+}
+
 static bool is_wanted(const struct session *s)
 {
 	const struct listener_config *c = s->config;
 
 	if (!log_is_on(LOG_INFO) || c->log_sessions == LOG_SESSIONS_OFF)
 		return false;
-	if (c->log_sessions == LOG_SESSIONS_UNUSUAL && is_usual(s))
+	if (is_usual(s) && (c->log_sessions == LOG_SESSIONS_UNUSUAL || !is_in_sample(s)))
 		return false;
 	return c->logs_empty || !is_empty(s);
 }
@@ -73,7 +86,7 @@ static bool is_in_time(const struct session *s)
 struct report {
 	const struct session *s;
 	const char *message;
-	bool is_end;
+	bool is_interim, is_end;
 	bool was_asked[SIDES], has_facts[SIDES];
 	struct tcp_facts facts[SIDES];
 	char client[ADDR_TEXT_BYTES];
@@ -174,6 +187,15 @@ static struct value time_value(const struct session *s, enum log_field field)
 	}
 }
 
+/* In a second, since the line before. */
+static struct value rate_value(const struct session *s, int lane)
+{
+	const uint64_t since_ms = s->told_ms > 0 ? s->told_ms : s->connected_ms;
+	const uint64_t ms = MAX(s->host->loop.now_ms - since_ms, 1);
+
+	return number((s->lanes[lane].bytes - s->told_bytes[lane]) * 1000 / ms);
+}
+
 static struct value end_value(const struct session *s, enum log_field field)
 {
 	switch (field) {
@@ -210,6 +232,9 @@ static struct value who_value(struct report *r, enum log_field field)
 		return number(s->lanes[LANE_UP].bytes);
 	case FIELD_BYTES_DOWN:
 		return number(s->lanes[LANE_DOWN].bytes);
+	case FIELD_RATE_UP:
+	case FIELD_RATE_DOWN:
+		return r->is_interim ? rate_value(s, (int)(field - FIELD_RATE_UP)) : none();
 	case FIELD_WORKER:
 		return number(s->host->worker);
 	default:
@@ -290,7 +315,8 @@ static void log_fields(struct report *r, enum log_field from, enum log_field to,
 		log_field(r, field, line);
 }
 
-static void log_end_fields(struct report *r, struct log_line *line)
+/* Of the last line and of those while it lasts. */
+static void log_all_fields(struct report *r, struct log_line *line)
 {
 	log_fields(r, FIELD_ID, FIELD_CLIENT_RTT_US, line);
 	if (r->s->config->logs_tcp)
@@ -325,8 +351,32 @@ void session_log_begin(const struct session *s)
 {
 	struct report r = { .s = s, .message = "session_start" };
 
-	if (s->config->log_sessions == LOG_SESSIONS_BOTH && is_in_time(s))
+	if (s->config->log_sessions == LOG_SESSIONS_BOTH && log_is_on(LOG_INFO) &&
+	    is_in_sample(s) && is_in_time(s))
 		log_report(&r, log_start_fields);
+}
+
+/* Those that came at once, as after a restart, have their first lines one after the other. */
+uint64_t session_log_next_ms(const struct session *s)
+{
+	const uint64_t every_ms = s->config->log_interval_ms;
+
+	if (s->config->log_sessions == LOG_SESSIONS_OFF)
+		return TIMER_NEVER;
+	if (s->told_ms > 0)
+		return s->told_ms + every_ms;
+	return s->connected_ms + every_ms - hash_of(s) % (every_ms / 2);
+}
+
+void session_log_interim(struct session *s)
+{
+	struct report r = { .s = s, .message = "session_interim", .is_interim = true };
+
+	if (log_is_on(LOG_INFO) && is_in_sample(s) && is_in_time(s))
+		log_report(&r, log_all_fields);
+	s->told_ms = s->host->loop.now_ms;
+	for (int n = 0; n < LANES; n++)
+		s->told_bytes[n] = s->lanes[n].bytes;
 }
 
 void session_log_end(const struct session *s)
@@ -334,5 +384,5 @@ void session_log_end(const struct session *s)
 	struct report r = { .s = s, .message = "session", .is_end = true };
 
 	if (is_wanted(s) && is_in_time(s))
-		log_report(&r, log_end_fields);
+		log_report(&r, log_all_fields);
 }

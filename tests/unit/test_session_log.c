@@ -136,6 +136,88 @@ static void connections_can_be_described(void **state)
 	assert_non_null(strstr(log, " backend_rtt_us="));
 }
 
+static void pass_seconds(struct bed *st, int n)
+{
+	while (n-- > 0)
+		bed_pass(st, 1000);
+}
+
+static void long_sessions_are_told_of_meanwhile(void **state)
+{
+	static const char bytes[4000];
+	struct bed *st = bed_of(state, "log_interval = 10s\nlog_tcp = yes");
+	struct pair c = bed_relaying(st);
+	char drained[sizeof(bytes) + 8];
+	const char *log;
+
+	peer_send(c.client, "ping", 4);
+	bed_run(st);
+	pass_seconds(st, 10);
+	log = bed_log(st);
+	assert_int_equal(count(log, "msg=session_interim "), 1);
+	assert_non_null(strstr(log, " bytes_up=4 bytes_down=0 rate_up=0 rate_down=0 "));
+	assert_non_null(strstr(log, " client_rtt_us="));
+	assert_null(strstr(log, "reason="));
+	peer_send(c.client, bytes, sizeof(bytes));
+	bed_run(st);
+	pass_seconds(st, 10);
+	log = bed_log(st);
+	assert_int_equal(count(log, "msg=session_interim "), 1);
+	assert_non_null(strstr(log, " bytes_up=4004 bytes_down=0 rate_up=400 rate_down=0 "));
+	assert_true(peer_recv(c.backend, drained, sizeof(drained)) > 0);
+	end_cleanly(st, &c);
+	log = bed_log(st);
+	assert_int_equal(count(log, "msg=session "), 1);
+	assert_null(strstr(log, "rate_up"));
+}
+
+static void those_that_begin_at_once_are_told_of_one_after_the_other(void **state)
+{
+	struct bed *st =
+		bed_with(state, &(struct bed_options){ .listener_keys = "log_interval = 10s",
+						       .sessions_max = 32 });
+	unsigned all = 0, most = 0;
+
+	for (int n = 0; n < 32; n++)
+		(void)bed_relaying(st);
+	(void)bed_log(st);
+	for (int n = 0; n < 100; n++) {
+		unsigned now;
+
+		bed_pass(st, 100);
+		now = count(bed_log(st), "msg=session_interim ");
+		most = MAX(most, now);
+		all += now;
+		assert_true(n > 48 || all == 0);
+	}
+	assert_int_equal(all, 32);
+	assert_true(most < 8);
+}
+
+static void usual_ones_can_be_sampled(void **state)
+{
+	struct bed *st = bed_of(state, "log_sample = 4\nlog_sessions = both");
+	unsigned ends, starts;
+	const char *log;
+	struct pair c;
+
+	for (int n = 0; n < 60; n++) {
+		c = bed_relaying(st);
+		end_cleanly(st, &c);
+	}
+	log = bed_log(st);
+	ends = count(log, "msg=session ");
+	starts = count(log, "msg=session_start ");
+	assert_true(ends > 3 && ends < 35);
+	assert_int_equal(starts, ends);
+	for (int n = 0; n < 20; n++) {
+		c = bed_relaying(st);
+		bed_reset(st, c.backend);
+		bed_run(st);
+	}
+	assert_int_equal(count(bed_log(st), "msg=session "), 20);
+}
+
 static void lines_can_have_a_form_of_ones_own(void **state)
 {
 	struct bed *st = bed_with(
@@ -164,6 +246,9 @@ int main(void)
 		bed_test(who_only_knocked_can_be_left_out),
 		bed_test(what_is_over_the_rate_is_counted),
 		bed_test(connections_can_be_described),
+		bed_test(long_sessions_are_told_of_meanwhile),
+		bed_test(those_that_begin_at_once_are_told_of_one_after_the_other),
+		bed_test(usual_ones_can_be_sampled),
 		bed_test(lines_can_have_a_form_of_ones_own),
 	};
 
