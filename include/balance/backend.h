@@ -28,6 +28,13 @@ enum backend_state {
 
 extern const char *const backend_state_names[BACKEND_STATES];
 
+/* What its server is, as checks have found out lately, where the pool asks for roles. */
+enum backend_role { BACKEND_ROLE_UNKNOWN, BACKEND_PRIMARY, BACKEND_REPLICA, BACKEND_ROLES };
+
+extern const char *const backend_role_names[BACKEND_ROLES];
+
+#define BACKEND_LAG_UNKNOWN UINT64_MAX
+
 /*
  * Its configuration is a copy of its own, apart from locations, which it has
  * none of. A reload may put a newer one in its place: its name and address
@@ -56,6 +63,10 @@ struct backend {
 	atomic_uint_fast64_t evict_ms;
 	atomic_bool evict_softly;
 	struct bucket_shared evictions;
+
+	_Atomic(enum backend_role) role;
+	/* How far behind the primary, as was seen and as it says; or BACKEND_LAG_UNKNOWN. */
+	atomic_uint_fast64_t lag_bytes, lag_ms;
 
 	/* For the log. The pool says for what it was ejected last: see struct health. */
 	atomic_uint blamed_failures, blamed_connects;

@@ -67,6 +67,8 @@ void metrics_print(FILE *to);
 
 /* The values: members are uint64_t alone, or made of them. */
 
+#define METRIC_NONE UINT64_MAX /* it is not known: nobody is shown it */
+
 #define LISTENER_NUMBERS (offsetof(struct listener_counters, ciphers) / sizeof(uint64_t))
 
 struct process_values {
@@ -77,23 +79,29 @@ struct process_values {
 	uint64_t bytes_copied, bytes_spliced, splices_started;
 	uint64_t buffer_waits, handed_over, accept_pauses;
 	uint64_t resident_bytes, cpu_ms, open_fds, fds_max;
+	uint64_t buffers, buffers_used, pieces_bytes, pipes, pipes_used;
+	uint64_t reloads_done, reloads_unchanged, reloads_failed;
+	uint64_t is_reloaded, reloaded_ms, generations;
 	uint64_t log_lost, lines_left_out;
 };
 
 struct worker_values {
+	uint64_t buffers, buffers_used, pipes, pipes_used, completions, cpu_ms;
 	uint64_t sessions, turns, bytes_copied, bytes_spliced, buffer_waits, accept_pauses;
 };
 
 struct listener_values {
 	uint64_t numbers[LISTENER_NUMBERS]; /* as in struct listener_counters */
-	uint64_t ended, sessions, sessions_max;
+	uint64_t ended, sessions, sessions_max, is_paused;
 };
 
 struct pool_values {
 	uint64_t numbers[sizeof(struct pool_counters) / sizeof(uint64_t)];
 	uint64_t backends, ready, sessions;
 	uint64_t queued, queued_most, queue_served, queue_abandoned, queue_refused;
+	uint64_t held;
 	uint64_t queue_wait[sizeof(struct histogram) / sizeof(uint64_t)];
+	uint64_t hold_wait[sizeof(struct histogram) / sizeof(uint64_t)];
 };
 
 struct backend_values {
@@ -102,6 +110,8 @@ struct backend_values {
 	uint64_t weight, tier, sessions, sessions_max;
 	uint64_t picked, connects, connect_failures, local_failures;
 	uint64_t bytes[LANES];
+	uint64_t role[BACKEND_ROLES]; /* 1 for what it is */
+	uint64_t lag_bytes, lag_ms;   /* or METRIC_NONE */
 	uint64_t ejections, checks_passed, checks_failed, checks_ms;
 };
 

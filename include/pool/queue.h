@@ -32,6 +32,7 @@ struct queue_stats {
 	uint64_t refused;            /* the queue was full */
 	uint64_t waits[QUEUE_WAITS]; /* of those served; the last one counts all longer ones */
 	uint64_t waited_ms;          /* all of them together */
+	uint64_t held_waits[QUEUE_WAITS], held_waited_ms; /* the same of those that were held */
 };
 
 struct queue {

@@ -69,12 +69,20 @@ struct counters {
 	_Atomic uint64_t accept_pauses;
 	_Atomic uint64_t turns;              /* of its loop */
 	_Atomic uint64_t lines_left_out;     /* of sessions, in the log: see log_rate */
+	_Atomic uint64_t completions;        /* of what it asked the kernel for */
+	/* What it has at the end of its last turn: these do not only grow. */
+	_Atomic uint64_t buffers, buffers_used, pieces_bytes, pipes, pipes_used;
 	struct listener_counters *listeners; /* by slot */
 	struct pool_counters *pools;
 	struct listener_counters *gone; /* of listeners that are no more; the main thread's */
 };
 
-/* Only the worker whose counter it is may call this. */
+/* Only the worker whose counter it is may call this, and the next one. */
+static inline void counters_set(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
 static inline void counters_add(_Atomic uint64_t *counter, uint64_t n)
 {
 	uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);

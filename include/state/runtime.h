@@ -80,6 +80,7 @@ struct worker_peer {
 	_Atomic(struct query *) queries;      /* for it to answer, a stack: see state/query.h */
 	atomic_uint answered;                 /* the last of runtime.asked that it has seen */
 	atomic_bool has_ended;                /* it answers none any more */
+	atomic_int cpu_clock;                 /* of its thread, a clockid_t; 0: it has none */
 	atomic_uint generation;               /* number of that to which it has passed */
 	int inbox_fd;                         /* the write end of its inbox */
 };
@@ -89,6 +90,13 @@ struct pool_grace {
 	uint64_t waits_for, until_ms; /* the pool's generation; 0: for none */
 	uint64_t dial_ms;             /* that dialing may take, or could before */
 	uint64_t passed;
+};
+
+/* What reloads have come to. */
+struct reload_tally {
+	uint64_t done, unchanged, failed;
+	uint64_t last_ms; /* when the last one was over, as started_ms; 0: there was none */
+	bool has_failed;  /* the last one */
 };
 
 struct runtime {
@@ -112,6 +120,7 @@ struct runtime {
 	unsigned workers_n;
 	unsigned sessions_max;
 	uint64_t started_ms;
+	struct reload_tally reloads; /* the main thread's */
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full;
 	atomic_uint workers_draining;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "health/role_watch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -222,6 +223,27 @@ static void take_orders(struct role_watch *w)
 			role_judge_allow(w->judge, i);
 }
 
+static_assert((int)BACKEND_PRIMARY == (int)CHECK_ROLE_PRIMARY &&
+		      (int)BACKEND_REPLICA == (int)CHECK_ROLE_REPLICA,
+	      "a backend's roles are those of a check");
+
+/* For who shows it. */
+static void show_role(const struct role_watch *w, size_t i, uint64_t now_ms)
+{
+	const struct role_judge *judge = w->judge;
+	const struct role_evidence *e = &judge->members[i].evidence;
+	const enum check_role role = role_evidence_of(e, judge->config.age_max_ms, now_ms);
+	const bool is_replica = role == CHECK_ROLE_REPLICA;
+	uint64_t bytes;
+
+	if (!is_replica || !replica_lag_bytes(&judge->lag, &e->facts, &bytes))
+		bytes = BACKEND_LAG_UNKNOWN;
+	atomic_store(&w->backends[i]->role, (enum backend_role)role);
+	atomic_store(&w->backends[i]->lag_bytes, bytes);
+	atomic_store(&w->backends[i]->lag_ms,
+		     is_replica && e->facts.has_lag ? e->facts.lag_ms : BACKEND_LAG_UNKNOWN);
+}
+
 bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 {
 	bool lost_any = false;
@@ -236,6 +258,7 @@ bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 		w->admitted += reason == ROLE_ADMITTED;
 		pool_set_standby(w->pool, w->backends[i], reason != ROLE_ADMITTED);
 		w->reasons[i] = reason;
+		show_role(w, i, now_ms);
 		role_watch_say(w, i, reason);
 		if (lost)
 			w->lost(w->owner, w->backends[i]);

@@ -44,7 +44,7 @@ static uint64_t wait_allowed_ns(const struct loop *loop)
 void loop_work(struct loop *loop, uint64_t now_ms)
 {
 	loop->now_ms = now_ms;
-	ring_dispatch(loop->ring);
+	loop->completions += ring_dispatch(loop->ring);
 	if (loop->hooks->completed)
 		loop->hooks->completed(loop);
 	timers_run(&loop->timers, loop->now_ms);

@@ -39,7 +39,7 @@ static void log_metric(struct log_line *line, const struct metric *m, const void
 		return;
 	}
 	for (size_t n = 0; n < metric_values_n(m); n++)
-		if (metric_key(m, n))
+		if (metric_key(m, n) && metric_value(m, values, n) != METRIC_NONE)
 			log_u64(line, metric_key(m, n), metric_value(m, values, n));
 }
 

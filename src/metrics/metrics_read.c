@@ -8,6 +8,7 @@
 #include "base/log_queue.h"
 #include "base/process_usage.h"
 #include "metrics/metrics.h"
+#include "state/generation.h"
 
 #define MS_PER_S 1000
 #define NS_PER_MS 1000000
@@ -68,6 +69,11 @@ static void add_worker(struct process_values *to, const struct counters *from)
 	to->handed_over += counters_get(&from->handed_over);
 	to->accept_pauses += counters_get(&from->accept_pauses);
 	to->lines_left_out += counters_get(&from->lines_left_out);
+	to->buffers += counters_get(&from->buffers);
+	to->buffers_used += counters_get(&from->buffers_used);
+	to->pieces_bytes += counters_get(&from->pieces_bytes);
+	to->pipes += counters_get(&from->pipes);
+	to->pipes_used += counters_get(&from->pipes_used);
 }
 
 static void add_usage(struct process_values *to)
@@ -81,7 +87,29 @@ static void add_usage(struct process_values *to)
 	to->fds_max = usage.fds_max;
 }
 
-/* The counters go on counting: who ended since cannot make the rest negative. */
+static uint64_t count_generations(const struct runtime *runtime)
+{
+	uint64_t n = 0;
+
+	for (const struct generation *g = atomic_load(&runtime->generation); g; g = g->older)
+		n++;
+	return n;
+}
+
+static void add_reloads(struct process_values *to, const struct runtime *runtime)
+{
+	const struct reload_tally *tally = &runtime->reloads;
+
+	to->reloads_done = tally->done;
+	to->reloads_unchanged = tally->unchanged;
+	to->reloads_failed = tally->failed;
+	to->is_reloaded = !tally->has_failed;
+	to->reloaded_ms = to->start_time_ms;
+	if (tally->last_ms > 0)
+		to->reloaded_ms += tally->last_ms - runtime->started_ms;
+	to->generations = count_generations(runtime);
+}
+
 /* Of listeners that are no more. */
 static void read_gone(const struct runtime *runtime, struct listener_values *ret)
 {
@@ -112,8 +140,21 @@ void metrics_read_process(const struct runtime *runtime, struct process_values *
 	add_listener(ret, &listener);
 	for (unsigned w = 0; w < runtime->workers_n; w++)
 		add_worker(ret, &runtime->counters[w]);
+	/* The counters go on counting: who ended since cannot make the rest negative. */
 	ret->sessions = ret->begun - MIN(ret->ended, ret->begun);
 	add_usage(ret);
+	add_reloads(ret, runtime);
+}
+
+/* Of a thread that has ended there is nothing to be read any more. */
+static uint64_t cpu_of(const struct worker_peer *peer)
+{
+	const clockid_t clock = atomic_load(&peer->cpu_clock);
+	struct timespec used;
+
+	if (clock == 0 || clock_gettime(clock, &used) < 0)
+		return METRIC_NONE;
+	return (uint64_t)used.tv_sec * MS_PER_S + (uint64_t)used.tv_nsec / NS_PER_MS;
 }
 
 void metrics_read_worker(const struct runtime *runtime, unsigned worker, struct worker_values *ret)
@@ -127,6 +168,12 @@ void metrics_read_worker(const struct runtime *runtime, unsigned worker, struct 
 		.bytes_spliced = counters_get(&c->bytes_spliced),
 		.buffer_waits = counters_get(&c->buffer_waits),
 		.accept_pauses = counters_get(&c->accept_pauses),
+		.buffers = counters_get(&c->buffers),
+		.buffers_used = counters_get(&c->buffers_used),
+		.pipes = counters_get(&c->pipes),
+		.pipes_used = counters_get(&c->pipes_used),
+		.completions = counters_get(&c->completions),
+		.cpu_ms = cpu_of(&runtime->peers[worker]),
 	};
 }
 
@@ -147,6 +194,7 @@ void metrics_read_listener(const struct runtime *runtime, const struct listener 
 	ret->ended = total_of(NUMBERS(ret, ended), CLOSE_REASONS);
 	ret->sessions = NUMBER(ret, begun) - MIN(ret->ended, NUMBER(ret, begun));
 	ret->sessions_max = listener->config->sessions_max;
+	ret->is_paused = atomic_load(&listener->pause) != LISTENER_OPEN;
 }
 
 void metrics_add_ciphers(const struct runtime *runtime, const struct listener *listener,
@@ -165,21 +213,28 @@ void metrics_add_details(const struct runtime *runtime, const struct listener *l
 
 /* ---- a pool --------------------------------------------------------------- */
 
-/* The longest of the queue's waits have no upper bound here either. */
+/* The longest of them have no upper bound here either. */
+static void fill_waits(const uint64_t waits[QUEUE_WAITS], uint64_t waited_ms, uint64_t *ret)
+{
+	static_assert(QUEUE_WAITS < HISTOGRAM_BUCKETS, "its waits are the first buckets");
+	memcpy(ret, waits, (QUEUE_WAITS - 1) * sizeof(waits[0]));
+	ret[HISTOGRAM_BUCKETS - 1] = waits[QUEUE_WAITS - 1];
+	ret[HISTOGRAM_BUCKETS] = waited_ms;
+}
+
 static void fill_queue(struct pool *pool, struct pool_values *ret)
 {
 	struct queue_stats queue;
 
-	static_assert(QUEUE_WAITS < HISTOGRAM_BUCKETS, "its waits are the first buckets");
 	pool_queue_stats(pool, &queue);
 	ret->queued = queue.waiting;
 	ret->queued_most = queue.waiting_most;
 	ret->queue_served = queue.served;
 	ret->queue_abandoned = queue.gone;
 	ret->queue_refused = queue.refused;
-	memcpy(ret->queue_wait, queue.waits, (QUEUE_WAITS - 1) * sizeof(queue.waits[0]));
-	ret->queue_wait[HISTOGRAM_BUCKETS - 1] = queue.waits[QUEUE_WAITS - 1];
-	ret->queue_wait[HISTOGRAM_BUCKETS] = queue.waited_ms;
+	ret->held = queue.held;
+	fill_waits(queue.waits, queue.waited_ms, ret->queue_wait);
+	fill_waits(queue.held_waits, queue.held_waited_ms, ret->hold_wait);
 }
 
 void metrics_read_pool(const struct runtime *runtime, struct pool *pool, struct pool_values *ret)
@@ -195,6 +250,17 @@ void metrics_read_pool(const struct runtime *runtime, struct pool *pool, struct 
 		if (pool_backend(pool, n))
 			ret->sessions += atomic_load(&pool_backend(pool, n)->sessions);
 	fill_queue(pool, ret);
+}
+
+static void fill_role(const struct pool *pool, const struct backend *b, struct backend_values *ret)
+{
+	static_assert(BACKEND_LAG_UNKNOWN == METRIC_NONE, "it is not shown");
+	ret->lag_bytes = ret->lag_ms = METRIC_NONE;
+	if (role_is_any(&pool_config(pool)->role))
+		return;
+	ret->role[atomic_load(&b->role)] = 1;
+	ret->lag_bytes = atomic_load(&b->lag_bytes);
+	ret->lag_ms = atomic_load(&b->lag_ms);
 }
 
 void metrics_read_backend(const struct runtime *runtime, struct pool *pool, const struct backend *b,
@@ -222,4 +288,5 @@ void metrics_read_backend(const struct runtime *runtime, struct pool *pool, cons
 		.checks_ms = atomic_load(&b->checks_ms),
 	};
 	ret->state[facts.state] = 1;
+	fill_role(pool, b, ret);
 }

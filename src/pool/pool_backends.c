@@ -9,6 +9,12 @@ const char *const backend_state_names[BACKEND_STATES] = {
 	[BACKEND_STANDBY] = "standby",
 };
 
+const char *const backend_role_names[BACKEND_ROLES] = {
+	[BACKEND_ROLE_UNKNOWN] = "unknown",
+	[BACKEND_PRIMARY] = "primary",
+	[BACKEND_REPLICA] = "replica",
+};
+
 void backend_set_slots(struct pool *pool, unsigned index)
 {
 	uint64_t max = pool->status[index]->backend.config->sessions_max;

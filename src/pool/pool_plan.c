@@ -220,6 +220,7 @@ static int plan_indexes(struct plan *plan)
 			return -ENOSPC;
 		backend->index = (unsigned)i;
 		backend->id = new_id(backend->index);
+		backend->lag_bytes = backend->lag_ms = BACKEND_LAG_UNKNOWN;
 		i++;
 	}
 	plan->n = MAX(pool->n, i);

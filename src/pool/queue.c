@@ -89,6 +89,10 @@ void queue_serve(struct queue *queue, struct queue_node *node, uint64_t now_ms)
 	if (!node->is_waiting)
 		return;
 	take_out(queue, node);
+	if (node->is_held) {
+		queue->stats.held_waits[length_class(waited_ms)]++;
+		queue->stats.held_waited_ms += waited_ms;
+	}
 	queue->stats.served++;
 	queue->stats.waits[length_class(waited_ms)]++;
 	queue->stats.waited_ms += waited_ms;

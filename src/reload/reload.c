@@ -50,6 +50,17 @@ static void log_plan_too(struct reload *r)
 		report_log(&r->report);
 }
 
+static void count(struct reload *r, enum reload_outcome outcome)
+{
+	struct reload_tally *tally = &r->runtime->reloads;
+
+	tally->done += outcome == RELOAD_DONE;
+	tally->unchanged += outcome == RELOAD_UNCHANGED;
+	tally->failed += outcome == RELOAD_FAILED;
+	tally->has_failed = outcome == RELOAD_FAILED;
+	tally->last_ms = r->loop->now_ms;
+}
+
 static void finish(struct reload *r, enum reload_outcome outcome)
 {
 	struct reload_request *request = r->request;
@@ -61,8 +72,10 @@ static void finish(struct reload *r, enum reload_outcome outcome)
 	report->outcome = outcome;
 	report->took_ms = r->loop->now_ms - r->began_ms;
 	log_plan_too(r);
-	if (report->kind != RELOAD_PLAN)
+	if (report->kind != RELOAD_PLAN) {
+		count(r, outcome);
 		r->ended(r);
+	}
 	answer(request, report);
 	if (report->kind != RELOAD_PLAN)
 		history_add(&r->history, report);

@@ -112,7 +112,7 @@ static void write_values(struct writer *w)
 	for (size_t n = 0; n < metric_values_n(m); n++) {
 		const char *word = m->label ? metric_word(m, n) : NULL;
 
-		if (m->label && !word)
+		if ((m->label && !word) || metric_value(m, w->values, n) == METRIC_NONE)
 			continue;
 		write_head(w, "", m->label, word);
 		write_number(w, metric_value(m, w->values, n));

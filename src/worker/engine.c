@@ -161,6 +161,19 @@ static void note_passed(struct engine *e)
 	atomic_store(&h->runtime->peers[h->worker].generation, e->generation->number);
 }
 
+/* For who looks from another thread. */
+static void show_usage(struct host *h)
+{
+	struct counters *c = h->counters;
+
+	counters_set(&c->completions, h->loop.completions);
+	counters_set(&c->buffers, h->loop.bufs.count);
+	counters_set(&c->buffers_used, h->loop.bufs.count - ring_buffers_available(h->loop.ring));
+	counters_set(&c->pieces_bytes, h->loop.bufs.pieces_bytes);
+	counters_set(&c->pipes, h->pipes.open_n);
+	counters_set(&c->pipes_used, h->pipes.open_n - h->pipes.free_n);
+}
+
 static void engine_turned(struct loop *loop)
 {
 	struct engine *e = engine_of(loop);
@@ -174,6 +187,7 @@ static void engine_turned(struct loop *loop)
 	if (!list_is_empty(&h->waiting_for_buffer))
 		hand_out_buffers(h);
 	reap_sessions(e);
+	show_usage(h);
 	if (e->is_passing)
 		note_passed(e);
 }

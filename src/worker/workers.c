@@ -64,6 +64,15 @@ static void worker_run(struct worker *w)
 	(void)eventfd_write(w->all->ended_fd, 1);
 }
 
+/* By which the main thread sees how much CPU time it takes. */
+static void show_cpu_clock(const struct worker *w)
+{
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(pthread_self(), &clock) == 0)
+		atomic_store(&w->options.runtime->peers[w->options.worker].cpu_clock, clock);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -73,6 +82,7 @@ static void *worker_main(void *arg)
 
 	snprintf(name, sizeof(name), "worker-%u", w->options.worker);
 	(void)pthread_setname_np(pthread_self(), name);
+	show_cpu_clock(w);
 	err = engine_init(&w->engine, &w->options, &w->step);
 	w->error = err;
 	sem_post(&all->is_up);

@@ -155,6 +155,85 @@ static void a_session_leaves_its_times(void **state)
 	assert_int_equal(b.state[BACKEND_READY], 1);
 }
 
+static void what_a_worker_has_is_shown(void **state)
+{
+	struct bed *st = bed_of(state, NULL);
+	struct worker_values worker;
+	struct process_values process;
+
+	(void)bed_relaying(st);
+	bed_pass(st, 1);
+	metrics_read_worker(st->runtime, 0, &worker);
+	metrics_read_process(st->runtime, &process);
+	assert_int_equal(worker.buffers, 64);
+	assert_true(worker.buffers_used < worker.buffers);
+	assert_int_equal(worker.cpu_ms, METRIC_NONE);
+	assert_int_equal(process.buffers, worker.buffers);
+	assert_int_equal(process.generations, 1);
+	assert_int_equal(process.is_reloaded, 1);
+	assert_int_equal(process.reloaded_ms, process.start_time_ms);
+}
+
+static void a_reload_leaves_two_configurations(void **state)
+{
+	struct bed *st = bed_of(state, NULL);
+	struct process_values process;
+
+	(void)bed_relaying(st);
+	bed_reload(st, &(struct bed_options){ .listener_keys = "idle_timeout = 5s" });
+	metrics_read_process(st->runtime, &process);
+	assert_int_equal(process.generations, 2);
+}
+
+static void a_paused_listener_is_shown(void **state)
+{
+	struct bed *st = bed_of(state, NULL);
+	struct listener *listener = &st->runtime->listeners[0];
+	struct listener_values values;
+
+	metrics_read_listener(st->runtime, listener, &values);
+	assert_int_equal(values.is_paused, 0);
+	atomic_store(&listener->pause, LISTENER_WAITS);
+	metrics_read_listener(st->runtime, listener, &values);
+	assert_int_equal(values.is_paused, 1);
+	atomic_store(&listener->pause, LISTENER_OPEN);
+}
+
+static void roles_are_shown_where_they_are_asked_for(void **state)
+{
+	struct bed *st =
+		bed_with(state, &(struct bed_options){ .pool_keys = "check = postgres user=x "
+								    "password_file=/dev/null\n"
+								    "role = primary" });
+	struct pool *pool = st->runtime->pools[0];
+	struct backend *backend = bed_backend(st, 0);
+	struct backend_values values;
+
+	metrics_read_backend(st->runtime, pool, backend, &values);
+	assert_int_equal(values.role[BACKEND_ROLE_UNKNOWN], 1);
+	assert_int_equal(values.lag_bytes, METRIC_NONE);
+	atomic_store(&backend->role, BACKEND_REPLICA);
+	atomic_store(&backend->lag_bytes, 17);
+	metrics_read_backend(st->runtime, pool, backend, &values);
+	assert_int_equal(values.role[BACKEND_REPLICA], 1);
+	assert_int_equal(values.role[BACKEND_ROLE_UNKNOWN], 0);
+	assert_int_equal(values.lag_bytes, 17);
+	assert_int_equal(values.lag_ms, METRIC_NONE);
+}
+
+static void no_role_is_shown_where_none_is_asked_for(void **state)
+{
+	struct bed *st = bed_of(state, NULL);
+	struct backend *backend = bed_backend(st, 0);
+	struct backend_values values;
+
+	atomic_store(&backend->role, BACKEND_PRIMARY);
+	metrics_read_backend(st->runtime, st->runtime->pools[0], backend, &values);
+	for (int n = 0; n < BACKEND_ROLES; n++)
+		assert_int_equal(values.role[n], 0);
+	assert_int_equal(values.lag_bytes, METRIC_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +243,11 @@ int main(void)
 		cmocka_unit_test(every_value_has_a_row),
 		cmocka_unit_test(times_go_into_buckets_of_powers_of_two),
 		bed_test(a_session_leaves_its_times),
+		bed_test(what_a_worker_has_is_shown),
+		bed_test(a_reload_leaves_two_configurations),
+		bed_test(a_paused_listener_is_shown),
+		bed_test(roles_are_shown_where_they_are_asked_for),
+		bed_test(no_role_is_shown_where_none_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

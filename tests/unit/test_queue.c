@@ -64,6 +64,12 @@ static void waits_are_counted_by_length(void **state)
 		assert_true(queue_join(&q, &n, 10));
 		queue_serve(&q, &n, 10 + waits[i]);
 		assert_int_equal(q.stats.waits[class[i]], 1);
+		assert_int_equal(q.stats.held_waits[class[i]], 0);
+		assert_true(queue_join_held(&q, &n, 1, UINT64_MAX, 10));
+		queue_serve(&q, &n, 10 + waits[i]);
+		assert_int_equal(q.stats.waits[class[i]], 2);
+		assert_int_equal(q.stats.held_waits[class[i]], 1);
+		assert_int_equal(q.stats.held_waited_ms, waits[i]);
 	}
 }
 
