@@ -9,6 +9,7 @@ import pytest
 
 from kit import pgwire, replicas, servers, tcp
 from kit.wait import SCALE, wait_until
+from test_status import Status
 
 pytestmark = pytest.mark.haproxy_cannot("it knows no roles")
 
@@ -118,11 +119,22 @@ def test_roles_are_carried_over_a_reload(ringmain, pair, cleanup, blackhole):
 
 def test_a_replica_that_lags_gets_nothing(ringmain, pair):
     primary, replica = pair
-    rm = ringmain(ports(pair, {"read": {"role": "replica", "max_lag": "64k"}}, POSTGRES))
+    config = ports(pair, {"read": {"role": "replica", "max_lag": "64k"}}, POSTGRES)
+    rm = ringmain(config.replace("workers = 2", "workers = 2\nstatus = 127.0.0.1:0"))
     wait_until(lambda: ready(rm, "b2", "read"), "the replica's role")
+    status = Status(rm)
+
+    def shown(what, backend, more=""):
+        return status.metrics().get(f'ringmain_backend_{what}{{pool="read",backend="{backend}"{more}}}')
+
+    assert [shown("role", "b1", f',role="{role}"') for role in ("primary", "replica")] == [1, 0]
+    assert [shown("role", "b2", f',role="{role}"') for role in ("primary", "replica")] == [0, 1]
+    assert shown("lag_bytes", "b1") is None and shown("lag_bytes", "b2") <= 65536
+    assert status.backend("b2")["role"] == "replica"
     replica.tool("psql", "-qc", "select pg_wal_replay_pause()")
     primary.tool("psql", "-qc", "insert into t select generate_series(1, 20000), 'lag'")
     rm.wait_line(msg="role", backend="b2", reason="too far behind its primary")
+    wait_until(lambda: shown("lag_bytes", "b2") > 65536, "the lag to be measured")
     replica.tool("psql", "-qc", "select pg_wal_replay_resume()")
     wait_until(lambda: ready(rm, "b2", "read"), "the replica to catch up")
 
