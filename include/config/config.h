@@ -496,6 +496,7 @@ struct control_config {
 struct status_config {
 	bool is_on;
 	struct bind_config at;
+	bool shows_sessions;        /* the busiest ones */
 	struct listed_block *allow; /* who may ask, besides unix sockets; none: everybody */
 	size_t allow_n;
 	struct address_lists lists; /* that they are read from */

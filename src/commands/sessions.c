@@ -9,22 +9,16 @@
 #include "commands/cmd.h"
 #include "admin/command.h"
 #include "admin/context.h"
+#include "admin/session_rates.h"
 #include "io/loop.h"
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 20000
 
-/* Between the two looks that give rates; and sessions that are remembered meanwhile. */
+/* Between the two looks that give rates. */
 #define RATE_MS 1000
-#define MARKS_MAX (256u << 10)
 
 enum sort { SORT_BYTES, SORT_AGE, SORT_IDLE, SORT_ID, SORT_RATE, SORT_END };
-
-/* A session at the first of two looks. */
-struct mark {
-	uint64_t id, age_ms;
-	uint64_t bytes[LANES];
-};
 
 /* One of the two commands at work. */
 struct search {
@@ -39,8 +33,7 @@ struct search {
 	size_t rows_n, room;
 	bool looks_twice;
 	struct timer second;
-	struct mark *marks; /* of the first look, by id */
-	size_t marks_n, marks_room;
+	struct session_rates first;
 };
 
 /* ---- which ones ---------------------------------------------------------- */
@@ -194,7 +187,7 @@ static void sessions_keep(struct search *search, const struct session_facts *fac
 
 static void search_free(struct search *search)
 {
-	free(search->marks);
+	session_rates_finish(&search->first);
 	free(search->rows);
 	free(search);
 }
@@ -266,49 +259,11 @@ static void tell_failure(struct reply *r, const struct session_facts *f, uint64_
 
 /* ---- rates, by two looks ------------------------------------------------- */
 
-static int compare_marks(const void *a, const void *b)
-{
-	uint64_t x = ((const struct mark *)a)->id, y = ((const struct mark *)b)->id;
-
-	return x < y ? -1 : x > y ? 1 : 0;
-}
-
-/* Of one that has begun since the first look, since then; of one that found no room, none. */
-static void rate(const struct search *search, struct session_facts *facts)
-{
-	const struct mark wanted = { .id = facts->id }, unknown = { 0 };
-	const struct mark *mark =
-		bsearch(&wanted, search->marks, search->marks_n, sizeof(*mark), compare_marks);
-	uint64_t ms;
-
-	if (!mark && facts->age_ms > RATE_MS)
-		return;
-	mark = mark ? mark : &unknown;
-	ms = MAX(facts->age_ms - MIN(facts->age_ms, mark->age_ms), 1);
-	for (int n = 0; n < LANES; n++)
-		facts->rates[n] = (facts->bytes[n] - mark->bytes[n]) * 1000 / ms;
-}
-
 static void first_found(void *owner, const struct session_facts *facts)
 {
 	struct search *search = owner;
 
-	if (search->marks_n == search->marks_room) {
-		size_t room = MAX(search->marks_room * 2, 1024);
-		void *marks = room > MARKS_MAX
-				      ? NULL
-				      : realloc(search->marks, room * sizeof(*search->marks));
-
-		if (!marks)
-			return;
-		search->marks = marks;
-		search->marks_room = room;
-	}
-	search->marks[search->marks_n++] = (struct mark){
-		.id = facts->id,
-		.age_ms = facts->age_ms,
-		.bytes = { facts->bytes[LANE_UP], facts->bytes[LANE_DOWN] },
-	};
+	session_rates_note(&search->first, facts);
 }
 
 static void first_done(void *owner)
@@ -317,8 +272,7 @@ static void first_done(void *owner)
 	struct loop *loop = search->call->context->loop;
 
 	search->walk = NULL;
-	if (search->marks_n > 0)
-		qsort(search->marks, search->marks_n, sizeof(*search->marks), compare_marks);
+	session_rates_sort(&search->first);
 	timer_set(&loop->timers, &search->second, loop->now_ms + RATE_MS);
 }
 
@@ -336,7 +290,7 @@ static void sessions_found(void *owner, const struct session_facts *facts)
 		return;
 	}
 	rated = *facts;
-	rate(search, &rated);
+	session_rates_fill(&search->first, &rated, RATE_MS);
 	sessions_keep(search, &rated);
 }
 

@@ -80,6 +80,9 @@ const struct directive directives[] = {
 	  .help = "Where the status page, /metrics, /status.json and /healthz are" },
 	{ IN_GLOBAL(status), .key = "status_allow", .type = &type_status_allow, .repeatable = true,
 	  .help = "Who may ask there; without: everybody who can connect" },
+	{ IN_GLOBAL(status.shows_sessions), .key = "status_sessions", .type = &type_flag,
+	  .fallback = "no",
+	  .help = "Whether the busiest sessions are shown there, with their clients" },
 
 	{ IN_LISTENER(binds), .key = "bind", .type = &type_bind,
 	  .required = true, .repeatable = true,

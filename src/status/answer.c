@@ -24,6 +24,12 @@
 void answers_init(struct answers *a, struct control_context *context)
 {
 	*a = (struct answers){ .context = context };
+	busiest_init(&a->busiest, context);
+}
+
+void answers_stop(struct answers *a)
+{
+	busiest_stop(&a->busiest);
 }
 
 static void forget(struct answers *a, enum answer_kind kind)
@@ -37,6 +43,7 @@ void answers_finish(struct answers *a)
 {
 	for (int kind = 0; kind < ANSWER_KINDS; kind++)
 		forget(a, kind);
+	busiest_finish(&a->busiest);
 }
 
 /* ---- short ones ----------------------------------------------------------- */
@@ -91,14 +98,20 @@ static void drop_owned(void *cls)
 
 static bool write_answer(struct answers *a, enum answer_kind kind, struct out *out)
 {
+	const bool is_for_people = kind == ANSWER_JSON || kind == ANSWER_PAGE;
+	const struct busiest *busiest = NULL;
 	struct sample sample;
 
 	if (!sample_take(&sample, a->context->runtime))
 		return false;
+	if (is_for_people && busiest_is_on(&a->busiest)) {
+		busiest_ask(&a->busiest);
+		busiest = &a->busiest;
+	}
 	if (kind == ANSWER_JSON)
-		json_write(&sample, a->context, out);
+		json_write(&sample, a->context, busiest, out);
 	else if (kind == ANSWER_PAGE)
-		page_write(&sample, a->context, out);
+		page_write(&sample, a->context, busiest, out);
 	else
 		prometheus_write(&sample, kind == ANSWER_OPENMETRICS, out);
 	sample_finish(&sample);

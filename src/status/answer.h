@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/def.h"
+#include "busiest.h"
 
 /* Answers that are made live for so long, and so many bytes of them may. */
 #define ANSWER_FRESH_MS 200
@@ -37,10 +38,13 @@ struct answers {
 		uint64_t made_ms;
 	} kept[ANSWER_KINDS];
 	size_t bytes; /* of all that live */
+	struct busiest busiest;
 };
 
 /* Keeps @context. */
 void answers_init(struct answers *answers, struct control_context *context);
+/* Before walks over sessions are stopped. */
+void answers_stop(struct answers *answers);
 /* Its clients have been let go. */
 void answers_finish(struct answers *answers);
 

@@ -235,7 +235,42 @@ static void put_process(struct json *j, const struct sample *s,
 	put_metrics(j, METRIC_PROCESS, &s->process, NULL);
 }
 
-void json_write(const struct sample *s, const struct control_context *context, struct out *out)
+static void put_session(struct json *j, const struct session_facts *f)
+{
+	char text[ADDR_TEXT_BYTES];
+	struct addr client;
+
+	addr_lengthen(&client, &f->client);
+	next(j);
+	json_begin(j, "{");
+	put_u64(j, "id", f->id);
+	put_text(j, "client", addr_format(&client, text));
+	put_text(j, "listener", f->listener);
+	put_text(j, "pool", f->pool);
+	put_text(j, "backend", f->backend);
+	put_text(j, "phase", f->phase);
+	put_u64(j, "age_ms", f->age_ms);
+	put_u64(j, "bytes_up", f->bytes[LANE_UP]);
+	put_u64(j, "bytes_down", f->bytes[LANE_DOWN]);
+	put_u64(j, "bytes_up_per_s", f->rates[LANE_UP]);
+	put_u64(j, "bytes_down_per_s", f->rates[LANE_DOWN]);
+	put_text(j, "user", f->user);
+	put_text(j, "database", f->database);
+	put_text(j, "sni", f->sni);
+	end(j, "}");
+}
+
+static void put_sessions(struct json *j, const struct busiest *busiest)
+{
+	key(j, "busiest");
+	json_begin(j, "[");
+	for (unsigned n = 0; n < busiest->n; n++)
+		put_session(j, &busiest->rows[n]);
+	end(j, "]");
+}
+
+void json_write(const struct sample *s, const struct control_context *context,
+		const struct busiest *busiest, struct out *out)
 {
 	struct json j = { .out = out };
 
@@ -256,6 +291,8 @@ void json_write(const struct sample *s, const struct control_context *context, s
 	for (size_t n = 0; n < s->pools_n; n++)
 		put_pool(&j, &s->pools[n], context);
 	end(&j, "]");
+	if (busiest)
+		put_sessions(&j, busiest);
 	end(&j, "}");
 	out_text(out, "\n");
 }

@@ -91,7 +91,33 @@ static void write_backends(const struct sample *s, const struct control_context 
 	out_text(out, "</tbody></table>\n");
 }
 
-void page_write(const struct sample *s, const struct control_context *context, struct out *out)
+static void write_sessions(const struct busiest *busiest, struct out *out)
+{
+	out_text(out,
+		 "<table><caption>Busiest sessions</caption><thead><tr><th>client<th>listener"
+		 "<th>backend<th class=n>bytes/s up<th class=n>bytes/s down<th class=n>bytes up"
+		 "<th class=n>bytes down</tr></thead><tbody>\n");
+	for (unsigned n = 0; n < busiest->n; n++) {
+		const struct session_facts *f = &busiest->rows[n];
+		char text[ADDR_TEXT_BYTES];
+		struct addr client;
+
+		addr_lengthen(&client, &f->client);
+		out_text(out, "<tr>");
+		row_head(out, addr_format(&client, text));
+		cell(out, f->listener);
+		cell(out, f->backend);
+		number(out, f->rates[LANE_UP]);
+		number(out, f->rates[LANE_DOWN]);
+		number(out, f->bytes[LANE_UP]);
+		number(out, f->bytes[LANE_DOWN]);
+		out_text(out, "</tr>\n");
+	}
+	out_text(out, "</tbody></table>\n");
+}
+
+void page_write(const struct sample *s, const struct control_context *context,
+		const struct busiest *busiest, struct out *out)
 {
 	const char *mark = strstr(status_page_html, MARK);
 
@@ -103,5 +129,7 @@ void page_write(const struct sample *s, const struct control_context *context, s
 	out_text(out, " sessions.</p>\n");
 	write_listeners(s, out);
 	write_backends(s, context, out);
+	if (busiest)
+		write_sessions(busiest, out);
 	out_text(out, mark + strlen(MARK));
 }

@@ -309,6 +309,7 @@ void status_stop(struct status *s)
 	struct loop *loop = s->context->loop;
 
 	s->is_stopped = true;
+	answers_stop(&s->answers);
 	timer_stop(&loop->timers, &s->timer);
 	timer_stop(&loop->timers, &s->retry);
 	if (s->poll.in_kernel && !s->cancel.in_kernel)

@@ -244,6 +244,32 @@ def test_json_says_why_a_backend_is_down(shown, backend):
     assert found["checks_failed"] >= 1 and status.backend("b1")["state"] == "ready"
 
 
+def test_the_busiest_sessions_are_shown_where_that_is_wanted(shown, backend, connect, workdir):
+    rm, status = shown([backend(servers.echo)], settings={"status_sessions": "yes", "workers": 2,
+                                                          "control": f"unix:{workdir}/control.sock"})
+    clients = [connect(rm.address()) for _ in range(25)]
+    for n, client in enumerate(clients):
+        tcp.exchange(client, b"x" * (n + 1))
+    busy = clients[7]
+    me = "%s:%d" % busy.getsockname()
+
+    def found():
+        tcp.exchange(busy, b"x" * 10000)
+        return status.json()["busiest"]
+
+    wait_until(lambda: (found() or [{"client": ""}])[0]["client"] == me, "the busiest one to be the first")
+    wait_until(lambda: found()[0]["bytes_up_per_s"] > 0, "a rate")
+    rows = found()
+    assert len(rows) == 20 and rows[0]["backend"] == "b1" and rows[0]["bytes_up"] >= 20000
+    assert f"<th scope=row>{me}</th>" in status.get("/")
+    file = rm.dir / "ringmain.ini"
+    file.write_text(file.read_text(encoding="utf-8").replace("status_sessions = yes", "status_sessions = no"),
+                    encoding="utf-8")
+    Ctl(f"{workdir}/control.sock").say("reload")
+    wait_until(lambda: "busiest" not in status.json(), "no sessions any more")
+    wait_until(lambda: me not in status.get("/"), "the page without it")
+
+
 def test_the_page_is_one_document_with_a_table(shown, backend):
     _, status = shown([backend(servers.echo)])
     code, headers, text = status.ask("/")
