@@ -154,7 +154,8 @@ struct backend_config {
 	unsigned sessions_max;           /* 0: no limit */
 	struct config_location location; /* of its name */
 	struct config_location addr_location;
-	unsigned tier; /* 0 serves first; a backup has a higher one */
+	unsigned tier;                /* 0 serves first; a backup has a higher one */
+	struct addr_short check_addr; /* where checks connect; none: see check.addr */
 };
 
 enum check_kind {
@@ -222,7 +223,8 @@ struct check_config {
 	struct http_check_config http;
 	struct check_step_config *steps; /* of expect */
 	size_t steps_n;
-	unsigned port; /* 0: the backend's own */
+	unsigned port;          /* 0: the backend's own */
+	struct addr_short addr; /* where to, unless the backend says so; none: its own */
 	enum check_tls_setting tls;
 	uint64_t interval_ms;
 	uint64_t fast_interval_ms; /* while its answers contradict what is believed */

@@ -38,7 +38,7 @@ extern const struct directive_type type_check_step; /* check_config.steps */
 extern const struct directive_type type_lag;      /* struct lag_limit */
 extern const struct directive_type type_failback; /* role_settings.failback */
 
-extern const struct directive_type type_local_addr; /* pool_config.sources */
+extern const struct directive_type type_local_addr, type_bare_addr; /* pool_config.sources */
 /* listener_config.proxy_protocol_from */
 extern const struct directive_type type_proxy_protocol_from;
 extern const struct directive_type type_client_allow; /* listener_config.client_rules */

@@ -117,6 +117,8 @@ struct addr_short {
 
 void addr_shorten(struct addr_short *ret_short, const struct addr *addr);
 void addr_lengthen(struct addr *ret_addr, const struct addr_short *from);
+/* As addr_is_equal(). */
+bool addr_short_is_equal(const struct addr_short *a, const struct addr_short *b);
 
 /* A block of addresses, "10.0.0.0/8", "2001:db8::/32", or one address without a slash. */
 struct addr_block {

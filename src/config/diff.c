@@ -196,6 +196,8 @@ static void compare_backend(const struct comparison *c, const struct backend_con
 	say_number(c, is->name, "weight", was->weight, is->weight);
 	say_number(c, is->name, "max_sessions", was->sessions_max, is->sessions_max);
 	say_number(c, is->name, "tier", was->tier, is->tier);
+	if (!addr_short_is_equal(&was->check_addr, &is->check_addr))
+		diff_say(c, "~ %sbackend %s check_address", c->title, is->name);
 }
 
 static void compare_backends(const struct comparison *c)

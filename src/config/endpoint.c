@@ -377,6 +377,7 @@ static const struct directive backend_options[] = {
 	  .max = CONFIG_TIERS_MAX - 1,
 	  .bare = "backup",
 	  .bare_value = "1" },
+	{ .key = "check_address", .type = &type_bare_addr, AT(check_addr) },
 };
 
 static const char *spec_why_not_backend(const struct addr_spec *spec)
@@ -487,7 +488,8 @@ static void release_backends(const struct directive *d, void *section)
 }
 
 const struct directive_type type_backend = {
-	.form = "NAME ADDRESS [weight=0..256] [max_sessions=0..16777216] [tier=0..7 or backup]",
+	.form = "NAME ADDRESS [weight=0..256] [max_sessions=0..16777216] [tier=0..7 or backup] "
+		"[check_address=ADDRESS]",
 	.set = set_backend,
 	.print = print_backend_value,
 	.count = count_backends,

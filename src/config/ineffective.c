@@ -211,7 +211,7 @@ static const struct need {
 	  has_check,
 	  "without check",
 	  { "check_interval", "check_fast_interval", "check_timeout", "check_fall", "check_rise",
-	    "check_port" } },
+	    "check_port", "check_address" } },
 	{ SECTION_POOL, has_check, "without check", { "on_down" } },
 	{ SECTION_POOL, wants_role, "without role or max_lag", { "fence", "failback" } },
 	{ SECTION_POOL, holds, "without hold", { "hold_max", "hold_rate" } },

@@ -61,24 +61,31 @@ static bool read_bare_host(const char *text, struct addr *ret_addr)
 	       addr_parse(with_port, ret_addr) && !addr_is_unix(ret_addr) && !addr_is_any(ret_addr);
 }
 
+static bool read_addr(const struct setting *word, struct addr *ret_addr)
+{
+	if (!read_bare_host(word->text, ret_addr)) {
+		setting_error(word, NULL, "'%.60s' is not an address%s", word->text,
+			      word->text[0] != '/' && strpbrk(word->text, "/:")
+				      ? ", without a port or a prefix"
+				      : "");
+		return false;
+	}
+	if (addr_needs_zone(ret_addr)) {
+		setting_error(word, NULL,
+			      "'%.60s' is link-local and needs its interface, as in fe80::1%%eth0",
+			      word->text);
+		return false;
+	}
+	return true;
+}
+
 static void read_local_addr(const struct setting *word, void *section)
 {
 	struct pool_config *pool = section;
 	struct local_addr_config local = { .location = word->location }, *addrs;
 
-	if (!read_bare_host(word->text, &local.addr)) {
-		setting_error(word, NULL, "'%.60s' is not an address%s", word->text,
-			      word->text[0] != '/' && strpbrk(word->text, "/:")
-				      ? ", without a port or a prefix"
-				      : "");
+	if (!read_addr(word, &local.addr))
 		return;
-	}
-	if (addr_needs_zone(&local.addr)) {
-		setting_error(word, NULL,
-			      "'%.60s' is link-local and needs its interface, as in fe80::1%%eth0",
-			      word->text);
-		return;
-	}
 	addrs = setting_grow(word->diag, pool->local_addrs, pool->local_addrs_n, sizeof(*addrs));
 	if (!addrs)
 		return;
@@ -92,13 +99,11 @@ static void set_local_addr(const struct setting *s, void *section)
 }
 
 /* "10.0.0.1:0" or "[::1]:0", without what is around the host. */
-static void print_local_addr(const struct directive *d, const void *section, size_t index, FILE *to)
+static void print_host(const struct addr *addr, FILE *to)
 {
-	const struct pool_config *pool = section;
 	char text[ADDR_TEXT_BYTES], *host = text;
 
-	(void)d;
-	(void)addr_format(&pool->local_addrs[index].addr, text);
+	(void)addr_format(addr, text);
 	if (text[0] == '[') {
 		host++;
 		host[strcspn(host, "]")] = '\0';
@@ -106,6 +111,12 @@ static void print_local_addr(const struct directive *d, const void *section, siz
 		host[strcspn(host, ":")] = '\0';
 	}
 	fputs(host, to);
+}
+
+static void print_local_addr(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	(void)d;
+	print_host(&((const struct pool_config *)section)->local_addrs[index].addr, to);
 }
 
 static size_t count_local_addrs(const void *section)
@@ -129,6 +140,42 @@ const struct directive_type type_local_addr = {
 	.print = print_local_addr,
 	.count = count_local_addrs,
 	.release = release_local_addrs,
+};
+
+/* ---- one address without a port ---- */
+
+static struct addr_short *bare_addr_of(const struct directive *d, const void *section)
+{
+	return (struct addr_short *)((uintptr_t)section + d->offset);
+}
+
+static void set_bare_addr(const struct setting *s, void *section)
+{
+	struct addr addr;
+
+	if (read_addr(s, &addr))
+		addr_shorten(bare_addr_of(s->directive, section), &addr);
+}
+
+static bool has_bare_addr(const struct directive *d, const void *section)
+{
+	return bare_addr_of(d, section)->len > 0;
+}
+
+static void print_bare_addr(const struct directive *d, const void *section, size_t index, FILE *to)
+{
+	struct addr addr;
+
+	(void)index;
+	addr_lengthen(&addr, bare_addr_of(d, section));
+	print_host(&addr, to);
+}
+
+const struct directive_type type_bare_addr = {
+	.form = "ADDRESS",
+	.set = set_bare_addr,
+	.print = print_bare_addr,
+	.has = has_bare_addr,
 };
 
 /* ---- blocks of addresses ---- */

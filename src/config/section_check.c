@@ -160,10 +160,26 @@ static void check_hold(const struct pool_config *pool, struct diag *diag)
 			pool->name);
 }
 
+/* A unix socket has no port that the check could have at another host. */
+static void check_address(const struct pool_config *pool, struct diag *diag)
+{
+	for (size_t i = 0; i < pool->backends_n; i++) {
+		const struct backend_config *b = &pool->backends[i];
+		const bool is_elsewhere = b->check_addr.len > 0 || pool->check.addr.len > 0;
+
+		if (is_elsewhere && b->spec.is_unix && pool->check.port == 0)
+			diag_error(diag, &b->addr_location,
+				   "[pool %s] backend: a unix socket has no port to check at "
+				   "check_address (check_port)",
+				   pool->name);
+	}
+}
+
 void section_check_check(const struct pool_config *pool, struct diag *diag, bool ask)
 {
 	check_steps(pool, diag);
 	check_tls(pool, diag);
+	check_address(pool, diag);
 	check_role(pool, diag);
 	check_hold(pool, diag);
 	check_panic(pool, diag);

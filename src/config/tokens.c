@@ -272,6 +272,8 @@ void tokens_print_options(const struct directive *options, size_t options_n, con
 			  FILE *to)
 {
 	for (size_t i = 0; i < options_n; i++) {
+		if (options[i].type->has && !options[i].type->has(&options[i], from))
+			continue;
 		fprintf(to, " %s=", options[i].key);
 		options[i].type->print(&options[i], from, 0, to);
 	}

@@ -243,8 +243,14 @@ struct conversation_plan check_plan_of(const struct check_plan *plan,
 
 struct addr check_plan_addr(const struct check_plan *plan, const struct backend_config *backend)
 {
+	const struct addr_short *elsewhere =
+		backend->check_addr.len > 0 ? &backend->check_addr : &plan->config->check.addr;
 	struct addr addr = backend->addr;
 
+	if (elsewhere->len > 0) {
+		addr_lengthen(&addr, elsewhere);
+		addr_set_port(&addr, addr_port(&backend->addr));
+	}
 	if (plan->config->check.port > 0 && !addr_is_unix(&addr))
 		addr_set_port(&addr, (uint16_t)plan->config->check.port);
 	return addr;

@@ -220,6 +220,17 @@ void addr_lengthen(struct addr *ret_addr, const struct addr_short *from)
 		addr_from_sockaddr(ret_addr, &from->sa, from->len);
 }
 
+bool addr_short_is_equal(const struct addr_short *a, const struct addr_short *b)
+{
+	struct addr left, right;
+
+	if (a->len == 0 || b->len == 0)
+		return a->len == b->len;
+	addr_lengthen(&left, a);
+	addr_lengthen(&right, b);
+	return addr_is_equal(&left, &right);
+}
+
 bool addr_bytes(const struct addr *addr, uint8_t ret_bytes[16])
 {
 	switch (addr_family(addr)) {

@@ -143,6 +143,7 @@ static bool has_changed(const struct backend_config *own, const struct backend_c
 {
 	return own->weight != MIN(wanted->weight, POOL_WEIGHT_MAX) ||
 	       own->sessions_max != wanted->sessions_max || own->tier != wanted->tier ||
+	       !addr_short_is_equal(&own->check_addr, &wanted->check_addr) ||
 	       !is_same_spec(&own->spec, &wanted->spec);
 }
 

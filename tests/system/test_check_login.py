@@ -126,8 +126,8 @@ class Agent(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Answers)
+    def __init__(self, host="127.0.0.1", port=0):
+        super().__init__((host, port), Answers)
         self.role, self.asked = "primary", set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -160,6 +160,19 @@ def test_an_agent_on_another_port_says_who_serves(ringmain, backend, start):
     assert rm.wait_line(msg="backend", change="down")["reason"].startswith("answered 503")
     agent.role = "primary"
     rm.wait_line(msg="backend", change="up")
+
+
+def test_an_agent_at_another_address(ringmain, backend, start):
+    """Of the pool, and of one backend alone."""
+    agent = start(Agent, "127.0.0.2")
+    there = start(Agent, "127.0.0.3", agent.server_port)
+    far, own = backend(echo_servers.sink), backend(echo_servers.sink)
+    rm = ringmain([far, f"{own.text} check_address=127.0.0.3"],
+                  pool=checked("http path=/primary method=OPTIONS", check_port=agent.server_port, check_address="127.0.0.2"))
+    wait_until(lambda: agent.asked and there.asked, "both to be asked")
+    assert not rm.lines(msg="backend")
+    there.role = "replica"
+    assert rm.wait_line(msg="backend", change="down")["backend"] == "b2"
 
 
 def test_a_script_of_ones_own(ringmain, backend):

@@ -130,6 +130,6 @@ static inline int bed_teardown(void **state)
 /* What is allowed where a backend is named, as messages show it. */
 #define BED_BACKEND_FORM                                           \
 	"NAME ADDRESS [weight=0..256] [max_sessions=0..16777216] " \
-	"[tier=0..7 or backup]"
+	"[tier=0..7 or backup] [check_address=ADDRESS]"
 
 #endif

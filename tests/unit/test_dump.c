@@ -178,6 +178,7 @@ static const char full[] = "[global]\n"
 			   "check_step = send QUIT\\r\\n\n"
 			   "check_step = send_hex \"00 ff\"\n"
 			   "check_port = 9\n"
+			   "check_address = 2001:db8::1\n"
 			   "check_tls = no\n"
 			   "[pool c]\n"
 			   "panic = 30\n"
@@ -185,7 +186,7 @@ static const char full[] = "[global]\n"
 
 /* Its pool has TLS whose peer is not verified, which no other can. */
 static const char more[] = "tls = yes\n"
-			   "backend = v 192.0.2.3:80\n"
+			   "backend = v 192.0.2.3:80 check_address=192.0.2.4\n"
 			   "[listener three]\n"
 			   "bind = :1\n"
 			   "pool = c\n";

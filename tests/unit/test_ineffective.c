@@ -60,6 +60,7 @@ static const struct idle idle_pools[] = {
 	{ "check_fall = 1", "without check" },
 	{ "check_rise = 1", "without check" },
 	{ "check_port = 1", "without check" },
+	{ "check_address = 10.0.0.1", "without check" },
 	{ "on_down = reset", "without check" },
 	{ "fence = yes", "without role or max_lag" },
 	{ "failback = yes", "without role or max_lag" },
