@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "balance/limits.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define SOURCES 16
@@ -31,6 +32,7 @@ struct world {
 	unsigned by_source[SOURCES]; /* sessions */
 	uint64_t admitted[SOURCES];
 	uint64_t asked;
+	bool was_resized;
 };
 
 static struct addr address_of(unsigned source)
@@ -71,8 +73,14 @@ static void check_answer(const struct world *w, unsigned block, enum limits_answ
 	bool is_full = w->config.sessions_max > 0 && w->by_source[block] >= w->config.sessions_max;
 	bool is_crowded = w->by_source[block] == 0 && sources_held(w) >= w->config.sources_max;
 
-	CHECK((answer == LIMITS_TABLE_FULL) == is_crowded);
-	CHECK((answer == LIMITS_SESSIONS) == (is_full && !is_crowded));
+	if (w->was_resized) { /* those in older tables take no room in the newest */
+		CHECK(answer != LIMITS_TABLE_FULL || sources_held(w) >= w->config.sources_max);
+		CHECK(answer != LIMITS_SESSIONS || is_full);
+		CHECK(answer != LIMITS_FINE || !is_full);
+	} else {
+		CHECK((answer == LIMITS_TABLE_FULL) == is_crowded);
+		CHECK((answer == LIMITS_SESSIONS) == (is_full && !is_crowded));
+	}
 	if (w->config.sessions.per_second == 0)
 		CHECK(answer != LIMITS_RATE);
 }
@@ -107,6 +115,23 @@ static void leave(struct world *w, unsigned which)
 	*h = w->held[--w->held_n];
 }
 
+/* A table of another size, unless so many older ones are held that there is no room. */
+static void resize(struct world *w, unsigned sources_max)
+{
+	struct limits_config config = w->config;
+	struct lru_fresh fresh = { 0 };
+	int err;
+
+	config.sources_max = sources_max;
+	err = limits_prepare(w->limits, &config, 1, &fresh);
+	CHECK(err == 0 || err == -ENOSPC);
+	if (err < 0)
+		return;
+	limits_change(w->limits, &config, &fresh);
+	w->config = config;
+	w->was_resized = true;
+}
+
 static void step(struct world *w, uint8_t byte)
 {
 	switch (byte >> 5) {
@@ -118,6 +143,9 @@ static void step(struct world *w, uint8_t byte)
 	case 3:
 	case 4:
 		leave(w, byte & 31);
+		break;
+	case 7:
+		resize(w, 1 + byte % SOURCES);
 		break;
 	default:
 		w->now_ns += (uint64_t)(byte & 31) * (NS_PER_S / 16);

@@ -327,6 +327,27 @@ def test_what_takes_a_restart_is_said(running, backend):
     assert next(r["workers"] for r in r.ctl.rows("status") if r["row"] == "process") == 2
 
 
+@pytest.mark.parametrize("full", ("backend", "listener"))
+def test_who_waits_gets_the_room_that_a_reload_makes(running, backend, connect, full):
+    address = backend(servers.echo).text
+    r = running([f"{address} max_sessions=1" if full == "backend" else address],
+                listener={"max_sessions": "1"} if full == "listener" else {},
+                pool={"queue": "10"} if full == "backend" else {})
+    first = connect(r.rm.address())
+    tcp.exchange(first, b"x")
+    second = connect(r.rm.address())
+    second.sendall(b"waits")
+    if full == "backend":
+        wait_until(lambda: r.row("pool", "out")["queued"] == 1, "the second one to wait")
+        r.change("max_sessions=1", "max_sessions=2")
+        assert r.reload() == ["~ pool out: backend b1 max_sessions 1 -> 2"]
+    else:
+        r.change("max_sessions = 1", "max_sessions = 2")
+        assert r.reload() == ["~ listener in: max_sessions 1 -> 2"]
+    assert tcp.recv_exactly(second, 5) == b"waits"
+    tcp.exchange(first, b"y")
+
+
 def test_the_operators_override_outlives_a_reload(running, backend):
     r = running([named(backend, "one"), named(backend, "two")])
     r.ctl.say("backend", "out/b1", "drain")
