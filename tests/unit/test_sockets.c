@@ -31,6 +31,7 @@
 
 static struct runtime *runtime;
 static struct sockets sockets;
+static char failed[CONFIG_NAME_BYTES];
 static char dir[] = "/tmp/test_sockets.XXXXXX";
 
 /* ---- configurations ------------------------------------------------------ */
@@ -99,6 +100,9 @@ static bool follow(const char *text, struct sockets_failure *failure)
 	assert_non_null(change);
 	next = sockets_prepare(&sockets, runtime, g, failure);
 	if (!next) {
+		/* It is of the generation that goes. */
+		snprintf(failed, sizeof(failed), "%s", failure->listener);
+		failure->listener = failed;
 		runtime_abandon(change);
 		generation_destroy(g);
 		return false;
