@@ -47,12 +47,12 @@ def gets_in(r, pki, cert=None):
 
 def is_served(r):
     """Does a backend's certificate suit?"""
-    with closing(tcp.connect(r.rm.address())) as client:
-        client.sendall(b"x")
-        try:
+    try:
+        with closing(tcp.connect(r.rm.address())) as client:
+            client.sendall(b"x")
             return client.recv(1) == b"x"
-        except OSError:
-            return False
+    except OSError:
+        return False
 
 
 # ---- listeners ----
