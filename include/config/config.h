@@ -294,6 +294,7 @@ struct pool_config {
 	char name[CONFIG_NAME_BYTES];
 	char like[CONFIG_NAME_BYTES]; /* the pool that it has the rest from; "": none */
 	struct config_location location;
+	size_t number; /* its place among the pools */
 	struct backend_config *backends;
 	size_t backends_n;
 	enum balance_kind balance;

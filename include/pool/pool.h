@@ -265,7 +265,7 @@ void pool_set_standby(struct pool *pool, struct backend *backend, bool is_standb
 /* Has the operator said since that it is ready, whatever was seen of it before? Once. */
 bool pool_take_approval(struct pool *pool, struct backend *backend);
 /* Have sessions found a backend that refuses them, since this was asked last? */
-bool pool_take_alarm(struct pool *pool);
+bool pool_take_recheck(struct pool *pool);
 /* How long after start-up the first check of a backend is to start. */
 uint64_t pool_first_check_ms(struct pool *pool);
 

@@ -63,10 +63,15 @@ enum tlsrec_passed {
  */
 size_t tlsrec_walk(struct tlsrec *t, const uint8_t *bytes, size_t n, enum tlsrec_passed *ret_what);
 
-/* Of the body, as the header says; once that is whole. */
+/* Of the body, as a whole header says. */
+static inline size_t tlsrec_length_in(const uint8_t header[TLSREC_HEADER_BYTES])
+{
+	return (size_t)header[3] << 8 | header[4];
+}
+
 static inline size_t tlsrec_body_bytes(const struct tlsrec *t)
 {
-	return (size_t)t->header[3] << 8 | t->header[4];
+	return tlsrec_length_in(t->header);
 }
 
 /* Is the body of a record that it is in, or right before? */

@@ -22,6 +22,6 @@ const struct protocol *protocol_of_servers(const struct pool_config *config);
  * The cancel keys of its sessions cannot be seen on this listener, for TLS
  * passes through: clients are told apart by their addresses instead.
  */
-bool protocol_hides_keys(const struct listener_config *config);
+bool protocol_is_opaque(const struct listener_config *config);
 
 #endif

@@ -6,7 +6,10 @@
  * A step of the first bytes of a connection. It looks at bytes and answers
  * what is to be done; it does no I/O, waits for nothing and ends nothing:
  * that is for whoever runs it (preread/preread.c for those of a client,
- * opening/opening.c for those of a backend).
+ * opening/opening.c for those of a backend). It may note what it has learned,
+ * in the session, a counter, a trace. Records of TLS are said while the
+ * library works: they go to where its stream was told (tls_send_fn), which for
+ * a session is the queue that the runner sends.
  */
 
 #include <stdbool.h>

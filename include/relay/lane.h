@@ -66,14 +66,13 @@ void lane_deliver(struct lane *lane, struct buf *buf);
  */
 void lane_decrypt(struct lane *lane, const void *bytes, size_t n);
 
-/* ---- what the ops of its sides have come to, while it relays ---- */
+/* ---- what the ops of its sides have come to, as phase_handlers have it ---- */
 
-void lane_received(struct lane *lane, struct buf *buf, unsigned flags);
-/* @err as in phase_handlers.ended. */
-void lane_ended(struct lane *lane, int err);
-void lane_readable(struct lane *lane, int err);
-void lane_writable(struct lane *lane, int err);
-void lane_sent(struct lane *lane, int res);
+void lane_received(struct side *from, struct buf *buf, unsigned flags);
+void lane_ended(struct side *from, int err);
+void lane_readable(struct side *from, int err);
+void lane_writable(struct side *to, int err);
+void lane_sent(struct side *to, int res);
 
 /* ---- ends ---- */
 

@@ -66,8 +66,8 @@ struct host {
 	struct {                   /* see worker/evict.h */
 		unsigned seen;     /* of runtime.evictions */
 		uint32_t slot;     /* where the look under way goes on */
-		uint64_t next_ms;  /* when; 0: there is none */
-		uint64_t again_ms; /* when the next one begins; 0: none does */
+		uint64_t next_ms;  /* when; TIMER_NEVER: there is none */
+		uint64_t again_ms; /* when the next one begins; TIMER_NEVER: none does */
 	} evict;
 	uint64_t lines_left_out_told; /* of its counter lines_left_out */
 	bool is_draining;             /* it accepts no more */

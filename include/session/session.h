@@ -64,6 +64,9 @@ enum session_phase {
  * end of the turn.
  */
 struct phase_handlers {
+	/* A backend is looked for: if none serves it, that is why it ends. */
+	bool seeks_backend;
+
 	void (*entered)(struct session *s);
 	/* The session's timer fired. */
 	void (*timed_out)(struct session *s);

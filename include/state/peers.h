@@ -18,8 +18,6 @@ unsigned peers_least_loaded(const struct runtime *runtime, unsigned self);
  * it, and their workers are woken. From any thread.
  */
 void peers_serve_queue(struct runtime *runtime, struct pool *pool, uint64_t now_ms);
-/* Were sessions of the worker served that it has not taken yet? Cheap. */
-bool peers_has_served(const struct runtime *runtime, unsigned worker);
 /* Takes all of the worker's that were served, linked by served_next; NULL for none. */
 MUST_CHECK struct pool_waiter *peers_take_served(struct runtime *runtime, unsigned worker);
 

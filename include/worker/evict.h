@@ -7,15 +7,12 @@
  * of slots in a turn and not more in a second than the pool's on_down_rate.
  */
 
-#include <stdint.h>
-
 #include "session/host.h"
 
+void evict_init(struct host *h);
 /* After a wake-up: is there something new to do? */
 void evict_notice(struct host *h);
-/* In every turn. */
+/* In every turn when host.evict.next_ms has come. */
 void evict_work(struct host *h);
-/* When there is more to do; TIMER_NEVER: nothing. */
-uint64_t evict_next_ms(const struct host *h);
 
 #endif

@@ -70,7 +70,7 @@ static void like_resolve(struct config *config, const struct names *names, const
 		other = like_find(config, pool, names, diag);
 		snprintf(title, sizeof(title), "[pool %s]", pool->name);
 		if (other)
-			kept_apply(&kept[other - config->pools], ORIGIN_LIKE,
+			kept_apply(&kept[other->number], ORIGIN_LIKE,
 				   &(struct kept_section){ pool, pool->set_at, title }, diag);
 		else
 			like_excuse(pool);

@@ -92,7 +92,7 @@ static void open_pool(struct parser *p, const struct setting *name)
 	pool->set_at = parser_new_set_at(p->diag);
 	if (!pool->set_at)
 		return;
-	config->pools_n++;
+	pool->number = config->pools_n++;
 	pool->location = p->reader.value_location;
 	if (!setting_name(name, pool->name)) {
 		pool->name[0] = '\0';

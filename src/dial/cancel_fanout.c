@@ -89,7 +89,7 @@ const char *cancel_fanout_begin(struct session *s)
 
 	if (cancel_keys_find(keys, state->cancel_hash, 0, &s->pool, &state->cancel_id))
 		return NULL;
-	state->is_fanout = protocol_hides_keys(s->config) && cancel_fanout_find_next(s);
+	state->is_fanout = protocol_is_opaque(s->config) && cancel_fanout_find_next(s);
 	if (state->is_fanout)
 		return NULL;
 	s->route = 0;

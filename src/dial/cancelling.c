@@ -143,6 +143,7 @@ static void cancelling_returned(struct session *s)
 }
 
 const struct phase_handlers cancelling_handlers = {
+	.seeks_backend = true,
 	.entered = cancelling_entered,
 	.timed_out = cancelling_timed_out,
 	.readable = cancelling_on_readable,

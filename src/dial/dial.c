@@ -510,6 +510,7 @@ static void dial_resumed(struct side *side)
 }
 
 const struct phase_handlers dial_handlers = {
+	.seeks_backend = true,
 	.entered = dial_entered,
 	.timed_out = dial_timed_out,
 	.turn_came = read_opening,

@@ -205,7 +205,7 @@ static uint64_t watch_roles(struct pool_timer *w)
 	const uint64_t now_ms = w->checker->loop->now_ms;
 	bool is_urgent = role_watch_decide(w->roles, now_ms);
 
-	is_urgent |= pool_take_alarm(w->pool);
+	is_urgent |= pool_take_recheck(w->pool);
 	if (is_urgent)
 		check_soon(w);
 	return MIN(role_watch_next_ms(w->roles, now_ms), now_ms + ROLE_TIMER_MS);

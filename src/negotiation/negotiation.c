@@ -302,6 +302,7 @@ static void negotiation_returned(struct session *s)
 }
 
 const struct phase_handlers negotiation_handlers = {
+	.seeks_backend = true,
 	.entered = negotiation_entered,
 	.timed_out = negotiation_timed_out,
 	.readable = negotiation_on_readable,

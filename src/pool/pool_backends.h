@@ -83,7 +83,7 @@ struct pool {
 	struct queue queue;
 	uint64_t proofs;             /* how often any backend has shown that it serves */
 	struct bucket hold_bucket;   /* of those who were held and are let go */
-	bool is_alarmed;             /* see pool_take_alarm() */
+	bool wants_recheck;          /* see pool_take_recheck() */
 	bool is_paced;               /* it was empty when somebody could have been */
 	atomic_bool may_serve_queue; /* somebody joined the balancer since all waiters were asked */
 };

@@ -153,7 +153,7 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 	atomic_store_explicit(&backend->failures_in_row, health->failures_in_row,
 			      memory_order_relaxed);
 	count_result(backend, result);
-	pool->is_alarmed |= result == HEALTH_FAILED;
+	pool->wants_recheck |= result == HEALTH_FAILED;
 	if (result == HEALTH_FINE)
 		backend_prove(pool, backend->index);
 	if (result == HEALTH_FAILED)
@@ -175,7 +175,7 @@ enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
 
 		change = health_on_unserved(&s->health, &group, session, now_ms, draw_random(pool));
 		atomic_store(&backend->unserved_in_row, s->health.unserved_in_row);
-		pool->is_alarmed |= session->is_certain;
+		pool->wants_recheck |= session->is_certain;
 		backend_burden(pool, backend->index, now_ms);
 		note_ejection(pool, s, change);
 	}
@@ -252,9 +252,9 @@ bool pool_take_approval(struct pool *pool, struct backend *backend)
 	return take_flag(pool, &backend_status(backend)->is_approved);
 }
 
-bool pool_take_alarm(struct pool *pool)
+bool pool_take_recheck(struct pool *pool)
 {
-	return take_flag(pool, &pool->is_alarmed);
+	return take_flag(pool, &pool->wants_recheck);
 }
 
 uint64_t pool_first_check_ms(struct pool *pool)

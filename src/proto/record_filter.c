@@ -21,11 +21,6 @@ void record_filter_establish(struct record_filter *f, bool tls13)
 	f->tls13 = tls13;
 }
 
-static size_t body_bytes(const uint8_t *header)
-{
-	return (size_t)header[3] << 8 | header[4];
-}
-
 static size_t body_bytes_max(const struct record_filter *f)
 {
 	bool tls13 = f->established && f->tls13;
@@ -65,7 +60,7 @@ static size_t body_bytes_min(const struct record_filter *f, uint8_t type)
 
 static bool has_wrong_size(const struct record_filter *f, const uint8_t *header)
 {
-	size_t n = body_bytes(header);
+	size_t n = tlsrec_length_in(header);
 
 	return n < body_bytes_min(f, header[0]) ||
 	       (header[0] == TLSREC_CHANGE_CIPHER_SPEC && n != 1);
@@ -101,9 +96,9 @@ enum record_fault record_filter_judge(struct record_filter *f,
 		return RECORD_TYPE;
 	if (header[1] != 3)
 		return RECORD_VERSION;
-	if (body_bytes(header) == 0)
+	if (tlsrec_length_in(header) == 0)
 		return RECORD_EMPTY;
-	if (body_bytes(header) > body_bytes_max(f))
+	if (tlsrec_length_in(header) > body_bytes_max(f))
 		return RECORD_LENGTH;
 	if (has_wrong_size(f, header))
 		return RECORD_SHORT;

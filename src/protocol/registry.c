@@ -34,7 +34,7 @@ size_t protocol_watch_bytes_max(void)
 	return max;
 }
 
-bool protocol_hides_keys(const struct listener_config *config)
+bool protocol_is_opaque(const struct listener_config *config)
 {
 	const struct protocol *protocol = protocol_of(config->protocol);
 

@@ -28,7 +28,7 @@ void cancel_watch_start(struct session *s)
 	if (!state || !s->listener->protocol->watch)
 		return;
 	CHECK(!state->watch);
-	if (protocol_hides_keys(s->config) && (state->asked_for_tls || state->has_direct_tls))
+	if (protocol_is_opaque(s->config) && (state->asked_for_tls || state->has_direct_tls))
 		cancel_watch_remember(s, cancel_watch_client_hash(s));
 	else
 		s->protocol->watch = slab_get(&s->host->watches);

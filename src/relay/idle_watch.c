@@ -17,7 +17,7 @@ static bool is_readable(const struct session *s)
 
 	if (!state || !protocol->idle_tail[0])
 		return false;
-	return !(protocol_hides_keys(s->config) && (state->asked_for_tls || state->has_direct_tls));
+	return !(protocol_is_opaque(s->config) && (state->asked_for_tls || state->has_direct_tls));
 }
 
 void idle_watch_note(struct session *s, const struct buf *buf)

@@ -112,7 +112,7 @@ static void lane_splice(struct lane *lane)
 		lane_pull(lane);
 		break;
 	case SPLICE_SOURCE_ENDED:
-		lane_ended(lane, 0);
+		lane_ended(lane_from(lane), 0);
 		break;
 	case SPLICE_SOURCE_FAILED:
 		lane_side_died(lane_from(lane), err, true);
@@ -251,10 +251,10 @@ static bool passes_tls(const struct session *s)
 	return mode == TLS_MODE_PASSTHROUGH || mode == TLS_MODE_AUTO;
 }
 
-void lane_received(struct lane *lane, struct buf *buf, unsigned flags)
+void lane_received(struct side *from, struct buf *buf, unsigned flags)
 {
-	struct session *s = lane_session(lane);
-	struct side *from = lane_from(lane);
+	struct session *s = side_session(from);
+	struct lane *lane = side_source_of(from);
 	uint32_t n = buf_filled(buf);
 
 	lane->has_more = flags & IO_NONEMPTY;
@@ -359,24 +359,28 @@ static void lane_receive_failed(struct lane *lane, int err)
 	lane_pull(lane);
 }
 
-void lane_ended(struct lane *lane, int err)
+void lane_ended(struct side *from, int err)
 {
+	struct lane *lane = side_source_of(from);
+
 	if (err < 0)
 		lane_receive_failed(lane, err);
-	else if (lane_from(lane)->tls)
+	else if (from->tls)
 		lane_truncated(lane);
 	else
 		lane_end_of_stream(lane);
 }
 
 /* A lane that splices goes on doing so; one that copies receives what is there. */
-void lane_readable(struct lane *lane, int err)
+void lane_readable(struct side *from, int err)
 {
+	struct lane *lane = side_source_of(from);
+
 	if (lane->is_spliced) {
 		if (lane->state != LANE_DONE) /* errors and hang-ups show in splice(2) */
 			lane_splice(lane);
 	} else if (err < 0) {
-		lane_side_died(lane_from(lane), err, false);
+		lane_side_died(from, err, false);
 	} else {
 		lane->has_more = true;
 		lane_pull(lane);
@@ -470,12 +474,13 @@ static void lane_set_depth(struct lane *lane, uint32_t sent_bytes)
 		lane->depth = MIN(2 * lane->depth, LANE_DEPTH_MAX);
 }
 
-void lane_sent(struct lane *lane, int res)
+void lane_sent(struct side *to, int res)
 {
-	struct session *s = lane_session(lane);
+	struct session *s = side_session(to);
+	struct lane *lane = side_sink_of(to);
 
 	if (res < 0 && res != -EINTR) {
-		lane_side_died(lane_to(lane), res, false);
+		lane_side_died(to, res, false);
 		return;
 	}
 	if (res > 0) {
@@ -488,9 +493,9 @@ void lane_sent(struct lane *lane, int res)
 }
 
 /* What is received now can be sent at once. */
-void lane_writable(struct lane *lane, int err)
+void lane_writable(struct side *to, int err)
 {
-	struct side *to = lane_to(lane);
+	struct lane *lane = side_sink_of(to);
 
 	if (lane->is_spliced) {
 		if (lane->state != LANE_DONE)

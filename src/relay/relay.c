@@ -185,31 +185,6 @@ static void relay_timed_out(struct session *s)
 
 /* ---- what the ops have come to ------------------------------------------- */
 
-static void relay_on_received(struct side *side, struct buf *buf, unsigned flags)
-{
-	lane_received(side_source_of(side), buf, flags);
-}
-
-static void relay_on_ended(struct side *side, int err)
-{
-	lane_ended(side_source_of(side), err);
-}
-
-static void relay_on_readable(struct side *side, int err)
-{
-	lane_readable(side_source_of(side), err);
-}
-
-static void relay_on_writable(struct side *side, int err)
-{
-	lane_writable(side_sink_of(side), err);
-}
-
-static void relay_on_sent(struct side *side, int res)
-{
-	lane_sent(side_sink_of(side), res);
-}
-
 static void relay_returned(struct session *s)
 {
 	(void)s; /* what was cancelled tells itself what became of it */
@@ -223,11 +198,11 @@ static void relay_resumed(struct side *side)
 const struct phase_handlers relay_handlers = {
 	.entered = relay_entered,
 	.timed_out = relay_timed_out,
-	.received = relay_on_received,
-	.ended = relay_on_ended,
-	.readable = relay_on_readable,
-	.writable = relay_on_writable,
-	.sent = relay_on_sent,
+	.received = lane_received,
+	.ended = lane_ended,
+	.readable = lane_readable,
+	.writable = lane_writable,
+	.sent = lane_sent,
 	.returned = relay_returned,
 	.resumed = relay_resumed,
 };

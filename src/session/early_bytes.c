@@ -103,7 +103,7 @@ struct buf *early_buffer(struct session *s, size_t n)
 {
 	struct buf_pool *pool = &s->host->loop.bufs;
 
-	if (s->phase == SESSION_RELAYING)
+	if (session_relays(s))
 		return buf_get_or_piece(pool, &pool->spare);
 	return buf_piece(pool, early_share(s),
 			 (uint32_t)MIN(MAX(n, EARLY_MESSAGE_BYTES), BUF_BYTES));

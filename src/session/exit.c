@@ -47,18 +47,13 @@ void session_note_end(struct session *s, enum close_reason why, enum close_by by
 	s->ending_ms = s->host->loop.now_ms;
 }
 
-static bool looks_for_backend(const struct session *s)
-{
-	return s->phase == SESSION_DIALING || s->phase == SESSION_CANCELLING;
-}
-
 void session_close(struct session *s, enum close_reason why, enum close_by by)
 {
 	CHECK(s->phase != SESSION_FREE);
 	if (s->phase == SESSION_CLOSING)
 		return;
 	/* If no backend could serve it, that is the reason, whatever its client did afterwards. */
-	if (!session_is_ending(s) || looks_for_backend(s)) {
+	if (!session_is_ending(s) || session_handlers(s)->seeks_backend) {
 		s->why = why;
 		s->by = by;
 	}
@@ -74,7 +69,7 @@ void session_peer_failed(struct side *side, int err)
 
 	side->is_dead = true;
 	session_note_end(s, why, why == CLOSE_NO_RESOURCES ? BY_RINGMAIN : by);
-	if (s->phase != SESSION_RELAYING)
+	if (!session_relays(s))
 		session_close(s, s->why, s->by);
 }
 

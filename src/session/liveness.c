@@ -26,7 +26,7 @@ void liveness_expect(struct side *side)
 	if (side->expects_ack || !side->is_tcp || user_timeout_of(s) == 0)
 		return;
 	side->expects_ack = true;
-	if (s->phase != SESSION_RELAYING || s->liveness_ms != 0)
+	if (!session_relays(s) || s->liveness_ms != 0)
 		return;
 	look_later(s);
 	if (!timer_is_set(&s->timer) || s->timer.due_ms > liveness_due_ms(s))

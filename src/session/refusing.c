@@ -66,8 +66,8 @@ int refusing_say(struct side *client, const void *bytes, size_t n)
 /* What a backend has said to it, if that is why, or an error of our own. */
 static int say_why(struct session *s, enum close_reason why)
 {
-	/* While it is negotiated, what has come of it may be a part. */
-	const struct buf *theirs = s->phase == SESSION_DIALING ? s->protocol->answer.head : NULL;
+	/* A refusal was read to its end; of another answer a part may have come. */
+	const struct buf *theirs = s->dial_error == -ESHUTDOWN ? s->protocol->answer.head : NULL;
 	uint8_t bytes[STEP_SAY_BYTES_MAX];
 	size_t n;
 
@@ -82,7 +82,7 @@ static int say_why(struct session *s, enum close_reason why)
 /* Has it said what a server answers with an error, or with success? */
 static bool waits_for_answer(const struct session *s)
 {
-	return (s->phase == SESSION_DIALING || s->phase == SESSION_NEGOTIATING) && s->protocol &&
+	return session_handlers(s)->seeks_backend && s->protocol &&
 	       s->protocol->exchange == EXCHANGE_LOGIN && !s->protocol->is_cancel;
 }
 

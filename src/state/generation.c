@@ -86,10 +86,8 @@ void generation_destroy(struct generation *g)
 
 size_t generation_pool_slot(const struct generation *g, const struct pool_config *config)
 {
-	size_t n = (size_t)(config - g->config->pools);
-
-	CHECK(n < g->config->pools_n);
-	return g->pool_slots[n];
+	CHECK(config->number < g->config->pools_n);
+	return g->pool_slots[config->number];
 }
 
 unsigned long generation_pinned(const struct generation *g)

@@ -49,11 +49,6 @@ void peers_serve_queue(struct runtime *runtime, struct pool *pool, uint64_t now_
 	}
 }
 
-bool peers_has_served(const struct runtime *runtime, unsigned worker)
-{
-	return atomic_load_explicit(&runtime->peers[worker].served, memory_order_relaxed);
-}
-
 struct pool_waiter *peers_take_served(struct runtime *runtime, unsigned worker)
 {
 	return atomic_exchange(&runtime->peers[worker].served, NULL);

@@ -43,28 +43,30 @@ static struct engine *engine_of(struct loop *loop)
 
 /* ---- a turn -------------------------------------------------------------- */
 
+/* Its next turn finds them, too, if the message that says so found no room. */
+static bool has_served(const struct host *h)
+{
+	return atomic_load_explicit(&h->runtime->peers[h->worker].served, memory_order_relaxed);
+}
+
 static uint64_t engine_wait_until_ms(const struct loop *loop)
 {
 	const struct host *h = container_of(loop, struct host, loop);
 
-	if (!list_is_empty(&h->turns_begun) || !list_is_empty(&h->turns_new) ||
-	    peers_has_served(h->runtime, h->worker))
+	if (!list_is_empty(&h->turns_begun) || !list_is_empty(&h->turns_new) || has_served(h))
 		return 0;
 	if (!list_is_empty(&h->waiting_for_buffer) && ring_buffers_available(loop->ring) > 0)
 		return 0; /* what ended in this turn left buffers for the next */
 	if (!list_is_empty(&h->waiting_busy))
 		return loop->now_ms + WAITING_LOOK_MS;
-	return evict_next_ms(h);
+	return h->evict.next_ms;
 }
 
-/* Before their timers; in every turn, for the message that says so may have found no room. */
+/* Before their timers. */
 static void take_served(struct host *h)
 {
-	struct pool_waiter *waiter;
+	struct pool_waiter *waiter = peers_take_served(h->runtime, h->worker);
 
-	if (!peers_has_served(h->runtime, h->worker))
-		return;
-	waiter = peers_take_served(h->runtime, h->worker);
 	while (waiter) {
 		struct pool_waiter *next = waiter->served_next;
 
@@ -77,8 +79,10 @@ static void engine_completed(struct loop *loop)
 {
 	struct host *h = container_of(loop, struct host, loop);
 
-	take_served(h);
-	lane_push_all(h);
+	if (has_served(h))
+		take_served(h);
+	if (h->pushes_n > 0)
+		lane_push_all(h);
 }
 
 /* One that has begun holds more memory than one that has not, and has waited before. */
@@ -183,7 +187,8 @@ static void engine_turned(struct loop *loop)
 	if (!list_is_empty(&h->waiting_busy))
 		preread_work(h);
 	work_on_handshakes(h);
-	evict_work(h);
+	if (h->evict.next_ms <= h->loop.now_ms)
+		evict_work(h);
 	if (!list_is_empty(&h->waiting_for_buffer))
 		hand_out_buffers(h);
 	reap_sessions(e);
@@ -427,6 +432,7 @@ static void init_lists(struct host *h)
 	list_init(&h->turns_begun);
 	list_init(&h->turns_new);
 	list_init(&h->waiting_busy);
+	evict_init(h);
 }
 
 int engine_init(struct engine *e, const struct engine_options *options, const char **ret_step)

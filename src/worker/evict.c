@@ -17,6 +17,11 @@
 
 enum treatment { TREAT_NOT, TREAT_NOW, TREAT_LATER, TREAT_WHEN_IDLE };
 
+void evict_init(struct host *h)
+{
+	h->evict.next_ms = h->evict.again_ms = TIMER_NEVER;
+}
+
 void evict_notice(struct host *h)
 {
 	const unsigned asked = atomic_load(&h->runtime->evictions);
@@ -26,13 +31,13 @@ void evict_notice(struct host *h)
 	h->evict.seen = asked;
 	h->evict.slot = 0;
 	h->evict.next_ms = h->loop.now_ms;
-	h->evict.again_ms = 0;
+	h->evict.again_ms = TIMER_NEVER;
 }
 
 /* A session that was dialed after the backend went down has found it up again, and stays. */
 static bool is_meant(const struct session *s)
 {
-	return s->phase == SESSION_RELAYING && s->backend &&
+	return session_relays(s) && s->backend &&
 	       s->dialing_ms <= atomic_load_explicit(&s->backend->evict_ms, memory_order_relaxed);
 }
 
@@ -84,8 +89,6 @@ void evict_work(struct host *h)
 {
 	unsigned looked = 0;
 
-	if (h->evict.next_ms == 0 || h->evict.next_ms > h->loop.now_ms)
-		return;
 	for (; h->evict.slot < h->sessions.touched && looked < SLOTS_MAX;
 	     h->evict.slot++, looked++) {
 		struct session *s = slab_at(&h->sessions, h->evict.slot);
@@ -97,10 +100,5 @@ void evict_work(struct host *h)
 		return; /* in the next turn */
 	h->evict.slot = 0;
 	h->evict.next_ms = h->evict.again_ms;
-	h->evict.again_ms = 0;
-}
-
-uint64_t evict_next_ms(const struct host *h)
-{
-	return h->evict.next_ms == 0 ? TIMER_NEVER : h->evict.next_ms;
+	h->evict.again_ms = TIMER_NEVER;
 }

@@ -156,10 +156,10 @@ static void the_operator_and_sessions_are_heard_once(void **state)
 	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
 	assert_true(pool_take_approval(st->pool, nth(st, 0)));
 	assert_false(pool_take_approval(st->pool, nth(st, 0)));
-	assert_false(pool_take_alarm(st->pool));
+	assert_false(pool_take_recheck(st->pool));
 	pool_on_connect(st->pool, nth(st, 0), HEALTH_FAILED, 0);
-	assert_true(pool_take_alarm(st->pool));
-	assert_false(pool_take_alarm(st->pool));
+	assert_true(pool_take_recheck(st->pool));
+	assert_false(pool_take_recheck(st->pool));
 }
 
 static void one_that_says_it_is_full_gets_sessions_last(void **state)

@@ -144,7 +144,7 @@ const struct protocol *protocol_of_servers(const struct pool_config *config)
 	return NULL;
 }
 
-bool protocol_hides_keys(const struct listener_config *config)
+bool protocol_is_opaque(const struct listener_config *config)
 {
 	(void)config;
 	return false;
