@@ -3,6 +3,7 @@
 
 #include "balance/client_key.h"
 #include "balance/stick.h"
+#include "base/hash.h"
 #include "dial/cancel_fanout.h"
 #include "net/sock.h"
 #include "session/conn_info.h"
@@ -40,8 +41,11 @@ void choose_prepare(struct session *s)
 {
 	const struct pool_config *config = pool_config(s->pool);
 
-	if (config->balance == BALANCE_MAGLEV && !key_of(s, &config->hash, &s->waiter.ask.key))
-		s->waiter.ask.key = s->id; /* nothing is known of it: anywhere */
+	if (config->balance !=
+	    BALANCE_MAGLEV) /* a reload may make it that while it waits: anywhere */
+		s->waiter.ask.key = hash_bytes(&s->id, sizeof(s->id), 0);
+	else if (!key_of(s, &config->hash, &s->waiter.ask.key))
+		s->waiter.ask.key = s->id; /* nothing is known of it */
 }
 
 static bool has_tries_left(const struct session *s)

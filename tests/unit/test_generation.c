@@ -143,6 +143,27 @@ static void nothing_goes_before_all_workers_have_passed(void **state)
 	assert_int_equal(collect(st), 0);
 }
 
+/* Their keys were of no use while the pool did not hash. */
+static void who_waits_is_spread_by_a_balancer_that_hashes(void **state)
+{
+	struct bed *st = bed_with(state, &(struct bed_options){ .backends = 4,
+								.backend_keys = "max_sessions=1",
+								.pool_keys = "queue = 100" });
+	unsigned used = 0;
+
+	for (int n = 0; n < 4; n++)
+		(void)bed_relaying(st);
+	for (int n = 0; n < 16; n++)
+		(void)bed_client(st);
+	bed_run(st);
+	reload_as(st, &(struct bed_options){ .backend_keys = "max_sessions=100",
+					     .pool_keys = "queue = 100\nbalance = maglev" });
+	for (unsigned n = 0; n < 4; n++)
+		used += atomic_load(&bed_backend(st, n)->sessions) > 1;
+	assert_int_equal(bed_sessions(st), 20);
+	assert_true(used > 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +172,7 @@ int main(void)
 		bed_test(a_name_that_left_stays_for_its_sessions),
 		bed_test(a_name_that_stays_keeps_its_slot),
 		bed_test(a_slot_that_is_free_again_is_given_to_the_next),
+		bed_test(who_waits_is_spread_by_a_balancer_that_hashes),
 		bed_test(nothing_goes_before_all_workers_have_passed),
 	};
 
