@@ -13,9 +13,10 @@
 
 /*
  * Frees the generations that nobody has any more, and the listeners, pools and
- * backends that have left. Gives whether something is left to be collected.
+ * backends that have left, and what backends were before. Gives whether something is left to be
+ * collected, and in *ret_freed whether something was freed.
  */
-bool runtime_collect(struct runtime *runtime, uint64_t now_ms);
+bool runtime_collect(struct runtime *runtime, uint64_t now_ms, bool *ret_freed);
 
 /* Why an older generation is alive: who has it, in words. */
 const char *runtime_held_by(const struct runtime *runtime, const struct generation *generation);

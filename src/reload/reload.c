@@ -109,14 +109,13 @@ static bool follow_with_checks(struct reload *r)
 static void on_collect(struct timer *timer)
 {
 	struct reload *r = container_of(timer, struct reload, collect);
-	unsigned before = reload_older(r);
-	bool is_left = true;
+	bool is_left = true, was_freed = false;
 
 	if (r->checks_are_behind)
 		(void)!follow_with_checks(r);
 	if (!r->checks_are_behind && checker_thread_is_settled(r->checks))
-		is_left = runtime_collect(r->runtime, r->loop->now_ms);
-	if (reload_older(r) < before || !is_left)
+		is_left = runtime_collect(r->runtime, r->loop->now_ms, &was_freed);
+	if (was_freed)
 		malloc_trim(0);
 	if (is_left)
 		timer_set(&r->loop->timers, timer, r->loop->now_ms + COLLECT_MS);

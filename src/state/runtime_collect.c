@@ -171,8 +171,8 @@ static void free_generation(struct runtime *runtime, struct generation *g)
 	generation_destroy(g);
 }
 
-/* Gives whether backends are leaving. */
-static bool collect_backends(struct runtime *runtime, size_t slot, uint64_t now_ms)
+/* Gives whether backends are leaving. *ret_freed is set when what they were before is freed. */
+static bool collect_backends(struct runtime *runtime, size_t slot, uint64_t now_ms, bool *ret_freed)
 {
 	struct pool *pool = runtime->pools[slot];
 	struct pool_grace *grace = &runtime->graces[slot];
@@ -180,6 +180,7 @@ static bool collect_backends(struct runtime *runtime, size_t slot, uint64_t now_
 	if (grace->waits_for != 0 && now_ms >= grace->until_ms) {
 		grace->passed = grace->waits_for;
 		grace->waits_for = 0;
+		*ret_freed = true;
 	}
 	if (grace->waits_for == 0 && pool_generation(pool) > grace->passed) {
 		grace->waits_for = pool_generation(pool);
@@ -188,22 +189,25 @@ static bool collect_backends(struct runtime *runtime, size_t slot, uint64_t now_
 	return pool_collect(pool, grace->passed) > 0 || grace->waits_for != 0;
 }
 
-bool runtime_collect(struct runtime *runtime, uint64_t now_ms)
+bool runtime_collect(struct runtime *runtime, uint64_t now_ms, bool *ret_freed)
 {
 	struct generation *next;
 	bool is_left = false;
 
+	*ret_freed = false;
 	if (!runtime_has_passed(runtime))
 		return true;
 	for (struct generation *g = atomic_load(&runtime->generation)->older; g; g = next) {
 		next = g->older;
-		if (may_be_freed(runtime, g, now_ms))
+		if (may_be_freed(runtime, g, now_ms)) {
 			free_generation(runtime, g);
-		else
+			*ret_freed = true;
+		} else {
 			is_left = true;
+		}
 	}
 	for (size_t n = 0; n < runtime->pools_n; n++)
 		if (runtime->pools[n])
-			is_left |= collect_backends(runtime, n, now_ms);
+			is_left |= collect_backends(runtime, n, now_ms, ret_freed);
 	return is_left;
 }

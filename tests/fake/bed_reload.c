@@ -128,5 +128,7 @@ void bed_reload(struct bed *st, const struct bed_options *o)
 
 bool bed_collect(struct bed *st)
 {
-	return !runtime_collect(st->runtime, st->now_ms);
+	bool was_freed;
+
+	return !runtime_collect(st->runtime, st->now_ms, &was_freed);
 }
