@@ -218,6 +218,11 @@ reload: ## what a reload with a thousand backends costs the sessions there are
 	@$(MAKE) VARIANT=release program load
 	@exec $(PYTHON) -B scripts/reload.py
 
+.PHONY: scrape
+scrape: ## how long metrics of a thousand backends take, and who waits for them
+	@$(MAKE) VARIANT=release program load
+	@exec $(PYTHON) -B scripts/scrape.py
+
 .PHONY: test
 test: ## install what is missing, run every test
 	@scripts/install-deps.sh --for test

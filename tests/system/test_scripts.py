@@ -319,6 +319,14 @@ def test_run_demo_shows_a_failure_and_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_scrape_tells_how_long_answers_take():
+    done = subprocess.run(["/usr/bin/python3", "-B", SCRIPTS / "scrape.py", "--seconds", "1", "--backends", "50"],
+                          env={**os.environ, "RINGMAIN": str(BINARY)}, text=True, timeout=180,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("round trips: p50") == 3 and len(re.findall(r"answers of \d+ kB: ", done.stdout)) == 2
+
+
 def show_failover(*args):
     """Gives (exit code, output)."""
     servers.Postgres.program("pgbench")

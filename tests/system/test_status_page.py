@@ -63,6 +63,17 @@ def shown(ringmain, backend):
     return rm, first, url_of(rm)
 
 
+def test_the_busiest_sessions_are_there(ringmain, backend, browser, connect):
+    rm = ringmain([backend(servers.echo)], settings={"status": "127.0.0.1:0", "status_sessions": "yes"})
+    clients = [connect(rm.address()) for _ in range(3)]
+    me = "%s:%d" % clients[1].getsockname()
+    for kind in pictures_of(browser, url_of(rm), "sessions"):
+        for client in clients:
+            tcp.exchange(client, b"hello")
+        tcp.exchange(clients[1], b"x" * 50000)
+        browser.wait(f"document.getElementById('sessions').innerText.startsWith('{me}')", f"the busiest one, {kind}")
+
+
 def test_a_killed_backend_is_told_within_two_seconds(shown, browser):
     rm, first, url = shown
     browser.open(url)
