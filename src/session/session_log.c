@@ -82,6 +82,12 @@ static bool is_in_time(const struct session *s)
 
 /* ---- what its fields are --------------------------------------------------- */
 
+/*
+ * Where the field is a constant, its value is all that is left of the functions
+ * below: a line costs no more than if its keys were written out.
+ */
+#define INLINED inline __attribute__((always_inline))
+
 /* A line on its way; what is asked of the kernel is asked once. */
 struct report {
 	const struct session *s;
@@ -98,23 +104,23 @@ struct value {
 	uint64_t number;
 };
 
-static struct value none(void)
+static INLINED struct value none(void)
 {
 	return (struct value){ .kind = VALUE_NONE };
 }
 
 /* NULL and "" are none. */
-static struct value text(const char *text)
+static INLINED struct value text(const char *text)
 {
 	return (struct value){ .kind = text && text[0] ? VALUE_TEXT : VALUE_NONE, .text = text };
 }
 
-static struct value number(uint64_t number)
+static INLINED struct value number(uint64_t number)
 {
 	return (struct value){ .kind = VALUE_NUMBER, .number = number };
 }
 
-static struct value flag(bool is_set)
+static INLINED struct value flag(bool is_set)
 {
 	return (struct value){ .kind = VALUE_FLAG, .number = is_set };
 }
@@ -173,7 +179,7 @@ static struct value info_value(const struct conn_info *info, enum log_field fiel
 	}
 }
 
-static struct value time_value(const struct session *s, enum log_field field)
+static INLINED struct value time_value(const struct session *s, enum log_field field)
 {
 	const unsigned tries = s->waiter.ask.tried_n;
 
@@ -196,7 +202,7 @@ static struct value rate_value(const struct session *s, int lane)
 	return number((s->lanes[lane].bytes - s->told_bytes[lane]) * 1000 / ms);
 }
 
-static struct value end_value(const struct session *s, enum log_field field)
+static INLINED struct value end_value(const struct session *s, enum log_field field)
 {
 	switch (field) {
 	case FIELD_REASON:
@@ -208,7 +214,7 @@ static struct value end_value(const struct session *s, enum log_field field)
 	}
 }
 
-static struct value who_value(struct report *r, enum log_field field)
+static INLINED struct value who_value(struct report *r, enum log_field field)
 {
 	const struct session *s = r->s;
 	const struct tls_stream *backend_tls = s->sides[SIDE_BACKEND].tls;
@@ -242,7 +248,7 @@ static struct value who_value(struct report *r, enum log_field field)
 	}
 }
 
-static struct value value_of(struct report *r, enum log_field field)
+static INLINED struct value value_of(struct report *r, enum log_field field)
 {
 	if (field >= FIELD_TLS)
 		return r->s->info ? info_value(r->s->info, field) : none();
@@ -257,7 +263,7 @@ static struct value value_of(struct report *r, enum log_field field)
 
 /* ---- lines ------------------------------------------------------------------ */
 
-static void log_field(struct report *r, enum log_field field, struct log_line *line)
+static INLINED void log_field(struct report *r, enum log_field field, struct log_line *line)
 {
 	const struct value value = value_of(r, field);
 
@@ -308,9 +314,10 @@ static void log_own(struct report *r, const struct log_template *t)
 }
 
 /* Fields from one to another one, without that. */
-static void log_fields(struct report *r, enum log_field from, enum log_field to,
-		       struct log_line *line)
+static INLINED void log_fields(struct report *r, enum log_field from, enum log_field to,
+			       struct log_line *line)
 {
+#pragma GCC unroll 32
 	for (enum log_field field = from; field < to; field++)
 		log_field(r, field, line);
 }
