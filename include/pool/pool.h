@@ -3,7 +3,7 @@
 #define POOL_POOL_H
 
 /*
- * Which backend? A pool asks its balancer, one of the files beside this one,
+ * Which backend? A pool asks its balancer, one of the files of balance/,
  * and keeps count. All workers share one pool and get exact answers: a pick
  * holds the pool's lock for its few dozen nanoseconds, once for each session.
  * No I/O here; time, where it matters, is an argument.

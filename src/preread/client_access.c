@@ -5,7 +5,6 @@
 #include "config/login_route.h"
 #include "proto/tlsrec.h"
 #include "session/conn_info.h"
-#include "session/host.h"
 #include "tls/stream.h"
 
 static enum step_verdict deny(struct session *s, struct step_answer *answer, const char *why)

@@ -2,7 +2,6 @@
 #include "preread/step.h"
 #include "proto/proxyhdr.h"
 #include "session/conn_info.h"
-#include "session/host.h"
 
 static bool is_trusted(const struct session *s)
 {

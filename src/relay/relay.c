@@ -18,12 +18,10 @@
 #include "relay/lane.h"
 #include "relay/cancel_watch.h"
 #include "relay/early_end.h"
-#include "session/early_bytes.h"
 #include "session/exit.h"
 #include "session/host.h"
 #include "session/liveness.h"
 #include "session/session_log.h"
-#include "session/side.h"
 #include "tls/stream.h"
 
 /* ---- the beginning ------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #define CLIENTS 6
-#define RETRY_MS 20 /* as in files.c */
+#define RETRY_MS 20 /* as in fd_reserve.c */
 
 static struct rlimit before;
 

@@ -210,7 +210,7 @@ static void any_takes_both_families_and_the_literal_one(void **state)
 	close(fd_four);
 }
 
-/* As app/sockets.c opens them: the wildcard first. */
+/* As process/sockets.c opens them: the wildcard first. */
 static int listen_beside(struct addr *precise, const struct addr *wildcard, int *fds, size_t n)
 {
 	struct sock_listen want = { .addr = *precise, .backlog = CLIENTS, .joins_wildcard = true };

@@ -245,5 +245,5 @@ int main(void)
 		bed_test(a_worker_that_has_ended_holds_up_nobody),
 	};
 
-	return cmocka_run_group_tests_name("cmd_sessions", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("sessions", tests, NULL, NULL);
 }
