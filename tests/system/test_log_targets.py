@@ -9,6 +9,7 @@ import pytest
 
 from kit import backend as servers
 from kit import logfmt, proc, tcp
+from kit.journald import Journald
 from kit.ringmain import BINARY
 from kit.wait import wait_until
 
@@ -176,6 +177,36 @@ def test_a_local_syslog_that_reads_nothing_stops_nobody(logging, workdir):
             knock(workdir)
         receive(daemon, "msg=session")
         rm.stop()
+
+
+@pytest.mark.root
+def test_the_real_journald_and_one_that_is_restarted(make_ringmain, backend, workdir, cleanup):
+    """Each key of a line is a field of its own, and a journald that comes back is found again."""
+    journal = Journald(workdir)
+    cleanup.append(journal.close)
+    server = backend(servers.echo)
+    rm = make_ringmain()
+    rm.start(f"[global]\nlog = journald\nworkers = 1\nstatus = unix:{workdir}/status.sock\n"
+             f"[listener in]\nbind = unix:{workdir}/in.sock\npool = p\n[pool p]\nbackend = b1 {server.text}\n",
+             prefix=journal.inside, wait=False)
+
+    def ended():
+        return [entry for entry in journal.entries() if entry.get("RINGMAIN_MSG") == "session"]
+
+    wait_until(lambda: any(entry.get("RINGMAIN_MSG") == "ready" for entry in journal.entries()), "it to be ready")
+    rm.fds_at_start = rm.process.fds()
+    knock(workdir)
+    wait_until(ended, "the session in the journal")
+    entry = ended()[0]
+    assert (entry["RINGMAIN_BACKEND"], entry["RINGMAIN_BYTES_UP"], entry["PRIORITY"]) == ("b1", "1", "6")
+    assert entry["_PID"] == str(rm.pid) and logfmt.parse(entry["MESSAGE"])["reason"] == entry["RINGMAIN_REASON"]
+    journal.stop()
+    knock(workdir)
+    wait_until(lambda: dropped(f"{workdir}/status.sock") > 0, "a line to be dropped")
+    journal.start()
+    wait_until(lambda: knock(workdir) or len(ended()) > 1, "a session after it has come back", interval=0.2)
+    assert any(entry.get("RINGMAIN_MSG") == "log lines dropped" for entry in journal.entries())
+    rm.stop()
 
 
 @pytest.mark.parametrize("form", ("json", "{client}"))
