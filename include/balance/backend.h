@@ -26,6 +26,13 @@ enum backend_state {
 	BACKEND_STATES,
 };
 
+/* Which sessions of a backend that went down are to end. */
+enum evict_whom {
+	EVICT_ALL,
+	EVICT_IDLE,    /* each when it is */
+	EVICT_UNACKED, /* it is down and acknowledges nothing of what they have sent to it */
+};
+
 extern const char *const backend_state_names[BACKEND_STATES];
 
 /* What its server is, as checks have found out lately, where the pool asks for roles. */
@@ -59,9 +66,9 @@ struct backend {
 	atomic_uint_fast64_t checks_passed, checks_failed, checks_ms; /* ms: how long they took */
 	atomic_uint_fast64_t ejections;
 
-	/* Its sessions that began before this end, softly: when they are idle; 0: none does. */
+	/* Its sessions that began before this end, of those that are meant; 0: none does. */
 	atomic_uint_fast64_t evict_ms;
-	atomic_bool evict_softly;
+	_Atomic(enum evict_whom) evict_whom;
 	struct bucket_shared evictions;
 
 	_Atomic(enum backend_role) role;

@@ -7,7 +7,8 @@
 
 /*
  * A dead server's kernel resets its sessions by itself, and one that says no
- * may let those go on that it has. A check that only connects knows too little.
+ * may let those go on that it has. A check that only connects knows too little:
+ * AUTO is left where each session is asked whether it finds the same.
  */
 static enum on_down on_down_wanted(const struct pool_config *c, enum down_cause cause)
 {
@@ -15,8 +16,21 @@ static enum on_down on_down_wanted(const struct pool_config *c, enum down_cause 
 		return c->on_down;
 	if (cause == DOWN_ROLE)
 		return ON_DOWN_RESET;
-	return cause == DOWN_SILENT && c->check.kind != CHECK_TCP ? ON_DOWN_RESET : ON_DOWN_KEEP;
+	if (cause != DOWN_SILENT)
+		return ON_DOWN_KEEP;
+	return c->check.kind == CHECK_TCP ? ON_DOWN_AUTO : ON_DOWN_RESET;
 }
+
+static const struct {
+	enum evict_whom whom;
+	const char *text; /* of the log */
+} evictions[ON_DOWNS] = {
+	[ON_DOWN_RESET] = { EVICT_ALL, "ending the sessions of a backend that is down" },
+	[ON_DOWN_DRAIN] = { EVICT_IDLE, "draining a backend that is down" },
+	[ON_DOWN_AUTO] = { EVICT_UNACKED,
+			   "ending the sessions whose bytes a backend that is down does not "
+			   "acknowledge" },
+};
 
 /* With this one, in the time of one check. */
 static unsigned count_down(struct down_count *d, const struct check_config *check, uint64_t now_ms)
@@ -59,11 +73,8 @@ void on_down_note(struct down_count *d, struct backend *backend, enum down_cause
 			    sessions);
 		return;
 	}
-	on_down_say(c, backend,
-		    how == ON_DOWN_DRAIN ? "draining a backend that is down"
-					 : "ending the sessions of a backend that is down",
-		    sessions);
-	atomic_store(&backend->evict_softly, how == ON_DOWN_DRAIN);
+	on_down_say(c, backend, evictions[how].text, sessions);
+	atomic_store(&backend->evict_whom, evictions[how].whom);
 	atomic_store(&backend->evict_ms, now_ms);
 	peers_evict(d->runtime);
 }

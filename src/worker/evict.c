@@ -2,6 +2,7 @@
 #include "worker/evict.h"
 
 #include "base/bucket.h"
+#include "net/ack_watch.h"
 #include "relay/idle_watch.h"
 #include "session/exit.h"
 #include "session/refusing.h"
@@ -12,10 +13,12 @@
 /* When to look again at a session that the rate did not let go yet; or that was busy. */
 #define RATE_RETRY_MS 10
 #define BUSY_MS 500
+/* The same of one that has sent nothing yet of which its backend owes an acknowledgement. */
+#define ACKED_MS 2000
 
 #define NS_PER_MS 1000000ull
 
-enum treatment { TREAT_NOT, TREAT_NOW, TREAT_LATER, TREAT_WHEN_IDLE };
+enum treatment { TREAT_NOT, TREAT_NOW, TREAT_LATER, TREAT_WHEN_IDLE, TREAT_WHEN_UNACKED };
 
 void evict_init(struct host *h)
 {
@@ -50,11 +53,27 @@ static bool takes_its_turn(struct session *s)
 				  s->host->loop.now_ms * NS_PER_MS);
 }
 
+/* Was the oldest of it sent again, and no answer came for as long as a check would have waited? */
+static bool is_unacked(const struct session *s)
+{
+	struct ack_facts facts;
+
+	return ack_facts_read(s->sides[SIDE_BACKEND].fd, &facts) == 0 && facts.has_unacked &&
+	       facts.has_timed_out && facts.since_ack_ms >= pool_config(s->pool)->check.timeout_ms;
+}
+
 static enum treatment treatment_of(struct session *s)
 {
+	enum evict_whom whom;
+
 	if (!is_meant(s))
 		return TREAT_NOT;
-	if (atomic_load(&s->backend->evict_softly) && !idle_watch_is_idle(s))
+	whom = atomic_load(&s->backend->evict_whom);
+	if (whom == EVICT_UNACKED && atomic_load(&s->backend->state) != BACKEND_DOWN)
+		return TREAT_NOT;
+	if (whom == EVICT_UNACKED && !is_unacked(s))
+		return TREAT_WHEN_UNACKED;
+	if (whom == EVICT_IDLE && !idle_watch_is_idle(s))
 		return TREAT_WHEN_IDLE;
 	return takes_its_turn(s) ? TREAT_NOW : TREAT_LATER;
 }
@@ -67,6 +86,13 @@ static void evict_session(struct session *s)
 		session_close(s, CLOSE_BACKEND_DOWN, BY_RINGMAIN);
 }
 
+static void look_again(struct host *h, uint64_t ms)
+{
+	const uint64_t at_ms = h->loop.now_ms + ms;
+
+	h->evict.again_ms = h->evict.again_ms == 0 ? at_ms : MIN(h->evict.again_ms, at_ms);
+}
+
 /* False: its turn has not come, and who comes behind it waits, too. */
 static bool look_at(struct host *h, struct session *s)
 {
@@ -75,7 +101,10 @@ static bool look_at(struct host *h, struct session *s)
 		h->evict.next_ms = h->loop.now_ms + RATE_RETRY_MS;
 		return false;
 	case TREAT_WHEN_IDLE:
-		h->evict.again_ms = h->loop.now_ms + BUSY_MS;
+		look_again(h, BUSY_MS);
+		return true;
+	case TREAT_WHEN_UNACKED:
+		look_again(h, ACKED_MS);
 		return true;
 	case TREAT_NOW:
 		evict_session(s);

@@ -228,3 +228,30 @@ def test_a_lost_fin_is_found_out(netns, ringmain, cleanup, lost):
     gone.close()
     assert tcp.read_to_end(alive) == (b"", "RST")
     rm.wait_sessions(1)
+
+
+@pytest.mark.root
+@pytest.mark.haproxy_cannot("its checks are others")
+def test_a_check_that_connects_finds_out_for_those_who_wait_for_an_answer(netns, ringmain, cleanup):
+    """Of the sessions of a backend that is down those end whose bytes it does not acknowledge, long
+    before user_timeout, also who sends some later; who is silent goes on when it is back."""
+    server = netns.inside(kit_backend.Manual, (LOST_HOST, 0))
+    cleanup.append(server.close)
+    rm = ringmain([server], prefix=netns.prefix, listener={"user_timeout": "10m"},
+                  pool={"check": "tcp", "check_interval": "100ms", "check_fast_interval": "100ms",
+                        "check_timeout": "200ms", "check_fall": 2, "eject_max_percent": 100})
+    clients, peers = [], []
+    for _ in range(3):
+        clients.append(netns.inside(tcp.connect, rm.address()))
+        peers.append(server.accept())
+    cleanup += [one.close for one in clients + peers]
+    cut(netns)
+    clients[0].sendall(b"are you there?")
+    assert rm.wait_line(msg="backend", change="down")["backend"] == "b1"
+    assert rm.wait_sessions(1, timeout=30)[0]["reason"] == "backend_down"
+    clients[1].sendall(b"and now?")
+    assert rm.wait_sessions(2, timeout=30)[1]["reason"] == "backend_down"
+    netns.lose_no_more()
+    rm.wait_line(msg="backend", change="up")
+    clients[2].sendall(b"here")
+    assert tcp.recv_exactly(peers[2], 4) == b"here"
