@@ -4,6 +4,7 @@
 
 /* What a MySQL or MariaDB server says instead of its greeting (its manual, "ERR_Packet"). */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,8 @@
 /* The error's code in the @n bytes that it says first, which are borrowed; 0: they are no error. */
 unsigned mysql_read_error(const uint8_t *bytes, size_t n);
 
+/* Is it too short to tell, or an error that is cut short? */
+bool mysql_may_be_error(const uint8_t *bytes, size_t n);
 /* What that is, for the log, if the server takes nobody in now; NULL: it is something else. */
 const char *mysql_refusal_of(unsigned code);
 

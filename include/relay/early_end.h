@@ -14,7 +14,10 @@
 /* The session relays from now on. */
 void early_end_watch(struct session *s);
 
-/* Borrows what the backend says; only the first of it is looked at. */
+/*
+ * Borrows what the backend says; only the first of it is looked at. Where that is the beginning of
+ * an error, whose rest comes later, it counts as nothing said: the end that follows tells.
+ */
 void early_end_look(struct session *s, const struct buf *buf);
 
 /* It has said something that nobody looks at. */

@@ -12,6 +12,11 @@ unsigned mysql_read_error(const uint8_t *bytes, size_t n)
 	return bytes[HEADER_BYTES + 1] | (unsigned)bytes[HEADER_BYTES + 2] << 8;
 }
 
+bool mysql_may_be_error(const uint8_t *bytes, size_t n)
+{
+	return n < BYTES_MIN && (n <= HEADER_BYTES || bytes[HEADER_BYTES] == MARK);
+}
+
 const char *mysql_refusal_of(unsigned code)
 {
 	switch (code) {

@@ -3,9 +3,10 @@
 
 #include "proto/mysql_error.h"
 
-static const char *mysql_read_refusal(const uint8_t *bytes, size_t n)
+static enum parse mysql_read_refusal(const uint8_t *bytes, size_t n, const char **ret_refusal)
 {
-	return mysql_refusal_of(mysql_read_error(bytes, n));
+	*ret_refusal = mysql_refusal_of(mysql_read_error(bytes, n));
+	return mysql_may_be_error(bytes, n) ? PARSE_MORE : PARSE_DONE;
 }
 
 const struct protocol protocol_mysql = {

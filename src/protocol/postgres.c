@@ -258,13 +258,13 @@ static enum step_verdict postgres_read_answer(struct protocol_answer *in,
 	return read_login_answer(in, answer);
 }
 
-static const char *postgres_read_refusal(const uint8_t *bytes, size_t n)
+static enum parse postgres_read_refusal(const uint8_t *bytes, size_t n, const char **ret_refusal)
 {
 	char sqlstate[PGSQL_SQLSTATE_BYTES];
+	const enum parse parsed = pgsql_read_error(bytes, n, sqlstate);
 
-	if (pgsql_read_error(bytes, n, sqlstate) != PARSE_DONE)
-		return NULL;
-	return pgsql_refusal_of(sqlstate);
+	*ret_refusal = parsed == PARSE_DONE ? pgsql_refusal_of(sqlstate) : NULL;
+	return parsed == PARSE_MORE ? PARSE_MORE : PARSE_DONE;
 }
 
 static size_t postgres_write_unavailable(const struct protocol_state *state,

@@ -16,6 +16,7 @@
 void early_end_watch(struct session *s)
 {
 	s->is_unanswered = true;
+	s->is_answer_cut = false;
 }
 
 /* ---- what the pool hears ---------------------------------------------------- */
@@ -58,7 +59,7 @@ static void tell_unserved(struct session *s, const char *words, bool is_certain)
 
 void early_end_note_answer(struct session *s)
 {
-	if (!s->is_unanswered)
+	if (!s->is_unanswered || s->is_answer_cut)
 		return;
 	s->is_unanswered = false;
 	pool_on_served(s->pool, s->backend, s->connected_ms);
@@ -69,11 +70,16 @@ void early_end_look(struct session *s, const struct buf *buf)
 	const struct protocol *protocol = protocol_of_servers(pool_config(s->pool));
 	const uint8_t *bytes = (const uint8_t *)buf->bytes + buf->start;
 	const char *refusal = NULL;
+	enum parse parsed = PARSE_DONE;
 
-	if (!s->is_unanswered)
+	if (!s->is_unanswered || s->is_answer_cut)
 		return;
 	if (protocol && protocol->read_refusal)
-		refusal = protocol->read_refusal(bytes, buf_filled(buf));
+		parsed = protocol->read_refusal(bytes, buf_filled(buf), &refusal);
+	if (parsed == PARSE_MORE) {
+		s->is_answer_cut = true; /* how soon it ends tells the rest */
+		return;
+	}
 	if (!refusal) {
 		early_end_note_answer(s);
 		return;

@@ -9,7 +9,6 @@ static const char mysql_blocked[] = "\010\0\0\0\377\151\004Host";
 static const char mysql_greeting[] = "\005\0\0\0\0128.4";
 
 #define MYSQL_FULL_BYTES (sizeof(mysql_full) - 1)
-#define MYSQL_CODE_BYTES 7 /* of an error, with its code */
 
 struct error {
 	uint8_t bytes[PGSQL_ERROR_BYTES_MAX];
@@ -168,8 +167,8 @@ static void an_error_is_counted_logged_and_passed_on(void **state)
 	assert_int_equal(unserved(st), 2);
 }
 
-/* What has come with the first receive is all that is looked at. */
-static void of_an_error_in_pieces_the_first_counts(void **state)
+/* By its code, or where that is not there, by the end that follows. */
+static void an_error_in_pieces_counts(void **state)
 {
 	struct bed *st = speaking(state, "check = mysql");
 
@@ -178,7 +177,7 @@ static void of_an_error_in_pieces_the_first_counts(void **state)
 
 		expect_bytes(c.client, mysql_full, MYSQL_FULL_BYTES);
 		leave(st, &c);
-		assert_int_equal(unserved(st) > 0, first >= MYSQL_CODE_BYTES);
+		assert_int_equal(unserved(st), first);
 	}
 }
 
@@ -191,13 +190,30 @@ static void an_error_of_postgres_counts_whole(void **state)
 	for (size_t first = 1; first < e.n; first++) {
 		c = answer_in_two(st, e.bytes, e.n, first);
 		expect_error(c.client, &e);
-		assert_int_equal(unserved(st), 0);
+		assert_int_equal(unserved(st), first - 1); /* before its end it is not known */
 		assert_null(c.s->detail);
 		leave(st, &c);
 	}
 	c = answer(st, e.bytes, e.n);
-	assert_int_equal(unserved(st), 1);
+	assert_int_equal(unserved(st), e.n);
 	assert_string_equal(c.s->detail, "57P03: it serves nobody now");
+}
+
+/* Who serves nobody ends the session behind its error, however that is cut. */
+static void an_error_in_two_segments_is_no_service(void **state)
+{
+	struct bed *st = speaking(state, "check = postgres");
+	const struct error e = postgres_error("57P03");
+
+	for (size_t first = 1; first < e.n; first++) {
+		struct pair c = answer_in_two(st, e.bytes, e.n, first);
+
+		bed_close(st, c.backend);
+		bed_run(st);
+		assert_int_equal(unserved(st), first);
+		bed_close(st, c.client);
+		bed_run(st);
+	}
 }
 
 static void another_error_is_an_answer(void **state)
@@ -244,7 +260,7 @@ static void an_error_behind_more_than_is_looked_at_is_not_seen(void **state)
 	memcpy(says + n, e.bytes, e.n);
 	c = answer(st, says, n + e.n);
 	assert_null(c.s->detail);
-	assert_int_equal(unserved(st), 0);
+	assert_int_equal(unserved(st), 1);
 }
 
 /* ---- who can be the reason ----------------------------------------------- */
@@ -290,8 +306,9 @@ int main(void)
 		bed_test(who_has_answered_may_end),
 		bed_test(a_normal_answer_ends_the_row),
 		bed_test(an_error_is_counted_logged_and_passed_on),
-		bed_test(of_an_error_in_pieces_the_first_counts),
+		bed_test(an_error_in_pieces_counts),
 		bed_test(an_error_of_postgres_counts_whole),
+		bed_test(an_error_in_two_segments_is_no_service),
 		bed_test(another_error_is_an_answer),
 		bed_test(bytes_mean_nothing_where_the_check_does_not_say_what_is_spoken),
 		bed_test(an_error_behind_more_than_is_looked_at_is_not_seen),
