@@ -67,9 +67,9 @@ struct counters {
 	_Atomic uint64_t buffer_waits; /* waits for a buffer when there was none */
 	_Atomic uint64_t handed_over;  /* new connections, to another worker */
 	_Atomic uint64_t accept_pauses;
-	_Atomic uint64_t turns;              /* of its loop */
-	_Atomic uint64_t lines_left_out;     /* of sessions, in the log: see log_rate */
-	_Atomic uint64_t completions;        /* of what it asked the kernel for */
+	_Atomic uint64_t turns;          /* of its loop */
+	_Atomic uint64_t lines_left_out; /* of sessions, in the log: see log_rate */
+	_Atomic uint64_t completions;    /* of what it asked the kernel for */
 	/* What it has at the end of its last turn: these do not only grow. */
 	_Atomic uint64_t buffers, buffers_used, pieces_bytes, pipes, pipes_used;
 	struct listener_counters *listeners; /* by slot */
