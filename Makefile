@@ -334,10 +334,10 @@ format: ## let clang-format lay out the C files (F=file for one)
 	clang-format -i $(or $(F),$(wildcard include/*/*.h src/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch]))
 
 .PHONY: bench
-bench: ## compare with HAProxy, nginx and hitch; see scripts/bench.sh --help
+bench: ## compare with HAProxy, nginx and hitch (QUICK=1: two minutes); scripts/bench.sh --help
 	@scripts/install-deps.sh --for bench
 	@$(MAKE) VARIANT=release program load
-	@scripts/bench.sh
+	@scripts/bench.sh $(if $(QUICK),--quick)
 
 # ---- install ----------------------------------------------------------------
 

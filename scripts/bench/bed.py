@@ -28,7 +28,8 @@ class Bed:
         self.load_cpus = load_cpus
         self.seconds = seconds
         self.warmup = 0.5
-        self.sessions_max = (nofile - SPARE_FILES) // 2
+        # Two files each; ringmain keeps a sixteenth of them for other things.
+        self.sessions_max = (nofile * 15 // 16 - SPARE_FILES) // 2
         self.certificates = {}
         self.counter = 0
         self.port = 10000

@@ -26,9 +26,12 @@ def values_of(measurements, case, relay, key="figure"):
     }
 
 
-def ratios(measurements, case, peer):
+BASELINE = "haproxy"  # of the picture
+
+
+def ratios(measurements, case, peer, subject=SUBJECT):
     """The subject's figure by the peer's, each pair from one round."""
-    mine, theirs = (values_of(measurements, case, r) for r in (SUBJECT, peer))
+    mine, theirs = (values_of(measurements, case, r) for r in (subject, peer))
     return [mine[r] / theirs[r] for r in sorted(mine) if theirs.get(r)]
 
 
@@ -44,6 +47,11 @@ def summarise(measurements, cases, relays):
             peer: found
             for peer in PEERS
             if (found := spread(ratios(measurements, case.key, peer)))
+        }
+        row["by_baseline"] = {
+            relay: found
+            for relay in row["relays"]
+            if (found := spread(ratios(measurements, case.key, BASELINE, relay)))
         }
         row["reached"] = is_reached(case, row)
         rows.append(row)

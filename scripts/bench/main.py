@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import tempfile
+import time
 
 import balance
 import figures
@@ -65,14 +66,18 @@ What the figures mean (median of the rounds, least and greatest beside it; less 
   busy           the share of its processor that the relay used.
   direct         client and backend without a relay: what the load tools themselves can do.
 Ratios divide ringmain's figure by another's of the same round; shown is their median, least and
-greatest. Goals are for the ratio to HAProxy, or for ringmain's figure itself.
+greatest. Goals are for the ratio to HAProxy, or for ringmain's figure itself. The picture shows
+each relay's figure divided by HAProxy's of the same round: HAProxy = 1.
 
 Cases:
 """
 
 
 OPTIONS = {
-    "--quick": {"action": "store_true", "help": "2 short rounds: does it work, how well roughly"},
+    "--quick": {
+        "action": "store_true",
+        "help": "two minutes: 2 short rounds of the cases that say most, unless --only says which",
+    },
     "--rounds": {"type": int, "metavar": "N", "help": "how often everything is measured (5)"},
     "--seconds": {
         "type": float,
@@ -146,12 +151,17 @@ def parse_options(argv):
     opt = parser.parse_args(argv)
     opt.rounds = opt.rounds or (2 if opt.quick else 5)
     opt.seconds = opt.seconds or (0.7 if opt.quick else 2)
-    opt.cases, opt.figures = choose_cases(parser, opt.only)
+    opt.cases, opt.figures = choose_cases(parser, opt.only, opt.quick)
     return parser, opt
 
 
-def choose_cases(parser, only):
+QUICK = ("pingpong-64", "exchange-64", "down-1", "memory-1000", "tls-full-ecdsa", "tls-pingpong-64")
+
+
+def choose_cases(parser, only, quick):
     """Those that compare relays, and the figures of ringmain alone."""
+    if quick and not only:
+        return [c for c in CASES if c.key in QUICK], []
     wanted = only.split(",") if only else [""]
     for name in wanted:
         if not any(c.key.startswith(name) for c in [*CASES, *balance.FIGURES]):
@@ -254,7 +264,18 @@ def measure_one(bed, case, relay, turn):
         processes.stop_all()
 
 
-def progress(done, total, result, case):
+# What a measurement takes beside its own time: warm-up, start and end of the processes.
+OVERHEAD_S = 1.7
+
+
+def lasting(seconds):
+    """As people say it."""
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f} seconds"
+    return f"{seconds / 60:.0f} minutes"
+
+
+def progress(done, total, result, case, left_s):
     if "error" in result:
         text = f"failed: {result['error']}"
     elif result["relay"] == "direct":
@@ -262,7 +283,8 @@ def progress(done, total, result, case):
     else:
         text = f"{figures.number(result['figure'])} {case.unit}"
     who = f"round {result['round'] + 1} {result['case']} {result['relay']}"
-    print(f"[{done}/{total}] {who}: {text}", file=sys.stderr, flush=True)
+    left = f", {lasting(left_s)} left" if done < total else ""
+    print(f"[{done}/{total}{left}] {who}: {text}", file=sys.stderr, flush=True)
 
 
 def measure_all(bed, opt, chosen, measurements):
@@ -273,9 +295,18 @@ def measure_all(bed, opt, chosen, measurements):
         for relay in in_order(chosen, turn)
         if case.is_for(relay)
     ]
+    expected = lasting(len(plan) * (opt.seconds + OVERHEAD_S))
+    brief = "" if opt.quick or opt.only else "; --quick (make bench QUICK=1) takes two"
+    print(
+        f"bench: {len(plan)} measurements, about {expected}{brief}. Ctrl-C reports what is there.",
+        file=sys.stderr,
+        flush=True,
+    )
+    began = time.monotonic()
     for done, (turn, case, relay) in enumerate(plan, 1):
         measurements.append(measure_one(bed, case, relay, turn))
-        progress(done, len(plan), measurements[-1], case)
+        left_s = (time.monotonic() - began) / done * (len(plan) - done)
+        progress(done, len(plan), measurements[-1], case, left_s)
 
 
 def notes(opt, bed, measurements):

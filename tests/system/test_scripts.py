@@ -359,6 +359,9 @@ def test_bench_measures_tls_with_every_relay(tmp_path):
     code, out = run("bench.sh", "--only", "tls12", "--rounds", "1", "--seconds", "0.1",
                     "--ringmain", BINARY, "--load-tool", load.program(), "--out", tmp_path)
     assert code == 0, out
+    assert re.search(r"bench: \d+ measurements, about \d+ (seconds|minutes)", out)
+    if shutil.which("gnuplot"):
+        assert "HAProxy = 1" in (tmp_path / "bench.svg").read_text(encoding="utf-8")
     document = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert [one["relay"] for one in document["measurements"] if one["figure"] > 0] == [
         "ringmain", "haproxy", "nginx", "hitch"]
