@@ -139,6 +139,24 @@ static void it_falls_and_rises_in_fast_steps(void **state)
 	finish();
 }
 
+/* Neither does it fall as long as it passes now and then, nor is it up when it does. */
+static void one_that_flaps_stays_as_it_is(void **state)
+{
+	start_with(state, CHECKED);
+	answer(1000, 0);
+	for (int n = 0; n < 20; n++) {
+		answer(1101, n % 2 == 0 ? -ECONNREFUSED : 0);
+		expect_state(BACKEND_READY);
+	}
+	answer(1101, -ECONNREFUSED);
+	answer(1101, -ECONNREFUSED);
+	for (int n = 0; n < 20; n++) {
+		expect_state(BACKEND_DOWN);
+		answer(1101, n % 2 == 0 ? 0 : -ECONNREFUSED);
+	}
+	finish();
+}
+
 static void the_first_answer_counts_at_once(void **state)
 {
 	start_with(state, CHECKED);
@@ -312,6 +330,7 @@ int main(void)
 		bed_test(one_that_is_healthy_is_asked_once_an_interval),
 		bed_test(nobody_is_asked_without_checks),
 		bed_test(it_falls_and_rises_in_fast_steps),
+		bed_test(one_that_flaps_stays_as_it_is),
 		bed_test(the_first_answer_counts_at_once),
 		bed_test(a_check_that_meets_itself_is_a_refusal),
 		bed_test(no_answer_in_time_is_none),
