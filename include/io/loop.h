@@ -33,7 +33,7 @@ struct loop {
 	struct ring *ring;
 	struct buf_pool bufs;
 	struct timers timers;
-	uint64_t now_ms; /* of this turn, of clock_now_ms() */
+	uint64_t now_ms;      /* of this turn, of clock_now_ms() */
 	uint64_t completions; /* ever */
 	const struct loop_hooks *hooks;
 };
