@@ -4,6 +4,7 @@
 import pytest
 
 from kit import pgwire, servers, tcp, tls
+from kit.wait import wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("it knows nothing of PostgreSQL")
 
@@ -84,6 +85,12 @@ def test_who_fits_none_goes_to_the_listeners_pool(routing, databases):
     assert done.stdout.strip() == str(databases[0].port), done.stderr
 
 
+def runs(server):
+    return "pg_sleep" in server.tool(
+        "psql", "-Atc", "select query from pg_stat_activity where state = 'active' and "
+        "datname = 'shop_eu'").stdout
+
+
 def test_cancel_finds_its_session_in_any_pool(routing, databases, connect, pki):
     rm = routing(ROUTES)
 
@@ -97,6 +104,7 @@ def test_cancel_finds_its_session_in_any_pool(routing, databases, connect, pki):
 
     session = pgwire.Session(dial(), database="shop_eu")
     session.ask("select pg_sleep(60)")
+    wait_until(lambda: runs(databases[1]), "it to sleep: who is idle ignores a request to cancel")
     other = dial()
     other.sendall(pgwire.cancel(session.key))
     tcp.expect_end(other, b"", "FIN")

@@ -186,6 +186,11 @@ CASES = [
          needs="WOLFSSL_ALT_CERT_CHAINS"),
     Case("unrelated CA between", chain("alien", "int", int=("root", CA), alien=(None, CA), issuer="int"),
          needs="WOLFSSL_ALT_CERT_CHAINS"),
+    *(Case(f"unrelated CA, and a root with {name}",
+           chain("alien", "bare", alien=(None, CA),
+                 bare=(None, CA + ids + "authorityKeyIdentifier=none\n"), issuer="bare"),
+           trusted=("bare",), needs="any-chain.patch")
+      for name, ids in (("a key identifier", KEY_ID), ("none", "subjectKeyIdentifier=none\n"))),
     Case("unrelated leaf behind", chain("int", "alien", int=("root", CA), alien=(None, LEAF)), needs="any-chain.patch"),
     Case("out of order", chain("int-a", "int-b", int_a=("root", CA), int_b=("int-a", CA), issuer="int-b"),
          needs="any-chain.patch"),
