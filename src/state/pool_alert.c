@@ -28,12 +28,13 @@ static void log_pool_alert(const struct pool *pool, const char *what)
 	log_end(&line);
 }
 
+/* Of those who wait for room; who is held waits for a backend that serves at all. */
 static bool has_queue(struct pool *pool)
 {
 	struct queue_stats stats;
 
 	pool_queue_stats(pool, &stats);
-	return stats.waiting > 0;
+	return stats.waiting > stats.held;
 }
 
 void pool_alert_tick(struct pool_alert *alert, struct pool *pool, uint64_t now_ms)

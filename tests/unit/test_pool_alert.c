@@ -42,6 +42,20 @@ static void set_state(struct bed *st, unsigned n, enum backend_state state)
 	pool_set_state(pool_of(st), bed_backend(st, n), state);
 }
 
+static void who_is_held_does_not_make_it_full(void **state)
+{
+	const struct bed_options options = { .backends = 2, .pool_keys = "hold = 10s" };
+	struct bed *st = bed_with(state, &options);
+	struct pool_waiter w = { 0 };
+
+	alert_of_test = (struct pool_alert){ 0 };
+	set_state(st, 0, BACKEND_DOWN);
+	set_state(st, 1, BACKEND_DOWN);
+	assert_int_equal(pool_pick_or_wait(pool_of(st), &w, 1), POOL_WAITING);
+	expect_tick(st, 2, LOST);
+	assert_true(pool_leave(pool_of(st), &w));
+}
+
 static void the_last_one_is_missed_once(void **state)
 {
 	struct bed *st = two_backends(state);
@@ -130,6 +144,7 @@ static void sessions_note_that_all_are_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		bed_test(who_is_held_does_not_make_it_full),
 		bed_test(the_last_one_is_missed_once),
 		bed_test(without_weights_there_is_nobody),
 		bed_test(full_is_said_once_and_room_when_it_lasts),
