@@ -19,8 +19,8 @@
 static char kit_dir[64] = "/tmp/ringmain-tls-XXXXXX";
 
 /*
- * Makes what tests/tls/certificates.sh lists, with @which "one" only its
- * first. Returns 0, or another number when the openssl command is missing or
+ * Makes what tests/tls/certificates.sh lists, or of it the "one" or "large"
+ * that @which says. Returns 0, or another number when the openssl command is missing or
  * fails.
  */
 static inline int kit_make_certificates(const char *which)
@@ -53,13 +53,30 @@ static inline const char *kit_path(const char *name)
 	return path;
 }
 
-/* For a group of cmocka's: the certificates, and the library. */
+/* For a group of cmocka's: the certificates, all or some, and the library. */
+static inline int kit_set_up_with(const char *which)
+{
+	if (kit_make_certificates(which) != 0)
+		return -1;
+	return tls_library_start();
+}
+
 static inline int kit_set_up(void **state)
 {
 	(void)state;
-	if (kit_make_certificates("") != 0)
-		return -1;
-	return tls_library_start();
+	return kit_set_up_with("");
+}
+
+static inline int kit_set_up_one(void **state)
+{
+	(void)state;
+	return kit_set_up_with("one");
+}
+
+static inline int kit_set_up_large(void **state)
+{
+	(void)state;
+	return kit_set_up_with("large");
 }
 
 static inline int kit_tear_down(void **state)

@@ -4,17 +4,18 @@
 # Makes the certificates, keys, lists and broken files that tests of TLS need, in a directory.
 # Nothing of it is ever committed. What openssl says goes to DIRECTORY/log.
 #
-# usage: certificates.sh DIRECTORY [one]   (one: ca and ecdsa only)
+# usage: certificates.sh DIRECTORY [one | large]   (one: ca and ecdsa only; large: and one of RSA 4096)
 set -eu
 
 cd "${1:?directory}"
 exec >log 2>&1
 umask 077
 
-# key KIND: rsa, ed25519 or the name of a curve
+# key KIND: rsa, rsa4096, ed25519 or the name of a curve
 key() {
 	case $1 in
 	rsa) openssl genrsa 2048 ;;
+	rsa4096) openssl genrsa 4096 ;;
 	ed25519) openssl genpkey -algorithm ed25519 ;;
 	*) openssl ecparam -name "$1" -genkey -noout ;;
 	esac
@@ -53,7 +54,8 @@ ca stranger-ca
 
 names='DNS:db1.example.com,DNS:*.shard.example.com'
 make ecdsa ca prime256v1 30 db1.example.com "$names"
-[ "${2-}" != one ] || exit 0
+[ "${2-}" != large ] || make large ca rsa4096 30 db1.example.com "$names"
+[ -z "${2-}" ] || exit 0
 make rsa ca rsa 30 db1.example.com "$names"
 make ed25519 ca ed25519 30 db1.example.com "$names"
 make p384 ca secp384r1 30 p384.example.com DNS:p384.example.com

@@ -266,21 +266,6 @@ static void a_backend_that_hangs_up_in_the_handshake_has_failed(void **state)
 
 /* ---- all ----------------------------------------------------------------- */
 
-static int set_up(void **state)
-{
-	(void)state;
-	assert_int_equal(tls_library_start(), 0);
-	return kit_make_certificates("one");
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tls_library_stop();
-	kit_remove_certificates();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,5 +281,5 @@ int main(void)
 		bed_test(a_backend_that_hangs_up_in_the_handshake_has_failed),
 	};
 
-	return cmocka_run_group_tests_name("opening", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("opening", tests, kit_set_up_one, kit_tear_down);
 }

@@ -393,21 +393,6 @@ static void a_backend_that_says_too_much_or_no_will_not_do(void **state)
 	}
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	assert_int_equal(tls_library_start(), 0);
-	return kit_make_certificates("one");
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tls_library_stop();
-	kit_remove_certificates();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,5 +405,5 @@ int main(void)
 		bed_test(a_backend_that_says_too_much_or_no_will_not_do),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, kit_set_up_one, kit_tear_down);
 }

@@ -229,33 +229,6 @@ static void a_packet_inside_tls_may_come_in_pieces(void **state)
 
 /* ---- all ----------------------------------------------------------------- */
 
-static int make_large_key(void)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command),
-		 "cd %s && openssl req -x509 -newkey rsa:4096 -nodes -days 30 -keyout large.key "
-		 "-subj /CN=large -addext subjectAltName=DNS:db1.example.com -out large.crt "
-		 ">large.log 2>&1 && cat large.crt large.key >" LARGE_KEY,
-		 kit_dir);
-	return system(command);
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	assert_int_equal(tls_library_start(), 0);
-	return kit_make_certificates("one") || make_large_key();
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tls_library_stop();
-	kit_remove_certificates();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,5 +242,5 @@ int main(void)
 		bed_test(a_packet_inside_tls_may_come_in_pieces),
 	};
 
-	return cmocka_run_group_tests_name("tls_accept", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("tls_accept", tests, kit_set_up_large, kit_tear_down);
 }

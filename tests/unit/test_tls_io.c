@@ -343,22 +343,6 @@ static void after_the_backends_end_a_cut_is_at_once(void **state)
 	finish(state, &sc);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	if (kit_make_certificates("one") != 0)
-		return -1;
-	return tls_library_start();
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tls_library_stop();
-	kit_remove_certificates();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,5 +358,5 @@ int main(void)
 		bed_test(after_the_backends_end_a_cut_is_at_once),
 	};
 
-	return cmocka_run_group_tests_name("tls_io", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("tls_io", tests, kit_set_up_one, kit_tear_down);
 }
