@@ -20,7 +20,8 @@ extern const struct directive_type type_flag;      /* bool */
 
 extern const struct directive_type type_text; /* char *, allocated; NULL: not given */
 extern const struct directive_type type_file; /* the same, the name of a file */
-extern const struct directive_type type_name; /* the same, of a host */
+extern const struct directive_type type_name; /* the same, of a host or an address */
+extern const struct directive_type type_sni;  /* the same, of a host */
 
 extern const struct directive_type type_route;       /* listener_config.routes */
 extern const struct directive_type type_certificate; /* listener_config.certificates */

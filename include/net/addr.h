@@ -55,6 +55,14 @@ struct addr_spec {
 MUST_CHECK bool addr_spec_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why);
 
 /*
+ * Is it the name of a host: labels of letters, digits, '-' and '_' (RFC 1123,
+ * 2.1), of which the last is no number, and one dot at the end at most?
+ */
+bool addr_is_host_name(const char *name);
+/* Is it an IPv4 or IPv6 address, without brackets, port or zone? */
+bool addr_is_literal(const char *host);
+
+/*
  * Gives up to @max addresses of @spec for @port (one of its range), resolving
  * a host name if it has to; blocks then. Returns their number, or 0 and in
  * *ret_why the resolver's words, a static text. @max is at least 1.

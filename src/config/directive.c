@@ -433,7 +433,7 @@ const struct directive directives[] = {
 	{ IN_POOL(tls_name), .key = "tls_name", .type = &type_name,
 	  .shapes_check = true,
 	  .help = "Name that their certificate must have; without: the backend's host name" },
-	{ IN_POOL(tls_sni), .key = "tls_sni", .type = &type_name,
+	{ IN_POOL(tls_sni), .key = "tls_sni", .type = &type_sni,
 	  .shapes_check = true,
 	  .help = "Name to ask for; without: the one that is verified" },
 	{ IN_POOL(tls_alpn), .key = "tls_alpn", .type = &type_text,

@@ -10,8 +10,9 @@
 #include "config/client_rules.h"
 #include "config/login_route.h"
 #include "config/setting.h"
-#include "config/value.h"
 #include "config/tokens.h"
+#include "config/value.h"
+#include "net/addr.h"
 
 /* ---- texts, files ---- */
 
@@ -67,9 +68,57 @@ const struct directive_type type_file = {
 	.release = release_text,
 };
 
+/* ---- names of hosts ---- */
+
+/* Why @text is no host's name, or NULL. */
+static const char *why_no_host(const char *text)
+{
+	if (addr_is_host_name(text))
+		return NULL;
+	for (const char *at = text; *at; at++) {
+		if ((unsigned char)*at >= 0x80)
+			return "a host name has ASCII letters only (others are xn--... in DNS)";
+	}
+	if (text[0] == '[' || strchr(text, ':'))
+		return "a host name has no brackets and no port";
+	if (strchr(text, '*'))
+		return "a * stands for no host name here";
+	return "this is no host name (letters, digits, '-' and '_', with dots between)";
+}
+
+static void set_name(const struct setting *s, void *section)
+{
+	const char *why = addr_is_literal(s->text) ? NULL : why_no_host(s->text);
+
+	if (why && s->text[0] != '\0')
+		setting_error(s, NULL, "'%.60s': %s", s->text, why);
+	else
+		set_text(s, section);
+}
+
+static void set_sni(const struct setting *s, void *section)
+{
+	const char *why = addr_is_literal(s->text)
+				  ? "an address is not asked for as a name (RFC 6066, 3)"
+				  : why_no_host(s->text);
+
+	if (why && s->text[0] != '\0')
+		setting_error(s, NULL, "'%.60s': %s", s->text, why);
+	else
+		set_text(s, section);
+}
+
 const struct directive_type type_name = {
 	.form = "a host name or an address",
-	.set = set_text,
+	.set = set_name,
+	.print = print_text,
+	.has = has_text,
+	.release = release_text,
+};
+
+const struct directive_type type_sni = {
+	.form = "a host name",
+	.set = set_sni,
 	.print = print_text,
 	.has = has_text,
 	.release = release_text,
@@ -189,9 +238,30 @@ static void cut_login_name(const struct setting *word, struct route_config *rout
 	snprintf(route->pattern + LOGIN_NAME_BYTES - 1, 2, "%s", has_star ? "*" : "");
 }
 
+/* A name that clients can ask for, without its final dot; an IPv4 address is read as one. */
+static bool tidy_server_name(const struct setting *word, char *pattern)
+{
+	const char *name = strncmp(pattern, "*.", 2) == 0 ? pattern + 2 : pattern;
+	const char *why = addr_is_literal(name) && !strchr(name, ':') ? NULL : why_no_host(name);
+	size_t n;
+
+	if (strchr(name, '*'))
+		why = "a * stands for the first label only";
+	if (why) {
+		setting_error(word, NULL, "'%.60s': %s", word->text, why);
+		return false;
+	}
+	for (char *at = pattern; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	n = strlen(pattern);
+	if (pattern[n - 1] == '.')
+		pattern[n - 1] = '\0';
+	return true;
+}
+
 static bool read_pattern(const struct setting *word, struct route_config *route)
 {
-	size_t n = strlen(word->text);
+	const size_t n = strlen(word->text);
 	const char *star = strchr(word->text, '*');
 	const bool has_end_star = route->kind == ROUTE_DATABASE || route->kind == ROUTE_USER;
 
@@ -199,23 +269,16 @@ static bool read_pattern(const struct setting *word, struct route_config *route)
 		setting_error(word, NULL, "'%.60s' is too long", word->text);
 		return false;
 	}
-	if (route->kind == ROUTE_SNI && star &&
-	    (star != word->text || star[1] != '.' || strchr(star + 1, '*'))) {
-		setting_error(word, NULL, "'%.60s': a * stands for the first label only",
-			      word->text);
-		return false;
-	}
 	if (has_end_star && star && star[1] != '\0') {
 		setting_error(word, NULL, "'%.60s': a * stands at the end only, for any end",
 			      word->text);
 		return false;
 	}
-	for (size_t i = 0; i <= n; i++)
-		route->pattern[i] = route->kind == ROUTE_SNI
-					    ? (char)tolower((unsigned char)word->text[i])
-					    : word->text[i];
+	memcpy(route->pattern, word->text, n + 1);
 	if (has_end_star)
 		cut_login_name(word, route);
+	if (route->kind == ROUTE_SNI)
+		return tidy_server_name(word, route->pattern);
 	return route->kind != ROUTE_CLIENT_SAN || check_client_san(word, route->pattern);
 }
 

@@ -149,6 +149,14 @@ static void check_listener_and_pool(const struct listener_config *listener,
 			     "(protocol = %s)",
 			     listener->name, facts->title, pool->name, facts->tls_request,
 			     protocol_names[listener->protocol]);
+	if (pool->tls && listener->protocol == PROTOCOL_ANY &&
+	    listener->tls != TLS_MODE_PASSTHROUGH && protocol_facts[pool->protocol].bound_to_tls)
+		diag_warning(diag, location,
+			     "[listener %s]: is not told that clients speak %s, as [pool %s] is "
+			     "(protocol = %s); without it %s",
+			     listener->name, protocol_facts[pool->protocol].title, pool->name,
+			     protocol_names[pool->protocol],
+			     protocol_facts[pool->protocol].bound_to_tls);
 	check_tls_on_both_sides(listener, pool, location, diag);
 }
 

@@ -94,7 +94,7 @@ static bool is_host_label(const char *label, size_t n)
 }
 
 /* Labels as in RFC 1123, section 2.1, and the underscore that people use all the same. */
-static bool is_host_name(const char *name)
+bool addr_is_host_name(const char *name)
 {
 	size_t n;
 
@@ -111,6 +111,13 @@ static bool is_host_name(const char *name)
 	return strspn(name, "0123456789") < n;
 }
 
+bool addr_is_literal(const char *host)
+{
+	struct in6_addr bytes; /* room for either */
+
+	return inet_pton(AF_INET, host, &bytes) == 1 || inet_pton(AF_INET6, host, &bytes) == 1;
+}
+
 static const char *read_spec_host(struct addr_spec *spec)
 {
 	struct in_addr in4;
@@ -125,7 +132,7 @@ static const char *read_spec_host(struct addr_spec *spec)
 		return NULL;
 	if (spec->host[strspn(spec->host, "0123456789.")] == '\0')
 		return "an IPv4 address is four numbers in 0-255";
-	if (!is_host_name(spec->host))
+	if (!addr_is_host_name(spec->host))
 		return "the host is neither an address nor a name";
 	spec->is_name = true;
 	return NULL;

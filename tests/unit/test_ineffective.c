@@ -144,7 +144,8 @@ static void beside_what_they_need_they_mean_something(void **state)
 		{ "", "backend = c 192.0.2.2:80 max_sessions=1\nqueue = 1\nqueue_timeout = 1s" },
 		{ "", "send_proxy = v2\nsend_proxy_tlvs = yes" },
 		{ "", "check = tcp\ncheck_interval = 1s\ncheck_fall = 1" },
-		{ "", "tls = yes\ntls_ca = /x.pem\nprotocol = postgres\ndirect_tls = yes" },
+		{ "protocol = postgres",
+		  "tls = yes\ntls_ca = /x.pem\nprotocol = postgres\ndirect_tls = yes" },
 	};
 	struct bed *st = *state;
 

@@ -194,6 +194,20 @@ static void tls_has_what_it_needs(void **state)
 		  "x.ini:6:13: error: [pool p] backend: a unix socket has no name to verify "
 		  "(tls_name)\n" },
 		{ "pool = p\n", "backend = u unix:/run/u\ntls = yes\ntls_name = x\n", "" },
+		{ "pool = p\n", "tls = yes\ntls_name = ::1\n", "" },
+		{ "pool = p\n", "tls = yes\ntls_name = [::1]\n",
+		  "x.ini:7:12: error: [pool p] tls_name: '[::1]': a host name has no brackets and "
+		  "no port (a host name or an address)\n" },
+		{ "pool = p\n", "tls = yes\ntls_name = *.x\n",
+		  "x.ini:7:12: error: [pool p] tls_name: '*.x': a * stands for no host name here "
+		  "(a host name or an address)\n" },
+		{ "pool = p\n", "tls = yes\ntls_sni = 10.0.0.1\n",
+		  "x.ini:7:11: error: [pool p] tls_sni: '10.0.0.1': an address is not asked for as "
+		  "a name (RFC 6066, 3) (a host name)\n" },
+		{ "pool = p\n", "tls = yes\nprotocol = postgres\n",
+		  "x.ini:3:8: warning: [listener l]: is not told that clients speak PostgreSQL, as "
+		  "[pool p] is (protocol = postgres); without it SCRAM's channel binding fails, "
+		  "which PostgreSQL's clients use when they can\n" },
 		{ "pool = p\n", "backend = u unix:/run/u\ntls = yes\ntls_verify = no\n", "" },
 		{ "pool = p\ntls = passthrough\n", "tls = yes\n",
 		  "x.ini:3:8: warning: [listener l]: passes TLS through to [pool p], which "
