@@ -27,8 +27,11 @@ void role_watch_destroy(struct role_watch *w);
 /* Takes over what @from, of the same pool in another configuration, has seen. */
 void role_watch_follow(struct role_watch *w, const struct role_watch *from);
 
-/* A check has ended; its backend went down. */
-void role_watch_note(struct role_watch *w, const struct backend *backend,
+/*
+ * A check has ended. False: it says what is known already, so that only time could change what
+ * was decided. Its backend went down.
+ */
+bool role_watch_note(struct role_watch *w, const struct backend *backend,
 		     const struct check_facts *facts, uint64_t now_ms);
 void role_watch_note_down(struct role_watch *w, const struct backend *backend);
 

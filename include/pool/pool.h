@@ -263,7 +263,7 @@ enum health_change pool_on_check(struct pool *pool, struct backend *backend,
  */
 void pool_set_standby(struct pool *pool, struct backend *backend, bool is_standby);
 /* Has the operator said since that it is ready, whatever was seen of it before? Once. */
-bool pool_take_approval(struct pool *pool, struct backend *backend);
+bool pool_take_approval(struct backend *backend);
 /* Have sessions found a backend that refuses them, since this was asked last? */
 bool pool_take_recheck(struct pool *pool);
 /* How long after start-up the first check of a backend is to start. */

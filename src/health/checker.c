@@ -51,12 +51,14 @@ static void judge_role(struct subscriber *s, const struct check_facts *facts,
 {
 	struct pool_timer *w = s->pool_timer;
 	bool is_urgent = !s->probe->has_passed && s->probe->answers == 1;
+	bool is_news = change != HEALTH_SAME;
 
 	if (facts)
-		role_watch_note(w->roles, s->backend, facts, now_of(s));
+		is_news |= role_watch_note(w->roles, s->backend, facts, now_of(s));
 	if (change == HEALTH_WENT_DOWN)
 		role_watch_note_down(w->roles, s->backend);
-	is_urgent |= role_watch_decide(w->roles, now_of(s));
+	if (is_news)
+		is_urgent |= role_watch_decide(w->roles, now_of(s));
 	if (is_urgent)
 		check_soon(w);
 }

@@ -17,6 +17,7 @@ struct role_watch {
 	enum role_reason *reasons, *said; /* as the pool was told, and the log */
 	size_t n;
 	unsigned admitted;
+	bool has_told; /* the pool is as it was told */
 };
 
 /* ---- what is wanted ------------------------------------------------------ */
@@ -144,15 +145,6 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from)
 	}
 }
 
-void role_watch_note(struct role_watch *w, const struct backend *backend,
-		     const struct check_facts *facts, uint64_t now_ms)
-{
-	const size_t i = role_watch_find(w, backend);
-
-	if (i < w->n)
-		role_judge_note(w->judge, i, facts, now_ms);
-}
-
 void role_watch_note_down(struct role_watch *w, const struct backend *backend)
 {
 	const size_t i = role_watch_find(w, backend);
@@ -219,7 +211,7 @@ static bool has_lost(const struct role_watch *w, size_t i, enum role_reason now)
 static void take_orders(struct role_watch *w)
 {
 	for (size_t i = 0; i < w->n; i++)
-		if (pool_take_approval(w->pool, w->backends[i]))
+		if (pool_take_approval(w->backends[i]))
 			role_judge_allow(w->judge, i);
 }
 
@@ -244,6 +236,55 @@ static void show_role(const struct role_watch *w, size_t i, uint64_t now_ms)
 		     is_replica && e->facts.has_lag ? e->facts.lag_ms : BACKEND_LAG_UNKNOWN);
 }
 
+/* What decisions are made of; the words, and a position that nobody is measured by, are not. */
+static bool is_same(const struct role_config *config, const struct check_facts *a,
+		    const struct check_facts *b)
+{
+	return a->role == b->role && a->is_read_only == b->is_read_only &&
+	       a->timeline == b->timeline && a->system_id == b->system_id &&
+	       a->started_us == b->started_us &&
+	       (config->lag_max_bytes == ROLE_NO_LAG_LIMIT ||
+		(a->has_position == b->has_position && a->position == b->position)) &&
+	       (config->lag_max_ms == ROLE_NO_LAG_LIMIT ||
+		(a->has_lag == b->has_lag && a->lag_ms == b->lag_ms));
+}
+
+/* It is as it was decided on already. */
+static bool is_known(const struct role_watch *w, size_t i, const struct check_facts *facts,
+		     uint64_t now_ms)
+{
+	const struct role_config *config = &w->judge->config;
+	const struct role_evidence *e = &w->judge->members[i].evidence;
+
+	return w->has_told && facts->verdict == CHECK_PASSED &&
+	       role_evidence_of(e, config->age_max_ms, now_ms) != CHECK_ROLE_UNKNOWN &&
+	       is_same(config, facts, &e->facts);
+}
+
+bool role_watch_note(struct role_watch *w, const struct backend *backend,
+		     const struct check_facts *facts, uint64_t now_ms)
+{
+	const size_t i = role_watch_find(w, backend);
+	bool is_news;
+
+	if (i == w->n)
+		return false;
+	is_news = !is_known(w, i, facts, now_ms);
+	role_judge_note(w->judge, i, facts, now_ms);
+	show_role(w, i, now_ms);
+	return is_news;
+}
+
+/* Under the pool's lock, which sessions want, too: only what is new. */
+static void tell_pool(struct role_watch *w, size_t i, enum role_reason now)
+{
+	const bool is_standby = now != ROLE_ADMITTED;
+
+	if (!w->has_told || (w->reasons[i] != ROLE_ADMITTED) != is_standby)
+		pool_set_standby(w->pool, w->backends[i], is_standby);
+	w->reasons[i] = now;
+}
+
 bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 {
 	bool lost_any = false;
@@ -256,14 +297,14 @@ bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 		const bool lost = has_lost(w, i, reason);
 
 		w->admitted += reason == ROLE_ADMITTED;
-		pool_set_standby(w->pool, w->backends[i], reason != ROLE_ADMITTED);
-		w->reasons[i] = reason;
+		tell_pool(w, i, reason);
 		show_role(w, i, now_ms);
 		role_watch_say(w, i, reason);
 		if (lost)
 			w->lost(w->owner, w->backends[i]);
 		lost_any |= lost;
 	}
+	w->has_told = true;
 	return lost_any;
 }
 

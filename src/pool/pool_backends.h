@@ -44,7 +44,7 @@ struct backend_status {
 	bool is_ready;            /* may be picked: as well as that, or in a panic */
 	bool was_ready;           /* ever: what is down from the start does not come back slowly */
 	bool was_out;             /* since then; draining or another role alone are not out */
-	bool is_approved;         /* by the operator to be ready: see pool_take_approval() */
+	atomic_bool is_approved;  /* by the operator to be ready: see pool_take_approval() */
 	uint64_t burden_until_ms; /* while loads[].burden is not 0 */
 	uint64_t proof;           /* pool->proofs when it last showed that it serves */
 };

@@ -27,7 +27,7 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 		health->admin_state = state;
 		if (state == BACKEND_READY) {
 			health->is_up = true;
-			s->is_approved = true;
+			atomic_store(&s->is_approved, true);
 			health->streak = 0;
 			health->failures_in_row = health->unserved_in_row = 0;
 			backend->unserved_in_row = 0;
@@ -235,26 +235,23 @@ void pool_set_standby(struct pool *pool, struct backend *backend, bool is_standb
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* Reads a flag that is raised under the lock, and lowers it. */
-static bool take_flag(struct pool *pool, bool *flag)
+/* Asked of each backend at each check of any: it takes no lock. */
+bool pool_take_approval(struct backend *backend)
 {
-	bool was;
+	atomic_bool *flag = &backend_status(backend)->is_approved;
 
-	pthread_mutex_lock(&pool->lock);
-	was = *flag;
-	*flag = false;
-	pthread_mutex_unlock(&pool->lock);
-	return was;
-}
-
-bool pool_take_approval(struct pool *pool, struct backend *backend)
-{
-	return take_flag(pool, &backend_status(backend)->is_approved);
+	return atomic_load(flag) && atomic_exchange(flag, false);
 }
 
 bool pool_take_recheck(struct pool *pool)
 {
-	return take_flag(pool, &pool->wants_recheck);
+	bool was;
+
+	pthread_mutex_lock(&pool->lock);
+	was = pool->wants_recheck;
+	pool->wants_recheck = false;
+	pthread_mutex_unlock(&pool->lock);
+	return was;
 }
 
 uint64_t pool_first_check_ms(struct pool *pool)
