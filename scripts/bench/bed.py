@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 
+import checks
 import processes
 from processes import Trouble
 from tls import make_certificate
@@ -84,14 +85,29 @@ class Bed:
             if not relay.is_process:
                 yield Path(self, addresses[0], [])
                 return
+            plan = {"backends": addresses, "sessions": sessions, "streams": streams, "tls": tls}
+            plan |= {"pem": tls and self.certificate(tls.certificate), "more": more or {}}
+            port, pids, _ = stack.enter_context(self.running(relay, plan))
+            yield Path(self, f"127.0.0.1:{port}", pids, tls)
+
+    @contextlib.contextmanager
+    def checking(self, relay, check):
+        """A relay that asks many backends how they are; gives its processes and its log."""
+        with contextlib.ExitStack() as stack:
+            plan = {"backends": checks.serve(self, stack), "sessions": 64, "check": check}
+            plan |= {"streams": False, "tls": None, "more": {}}
+            yield stack.enter_context(self.running(relay, plan))[1:]
+
+    @contextlib.contextmanager
+    def running(self, relay, plan):
+        """A relay that does as planned; gives its port, processes and log."""
+        with contextlib.ExitStack() as stack:
             self.counter += 1
             directory = self.directory / f"{self.counter}-{relay.key}"
             directory.mkdir()
             port = self.free_port()
-            sessions = min(sessions, self.sessions_max)
-            plan = {"port": port, "backends": addresses, "sessions": sessions, "streams": streams}
-            plan |= {"tls": tls, "pem": tls and self.certificate(tls.certificate)}
-            plan["more"] = more or {}
+            plan = {"check": None, **plan, "port": port}
+            plan["sessions"] = min(plan["sessions"], self.sessions_max)
             argv = relay.write(directory, plan)
             log = stack.enter_context(open(directory / "log", "wb"))
             process = processes.start(argv, self.relay_cpus, log)
@@ -100,7 +116,7 @@ class Bed:
                 wait_for_relay(relay, process, port)
                 family = processes.family(process.pid)
                 processes.pin(family, self.relay_cpus)
-                yield Path(self, f"127.0.0.1:{port}", family, tls)
+                yield port, family, directory / "log"
                 if process.poll() is not None:
                     raise Trouble(f"{relay.label} ended with {process.returncode} under load")
             except Trouble as trouble:

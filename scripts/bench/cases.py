@@ -10,6 +10,7 @@ import time
 import typing
 
 import attacks
+import checks
 from tls import Tls
 
 GIB = 1 << 30
@@ -26,11 +27,14 @@ class Case:
     figure_goal: typing.Optional[float] = None  # ringmain's figure itself
     has_tls: bool = False
     is_attack: bool = False
+    is_check: bool = False
 
     def is_for(self, relay):
         """Without a relay there is nothing to weigh, to count, or to end TLS."""
         if self.is_attack:
             return relay.can_be_attacked
+        if self.is_check:
+            return relay.can_check
         if not relay.is_process:
             return self.figure_goal is None and not self.has_tls
         return self.has_tls or not relay.needs_tls
@@ -151,6 +155,12 @@ def attack(key, title, what, figure="max_us", goal=None):
     return Case(f"attack-{key}", f"a ping during {title}", unit, measure, None, goal, is_attack=True)
 
 
+def check_case(key, title, check):
+    title = f"checks of 1000 backends, {title}"
+    measure = checks.checks(check)
+    return Case(f"checks-{key}", title, "us/check", measure, ratio_goal=1.1, is_check=True)
+
+
 US, CPU_S, BYTES = "us/exchange", "CPU-s/GiB", "B/session"
 HANDSHAKE = "us/handshake"
 
@@ -195,6 +205,9 @@ CASES = [
         figure_goal=9000,
         has_tls=True,
     ),
+    check_case("tcp", "tcp", checks.TCP),
+    check_case("postgres", "postgres", checks.POSTGRES),
+    check_case("role", "postgres: log-in, role", checks.ROLE),
     attack("hellos", "2000 hellos a second, RSA 2048", attacks.HELLOS_A_SECOND, "p99_us", 10),
     attack("rsa4096", "600 hellos, RSA 4096", attacks.LARGE_KEY),
     attack("rate", "3000 hellos, handshake_rate", attacks.RATE, goal=100),

@@ -50,6 +50,11 @@ What the figures mean (median of the rounds, least and greatest beside it; less 
                  whole (key exchange and signature) or resumed (key exchange and ticket; TLS 1.2:
                  ticket alone), gets one of its own to the backend, carries one exchange, is closed.
                  In a case with resumed ones all but the very first are, which is checked.
+  us/check       the same CPU time by the number of health checks: 1000 backends, each asked every 2 s,
+                 and nobody else comes. All are one small server (scripts/bench/checked.py) at as many
+                 addresses, which answers as PostgreSQL does; that starts a process for each connection,
+                 and the machine would be busy with those. HAProxy has `check`, `option pgsql-check`,
+                 and for log-in and role the same messages as a tcp-check of sends and expects.
   CPU-s/GiB      the same CPU time by the GiB that came through. Bulk is one way: the sender sends
                  and the receiver receives all they can.
   B/session      private memory (smaps_rollup: Private_Dirty) with N idle sessions, each of which

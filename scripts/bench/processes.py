@@ -114,6 +114,12 @@ def are_pinned(pids, cpus):
     return all(os.sched_getaffinity(pid) == cpus for pid in pids)
 
 
+def cpu_s(pids):
+    """CPU time so far of all their threads, user and kernel, in nanoseconds: their CPU clocks
+    (CPUCLOCK_SCHED of clock_getcpuclockid(3))."""
+    return sum(time.clock_gettime(~pid << 3 | 2) for pid in pids)
+
+
 def memory_kb(pids):
     """Private, proportional and resident memory in user space, of all the processes together.
     Clean pages, those of program and libraries, turn from private to shared whenever anybody on

@@ -16,7 +16,8 @@ import subprocess
 class Relay:
     """What a measurement asks of a relay. `plan` says what it has to do:
     port (to listen on, 127.0.0.1), backends (addresses), sessions (at most), streams (bulk), tls
-    (a Tls, or None: in clear) with pem (certificate and key), more (of ringmain's configuration)."""
+    (a Tls, or None: in clear) with pem (certificate and key), check (a Check, or None), more (of
+    ringmain's configuration)."""
 
     key = label = program = None
     version_flags = ("-v",)
@@ -27,6 +28,7 @@ class Relay:
     settle_seconds = 0  # from listening to being ready
     needs_tls = False  # it can do nothing else
     can_be_attacked = False  # write() knows plan["more"]
+    can_check = False  # write() knows plan["check"]
     cure = "scripts/install-deps.sh --for bench"
 
     def __init__(self):
@@ -58,7 +60,7 @@ class Ringmain(Relay):
     """`extra`: lines for the listener."""
 
     version_flags = ("-V",)
-    can_be_attacked = True
+    can_be_attacked = can_check = True
     cure = "make"
 
     def __init__(self, key, label, path, extra):
@@ -77,10 +79,14 @@ class Ringmain(Relay):
             f"[global]\nworkers = 1\nlog_level = warn\n{plan['more'].get('settings', '')}\n"
             f"[listener bench]\nbind = 127.0.0.1:{plan['port']}\npool = bench\n"
             f"{self.front(plan)}{self.extra}\n"
-            f"[pool bench]\n{backends}\n{plan['more'].get('sections', '')}",
+            f"[pool bench]\n{backends}\n{self.checks(plan)}{plan['more'].get('sections', '')}",
             encoding="ascii",
         )
         return [self.path, "-c", config]
+
+    @staticmethod
+    def checks(plan):
+        return f"{plan['check'].ringmain}\ncheck_interval = 2s\n" if plan["check"] else ""
 
     @staticmethod
     def front(plan):
@@ -100,12 +106,15 @@ class Haproxy(Relay):
     them."""
 
     key, label, program = "haproxy", "HAProxy", "haproxy"
+    can_check = True
     library_flags = ("-vv",)
     library_pattern = r"Running on OpenSSL version : (\w+ [\d.]+\w*)"
 
     def write(self, directory, plan):
         config = directory / "haproxy.cfg"
-        servers = "".join(f"  server b{i} {b}\n" for i, b in enumerate(plan["backends"]))
+        check = plan["check"]
+        more = " check inter 2s rise 2 fall 3" if check else ""
+        servers = "".join(f"  server b{i} {b}{more}\n" for i, b in enumerate(plan["backends"]))
         splice = ["splice-request", "splice-response"] if plan["streams"] else ["splice-auto"]
         options = "" if plan["tls"] else "".join(f"  option {option}\n" for option in splice)
         config.write_text(
@@ -114,7 +123,7 @@ class Haproxy(Relay):
             f"defaults\n  mode tcp\n{options}"
             "  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n"
             f"listen bench\n  bind 127.0.0.1:{plan['port']}{self.front(plan)}\n"
-            f"  balance roundrobin\n{servers}",
+            f"  balance roundrobin\n{check and f'  {check.haproxy}{chr(10)}' or ''}{servers}",
             encoding="ascii",
         )
         return [self.path, "-db", "-f", config]

@@ -18,10 +18,10 @@ SCRIPTS = TOP / "scripts"
 SPDX = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n"
 
 
-def run(script, *args):
+def run(script, *args, timeout=60):
     """Runs a script and gives (exit code, output)."""
     done = subprocess.run([SCRIPTS / script, *args], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+                          stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False)
     return done.returncode, done.stdout
 
 
@@ -366,6 +366,19 @@ def test_bench_measures_tls_with_every_relay(tmp_path):
     assert [one["relay"] for one in document["measurements"] if one["figure"] > 0] == [
         "ringmain", "haproxy", "nginx", "hitch"]
     assert document["tls_libraries"]["haproxy"].startswith("OpenSSL ")
+
+
+@pytest.mark.soak
+@pytest.mark.alone
+def test_bench_measures_what_checks_cost(tmp_path):
+    proc.need("haproxy", "haproxy")
+    code, out = run("bench.sh", "--only", "checks", "--rounds", "1", "--ringmain", BINARY,
+                    "--load-tool", load.program(), "--out", tmp_path, timeout=240)
+    assert code == 0, out
+    document = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    for case in ("checks-tcp", "checks-postgres", "checks-role"):
+        rates = {one["relay"]: one["rate"] for one in document["measurements"] if one["case"] == case}
+        assert rates == {name: pytest.approx(500, rel=0.2) for name in ("ringmain", "haproxy")}
 
 
 NOT_COPIED = shutil.ignore_patterns(".git", "tests", "asan*", "debug*", "tsan*", "fuzz*", "*.log")
