@@ -24,7 +24,7 @@ group_packages() {
 	unit) echo libcmocka-dev openssl ;;
 	system)
 		echo libssl-dev python3 python3-pytest python3-pytest-xdist iproute2 procps
-		echo openssl curl socat tmux
+		echo openssl curl socat tmux systemd
 		echo redis-server redis-tools postgresql postgresql-client
 		echo mariadb-server mariadb-client iperf3 openssh-server openssh-client nftables
 		echo galera-4 mosquitto mosquitto-clients postfix slapd dovecot-imapd # checks
