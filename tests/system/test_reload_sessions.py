@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
-from kit import servers, tcp
+from kit import pgwire, servers, tcp
 from kit.services import Mosquitto
+from kit.wait import wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("starts another process")
 
@@ -24,8 +25,8 @@ def server(workdir, cleanup):
 class Lived:
     """A ringmain whose configuration changes a step at a time, and is changed back in the end."""
 
-    def __init__(self, running, server):
-        self.r = running([server], listener={"idle_timeout": "1h"})
+    def __init__(self, running, server, **listener):
+        self.r = running([server], listener={"idle_timeout": "1h", **listener})
         self.server = server
         self.first = self.r.text
 
@@ -53,7 +54,7 @@ class Lived:
 
 @pytest.fixture
 def lived(running, server):
-    return lambda kind: Lived(running, server(kind))
+    return lambda kind, **listener: Lived(running, server(kind), **listener)
 
 
 def test_postgresql(lived):
@@ -73,6 +74,22 @@ def test_postgresql(lived):
         psql.stdin.close()
     assert psql.returncode == 0
     assert [line["reason"] for line in it.r.rm.wait_sessions(1)] == ["done"]
+
+
+def test_a_key_to_cancel_a_query(lived, connect):
+    """Learned before all of them, known after each."""
+    it = lived(servers.Postgres, protocol="postgres")
+    session, steps = pgwire.Session(connect(it.r.rm.address())), 0
+    for _ in it.steps():
+        steps += 1
+        session.ask("select pg_sleep(60)")
+        wait_until(lambda: it.server.tool("psql", "-Atc", "select 1 from pg_stat_activity where state = 'active' and "
+                                          "query like '%sleep(60)'").stdout, "the query to run")
+        with tcp.connect(it.r.rm.address()) as sock:
+            sock.sendall(pgwire.cancel(session.key))
+            assert tcp.read_to_end(sock) == (b"", "FIN")
+        assert session.result()["C"] == pgwire.CANCELED
+    it.r.rm.wait_sessions(steps, detail="cancel request")
 
 
 def test_redis(lived, connect):
