@@ -21,6 +21,7 @@
 
 #include "base/def.h"
 #include "x509/problem.h"
+#include "x509/ticket_cipher.h"
 
 #define TLS_TICKET_KEYS_MAX 8
 
@@ -44,11 +45,18 @@ void tls_tickets_unref(struct tls_tickets *t);
  */
 MUST_CHECK int tls_tickets_rotate(struct tls_tickets *t, struct tls_problems *problems);
 
-/* For this floor: copies of the key that encrypts, and of the one of @name; false: none. */
-struct ticket_key;
+/* The rest is for this floor, from any thread. */
 
-void tls_tickets_first_key(struct tls_tickets *t, struct ticket_key *ret_key);
-MUST_CHECK bool tls_tickets_find_key(struct tls_tickets *t, const uint8_t *name,
-				     struct ticket_key *ret_key, bool *ret_is_first);
+enum ticket_verdict {
+	TICKET_GOOD,
+	TICKET_GOOD_OLD_KEY, /* with a key that does not encrypt any more */
+	TICKET_REFUSED,      /* unknown key, other associated data, changed */
+};
+
+MUST_CHECK bool tls_tickets_encrypt(struct tls_tickets *t, struct ticket_parts *ticket,
+				    const struct ticket_aad *aad);
+MUST_CHECK enum ticket_verdict tls_tickets_decrypt(struct tls_tickets *t,
+						   struct ticket_parts *ticket,
+						   const struct ticket_aad *aad);
 
 #endif

@@ -7,7 +7,6 @@
 #include "x509/certificate.h"
 #include "tls/endpoint.h"
 #include "tls/handshake.h"
-#include "tls/ticket_crypt.h"
 #include "x509/x509.h"
 
 #include <wolfssl/options.h>
@@ -55,9 +54,9 @@ static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
 		return is_encrypting ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
 	make_ticket_aad(identity, h, &aad);
 	if (is_encrypting)
-		return ticket_encrypt(tickets, &ticket, &aad) ? WOLFSSL_TICKET_RET_OK
-							      : WOLFSSL_TICKET_RET_FATAL;
-	verdict = ticket_decrypt(tickets, &ticket, &aad);
+		return tls_tickets_encrypt(tickets, &ticket, &aad) ? WOLFSSL_TICKET_RET_OK
+								   : WOLFSSL_TICKET_RET_FATAL;
+	verdict = tls_tickets_decrypt(tickets, &ticket, &aad);
 	if (verdict == TICKET_REFUSED)
 		return WOLFSSL_TICKET_RET_REJECT;
 	h->has_good_ticket = true;

@@ -2,8 +2,6 @@
 
 #include "tls/tickets.h"
 
-#include "x509/ticket_key.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -77,15 +75,15 @@ int tls_tickets_rotate(struct tls_tickets *t, struct tls_problems *problems)
 	return 0;
 }
 
-void tls_tickets_first_key(struct tls_tickets *t, struct ticket_key *ret_key)
+static void first_key(struct tls_tickets *t, struct ticket_key *ret_key)
 {
 	pthread_rwlock_rdlock(&t->lock);
 	*ret_key = t->keys.at[0];
 	pthread_rwlock_unlock(&t->lock);
 }
 
-bool tls_tickets_find_key(struct tls_tickets *t, const uint8_t *name, struct ticket_key *ret_key,
-			  bool *ret_is_first)
+static bool find_key(struct tls_tickets *t, const uint8_t *name, struct ticket_key *ret_key,
+		     bool *ret_is_first)
 {
 	bool is_found = false;
 
@@ -99,4 +97,31 @@ bool tls_tickets_find_key(struct tls_tickets *t, const uint8_t *name, struct tic
 	}
 	pthread_rwlock_unlock(&t->lock);
 	return is_found;
+}
+
+bool tls_tickets_encrypt(struct tls_tickets *t, struct ticket_parts *ticket,
+			 const struct ticket_aad *aad)
+{
+	struct ticket_key key;
+	bool is_encrypted;
+
+	first_key(t, &key);
+	is_encrypted = ticket_seal(&key, ticket, aad);
+	explicit_bzero(&key, sizeof(key));
+	return is_encrypted;
+}
+
+enum ticket_verdict tls_tickets_decrypt(struct tls_tickets *t, struct ticket_parts *ticket,
+					const struct ticket_aad *aad)
+{
+	bool is_good, is_first = false;
+	struct ticket_key key;
+
+	if (!find_key(t, ticket->name, &key, &is_first))
+		return TICKET_REFUSED;
+	is_good = ticket_open(&key, ticket, aad);
+	explicit_bzero(&key, sizeof(key));
+	if (!is_good)
+		return TICKET_REFUSED;
+	return is_first ? TICKET_GOOD : TICKET_GOOD_OLD_KEY;
 }
