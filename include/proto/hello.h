@@ -15,44 +15,12 @@
 #include <stdint.h>
 
 #include "base/def.h"
+#include "proto/hello_fault.h"
 #include "proto/parse.h"
 
-/* On the wire, record headers included. Post-quantum key shares make 2 kB; nobody needs 16. */
-#define HELLO_BYTES_MAX 16384
-#define HELLO_RECORDS_MAX 64
 #define HELLO_NAME_BYTES 256 /* with its NUL; a DNS name has 253 at most */
 #define HELLO_ALPN_BYTES 256
 #define HELLO_NUMBERS_MAX 512 /* scanners offer every suite there is */
-
-/* Why a hello was refused. */
-enum hello_fault {
-	HELLO_FINE,
-	HELLO_NOT_TLS,
-	HELLO_HTTP,
-	HELLO_SSL2,
-	HELLO_NOT_HELLO,
-	HELLO_RECORD_VERSION,
-	HELLO_RECORD_EMPTY,
-	HELLO_RECORD_LENGTH,
-	HELLO_RECORDS,
-	HELLO_TOO_LONG,
-	HELLO_TRAILING,
-	HELLO_LENGTHS,
-	HELLO_SESSION_ID,
-	HELLO_COMPRESSION,
-	HELLO_EXTENSIONS,
-	HELLO_EXTENSION_TWICE,
-	HELLO_NAME,
-	HELLO_ALPN,
-	HELLO_SHARES,
-	HELLO_SHARE_TWICE,
-	HELLO_PSK_NOT_LAST,
-	HELLO_FRAGMENT_LENGTH,
-	HELLO_RENEGOTIATION,
-	HELLO_POINT_FORMATS,
-	HELLO_PSK_MODES, /* never answered by hello_read(): TLS 1.2 has no such rule */
-	HELLO_FAULTS
-};
 
 /* A list of numbers, GREASE values (RFC 8701) left out; those beyond the maximum are dropped. */
 struct hello_numbers {
@@ -72,6 +40,7 @@ struct hello {
 	struct hello_numbers signatures; /* empty: the extension is missing */
 	struct hello_numbers groups;
 	struct hello_numbers shares; /* groups that a key share came for */
+	size_t shares_sent;          /* of any group */
 	bool has_shares;             /* their extension is there, though it may have none */
 	bool resumes;                /* offers a ticket or another pre-shared key */
 	bool has_psk;                /* a pre-shared key of TLS 1.3 */
@@ -103,10 +72,7 @@ const char *hello_name_to_find(const struct hello *hello);
 /* Does the client offer this ALPN id? */
 bool hello_offers_alpn(const struct hello *hello, const char *id);
 
-/* In words for a log line: "HTTP on a TLS port". */
-const char *hello_fault_text(enum hello_fault fault);
-
-/* The TLS alert (RFC 8446, 6) for it, or 0 when the peer does not speak TLS. */
-uint8_t hello_fault_alert(enum hello_fault fault);
+/* Is something missing that TLS 1.3 cannot do without (RFC 8446, 9.2 and 4.2.9)? */
+bool hello_lacks_extension(const struct hello *hello);
 
 #endif

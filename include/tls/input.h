@@ -20,7 +20,10 @@
 
 /* Zeroed at first. */
 struct input {
-	const uint8_t *at; /* what is left of the span, borrowed */
+	const uint8_t *span; /* that was given, borrowed; NULL: none yet */
+	size_t span_bytes;
+	bool is_first_span;
+	const uint8_t *at; /* what is left of it */
 	size_t left;
 	uint64_t now_ms; /* when it came */
 	struct tlsrec record;
@@ -35,8 +38,11 @@ struct input {
 
 void input_finish(struct input *i);
 void input_give(struct input *i, const void *bytes, size_t n, uint64_t now_ms);
-/* A HelloRetryRequest was sent. False: lacks_memory. */
-MUST_CHECK bool input_await_second_hello(struct input *i);
+/*
+ * A HelloRetryRequest for this group (0: any) is sent, in answer to the hello
+ * in the span. False: lacks_memory.
+ */
+MUST_CHECK bool input_await_second_hello(struct input *i, uint16_t group);
 /* The handshake is over. */
 void input_establish(struct input *i, bool is_tls13);
 

@@ -27,11 +27,10 @@ struct tls_offer {
 	struct tls_numbers versions, suites, signatures, groups, shares;
 	const uint8_t *alpn; /* ids as on the wire: length, id, length, id; whole ones only */
 	size_t alpn_bytes;
-	size_t ticket_bytes; /* of the ticket that it offers for TLS 1.2; 0: none */
-	bool is_hello;       /* read from a ClientHello: what is missing is missing there */
-	bool has_shares;     /* their extension, though it may have none */
-	bool has_psk;        /* of TLS 1.3 */
-	bool has_psk_modes;
+	size_t ticket_bytes;  /* of the ticket that it offers for TLS 1.2; 0: none */
+	bool is_hello;        /* read from a ClientHello: what is missing is missing there */
+	bool lacks_extension; /* that TLS 1.3 requires */
+	bool has_psk;         /* of TLS 1.3 */
 	bool is_psk_ke_only;
 	bool has_early_data;
 };

@@ -5,8 +5,8 @@
 /*
  * A client's answer to a HelloRetryRequest (RFC 8446, 4.1.4): its second
  * ClientHello is read as strictly as the first before the library sees it,
- * and early data that were sent before it are dropped (4.2.10). For this
- * floor.
+ * and compared with that one; early data that were sent before it are dropped
+ * (4.2.10). For this floor.
  */
 
 #include <stdbool.h>
@@ -32,6 +32,10 @@ enum second_hello_answer {
 struct second_hello {
 	bool is_awaited;     /* a HelloRetryRequest was sent */
 	bool has_early_data; /* the first hello said that they follow it */
+	bool first_has_psk;
+	uint16_t group;     /* that was asked for; 0: any */
+	uint8_t *constants; /* of the first hello, ours; NULL: not known */
+	size_t constants_n;
 	enum hello_fault fault;
 	struct tlsrec dropped; /* of early data, the record that is passing */
 	bool is_dropping;
@@ -42,8 +46,11 @@ struct second_hello {
 
 void second_hello_finish(struct second_hello *h);
 
-/* Is this flight of ours, from its first byte, a HelloRetryRequest? */
-bool second_hello_is_retry(const uint8_t *bytes, size_t n);
+/*
+ * Keeps what must not change of the first hello, with which these bytes begin;
+ * of other bytes nothing. False: no memory.
+ */
+MUST_CHECK bool second_hello_keep_first(struct second_hello *h, const uint8_t *bytes, size_t n);
 
 /*
  * Looks at input that stands at the beginning of a record, while a second

@@ -15,7 +15,7 @@ void input_finish(struct input *i)
 	i->second = NULL;
 }
 
-bool input_await_second_hello(struct input *i)
+bool input_await_second_hello(struct input *i, uint16_t group)
 {
 	if (!i->second)
 		i->second = calloc(1, sizeof(*i->second));
@@ -24,12 +24,18 @@ bool input_await_second_hello(struct input *i)
 		return false;
 	i->second->is_awaited = true;
 	i->second->has_early_data = i->has_early_data;
-	return true;
+	i->second->group = group;
+	if (i->is_first_span && !second_hello_keep_first(i->second, i->span, i->span_bytes))
+		i->lacks_memory = true;
+	return !i->lacks_memory;
 }
 
 void input_give(struct input *i, const void *bytes, size_t n, uint64_t now_ms)
 {
 	CHECK(i->left == 0);
+	i->is_first_span = !i->span;
+	i->span = bytes;
+	i->span_bytes = n;
 	i->at = bytes;
 	i->left = n;
 	i->now_ms = now_ms;

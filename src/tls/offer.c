@@ -49,14 +49,6 @@ static bool has_group_of_ours(const struct tls_offer *offer, const struct policy
 	return false;
 }
 
-/* What TLS 1.3 cannot do without (RFC 8446, 9.2 and 4.2.9). */
-static bool lacks_extension(const struct tls_offer *offer)
-{
-	return !offer->has_shares || offer->groups.n == 0 ||
-	       (!offer->has_psk && offer->signatures.n == 0) ||
-	       (offer->has_psk && !offer->has_psk_modes);
-}
-
 struct offer_refusal offer_refuse(const struct tls_offer *offer, const struct policy *policy)
 {
 	bool is_tls13 = policy->max == TLS_1_3 && offer_has(&offer->versions, TLS_1_3);
@@ -69,7 +61,7 @@ struct offer_refusal offer_refuse(const struct tls_offer *offer, const struct po
 	if (fit.version > 0 && !fit.version_fits)
 		return (struct offer_refusal){ "no version of TLS in common",
 					       TLSREC_PROTOCOL_VERSION };
-	if (is_tls13 && lacks_extension(offer))
+	if (is_tls13 && offer->lacks_extension)
 		return (struct offer_refusal){ "a required extension is missing",
 					       TLSREC_MISSING_EXTENSION };
 	/* A client of TLS 1.2 that names no groups takes any (RFC 8422, 4). */

@@ -2,32 +2,32 @@
 
 #include "tls/second_hello.h"
 
+#include "proto/hello_retry.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-/* RFC 8446, 4.1.3: what a ServerHello has for a random number when it is none. */
-static const uint8_t retry_random[] = { 0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11,
-					0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-					0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e,
-					0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c };
-
-/* Of the record, of the message and of the version. */
-#define BEFORE_RANDOM_BYTES (TLSREC_HEADER_BYTES + 4 + 2)
 
 void second_hello_finish(struct second_hello *h)
 {
 	free(h->held);
-	h->held = NULL;
-	h->held_n = h->held_taken = 0;
+	free(h->constants);
+	h->held = h->constants = NULL;
+	h->held_n = h->held_taken = h->constants_n = 0;
 }
 
-bool second_hello_is_retry(const uint8_t *bytes, size_t n)
+bool second_hello_keep_first(struct second_hello *h, const uint8_t *bytes, size_t n)
 {
-	enum { SERVER_HELLO = 2 };
+	uint8_t constants[HELLO_BYTES_MAX];
+	struct hello first;
 
-	return n >= BEFORE_RANDOM_BYTES + sizeof(retry_random) && bytes[0] == TLSREC_HANDSHAKE &&
-	       bytes[TLSREC_HEADER_BYTES] == SERVER_HELLO &&
-	       memcmp(bytes + BEFORE_RANDOM_BYTES, retry_random, sizeof(retry_random)) == 0;
+	if (hello_read(bytes, n, &first) != PARSE_DONE)
+		return true;
+	h->first_has_psk = first.has_psk;
+	h->constants_n = hello_retry_constants(bytes, n, constants);
+	h->constants = malloc(h->constants_n);
+	if (h->constants)
+		memcpy(h->constants, constants, h->constants_n);
+	return h->constants != NULL;
 }
 
 /* Passes over a record, or as much of it as there is. */
@@ -54,6 +54,26 @@ static bool hold(struct second_hello *h, const uint8_t *bytes, size_t n)
 	return true;
 }
 
+/* Does it say what the first has said? That may not be known. */
+static bool is_like_first(const struct second_hello *h, const struct hello *hello)
+{
+	uint8_t constants[HELLO_BYTES_MAX];
+
+	return !h->constants ||
+	       (hello_retry_constants(h->held, h->held_n, constants) == h->constants_n &&
+		memcmp(constants, h->constants, h->constants_n) == 0 &&
+		(h->first_has_psk || !hello->has_psk));
+}
+
+static enum second_hello_answer judge_held(struct second_hello *h, const struct hello *hello)
+{
+	h->is_awaited = false;
+	h->fault = hello_retry_judge(hello, h->group);
+	if (h->fault == HELLO_FINE && !is_like_first(h, hello))
+		h->fault = HELLO_CHANGED;
+	return h->fault == HELLO_FINE ? SECOND_HELLO_PASS : SECOND_HELLO_BAD;
+}
+
 static enum second_hello_answer read_held(struct second_hello *h)
 {
 	struct hello hello;
@@ -62,11 +82,7 @@ static enum second_hello_answer read_held(struct second_hello *h)
 	case PARSE_MORE:
 		return SECOND_HELLO_MORE;
 	case PARSE_DONE:
-		h->is_awaited = false;
-		if (!hello.has_psk || hello.has_psk_modes)
-			return SECOND_HELLO_PASS;
-		h->fault = HELLO_PSK_MODES;
-		return SECOND_HELLO_BAD;
+		return judge_held(h, &hello);
 	default:
 		h->fault = hello.fault;
 		return SECOND_HELLO_BAD;

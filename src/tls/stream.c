@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/def.h"
+#include "proto/hello_retry.h"
 #include "tls/client.h"
 #include "tls/endpoint.h"
 #include "x509/error_text.h"
@@ -22,6 +23,7 @@
 #include "tls/memory.h"
 #include "tls/resume.h"
 #include "tls/server.h"
+#include "tls/setup.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -67,6 +69,15 @@ static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
 	return n > 0 ? (int)n : WOLFSSL_CBIO_ERR_WANT_READ;
 }
 
+static bool look_for_retry(struct tls_stream *s, const char *bytes, int n)
+{
+	uint16_t group;
+
+	return s->established || s->client ||
+	       !hello_retry_is((const uint8_t *)bytes, (size_t)n, &group) ||
+	       input_await_second_hello(&s->input, group);
+}
+
 /* Behind a fatal alert nothing may follow, not even another one. */
 static int on_send(WOLFSSL *ssl, char *bytes, int n, void *context)
 {
@@ -75,9 +86,7 @@ static int on_send(WOLFSSL *ssl, char *bytes, int n, void *context)
 
 	if (s->is_alerted)
 		return n;
-	if (!s->established && s->server &&
-	    second_hello_is_retry((const uint8_t *)bytes, (size_t)n) &&
-	    !input_await_second_hello(&s->input))
+	if (!look_for_retry(s, bytes, n))
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	s->is_alerted = wolfSSL_get_alert_history(ssl, &history) == WOLFSSL_SUCCESS &&
 			history.last_tx.level == alert_fatal;
@@ -109,60 +118,12 @@ static struct tls_stream *create(WOLFSSL_CTX *ctx, tls_send_fn *send, void *owne
 	return s;
 }
 
-/* @offer: what a client offers; NULL: we are the client. */
-static bool use_alpn(struct tls_stream *s, const struct policy *policy,
-		     const struct tls_offer *offer)
-{
-	char list[POLICY_ALPN_BYTES]; /* the library cuts it up */
-
-	if (policy->alpn[0] == '\0')
-		return true;
-	memcpy(list, policy->alpn, sizeof(list));
-	if (offer)
-		offer_choose_alpn(list, offer);
-	return wolfSSL_UseALPN(s->ssl, list, (unsigned)strlen(list),
-			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
-}
-
-/*
- * A ticket that is too long is not ours; one that is to be used without a new
- * key exchange is of no use here. The library must not look at either.
- */
-static WOLFSSL_CTX *context_for(const struct identity *identity, const struct tls_offer *offer)
-{
-	bool is_of_no_use = offer && (offer->ticket_bytes > tls_library_ticket_bytes_max() ||
-				      (offer->has_psk && offer->is_psk_ke_only));
-
-	return is_of_no_use ? identity->no_tickets_ctx : identity->ctx;
-}
-
-/*
- * Early data, which belong to a ticket of somebody else's, cannot be told from
- * what follows the handshake's keys; behind a HelloRetryRequest they can (RFC
- * 8446, 4.2.10). So the client is asked for a share that it has not sent.
- */
-static void ask_again(struct tls_stream *s, const struct tls_offer *offer,
-		      const struct policy *policy)
-{
-	for (size_t i = 0; i < policy->groups_n; i++) {
-		int group = policy->groups[i];
-
-		if (!offer_has(&offer->groups, (uint16_t)group) ||
-		    offer_has(&offer->shares, (uint16_t)group))
-			continue;
-		(void)wolfSSL_set_groups(s->ssl, &group, 1);
-		s->input.has_early_data = true;
-		return;
-	}
-}
-
 static void keep_offer(struct tls_stream *s, const struct tls_offer *offer,
 		       const struct policy *policy)
 {
 	offer_fit_of(&s->offer, offer, policy);
 	s->refusal = offer_refuse(offer, policy);
-	if (offer->has_early_data && policy->max == TLS_1_3 && offer_has(&offer->versions, TLS_1_3))
-		ask_again(s, offer, policy);
+	s->input.has_early_data = setup_drop_early_data(s->ssl, offer, policy);
 }
 
 static bool keep_name(struct tls_stream *s, const struct tls_offer *offer)
@@ -182,7 +143,7 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 
 	if (!identity)
 		return -ENOENT;
-	s = create(context_for(identity, offer), send, owner);
+	s = create(setup_context(identity, offer), send, owner);
 	if (!s)
 		return -ENOMEM;
 	s->server = tls_server_ref(server);
@@ -190,30 +151,12 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 	s->handshake.keeps_identity = server->asks_identities;
 	if (offer)
 		keep_offer(s, offer, &server->policy);
-	if ((offer && !keep_name(s, offer)) || !use_alpn(s, &server->policy, offer)) {
+	if ((offer && !keep_name(s, offer)) || !setup_alpn(s->ssl, &server->policy, offer)) {
 		tls_stream_destroy(s);
 		return -ENOMEM;
 	}
 	*ret_stream = s;
 	return 0;
-}
-
-/* Tells the library what to verify and what to ask for; @verify may be NULL. */
-static bool use_names(struct tls_stream *s, const struct peer_name *verify)
-{
-	const char *sni = s->client->sni;
-
-	if (!sni)
-		sni = verify ? verify->host : "";
-	if (sni[0] != '\0' && wolfSSL_UseSNI(s->ssl, WOLFSSL_SNI_HOST_NAME, sni,
-					     (unsigned short)strlen(sni)) != WOLFSSL_SUCCESS)
-		return false;
-	if (s->client->insecure)
-		return true;
-	CHECK(verify);
-	s->handshake.address = verify->address; /* handshake_on_verify() compares it */
-	return verify->address.bytes > 0 ||
-	       wolfSSL_check_domain_name(s->ssl, verify->host) == WOLFSSL_SUCCESS;
 }
 
 int tls_stream_connect(struct tls_client *client, const struct tls_target *target,
@@ -238,7 +181,8 @@ int tls_stream_connect(struct tls_client *client, const struct tls_target *targe
 	s->client = tls_client_ref(client);
 	s->handshake.keeps_end_point = target->keeps_end_point;
 	resume_begin(&s->resume, client->resume, target->id, s->ssl);
-	if (!use_names(s, verify) || !use_alpn(s, &client->policy, NULL)) {
+	if (!setup_names(s->ssl, client, verify, &s->handshake) ||
+	    !setup_alpn(s->ssl, &client->policy, NULL)) {
 		tls_stream_destroy(s);
 		return -ENOMEM;
 	}

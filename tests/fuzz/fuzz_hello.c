@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "proto/hello.h"
+#include "proto/hello_retry.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,20 @@ static void check_records(const uint8_t *data, const struct hello *h, size_t pie
 	check_same(&again, h);
 }
 
+/* What must not change in a second hello is a part of it, and not read from beyond it. */
+static void check_constants(const uint8_t *data, size_t size)
+{
+	static uint8_t constants[HELLO_BYTES_MAX];
+	uint8_t *copy = malloc(size);
+	size_t n;
+
+	CHECK(copy);
+	memcpy(copy, data, size);
+	n = hello_retry_constants(copy, size, constants);
+	CHECK(n > 0 && n < size);
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct hello h;
@@ -107,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(h.fault > HELLO_FINE && h.fault < HELLO_FAULTS);
 	if (result == PARSE_DONE) {
 		check_result(&h, size);
+		check_constants(data, size);
 		check_records(data, &h, 1 + size / 7);
 		check_records(data, &h, 1 + size / 50);
 	}

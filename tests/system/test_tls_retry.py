@@ -11,6 +11,8 @@ from kit.hello import P256, X25519
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
 
+POINT = b"\x04" + bytes.fromhex("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+                               "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5")
 EARLY_DATA, PSK_KE, PSK_DHE_KE = (42, b""), (45, b"\x01\0"), (45, b"\x01\x01")
 
 
@@ -23,11 +25,8 @@ def relay(request, ringmain, backend, pki):
 
 def asks_for_p256(*extensions):
     """A first hello that has a share for P-256 alone, so that a retry is for X25519."""
-    point = b"\x04" + bytes.fromhex(
-        "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
-        "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5")
     return hello.client_hello(hello.versions(0x0304), hello.groups(P256, X25519), hello.schemes(*hello.SCHEMES),
-                              hello.shares((P256, point)), *extensions, suites=hello.CHACHA_13,
+                              hello.shares((P256, POINT)), *extensions, suites=hello.CHACHA_13,
                               session=os.urandom(32))
 
 
@@ -123,6 +122,70 @@ def test_a_second_hello_is_read_like_the_first(relay, client, change):
     assert made.end() in (alert, "RST")
     line = relay.wait_sessions(1, reason="client_tls_error")[0]
     assert detail is None or line["detail"] == detail
+
+
+def edited(*, without=None, extension=None, **fields):
+    """What changes a hello: takes an extension out, puts one in or in its place, sets other fields."""
+    def change(message):
+        read = hello.Hello(message)
+        read.extensions.pop(without, None)
+        read.extensions.update([extension] if extension else [])
+        for key, value in fields.items():
+            setattr(read, key, value)
+        return read.message()
+    return change
+
+
+X25519_SHARE, P256_SHARE = (X25519, hello.public_x25519()), (P256, POINT)
+NAMED = hello.name(tls.NAME)
+MISSING = "missing_extension", "a required extension is missing"
+SHARE = "illegal_parameter", "the second ClientHello has not the key share that was asked for"
+CHANGED = "illegal_parameter", "the second ClientHello does not say what the first said"
+
+NOT_THE_SAME = {
+    "no schemes": (edited(without=13), MISSING),
+    "no groups": (edited(without=10), MISSING),
+    "no shares": (edited(without=51), MISSING),
+    "the first share": (edited(extension=hello.shares(P256_SHARE)), SHARE),
+    "an empty list of shares": (edited(extension=hello.shares()), SHARE),
+    "two shares": (edited(extension=hello.shares(X25519_SHARE, P256_SHARE)), SHARE),
+    "early data again": (edited(extension=EARLY_DATA),
+                         ("illegal_parameter", "early data in the second ClientHello")),
+    "no name": (edited(without=0), CHANGED),
+    "another name": (edited(extension=hello.name("b.example.com")), CHANGED),
+    "other schemes": (edited(extension=hello.schemes(hello.ECDSA_P256)), CHANGED),
+    "other groups": (edited(extension=hello.groups(X25519)), CHANGED),
+    "no versions": (edited(without=43), CHANGED),
+    "a protocol more": (edited(extension=(16, b"\0\3\2h2")), CHANGED),
+    "another random": (edited(random=bytes(32)), CHANGED),
+    "another session id": (edited(session=bytes(32)), CHANGED),
+    "no session id": (edited(session=b""), CHANGED),
+    "a suite more": (edited(suites=hello.CHACHA_13 + hello.AES_13), CHANGED),
+}
+
+
+@pytest.mark.parametrize("change", NOT_THE_SAME)
+def test_a_second_hello_says_what_the_first_has_said(relay, client, change):
+    """But for what RFC 8446, 4.1.2, lists."""
+    make, (alert, detail) = NOT_THE_SAME[change]
+    made = client(asks_for_p256(NAMED, EARLY_DATA))
+    made.retry(NAMED, change=make)
+    assert made.end() == alert
+    assert relay.wait_sessions(1, reason="client_tls_error")[0]["detail"] == detail
+
+
+PADDING, COOKIE, UNKNOWN = (21, bytes(9)), (44, b"\0\1c"), (0xfe0d, b"another")
+
+
+@pytest.mark.parametrize("more", (PADDING, COOKIE, UNKNOWN), ids=("padding", "cookie", "unknown"))
+def test_a_second_hello_may_say_more(client, more):
+    works(client(asks_for_p256(NAMED, EARLY_DATA, (0xfe0d, b"one"))).retry(more, NAMED))
+
+
+def test_a_ticket_that_the_second_hello_would_use_otherwise(client):
+    """A full handshake, as for a first hello that would use it so."""
+    ticket = hello.pre_shared_key()
+    works(client(asks_for_p256(PSK_DHE_KE, EARLY_DATA, ticket)).retry(PSK_KE, ticket))
 
 
 @pytest.mark.parametrize("size", (1, 7, 100))

@@ -8,9 +8,12 @@
 
 #include <cmocka.h>
 
-/* The smallest that is well-formed: TLS 1.2, one suite, no extensions. */
-static const uint8_t hello[] = { 22, 3, 3,        0, 45, 1,    0,    0, 41,
-				 3,  3, [43] = 0, 0, 2,  0xc0, 0x2b, 1, 0 };
+#include "hello_bytes.h"
+
+#define FIRST GROUPS SCHEMES VERSIONS NAME("a") SHARE_P256
+#define SECOND GROUPS SCHEMES VERSIONS NAME("a") SHARE_X25519
+#define X25519 29
+
 static const uint8_t ccs[] = { 20, 3, 3, 0, 1, 1 };
 static const uint8_t early[] = { 23, 3, 3, 0, 20, [24] = 9 };
 
@@ -32,17 +35,18 @@ static enum second_hello_answer look(struct second_hello *h, const uint8_t *byte
 
 static void it_is_held_until_it_is_whole(void **state)
 {
+	struct hello_bytes hello = MAKE_HELLO(SECOND);
 	size_t at;
 
 	(void)state;
-	for (size_t piece = 1; piece <= sizeof(hello); piece++) {
+	for (size_t piece = 1; piece <= hello.n; piece++) {
 		struct second_hello h = { .is_awaited = true };
 
-		assert_int_equal(look(&h, hello, sizeof(hello), piece, &at), SECOND_HELLO_PASS);
-		assert_int_equal(at, sizeof(hello));
+		assert_int_equal(look(&h, hello.at, hello.n, piece, &at), SECOND_HELLO_PASS);
+		assert_int_equal(at, hello.n);
 		assert_false(h.is_awaited);
-		assert_int_equal(h.held_n, sizeof(hello));
-		assert_memory_equal(h.held, hello, sizeof(hello));
+		assert_int_equal(h.held_n, hello.n);
+		assert_memory_equal(h.held, hello.at, hello.n);
 		second_hello_finish(&h);
 	}
 }
@@ -50,15 +54,104 @@ static void it_is_held_until_it_is_whole(void **state)
 static void a_bad_one_says_why(void **state)
 {
 	struct second_hello h = { .is_awaited = true };
-	uint8_t bad[sizeof(hello)];
+	struct hello_bytes bad = MAKE_HELLO(SECOND);
 	size_t at;
 
 	(void)state;
-	memcpy(bad, hello, sizeof(bad));
-	bad[5] = 2; /* a ServerHello */
-	assert_int_equal(look(&h, bad, sizeof(bad), 100, &at), SECOND_HELLO_BAD);
+	bad.at[5] = 2; /* a ServerHello */
+	assert_int_equal(look(&h, bad.at, bad.n, 1000, &at), SECOND_HELLO_BAD);
 	assert_int_equal(h.fault, HELLO_NOT_HELLO);
 	second_hello_finish(&h);
+}
+
+/* After this first one, asked for X25519: what is wrong with this second? */
+static enum hello_fault fault_after(const struct hello_bytes *first,
+				    const struct hello_bytes *second)
+{
+	struct second_hello h = { .is_awaited = true, .group = X25519 };
+	enum second_hello_answer answer;
+	size_t at;
+
+	assert_true(second_hello_keep_first(&h, first->at, first->n));
+	answer = look(&h, second->at, second->n, 1000, &at);
+	assert_int_equal(answer, h.fault == HELLO_FINE ? SECOND_HELLO_PASS : SECOND_HELLO_BAD);
+	second_hello_finish(&h);
+	return h.fault;
+}
+
+#define CASE(literal, fault)                          \
+	{                                             \
+		literal, sizeof(literal) - 1, (fault) \
+	}
+
+static void it_says_what_the_first_has_said(void **state)
+{
+	static const struct {
+		const char *extensions;
+		size_t n;
+		enum hello_fault fault;
+	} cases[] = {
+		CASE(SECOND, HELLO_FINE),
+		CASE(SECOND PADDING, HELLO_FINE),
+		CASE(NAME("a") SHARE_X25519 VERSIONS SCHEMES GROUPS, HELLO_FINE),
+		CASE(GROUPS VERSIONS NAME("a") SHARE_X25519, HELLO_LACKS_EXTENSION),
+		CASE(SCHEMES VERSIONS NAME("a") SHARE_X25519, HELLO_LACKS_EXTENSION),
+		CASE(GROUPS SCHEMES VERSIONS NAME("a"), HELLO_LACKS_EXTENSION),
+		CASE(SECOND PSK, HELLO_LACKS_EXTENSION),
+		CASE(SECOND EARLY_DATA, HELLO_EARLY_DATA_AGAIN),
+		CASE(FIRST, HELLO_OTHER_SHARE),
+		CASE(GROUPS SCHEMES VERSIONS NAME("a") NO_SHARES, HELLO_OTHER_SHARE),
+		CASE(GROUPS SCHEMES VERSIONS NAME("a") SHARE_BOTH, HELLO_OTHER_SHARE),
+		CASE(GROUPS SCHEMES VERSIONS NAME("a") SHARE_AND_GREASE, HELLO_OTHER_SHARE),
+		CASE(GROUPS SCHEMES VERSIONS SHARE_X25519, HELLO_CHANGED),
+		CASE(GROUPS SCHEMES VERSIONS NAME("b") SHARE_X25519, HELLO_CHANGED),
+		CASE(GROUPS SCHEMES NAME("a") SHARE_X25519, HELLO_CHANGED),
+		CASE(SECOND ALPN, HELLO_CHANGED),
+		CASE(SECOND PSK_MODES PSK, HELLO_CHANGED),
+	};
+	struct hello_bytes first = MAKE_HELLO(FIRST), second;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		second = make_hello(cases[i].extensions, cases[i].n);
+		assert_int_equal(fault_after(&first, &second), cases[i].fault);
+	}
+}
+
+static void its_ticket_may_go_with_its_modes_or_without(void **state)
+{
+	struct hello_bytes first = MAKE_HELLO(FIRST PSK_MODES EARLY_DATA PSK);
+	struct hello_bytes seconds[] = { MAKE_HELLO(SECOND PSK_MODES PSK),
+					 MAKE_HELLO(SECOND PSK_MODES), MAKE_HELLO(SECOND) };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(seconds); i++)
+		assert_int_equal(fault_after(&first, &seconds[i]), HELLO_FINE);
+}
+
+static void what_stands_before_its_extensions_is_the_same(void **state)
+{
+	static const size_t places[] = { HELLO_VERSION_AT + 1, HELLO_RANDOM_AT,
+					 HELLO_RANDOM_AT + 31, HELLO_ID_AT, HELLO_SUITES_AT + 1 };
+	struct hello_bytes first = MAKE_HELLO(FIRST);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		struct hello_bytes second = MAKE_HELLO(SECOND);
+
+		second.at[places[i]] ^= 2;
+		assert_int_equal(fault_after(&first, &second), HELLO_CHANGED);
+	}
+}
+
+/* Who has no first hello by hand: its bytes came in pieces. */
+static void of_a_first_that_is_not_known_nothing_is_said(void **state)
+{
+	struct hello_bytes first = MAKE_HELLO(FIRST), second = MAKE_HELLO(SECOND ALPN);
+
+	(void)state;
+	first.n = 20;
+	assert_int_equal(fault_after(&first, &second), HELLO_FINE);
 }
 
 static void other_records_pass(void **state)
@@ -95,23 +188,17 @@ static void early_data_are_dropped_up_to_a_limit(void **state)
 	}
 }
 
-static void a_retry_is_known_by_its_random(void **state)
-{
-	uint8_t flight[60] = { 22, 3, 3, 0, 55, 2, 0, 0, 51, 3, 3, 0xcf, 0x21, 0xad, 0x74 };
-
-	(void)state;
-	assert_false(second_hello_is_retry(flight, sizeof(flight)));
-	assert_false(second_hello_is_retry(flight, 20));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_held_until_it_is_whole),
 		cmocka_unit_test(a_bad_one_says_why),
+		cmocka_unit_test(it_says_what_the_first_has_said),
+		cmocka_unit_test(its_ticket_may_go_with_its_modes_or_without),
+		cmocka_unit_test(what_stands_before_its_extensions_is_the_same),
+		cmocka_unit_test(of_a_first_that_is_not_known_nothing_is_said),
 		cmocka_unit_test(other_records_pass),
 		cmocka_unit_test(early_data_are_dropped_up_to_a_limit),
-		cmocka_unit_test(a_retry_is_known_by_its_random),
 	};
 
 	return cmocka_run_group_tests_name("second_hello", tests, NULL, NULL);

@@ -285,7 +285,6 @@ static void groups_may_not_meet(void **state)
 		.client.groups = "P-521",
 		.offer = { .name = "",
 			   .is_hello = true,
-			   .has_shares = true,
 			   .versions = { v13, 1 },
 			   .signatures = { schemes, 1 },
 			   .groups = { p521, 1 } },

@@ -97,13 +97,18 @@ class Hello:
         self.random = data[6:38]
         at = 39 + data[38]
         self.session = data[39:at]
-        at += 2 + int.from_bytes(data[at:at + 2], "big")        # suites
+        suites = at + 2
+        at = suites + int.from_bytes(data[at:suites], "big")
+        self.suites = data[suites:at]
         at += 1 + data[at] + 2                                  # compression, extensions' length
         self.extensions = {}
         while at < len(data):
             kind, size = (int.from_bytes(data[at + n:at + n + 2], "big") for n in (0, 2))
             self.extensions[kind] = data[at + 4:at + 4 + size]
             at += 4 + size
+
+    def message(self):
+        return client_hello(*self.extensions.items(), suites=self.suites, session=self.session, random=self.random)
 
 
 # Over a socket
