@@ -346,10 +346,23 @@ static void start_reading(struct control *c)
 	pulse_start(&c->pulse);
 }
 
+static void log_failed(const char *what, const char *step, int err)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_ERROR, what))
+		return;
+	log_text(&line, "call", step);
+	log_errno(&line, "error", err);
+	log_end(&line);
+}
+
 static int turn(struct control *c)
 {
 	int err = loop_turn(&c->loop);
 
+	if (err < 0)
+		log_failed("the ring of the main thread broke: ringmain cannot go on", NULL, err);
 	note_error(c, checker_thread_error(c->checks));
 	return err < 0 ? err : c->error;
 }
@@ -512,17 +525,6 @@ fail:
 	return err;
 }
 
-static void log_failed(const char *step, int err)
-{
-	struct log_line line;
-
-	if (!log_begin(&line, LOG_ERROR, "the main thread cannot start"))
-		return;
-	log_text(&line, "call", step);
-	log_errno(&line, "error", err);
-	log_end(&line);
-}
-
 static void init_timers(struct control *c)
 {
 	timer_init(&c->delay, on_delay);
@@ -550,7 +552,7 @@ struct control *control_create(struct runtime *runtime, struct sockets *sockets,
 	init_timers(c);
 	return c;
 fail:
-	log_failed(step, err);
+	log_failed("the main thread cannot start", step, err);
 	free(c);
 	*ret_err = err;
 	return NULL;

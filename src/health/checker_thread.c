@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "health/checker.h"
 #include "io/loop_reader.h"
 #include "tls/library.h"
@@ -160,6 +161,17 @@ static void finish_checkers(struct checker_thread *t)
 	t->given_n = 0;
 }
 
+/* The main thread, which is told, ends all sessions and the process. */
+static void log_broken(int err)
+{
+	struct log_line line;
+
+	if (!log_begin(&line, LOG_ERROR, "the ring of the checks broke: ringmain cannot go on"))
+		return;
+	log_errno(&line, "error", err);
+	log_end(&line);
+}
+
 static void checks_run(struct checker_thread *t)
 {
 	int err = run_until_over(t);
@@ -169,6 +181,8 @@ static void checks_run(struct checker_thread *t)
 	if (err == 0) {
 		finish_checkers(t);
 		loop_finish(&t->loop);
+	} else {
+		log_broken(err);
 	}
 	tls_library_leave_thread();
 	atomic_store(&t->broken, err);

@@ -210,8 +210,12 @@ def expect_resets(clients):
         assert ending.how == "RST" and ending.data in (b"", b"y")
 
 
-@pytest.mark.parametrize("thread", ("worker-1", "checks", "ringmain"))
-def test_a_broken_ring_ends_the_process(live, thread):
+@pytest.mark.parametrize("thread, said", (
+    ("worker-1", {"msg": "the ring broke", "worker": "1"}),
+    ("checks", {"msg": "the ring of the checks broke: ringmain cannot go on"}),
+    ("ringmain", {"msg": "the ring of the main thread broke: ringmain cannot go on"})),
+    ids=("worker", "checks", "main"))
+def test_a_broken_ring_ends_the_process(live, thread, said):
     """All clients learn of it, those of the other worker too, and no port stays behind."""
     rm, clients, break_it = live(thread, errno.EBADFD)
     watch = Stopwatch()
@@ -221,8 +225,8 @@ def test_a_broken_ring_ends_the_process(live, thread):
     assert rm.process.wait(30) == EXIT_FAILURE, rm.text()
     assert watch.seconds() < 10 * SCALE
     rm.check_log()
-    if thread == "worker-1":
-        assert rm.lines(msg="the ring broke")[0]["worker"] == "1"
+    line, = rm.lines(**said)
+    assert (line["level"], line["error"]) == ("error", "EBADFD")
     assert "ringmain ends: File descriptor in bad state" in rm.text()
     expect_resets(clients)
     with pytest.raises(ConnectionRefusedError):
