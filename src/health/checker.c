@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "checker_parts.h"
+#include "net/sock_error.h"
 #include "probe_table.h"
 #include "state/peers.h"
 #include "state/backend_report.h"
@@ -73,11 +74,21 @@ static uint64_t next_delay_ms(const struct pool_timer *w, uint64_t delay_ms)
 	return MIN(delay_ms, pool_config(w->pool)->check.fast_interval_ms);
 }
 
-/* A time-out of the connect is silence, too: a black hole, or a hung server's full backlog. */
+/*
+ * A black hole is silence, and so is what tells of one in other words: nobody has that address
+ * (any more), or a hung server's backlog is full. None of them resets the sessions that it has.
+ */
+static bool is_silence(int err)
+{
+	const enum sock_fault fault = sock_fault_of(err);
+
+	return fault == SOCK_FAULT_NONE || fault == SOCK_FAULT_TIMEOUT ||
+	       fault == SOCK_FAULT_UNREACHABLE || err == -EAGAIN;
+}
+
 static enum down_cause cause_of(enum health_answer answer, int err)
 {
-	return answer == HEALTH_ANSWER_REFUSED || (err != 0 && err != -ETIMEDOUT) ? DOWN_REFUSED
-										  : DOWN_SILENT;
+	return answer == HEALTH_ANSWER_REFUSED || !is_silence(err) ? DOWN_REFUSED : DOWN_SILENT;
 }
 
 /* A check that cannot log in: how often that is said of one backend. */

@@ -250,6 +250,42 @@ static void a_cancel_that_takes_long_is_waited_for(void **state)
 	finish();
 }
 
+/* Whose sessions nobody ends is asked of each by its own bytes; a refusal's kernel resets them. */
+static void what_does_not_answer_is_silent_however_it_is_told(void **state)
+{
+	static const struct {
+		int err;
+		bool is_silent;
+	} cases[] = {
+		{ -ECONNREFUSED, false }, { -ECONNRESET, false }, { -ECANCELED, true },
+		{ -EHOSTUNREACH, true },  { -ENETUNREACH, true }, { -EHOSTDOWN, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		start_with(state, CHECKED "eject_max_percent = 100\n");
+		atomic_store(&bed_backend(control.st, 0)->sessions, 1);
+		answer(1001, cases[i].err); /* the first one counts at once */
+		expect_state(BACKEND_DOWN);
+		if (!strstr(bed_log(control.st), "does not acknowledge") == cases[i].is_silent)
+			fail_msg("case %zu: errno %d", i, -cases[i].err);
+		atomic_store(&bed_backend(control.st, 0)->sessions, 0);
+		finish();
+		assert_int_equal(bed_teardown(state), 0);
+	}
+}
+
+static void a_full_backlog_is_silence(void **state)
+{
+	start(state, &(struct bed_options){ .is_unix = true,
+					    .pool_keys = CHECKED "eject_max_percent = 100\n" });
+	atomic_store(&bed_backend(control.st, 0)->sessions, 1);
+	fake_complete(next_within(1000), -EAGAIN, 0);
+	full_until_down();
+	assert_non_null(strstr(bed_log(control.st), "does not acknowledge"));
+	atomic_store(&bed_backend(control.st, 0)->sessions, 0);
+	finish();
+}
+
 static void trouble_of_our_own_says_nothing_of_the_backend(void **state)
 {
 	static const int errors[] = { -EADDRNOTAVAIL, -ENOBUFS, -ENOMEM };
@@ -337,6 +373,8 @@ int main(void)
 		bed_test(a_full_backlog_is_asked_again_and_then_no_answer),
 		bed_test(a_check_of_a_full_backlog_can_be_stopped),
 		bed_test(a_cancel_that_takes_long_is_waited_for),
+		bed_test(what_does_not_answer_is_silent_however_it_is_told),
+		bed_test(a_full_backlog_is_silence),
 		bed_test(trouble_of_our_own_says_nothing_of_the_backend),
 		bed_test(a_check_sends_a_proxy_header),
 		bed_test(one_that_was_ejected_returns),
