@@ -167,15 +167,6 @@ static void put_listener(struct json *j, const struct sample_listener *l,
 
 /* ---- a pool ---------------------------------------------------------------- */
 
-/* NULL: it is not known. */
-static const char *role_of(const struct backend_values *values)
-{
-	for (int n = BACKEND_ROLE_UNKNOWN + 1; n < BACKEND_ROLES; n++)
-		if (values->role[n])
-			return backend_role_names[n];
-	return NULL;
-}
-
 static void put_backend(struct json *j, const struct sample_backend *b,
 			const struct control_context *context)
 {
@@ -188,7 +179,7 @@ static void put_backend(struct json *j, const struct sample_backend *b,
 	put_text(j, "backend", s.name);
 	put_text(j, "address", addr_format(s.addr, addr));
 	put_text(j, "state", backend_state_names[s.facts.state]);
-	put_text(j, "role", role_of(&b->values));
+	put_text(j, "role", sample_role(b));
 	put_text(j, "by", s.why_by);
 	put_text(j, "why", s.why);
 	put_metrics(j, METRIC_BACKEND, &b->values, NULL);

@@ -69,6 +69,7 @@ static void write_backend(const struct sample_backend *b, const struct control_c
 	row_head(out, s.name);
 	cell(out, addr_format(s.addr, addr));
 	cell(out, backend_state_names[s.facts.state]);
+	cell(out, sample_role(b) ? sample_role(b) : "");
 	out_text(out, "<td class=n>");
 	out_seconds(out, s.since_ms);
 	out_text(out, " s</td>");
@@ -82,10 +83,11 @@ static void write_backend(const struct sample_backend *b, const struct control_c
 static void write_backends(const struct sample *s, const struct control_context *context,
 			   struct out *out)
 {
-	out_text(out, "<table><caption>Backends</caption><thead><tr>" COLUMN "pool" COLUMN
-		      "backend" COLUMN "address" COLUMN "state" COLUMN_N "since" COLUMN
-		      "why" COLUMN_N "sessions" COLUMN_N "connects" COLUMN_N "failures"
-		      "</tr></thead><tbody>\n");
+	out_text(out,
+		 "<table><caption>Backends</caption><thead><tr>" COLUMN "pool" COLUMN
+		 "backend" COLUMN "address" COLUMN "state" COLUMN "role" COLUMN_N "since" COLUMN
+		 "why" COLUMN_N "sessions" COLUMN_N "connects" COLUMN_N "failures"
+		 "</tr></thead><tbody>\n");
 	for (size_t n = 0; n < s->backends_n; n++)
 		write_backend(&s->backends[n], context, out);
 	out_text(out, "</tbody></table>\n");

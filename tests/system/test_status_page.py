@@ -12,6 +12,7 @@ from kit import backend as servers
 from kit import tcp
 from kit.chromium import Chromium
 from kit.ini import ini
+from kit.servers import Redis
 from kit.wait import wait_until
 from test_status import Status
 
@@ -72,6 +73,14 @@ def test_the_busiest_sessions_are_there(ringmain, backend, browser, connect):
             tcp.exchange(client, b"hello")
         tcp.exchange(clients[1], b"x" * 50000)
         browser.wait(f"document.getElementById('sessions').innerText.startsWith('{me}')", f"the busiest one, {kind}")
+
+
+def test_roles_are_told(ringmain, start, workdir, browser):
+    rm = ringmain([start(Redis, workdir)], settings={"status": "127.0.0.1:0"},
+                  pool={"check": "redis", "check_interval": "100ms", "role": "primary"})
+    browser.open(url_of(rm))
+    browser.wait(f"{row_of('b1')}?.includes('ready primary')", "the primary to be called one")
+    assert "<td>ready</td><td>primary</td>" in Status(rm).get("/")
 
 
 def test_a_killed_backend_is_told_within_two_seconds(shown, browser):
