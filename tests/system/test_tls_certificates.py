@@ -23,7 +23,13 @@ SHA1 = ("-sha1",)
 KEY_ID = "subjectKeyIdentifier=hash\n"
 UNKNOWN = "unknown CA"
 SIGNATURE = "certificate's signature is wrong"
+EXPIRED = "certificate expired"
+TOO_LONG = "certificate chain is longer than its CA allows"
+BREAKS = "certificate breaks a CA's name constraint"
+PURPOSE = "certificate is not meant for this side of TLS"
 SAN = "subjectAltName=DNS:db.example.com\n"
+NO_KEY_USAGE = "basicConstraints=critical,CA:TRUE\n"
+PATHLEN_0 = CA.replace("CA:TRUE", "CA:TRUE,pathlen:0")
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +110,43 @@ def critical_issuer(forge):
     return [*leaf(issuer="int")(forge), "int"]
 
 
-def chain(*names, **certificates):
-    """A Case's make: these behind the leaf, which the first of them (or issuer) has signed."""
-    issuer = certificates.pop("issuer", names[0] if names else "root")
-
+def chain(*names, issuer=None, ext=LEAF + SAN, subject=None, **certificates):
+    """A Case's make: these behind the leaf, which the first of them (or issuer) has signed.
+    Options that can be called are, when they are needed."""
     def make(forge):
-        for name, options in certificates.items():
-            forge.make(name.replace("_", "-"), *options[:2], **(options[2] if len(options) > 2 else {}))
-        return [forge.make("leaf", issuer, LEAF + SAN), *names]
+        for name, (by, extensions, *options) in certificates.items():
+            options = {key: value() if callable(value) else value
+                       for more in options for key, value in more.items()}
+            forge.make(name.replace("_", "-"), by, extensions, **options)
+        return [forge.make("leaf", issuer or (names or ("root",))[0], ext, subject=subject), *names]
     return make
+
+
+def twins(name, issuer, ext, *, bad_first=None, needs="any-chain.patch", is_weak=False, **options):
+    """An intermediate and, before or behind it, another of its name and key that is no good.
+    bad_first: openssl's opinion where that comes first."""
+    certificates = {"int": ("root", CA), "pretender": (None, CA, {"subject": "/CN=root"}),
+                    "twin": (issuer, ext, {"key": "int", "subject": "/CN=int", **options})}
+    return [Case(f"intermediate, its twin is {name}{where}", chain(*order, issuer="int", **certificates),
+                 openssl=opinion, needs=needs, is_weak=is_weak)
+            for where, order, opinion in (("", ("int", "twin"), None), (" and first", ("twin", "int"), bad_first))]
+
+
+def constrained(constraints, names, detail=None, *, subject=None, **options):
+    """An intermediate with name constraints, and a leaf for these names."""
+    ext = LEAF + (f"subjectAltName={names}\n" if names else "")
+    return Case(f"{constraints} and {names or subject}",
+                chain("int", ext=ext, subject=subject, int=("root", CA + f"nameConstraints=critical,{constraints}\n")),
+                detail, **{"needs": "name-constraints.patch", **options})
+
+
+def purpose(of_int, of_root=None, detail=None, **options):
+    """An extended key usage of an intermediate with another one below it, or of the root."""
+    def usage(value):
+        return CA + (f"extendedKeyUsage={value}\n" if value else "")
+    return Case(f"purpose {of_int} of {of_root or 'any'} root",
+                chain("int-b", "int-a", top=(None, usage(of_root)), int_a=("top", usage(of_int)), int_b=("int-a", CA)),
+                detail, trusted=("top",), **{"needs": "whole-path.patch", **options})
 
 
 def cross_signed(args=tuple):
@@ -143,6 +177,8 @@ def wrongly_signed(forge):
     return [forge.make("leaf", "int", LEAF + SAN), "int"]
 
 
+NO_ADDRESS = ("permitted;DNS:example.com,excluded;IP:0.0.0.0/0.0.0.0,"
+              "excluded;IP:0:0:0:0:0:0:0:0/0:0:0:0:0:0:0:0")     # of a CA for DNS names alone
 ADDRESSES = leaf("subjectAltName=IP:::1,IP:127.0.0.1,IP:2001:db8::5\n")
 
 CASES = [
@@ -195,26 +231,106 @@ CASES = [
     Case("out of order", chain("int-a", "int-b", int_a=("root", CA), int_b=("int-a", CA), issuer="int-b"),
          needs="any-chain.patch"),
     Case("root first", chain("root", "int", int=("root", CA), issuer="int")),
-    Case("expired intermediate", expired_intermediate, "certificate expired"),
+    Case("expired cross-signed root and both roots trusted", cross_signed(expired), trusted=("new", "old"),
+         needs="any-chain.patch"),
+    *twins("expired", "root", CA, args=expired),
+    *twins("of another root", "pretender", CA + "authorityKeyIdentifier=none\n", bad_first=False),
+    *twins("signed with SHA-1", "root", CA, args=SHA1, is_weak=True),
+    *twins("critical beyond knowledge", "root", CA + "1.2.3.4=critical,ASN1:NULL\n", bad_first=False),
+    *twins("not for signing", "root", NO_KEY_USAGE + "keyUsage=digitalSignature\n", bad_first=False),
+    *twins("for clients", "root", CA + "extendedKeyUsage=clientAuth\n", bad_first=False, needs="whole-path.patch"),
+    Case("RSA of 1024 bits beside the path",
+         chain("int", "beside", int=("root", CA), beside=("root", CA, {"kind": "rsa1024"})), is_weak=True,
+         needs="any-chain.patch"),
+    Case("over the path length beside the path",
+         chain("int", "beside", int=("root", PATHLEN_0), beside=("int", CA)), needs="any-chain.patch"),
+    Case("expired intermediate", expired_intermediate, EXPIRED),
+    Case("expired intermediate, and an unrelated CA",
+         chain("int", "alien", int=("root", CA, {"args": expired}), alien=(None, CA)), EXPIRED),
+    Case("expired at the top", chain("int-b", "int-a", int_a=("root", CA, {"args": expired}), int_b=("int-a", CA)), EXPIRED),
+    Case("expired at the top, and the same twice", chain("int-b", "int-b", "int-a", "int-a", "int-b",
+         int_a=("root", CA, {"args": expired}), int_b=("int-a", CA)), EXPIRED),
+    Case("unrelated CA, expired, of an unknown one",
+         chain("int", "beside", alien=(None, CA), int=("alien", CA), beside=("root", CA, {"args": expired})), UNKNOWN,
+         needs="any-chain.patch"),
+    Case("RSA of 1024 bits in the intermediate", chain("int", int=("root", CA, {"kind": "rsa1024"})), "RSA key too short",
+         openssl=True, is_weak=True),
+    Case("unknown critical extension of the intermediate",
+         chain("int", int=("root", CA + "1.2.3.4=critical,ASN1:NULL\n")),
+         "certificate has an unknown critical extension"),
     Case("wrongly signed intermediate", wrongly_signed, UNKNOWN),
     Case("intermediate that is no CA", chain("int", int=("root", LEAF)), UNKNOWN),
     Case("intermediate that may not sign",
          chain("int", int=("root", "basicConstraints=critical,CA:TRUE\nkeyUsage=digitalSignature\n")),
          "not a certificate of a CA"),
-    Case("over the path length",
-         chain("int-b", "int-a", int_a=("root", CA.replace("CA:TRUE", "CA:TRUE,pathlen:0")), int_b=("int-a", CA)),
-         "certificate chain is longer than its CA allows"),
-    Case("outside a name constraint",
-         chain("int", int=("root", CA + "nameConstraints=critical,permitted;DNS:elsewhere.example\n")),
-         "certificate breaks a CA's name constraint"),
+    Case("intermediate without a key usage", chain("int", int=("root", NO_KEY_USAGE)), needs="absent-key-usage.patch"),
+    Case("intermediate without a key usage that is no CA", chain("int", int=("root", KEY_ID)), UNKNOWN),
+    *(Case(f"over the path length{name}", chain("int-b", "int-a", int_a=("root", PATHLEN_0), int_b=("int-a", ext)), TOO_LONG)
+      for name, ext in (("", CA), (" without a key usage", NO_KEY_USAGE))),
     Case("over the path length and out of order",
-         chain("int-a", "int-b", int_a=("root", CA.replace("CA:TRUE", "CA:TRUE,pathlen:0")), int_b=("int-a", CA),
-               issuer="int-b"),
-         "certificate chain is longer than its CA allows", needs="any-chain.patch"),
-    Case("outside a name constraint and out of order",
-         chain("int-a", "int-b", int_a=("root", CA + "nameConstraints=critical,permitted;DNS:elsewhere.example\n"),
-               int_b=("int-a", CA), issuer="int-b"),
-         "certificate breaks a CA's name constraint", needs="any-chain.patch"),
+         chain("int-a", "int-b", int_a=("root", PATHLEN_0), int_b=("int-a", CA), issuer="int-b"), TOO_LONG,
+         needs="any-chain.patch"),
+    Case("over the path length behind an issuer of itself",
+         chain("int-c", "int-b", "int-a", int_a=("root", PATHLEN_0, {"subject": "/CN=self"}),
+               int_b=("int-a", CA, {"subject": "/CN=self"}), int_c=("int-b", CA)), TOO_LONG, needs="whole-path.patch"),
+
+    purpose("serverAuth"),
+    purpose("clientAuth", detail=PURPOSE),
+    purpose("emailProtection", detail=PURPOSE),
+    purpose("emailProtection,serverAuth"),
+    purpose("anyExtendedKeyUsage", openssl=False),      # Go takes it
+    purpose("1.2.3.4", detail=PURPOSE),
+    purpose("", "serverAuth"),
+    purpose("", "clientAuth", PURPOSE),
+
+    constrained("permitted;DNS:elsewhere.example", "DNS:db.example.com", BREAKS),
+    constrained("permitted;DNS:example.com", "DNS:db.example.com"),
+    constrained("permitted;DNS:xample.com", "DNS:db.example.com", BREAKS),
+    constrained("excluded;DNS:xample.com", "DNS:db.example.com"),
+    constrained("excluded;DNS:db.example.com", "DNS:*.example.com", BREAKS, openssl=True),   # which takes no heed
+    constrained("excluded;DNS:x.db.example.com", "DNS:*.example.com"),
+    constrained("permitted;IP:127.0.0.0/255.0.0.0", "IP:127.0.0.1", verify="127.0.0.1"),
+    constrained("permitted;IP:127.0.0.0/255.0.0.0", "DNS:db.example.com"),
+    constrained("permitted;IP:10.0.0.0/255.0.0.0", "DNS:db.example.com,IP:127.0.0.1", BREAKS),
+    constrained("excluded;IP:127.0.0.0/255.0.0.0", "DNS:db.example.com,IP:127.0.0.1", BREAKS),
+    constrained("excluded;IP:10.0.0.0/255.0.0.0", "DNS:db.example.com,IP:127.0.0.1"),
+    constrained("permitted;IP:2001:db8::/ffff:ffff::", "IP:2001:db8::5", verify="2001:db8::5"),
+    constrained("permitted;IP:2001:db8::/ffff:ffff::", "IP:2001:db9::5", BREAKS, verify="2001:db9::5"),
+    constrained("permitted;IP:2001:db8::/ffff:ffff::", "IP:127.0.0.1", BREAKS, verify="127.0.0.1"),
+    constrained(NO_ADDRESS, "DNS:db.example.com"),
+    constrained(NO_ADDRESS, "DNS:db.example.com,IP:127.0.0.1", BREAKS),
+    constrained(NO_ADDRESS, "DNS:db.example.com,IP:::1", BREAKS),
+    constrained("permitted;DNS:example.com", "IP:127.0.0.1", verify="127.0.0.1"),
+    constrained("permitted;URI:example.com", "DNS:db.example.com,URI:spiffe://example.com/db"),
+    constrained("permitted;URI:.example.com", "DNS:db.example.com,URI:spiffe://a.example.com:1/db"),
+    constrained("permitted;URI:example.com", "DNS:db.example.com"),
+    constrained("permitted;URI:example.com", "DNS:db.example.com,URI:spiffe://a.example.com/db", BREAKS),
+    constrained("permitted;URI:example.com", "DNS:db.example.com,URI:spiffe://example.com@evil.example/db", BREAKS),
+    constrained("permitted;URI:example.com", "DNS:db.example.com,URI:urn:db", BREAKS),
+    constrained("permitted;URI:example.com", "DNS:db.example.com,URI:spiffe://10.0.0.1/db", BREAKS),
+    constrained("excluded;URI:example.com", "DNS:db.example.com,URI:spiffe://example.com/db", BREAKS),
+    constrained("excluded;URI:example.com", "DNS:db.example.com,URI:spiffe://example.org/db"),
+    constrained("excluded;email:example.com", "DNS:db.example.com,email:a@example.com", BREAKS),
+    constrained("permitted;email:example.com", "DNS:db.example.com,email:a@example.co", BREAKS),
+    constrained("permitted;email:example.com", "DNS:db.example.com,email:a@example.com"),
+    constrained("permitted;RID:1.2.3.4", "DNS:db.example.com,RID:1.2.3.5", BREAKS),     # a form that nobody reads
+    constrained("permitted;RID:1.2.3.4", "DNS:db.example.com"),
+    constrained("permitted;DNS:elsewhere.example", "", BREAKS, subject=f"/CN={NAME}"),
+    constrained("permitted;DNS:example.com", "", subject=f"/CN={NAME}"),
+    constrained("permitted;DNS:example.com", "", BREAKS, subject="/CN=db", verify="db", openssl=True,
+                needs="whole-path.patch"),      # which thinks of names with a dot alone
+    constrained("permitted;DNS:example.com", "DNS:db.example.com", subject="/CN=Our database"),
+    *(Case(f"name constraint further up and {name}",
+           chain(*order, int_a=("root", CA + f"nameConstraints=critical,{constraint}\n"),
+                 int_b=("int-a", CA, {"subject": subject}), issuer="int-b"), detail, needs="whole-path.patch")
+      for name, order, constraint, subject, detail in (
+          ("kept", ("int-b", "int-a"), "permitted;DNS:example.com", "/CN=int-b", None),
+          ("broken", ("int-b", "int-a"), "permitted;DNS:elsewhere.example", "/O=int-b", BREAKS),
+          ("broken out of order", ("int-a", "int-b"), "permitted;DNS:elsewhere.example", "/O=int-b", BREAKS),
+          ("broken below its name", ("int-b", "int-a"), "excluded;DNS:example.com", "/CN=int-b", BREAKS))),
+    Case("name constraint of the root", chain("int", top=(None, CA + "nameConstraints=critical,permitted;DNS:a.example\n"),
+                                              int=("top", CA, {"subject": "/O=int"})), BREAKS, trusted=("top",),
+         needs="whole-path.patch"),
     Case("authority that is brought along", chain("alien", alien=(None, CA)), UNKNOWN),
     Case("missing intermediate", missing_intermediate, UNKNOWN),
     Case("intermediate of nobody", chain("int", "alien", alien=(None, CA), int=("alien", CA)), UNKNOWN),
@@ -233,7 +349,7 @@ CASES = [
 
 def referee(forge, case, chain):
     option = "-verify_ip" if case.verify[-1].isdigit() else "-verify_hostname"
-    return forge.openssl_takes(case.trusted, chain, option, case.verify.rstrip("."))
+    return forge.openssl_takes(case.trusted, chain, "-purpose", "sslserver", option, case.verify.rstrip("."))
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +407,66 @@ def test_client_shows(forge, ringmain, backend, options, detail, version):
     except OSError:
         line = rm.wait_sessions(1)[0]
         assert (line["reason"], line["detail"]) == ("client_tls_error", detail)
+
+
+def below(names="", subject="/CN=alice", usage="", constraints="permitted;DNS:example.com"):
+    """A client's chain: its intermediate is for DNS names alone, and has perhaps a purpose."""
+    ext = CA + (f"nameConstraints=critical,{constraints}\n" if constraints else "") + \
+        (f"extendedKeyUsage={usage}\n" if usage else "")
+    return chain("int", ext=LEAF + (f"subjectAltName={names}\n" if names else ""), subject=subject, int=("root", ext))
+
+
+@pytest.mark.own_library("any-chain.patch, name-constraints.patch, whole-path.patch")
+@pytest.mark.parametrize("make, detail", (
+    *((case.make, None) for case in twins("expired", "root", CA, args=expired)),
+    (chain("int", int=("root", NO_KEY_USAGE)), None),
+    (expired_intermediate, EXPIRED),
+    (below(), None),
+    (below("URI:spiffe://example.org/alice"), None),
+    (below("email:alice@example.org", "/O=alice"), None),
+    (below(subject="/CN=alice.example.com"), None),
+    (below(subject="/CN=alice.example.org"), BREAKS),
+    (below("DNS:alice.example.org"), BREAKS),
+    (below("URI:spiffe://example.org/alice", constraints="permitted;URI:example.com"), BREAKS),
+    (below(usage="clientAuth"), None),
+    (below(usage="serverAuth"), PURPOSE),
+), ids=("expired twin", "expired twin first", "no key usage", "expired", "name", "URI", "mail", "host inside",
+        "host outside", "DNS outside", "URI outside", "for clients", "for servers"))
+def test_client_shows_a_chain(forge, ringmain, backend, make, detail):
+    names = make(forge)
+    assert forge.openssl_takes(("root",), names, "-purpose", "sslclient") == (detail is None), "openssl is of another opinion"
+    root = forge.bundle("ca.pem", "root")
+    forge.make("own", "root")
+    rm = ringmain([backend(servers.echo)],
+                  listener={"tls": "terminate", "certificate": forge.bundle("own.pem", "own", key="own"),
+                            "client_verify": "require", "client_ca": root})
+    context = tls.client_context({"ca.crt": root}, cert=forge.bundle("client.pem", *names, key="leaf"))
+    try:
+        with contextlib.closing(tls.connect(rm.address(), context, name=NAME)) as sock:
+            tcp.exchange(sock, b"hello")
+            assert detail is None
+    except OSError:
+        line = rm.wait_sessions(1)[0]
+        assert (line["reason"], line["detail"]) == ("client_tls_error", detail)
+
+
+@pytest.mark.own_library("whole-path.patch")
+def test_revoked_authority_is_not_hidden_behind_another(forge, relayed):
+    """An intermediate of tls_ca that has been revoked: whatever else the backend shows, it counts for nothing."""
+    forge.make("int", "root", CA + KEY_ID)
+    forge.make("leaf", "int", LEAF + SAN)
+    forge.make("alien", ext=CA)
+    forge.file("index.txt", b"")
+    forge.file("ca.cnf", b"[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\ndefault_md = sha256\n")
+    for name, revoked in (("int", ()), ("root", ("int",))):
+        authority = ("ca", "-config", "ca.cnf", "-keyfile", f"{name}.key", "-cert", f"{name}.crt")
+        for each in revoked:
+            forge.openssl(*authority, "-revoke", f"{each}.crt")
+        forge.openssl(*authority, "-gencrl", "-crldays", "30", "-out", f"{name}.crl")
+    lists = b"".join(open(forge[f"{name}.crl"], "rb").read() for name in ("root", "int"))
+    pool = {"tls_ca": forge.bundle("ca.pem", "root", "int"), "tls_crl": forge.file("all.crl", lists), "tls_name": NAME}
+    for behind in ((), ("alien",), ("int",), ("int", "alien")):
+        judge(relayed(forge.bundle("chain.pem", "leaf", *behind, key="leaf"), pool), "certificate revoked")
 
 
 # Our own
