@@ -33,6 +33,11 @@ struct input {
 	uint64_t data_records;   /* of them, those that had data; whoever decrypts counts them */
 	struct second_hello *second; /* ours; NULL: none is awaited */
 	bool has_early_data;         /* the first hello said that they follow it */
+	bool has_handshake;          /* a record of the peer's has come that belongs to one */
+	bool keeps_alerts;           /* those in clear are not for the library */
+	bool is_in_alert;            /* one has begun; nothing follows it */
+	bool has_alert;              /* it has come whole */
+	uint8_t alert[2];            /* its level and type */
 	bool lacks_memory;
 };
 
@@ -48,7 +53,7 @@ void input_establish(struct input *i, bool is_tls13);
 
 /*
  * Gives the library up to @n of the next bytes. 0: there are none now, or none
- * that may come: see fault, second.fault and lacks_memory.
+ * that may come: see fault, second.fault, has_alert and lacks_memory.
  */
 MUST_CHECK size_t input_read(struct input *i, void *out, size_t n);
 

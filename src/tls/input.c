@@ -58,6 +58,7 @@ static bool pass_some(struct input *i, const uint8_t *bytes, size_t *at, size_t 
 		i->records++;
 	if (passed != TLSREC_HEADER)
 		return true;
+	i->has_handshake |= i->record.header[0] == TLSREC_HANDSHAKE;
 	i->fault = record_filter_judge(&i->filter, i->record.header, i->now_ms);
 	if (i->fault == RECORD_FINE && i->filter.established)
 		i->fault = record_filter_count(&i->filter, i->records - i->data_records, i->now_ms);
@@ -110,12 +111,54 @@ static void take_bytes(struct input *i, size_t n)
 	i->left -= n;
 }
 
+static bool is_at_alert(const struct input *i, uint8_t next)
+{
+	return i->keeps_alerts && i->has_handshake && !is_within_record(i) && next == TLSREC_ALERT;
+}
+
+/* One byte more of its record. */
+static void keep_byte(struct input *i, const uint8_t *byte)
+{
+	size_t at = 0;
+
+	if (tlsrec_is_in_body(&i->record))
+		i->alert[sizeof(i->alert) - i->record.left] = *byte;
+	if (!pass_some(i, byte, &at, 1))
+		return;
+	take_bytes(i, 1);
+	if (i->record.header_bytes < TLSREC_HEADER_BYTES)
+		return;
+	if (tlsrec_body_bytes(&i->record) != sizeof(i->alert))
+		i->fault = RECORD_LENGTH;
+	i->has_alert = i->record.left == 0;
+}
+
+/* Does an alert come that is not for the library? It is kept as far as it came. */
+static bool keep_alert(struct input *i)
+{
+	const uint8_t *byte;
+	size_t have;
+
+	while (i->fault == RECORD_FINE && !i->has_alert) {
+		byte = next_bytes(i, &have);
+		if (have == 0)
+			break;
+		if (!i->is_in_alert && !is_at_alert(i, *byte))
+			return false;
+		i->is_in_alert = true;
+		keep_byte(i, byte);
+	}
+	return i->is_in_alert;
+}
+
 size_t input_read(struct input *i, void *out, size_t n)
 {
 	const uint8_t *bytes;
 	size_t have, at = 0;
 
 	if (i->second && i->second->is_awaited && !look_for_second_hello(i))
+		return 0;
+	if (keep_alert(i))
 		return 0;
 	bytes = next_bytes(i, &have);
 	n = MIN(n, have);

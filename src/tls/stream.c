@@ -36,8 +36,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALERT_BYTES 2
-
 struct tls_stream {
 	WOLFSSL *ssl;
 	struct tls_server *server; /* one of these two */
@@ -63,9 +61,12 @@ struct tls_stream {
 static int on_receive(WOLFSSL *ssl, char *out, int size, void *context)
 {
 	struct tls_stream *s = container_of(context, struct tls_stream, handshake);
-	size_t n = input_read(&s->input, out, (size_t)size);
+	size_t n;
 
-	(void)ssl;
+	/* Until its Finished a client may have no keys to send one with; the library takes it
+	 * for a broken record. */
+	s->input.keeps_alerts = !s->established && wolfSSL_GetVersion(ssl) == WOLFSSL_TLSV1_3;
+	n = input_read(&s->input, out, (size_t)size);
 	return n > 0 ? (int)n : WOLFSSL_CBIO_ERR_WANT_READ;
 }
 
@@ -232,30 +233,17 @@ static void set_reason(struct tls_stream *s, const char *format, ...)
 	va_end(args);
 }
 
-/*
- * The alert that the library stumbled over: until its Finished a TLS 1.3 client
- * may have no key to send one with (OpenSSL's has not), and the library takes
- * it for a broken record. -1: none.
- */
-static int alert_in_clear(const struct tls_stream *s)
-{
-	bool is_alert = s->input.record.header[0] == TLSREC_ALERT &&
-			tlsrec_body_bytes(&s->input.record) == ALERT_BYTES;
-
-	if (s->established || !is_alert || s->input.record.left < ALERT_BYTES ||
-	    s->input.left < ALERT_BYTES)
-		return -1;
-	return s->input.at[1];
-}
-
+/* -1: none. */
 static int alert_received(const struct tls_stream *s)
 {
 	WOLFSSL_ALERT_HISTORY history;
 
-	if (wolfSSL_get_alert_history(s->ssl, &history) == WOLFSSL_SUCCESS &&
-	    history.last_rx.level == alert_fatal)
-		return history.last_rx.code;
-	return alert_in_clear(s);
+	if (s->input.has_alert)
+		return s->input.alert[1];
+	return wolfSSL_get_alert_history(s->ssl, &history) == WOLFSSL_SUCCESS &&
+			       history.last_rx.level == alert_fatal
+		       ? history.last_rx.code
+		       : -1;
 }
 
 #ifdef RINGMAIN_WOLFSSL_OWN
@@ -340,6 +328,18 @@ static enum tls_result refuse_second_hello(struct tls_stream *s)
 	return refuse(s);
 }
 
+/* It tells by its type alone what it means (RFC 8446, 6); who cancels has left. */
+static enum tls_result end_by_alert(struct tls_stream *s)
+{
+	int alert = alert_received(s);
+
+	set_reason(s, "%s sent the alert: %s", peer_word(s), error_text_of_alert(alert));
+	if (alert != close_notify && alert != user_canceled)
+		return fail(s, 0);
+	s->end = TLS_CLOSED;
+	return s->end;
+}
+
 /* What the library's refusal to go on means. */
 static enum tls_result tls_stream_judge(struct tls_stream *s, int ret)
 {
@@ -350,6 +350,8 @@ static enum tls_result tls_stream_judge(struct tls_stream *s, int ret)
 		return refuse_second_hello(s);
 	if (s->input.lacks_memory)
 		return fail(s, MEMORY_E);
+	if (s->input.has_alert)
+		return end_by_alert(s);
 	if (s->input.fault != RECORD_FINE) {
 		send_alert(s, record_fault_alert(s->input.fault));
 		return fail(s, 0);

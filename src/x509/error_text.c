@@ -141,6 +141,7 @@ static const struct {
 	int alert;
 	const char *text;
 } alerts[] = {
+	{ 0, "close notify" },
 	{ 10, "unexpected message" },
 	{ 20, "bad record" },
 	{ 22, "record overflow" },

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from kit import backend as servers
-from kit import tcp, tls, tls12, tls13
+from kit import hello, tcp, tls, tls12, tls13
 from kit.tls import V12, record
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
@@ -222,12 +222,13 @@ def test_junk_behind_the_hello(listening, connect, version, junk, alerts):
     assert alerts is None or not got.data or tls.alert_of(got.data) in alerts or version == tls.V13
 
 
-@pytest.mark.parametrize("flood", (record(21, b"\x01\x5a"), record(20, b"\x01")), ids=("alerts", "ccs"))
-def test_flood_in_clear(listening, connect, echoes, flood):
-    """Warnings and ChangeCipherSpec mean next to nothing, and cost work."""
+@pytest.mark.parametrize("flood, version", ((record(21, b"\x01\x5a"), V12), (record(20, b"\x01"), tls.V13)),
+                         ids=("alerts", "ccs"))
+def test_flood_in_clear(listening, connect, echoes, flood, version):
+    """Warnings of TLS 1.2 and ChangeCipherSpec mean next to nothing, and cost work."""
     rm = listening()
     client = connect(rm.address())
-    client.sendall(HELLO)
+    client.sendall(tls.client_hello(tls.client_context(None, low=version, high=version)))
     flight(client)
     quietly(client.sendall)(flood * 5000)
     tcp.read_to_end(client)
@@ -405,6 +406,62 @@ def test_bad_records(forger, name):
     said = client.end()
     assert rm.wait_sessions(1, reason="client_tls_error", by="client")[0]["detail"]
     assert said == "RST" or alert is None or alert in said, said
+
+
+WARNING, FATAL = 1, 2
+
+
+@pytest.mark.parametrize("level", (WARNING, FATAL, 7))
+@pytest.mark.own_library("alert-levels.patch", WARNING)
+@pytest.mark.own_library("alert-levels.patch", 7)
+def test_an_error_is_one_whatever_its_level(listening, manual, ringmain, pki, level):
+    """From TLS 1.3 on (RFC 8446, 6); it gets no answer, and the backend no clean end."""
+    server = manual()
+    rm = ringmain([server], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"],
+                                      "ciphers": tls13.CIPHERS, "tls_min": "1.3"})
+    client = tls13.Handmade(rm.address()).shake().finish()
+    peer = server.accept()
+    client.send(tls13.DATA, b"so far")
+    client.raw(client.out.seal(tls13.ALERT, bytes([level, 80])) + client.out.seal(tls13.DATA, b"more"))
+    tcp.expect_end(peer, b"so far", "RST")
+    assert client.end() in ("FIN", "RST")
+    client.close()
+    line = rm.wait_sessions(1, reason="client_tls_error", by="client")[0]
+    assert line["detail"] == "client sent the alert: internal error"
+
+
+@pytest.mark.parametrize("level", (WARNING, FATAL))
+@pytest.mark.parametrize("before", (b"", b"\x5a"), ids=("", "user canceled"))
+@pytest.mark.own_library("alert-levels.patch", FATAL)
+def test_an_end_is_one_whatever_its_level(listening, cleanup, level, before):
+    """The other direction goes on, and ends as it should."""
+    rm = listening(ciphers=tls13.CIPHERS, tls_min="1.3")
+    client = tls13.Handmade(rm.address()).shake().finish()
+    cleanup.append(client.close)
+    client.send(tls13.DATA, b"hello")
+    for kind in before + b"\0":
+        client.send(tls13.ALERT, bytes([level, kind]))
+    client.expect(b"hello")
+    assert client.end() == 0            # close_notify
+    assert rm.wait_sessions(1)[0]["reason"] == "done"
+
+
+@pytest.mark.parametrize("kind, reason", ((42, "client_tls_error"), (0, "client_left"), (90, "client_left")))
+def test_an_alert_of_who_has_no_keys(listening, connect, kind, reason):
+    """It comes in clear, behind a ServerHello that the client does not like; it is not answered."""
+    rm = listening(tls_min="1.3")
+    client = connect(rm.address())
+    client.sendall(HELLO)
+    while hello.receive_record(client)[0] != tls13.DATA:
+        pass                            # its flight is in one write
+    client.sendall(record(21, bytes([FATAL, kind])))
+    records = tcp.read_to_end(client).data
+    sizes = []
+    while records:
+        sizes.append(int.from_bytes(records[3:5], "big"))
+        records = records[5 + sizes[-1]:]
+    assert 2 not in sizes and 19 not in sizes   # of an alert, in clear or under keys
+    assert rm.wait_sessions(1, by="client")[0]["reason"] == reason
 
 
 def test_bad_record_is_an_abort_for_the_backend(listening, manual, ringmain, pki):

@@ -277,6 +277,59 @@ static void a_client_without_a_common_version_hears_why(void **state)
 		       "server sent the alert: protocol version");
 }
 
+/* The client has no keys yet. */
+static void an_alert_in_clear_ends_a_handshake(void **state)
+{
+	static const struct {
+		uint8_t level, type;
+		enum tls_result end;
+		const char *reason;
+	} cases[] = {
+		{ 2, 42, TLS_FAILED, "client sent the alert: bad certificate" },
+		{ 1, 42, TLS_FAILED, "client sent the alert: bad certificate" },
+		{ 1, 0, TLS_CLOSED, "client sent the alert: close notify" },
+		{ 2, 0, TLS_CLOSED, "client sent the alert: close notify" },
+		{ 1, 90, TLS_CLOSED, "client sent the alert: user canceled" },
+	};
+	const struct endpoint_options w = { .server.version_min = TLS_1_3 };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		const uint8_t alert[] = { 21, 3, 3, 0, 2, cases[i / 2].level, cases[i / 2].type };
+		struct kit_pair p = { 0 };
+		size_t sent;
+
+		make_pair(&w, &p);
+		assert_int_equal(kit_step(&p, &p.client), TLS_WANT_INPUT);
+		assert_int_equal(kit_step(&p, &p.server), TLS_WANT_INPUT);
+		sent = p.server.sent;
+		assert_int_equal(kit_send(&p.client, alert, sizeof(alert)), 0);
+		p.chunk = i % 2; /* whole, or byte by byte */
+		assert_int_equal(kit_step(&p, &p.server), cases[i / 2].end);
+		assert_string_equal(tls_stream_reason(p.server.stream), cases[i / 2].reason);
+		assert_int_equal(p.server.sent, sent); /* it is not answered */
+		kit_part(&p);
+	}
+}
+
+/* Of a server that may be too old for TLS 1.3 the level counts. */
+static void a_warning_before_the_server_hello_is_none_of_ours(void **state)
+{
+	static const uint8_t unrecognized_name[] = { 21, 3, 3, 0, 2, 1, 112 };
+	const struct endpoint_options w = { .client.version_max = TLS_1_3 };
+	struct kit_pair p = { 0 };
+	struct kit_outcome o;
+
+	(void)state;
+	make_pair(&w, &p);
+	assert_int_equal(kit_step(&p, &p.client), TLS_WANT_INPUT);
+	assert_int_equal(kit_send(&p.server, unrecognized_name, sizeof(unrecognized_name)), 0);
+	o = kit_handshake(&p);
+	assert_int_equal(o.client, TLS_DONE);
+	assert_int_equal(o.server, TLS_DONE);
+	kit_part(&p);
+}
+
 static void groups_may_not_meet(void **state)
 {
 	static const uint16_t v13[] = { 0x0304 }, p521[] = { 25 }, schemes[] = { 0x0403 };
@@ -442,6 +495,8 @@ int main(void)
 		cmocka_unit_test(groups_are_the_servers_choice),
 		cmocka_unit_test(a_post_quantum_group_comes_first_where_both_have_it),
 		cmocka_unit_test(a_client_without_a_common_version_hears_why),
+		cmocka_unit_test(an_alert_in_clear_ends_a_handshake),
+		cmocka_unit_test(a_warning_before_the_server_hello_is_none_of_ours),
 		cmocka_unit_test(groups_may_not_meet),
 		cmocka_unit_test(suites_may_not_meet),
 		cmocka_unit_test(a_server_is_verified),
