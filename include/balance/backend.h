@@ -42,6 +42,14 @@ extern const char *const backend_role_names[BACKEND_ROLES];
 
 #define BACKEND_LAG_UNKNOWN UINT64_MAX
 
+/* Payload to it and from it. Few workers share one, so that none waits for a cache line. */
+#define BACKEND_TRAFFIC_PARTS 8
+
+struct backend_traffic {
+	CACHE_ALIGNED atomic_uint_fast64_t up;
+	atomic_uint_fast64_t down;
+};
+
 /*
  * Its configuration is a copy of its own, apart from locations, which it has
  * none of. A reload may put a newer one in its place: its name and address
@@ -62,7 +70,7 @@ struct backend {
 	atomic_uint_fast64_t local_failures;       /* trouble of our own: see enum health_result */
 	atomic_uint failures_in_row;               /* of connects; 0 after a success */
 	atomic_uint unserved_in_row;               /* sessions that it took: see health.h */
-	atomic_uint_fast64_t bytes_up, bytes_down; /* of sessions that have ended */
+	atomic_uint_fast64_t retries; /* sessions that went elsewhere after it had failed */
 	atomic_uint_fast64_t checks_passed, checks_failed, checks_ms; /* ms: how long they took */
 	atomic_uint_fast64_t ejections;
 
@@ -80,6 +88,8 @@ struct backend {
 	atomic_uint_fast64_t down_since_ms, ejected_since_ms; /* 0: it is not; see report.h */
 	atomic_uint_fast64_t changed_ms; /* when its state last changed; 0: never */
 	atomic_int changed_error;        /* and for which failure, a negative errno; 0: none */
+
+	struct backend_traffic traffic[BACKEND_TRAFFIC_PARTS]; /* a worker counts in one */
 };
 
 #endif

@@ -21,6 +21,9 @@ void choose_prepare(struct session *s);
  */
 MUST_CHECK enum pool_answer choose_backend(struct session *s);
 
+/* May it try one more? */
+bool choose_has_tries_left(const struct session *s);
+
 /* The session is served there: its client is remembered, until some time after choose_release(). */
 void choose_hold(struct session *s);
 void choose_release(struct session *s);

@@ -108,7 +108,7 @@ struct backend_values {
 	uint64_t state[BACKEND_STATES]; /* 1 for the one it is in */
 	uint64_t since_ms;              /* how long it has been in it */
 	uint64_t weight, tier, sessions, sessions_max;
-	uint64_t picked, connects, connect_failures, local_failures;
+	uint64_t picked, connects, connect_failures, retries, local_failures;
 	uint64_t bytes[LANES];
 	uint64_t role[BACKEND_ROLES]; /* 1 for what it is */
 	uint64_t lag_bytes, lag_ms;   /* or METRIC_NONE */

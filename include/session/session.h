@@ -167,6 +167,7 @@ struct session {
 	bool owes_answer : 1;       /* see lane_end_when_answered() */
 	bool is_established : 1;    /* it has lasted: see relay.c */
 	bool is_probe_due : 1;      /* bytes moved since it was looked at: see deadline_moved() */
+	bool is_in_pool : 1;        /* it was counted as one of the pool's */
 	bool is_queued : 1;         /* in the pool's queue */
 	bool is_abandoning : 1;     /* a try has failed: waits for the kernel to return its ops */
 	bool is_unanswered : 1;     /* its backend has not said anything yet: see early_end.h */

@@ -52,8 +52,11 @@ struct listener_counters {
 	struct label_counter details;     /* of ends, by enum close_reason */
 };
 
-/* Tries to connect to a pool's backends. */
+/* Sessions of a pool, once it is known, and tries to connect to its backends. */
 struct pool_counters {
+	_Atomic uint64_t begun;
+	_Atomic uint64_t ended[CLOSE_REASONS];
+	_Atomic uint64_t bytes[LANES]; /* as those of a listener */
 	_Atomic uint64_t connected;
 	_Atomic uint64_t tls_resumed;           /* of these, with a short handshake */
 	_Atomic uint64_t failed[CLOSE_REASONS]; /* as what a session would end that has no other */

@@ -48,7 +48,7 @@ void choose_prepare(struct session *s)
 		s->waiter.ask.key = s->id; /* nothing is known of it */
 }
 
-static bool has_tries_left(const struct session *s)
+bool choose_has_tries_left(const struct session *s)
 {
 	const struct pool_config *config = pool_config(s->pool);
 
@@ -112,7 +112,7 @@ enum pool_answer choose_backend(struct session *s)
 
 	if (cancel_fanout_pinned(s) != 0)
 		return take_pinned(s);
-	if (!has_tries_left(s))
+	if (!choose_has_tries_left(s))
 		return pool_hold_waiter(s->pool, &s->waiter, s->host->loop.now_ms);
 	if (take_sticky(s))
 		return POOL_PICKED;

@@ -128,6 +128,8 @@ static void dial_abandon_try(struct session *s)
 	}
 	note_result(s, s->dial_error);
 	s->waiter.ask.tried[s->waiter.ask.tried_n++] = (uint16_t)s->backend->index;
+	if (choose_has_tries_left(s))
+		atomic_fetch_add(&s->backend->retries, 1);
 	dial_release(s);
 	if (cancel_fanout_is_on(s) && !cancel_fanout_goes_on(s))
 		session_enter(s, SESSION_CANCELLING); /* which is over */

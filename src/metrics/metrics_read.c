@@ -281,12 +281,16 @@ void metrics_read_backend(const struct runtime *runtime, struct pool *pool, cons
 		.connects = atomic_load(&b->connects),
 		.connect_failures = atomic_load(&b->connect_failures),
 		.local_failures = atomic_load(&b->local_failures),
-		.bytes = { atomic_load(&b->bytes_up), atomic_load(&b->bytes_down) },
+		.retries = atomic_load(&b->retries),
 		.ejections = atomic_load(&b->ejections),
 		.checks_passed = atomic_load(&b->checks_passed),
 		.checks_failed = atomic_load(&b->checks_failed),
 		.checks_ms = atomic_load(&b->checks_ms),
 	};
 	ret->state[facts.state] = 1;
+	for (unsigned n = 0; n < BACKEND_TRAFFIC_PARTS; n++) {
+		ret->bytes[LANE_UP] += atomic_load(&b->traffic[n].up);
+		ret->bytes[LANE_DOWN] += atomic_load(&b->traffic[n].down);
+	}
 	fill_role(pool, b, ret);
 }

@@ -81,6 +81,9 @@ static void preread_finish(struct session *s)
 
 	if (!s->pool && own)
 		s->pool = runtime_pool(s->host->runtime, s->generation, own);
+	if (!s->is_in_pool)
+		counters_add(&session_pool_counters(s)->begun, 1);
+	s->is_in_pool = true;
 	list_remove(&s->turn);
 	timer_stop(&s->host->loop.timers, &s->timer);
 	early_keep(s);

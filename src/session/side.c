@@ -233,14 +233,26 @@ static void note_first_byte(const struct session *s)
 		      s->host->loop.now_ms - s->connected_ms);
 }
 
+static void count_traffic(const struct session *s, uint8_t lane, uint64_t n)
+{
+	const unsigned part = s->host->worker % BACKEND_TRAFFIC_PARTS;
+	struct backend_traffic *traffic = &s->backend->traffic[part];
+
+	atomic_fetch_add_explicit(lane == LANE_UP ? &traffic->up : &traffic->down, n,
+				  memory_order_relaxed);
+}
+
 void side_count_payload(struct side *side, uint64_t n)
 {
 	struct lane *lane = side_sink_of(side);
+	struct session *s = side_session(side);
 
 	if (lane->bytes == 0 && lane->index == LANE_DOWN && n > 0)
-		note_first_byte(side_session(side));
+		note_first_byte(s);
 	lane->bytes += n;
-	counters_add(&session_counters(side_session(side))->bytes[lane->index], n);
+	counters_add(&session_counters(s)->bytes[lane->index], n);
+	counters_add(&session_pool_counters(s)->bytes[lane->index], n);
+	count_traffic(s, lane->index, n);
 }
 
 /* ---- from open to closed ------------------------------------------------- */

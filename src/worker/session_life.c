@@ -108,15 +108,6 @@ bool session_begin(struct host *h, const struct accepted *accepted)
 
 /* ---- end ----------------------------------------------------------------- */
 
-/* All workers add to them; once for a session that is no burden. */
-static void count_bytes_of(const struct session *s)
-{
-	struct backend *b = s->backend;
-
-	atomic_fetch_add_explicit(&b->bytes_up, s->lanes[LANE_UP].bytes, memory_order_relaxed);
-	atomic_fetch_add_explicit(&b->bytes_down, s->lanes[LANE_DOWN].bytes, memory_order_relaxed);
-}
-
 static void count_end_of(const struct session *s)
 {
 	struct listener_counters *c = session_counters(s);
@@ -125,8 +116,8 @@ static void count_end_of(const struct session *s)
 	histogram_add(&c->session_length, s->host->loop.now_ms - s->started_ms);
 	if (s->detail)
 		label_counter_add(&c->details, s->why, s->detail, 1);
-	if (s->backend)
-		count_bytes_of(s);
+	if (s->is_in_pool)
+		counters_add(&session_pool_counters(s)->ended[s->why], 1);
 }
 
 static void release_protocol(struct session *s)

@@ -18,7 +18,7 @@ from kit import backend as servers
 from kit import proc, tcp, tls
 from kit.control import Ctl
 from kit.ini import ini
-from kit.ports import reserved_port
+from kit.ports import free_port, reserved_port
 from kit.ringmain import ROOT, to_address
 from kit.wait import wait_until
 from test_counters import talk as talk_tls
@@ -99,6 +99,24 @@ def test_metrics_say_what_has_happened(shown, backend):
                         ("pool_connect", 'pool="out"')):
         assert now[f"ringmain_{name}_seconds_count{{{label}}}"] == 1
         assert now[f'ringmain_{name}_seconds_bucket{{{label},le="+Inf"}}'] == 1
+
+
+def test_a_session_counts_for_its_backend_and_pool_while_it_lasts(shown, backend, connect):
+    """Which is not the first that was tried: nobody listens there."""
+    nobody = f"127.0.0.1:{free_port()}"
+    rm, status = shown([nobody, backend(servers.echo)], pool={"balance": "first"})
+    client = connect(rm.address())
+    tcp.exchange(client, b"x" * 100)
+    status.wait_metric('ringmain_backend_bytes_total{pool="out",backend="b2",direction="down"}', 100)
+    tcp.exchange(client, b"x" * 11)
+    status.wait_metric('ringmain_backend_bytes_total{pool="out",backend="b2",direction="up"}', 111)
+    now = status.metrics()
+    assert now['ringmain_pool_bytes_total{pool="out",direction="up"}'] == 111
+    assert now['ringmain_pool_sessions_total{pool="out"}'] == now['ringmain_pool_sessions_open{pool="out"}'] == 1
+    for key in ("retries", "connect_failures"):
+        assert now[f'ringmain_backend_{key}_total{{pool="out",backend="b1"}}'] == 1
+    client.close()
+    status.wait_metric('ringmain_pool_sessions_ended_total{pool="out",reason="done"}', 1)
 
 
 @pytest.mark.parametrize("accept", (None, "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"))
