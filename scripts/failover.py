@@ -4,17 +4,18 @@
 Starts a primary and a streaming replica of its own, ringmain in front of them, and pgbench at its write
 port: as sessions that stay open, and as sessions of one transaction each. The primary is killed, the
 replica is promoted (by this script: ringmain promotes nobody), and the old primary is started again as it
-was. All of it is on loopback and in a temporary directory, and gone in the end. Ends with 1 when anything
-was not as promised.
+was. Then failover_times.py does it several times and more shortly, and tells how long each step took. All
+of it is on loopback and in a temporary directory, and gone in the end. Ends with 1 when anything was not as
+promised.
 """
 
 import argparse
 import collections
 import contextlib
+import itertools
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ import pytest       # by pytest.skip() the kit names what is missing
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/system"))
 
+import failover_times                               # noqa: E402
 from kit import replicas, servers                   # noqa: E402
 from kit.ringmain import BINARY, Ringmain           # noqa: E402
 from kit.wait import wait_until                     # noqa: E402
@@ -108,8 +110,7 @@ class Show:
         # What a client is told is written is on both, so that a crash can lose none of it.
         self.primary.tool("psql", "-qc", "alter system set synchronous_standby_names = '*'")
         self.primary.tool("psql", "-qc", "select pg_reload_conf()")
-        self.rm = self.stack.enter_context(contextlib.closing(Relay(folder)))
-        self.rm.start(INI.format(hold=hold, primary=self.primary.text, replica=self.replica.text))
+        self.rm = self.keep(begin_relay(folder, hold, self.primary, self.replica))
         self.writers, self.killed_s, self.promoted_s = [], 0, 0
 
     def keep(self, server):
@@ -221,11 +222,33 @@ class Relay(Ringmain):
         self.process.stop(timeout=20)
 
 
+numbers = itertools.count(1)
+
+
+def begin_relay(folder, hold, primary, replica):
+    rm = Relay(folder, next(numbers))
+    rm.start(INI.format(hold=hold, primary=primary.text, replica=replica.text))
+    return rm
+
+
+def tell_times(folder, options):
+    """False: it took longer than promised."""
+    print(f"The same again, {options.rounds} times for each way to fail ...", flush=True)
+    return failover_times.tell(failover_times.measure(
+        folder, options.rounds, lambda primary, replica: begin_relay(folder, options.hold, primary, replica)))
+
+
 def run(options):
-    with contextlib.ExitStack() as stack:
-        folder = tempfile.mkdtemp(prefix="ringmain-failover-")
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="ringmain-failover-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o711)
+        code = run_show(options, folder)
+        if options.rounds > 0 and not tell_times(folder, options):
+            code = 1
+        return code
+
+
+def run_show(options, folder):
+    with contextlib.ExitStack() as stack:
         show = Show(folder, options.hold, stack)
         show.say(f"{WRITERS} open sessions write, and {WRITERS} clients with a session for each row")
         show.begin_writing()
@@ -252,7 +275,8 @@ def run(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hold", default="60s", help="as in ringmain.ini(5); 0 shows how it is without")
-    parser.add_argument("--seconds", type=float, default=10, help="length of each part (default: 10)")
+    parser.add_argument("--seconds", type=float, default=8, help="length of each part (default: 8)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each way to fail, for the times; 0: none (default: 3)")
     options = parser.parse_args()
     if not BINARY.exists():
         sys.exit(f"failover: {BINARY} is missing: make")

@@ -330,7 +330,7 @@ def test_scrape_tells_how_long_answers_take():
 def show_failover(*args):
     """Gives (exit code, output)."""
     servers.Postgres.program("pgbench")
-    done = subprocess.run(["/usr/bin/python3", "-B", SCRIPTS / "failover.py", "--seconds", "1", *args],
+    done = subprocess.run(["/usr/bin/python3", "-B", SCRIPTS / "failover.py", "--seconds", "1", "--rounds", "0", *args],
                           env={**os.environ, "RINGMAIN": str(BINARY)}, text=True, timeout=180,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return done.returncode, done.stdout
@@ -349,6 +349,16 @@ def test_failover_shows_that_new_sessions_only_waited():
 def test_failover_shows_how_it_is_without_hold():
     code, out = show_failover("--hold", "0")
     assert code == 1 and re.search(r"NOT  failed connects: [1-9]", out), out
+
+
+@pytest.mark.soak
+@pytest.mark.alone
+def test_failover_tells_how_long_it_took():
+    code, out = show_failover("--rounds", "1")
+    assert code == 0, out
+    for how, at_most in (("killed", "3.3"), ("stopped", "5.2")):
+        assert re.search(rf"old one was {how}, 1 rounds\n    seen down +\d+\.\d s .*promised: {at_most} s at most\n", out), out
+    assert len(re.findall(r"written again +\d+\.\d s", out)) == 2
 
 
 @pytest.mark.alone
