@@ -72,9 +72,12 @@ MUST_CHECK int log_direct(enum log_target target, const char *path, const struct
 /*
  * The log is a file that was moved away: goes on in a new one of the name that
  * it had when it was configured. 0; -ENOTSUP when it is no file, -errno when it
- * cannot be opened: then it goes on where it is.
+ * cannot be opened, -ENXIO when that is no regular file: then it goes on where
+ * it is.
  */
 MUST_CHECK int log_reopen(void);
+/* In words, for such an error. */
+const char *log_reopen_why(int err);
 
 /* The level alone. */
 void log_set_level(enum log_level level);

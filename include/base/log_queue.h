@@ -22,6 +22,8 @@ typedef size_t log_notice_fn(uint64_t n, char ret_text[LOG_NOTICE_BYTES]);
 
 /* Where to write from now on. The default is stderr. */
 void log_queue_set_fd(int fd);
+/* What it writes to is another file from now on, in which no line is torn. */
+void log_queue_begin_file(void);
 /* The same for what takes a datagram for each line. Before log_queue_start(). */
 void log_queue_set_sink(enum log_target target, int fd);
 

@@ -26,6 +26,12 @@ enum log_target { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_SYSLOG_UDP, 
 bool log_target_takes_datagrams(enum log_target target);
 
 /*
+ * A file to append to, made if it is missing; or -errno. Never waits: for a
+ * FIFO that nobody reads it is -ENXIO. Writing may wait.
+ */
+MUST_CHECK int log_file_open(const char *path);
+
+/*
  * A socket for @target, or a file of @path; or -errno. For LOG_TO_SYSLOG @path
  * is NULL, or of another socket than /dev/log; for LOG_TO_SYSLOG_UDP @to, of
  * @to_bytes, says where.

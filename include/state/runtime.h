@@ -95,8 +95,9 @@ struct pool_grace {
 /* What reloads have come to. */
 struct reload_tally {
 	uint64_t done, unchanged, failed;
-	uint64_t last_ms; /* when the last one was over, as started_ms; 0: there was none */
-	bool has_failed;  /* the last one */
+	uint64_t last_ms;  /* when the last one was over, as started_ms; 0: there was none */
+	bool has_failed;   /* the last one that read the configuration, */
+	bool certs_failed; /* or the last that read certificates, as that does, too */
 };
 
 struct runtime {

@@ -67,17 +67,27 @@ static void find_path(int fd, char ret_path[PATH_MAX])
 /* Who writes meanwhile writes to the one or the other: dup2(2) is one step. */
 int log_reopen(void)
 {
+	struct stat st;
 	int fd, err = 0;
 
 	if (config.path[0] != '/')
 		return -ENOTSUP;
-	fd = open(config.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	fd = log_file_open(config.path);
 	if (fd < 0)
-		return -errno;
-	if (dup2(fd, config.fd) < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		err = -ENXIO;
+	else if (dup2(fd, config.fd) < 0)
 		err = -errno;
+	else
+		log_queue_begin_file();
 	close(fd);
 	return err;
+}
+
+const char *log_reopen_why(int err)
+{
+	return err == -ENXIO ? "what has its name now is no regular file" : strerror(-err);
 }
 
 void log_configure(enum log_level level, enum log_format format, int fd)

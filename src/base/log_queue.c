@@ -47,8 +47,8 @@ static struct {
 	bool is_running;
 	bool is_asleep;
 	/* Of who writes: the thread, or while there is none who has the lock. */
-	uint64_t untold; /* lines that are missing in front of the next one */
-	bool is_torn;    /* what was written last is a part of a line */
+	uint64_t untold;     /* lines that are missing in front of the next one */
+	atomic_bool is_torn; /* what was written last is a part of a line */
 	atomic_bool is_stopping;
 	_Atomic uint64_t give_up_ms;
 	enum log_target target;
@@ -68,6 +68,11 @@ void log_queue_set_fd(int fd)
 	}
 	queue.fd = fd;
 	pthread_mutex_unlock(&queue.lock);
+}
+
+void log_queue_begin_file(void)
+{
+	queue.is_torn = false;
 }
 
 void log_queue_set_sink(enum log_target target, int fd)

@@ -50,15 +50,24 @@ static int open_unix(const char *path)
 	return open_socket();
 }
 
+int log_file_open(const char *path)
+{
+	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
+	int fd = open(path, flags | O_NONBLOCK, 0640), err = -errno;
+
+	if (fd < 0 || fcntl(fd, F_SETFL, O_APPEND) == 0)
+		return fd < 0 ? err : fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
 int log_sink_open(enum log_target target, const char *path, const struct sockaddr *addr,
 		  socklen_t to_bytes)
 {
-	int fd;
-
 	switch (target) {
 	case LOG_TO_FILE:
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-		return fd < 0 ? -errno : fd;
+		return log_file_open(path);
 	case LOG_TO_SYSLOG:
 		return open_unix(path ? path : SYSLOG_PATH);
 	case LOG_TO_JOURNALD:

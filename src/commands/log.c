@@ -43,7 +43,7 @@ static void reopen(struct call *call)
 			  "the log is no file: whoever reads it keeps it");
 	else
 		call_fail(call, REPLY_FAILED, NULL, "the log's file stays as it was: %s",
-			  strerror(-err));
+			  log_reopen_why(err));
 }
 
 void cmd_log(struct call *call)

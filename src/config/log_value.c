@@ -2,6 +2,7 @@
 
 /* Where the log goes, and the form of its lines. */
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,16 @@ static void set_log(const struct setting *s, void *section)
 	*log = next;
 }
 
+/* One word, which is in quotes as a whole or not at all. */
+static void print_with_path(const struct log_config *log, FILE *to)
+{
+	char word[sizeof(SYSLOG_PREFIX) + PATH_MAX];
+
+	snprintf(word, sizeof(word), "%s%s",
+		 log->target == LOG_TO_FILE ? FILE_PREFIX : SYSLOG_PREFIX, log->path);
+	expand_print(word, to);
+}
+
 static void print_log(const struct directive *d, const void *section, size_t index, FILE *to)
 {
 	const struct log_config *log = &((const struct global_config *)section)->log;
@@ -121,8 +132,7 @@ static void print_log(const struct directive *d, const void *section, size_t ind
 	(void)d;
 	(void)index;
 	if (log->path) {
-		fputs(log->target == LOG_TO_FILE ? FILE_PREFIX : SYSLOG_PREFIX, to);
-		expand_print(log->path, to);
+		print_with_path(log, to);
 	} else if (log->target == LOG_TO_SYSLOG_UDP) {
 		fprintf(to, SYSLOG_PREFIX "%s", addr_format(&log->addr, text));
 	} else {

@@ -103,7 +103,7 @@ static void add_reloads(struct process_values *to, const struct runtime *runtime
 	to->reloads_done = tally->done;
 	to->reloads_unchanged = tally->unchanged;
 	to->reloads_failed = tally->failed;
-	to->is_reloaded = !tally->has_failed;
+	to->is_reloaded = !tally->has_failed && !tally->certs_failed;
 	to->reloaded_ms = to->start_time_ms;
 	if (tally->last_ms > 0)
 		to->reloaded_ms += tally->last_ms - runtime->started_ms;

@@ -57,7 +57,9 @@ static void count(struct reload *r, enum reload_outcome outcome)
 	tally->done += outcome == RELOAD_DONE;
 	tally->unchanged += outcome == RELOAD_UNCHANGED;
 	tally->failed += outcome == RELOAD_FAILED;
-	tally->has_failed = outcome == RELOAD_FAILED;
+	if (r->report.kind != RELOAD_CERTS) /* which says nothing of the configuration's files */
+		tally->has_failed = outcome == RELOAD_FAILED;
+	tally->certs_failed = outcome == RELOAD_FAILED;
 	tally->last_ms = r->loop->now_ms;
 }
 
@@ -153,7 +155,7 @@ static void reopen_log(struct reload *r)
 
 	if (err < 0 && err != -ENOTSUP)
 		report_add(&r->report, "warning: the log's file stays as it was: %s",
-			   strerror(-err));
+			   log_reopen_why(err));
 }
 
 static void apply_global(const struct config *now, const struct config *then)
@@ -180,7 +182,6 @@ static void publish(struct reload *r, struct runtime_change *change, struct sock
 	sockets_commit(sockets);
 	r->commit(r);
 	apply_global(before, runtime_config(r->runtime));
-	reopen_log(r);
 	overrides_apply(r->overrides);
 	leaving_drain(r->runtime, r->drains, &r->report);
 	if (!follow_with_checks(r))
@@ -348,8 +349,10 @@ static void reload_begin(struct reload *r, struct reload_request *request)
 	r->began_ms = r->loop->now_ms;
 	r->report = (struct reload_report){ .kind = request->kind, .at = time(NULL) };
 	memcpy(r->report.by, request->by, sizeof(r->report.by));
-	if (request->kind != RELOAD_PLAN)
+	if (request->kind != RELOAD_PLAN) {
 		r->began(r);
+		reopen_log(r); /* whatever comes of the rest */
+	}
 	r->loader = (struct loader){
 		.path = request->kind == RELOAD_CERTS ? NULL : r->path,
 		.known = now->config,

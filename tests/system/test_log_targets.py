@@ -48,7 +48,7 @@ def sessions(path):
 
 def test_a_file_that_is_moved_away_is_made_again(logging, workdir):
     path = f"{workdir}/ringmain.log"
-    _, ctl = logging(f"file:{path}")
+    rm, ctl = logging(f"file:{path}")
     knock(workdir)
     wait_until(lambda: len(sessions(path)) == 1, "the line")
     os.rename(path, f"{path}.1")
@@ -59,7 +59,27 @@ def test_a_file_that_is_moved_away_is_made_again(logging, workdir):
     ctl.say("reload")
     knock(workdir)
     wait_until(lambda: len(sessions(path)) == 1, "the line in the one after a reload")
-    assert len(sessions(f"{path}.1")) == len(sessions(f"{path}.2")) == 1
+    os.rename(path, f"{path}.3")
+    with open(rm.dir / "ringmain.ini", "a", encoding="utf-8") as config:
+        config.write("[nothing]\n")
+    assert ctl.run("reload").returncode == 1
+    knock(workdir)
+    wait_until(lambda: len(sessions(path)) == 1, "the line in the one after a reload that failed")
+    assert all(len(sessions(f"{path}.{n}")) == 1 for n in (1, 2, 3))
+
+
+def test_a_fifo_in_the_place_of_the_file_stops_nothing(logging, workdir):
+    """Nobody reads it: to open it would be to wait."""
+    path = f"{workdir}/ringmain.log"
+    _, ctl = logging(f"file:{path}")
+    wait_until(lambda: read(path), "the first lines")
+    os.rename(path, f"{path}.1")
+    os.mkfifo(path)
+    assert "no regular file" in ctl.run("log", "reopen").stderr
+    assert "log's file stays as it was" in ctl.say("reload")
+    knock(workdir)
+    wait_until(lambda: sessions(f"{path}.1"), "the line in the file that was moved")
+    os.rename(f"{path}.1", path)        # as it was at the start
 
 
 def test_a_directory_that_vanishes_takes_nothing_but_its_file(logging, workdir):
