@@ -67,10 +67,10 @@ struct backend {
 	atomic_uint_fast64_t picked;
 	atomic_uint_fast64_t connects;
 	atomic_uint_fast64_t connect_failures;
-	atomic_uint_fast64_t local_failures;       /* trouble of our own: see enum health_result */
-	atomic_uint failures_in_row;               /* of connects; 0 after a success */
-	atomic_uint unserved_in_row;               /* sessions that it took: see health.h */
-	atomic_uint_fast64_t retries; /* sessions that went elsewhere after it had failed */
+	atomic_uint_fast64_t local_failures; /* trouble of our own: see enum health_result */
+	atomic_uint failures_in_row;         /* of connects; 0 after a success */
+	atomic_uint unserved_in_row;         /* sessions that it took: see health.h */
+	atomic_uint_fast64_t retries;        /* sessions that went elsewhere after it had failed */
 	atomic_uint_fast64_t checks_passed, checks_failed, checks_ms; /* ms: how long they took */
 	atomic_uint_fast64_t ejections;
 
