@@ -133,15 +133,44 @@ static const struct command *find_command(const struct control_context *x, const
 	return NULL;
 }
 
+/* Words of other balancers, and ours for the same. */
+static const char *translate(const char *typed)
+{
+	static const struct {
+		const char *theirs, *ours;
+	} words[] = {
+		{ "show", "status" },
+		{ "stat", "status" },
+		{ "stats", "status" },
+		{ "set", "backend POOL/NAME" },
+		{ "disable", "backend POOL/NAME maint" },
+		{ "enable", "backend POOL/NAME ready" },
+		{ "shutdown", "kill" },
+		{ "ready", "backend POOL/NAME ready" },
+		{ "drain", "backend POOL/NAME drain" },
+		{ "maint", "backend POOL/NAME maint" },
+		{ "weight", "backend POOL/NAME weight N" },
+		{ "pause", "listener NAME pause" },
+		{ "resume", "listener NAME resume" },
+		{ "ban", "deny" },
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(words); n++)
+		if (strcmp(typed, words[n].theirs) == 0)
+			return words[n].ours;
+	return NULL;
+}
+
 static void say_unknown_command(struct call *call, const char *typed)
 {
+	const char *ours = translate(typed);
 	const struct control_context *x = call->context;
 	const char *names[64];
 	size_t n = MIN(x->commands_n, ARRAY_LEN(names));
 
 	for (size_t i = 0; i < n; i++)
 		names[i] = x->commands[i].name;
-	call_fail(call, REPLY_USAGE, text_nearest(typed, names, n),
+	call_fail(call, REPLY_UNKNOWN, ours ? ours : text_nearest(typed, names, n),
 		  "there is no command '%.60s' (help lists them)", typed);
 }
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,18 +167,38 @@ static bool is_top(char *const *words)
 	return strcmp(words[0], "top") == 0 && !words[1];
 }
 
-static int connect_and_run(const struct options *o, char *const *words)
+/* One that ends has moved its socket away, for the one that comes. */
+static int connect_to(struct link *link, struct options *o)
+{
+	static char path[PATH_MAX];
+	int err = link_open(link, o->path);
+
+	snprintf(path, sizeof(path), "%s.draining", o->path);
+	if ((err != -ENOENT && err != -ECONNREFUSED) || link_open(link, path) < 0)
+		return err;
+	if (!o->completes)
+		fprintf(stderr, "ringmainctl: %s: this ringmain is ending\n", path);
+	o->path = path;
+	return 0;
+}
+
+static void say_no_connection(const char *path, int err)
+{
+	fprintf(stderr, "ringmainctl: %s: %s: %s\n", path, strerror(-err),
+		err == -EACCES ? "it is for those who may write to this file"
+			       : "ringmain does not run, or its control is elsewhere or off (-s "
+				 "PATH)");
+}
+
+static int connect_and_run(struct options *o, char *const *words)
 {
 	struct link link;
-	int err = link_open(&link, o->path);
+	int err = connect_to(&link, o);
 	enum exit_code status = CTL_FAILED;
 
 	if (err < 0) {
 		if (!o->completes)
-			fprintf(stderr,
-				"ringmainctl: %s: %s: ringmain does not run, or its control is "
-				"elsewhere or off (-s PATH)\n",
-				o->path, strerror(-err));
+			say_no_connection(o->path, err);
 		return CTL_NOBODY;
 	}
 	if (!is_top(words))

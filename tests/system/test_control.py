@@ -206,7 +206,7 @@ def test_a_weight_changes_while_sessions_run(controlled, backend, connect, balan
 def test_mistakes_have_words_and_exit_codes(controlled, backend, workdir):
     _, ctl = controlled([backend(servers.echo)])
     for words, code, want in (
-            (["stauts"], 2, "did you mean 'status'?"),
+            (["stauts"], 3, "did you mean 'status'?"),
             (["backend", "out/b1", "drian"], 2, "did you mean 'drain'?"),
             (["backend", "otu/b1", "drain"], 3, "did you mean 'out'?"),
             (["backend", "out/b2", "drain"], 3, "did you mean 'out/b1'?"),
@@ -271,6 +271,9 @@ def test_one_that_drains_can_still_be_asked(controlled, backend, connect):
     rm.wait_line(msg="draining")
     assert not os.path.exists(ctl.path)
     assert Ctl(ctl.path + ".draining").rows("status")[0]["state"] == "draining"
+    done = ctl.run("-j", "status")      # which finds it under the name that it had, too
+    assert done.returncode == 0 and '"draining"' in done.stdout
+    assert "this ringmain is ending" in done.stderr
     client.close()
     rm.process.wait(10)
     assert not os.path.exists(ctl.path + ".draining")

@@ -52,8 +52,10 @@ static void mistakes_are_told_with_what_was_meant(void **state)
 	static const struct {
 		const char *line, *want;
 	} rows[] = {
-		{ "statsu\n", "\"code\":\"usage\",\"error\":\"there is no command 'statsu' (help "
+		{ "statsu\n", "\"code\":\"unknown\",\"error\":\"there is no command 'statsu' (help "
 			      "lists them)\",\"hint\":\"status\"" },
+		{ "show sess\n", "\"status\"" },
+		{ "disable server p/b\n", "\"backend POOL/NAME maint\"" },
 		{ "\n", "there is no command" },
 		{ "status now\n", "there is too much behind status" },
 		{ "backend\n", "something is missing behind backend" },
