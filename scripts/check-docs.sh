@@ -8,7 +8,7 @@
 #   - the metrics (ringmain --help-metrics) and the items of ringmain-metrics.7;
 #   - the commands of the control socket and the options of ringmainctl --help, with ringmainctl.8.
 #   - the recipes in etc/recipes/, without their comments, and the blocks of ringmain-recipes.7.
-# Every message and every key of the log must be in ringmain.8.
+# Every message, key and word of the log must be explained in ringmain.8 (log-words.py).
 # The sample configurations must be good, and groff must have nothing to say about the pages.
 # A reader must find a test: unit tests are named after modules, system tests are in the map of
 # tests/README.md.
@@ -77,32 +77,12 @@ reasons_of_program() {
 }
 
 reasons_of_manual() {
-	awk '/^\.It Ic reason/ { taking = 1 } /^\.Sh/ { taking = 0 }
+	awk '/^\.It Ic reason/ { taking = 1 } taking && /^\.El/ && ++lists == 2 { taking = 0 }
 	taking && /^\.It Cm / { print $3 }' etc/ringmain.8
 }
 
-# All messages of the log, and all keys of its lines, where they are written out.
-log_values='(text|u64|i64|flag|errno)'
-log_of_program() {
-	find src -name '*.c' -exec cat {} + | tr '\n\t' '  ' | grep -oE \
-		"log_(begin\\(&?[a-z_.>-]+, +LOG_[A-Z]+, *|$log_values\\(&?[a-z_]+, *)\"[^\"]+\"" |
-		sed -E 's/^log_begin.*"(.*)"$/msg \1/; s/^log_.*"(.*)"$/key \1/' | sort -u
-	sed -n 's/^\t\[FIELD_[A-Z_]*\] = "\(.*\)",$/key \1/p' src/config/log_template.c
-	grep -ohE '\.message = "[^"]*"' src/session/session_log.c | sed 's/.* "\(.*\)"/msg \1/'
-}
-
 check_log() {
-	local kind words quote
-	while read -r kind words; do
-		quote='("|.\(dq)?'
-		if [ "$kind" = key ]; then
-			grep -qw -- "$words" etc/ringmain.8 && continue
-		else
-			grep -qE -- "msg=$quote$words$quote( |\$)" etc/ringmain.8 && continue
-		fi
-		echo "etc/ringmain.8 does not know this $kind of the log: $words"
-		failed=1
-	done < <(log_of_program)
+	"$ringmain" --help-metrics | scripts/log-words.py || failed=1
 }
 
 commands_of_program() {

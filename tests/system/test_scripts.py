@@ -455,3 +455,46 @@ def test_a_patch_that_is_not_there_cannot_be_left_out():
     done = subprocess.run([SCRIPTS / "build-wolfssl.sh", "--prefix"], env={**os.environ, "WOLFSSL_WITHOUT": "nonsense"},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "build-wolfssl: there is no wolfssl/nonsense.patch\n")
+
+
+UNEXPLAINED = {
+    # what a function does that is new -> what is said of it
+    'if (log_begin(&line, LOG_INFO, "never heard"))': "message of the log has no item: never heard",
+    'say_it(&line, is_so ? "one thing" : "or another");': "message of the log has no item: or another",
+    'log_say(LOG_WARN, "lost: %s, %u", why, n);': "message of the log has no item: lost: ..., ...",
+    'log_begin(&line, LOG_INFO, new_names[kind]);': "message of the log has no item: in a table",
+    'log_u64(&line, "newness", 1);': "key of the log is in no list of fields: newness",
+    'log_text(&line, "reason", "brand new");': "word of the log is not marked: reason=brand new",
+    'log_text(&line, "state", new_names[kind]);': "word of the log is not marked: state=in a table",
+    'log_text(&line, "reason", made_up(at, once));': "cannot tell what this is: ",
+}
+
+
+@pytest.mark.parametrize("call", UNEXPLAINED)
+def test_the_manual_explains_every_word_of_the_log(tmp_path, call):
+    shutil.copytree(TOP / "src", tmp_path / "src")
+    (tmp_path / "etc").mkdir()
+    shutil.copy(TOP / "etc/ringmain.8", tmp_path / "etc")
+
+    def said():
+        metrics = subprocess.run([BINARY, "--help-metrics"], stdout=subprocess.PIPE, check=True).stdout
+        done = subprocess.run([SCRIPTS / "log-words.py", tmp_path], input=metrics, stdout=subprocess.PIPE, check=False)
+        return done.stdout.decode()
+
+    assert said() == ""
+    (tmp_path / "src/base/new.c").write_text(f"""
+const char *const new_names[2] = {{
+	[0] = "in a table",
+}};
+
+static void say_it(struct log_line *line, const char *words)
+{{
+	(void)!log_begin(line, LOG_INFO, words);
+}}
+
+static void be_new(void)
+{{
+	{call}
+}}
+""", encoding="utf-8")
+    assert UNEXPLAINED[call] in said()
