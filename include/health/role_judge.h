@@ -77,6 +77,8 @@ void role_judge_note_down(struct role_judge *judge, size_t n);
 
 /* Decides on all of them; each member's reason is set. True: some reason has changed. */
 bool role_judge_decide(struct role_judge *judge, uint64_t now_ms);
+/* Was server @n kept out, when it was primary, as another one was, too? */
+bool role_judge_has_fenced(const struct role_judge *judge, size_t n);
 
 /* When evidence that counts now grows too old, or a primary may come back; UINT64_MAX: never. */
 uint64_t role_judge_next_ms(const struct role_judge *judge, uint64_t now_ms);

@@ -111,7 +111,8 @@ struct backend_values {
 	uint64_t picked, connects, connect_failures, retries, local_failures;
 	uint64_t bytes[LANES];
 	uint64_t role[BACKEND_ROLES]; /* 1 for what it is */
-	uint64_t lag_bytes, lag_ms;   /* or METRIC_NONE */
+	uint64_t is_fenced;
+	uint64_t lag_bytes, lag_ms; /* or METRIC_NONE */
 	uint64_t ejections, checks_passed, checks_failed, checks_ms;
 };
 

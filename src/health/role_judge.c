@@ -181,6 +181,13 @@ static enum role_reason reason_by_role(const struct role_judge *judge, size_t n,
 	}
 }
 
+bool role_judge_has_fenced(const struct role_judge *judge, size_t n)
+{
+	const enum role_reason reason = judge->members[n].as_primary;
+
+	return reason == ROLE_STALE || reason == ROLE_SPLIT;
+}
+
 bool role_judge_decide(struct role_judge *judge, uint64_t now_ms)
 {
 	bool has_changed = false;

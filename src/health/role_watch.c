@@ -231,6 +231,8 @@ static void show_role(const struct role_watch *w, size_t i, uint64_t now_ms)
 	if (!is_replica || !replica_lag_bytes(&judge->lag, &e->facts, &bytes))
 		bytes = BACKEND_LAG_UNKNOWN;
 	atomic_store(&w->backends[i]->role, (enum backend_role)role);
+	atomic_store(&w->backends[i]->is_fenced,
+		     role == CHECK_ROLE_PRIMARY && role_judge_has_fenced(judge, i));
 	atomic_store(&w->backends[i]->lag_bytes, bytes);
 	atomic_store(&w->backends[i]->lag_ms,
 		     is_replica && e->facts.has_lag ? e->facts.lag_ms : BACKEND_LAG_UNKNOWN);

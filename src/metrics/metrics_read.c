@@ -259,6 +259,7 @@ static void fill_role(const struct pool *pool, const struct backend *b, struct b
 	if (role_is_any(&pool_config(pool)->role))
 		return;
 	ret->role[atomic_load(&b->role)] = 1;
+	ret->is_fenced = atomic_load(&b->is_fenced);
 	ret->lag_bytes = atomic_load(&b->lag_bytes);
 	ret->lag_ms = atomic_load(&b->lag_ms);
 }

@@ -232,13 +232,21 @@ def test_mariadb_by_read_only(ringmain, workdir, start):
 def test_redis_that_is_promoted(ringmain, workdir, start):
     primary = start(servers.Redis, workdir)
     replica = start(replicas.RedisReplica, primary, workdir)
-    rm = ringmain(ports([primary, replica], {"write": WRITE}, {"check": "redis", **CHECKED}))
+    config = ports([primary, replica], {"write": WRITE}, {"check": "redis", **CHECKED})
+    rm = ringmain(config.replace("workers = 2", "workers = 2\nstatus = 127.0.0.1:0"))
+    status = Status(rm)
+
+    def fenced():
+        return [status.metrics()[f'ringmain_backend_fenced{{pool="write",backend="{name}"}}'] for name in ("b1", "b2")]
+
     wait_until(lambda: ready(rm, "b1", "write"), "a primary")
     with tcp.connect(rm.address("write")) as client:        # its session ends with the role
         client.sendall(b"PING\r\n")
         assert client.recv(100) == b"+PONG\r\n"
+        assert fenced() == [0, 0]
         replica.cli("REPLICAOF", "NO", "ONE")
         rm.wait_line(msg="role", backend="b2", reason="one of several primaries")
+        wait_until(lambda: fenced() == [1, 1], "both to be kept out")
         primary.cli("REPLICAOF", *map(str, replica.address))
         wait_until(lambda: ready(rm, "b2", "write"), "the other one")
         rm.wait_line(msg="session", reason="backend_down")

@@ -214,10 +214,12 @@ static void roles_are_shown_where_they_are_asked_for(void **state)
 	assert_int_equal(values.lag_bytes, METRIC_NONE);
 	atomic_store(&backend->role, BACKEND_REPLICA);
 	atomic_store(&backend->lag_bytes, 17);
+	atomic_store(&backend->is_fenced, true);
 	metrics_read_backend(st->runtime, pool, backend, &values);
 	assert_int_equal(values.role[BACKEND_REPLICA], 1);
 	assert_int_equal(values.role[BACKEND_ROLE_UNKNOWN], 0);
 	assert_int_equal(values.lag_bytes, 17);
+	assert_int_equal(values.is_fenced, 1);
 	assert_int_equal(values.lag_ms, METRIC_NONE);
 }
 

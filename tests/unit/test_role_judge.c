@@ -266,10 +266,12 @@ static void two_names_of_one_server_are_one(void **state)
 	say(1, facts);
 	expect(0, ROLE_ADMITTED);
 	expect(1, ROLE_ADMITTED);
+	assert_false(role_judge_has_fenced(b.judge, 0));
 	say(2, facts);
 	expect(0, ROLE_SPLIT);
 	expect(1, ROLE_SPLIT);
 	expect(2, ROLE_SPLIT);
+	assert_true(role_judge_has_fenced(b.judge, 0));
 }
 
 static void without_fencing_all_are_written_to(void **state)
