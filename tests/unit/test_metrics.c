@@ -40,6 +40,38 @@ static void no_two_have_the_same_name(void **state)
 				    strcmp(metrics[i].name, metrics[n].name) != 0);
 }
 
+/* OpenMetrics calls a counter's family without its _total; readers refuse an answer with one twice. */
+static size_t family_bytes(const struct metric *m)
+{
+	return strlen(m->name) - (m->kind == METRIC_COUNTER ? strlen("_total") : 0);
+}
+
+/* Would a line of @m look like the family @other? */
+static bool says_it_is(const struct metric *m, const struct metric *other)
+{
+	static const char *const ends[] = { "",     "_total", "_created", "_bucket",
+					    "_sum", "_count", "_info" };
+	size_t n = family_bytes(m), other_n = family_bytes(other);
+	char text[2][128];
+
+	snprintf(text[1], sizeof(text[1]), "%.*s", (int)other_n, other->name);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		snprintf(text[0], sizeof(text[0]), "%.*s%s", (int)n, m->name, ends[i]);
+		if (strcmp(text[0], text[1]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void no_family_of_openmetrics_comes_twice(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < metrics_n; n++)
+		for (size_t i = 0; metrics[n].name && i < metrics_n; i++)
+			if (i != n && metrics[i].name && says_it_is(&metrics[n], &metrics[i]))
+				fail_msg("%s and %s", metrics[n].name, metrics[i].name);
+}
+
 static void all_can_be_seen_and_are_explained(void **state)
 {
 	(void)state;
@@ -241,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_those_that_prometheus_wants),
 		cmocka_unit_test(no_two_have_the_same_name),
+		cmocka_unit_test(no_family_of_openmetrics_comes_twice),
 		cmocka_unit_test(all_can_be_seen_and_are_explained),
 		cmocka_unit_test(every_value_has_a_row),
 		cmocka_unit_test(times_go_into_buckets_of_powers_of_two),
