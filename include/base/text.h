@@ -17,6 +17,14 @@
 /* Copies @from with its NUL; false, and nothing copied, when it takes more than @room bytes. */
 MUST_CHECK bool text_copy(char *ret_to, size_t room, const char *from);
 
+/*
+ * How many bytes of @text, @max at most, there are before its end or before a letter of UTF-8
+ * that would be cut in two.
+ */
+size_t text_cut(const char *text, size_t max);
+/* Copies as much of @from as fits into @room bytes with a NUL: whole letters. */
+void text_copy_cut(char *ret_to, size_t room, const char *from);
+
 /* A decimal number without sign: "0", "42". False on anything else or on overflow. */
 MUST_CHECK bool text_to_u64(const char *text, uint64_t *ret_value);
 

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/label_counter.h"
 
+#include "base/text.h"
+
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 static struct label_row *find_row(struct label_counter *counter, unsigned rows_n, unsigned kind,
 				  const char *word)
 {
+	const size_t n = text_cut(word, LABEL_COUNTER_WORD_BYTES - 1);
+
 	for (unsigned i = 0; i < rows_n; i++) {
 		struct label_row *row = &counter->rows[i];
 
-		if (row->kind == kind &&
-		    strncmp(row->word, word, LABEL_COUNTER_WORD_BYTES - 1) == 0)
+		if (row->kind == kind && strncmp(row->word, word, n) == 0 && !row->word[n])
 			return row;
 	}
 	return NULL;
@@ -25,7 +27,7 @@ static struct label_row *append_row(struct label_counter *counter, unsigned rows
 	struct label_row *row = &counter->rows[rows_n];
 	bool is_last = rows_n == LABEL_COUNTER_ROWS_MAX - 1;
 
-	snprintf(row->word, sizeof(row->word), "%s", is_last ? LABEL_COUNTER_REST : word);
+	text_copy_cut(row->word, sizeof(row->word), is_last ? LABEL_COUNTER_REST : word);
 	row->kind = kind;
 	atomic_store_explicit(&counter->rows_n, rows_n + 1, memory_order_release);
 	return row;

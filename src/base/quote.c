@@ -62,9 +62,22 @@ static unsigned letter_bytes(const unsigned char *text)
 	return n;
 }
 
-/* The letter of a two-byte escape that both formats know, or 0. */
-static char short_escape(unsigned char c)
+/* How a format writes a byte that may not stand as it is. */
+struct escapes {
+	const char *hex_prefix;
+	const char *short_ones; /* bytes that a letter behind a backslash stands for */
+};
+
+static const struct escapes logfmt = { "\\x", "\n\r\t\"\\" };
+static const struct escapes json = { "\\u00", "\n\r\t\"\\" };
+/* It knows no escape by number: a reader sees \xNN. */
+static const struct escapes label = { "\\\\x", "\n\"\\" };
+
+/* The letter of a two-byte escape that the format knows, or 0. */
+static char short_escape(unsigned char c, const struct escapes *escapes)
 {
+	if (!strchr(escapes->short_ones, c))
+		return 0;
 	switch (c) {
 	case '\n':
 		return 'n';
@@ -80,16 +93,16 @@ static char short_escape(unsigned char c)
 	}
 }
 
-static size_t escape(char *at, unsigned char c, const char *hex_prefix)
+static size_t escape(char *at, unsigned char c, const struct escapes *escapes)
 {
 	static const char digits[] = "0123456789abcdef";
-	size_t n = strlen(hex_prefix);
+	size_t n = strlen(escapes->hex_prefix);
 
 	at[0] = '\\';
-	at[1] = short_escape(c);
+	at[1] = short_escape(c, escapes);
 	if (at[1] != 0)
 		return 2;
-	memcpy(at, hex_prefix, n);
+	memcpy(at, escapes->hex_prefix, n);
 	at[n++] = digits[c >> 4];
 	at[n++] = digits[c & 15];
 	return n;
@@ -106,8 +119,8 @@ static size_t plain_bytes(const unsigned char *text, size_t room)
 }
 
 /* Writes one letter, or the escape for a byte; returns how many of @from it used, 0 if no room. */
-static size_t put_letter(char *at, size_t room, const unsigned char *from, const char *hex_prefix,
-			 size_t *ret_written)
+static size_t put_letter(char *at, size_t room, const unsigned char *from,
+			 const struct escapes *escapes, size_t *ret_written)
 {
 	size_t n = letter_bytes(from);
 	char escaped[ESCAPE_BYTES_MAX];
@@ -116,7 +129,7 @@ static size_t put_letter(char *at, size_t room, const unsigned char *from, const
 	*ret_written = n;
 	if (n == 0) {
 		n = 1;
-		*ret_written = escape(escaped, *from, hex_prefix);
+		*ret_written = escape(escaped, *from, escapes);
 		out = escaped;
 	}
 	if (*ret_written > room)
@@ -125,7 +138,7 @@ static size_t put_letter(char *at, size_t room, const unsigned char *from, const
 	return n;
 }
 
-static size_t quote(char *at, size_t room, const char *text, const char *hex_prefix,
+static size_t quote(char *at, size_t room, const char *text, const struct escapes *escapes,
 		    bool *ret_is_cut)
 {
 	const unsigned char *from = (const unsigned char *)text;
@@ -142,7 +155,7 @@ static size_t quote(char *at, size_t room, const char *text, const char *hex_pre
 		from += plain;
 		if (*from == '\0')
 			break;
-		used = put_letter(at + n, limit - n, from, hex_prefix, &written);
+		used = put_letter(at + n, limit - n, from, escapes, &written);
 		if (used == 0) {
 			*ret_is_cut = true;
 			break;
@@ -156,12 +169,17 @@ static size_t quote(char *at, size_t room, const char *text, const char *hex_pre
 
 size_t quote_json(char *at, size_t room, const char *text, bool *ret_is_cut)
 {
-	return quote(at, room, text, "\\u00", ret_is_cut);
+	return quote(at, room, text, &json, ret_is_cut);
+}
+
+size_t quote_label(char *at, size_t room, const char *text, bool *ret_is_cut)
+{
+	return quote(at, room, text, &label, ret_is_cut);
 }
 
 size_t quote_always(char *at, size_t room, const char *text, bool *ret_is_cut)
 {
-	return quote(at, room, text, "\\x", ret_is_cut);
+	return quote(at, room, text, &logfmt, ret_is_cut);
 }
 
 size_t quote_logfmt(char *at, size_t room, const char *text, bool *ret_is_cut)

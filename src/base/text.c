@@ -86,6 +86,25 @@ bool text_copy(char *ret_to, size_t room, const char *from)
 	return true;
 }
 
+size_t text_cut(const char *text, size_t max)
+{
+	size_t n = strnlen(text, max);
+
+	/* What is no UTF-8 has no letters, and no more than three bytes follow a first one. */
+	for (size_t back = 0; back <= MIN(n, 3); back++)
+		if (((unsigned char)text[n - back] & 0xc0) != 0x80)
+			return n - back;
+	return n;
+}
+
+void text_copy_cut(char *ret_to, size_t room, const char *from)
+{
+	size_t n = text_cut(from, room - 1);
+
+	memcpy(ret_to, from, n);
+	ret_to[n] = '\0';
+}
+
 bool text_to_u64(const char *text, uint64_t *ret_value)
 {
 	uint64_t value;

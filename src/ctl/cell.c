@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/def.h"
+#include "base/text.h"
 
 static const char *unit_of(const char *key)
 {
@@ -77,9 +78,10 @@ static void write_number(const char *key, long long value, char text[CELL_BYTES]
 static void write_harmless(const char *from, char text[CELL_BYTES])
 {
 	const unsigned char *at = (const unsigned char *)from;
+	const unsigned char *end = at + text_cut(from, CELL_BYTES - 1);
 	size_t n = 0;
 
-	for (; *at && n + 1 < CELL_BYTES; at++) {
+	for (; at < end; at++) {
 		bool is_second = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
 
 		text[n++] = *at < ' ' || *at == 0x7f || is_second ? '?' : (char)*at;

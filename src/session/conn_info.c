@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "session/conn_info.h"
 
-#include <stdio.h>
-
+#include "base/text.h"
 #include "session/host.h"
 
 struct conn_info *conn_info_of(struct session *s)
@@ -25,6 +24,6 @@ void conn_info_note_detail(struct session *s, const char *why)
 
 	if (!info)
 		return;
-	snprintf(info->dial_detail, sizeof(info->dial_detail), "%s", why);
+	text_copy_cut(info->dial_detail, sizeof(info->dial_detail), why);
 	s->detail = info->dial_detail;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "net/sock_error.h"
 #include "session/host.h"
 
@@ -41,7 +42,7 @@ static void fill(const struct session *s, struct event *event)
 static void put(struct event *event, const char *detail)
 {
 	if (detail)
-		snprintf(event->detail, sizeof(event->detail), "%s", detail);
+		text_copy_cut(event->detail, sizeof(event->detail), detail);
 	events_put(event);
 }
 

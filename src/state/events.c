@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 atomic_uint events_watchers;
 
@@ -96,7 +96,7 @@ uint64_t events_take_lost(void)
 static void copy(char *to, size_t bytes, const char *text)
 {
 	if (text)
-		snprintf(to, bytes, "%s", text);
+		text_copy_cut(to, bytes, text);
 }
 
 void events_tell_change(enum event_kind kind, const char *listener, const char *what,

@@ -10,7 +10,7 @@
 
 #define FIRST_BYTES 16384
 
-/* The longest that a byte of a text becomes in JSON: \u00NN. */
+/* The longest that a byte of a text becomes, in JSON: \u00NN. */
 #define QUOTED_FACTOR 6
 
 #define MS_PER_S 1000
@@ -76,14 +76,26 @@ void out_seconds(struct out *out, uint64_t ms)
 	out_bytes(out, text, (size_t)n);
 }
 
-void out_json(struct out *out, const char *text)
+typedef size_t quote_fn(char *at, size_t room, const char *text, bool *ret_is_cut);
+
+static void out_quoted(struct out *out, const char *text, quote_fn *quote)
 {
 	size_t room = strlen(text) * QUOTED_FACTOR + QUOTE_ROOM_MIN;
 	char *at = out_place(out, room);
 	bool is_cut;
 
 	if (at)
-		out->n += quote_json(at, room, text, &is_cut);
+		out->n += quote(at, room, text, &is_cut);
+}
+
+void out_json(struct out *out, const char *text)
+{
+	out_quoted(out, text, quote_json);
+}
+
+void out_label(struct out *out, const char *text)
+{
+	out_quoted(out, text, quote_label);
 }
 
 /* Each byte that @special has by its word, which stands at the same index in @words. */
@@ -98,15 +110,6 @@ static void out_replaced(struct out *out, const char *text, const char *special,
 		if (*text)
 			out_text(out, words[strchr(special, *text++) - special]);
 	}
-}
-
-void out_label(struct out *out, const char *text)
-{
-	static const char *const words[] = { "\\\\", "\\\"", "\\n" };
-
-	out_text(out, "\"");
-	out_replaced(out, text, "\\\"\n", words);
-	out_text(out, "\"");
 }
 
 void out_html(struct out *out, const char *text)

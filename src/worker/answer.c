@@ -2,7 +2,6 @@
 #include "worker/answer.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -152,7 +151,7 @@ void answer_note_end(const struct session *s)
 	facts->reason = close_reason_names[s->why];
 	facts->by = close_by_names[s->by];
 	if (s->detail)
-		snprintf(facts->detail, sizeof(facts->detail), "%s", s->detail);
+		text_copy_cut(facts->detail, sizeof(facts->detail), s->detail);
 }
 
 static void look_at_failures(const struct host *h, struct query *q)

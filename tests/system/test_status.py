@@ -30,6 +30,7 @@ class Status:
     """The status page of one ringmain."""
 
     def __init__(self, relay):
+        self.rm = relay
         self.address = to_address(relay.wait_line(msg="status")["addr"])
 
     def connect(self):
@@ -159,6 +160,17 @@ def test_certificates_tell_when_they_expire(shown, backend, pki):
     assert said == 0 and now[name] > now["ringmain_start_time_seconds"]
     listener, = status.json()["listeners"]
     assert listener["certificates"][0]["expiry_s"] == now[name]
+
+
+def test_a_file_whose_name_is_no_utf8(shown, backend, pki, workdir):
+    _, status = shown([backend(servers.echo)], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"]},
+                      settings={"control": f"unix:{workdir}/control.sock"})
+    file, ctl = status.rm.dir / "ringmain.ini", Ctl(f"{workdir}/control.sock")
+    name = os.fsencode(workdir) + b"/gr\xfc\xdf.pem"
+    shutil.copy(pki["ecdsa.pem"], name)
+    file.write_bytes(file.read_bytes().replace(os.fsencode(pki["ecdsa.pem"]), name))
+    ctl.say("reload")
+    assert f'ringmain_listener_certificate_expiry_seconds{{listener="in",file="{workdir}/gr\\\\xfc\\\\xdf.pem"}}' in status.metrics()
 
 
 def test_workers_show_their_load(shown, backend, connect):

@@ -59,6 +59,31 @@ static void a_word_that_is_too_long_is_cut_and_found_again(void **state)
 	expect_row(&counter, 0, 0, word, 2);
 }
 
+static void a_word_is_not_cut_within_a_letter(void **state)
+{
+	char word[2 * LABEL_COUNTER_WORD_BYTES + 1] = "x";
+
+	(void)state;
+	for (size_t shift = 0; shift < 2; shift++) {
+		for (size_t n = shift; n + 2 < sizeof(word); n += 2)
+			memcpy(word + n, "\xc3\xa9", 3);
+		label_counter_add(&counter, 0, word, 1);
+		label_counter_add(&counter, 0, word, 1);
+		assert_int_equal(label_counter_rows(&counter), shift + 1);
+		assert_int_equal(strlen(counter.rows[shift].word) % 2, shift);
+		assert_int_equal(counter.rows[shift].n, 2);
+	}
+}
+
+static void a_word_is_not_the_beginning_of_another(void **state)
+{
+	(void)state;
+	label_counter_add(&counter, 0, "abc", 1);
+	label_counter_add(&counter, 0, "ab", 1);
+	expect_row(&counter, 0, 0, "abc", 1);
+	expect_row(&counter, 1, 0, "ab", 1);
+}
+
 static void what_finds_no_row_is_counted_together(void **state)
 {
 	char word[16];
@@ -127,6 +152,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(words_are_counted_in_the_order_they_came_up, begin),
 		cmocka_unit_test_setup(a_word_that_is_too_long_is_cut_and_found_again, begin),
+		cmocka_unit_test_setup(a_word_is_not_cut_within_a_letter, begin),
+		cmocka_unit_test_setup(a_word_is_not_the_beginning_of_another, begin),
 		cmocka_unit_test_setup(what_finds_no_row_is_counted_together, begin),
 		cmocka_unit_test_setup(tallies_add_up, begin),
 		cmocka_unit_test_setup(it_may_be_read_while_it_grows, begin),

@@ -66,6 +66,20 @@ static void strangers_texts_are_made_harmless(void **state)
 	}
 }
 
+static void labels_know_three_escapes_alone(void **state)
+{
+	static const char text[] = "gr\xc3\xbc\xc3\x9f \"a\"\\\n\t\xfc";
+	static const char want[] = "\"gr\xc3\xbc\xc3\x9f \\\"a\\\"\\\\\\n\\\\x09\\\\xfc\"";
+	bool is_cut = false;
+	char out[64];
+	size_t n = quote_label(out, sizeof(out), text, &is_cut);
+
+	(void)state;
+	assert_false(is_cut);
+	assert_int_equal(n, strlen(want));
+	assert_memory_equal(out, want, n);
+}
+
 static void a_text_that_fits_exactly_is_whole(void **state)
 {
 	char out[64];
@@ -118,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strangers_texts_are_made_harmless),
+		cmocka_unit_test(labels_know_three_escapes_alone),
 		cmocka_unit_test(a_text_that_fits_exactly_is_whole),
 		cmocka_unit_test(a_text_too_long_is_cut_between_letters),
 		cmocka_unit_test(a_plain_value_too_long_is_quoted_and_cut),

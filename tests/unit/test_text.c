@@ -213,6 +213,34 @@ static void endless_words_are_nobodys_mistake(void **state)
 	assert_null(text_nearest(too_long, words, 2));
 }
 
+static void copies_are_cut_between_letters(void **state)
+{
+	static const struct {
+		const char *from;
+		size_t room;
+		const char *to;
+	} rows[] = {
+		{ "", 1, "" },
+		{ "abc", 1, "" },
+		{ "abc", 3, "ab" },
+		{ "abc", 4, "abc" },
+		{ "a\xc3\xa9z", 3, "a" },
+		{ "a\xc3\xa9z", 4, "a\xc3\xa9" },
+		{ "\xf0\x9f\x98\x80", 4, "" },
+		{ "\xf0\x9f\x98\x80", 5, "\xf0\x9f\x98\x80" },
+		{ "a\xf0\x9f\x98\x80", 5, "a" },
+		{ "\xfc\xdf\xfc\xdf", 3, "\xfc\xdf" },                     /* Latin-1 */
+		{ "\x80\x80\x80\x80\x80\x80", 6, "\x80\x80\x80\x80\x80" }, /* no letter at all */
+	};
+	char to[16];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		text_copy_cut(to, rows[i].room, rows[i].from);
+		assert_string_equal(to, rows[i].to);
+	}
+}
+
 static void a_pattern_is_a_text_or_a_beginning(void **state)
 {
 	static const struct {
@@ -243,6 +271,7 @@ int main(void)
 		cmocka_unit_test(the_nearest_word_is_the_one_meant),
 		cmocka_unit_test(of_equally_near_words_the_first_wins),
 		cmocka_unit_test(endless_words_are_nobodys_mistake),
+		cmocka_unit_test(copies_are_cut_between_letters),
 		cmocka_unit_test(a_pattern_is_a_text_or_a_beginning),
 	};
 
