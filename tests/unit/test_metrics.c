@@ -40,7 +40,7 @@ static void no_two_have_the_same_name(void **state)
 				    strcmp(metrics[i].name, metrics[n].name) != 0);
 }
 
-/* OpenMetrics calls a counter's family without its _total; readers refuse an answer with one twice. */
+/* OpenMetrics calls a counter without its _total; readers refuse what has a family twice. */
 static size_t family_bytes(const struct metric *m)
 {
 	return strlen(m->name) - (m->kind == METRIC_COUNTER ? strlen("_total") : 0);
