@@ -25,6 +25,7 @@ FREE = {
     "check_plan.c: words",         # an error of the file, or of TLS
     "check_plan.c: why",           # the same
     "strerrordesc_np(-err)",       # the C library's
+    "call_option(call, \"reason\")", # the operator's words
     "report->by",                  # who asked for a reload
     "value.text",                  # a session's: the reasons, which check-docs.sh compares, and details
 }

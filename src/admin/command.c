@@ -15,6 +15,10 @@
 #define CHOICES_BYTES 256
 #define ERROR_BYTES 400
 
+/* As long as a time may be in the configuration. */
+#define OPTION_DAYS_MAX 365ull
+#define MS_PER_DAY (24ull * 3600 * 1000)
+
 /* ---- the end of a call --------------------------------------------------- */
 
 static void finish(struct call *call)
@@ -105,12 +109,22 @@ const char *call_option(const struct call *call, const char *name)
 bool call_option_ms(struct call *call, const char *name, uint64_t *ret_ms)
 {
 	const char *typed = call_option(call, name);
+	uint64_t ms;
 
-	if (!typed || text_to_ms(typed, ret_ms))
+	if (!typed)
 		return true;
-	call_fail(call, REPLY_USAGE, NULL, "--%s: '%.60s' is no duration (250ms, 30s, 10m, 2h, 1d)",
-		  name, typed);
-	return false;
+	if (!text_to_ms(typed, &ms)) {
+		call_fail(call, REPLY_USAGE, NULL,
+			  "--%s: '%.60s' is no duration (250ms, 30s, 10m, 2h, 1d)", name, typed);
+		return false;
+	}
+	if (ms > OPTION_DAYS_MAX * MS_PER_DAY) {
+		call_fail(call, REPLY_USAGE, NULL, "--%s: '%.60s' is more than %llud", name, typed,
+			  OPTION_DAYS_MAX);
+		return false;
+	}
+	*ret_ms = ms;
+	return true;
 }
 
 bool call_option_u64(struct call *call, const char *name, uint64_t *ret_value)
@@ -201,6 +215,19 @@ static bool say_unknown_option(struct call *call, const char *typed)
 	return false;
 }
 
+/* An empty one is none: who meant a name that turned out to be nothing did not mean all. */
+static bool take_value(struct call *call, int i, const char *value)
+{
+	const struct command_option *option = &call->command->options[i];
+
+	call->options[i] = value;
+	if (value && value[0])
+		return true;
+	call_fail(call, REPLY_USAGE, NULL, "--%s needs a value: %s", option->name,
+		  option->value.form);
+	return false;
+}
+
 /* The option at word *n, and its value, which may be the next word. */
 static bool take_option(struct call *call, unsigned *n)
 {
@@ -211,6 +238,11 @@ static bool take_option(struct call *call, unsigned *n)
 
 	if (i < 0)
 		return say_unknown_option(call, typed);
+	if (call->options[i]) {
+		call_fail(call, REPLY_USAGE, NULL, "--%s is given twice",
+			  call->command->options[i].name);
+		return false;
+	}
 	if (!call->command->options[i].value.form) {
 		call->options[i] = "";
 		if (value)
@@ -218,13 +250,9 @@ static bool take_option(struct call *call, unsigned *n)
 				  call->command->options[i].name);
 		return !value;
 	}
-	if (!value && *n + 1 == r->words_n) {
-		call_fail(call, REPLY_USAGE, NULL, "--%s needs a value: %s",
-			  call->command->options[i].name, call->command->options[i].value.form);
-		return false;
-	}
-	call->options[i] = value ? value + 1 : r->words[++*n];
-	return true;
+	if (value)
+		return take_value(call, i, value + 1);
+	return take_value(call, i, *n + 1 < r->words_n ? r->words[++*n] : NULL);
 }
 
 static bool is_option(const struct request *r, unsigned n)
@@ -251,19 +279,23 @@ static bool sort_words(struct call *call)
 	return false;
 }
 
-/* Logged before it is run: a command may end its client, or the process. */
+/*
+ * Logged before it is run: a command may end its client, or the process. It may
+ * be longer than a line of the log: then its end is missing, but not who and why.
+ */
 static void log_change(const struct call *call, const char *line, size_t n)
 {
-	char text[512];
+	char text[REQUEST_BYTES_MAX];
 	struct log_line to;
 
 	snprintf(text, sizeof(text), "%.*s", (int)MIN(n, sizeof(text) - 1), line);
 	if (!log_begin(&to, LOG_INFO, "control"))
 		return;
-	log_text(&to, "command", text);
 	log_u64(&to, "uid", call->peer.uid);
 	log_u64(&to, "gid", call->peer.gid);
 	log_i64(&to, "pid", call->peer.pid);
+	log_text(&to, "reason", call_option(call, "reason"));
+	log_text(&to, "command", text);
 	log_end(&to);
 }
 

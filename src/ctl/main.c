@@ -161,6 +161,33 @@ static enum exit_code run(const struct options *o, struct link *link, char *cons
 	return status;
 }
 
+static bool has_control(const char *word)
+{
+	for (; *word; word++)
+		if (((unsigned char)*word < ' ' && *word != '\t') || *word == 0x7f)
+			return true;
+	return false;
+}
+
+/*
+ * A newline would make another command of what stands behind it; an empty word is the
+ * variable of a script that was never set, and no name.
+ */
+static bool may_be_said(const struct options *o, char *const *words)
+{
+	const char *why = NULL;
+
+	for (size_t n = 0; words[n] && !why; n++) {
+		if (has_control(words[n]))
+			why = "there is a control character in a word";
+		else if (!words[n][0] && !o->completes)
+			why = "there is an empty word";
+	}
+	if (why && !o->completes)
+		fprintf(stderr, "ringmainctl: %s\n", why);
+	return !why;
+}
+
 /* All other commands are ringmain's. */
 static bool is_top(char *const *words)
 {
@@ -286,5 +313,7 @@ int main(int argc, char **argv)
 			"ringmainctl: a command is missing ('ringmainctl help' lists them)\n");
 		return CTL_USAGE;
 	}
+	if (!may_be_said(&options, argv + optind))
+		return CTL_USAGE;
 	return connect_and_run(&options, argv + optind);
 }

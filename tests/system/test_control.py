@@ -210,6 +210,9 @@ def test_mistakes_have_words_and_exit_codes(controlled, backend, workdir):
             (["backend", "out/b1", "drian"], 2, "did you mean 'drain'?"),
             (["backend", "otu/b1", "drain"], 3, "did you mean 'out'?"),
             (["backend", "out/b2", "drain"], 3, "did you mean 'out/b1'?"),
+            (["kill", "--pool", "", "--reason", "x"], 2, "there is an empty word"),
+            (["kill", "--listener=", "--yes"], 2, "--listener needs a value: LISTENER"),
+            (["kill", "999", "--reason", "ticket\nkill --all --yes\n"], 2, "there is a control character"),
             ([], 2, "a command is missing")):
         done = ctl.run(*words)
         assert done.returncode == code and want in done.stderr, done

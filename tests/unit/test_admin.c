@@ -67,6 +67,16 @@ static void mistakes_are_told_with_what_was_meant(void **state)
 		{ "backend p/b0 weight 257\n", "a weight is a number, 0 to 256" },
 		{ "backend p/b0 drain 1\n", "there is nothing to say behind 'drain'" },
 		{ "status \"\n", "a double quote is not closed" },
+		{ "kill --pool \"\" --yes\n",
+		  "\"code\":\"usage\",\"error\":\"--pool needs a value" },
+		{ "kill --listener= --yes\n", "--listener needs a value: LISTENER" },
+		{ "sessions --backend=\n", "--backend needs a value: POOL/NAME" },
+		{ "sessions --client 127.0.0.2 --client 127.0.0.3\n", "--client is given twice" },
+		{ "backend p/b0 drain --for 366d\n", "--for: '366d' is more than 365d" },
+		{ "backend p/b0 drain --over 213503982334d\n", "is more than 365d" },
+		{ "deny 127.0.0.1 --for 18446744073709551615ms\n", "is more than 365d" },
+		{ "sessions --older 9000h\n", "--older: '9000h' is more than 365d" },
+		{ "sessions --idle 8761h\n", "--idle: '8761h' is more than 365d" },
 	};
 	int fd;
 
@@ -266,6 +276,25 @@ static void an_override_that_has_ended_leaves_it_as_its_checks_say(void **state)
 	office_close();
 }
 
+static void a_long_command_is_logged_with_its_reason(void **state)
+{
+	char line[4096] = "kill";
+	const char *said;
+	size_t n = 4;
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	for (unsigned id = 100000; id < 100125; id++)
+		n += (size_t)snprintf(line + n, sizeof(line) - n, " %u", id);
+	snprintf(line + n, sizeof(line) - n, " --reason INC-4711\n");
+	(void)office_ask(fd, line);
+	said = bed_log(office.st);
+	assert_non_null(strstr(said, "reason=INC-4711"));
+	assert_non_null(strstr(said, " 100123 100124 --reason"));
+	office_close();
+}
+
 static void who_changes_something_is_logged(void **state)
 {
 	char want[64];
@@ -297,6 +326,7 @@ int main(void)
 		bed_test(an_override_lasts_until_it_is_undone),
 		bed_test(an_override_for_a_while_ends_by_itself),
 		bed_test(an_override_that_has_ended_leaves_it_as_its_checks_say),
+		bed_test(a_long_command_is_logged_with_its_reason),
 		bed_test(who_changes_something_is_logged),
 	};
 
