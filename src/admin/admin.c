@@ -34,8 +34,9 @@ struct admin {
 	struct control_context *context;
 	struct admin_socket now, next;
 	struct sock_access next_access;
-	bool is_prepared; /* next is another one, opened or off */
-	bool is_moving;   /* to next, as soon as nobody is being accepted any more */
+	bool is_mode_said; /* in the configuration */
+	bool is_prepared;  /* next is another one, opened or off */
+	bool is_moving;    /* to next, as soon as nobody is being accepted any more */
 	struct io_op accept, cancel;
 	struct timer retry;
 	bool is_stopped;
@@ -215,6 +216,7 @@ int admin_prepare(struct admin *a, const struct control_config *config, struct a
 	*ret_step = "path";
 	err = find_place(config, ret_addr);
 	a->next_access = access_of(config);
+	a->is_mode_said = config->at.access.mode != 0;
 	if (err < 0 || is_same_place(ret_addr, &newest_socket(a)->addr))
 		return err;
 	*ret_step = "accept";
@@ -236,11 +238,12 @@ void admin_abandon(struct admin *a)
 		close(a->next.fd);
 }
 
-static void change_access(struct admin_socket *s, const struct sock_access *access)
+/* What the file says is so afterwards; what it leaves open may have been changed by hand. */
+static void change_access(struct admin_socket *s, const struct sock_access *access, bool is_said)
 {
 	int err = 0;
 
-	if (s->fd >= 0 && !sock_access_is_equal(&s->access, access))
+	if (s->fd >= 0 && (is_said || !sock_access_is_equal(&s->access, access)))
 		err = sock_file_change(&s->addr, &s->file, access);
 	if (err < 0)
 		log_say(LOG_WARN, "%s: who may connect is as before: %s", s->addr.un.sun_path,
@@ -253,7 +256,7 @@ void admin_commit(struct admin *a)
 	struct loop *loop = a->context->loop;
 
 	if (!a->is_prepared) {
-		change_access(newest_socket(a), &a->next_access);
+		change_access(newest_socket(a), &a->next_access, a->is_mode_said);
 		return;
 	}
 	a->is_prepared = false;

@@ -461,7 +461,9 @@ static void apply_access(struct bound_socket *s, const struct sock_access *wante
 {
 	int err = 0;
 
-	if (addr_is_unix(&s->wanted) && !sock_access_is_equal(&s->access, wanted))
+	/* A mode that the file says is so afterwards, whoever has changed it by hand. */
+	if (addr_is_unix(&s->wanted) &&
+	    (wanted->mode != 0 || !sock_access_is_equal(&s->access, wanted)))
 		err = sock_file_change(&s->wanted, &s->file, wanted);
 	if (err < 0)
 		log_say(LOG_WARN, "%s: who may connect is as before: %s", s->wanted.un.sun_path,
