@@ -27,7 +27,7 @@ MUST_CHECK struct pool_waiter *peers_take_served(struct runtime *runtime, unsign
  */
 void peers_order(struct runtime *runtime, enum worker_order order);
 
-/* Workers pause @listener, or go on with it. */
+/* Workers pause @listener and all of its name, or go on with them: one may take another's place. */
 void peers_pause(struct runtime *runtime, struct listener *listener, enum listener_pause pause);
 
 /* Sessions of some backends are to end: see backend.evict_ms. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "state/peers.h"
 
+#include <string.h>
+
 #include "state/inbox.h"
 
 /* A worker keeps a new session unless another one has fewer by more than this part of its own. */
@@ -65,7 +67,11 @@ static void wake_workers(struct runtime *runtime)
 
 void peers_pause(struct runtime *runtime, struct listener *listener, enum listener_pause pause)
 {
-	atomic_store(&listener->pause, pause);
+	runtime_for_each_listener(runtime, l)
+	{
+		if (strcmp(l->config->name, listener->config->name) == 0)
+			atomic_store(&l->pause, pause);
+	}
 	atomic_fetch_add(&runtime->pauses, 1);
 	wake_workers(runtime);
 }

@@ -336,6 +336,17 @@ struct runtime_change *runtime_prepare(struct runtime *runtime, struct generatio
 
 /* ---- it is done ---------------------------------------------------------- */
 
+/* The operator's wish is of a name: one with another protocol takes it over. */
+static enum listener_pause pause_of_name(const struct runtime *runtime, const char *name)
+{
+	runtime_for_each_listener(runtime, l)
+	{
+		if (strcmp(l->config->name, name) == 0)
+			return atomic_load(&l->pause);
+	}
+	return LISTENER_OPEN;
+}
+
 static void publish_listener(struct runtime_change *c, size_t n)
 {
 	const struct listener_config *config = &config_of(c)->listeners[n];
@@ -346,6 +357,7 @@ static void publish_listener(struct runtime_change *c, size_t n)
 	if (!listener->config) {
 		listener->slot = slot;
 		listener->protocol = protocol_of(config->protocol);
+		atomic_store(&listener->pause, pause_of_name(c->runtime, config->name));
 	}
 	if (c->listeners[n].limits)
 		listener->limits = c->listeners[n].limits;

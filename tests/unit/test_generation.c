@@ -7,6 +7,7 @@
 #include "unit/runtime_bed.h"
 
 #include "pool/pool.h"
+#include "state/peers.h"
 #include "state/runtime_change.h"
 #include "state/runtime_collect.h"
 
@@ -101,6 +102,24 @@ static void a_name_that_left_stays_for_its_sessions(void **state)
 	assert_null(st->runtime->pools[0]);
 }
 
+static void one_with_another_protocol_pauses_as_the_one_before(void **state)
+{
+	struct bed *st = bed_of(state, "protocol = postgres");
+	struct listener *before = bed_listener(st), *now;
+
+	bed_client(st); /* its session stays with the one that it came to */
+	bed_run(st);
+	peers_pause(st->runtime, before, LISTENER_REFUSES);
+	reload_as(st, &(struct bed_options){ .listener_keys = "protocol = any" });
+	now = bed_listener(st);
+	assert_ptr_not_equal(now, before);
+	assert_int_equal(atomic_load(&now->pause), LISTENER_REFUSES);
+	peers_pause(st->runtime, now, LISTENER_OPEN);
+	assert_int_equal(atomic_load(&now->pause), LISTENER_OPEN);
+	assert_int_equal(atomic_load(&before->pause), LISTENER_OPEN);
+	bed_run(st);
+}
+
 static void a_name_that_stays_keeps_its_slot(void **state)
 {
 	struct bed *st = bed_of(state, "");
@@ -170,6 +189,7 @@ int main(void)
 		bed_test(a_session_holds_the_generation_it_was_accepted_in),
 		bed_test(one_between_others_goes_alone),
 		bed_test(a_name_that_left_stays_for_its_sessions),
+		bed_test(one_with_another_protocol_pauses_as_the_one_before),
 		bed_test(a_name_that_stays_keeps_its_slot),
 		bed_test(a_slot_that_is_free_again_is_given_to_the_next),
 		bed_test(who_waits_is_spread_by_a_balancer_that_hashes),
