@@ -8,7 +8,7 @@
  * be idle (relay/idle_watch.h) come first, within a tenth of the time, and
  * later each as soon as it is; of the others the ones that have been silent
  * longest, spread evenly over the time, so that their clients do not all come
- * back at once somewhere else.
+ * back at once somewhere else. Sessions that begin later are left alone.
  */
 
 #include <stdbool.h>
@@ -40,7 +40,8 @@ void drains_stop(struct drains *drains);
 /*
  * Begins to end all sessions of a listener, or of a backend; all three NULL:
  * all there are. @timeout_ms 0: only those that are idle, whenever they are. One
- * that goes on for the same ones begins anew. 0, -ENOMEM, or -ENOSPC when there
+ * that goes on for the same ones begins anew. It is over when they have ended, and
+ * at the end of its time. 0, -ENOMEM, or -ENOSPC when there
  * are DRAINS_MAX.
  */
 MUST_CHECK int drains_start(struct drains *drains, const struct session_filter *filter,

@@ -15,10 +15,14 @@
 #include "state/runtime.h"
 
 struct drains;
+struct overrides;
 
 /* Those who would leave with @then: a line each. */
-void leaving_tell(const struct runtime *runtime, const struct config *then,
-		  struct reload_report *report);
+void leaving_tell(const struct runtime *runtime, const struct drains *drains,
+		  const struct config *then, struct reload_report *report);
+/* Those who would come back, of whom the operator has set something: the same. */
+void leaving_tell_returns(const struct overrides *overrides, const struct config *then,
+			  struct reload_report *report);
 
 /*
  * After another generation was published: sessions of who left have their time from now on,

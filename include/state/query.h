@@ -34,6 +34,7 @@ struct session_filter {
 	bool has_client;
 	struct addr_block client;
 	uint64_t older_ms, idle_ms; /* as old, or as long without a byte, or more */
+	uint64_t begun_by_ms;       /* then, or before: of loop.now_ms */
 	unsigned before_generation; /* accepted in an older one */
 	uint64_t ids[QUERY_IDS];    /* in order: see session_filter_sort() */
 	unsigned ids_n;
@@ -46,6 +47,7 @@ struct session_facts {
 	char listener[CONFIG_NAME_BYTES], pool[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
 	struct addr_short client; /* len 0: not known */
 	const char *phase;        /* static */
+	uint64_t started_ms;      /* of loop.now_ms */
 	uint64_t age_ms, idle_ms;
 	uint64_t bytes[LANES];
 	bool is_idle;                /* known to be: see relay/idle_watch.h */
@@ -81,6 +83,9 @@ struct query {
 	struct query *next; /* while it is on its way */
 };
 
+/* All of the backend, or of the listener, of that name. */
+void session_filter_backend(struct session_filter *ret, const char *pool, const char *backend);
+void session_filter_listener(struct session_filter *ret, const char *listener);
 /* After ids were added in any order. */
 void session_filter_sort(struct session_filter *filter);
 bool session_filter_has_id(const struct session_filter *filter, uint64_t id);

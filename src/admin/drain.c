@@ -35,7 +35,8 @@ struct drain {
 	struct drains *drains;
 	struct session_filter filter;
 	uint64_t began_ms, timeout_ms;
-	bool has_looked;
+	bool has_looked, is_last_look;
+	uint64_t begun_by_ms;    /* the newest session that was there at the first look */
 	uint64_t sessions, idle; /* at the first look */
 	uint64_t parted, ended;
 	uint64_t parted_now; /* after the present look */
@@ -48,6 +49,16 @@ struct drain {
 static uint64_t elapsed_ms(const struct drain *d)
 {
 	return d->drains->loop->now_ms - d->began_ms;
+}
+
+/*
+ * Others of that name may begin meanwhile, or when it takes new ones again: they are left alone.
+ * One backend alone, by its id, and a process get none any more, but some of
+ * theirs may still be on their way.
+ */
+static bool gets_others(const struct drain *d)
+{
+	return (d->filter.listener[0] || d->filter.pool[0]) && d->filter.backend_id == 0;
 }
 
 /* ---- who is chosen ---- */
@@ -176,12 +187,22 @@ static void ended_found(void *owner, const struct session_facts *facts)
 	((struct drain *)owner)->ended++;
 }
 
+static void drain_finish(struct drain *d)
+{
+	log_over(d);
+	drain_free(d);
+}
+
+/* Whoever is left after the last look is ending already. */
 static void ended_done(void *owner)
 {
 	struct drain *d = owner;
 
 	d->walk = NULL;
-	rest(d, look_ms(d));
+	if (d->is_last_look && !d->is_behind && gets_others(d))
+		drain_finish(d);
+	else
+		rest(d, look_ms(d));
 }
 
 static const struct walk_events ending = { .found = ended_found, .done = ended_done };
@@ -220,7 +241,10 @@ static void looked_found(void *owner, const struct session_facts *facts)
 {
 	struct drain *d = owner;
 
-	drain_keep(facts->is_idle ? &d->quiet : &d->others, facts);
+	if (!d->has_looked)
+		d->begun_by_ms = MAX(d->begun_by_ms, facts->started_ms);
+	/* Its time is over: even one that is idle no more when it is told so has to go. */
+	drain_keep(facts->is_idle && !d->is_last_look ? &d->quiet : &d->others, facts);
 }
 
 /* All of a process end with it: some may still be on their way to a worker. */
@@ -237,11 +261,12 @@ static void looked_done(void *owner)
 	d->walk = NULL;
 	if (!d->has_looked)
 		d->idle = d->quiet.found;
+	if (gets_others(d))
+		d->filter.begun_by_ms = d->begun_by_ms;
 	d->has_looked = true;
 	d->sessions = MAX(d->sessions, d->quiet.found + d->others.found);
 	if (is_over(d)) {
-		log_over(d);
-		drain_free(d);
+		drain_finish(d);
 		return;
 	}
 	choose(d, &d->quiet, idle_due(d));
@@ -259,6 +284,7 @@ static void drain_look(struct drain *d)
 	d->quiet.found = d->others.found = 0;
 	d->parted_now = 0;
 	d->is_behind = false;
+	d->is_last_look = d->timeout_ms > 0 && elapsed_ms(d) >= d->timeout_ms;
 	start_walk(d, QUERY_SESSIONS, &looking);
 }
 
@@ -306,7 +332,7 @@ int drains_start(struct drains *drains, const struct session_filter *filter, uin
 		return -ENOMEM;
 	d->drains = drains;
 	d->filter = *filter;
-	d->began_ms = drains->loop->now_ms;
+	d->began_ms = d->begun_by_ms = drains->loop->now_ms;
 	d->timeout_ms = timeout_ms;
 	timer_init(&d->timer, on_timer);
 	list_append(&drains->all, &d->node);

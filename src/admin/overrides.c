@@ -2,9 +2,11 @@
 #include "admin/overrides.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/drain.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "io/loop.h"
@@ -15,9 +17,10 @@
 
 static void overrides_on_timer(struct timer *timer);
 
-void overrides_init(struct overrides *o, struct loop *loop, struct runtime *runtime)
+void overrides_init(struct overrides *o, struct loop *loop, struct runtime *runtime,
+		    struct drains *drains)
 {
-	*o = (struct overrides){ .loop = loop, .runtime = runtime };
+	*o = (struct overrides){ .loop = loop, .runtime = runtime, .drains = drains };
 	list_init(&o->all);
 	timer_init(&o->timer, overrides_on_timer);
 }
@@ -57,7 +60,36 @@ const struct override *overrides_find(const struct overrides *o, const struct po
 	return override_of(o, pool_config(pool)->name, backend->config->name);
 }
 
+const char *override_describe(const struct override *override, char ret_text[OVERRIDE_TEXT_BYTES])
+{
+	const bool has_state = override->state != BACKEND_READY;
+	int n = snprintf(ret_text, OVERRIDE_TEXT_BYTES, "%s",
+			 has_state ? backend_state_names[override->state] : "");
+
+	if (override->has_weight)
+		snprintf(ret_text + n, OVERRIDE_TEXT_BYTES - (size_t)n, "%sweight %u",
+			 has_state ? ", " : "", override->weight);
+	return ret_text;
+}
+
+bool overrides_is_absent(const struct overrides *o, const struct override *override)
+{
+	struct backend *backend;
+	struct pool *pool;
+
+	return !snapshot_find_backend(o->runtime, override->pool, override->backend, &pool,
+				      &backend);
+}
+
 /* ---- the next one to end ---- */
+
+/* 0: none does by itself. */
+static uint64_t sooner(uint64_t a_ms, uint64_t b_ms)
+{
+	if (a_ms == 0 || b_ms == 0)
+		return MAX(a_ms, b_ms);
+	return MIN(a_ms, b_ms);
+}
 
 static void reschedule(struct overrides *o)
 {
@@ -66,8 +98,7 @@ static void reschedule(struct overrides *o)
 	list_for_each(node, &o->all) {
 		const struct override *entry = container_of(node, struct override, node);
 
-		if (entry->until_ms != 0 && (next_ms == 0 || entry->until_ms < next_ms))
-			next_ms = entry->until_ms;
+		next_ms = sooner(next_ms, sooner(entry->state_until_ms, entry->weight_until_ms));
 	}
 	timer_stop(&o->loop->timers, &o->timer);
 	if (next_ms != 0)
@@ -76,17 +107,32 @@ static void reschedule(struct overrides *o)
 
 /* ---- what is done ---- */
 
-static void log_override(const struct override *entry, const char *what)
+static bool log_begin_of(struct log_line *line, const struct override *entry, const char *what)
+{
+	if (!log_begin(line, LOG_INFO, what))
+		return false;
+	log_text(line, "pool", entry->pool);
+	log_text(line, "backend", entry->backend);
+	return true;
+}
+
+static void log_state(const struct override *entry, const char *what)
 {
 	struct log_line line;
 
-	if (!log_begin(&line, LOG_INFO, what))
+	if (!log_begin_of(&line, entry, what))
 		return;
-	log_text(&line, "pool", entry->pool);
-	log_text(&line, "backend", entry->backend);
 	log_text(&line, "state", backend_state_names[entry->state]);
-	if (entry->has_weight)
-		log_u64(&line, "weight", entry->weight);
+	log_end(&line);
+}
+
+static void log_weight(const struct override *entry, const char *what)
+{
+	struct log_line line;
+
+	if (!log_begin_of(&line, entry, what))
+		return;
+	log_u64(&line, "weight", entry->weight);
 	log_end(&line);
 }
 
@@ -110,20 +156,50 @@ static int apply_weight(struct overrides *o, struct pool *pool, struct backend *
 	return err;
 }
 
-static void undo(struct overrides *o, const struct override *entry)
+/* Sessions that were to end because of it, too, go on. */
+static void end_state(struct overrides *o, struct override *entry, const char *why)
+{
+	struct session_filter theirs;
+	struct backend *backend;
+	struct pool *pool;
+
+	if (entry->state == BACKEND_READY)
+		return;
+	log_state(entry, why);
+	session_filter_backend(&theirs, entry->pool, entry->backend);
+	(void)drains_end(o->drains, &theirs);
+	entry->state = BACKEND_READY;
+	entry->state_until_ms = 0;
+	if (!snapshot_find_backend(o->runtime, entry->pool, entry->backend, &pool, &backend))
+		return;
+	pool_clear_state(pool, backend);
+	state_changed(o, pool, backend);
+}
+
+static void end_weight(struct overrides *o, struct override *entry, const char *why)
 {
 	struct backend *backend;
 	struct pool *pool;
 
-	if (!snapshot_find_backend(o->runtime, entry->pool, entry->backend, &pool, &backend))
+	if (!entry->has_weight)
 		return;
-	if (entry->state != BACKEND_READY) {
-		pool_clear_state(pool, backend);
-		state_changed(o, pool, backend);
-	}
-	if (entry->has_weight && apply_weight(o, pool, backend, backend->config->weight) < 0)
+	log_weight(entry, why);
+	entry->has_weight = false;
+	entry->weight_until_ms = 0;
+	if (snapshot_find_backend(o->runtime, entry->pool, entry->backend, &pool, &backend) &&
+	    apply_weight(o, pool, backend, backend->config->weight) < 0)
 		log_say(LOG_ERROR, "out of memory: backend %s/%s keeps weight %u", entry->pool,
 			entry->backend, entry->weight);
+}
+
+static bool is_over(uint64_t until_ms, uint64_t now_ms)
+{
+	return until_ms != 0 && until_ms <= now_ms;
+}
+
+static bool sets_nothing(const struct override *entry)
+{
+	return entry->state == BACKEND_READY && !entry->has_weight;
 }
 
 static void overrides_on_timer(struct timer *timer)
@@ -136,10 +212,12 @@ static void overrides_on_timer(struct timer *timer)
 		struct override *entry = container_of(node, struct override, node);
 
 		next = node->next;
-		if (entry->until_ms == 0 || entry->until_ms > o->loop->now_ms)
+		if (is_over(entry->state_until_ms, o->loop->now_ms))
+			end_state(o, entry, "the operator's override has ended");
+		if (is_over(entry->weight_until_ms, o->loop->now_ms))
+			end_weight(o, entry, "the operator's override has ended");
+		if (!sets_nothing(entry))
 			continue;
-		log_override(entry, "the operator's override has ended");
-		undo(o, entry);
 		list_remove(node);
 		list_append(&ended, node);
 		o->n--;
@@ -198,15 +276,34 @@ static int find_or_add(struct overrides *o, const struct pool *pool, const struc
 
 static void keep_or_forget(struct overrides *o, struct override *entry)
 {
-	bool is_over = entry->state == BACKEND_READY && !entry->has_weight;
+	bool is_nothing = sets_nothing(entry);
 
-	if (is_over) {
+	if (is_nothing) {
 		list_remove(&entry->node);
 		o->n--;
 	}
 	reschedule(o);
-	if (is_over)
+	if (is_nothing)
 		free(entry);
+}
+
+bool overrides_undo_absent(struct overrides *o, const char *name)
+{
+	const char *slash = strchr(name, '/');
+	char pool[CONFIG_NAME_BYTES];
+	struct override *entry;
+
+	if (!slash || (size_t)(slash - name) >= sizeof(pool))
+		return false;
+	memcpy(pool, name, (size_t)(slash - name));
+	pool[slash - name] = '\0';
+	entry = override_of(o, pool, slash + 1);
+	if (!entry || !overrides_is_absent(o, entry))
+		return false;
+	end_state(o, entry, "the operator's override was undone");
+	end_weight(o, entry, "the operator's override was undone");
+	keep_or_forget(o, entry);
+	return true;
 }
 
 static uint64_t until(const struct overrides *o, uint64_t ms)
@@ -225,8 +322,8 @@ int overrides_set_state(struct overrides *o, struct pool *pool, struct backend *
 	pool_set_state(pool, backend, state);
 	state_changed(o, pool, backend);
 	entry->state = state;
-	entry->until_ms = until(o, ms);
-	log_override(entry, "backend set by the operator");
+	entry->state_until_ms = state == BACKEND_READY ? 0 : until(o, ms);
+	log_state(entry, "backend set by the operator");
 	keep_or_forget(o, entry);
 	return 0;
 }
@@ -243,8 +340,8 @@ int overrides_set_weight(struct overrides *o, struct pool *pool, struct backend 
 	if (err == 0) {
 		entry->has_weight = weight != backend->config->weight;
 		entry->weight = weight;
-		entry->until_ms = until(o, ms);
-		log_override(entry, "backend set by the operator");
+		entry->weight_until_ms = entry->has_weight ? until(o, ms) : 0;
+		log_weight(entry, "backend set by the operator");
 	}
 	keep_or_forget(o, entry);
 	return err;

@@ -91,10 +91,23 @@ static int end_sessions(struct drains *drains, const struct change *change)
 	return 0;
 }
 
+/* What was set of one that a reload has taken away can be undone, nothing else. */
+static bool undo_absent(struct call *call)
+{
+	return call->words_n == 2 &&
+	       choice_find(call->command->params[1].form, call->words[1]) == 0 &&
+	       overrides_undo_absent(&call->context->overrides, call->words[0]);
+}
+
 void cmd_backend(struct call *call)
 {
 	struct change change = { 0 };
 	int err;
+
+	if (undo_absent(call)) {
+		call_ok(call);
+		return;
+	}
 
 	if (!read_change(call, &change))
 		return;

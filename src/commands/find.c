@@ -17,9 +17,7 @@
 void cmd_backend_sessions(const struct pool *pool, const struct backend *backend,
 			  struct session_filter *ret)
 {
-	*ret = (struct session_filter){ 0 };
-	(void)!text_copy(ret->pool, sizeof(ret->pool), pool_config(pool)->name);
-	(void)!text_copy(ret->backend, sizeof(ret->backend), backend->config->name);
+	session_filter_backend(ret, pool_config(pool)->name, backend->config->name);
 }
 
 bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/text.h"
 #include "commands/cmd.h"
 #include "admin/command.h"
 #include "admin/context.h"
@@ -82,8 +81,7 @@ static void tell_change(const struct change *change)
 
 void cmd_listener_sessions(const struct listener *listener, struct session_filter *ret)
 {
-	*ret = (struct session_filter){ 0 };
-	(void)!text_copy(ret->listener, sizeof(ret->listener), listener->config->name);
+	session_filter_listener(ret, listener->config->name);
 }
 
 static int end_sessions(struct drains *drains, const struct change *change)

@@ -2,8 +2,6 @@
 
 /* status: one screen of how things are. */
 
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "commands/cmd.h"
@@ -97,23 +95,27 @@ static void tell_pool(struct call *call, struct pool *pool)
 	reply_row_end(call->reply);
 }
 
+/* 0: it does not by itself. */
+static void tell_end(struct call *call, const char *key, uint64_t until_ms)
+{
+	if (until_ms > 0)
+		reply_u64(call->reply, key, until_ms - MIN(call->context->loop->now_ms, until_ms));
+}
+
 /* What the operator has set, beside what the file says. */
 static void tell_override(struct call *call, const struct override *override)
 {
-	char text[64] = "";
+	char text[OVERRIDE_TEXT_BYTES];
 
 	if (!override)
 		return;
-	if (override->state != BACKEND_READY)
-		snprintf(text, sizeof(text), "%s", backend_state_names[override->state]);
-	if (override->has_weight)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%sweight %u",
-			 text[0] ? ", " : "", override->weight);
-	reply_text(call->reply, "override", text);
-	if (override->until_ms > 0)
-		reply_u64(call->reply, "override_ends_ms",
-			  override->until_ms -
-				  MIN(call->context->loop->now_ms, override->until_ms));
+	reply_text(call->reply, "override", override_describe(override, text));
+	if (override->state == BACKEND_READY) {
+		tell_end(call, "override_ends_ms", override->weight_until_ms);
+		return;
+	}
+	tell_end(call, "override_ends_ms", override->state_until_ms);
+	tell_end(call, "override_weight_ends_ms", override->weight_until_ms);
 }
 
 static void tell_backend(struct call *call, struct pool *pool, struct backend *backend)
@@ -152,6 +154,24 @@ static void tell_backends(struct call *call, struct pool *pool)
 			tell_backend(call, pool, pool_backend(pool, n));
 }
 
+/* It holds when the backend comes back; till then no row of a backend shows it. */
+static void tell_absent(struct call *call, const struct override *override)
+{
+	if (!overrides_is_absent(&call->context->overrides, override))
+		return;
+	reply_row(call->reply, "override");
+	reply_text(call->reply, "pool", override->pool);
+	reply_text(call->reply, "backend", override->backend);
+	tell_override(call, override);
+	reply_row_end(call->reply);
+}
+
+static void tell_absents(struct call *call)
+{
+	list_for_each(node, &call->context->overrides.all)
+		tell_absent(call, container_of(node, struct override, node));
+}
+
 void cmd_status(struct call *call)
 {
 	const struct runtime *runtime = call->context->runtime;
@@ -170,5 +190,6 @@ void cmd_status(struct call *call)
 	{
 		tell_backends(call, runtime->pools[n]);
 	}
+	tell_absents(call);
 	cmd_tell_configurations(call);
 }

@@ -480,7 +480,7 @@ static int open_users(struct control *c, const char **ret_step)
 		.reload = &c->reload,
 		.state = "running",
 	};
-	overrides_init(&c->context.overrides, &c->loop, c->runtime);
+	overrides_init(&c->context.overrides, &c->loop, c->runtime, &c->context.drains);
 	cmd_deny_init(&c->context);
 	cmd_follow_init(&c->context);
 	*ret_step = "eventfd";

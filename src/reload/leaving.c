@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "admin/drain.h"
-#include "base/text.h"
+#include "admin/overrides.h"
 
 #define MS_PER_S 1000ull
 #define S_PER_DAY 86400ull
@@ -62,11 +62,25 @@ static bool has_backend(const struct pool_config *pool, const struct backend *ba
 	return false;
 }
 
+/* The operator may have given them less. */
+static uint64_t soonest_end(const struct drains *drains, const struct session_filter *theirs,
+			    uint64_t drain_ms)
+{
+	uint64_t left_ms;
+
+	if (!drains_find(drains, theirs, &left_ms))
+		return drain_ms;
+	left_ms = MAX(left_ms, 1);
+	return drain_ms == 0 ? left_ms : MIN(drain_ms, left_ms);
+}
+
 /* The backends of the pool that leave, with their sessions. */
-static void tell_pool(struct pool *pool, const struct config *then, struct reload_report *report)
+static void tell_pool(struct pool *pool, const struct drains *drains, const struct config *then,
+		      struct reload_report *report)
 {
 	const struct pool_config *now = pool_config(pool), *config = find_pool(then, now->name);
 	char who[2 * CONFIG_NAME_BYTES + sizeof("backend /")];
+	struct session_filter theirs;
 
 	for (size_t n = 0; n < pool_backends(pool); n++) {
 		const struct backend *backend = pool_backend(pool, n);
@@ -74,8 +88,9 @@ static void tell_pool(struct pool *pool, const struct config *then, struct reloa
 		if (!backend || backend->state == BACKEND_LEAVING || has_backend(config, backend))
 			continue;
 		snprintf(who, sizeof(who), "backend %s/%s", now->name, backend->config->name);
+		session_filter_backend(&theirs, now->name, backend->config->name);
 		leaving_note(report, who, atomic_load(&backend->sessions),
-			     (config ? config : now)->drain_ms);
+			     soonest_end(drains, &theirs, (config ? config : now)->drain_ms));
 	}
 }
 
@@ -87,28 +102,57 @@ static bool has_listener(const struct config *config, const char *name)
 	return false;
 }
 
-static void tell_listener(const struct listener *l, const struct config *then,
-			  struct reload_report *report)
+static void tell_listener(const struct listener *l, const struct drains *drains,
+			  const struct config *then, struct reload_report *report)
 {
 	char who[CONFIG_NAME_BYTES + sizeof("listener ")];
+	struct session_filter theirs;
 
+	session_filter_listener(&theirs, l->config->name);
 	snprintf(who, sizeof(who), "listener %s", l->config->name);
 	if (!has_listener(then, l->config->name))
-		leaving_note(report, who, atomic_load(&l->sessions), 0);
+		leaving_note(report, who, atomic_load(&l->sessions),
+			     soonest_end(drains, &theirs, 0));
 }
 
-void leaving_tell(const struct runtime *runtime, const struct config *then,
-		  struct reload_report *report)
+void leaving_tell(const struct runtime *runtime, const struct drains *drains,
+		  const struct config *then, struct reload_report *report)
 {
 	runtime_for_each_listener(runtime, l)
 	{
 		if (!runtime_listener_leaves(runtime, l->slot))
-			tell_listener(l, then, report);
+			tell_listener(l, drains, then, report);
 	}
 	runtime_for_each_pool(runtime, n)
 	{
 		if (!runtime_pool_leaves(runtime, n))
-			tell_pool(runtime->pools[n], then, report);
+			tell_pool(runtime->pools[n], drains, then, report);
+	}
+}
+
+/* ---- who comes back ------------------------------------------------------ */
+
+static bool has_name(const struct pool_config *pool, const char *backend)
+{
+	for (size_t n = 0; pool && n < pool->backends_n; n++)
+		if (strcmp(pool->backends[n].name, backend) == 0)
+			return true;
+	return false;
+}
+
+void leaving_tell_returns(const struct overrides *overrides, const struct config *then,
+			  struct reload_report *report)
+{
+	char text[OVERRIDE_TEXT_BYTES];
+
+	list_for_each(node, &overrides->all) {
+		const struct override *o = container_of(node, struct override, node);
+
+		if (overrides_is_absent(overrides, o) &&
+		    has_name(find_pool(then, o->pool), o->backend))
+			report_add(report,
+				   "  backend %s/%s: the operator's override holds again: %s",
+				   o->pool, o->backend, override_describe(o, text));
 	}
 }
 
@@ -117,9 +161,8 @@ void leaving_tell(const struct runtime *runtime, const struct config *then,
 static void filter_of(const struct pool *pool, const struct backend *backend,
 		      struct session_filter *ret)
 {
-	*ret = (struct session_filter){ .backend_id = backend->id };
-	(void)!text_copy(ret->pool, sizeof(ret->pool), pool_config(pool)->name);
-	(void)!text_copy(ret->backend, sizeof(ret->backend), backend->config->name);
+	session_filter_backend(ret, pool_config(pool)->name, backend->config->name);
+	ret->backend_id = backend->id;
 }
 
 bool leaving_sessions(const struct runtime *runtime, const struct pool *pool,

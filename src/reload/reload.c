@@ -300,8 +300,10 @@ static bool make_plan(struct reload *r)
 
 	if (r->loader.config)
 		config_diff(now->config, then, add_line, &r->report);
-	if (r->report.lines_n > before)
-		leaving_tell(r->runtime, then, &r->report);
+	if (r->report.lines_n > before) {
+		leaving_tell(r->runtime, r->drains, then, &r->report);
+		leaving_tell_returns(r->overrides, then, &r->report);
+	}
 	certs_compare(&(struct certs){ now->config, now->tls },
 		      &(struct certs){ then, r->loader.made }, add_line, &r->report);
 	return r->report.lines_n + r->report.lines_left_out > before;

@@ -4,7 +4,21 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+#include "base/text.h"
 #include "state/inbox.h"
+
+void session_filter_backend(struct session_filter *ret, const char *pool, const char *backend)
+{
+	*ret = (struct session_filter){ 0 };
+	(void)!text_copy(ret->pool, sizeof(ret->pool), pool);
+	(void)!text_copy(ret->backend, sizeof(ret->backend), backend);
+}
+
+void session_filter_listener(struct session_filter *ret, const char *listener)
+{
+	*ret = (struct session_filter){ 0 };
+	(void)!text_copy(ret->listener, sizeof(ret->listener), listener);
+}
 
 static int compare_ids(const void *a, const void *b)
 {

@@ -38,6 +38,8 @@ static bool is_from(const struct session_filter *f, const struct session *s)
 
 static bool is_before(const struct session_filter *f, const struct session *s)
 {
+	if (f->begun_by_ms > 0 && s->started_ms > f->begun_by_ms)
+		return false;
 	return f->before_generation == 0 || s->generation->number < f->before_generation;
 }
 
@@ -63,6 +65,7 @@ static void describe(const struct session *s, struct session_facts *ret)
 		.generation = s->generation->number,
 		.client = s->client,
 		.phase = s->is_queued ? "queued" : session_phase_names[s->phase],
+		.started_ms = s->started_ms,
 		.age_ms = now_ms - s->started_ms,
 		.idle_ms = now_ms - s->active_ms,
 		.is_idle = idle_watch_is_idle(s),

@@ -355,8 +355,21 @@ def test_the_operators_override_outlives_a_reload(running, backend):
     r.change(line, "")
     r.reload()
     r.add(line + "\n")
-    r.reload()
+    assert r.reload()[1:] == ["  backend out/b1: the operator's override holds again: drain"]
     assert {who(r.rm.address()) for _ in range(10)} == {"two"}
+
+
+def test_sessions_of_a_paused_listener_that_leaves_end_as_they_were_told(running, backend, connect):
+    r = running([backend(servers.echo)])
+    before, port = r.text, free_port()
+    r.add(f"[listener more]\nbind = 127.0.0.1:{port}\npool = out\n")
+    r.reload()
+    client = connect(("127.0.0.1", port))
+    tcp.exchange(client, b"x")
+    r.ctl.say("listener", "more", "pause", "--over", "2s")
+    r.write(before)
+    assert re.fullmatch(r"  listener more: 1 session drains until \d\d:\d\d:\d\d", r.reload()[1])
+    assert r.rm.wait_sessions(1)[0]["reason"] == "drain_timeout"
 
 
 def test_status_says_who_has_an_older_configuration(running, backend, connect):
@@ -456,6 +469,9 @@ def test_the_control_socket_moves(running, backend, workdir):
         while b"nothing would change" not in seen:
             seen += client.recv(65536)
     r.change("mode=0660", "mode=0600")
+    r.reload()
+    assert os.stat(after).st_mode & 0o777 == 0o600
+    os.chmod(after, 0o666)  # by hand: what the file says is so again
     r.reload()
     assert os.stat(after).st_mode & 0o777 == 0o600
     r.change(f"unix:{after} mode=0600", f"unix:{before}")

@@ -44,7 +44,7 @@ static inline void office_open(void **state, const struct bed_options *options)
 		.sockets = &o->sockets,
 		.state = "running",
 	};
-	overrides_init(&o->context.overrides, &o->loop, o->st->runtime);
+	overrides_init(&o->context.overrides, &o->loop, o->st->runtime, &o->context.drains);
 	cmd_deny_init(&o->context);
 	cmd_follow_init(&o->context);
 	assert_int_equal(walks_init(&o->context.walks, &o->loop, o->st->runtime), 0);

@@ -276,6 +276,57 @@ static void an_override_that_has_ended_leaves_it_as_its_checks_say(void **state)
 	office_close();
 }
 
+static void a_state_and_a_weight_end_each_by_itself(void **state)
+{
+	struct backend_facts facts;
+	struct pool *pool;
+	int fd;
+
+	office_open(state, &two);
+	pool = office.st->runtime->pools[0];
+	fd = office_connect();
+	assert_string_equal(office_ask(fd, "backend p/b0 drain\n"), OK_LINE);
+	assert_string_equal(office_ask(fd, "backend p/b0 weight 3 --for 10s\n"), OK_LINE);
+	assert_string_equal(office_ask(fd, "backend p/b1 drain --for 10s\n"), OK_LINE);
+	assert_string_equal(office_ask(fd, "backend p/b1 weight 3\n"), OK_LINE);
+	assert_non_null(strstr(office_ask(fd, "status\n"),
+			       "\"override\":\"drain, weight 3\",\"override_weight_ends_ms\":"));
+	assert_non_null(strstr(office_ask(fd, "status\n"),
+			       "\"override\":\"drain, weight 3\",\"override_ends_ms\":"));
+	office_pass(20000);
+	pool_inspect(pool, bed_backend(office.st, 0), &facts);
+	assert_int_equal(facts.weight, 1);
+	assert_int_equal(state_of(0), BACKEND_DRAIN);
+	pool_inspect(pool, bed_backend(office.st, 1), &facts);
+	assert_int_equal(facts.weight, 3);
+	assert_int_equal(state_of(1), BACKEND_READY);
+	office_close();
+}
+
+static void an_override_of_a_backend_that_is_gone_is_shown_and_can_be_undone(void **state)
+{
+	int fd;
+
+	office_open(state, &two);
+	fd = office_connect();
+	assert_string_equal(office_ask(fd, "backend p/b1 maint\n"), OK_LINE);
+	assert_null(strstr(office_ask(fd, "status\n"), "{\"row\":\"override\""));
+	bed_reload(office.st, &(struct bed_options){ .absent = 1u << 1 });
+	bed_run(office.st);
+	assert_non_null(strstr(office_ask(fd, "status\n"),
+			       "{\"row\":\"override\",\"pool\":\"p\",\"backend\":\"b1\","
+			       "\"override\":\"maint\"}"));
+	assert_non_null(strstr(office_ask(fd, "backend p/b1 drain\n"), "has no backend 'b1'"));
+	assert_string_equal(office_ask(fd, "backend p/b1 ready\n"), OK_LINE);
+	assert_int_equal(office.context.overrides.n, 0);
+	assert_non_null(strstr(office_ask(fd, "backend p/b1 ready\n"), "has no backend 'b1'"));
+	bed_reload(office.st, &two);
+	bed_run(office.st);
+	overrides_apply(&office.context.overrides);
+	assert_int_equal(state_of(1), BACKEND_READY);
+	office_close();
+}
+
 static void a_long_command_is_logged_with_its_reason(void **state)
 {
 	char line[4096] = "kill";
@@ -326,6 +377,8 @@ int main(void)
 		bed_test(an_override_lasts_until_it_is_undone),
 		bed_test(an_override_for_a_while_ends_by_itself),
 		bed_test(an_override_that_has_ended_leaves_it_as_its_checks_say),
+		bed_test(a_state_and_a_weight_end_each_by_itself),
+		bed_test(an_override_of_a_backend_that_is_gone_is_shown_and_can_be_undone),
 		bed_test(a_long_command_is_logged_with_its_reason),
 		bed_test(who_changes_something_is_logged),
 	};

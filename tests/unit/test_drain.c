@@ -187,6 +187,50 @@ static void one_that_is_ended_lets_sessions_live(void **state)
 	office_close();
 }
 
+/* As a driver's pool does, whose sessions come back as soon as they are ended. */
+static void who_begins_later_is_left_alone(void **state)
+{
+	struct session_filter one = { .listener = "l" };
+	struct pair old, later;
+	uint64_t left_ms;
+
+	office_open(state, &(struct bed_options){ .workers = 1 });
+	old = bed_relaying(office.st);
+	pass(100);
+	assert_int_equal(drains_start(&office.context.drains, &one, 500), 0);
+	pass_all(100);
+	later = bed_relaying(office.st);
+	pass_all(300);
+	bed_relaying(office.st);
+	pass_all(200);
+	expect_reset(old.client);
+	assert_int_equal(bed_ended(office.st, CLOSE_DRAIN_TIMEOUT), 1);
+	assert_false(drains_find(&office.context.drains, &one, &left_ms)); /* it is over */
+	pass_all(1000);
+	expect_nothing(later.client);
+	assert_int_equal(bed_sessions(office.st), 2);
+	office_close();
+}
+
+static void one_ends_with_the_state_that_it_was_for(void **state)
+{
+	struct pair a;
+	int fd;
+
+	office_open(state, &(struct bed_options){ .workers = 1 });
+	fd = office_connect();
+	a = bed_relaying(office.st);
+	assert_string_equal(office_ask(fd, "backend p/b0 drain --for 300ms --over 600ms\n"),
+			    OK_LINE);
+	assert_int_equal(office.context.drains.n, 1);
+	pass_all(400);
+	assert_int_equal(office.context.overrides.n, 0);
+	assert_int_equal(office.context.drains.n, 0);
+	pass_all(600);
+	expect_nothing(a.client);
+	office_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +240,8 @@ int main(void)
 		bed_test(the_rest_ends_evenly_the_most_silent_first),
 		bed_test(one_of_a_backend_leaves_the_others_alone),
 		bed_test(one_that_is_ended_lets_sessions_live),
+		bed_test(who_begins_later_is_left_alone),
+		bed_test(one_ends_with_the_state_that_it_was_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
