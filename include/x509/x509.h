@@ -24,6 +24,12 @@ unsigned x509_rsa_bits(const struct DecodedCert *cert);
 /* Of X.509 before version 3: without extensions, and so without a SAN. */
 bool x509_is_old(const struct DecodedCert *cert);
 
+/* By another one, with SHA-1? */
+bool x509_is_signed_with_sha1(const struct DecodedCert *cert);
+
+/* Does its keyUsage, if it has one, allow digitalSignature? */
+bool x509_may_sign(const struct DecodedCert *cert);
+
 /*
  * Why a chain that the library takes is refused all the same, as one of its codes; 0: it is
  * good. The path from the first certificate on must not rest on SHA-1, the signature of one

@@ -2,13 +2,18 @@
 
 #include "x509/ca_store.h"
 
-#include "x509/pem.h"
+#include "x509/certificate.h"
 #include "x509/error_text.h"
+#include "x509/pem.h"
+#include "x509/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/asn.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
 
 #include <stddef.h>
+#include <stdlib.h>
 
 /* Where Debian's ca-certificates puts all of them. */
 #define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
@@ -24,6 +29,7 @@ struct reading {
 	add_fn *add;
 	enum tls_severity severity; /* of one that cannot be used */
 	bool is_quiet;              /* about those */
+	bool wants_cas;             /* and warns of others */
 };
 
 static int add_ca(WOLFSSL_CTX *ctx, const struct pem_block *block)
@@ -36,6 +42,42 @@ static int add_list(WOLFSSL_CTX *ctx, const struct pem_block *block)
 {
 	return wolfSSL_CTX_LoadCRLBuffer(ctx, (const unsigned char *)block->at, (long)block->bytes,
 					 WOLFSSL_FILETYPE_PEM);
+}
+
+/* Is it another one's work, and may sign none? Also its common name. */
+static bool is_leaf(const struct pem_block *block, char *name, size_t size)
+{
+	uint8_t *der = malloc(block->bytes); /* shorter than its PEM */
+	struct DecodedCert cert;
+	bool is = false;
+	int n;
+
+	if (!der)
+		return false;
+	n = wc_CertPemToDer((const unsigned char *)block->at, (int)block->bytes, der,
+			    (int)block->bytes, CERT_TYPE);
+	if (n > 0) {
+		wc_InitDecodedCert(&cert, der, (word32)n, NULL);
+		is = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 && !cert.isCA &&
+		     !cert.selfSigned && !x509_is_old(&cert);
+		wc_FreeDecodedCert(&cert);
+		certificate_common_name(der, (size_t)n, name, size);
+	}
+	free(der);
+	return is;
+}
+
+static void warn_of_leaf(const struct reading *r, const struct pem_file *file,
+			 const struct pem_block *block, size_t number,
+			 struct tls_problems *problems)
+{
+	char name[TLS_PEER_NAME_BYTES];
+
+	if (is_leaf(block, name, sizeof(name)))
+		tls_problem_add(problems, TLS_WARNING, r->setting, r->path,
+				"certificate %zu (line %zu, %s) is not an authority's: what has "
+				"signed it belongs here",
+				number, pem_line(file, block), name);
 }
 
 /* Adds all blocks; at least one must be of use. */
@@ -52,9 +94,11 @@ static bool add_all(WOLFSSL_CTX *ctx, const struct pem_file *file, const struct 
 			continue;
 		seen++;
 		code = r->add(ctx, &block);
-		if (code == WOLFSSL_SUCCESS)
+		if (code == WOLFSSL_SUCCESS) {
 			added++;
-		else if (!r->is_quiet)
+			if (r->wants_cas)
+				warn_of_leaf(r, file, &block, seen, problems);
+		} else if (!r->is_quiet)
 			tls_problem_add(problems, r->severity, r->setting, r->path,
 					"%s %zu (line %zu) is not used: %s", r->what, seen,
 					pem_line(file, &block), error_text_of_code(code));
@@ -81,6 +125,7 @@ bool ca_store_add(struct WOLFSSL_CTX *ctx, const struct pem_file *file, const ch
 		.add = add_ca,
 		.severity = TLS_WARNING,
 		.is_quiet = !path,
+		.wants_cas = path,
 	};
 
 	return add_all(ctx, file, &reading, problems);

@@ -195,6 +195,9 @@ static void check_leaf(struct loading *l, const struct DecodedCert *cert)
 		add_problem(l, TLS_WARNING, l->files->chain,
 			    "is of X.509 version 1, without extensions: many clients refuse it, as "
 			    "it has no subjectAltName");
+	if (!x509_may_sign(cert))
+		add_problem(l, TLS_WARNING, l->files->chain,
+			    "its keyUsage lacks digitalSignature: most peers refuse it");
 }
 
 static void read_leaf(struct loading *l, const struct DecodedCert *cert)
@@ -237,6 +240,10 @@ static bool read_link(struct loading *l, const struct pem_block *block, const ui
 	copy_common_name(&cert, link->subject, sizeof(link->subject));
 	memcpy(link->subject_hash, cert.subjectHash, sizeof(link->subject_hash));
 	memcpy(link->issuer_hash, cert.issuerHash, sizeof(link->issuer_hash));
+	if (x509_is_signed_with_sha1(&cert))
+		add_problem(l, TLS_WARNING, l->files->chain,
+			    "certificate %zu (%s) is signed with SHA-1: most peers refuse it",
+			    l->links_n + 1, link->subject);
 	link->from = read_time(cert.beforeDate, cert.beforeDateLen);
 	link->until = read_time(cert.afterDate, cert.afterDateLen);
 	if (l->links_n == 0)

@@ -72,13 +72,13 @@ bool x509_is_old(const struct DecodedCert *cert)
 	return cert->version != WOLFSSL_X509_V3;
 }
 
-static bool is_signed_with_sha1(const struct DecodedCert *cert)
+bool x509_is_signed_with_sha1(const struct DecodedCert *cert)
 {
 	return !cert->selfSigned &&
 	       (cert->signatureOID == CTC_SHAwRSA || cert->signatureOID == CTC_SHAwECDSA);
 }
 
-static bool may_sign(const struct DecodedCert *cert)
+bool x509_may_sign(const struct DecodedCert *cert)
 {
 	return !cert->extKeyUsageSet || (cert->extKeyUsage & KEYUSE_DIGITAL_SIG) != 0;
 }
@@ -95,13 +95,13 @@ static bool look_at(const WOLFSSL_BUFFER_INFO *der, uint8_t issuer[KEYID_SIZE], 
 		is_next = is_leaf || memcmp(cert.subjectHash, issuer, KEYID_SIZE) == 0;
 	if (is_next) {
 		memcpy(issuer, cert.issuerHash, KEYID_SIZE);
-		if (is_signed_with_sha1(&cert))
+		if (x509_is_signed_with_sha1(&cert))
 			*ret_fault = ASN_SIG_HASH_E;
 		else if (is_leaf && cert.keyOID == RSAPSSk)
 			*ret_fault = ALGO_ID_E;
 		else if (is_leaf && is_client && x509_is_old(&cert))
 			*ret_fault = ASN_VERSION_E;
-		else if (is_leaf && is_client && !may_sign(&cert))
+		else if (is_leaf && is_client && !x509_may_sign(&cert))
 			*ret_fault = KEYUSE_SIGNATURE_E;
 	}
 	wc_FreeDecodedCert(&cert);

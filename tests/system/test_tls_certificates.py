@@ -191,6 +191,7 @@ CASES = [
     Case("IPv6 address as a DNS name", leaf("subjectAltName=DNS:\\:\\:1\n"), OTHER_ADDRESS, verify="::1"),
     Case("address as a common name", leaf("", subject="/CN=127.0.0.1"), OTHER_ADDRESS, verify="127.0.0.1"),
     Case("address under a star", leaf("subjectAltName=DNS:*.0.0.1\n"), OTHER_ADDRESS, verify="127.0.0.1"),
+    Case("host name of one label", leaf("subjectAltName=DNS:db\n"), verify="db", needs="single-label.patch"),
     Case("final dot in tls_name", leaf(), verify="db.example.com."),
     Case("final dot and another name", leaf(), OTHER_NAME, verify="other.example.com."),
 
@@ -476,7 +477,9 @@ def test_revoked_authority_is_not_hidden_behind_another(forge, relayed):
     ({"ext": None}, "warning: [listener in] certificate: {}: is of X.509 version 1", 0),
     ({"kind": "rsa1024"}, "error: [listener in] certificate: {}: RSA key has 1024 bits", 1),
     ({"kind": "pss"}, "error: [listener in] certificate: {}: key is of an unknown kind", 1),
-), ids=("must-staple", "version_1", "RSA_1024", "PSS"))
+    ({"args": SHA1}, "warning: [listener in] certificate: {}: certificate 1 (own) is signed with SHA-1", 0),
+    ({"ext": DB + "keyUsage=keyEncipherment\n"}, "warning: [listener in] certificate: {}: its keyUsage lacks digitalSignature", 0),
+), ids=("must-staple", "version_1", "RSA_1024", "PSS", "SHA-1", "keyEncipherment"))
 def test_own_certificate_is_warned_of(forge, make_ringmain, options, text, status):
     forge.make("own", "root", **options)
     pem = forge.bundle("own.pem", "own", key="own")

@@ -256,6 +256,10 @@ static void verified_clients_need_a_ca(void **state)
 	config.client_ca = kit_path("missing.pem");
 	expect_problem(&config, TLS_ERROR, "client_ca",
 		       "cannot be read: No such file or directory");
+	config.client_ca = kit_path("ecdsa.pem");
+	expect_problem(&config, TLS_WARNING, "client_ca",
+		       "certificate 1 (line 1, db1.example.com) is not an authority's: what has "
+		       "signed it belongs here");
 	config.client_ca = kit_path("ca.crt");
 	expect_problem(&config, TLS_ERROR, NULL, NULL);
 	config.client_crl = kit_path("ca.crl");
@@ -368,7 +372,7 @@ static void clients_share_what_files_of_the_same_content_give(void **state)
 		{ { .ca = kit_path("ca.crt"), .policy.version_min = TLS_1_3 }, false },
 		{ { .ca = kit_path("ca.crt"), .policy.groups = "P-256" }, false },
 		{ { .ca = kit_path("ca.crt"), .certificate.chain = kit_path("alice.pem") }, false },
-		{ { .ca = kit_path("ecdsa.pem") }, false },
+		{ { .ca = kit_path("stranger-ca.crt") }, false },
 	};
 	struct ca_share *share = ca_share_create();
 	struct tls_client *client, *others[ARRAY_LEN(rows)];
