@@ -41,4 +41,11 @@ const char *pgsql_refusal_of(const char *sqlstate);
  */
 MUST_CHECK enum parse pgsql_edit_sasl(uint8_t *bytes, size_t *n);
 
+/*
+ * Of @n bytes, those of messages that can come before an answer: the client
+ * may have them before that is there. *left is what has not come yet of the
+ * last of them, 0 at first.
+ */
+size_t pgsql_pass_before_answer(const uint8_t *bytes, size_t n, uint32_t *left);
+
 #endif

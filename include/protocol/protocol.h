@@ -32,6 +32,7 @@ enum protocol_exchange {
 struct protocol_state {
 	struct buf_queue answer; /* of the backend, to that; not shown to the client yet */
 	void *watch; /* what the backend says at log-in is read; or NULL: see protocol.watch */
+	uint32_t answer_left;  /* of a message of that of which the client has the beginning */
 	uint64_t cancel_hash;  /* of its cancel key, or of its client: see state/cancel_keys.h */
 	uint64_t cancel_id;    /* of the only backend that will do now for that, or 0 */
 	uint16_t cancel_bytes; /* of the request to cancel */
@@ -126,8 +127,9 @@ struct protocol {
 	/*
 	 * The backend's answer to protocol_state.exchange, of answer_bytes at most
 	 * where that is a request for TLS. STEP_READY: it is the client's, and the
-	 * session relays. STEP_NEXT: what is said is the answer, and the client
-	 * speaks next. STEP_REFUSE: this backend cannot serve it, another may.
+	 * session relays. STEP_MORE: the client may have the bytes that are used.
+	 * STEP_NEXT: what is said is the answer, and the client speaks next.
+	 * STEP_REFUSE: this backend cannot serve it, another may.
 	 */
 	enum step_verdict (*read_answer)(struct protocol_answer *in, struct step_answer *answer);
 	/*

@@ -92,15 +92,55 @@ static enum step_verdict negotiation_judge(struct session *s, struct step_answer
 	return verdict;
 }
 
+/* No client is owed more of what a backend says before its answer. */
+#define PASSED_BYTES_MAX (4 * BUF_BYTES)
+
+/*
+ * The client has the first @n bytes, which are no answer; the rest is put
+ * together again. False: it was too much for it.
+ */
+static bool pass_first(struct session *s, size_t n)
+{
+	struct side *client = &s->sides[SIDE_CLIENT];
+	struct buf_queue *answer = &s->protocol->answer, rest;
+	struct buf *buf = answer->head;
+
+	if (client->out.bytes + n > PASSED_BYTES_MAX ||
+	    side_append(client, buf->bytes + buf->start, n) < 0)
+		return false;
+	buf_queue_sent(answer, &s->host->loop.bufs, (uint32_t)n);
+	(void)side_push(client);
+	rest = *answer;
+	*answer = (struct buf_queue){ 0 };
+	while ((buf = buf_queue_take(&rest)))
+		early_append_to(s, answer, buf);
+	return true;
+}
+
+/* What waits, of which the client may have some at once. */
+static enum step_verdict negotiation_read(struct session *s, struct step_answer *answer)
+{
+	enum step_verdict verdict = STEP_MORE;
+
+	while (!buf_queue_is_empty(&s->protocol->answer)) {
+		*answer = (struct step_answer){ 0 };
+		verdict = negotiation_judge(s, answer);
+		if (verdict != STEP_MORE || answer->used == 0)
+			break;
+		if (!pass_first(s, answer->used)) {
+			answer->detail = "it says too much before its answer";
+			return STEP_REFUSE;
+		}
+	}
+	return verdict;
+}
+
 /* Acts on what has come; @err is what the connection has come to, 0: it goes on. */
 static void negotiation_act(struct session *s, int err)
 {
 	struct step_answer answer = { 0 };
-	enum step_verdict verdict = STEP_MORE;
 
-	if (!buf_queue_is_empty(&s->protocol->answer))
-		verdict = negotiation_judge(s, &answer);
-	switch (verdict) {
+	switch (negotiation_read(s, &answer)) {
 	case STEP_MORE:
 		if (err < 0)
 			negotiation_failed(s, err, NULL);
@@ -271,6 +311,7 @@ static void negotiation_entered(struct session *s)
 	CHECK(s->protocol && s->protocol->exchange != EXCHANGE_NONE);
 	buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
 	s->protocol->is_ended = false;
+	s->protocol->answer_left = 0;
 	s->try_until_ms = now_of(s) + pool_config(s->pool)->connect_timeout_ms;
 	session_set_look_timer(s, s->try_until_ms);
 	err = send_request(s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "proto/pgsql_login.h"
 
+#include "base/def.h"
 #include "proto/big_endian.h"
 
 #include <stdbool.h>
@@ -9,21 +10,23 @@
 #define HEAD_BYTES 5 /* a letter, and the length of itself and what follows */
 #define LENGTH_BYTES 4
 
-/* No first message is longer; one that claims to be is left alone. */
+/* No answer is longer; one that claims to be is left alone. */
 #define MESSAGE_BYTES_MAX 8192
+/* Nor is a notice before it. */
+#define NOTICE_BYTES_MAX (1u << 20)
 
 #define AUTH_SASL 10
 #define MECHANISM_PLUS "SCRAM-SHA-256-PLUS"
 
 /* Is the first message whole? DONE: it is *ret_bytes long. BAD: it is none. */
-static enum parse measure(const uint8_t *bytes, size_t n, size_t *ret_bytes)
+static enum parse measure(const uint8_t *bytes, size_t n, uint32_t max, size_t *ret_bytes)
 {
 	uint32_t length;
 
 	if (n < HEAD_BYTES)
 		return PARSE_MORE;
 	length = be32_read(bytes + 1);
-	if (length < LENGTH_BYTES || length > MESSAGE_BYTES_MAX)
+	if (length < LENGTH_BYTES || length > max)
 		return PARSE_BAD;
 	if (n - 1 < length)
 		return PARSE_MORE;
@@ -31,21 +34,41 @@ static enum parse measure(const uint8_t *bytes, size_t n, size_t *ret_bytes)
 	return PARSE_DONE;
 }
 
-/*
- * Passes over what may come before a server's answer: NegotiateProtocolVersion,
- * and notices. DONE: another message begins at *at.
- */
-static enum parse skip_before_answer(const uint8_t *bytes, size_t n, size_t *at)
+/* NegotiateProtocolVersion, or a notice. */
+static bool is_before_answer(uint8_t letter)
+{
+	return letter == 'v' || letter == 'N';
+}
+
+/* Passes over what may come before a server's answer. DONE: another message begins at *at. */
+static enum parse skip_before_answer(const uint8_t *bytes, size_t n, uint32_t max, size_t *at)
 {
 	enum parse parsed = PARSE_DONE;
 	size_t whole;
 
-	while (parsed == PARSE_DONE && *at < n && (bytes[*at] == 'v' || bytes[*at] == 'N')) {
-		parsed = measure(bytes + *at, n - *at, &whole);
+	while (parsed == PARSE_DONE && *at < n && is_before_answer(bytes[*at])) {
+		parsed = measure(bytes + *at, n - *at, max, &whole);
 		if (parsed == PARSE_DONE)
 			*at += whole;
 	}
 	return parsed == PARSE_DONE && *at == n ? PARSE_MORE : parsed;
+}
+
+size_t pgsql_pass_before_answer(const uint8_t *bytes, size_t n, uint32_t *left)
+{
+	size_t at = MIN(*left, n), took;
+	uint32_t length;
+
+	*left -= (uint32_t)at;
+	while (*left == 0 && n - at >= HEAD_BYTES && is_before_answer(bytes[at])) {
+		length = be32_read(bytes + at + 1);
+		if (length < LENGTH_BYTES || length > NOTICE_BYTES_MAX)
+			break;
+		took = MIN(n - at, (size_t)length + 1);
+		*left = (uint32_t)(length + 1 - took);
+		at += took;
+	}
+	return at;
 }
 
 /* The bytes of a text and its NUL; 0: it does not end. */
@@ -75,10 +98,11 @@ static void find_sqlstate(const uint8_t *bytes, size_t n, char ret[PGSQL_SQLSTAT
 enum parse pgsql_read_error(const uint8_t *bytes, size_t n, char ret_sqlstate[PGSQL_SQLSTATE_BYTES])
 {
 	size_t at = 0, whole;
-	enum parse parsed = skip_before_answer(bytes, n, &at);
+	enum parse parsed = skip_before_answer(bytes, n, MESSAGE_BYTES_MAX, &at);
 
 	if (parsed == PARSE_DONE)
-		parsed = bytes[at] == 'E' ? measure(bytes + at, n - at, &whole) : PARSE_BAD;
+		parsed = bytes[at] == 'E' ? measure(bytes + at, n - at, MESSAGE_BYTES_MAX, &whole)
+					  : PARSE_BAD;
 	if (parsed != PARSE_DONE)
 		return parsed;
 	ret_sqlstate[0] = '\0';
@@ -117,31 +141,40 @@ static bool find_plus(const uint8_t *names, size_t n, size_t *ret_at)
 	return has_plus && has_other;
 }
 
-/* One whole message of @whole bytes, behind which others may follow. */
+static void take_out(uint8_t *bytes, size_t at, size_t gone, size_t *n)
+{
+	memmove(bytes + at, bytes + at + gone, *n - at - gone);
+	*n -= gone;
+}
+
+/* One whole message of @whole bytes, behind which others may follow. It may be offered twice. */
 static enum parse edit(uint8_t *bytes, size_t whole, size_t *n)
 {
 	const size_t names_at = HEAD_BYTES + LENGTH_BYTES;
 	const size_t gone = sizeof(MECHANISM_PLUS);
+	enum parse result = PARSE_BAD;
 	size_t at = 0;
 
-	if (whole < names_at || be32_read(bytes + HEAD_BYTES) != AUTH_SASL ||
-	    !find_plus(bytes + names_at, whole - names_at, &at))
+	if (whole < names_at || be32_read(bytes + HEAD_BYTES) != AUTH_SASL)
 		return PARSE_BAD;
-	at += names_at;
-	memmove(bytes + at, bytes + at + gone, *n - at - gone);
-	be32_write(bytes + 1, (uint32_t)(whole - 1 - gone));
-	*n -= gone;
-	return PARSE_DONE;
+	while (find_plus(bytes + names_at, whole - names_at, &at)) {
+		take_out(bytes, names_at + at, gone, n);
+		whole -= gone;
+		be32_write(bytes + 1, (uint32_t)(whole - 1));
+		result = PARSE_DONE;
+	}
+	return result;
 }
 
 enum parse pgsql_edit_sasl(uint8_t *bytes, size_t *n)
 {
 	size_t at = 0, whole, rest;
-	enum parse parsed = skip_before_answer(bytes, *n, &at);
+	enum parse parsed = skip_before_answer(bytes, *n, NOTICE_BYTES_MAX, &at);
 
 	rest = *n - at;
 	if (parsed == PARSE_DONE)
-		parsed = bytes[at] == 'R' ? measure(bytes + at, rest, &whole) : PARSE_BAD;
+		parsed = bytes[at] == 'R' ? measure(bytes + at, rest, MESSAGE_BYTES_MAX, &whole)
+					  : PARSE_BAD;
 	if (parsed != PARSE_DONE)
 		return parsed;
 	if (edit(bytes + at, whole, &rest) != PARSE_DONE)

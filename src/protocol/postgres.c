@@ -226,23 +226,40 @@ static enum step_verdict read_tls_choice(struct protocol_answer *in, struct step
 	}
 }
 
-/* Who has no TLS cannot bind a channel to it, and clients fail that see it offered. */
-static enum step_verdict pass_on(struct protocol_answer *in)
+/*
+ * Who has no TLS cannot bind a channel to it, and clients fail that see it
+ * offered. Where more comes before the offer than can wait with it, the client
+ * has that at once.
+ */
+static enum step_verdict pass_on(struct protocol_answer *in, struct step_answer *answer)
 {
-	bool wants_more = in->is_bared && pgsql_edit_sasl(in->bytes, &in->n) == PARSE_MORE;
+	if (!in->is_bared || pgsql_edit_sasl(in->bytes, &in->n) != PARSE_MORE)
+		return STEP_READY;
+	if (!in->is_cut)
+		return STEP_MORE;
+	answer->used = pgsql_pass_before_answer(in->bytes, in->n, &in->state->answer_left);
+	return answer->used > 0 ? STEP_MORE : STEP_READY;
+}
 
-	return wants_more && !in->is_cut ? STEP_MORE : STEP_READY;
+/* The rest of a message that the client has begun to hear. */
+static enum step_verdict pass_rest(struct protocol_answer *in, struct step_answer *answer)
+{
+	answer->used = MIN(in->n, in->state->answer_left);
+	in->state->answer_left -= (uint32_t)answer->used;
+	return STEP_MORE;
 }
 
 static enum step_verdict read_login_answer(struct protocol_answer *in, struct step_answer *answer)
 {
 	char sqlstate[PGSQL_SQLSTATE_BYTES];
 
+	if (in->state->answer_left > 0)
+		return pass_rest(in, answer);
 	switch (pgsql_read_error(in->bytes, in->n, sqlstate)) {
 	case PARSE_MORE:
-		return in->is_cut ? STEP_READY : STEP_MORE;
+		return in->is_cut ? pass_on(in, answer) : STEP_MORE;
 	case PARSE_BAD: /* it is no error */
-		return pass_on(in);
+		return pass_on(in, answer);
 	default:
 		break;
 	}

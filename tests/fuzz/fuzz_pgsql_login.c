@@ -22,7 +22,7 @@ static enum parse edit(const uint8_t *data, size_t size, uint8_t **ret_bytes, si
 	return pgsql_edit_sasl(*ret_bytes, ret_n);
 }
 
-/* What was edited once has nothing left to edit, or fewer of it; what was not is as it was. */
+/* What was edited once has nothing left to edit; what was not is as it was. */
 static void check_edit(const uint8_t *data, size_t size)
 {
 	uint8_t *bytes;
@@ -30,10 +30,12 @@ static void check_edit(const uint8_t *data, size_t size)
 	enum parse result = edit(data, size, &bytes, &n);
 
 	CHECK(n <= size);
-	if (result == PARSE_DONE)
-		CHECK(n + sizeof("SCRAM-SHA-256-PLUS") == size);
-	else
+	if (result == PARSE_DONE) {
+		CHECK(n < size && (size - n) % sizeof("SCRAM-SHA-256-PLUS") == 0);
+		CHECK(pgsql_edit_sasl(bytes, &n) == PARSE_BAD);
+	} else {
 		CHECK(n == size && (size == 0 || memcmp(bytes, data, size) == 0));
+	}
 	free(bytes);
 }
 
@@ -49,9 +51,21 @@ static void check_error(const uint8_t *data, size_t size)
 	free(copy);
 }
 
+/* In whatever pieces they come, the same may pass. */
+static void check_notices(const uint8_t *data, size_t size)
+{
+	uint32_t left = 0, left_of_two = 0;
+	size_t all = pgsql_pass_before_answer(data, size, &left);
+	size_t first = pgsql_pass_before_answer(data, size / 2, &left_of_two);
+	size_t rest = pgsql_pass_before_answer(data + first, size - first, &left_of_two);
+
+	CHECK(all <= size && first + rest == all && left_of_two == left);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	check_edit(data, size);
 	check_error(data, size);
+	check_notices(data, size);
 	return 0;
 }

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from kit import pgwire, servers, tcp, tls
+from kit import hello, pgwire, servers, tcp, tls
 from kit.ports import free_port
 from kit.wait import wait_until
 
@@ -469,3 +469,41 @@ def test_what_follows_a_no_does_not_change_the_reason(serving, manual, connect):
     sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
     tcp.read_to_end(sock)
     assert rm.wait_sessions(1, reason="connect_failed")[0]["detail"] == "closed before it answered"
+
+
+# What comes before an offer of SASL
+
+PLUS, SCRAM = b"SCRAM-SHA-256-PLUS\0", b"SCRAM-SHA-256\0"
+
+
+def message(letter, body):
+    return letter + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def sasl(names):
+    return message(b"R", b"\0\0\0\x0a" + names + b"\0")
+
+
+@pytest.mark.parametrize("sizes", ((), (100,), (7000,) * 3, (20000,), (40000, 5), (60000,) * 5), ids=str)
+@pytest.mark.parametrize("chunk", (1000, 50000))
+def test_notices_come_before_the_offer(ringmain, backend, connect, pki, sizes, chunk):
+    """However many there are, the client has them all, and no channel binding behind them."""
+    notices = b"".join(message(b"N", bytes([number + 65]) * size) for number, size in enumerate(sizes))
+
+    def inside(peer):
+        peer.sock.recv(100)
+        said = notices + sasl(PLUS + SCRAM + PLUS)
+        for at in range(0, len(said), chunk):
+            peer.sock.sendall(said[at:at + chunk])
+        peer.sock.recv(100)
+
+    def talks(peer):
+        hello.receive_exactly(peer.sock, 8)
+        peer.sock.sendall(b"S")
+        tls.served(tls.server_context(pki["ecdsa.pem"]), inside)(peer)
+
+    rm = ringmain([backend(talks)], listener={"protocol": "postgres", "tls": "off"},
+                  pool={"protocol": "postgres", "tls": "yes", "tls_verify": "no"})
+    client = connect(rm.address())
+    client.sendall(b"\0\0\0\x11\0\3\0\0user\0me\0\0")
+    tcp.expect(client, notices + sasl(SCRAM))

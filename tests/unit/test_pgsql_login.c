@@ -105,6 +105,11 @@ static void the_offer_of_channel_binding_is_taken_out(void **state)
 		    LITERAL("R\0\0\0\x17\0\0\0\x0a" SCRAM "\0"));
 	expect_edit(LITERAL("R\0\0\0\x2a\0\0\0\x0a" SCRAM PLUS "\0"),
 		    LITERAL("R\0\0\0\x17\0\0\0\x0a" SCRAM "\0"));
+	/* Offered twice. */
+	expect_edit(LITERAL("R\0\0\0\x3d\0\0\0\x0a" PLUS SCRAM PLUS "\0"),
+		    LITERAL("R\0\0\0\x17\0\0\0\x0a" SCRAM "\0"));
+	expect_edit(LITERAL("R\0\0\0\x3d\0\0\0\x0a" PLUS PLUS SCRAM "\0E.."),
+		    LITERAL("R\0\0\0\x17\0\0\0\x0a" SCRAM "\0E.."));
 	/* Behind what may come first, and before what follows. */
 	expect_edit(LITERAL("v\0\0\0\x0c\0\0\0\0\0\0\0\0R\0\0\0\x2a\0\0\0\x0a" PLUS SCRAM "\0E.."),
 		    LITERAL("v\0\0\0\x0c\0\0\0\0\0\0\0\0R\0\0\0\x17\0\0\0\x0a" SCRAM "\0E.."));
@@ -135,6 +140,25 @@ static void all_else_is_left_alone(void **state)
 	expect_left_alone(LITERAL("R\xff\0\0\x05\0"));
 }
 
+static void notices_need_not_wait_for_the_answer(void **state)
+{
+	static const char text[] = "N\0\0\0\x06"
+				   "ABv\0\0\0\x04N\0\0\x40\0..";
+	const uint8_t *bytes = (const uint8_t *)text;
+	const size_t n = sizeof(text) - 1;
+	uint32_t left = 0;
+
+	(void)state;
+	assert_int_equal(pgsql_pass_before_answer(bytes, 4, &left), 0);
+	assert_int_equal(pgsql_pass_before_answer(bytes, 6, &left), 6);
+	assert_int_equal(left, 1);
+	assert_int_equal(pgsql_pass_before_answer(bytes + 6, n - 6, &left), n - 6);
+	assert_int_equal(left, 0x4001 - 7);
+	left = 1;
+	assert_int_equal(pgsql_pass_before_answer((const uint8_t *)"xR\0\0\0\x08", 6, &left), 1);
+	assert_int_equal(pgsql_pass_before_answer((const uint8_t *)"N....", 5, &left), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +168,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_error_is_left_alone),
 		cmocka_unit_test(the_offer_of_channel_binding_is_taken_out),
 		cmocka_unit_test(all_else_is_left_alone),
+		cmocka_unit_test(notices_need_not_wait_for_the_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
