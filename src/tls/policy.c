@@ -96,16 +96,27 @@ static void add_word(char *list, size_t bytes, char separator, const char *word)
 	memcpy(list + n, word, strlen(word) + 1);
 }
 
-static void add_unknown(struct tls_problems *problems, const char *key, const char *word,
-			const char *const *names, size_t n)
-{
-	const char *nearest = text_nearest(word, names, n);
+/* Where none is near, every @step-th is listed: those between are other names for the same. */
+struct known_names {
+	const char *const *at;
+	size_t n, step;
+};
 
+static void add_unknown(struct tls_problems *problems, const char *key, const char *word,
+			const struct known_names *known)
+{
+	const char *nearest = text_nearest(word, known->at, known->n);
+	char allowed[512] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < known->n && n < sizeof(allowed); i += known->step)
+		n += (size_t)snprintf(allowed + n, sizeof(allowed) - n, "%s%s", i > 0 ? ", " : "",
+				      known->at[i]);
 	if (nearest)
 		tls_problem_add(problems, TLS_ERROR, key, word, "unknown; did you mean '%s'?",
 				nearest);
 	else
-		tls_problem_add(problems, TLS_ERROR, key, word, "unknown");
+		tls_problem_add(problems, TLS_ERROR, key, word, "unknown (%s)", allowed);
 }
 
 /* ---- suites -------------------------------------------------------------- */
@@ -143,7 +154,7 @@ static void add_unknown_suite(struct tls_problems *problems, const char *word)
 		names[2 * i] = suites[i].name;
 		names[2 * i + 1] = suites[i].iana;
 	}
-	add_unknown(problems, "ciphers", word, names, ARRAY_LEN(names));
+	add_unknown(problems, "ciphers", word, &(struct known_names){ names, ARRAY_LEN(names), 2 });
 }
 
 /* AES first where the processor has instructions for it, ChaCha20 first elsewhere. */
@@ -245,7 +256,7 @@ static void add_unknown_group(struct tls_problems *problems, const char *word)
 
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
 		names[i] = groups[i].name;
-	add_unknown(problems, "groups", word, names, ARRAY_LEN(names));
+	add_unknown(problems, "groups", word, &(struct known_names){ names, ARRAY_LEN(names), 1 });
 }
 
 static void add_group(const char *word, struct tls_problems *problems, struct policy *policy)

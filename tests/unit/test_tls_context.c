@@ -184,6 +184,13 @@ static void all_problems_come_at_once(void **state)
 	assert_int_equal(problems.n, 0);
 }
 
+#define SUITES                                                                               \
+	"TLS13-AES128-GCM-SHA256, TLS13-AES256-GCM-SHA384, TLS13-CHACHA20-POLY1305-SHA256, " \
+	"ECDHE-ECDSA-AES128-GCM-SHA256, ECDHE-RSA-AES128-GCM-SHA256, "                       \
+	"ECDHE-ECDSA-AES256-GCM-SHA384, ECDHE-RSA-AES256-GCM-SHA384, "                       \
+	"ECDHE-ECDSA-CHACHA20-POLY1305, ECDHE-RSA-CHACHA20-POLY1305"
+#define GROUPS "X25519MLKEM768, X25519, P-256, P-384, P-521"
+
 static void settings_are_checked_name_by_name(void **state)
 {
 	static const struct {
@@ -197,7 +204,7 @@ static void settings_are_checked_name_by_name(void **state)
 		  NULL },
 		{ { .ciphers = "TLS_AES_128_GCM_SHA256:DES-CBC3-SHA", .version_min = TLS_1_3 },
 		  "ciphers",
-		  "unknown" },
+		  "unknown (" SUITES ")" },
 		{ { .ciphers = "TLS_AES_128_GCM_SHA512:TLS_AES_128_GCM_SHA256",
 		    .version_min = TLS_1_3 },
 		  "ciphers",
@@ -206,6 +213,7 @@ static void settings_are_checked_name_by_name(void **state)
 		  "ciphers",
 		  "none of them is for TLS 1.2, which is allowed" },
 		{ { .groups = "X25519:secp256r1:P-384" }, NULL, NULL },
+		{ { .groups = "X25519:ffdhe2048" }, "groups", "unknown (" GROUPS ")" },
 		{ { .groups = "X25519:P-255" }, "groups", "unknown; did you mean 'P-256'?" },
 		{ { .version_min = TLS_1_3, .version_max = TLS_1_2 },
 		  "tls_min",
