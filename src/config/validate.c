@@ -116,11 +116,12 @@ static void check_tls_on_both_sides(const struct listener_config *listener,
 
 	if (!bound || listener->tls != TLS_MODE_TERMINATE || !pool->tls)
 		return;
-	diag_warning(diag, location,
-		     "[listener %s]: with TLS on both sides of ringmain %s: pass TLS through (tls "
-		     "= passthrough), speak to [pool %s] without TLS, or give this listener the "
-		     "backends' own certificate",
-		     listener->name, bound, pool->name);
+	diag_warning(
+		diag, location,
+		"[listener %s]: with TLS on both sides of ringmain %s, unless the backends have "
+		"this same certificate: pass TLS through (tls = passthrough), speak to [pool "
+		"%s] without TLS, or give this listener the backends' own certificate",
+		listener->name, bound, pool->name);
 }
 
 /* Two sections that are good by themselves, and do not go together. */

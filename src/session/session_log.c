@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "config/log_template.h"
 #include "net/tcp_facts.h"
+#include "protocol/protocol.h"
 #include "session/conn_info.h"
 #include "session/host.h"
 #include "tls/stream.h"
@@ -15,9 +16,17 @@
 
 /* ---- which sessions ------------------------------------------------------- */
 
+/* Its log-in failed by what is configured here: both ends parted in good order. */
+static bool is_unbound(const struct session *s)
+{
+	const struct protocol *protocol = s->listener->protocol;
+
+	return s->detail && protocol && s->detail == protocol->unbound;
+}
+
 static bool is_usual(const struct session *s)
 {
-	return s->why == CLOSE_DONE && s->waiter.ask.tried_n == 0;
+	return s->why == CLOSE_DONE && s->waiter.ask.tried_n == 0 && !is_unbound(s);
 }
 
 /* A probe of somebody who looks whether the port is open. */

@@ -92,12 +92,22 @@ def test_tls_on_both_sides_is_named_in_the_log(serving, log_in):
     assert len(rm.wait_sessions(3)) == 3 and len(rm.sessions(detail=detail)) == 1
 
 
+def test_tls_on_both_sides_is_unusual(serving, log_in):
+    """Though both ends part in good order: its line is there where others are left out."""
+    rm = serving("tls", "tls", log_sessions="unusual")
+    assert log_in(rm, sslmode="require", channel_binding="disable").stdout == "7\n"
+    assert "channel binding check failed" in log_in(rm, sslmode="require").stderr
+    line = rm.wait_sessions(1, reason="done")[0]
+    assert line["detail"].startswith("channel binding failed") and len(rm.sessions()) == 1
+
+
 def test_tls_on_both_sides_is_warned_of(make_ringmain, pki):
     text = (f"[listener in]\nbind = 127.0.0.1:0\nprotocol = postgres\ntls = terminate\ncertificate = "
             f"{pki['ecdsa.pem']}\npool = p\n[pool p]\nbackend = b {BACKEND_NAME}:5432\n"
             f"tls = yes\nprotocol = postgres\ntls_ca = {pki['ca.crt']}\n").replace(BACKEND_NAME, "127.0.0.1")
     said = make_ringmain().check(text, "-t").stderr
-    for words in ("channel binding", "tls = passthrough", "without TLS", "the backends' own certificate"):
+    for words in ("channel binding", "tls = passthrough", "without TLS", "unless the backends have this same certificate",
+                  "the backends' own certificate"):
         assert words in said
     assert "channel binding" not in make_ringmain().check(text.replace("tls = terminate", "tls = off"),
                                                           "-t").stderr
