@@ -260,6 +260,11 @@ clients: ## clients in Go and Java, mosquitto, psql, curl in each configuration 
 	@scripts/install-deps.sh --for clients
 	@$(MAKE) program load
 	@$(pytest) -m clients $(if $(T),-k "$(T)")
+.PHONY: rabbitmq
+rabbitmq: ## checks and clients of RabbitMQ, and what its log says of them
+	@scripts/install-deps.sh --for rabbitmq
+	@$(MAKE) program load
+	@$(pytest) -s -m rabbitmq $(if $(T),-k "$(T)")
 # They wait more than they compute: two for each processor side by side, if xdist is there.
 JOBS ?= $(shell n=$$(nproc); echo $$((n < 4 ? 2 * n : 8)))
 side_by_side = $(shell $(PYTHON) -c 'import xdist' 2>&- && echo ' -n' $(JOBS) --dist loadgroup)

@@ -8,7 +8,7 @@
 # usage: install-deps.sh [--for GROUP[,GROUP...]] [--print]
 set -eu
 
-groups_known='build, run, failover, test, page, clients, lint, fuzz, bench, all'
+groups_known='build, run, failover, test, page, clients, rabbitmq, lint, fuzz, bench, all'
 
 # The one list. A name with | is the first of those that the release has.
 group_packages() {
@@ -37,6 +37,7 @@ group_packages() {
 		echo golang-go golang-github-lib-pq-dev default-jdk-headless
 		echo libpostgresql-jdbc-java
 		;;
+	rabbitmq) echo rabbitmq-server amqp-tools ;; # 100 MB with Erlang
 	fuzz) echo clang openssl 'libclang-rt-14-dev|libclang-rt-19-dev' ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck mandoc ;;
 	bench)
@@ -48,8 +49,8 @@ group_packages() {
 }
 
 # The services these packages would start, now or at the next boot.
-services='dovecot haproxy hitch mariadb mosquitto nginx postfix postgresql prometheus redis-server
-slapd ssh'
+services='dovecot haproxy hitch mariadb mosquitto nginx postfix postgresql prometheus
+rabbitmq-server redis-server slapd ssh'
 
 # What a user asks for, in terms of the list.
 expand() {
@@ -61,9 +62,10 @@ expand() {
 	failover) echo build wolfssl failover ;;
 	page) echo build wolfssl unit system page ;;
 	clients) echo build wolfssl unit system clients ;;
+	rabbitmq) echo build wolfssl unit system rabbitmq ;;
 	fuzz) echo build wolfssl fuzz ;;
 	bench) echo build wolfssl bench ;;
-	all) echo build wolfssl run failover unit system page clients fuzz lint bench ;;
+	all) echo build wolfssl run failover unit system page clients rabbitmq fuzz lint bench ;;
 	*) fail "unknown group '$1' ($groups_known)" ;;
 	esac
 }

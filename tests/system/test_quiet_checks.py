@@ -67,14 +67,16 @@ def test_no_line_in_the_log_of(ringmain, workdir, start, kind):
 SERVERS = {"OpenSSH": (servers.Sshd, {}), "Postfix": (services.Postfix, {}), "Dovecot": (services.Dovecot, {}),
            "Mosquitto": (services.Mosquitto, {}), "slapd": (services.Slapd, {}),
            "MariaDB": (servers.MariaDB, {"options": ("--log-warnings=9",)}), "PostgreSQL": (servers.Postgres, {}),
-           "Redis": (servers.Redis, {})}
+           "Redis": (servers.Redis, {}), "RabbitMQ": (services.RabbitMQ, {})}
+MARKS = {"RabbitMQ": pytest.mark.rabbitmq}
 
 
 def table():
     """The manual's: (check, server, line)."""
     manual = (pathlib.Path(__file__).resolve().parents[2] / "etc/ringmain.ini.5").read_text(encoding="utf-8")
     rows = re.findall(r"^\.It Li (\S.*) Ta (\S+) Ta (.*)$", manual, re.M)
-    return [(check.replace("...", "tester"), server, line.replace("\\(dq", '"')) for check, server, line in rows]
+    return [pytest.param(check.replace("...", "tester"), server, line.replace("\\(dq", '"'), marks=MARKS.get(server, ()))
+            for check, server, line in rows]
 
 
 @pytest.mark.parametrize("check, name, line", table())

@@ -5,7 +5,9 @@ import shutil
 import smtplib
 
 from kit import proc
+from kit.ports import free_port
 from kit.servers import Server
+from kit.wait import wait_until
 
 
 class Mosquitto(Server):
@@ -112,3 +114,45 @@ class Postfix(Server):
                 return True
         except OSError:
             return False
+
+
+class RabbitMQ(Server):
+    """AMQP 0-9-1. A node of its own: with its own name service (epmd), cookie and database."""
+
+    def start(self):
+        self.user = proc.unprivileged_user()
+        program = proc.need("rabbitmq-server", "rabbitmq-server", "/usr/lib/rabbitmq/bin")
+        if self.user:
+            shutil.chown(self.dir, self.user)
+        names = free_port(self.address[0])
+        self.names = proc.Process([proc.need("epmd", "erlang-base"), "-port", names, "-address", self.address[0]],
+                                  self.dir / "epmd.log", user=self.user)
+        self.process = proc.Process([program], self.log, user=self.user, cwd=self.dir, env=self.environment(names))
+        self.wait_up()
+
+    def environment(self, names):
+        host = self.address[0]
+        (self.dir / "plugins").write_text("[].\n", encoding="ascii")
+        rabbit = {
+            "NODENAME": "ringmain@localhost", "NODE_IP_ADDRESS": host, "NODE_PORT": self.port,
+            "DIST_PORT": free_port(host), "MNESIA_BASE": f"{self.dir}/mnesia", "LOG_BASE": self.dir,
+            "LOGS": "-",
+            "ENABLED_PLUGINS_FILE": f"{self.dir}/plugins", "CONFIG_FILE": f"{self.dir}/none",
+            "CONF_ENV_FILE": f"{self.dir}/none", "PID_FILE": f"{self.dir}/pid",
+            "GENERATED_CONFIG_DIR": f"{self.dir}/config",
+            "SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{{host.replace('.', ',')}}}",
+        }
+        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.dir), "LANG": "C.UTF-8",
+                "ERL_EPMD_PORT": str(names), "ERL_EPMD_ADDRESS": host, "ERL_CRASH_DUMP": f"{self.dir}/crash",
+                **{f"RABBITMQ_{key}": str(value) for key, value in rabbit.items()}}
+
+    def wait_up(self):
+        wait_until(lambda: "Server startup complete" in self.process.text() or not self.process.alive(),
+                   "RabbitMQ to start", 120)
+        assert self.process.alive(), self.process.text()[-3000:]
+
+    def close(self):
+        try:
+            super().close()
+        finally:
+            self.names.kill()
