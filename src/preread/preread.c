@@ -81,9 +81,10 @@ static void preread_finish(struct session *s)
 
 	if (!s->pool && own)
 		s->pool = runtime_pool(s->host->runtime, s->generation, own);
-	if (!s->is_in_pool)
+	if (s->pool && !s->is_in_pool) { /* a request to cancel may have none yet */
 		counters_add(&session_pool_counters(s)->begun, 1);
-	s->is_in_pool = true;
+		s->is_in_pool = true;
+	}
 	list_remove(&s->turn);
 	timer_stop(&s->host->loop.timers, &s->timer);
 	early_keep(s);
