@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file_notes.h"
+
 static const char *why_not(mode_t mode)
 {
 	switch (mode & S_IFMT) {
@@ -47,6 +49,7 @@ const char *file_open_regular(const char *path, int *ret_fd, struct stat *ret_st
 		close(fd);
 		return why;
 	}
+	file_note(path, &st);
 	*ret_fd = fd;
 	*ret_stat = st;
 	return NULL;

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/file_notes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,6 +115,8 @@ const char *config_file_read(struct config_file *file, const char *path, bool ma
 		why = file_open_regular(path, &fd, &st);
 	else if ((fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC)) < 0)
 		why = strerrordesc_np(errno);
+	else if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		file_note(path, &st);
 	if (why)
 		return why;
 	why = read_descriptor(file, fd);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file_notes.h"
 #include "config/bind_conflicts.h"
 #include "config/parse.h"
 #include "config/resolve.h"
@@ -119,8 +120,12 @@ static void find_directory(struct loader *l, const char *path,
 {
 	struct dirent **entries;
 	bool is_good = true;
-	int n = scandir(path, &entries, is_ini_file, compare_entries);
+	struct stat st;
+	int n;
 
+	if (stat(path, &st) == 0)
+		file_note(path, &st);
+	n = scandir(path, &entries, is_ini_file, compare_entries);
 	if (n < 0) {
 		report_unreadable(l, location, path, strerrordesc_np(errno));
 		return;

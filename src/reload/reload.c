@@ -360,6 +360,7 @@ static void reload_begin(struct reload *r, struct reload_request *request)
 		.known = now->config,
 		.tls = now->tls,
 		.done_fd = r->told_fd,
+		.quiet_ms = LOADER_QUIET_MS,
 	};
 	err = loader_start(&r->loader);
 	if (err < 0)
@@ -412,6 +413,7 @@ static void refuse_waiting(struct reload *r)
 void reload_close(struct reload *r, const char *why)
 {
 	r->closed = why;
+	atomic_store(&r->loader.is_over, true);
 	refuse_waiting(r);
 }
 
