@@ -40,8 +40,8 @@ void cmd_trace(struct call *call);
 void cmd_deny_init(struct control_context *context);
 void cmd_follow_init(struct control_context *context);
 
-/* Rows of what certs tells. */
-void cmd_tell_certificates(struct call *call);
+/* Rows of what certs tells; @wholly: and whose they are. */
+void cmd_tell_certificates(struct call *call, bool wholly);
 
 /* A row of each older configuration that is alive, and who has it; ends the call. */
 void cmd_tell_configurations(struct call *call);

@@ -43,7 +43,9 @@ void report_finish(struct reload_report *report);
 void report_add(struct reload_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
 /* A line of @text each. */
 void report_add_text(struct reload_report *report, const char *text);
-/* Each line of it, and what came of it. */
+/* Is it a line of this severity, as config/diag.h writes them? "warning", "error" */
+bool report_line_is(const char *line, const char *severity);
+/* Each line of it, warnings as such, and what came of it. */
 void report_log(const struct reload_report *report);
 
 /* Newest last. */

@@ -30,7 +30,8 @@ struct identity {
 	char **names;
 	size_t names_n;
 	enum key_kind kind;
-	time_t until; /* when it, or one of its chain, expires; 0: unknown */
+	time_t from, until; /* while it and its chain are valid; 0: unknown */
+	char issuer[CERTIFICATE_ISSUER_BYTES];
 	uint8_t ticket_digest[TICKET_DIGEST_BYTES]; /* of certificate and policy */
 	uint8_t print[CERTIFICATE_PRINT_BYTES];     /* of the certificate */
 };

@@ -41,9 +41,22 @@ MUST_CHECK int tls_server_create(const struct tls_server_config *config,
 struct tls_server *tls_server_ref(struct tls_server *s);
 void tls_server_unref(struct tls_server *s);
 
-/* Its certificates are those of its configuration: how many, and of each a digest (SHA-256). */
+/* What somebody who looks at a certificate wants to know; borrowed from its server. */
+struct tls_certificate_facts {
+	const uint8_t *print; /* SHA-256 */
+	time_t from, until;   /* while it, and all that vouch for it, are valid; 0: unknown */
+	const char *issuer;
+	char *const *names;
+	size_t names_n;
+};
+
+/* Its certificates are those of its configuration: how many, and the n-th. */
 size_t tls_server_certificates(const struct tls_server *s);
-const uint8_t *tls_server_print(const struct tls_server *s, size_t n);
+struct tls_certificate_facts tls_server_certificate(const struct tls_server *s, size_t n);
+/* Its first names, as far as there is room for them. Gives @text, or a static one. */
+#define TLS_NAMES_BYTES 160
+const char *tls_certificate_names(const struct tls_certificate_facts *c,
+				  char text[TLS_NAMES_BYTES]);
 /* When the n-th of its certificates expires, or one that vouches for it; 0: unknown. */
 time_t tls_server_expiry(const struct tls_server *s, size_t n);
 

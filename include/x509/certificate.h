@@ -21,6 +21,7 @@
 #define TLS_PEER_NAME_BYTES 256    /* RFC 5280: a common name has 64 characters, in UTF-8 */
 #define CERTIFICATE_NAMES_MAX 1024 /* as many as the library reads */
 #define CERTIFICATE_PRINT_BYTES 32 /* SHA-256 */
+#define CERTIFICATE_ISSUER_BYTES 128
 
 /* PEM files: the chain, leaf first, and its key; @key NULL: the key is in @chain too. */
 struct tls_files {
@@ -40,7 +41,9 @@ struct certificate {
 	uint8_t print[CERTIFICATE_PRINT_BYTES]; /* of the leaf */
 	char *names[CERTIFICATE_NAMES_MAX];     /* lower case; "*.x" for wildcards */
 	size_t names_n;
+	time_t from;  /* since when all of the chain are valid; 0: unknown */
 	time_t until; /* when the first of the chain expires; 0: unknown */
+	char issuer[CERTIFICATE_ISSUER_BYTES]; /* of the leaf, "/O=x/CN=y", cut to fit */
 };
 
 /*

@@ -2,6 +2,7 @@
 
 /* certs: which certificates are shown to clients, and for how long they are good. */
 
+#include <stdio.h>
 #include <time.h>
 
 #include "commands/cmd.h"
@@ -10,6 +11,17 @@
 #include "tls/server.h"
 
 #define SECONDS_PER_DAY 86400
+
+static void tell_whose(struct reply *r, const struct tls_certificate_facts *c)
+{
+	char names[TLS_NAMES_BYTES], print[2 * CERTIFICATE_PRINT_BYTES + 1];
+
+	for (size_t n = 0; n < CERTIFICATE_PRINT_BYTES; n++)
+		snprintf(print + 2 * n, 3, "%02x", c->print[n]);
+	reply_text(r, "names", tls_certificate_names(c, names));
+	reply_text(r, "issuer", c->issuer);
+	reply_text(r, "sha256", print);
+}
 
 static void certs_tell(struct reply *r, const struct listener *listener, size_t n, time_t expiry)
 {
@@ -25,10 +37,9 @@ static void certs_tell(struct reply *r, const struct listener *listener, size_t 
 			  expiry < now ? -1 : (int64_t)(expiry - now) / SECONDS_PER_DAY);
 		reply_text(r, "expires", day);
 	}
-	reply_row_end(r);
 }
 
-void cmd_tell_certificates(struct call *call)
+void cmd_tell_certificates(struct call *call, bool wholly)
 {
 	const struct runtime *runtime = call->context->runtime;
 
@@ -36,13 +47,19 @@ void cmd_tell_certificates(struct call *call)
 	{
 		const struct tls_server *tls = runtime_tls_server(runtime, listener);
 
-		for (size_t n = 0; tls && n < listener->config->certificates_n; n++)
-			certs_tell(call->reply, listener, n, tls_server_expiry(tls, n));
+		for (size_t n = 0; tls && n < listener->config->certificates_n; n++) {
+			const struct tls_certificate_facts c = tls_server_certificate(tls, n);
+
+			certs_tell(call->reply, listener, n, c.until);
+			if (wholly)
+				tell_whose(call->reply, &c);
+			reply_row_end(call->reply);
+		}
 	}
 }
 
 void cmd_certs(struct call *call)
 {
-	cmd_tell_certificates(call);
+	cmd_tell_certificates(call, true);
 	call_ok(call);
 }

@@ -181,7 +181,7 @@ void cmd_status(struct call *call)
 	{
 		tell_listener(call, l);
 	}
-	cmd_tell_certificates(call);
+	cmd_tell_certificates(call, false);
 	runtime_for_each_pool(runtime, n)
 	{
 		tell_pool(call, runtime->pools[n]);

@@ -11,21 +11,15 @@
 
 #define DAY_BYTES sizeof("YYYY-MM-DD")
 
-/* A certificate, as far as it is looked at here. */
-struct seen {
-	const uint8_t *print; /* NULL: there is none */
-	time_t until;
-};
-
-/* One of a listener's. */
-static struct seen see(const struct certs *c, size_t listener, size_t n)
+/* One of a listener's; without a print there is none. */
+static struct tls_certificate_facts see(const struct certs *c, size_t listener, size_t n)
 {
 	const struct tls_server *server = c->tls->servers[listener];
 
 	if (!server || n >= c->config->listeners[listener].certificates_n ||
 	    n >= tls_server_certificates(server))
-		return (struct seen){ 0 };
-	return (struct seen){ tls_server_print(server, n), tls_server_expiry(server, n) };
+		return (struct tls_certificate_facts){ 0 };
+	return tls_server_certificate(server, n);
 }
 
 static bool is_listener(const struct listener_config *l, const char *name)
@@ -34,7 +28,8 @@ static bool is_listener(const struct listener_config *l, const char *name)
 }
 
 /* What the same listener had from the same file. */
-static struct seen see_before(const struct certs *now, const char *listener, const char *file)
+static struct tls_certificate_facts see_before(const struct certs *now, const char *listener,
+					       const char *file)
 {
 	for (size_t l = 0; l < now->config->listeners_n; l++) {
 		const struct listener_config *config = &now->config->listeners[l];
@@ -43,39 +38,128 @@ static struct seen see_before(const struct certs *now, const char *listener, con
 			if (strcmp(config->certificates[n].chain, file) == 0)
 				return see(now, l, n);
 	}
-	return (struct seen){ 0 };
+	return (struct tls_certificate_facts){ 0 };
 }
 
-static void tell_renewed(const char *listener, const char *file, time_t until, config_diff_fn *tell,
-			 void *owner)
-{
-	char line[CONFIG_DIFF_BYTES], day[DAY_BYTES] = "?";
-	struct tm tm;
+/* One that its listener had from the same file, and is another now. */
+struct renewed {
+	const char *listener;
+	const struct certificate_config *config;
+	struct tls_certificate_facts was, is;
+};
 
-	if (until != 0)
-		strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&until, &tm));
-	snprintf(line, sizeof(line), "~ listener %s: certificate %s renewed, expires %s", listener,
-		 file, day);
-	tell(owner, line);
-}
+typedef void renewed_fn(const struct renewed *renewed, void *owner);
 
-static void compare_certificates(const struct certs *now, const struct certs *then,
-				 config_diff_fn *tell, void *owner)
+static void for_each_renewed(const struct certs *now, const struct certs *then, renewed_fn *f,
+			     void *owner)
 {
 	for (size_t l = 0; l < then->config->listeners_n; l++) {
 		const struct listener_config *config = &then->config->listeners[l];
 
 		for (size_t n = 0; n < config->certificates_n; n++) {
-			const char *file = config->certificates[n].chain;
-			struct seen was, is;
+			struct renewed r = { config->name, &config->certificates[n] };
 
-			was = see_before(now, config->name, file);
-			is = see(then, l, n);
-			if (was.print && is.print &&
-			    memcmp(was.print, is.print, CERTIFICATE_PRINT_BYTES) != 0)
-				tell_renewed(config->name, file, is.until, tell, owner);
+			r.was = see_before(now, config->name, r.config->chain);
+			r.is = see(then, l, n);
+			if (r.was.print && r.is.print &&
+			    memcmp(r.was.print, r.is.print, CERTIFICATE_PRINT_BYTES) != 0)
+				f(&r, owner);
 		}
 	}
+}
+
+static const char *day_of(time_t at, char day[DAY_BYTES])
+{
+	struct tm tm;
+
+	if (at == 0)
+		return "?";
+	strftime(day, DAY_BYTES, "%Y-%m-%d", gmtime_r(&at, &tm));
+	return day;
+}
+
+/* ---- renewed ones -------------------------------------------------------- */
+
+/* Who is told, and of what time. */
+struct teller {
+	config_diff_fn *tell;
+	void *owner;
+	time_t at;
+	bool is_worse;
+};
+
+static bool has_name(const struct tls_certificate_facts *c, const char *name)
+{
+	for (size_t n = 0; n < c->names_n; n++)
+		if (strcmp(c->names[n], name) == 0)
+			return true;
+	return false;
+}
+
+static bool has_names_of(const struct tls_certificate_facts *c,
+			 const struct tls_certificate_facts *other)
+{
+	for (size_t n = 0; n < other->names_n; n++)
+		if (!has_name(c, other->names[n]))
+			return false;
+	return true;
+}
+
+static void tell_names(const struct renewed *r, const struct teller *t)
+{
+	char line[CONFIG_DIFF_BYTES], was[TLS_NAMES_BYTES], is[TLS_NAMES_BYTES];
+
+	if (has_names_of(&r->is, &r->was) && has_names_of(&r->was, &r->is))
+		return;
+	snprintf(line, sizeof(line), "warning: listener %s: certificate %.100s: names %s -> %s",
+		 r->listener, r->config->chain, tls_certificate_names(&r->was, was),
+		 tls_certificate_names(&r->is, is));
+	t->tell(t->owner, line);
+}
+
+static void tell_renewed(const struct renewed *r, void *owner)
+{
+	const struct teller *t = owner;
+	char line[CONFIG_DIFF_BYTES], day[DAY_BYTES];
+
+	snprintf(line, sizeof(line), "~ listener %s: certificate %s renewed, expires %s",
+		 r->listener, r->config->chain, day_of(r->is.until, day));
+	t->tell(t->owner, line);
+	tell_names(r, t);
+}
+
+/* Dates that cannot be read are taken for good ones. */
+static bool is_valid(const struct tls_certificate_facts *c, time_t at)
+{
+	return c->from <= at && (c->until == 0 || at <= c->until);
+}
+
+static void tell_worse(const struct renewed *r, void *owner)
+{
+	const struct config_location *location = &r->config->location;
+	struct teller *t = owner;
+	const bool is_early = t->at < r->is.from;
+	char line[CONFIG_DIFF_BYTES], day[DAY_BYTES], until[DAY_BYTES];
+
+	if (is_valid(&r->is, t->at) || !is_valid(&r->was, t->at))
+		return;
+	t->is_worse = true;
+	snprintf(line, sizeof(line),
+		 "%s:%u: error: [listener %s] certificate: %.200s: %s %s; the one in force stays, "
+		 "which is good until %s",
+		 location->file ? location->file : "", location->line, r->listener,
+		 r->config->chain, is_early ? "is not valid before" : "has expired on",
+		 day_of(is_early ? r->is.from : r->is.until, day), day_of(r->was.until, until));
+	t->tell(t->owner, line);
+}
+
+bool certs_are_worse(const struct certs *now, const struct certs *then, time_t at,
+		     config_diff_fn *tell, void *owner)
+{
+	struct teller t = { tell, owner, at, false };
+
+	for_each_renewed(now, then, tell_worse, &t);
+	return t.is_worse;
 }
 
 /* ---- what else TLS is made from ------------------------------------------ */
@@ -122,7 +206,7 @@ void certs_compare(const struct certs *now, const struct certs *then, config_dif
 	const struct contents c = { &now->tls->files, &then->tls->files, tell, owner };
 	const struct config *config = then->config;
 
-	compare_certificates(now, then, tell, owner);
+	for_each_renewed(now, then, tell_renewed, &(struct teller){ tell, owner, 0, false });
 	compare_files(&c, SECTION_GLOBAL, NULL, &config->global);
 	for (size_t n = 0; n < config->listeners_n; n++)
 		compare_files(&c, SECTION_LISTENER, config->listeners[n].name,

@@ -291,11 +291,12 @@ static void add_line(void *owner, const char *line)
 	report_add(owner, "%s", line);
 }
 
-/* Gives whether anything differs. */
-static bool make_plan(struct reload *r)
+/* Gives whether anything differs; *ret_is_bad: it is not to be. */
+static bool make_plan(struct reload *r, bool *ret_is_bad)
 {
 	const struct generation *now = atomic_load(&r->runtime->generation);
 	const struct config *then = r->loader.config ? r->loader.config : now->config;
+	const struct certs certs = { now->config, now->tls }, certs_then = { then, r->loader.made };
 	size_t before = r->report.lines_n;
 
 	if (r->loader.config)
@@ -304,14 +305,14 @@ static bool make_plan(struct reload *r)
 		leaving_tell(r->runtime, r->drains, then, &r->report);
 		leaving_tell_returns(r->overrides, then, &r->report);
 	}
-	certs_compare(&(struct certs){ now->config, now->tls },
-		      &(struct certs){ then, r->loader.made }, add_line, &r->report);
+	certs_compare(&certs, &certs_then, add_line, &r->report);
+	*ret_is_bad = certs_are_worse(&certs, &certs_then, time(NULL), add_line, &r->report);
 	return r->report.lines_n + r->report.lines_left_out > before;
 }
 
 static void on_loaded(struct reload *r)
 {
-	bool differs;
+	bool differs, is_bad;
 
 	loader_join(&r->loader);
 	report_add_text(&r->report, r->loader.text ? r->loader.text : "out of memory");
@@ -324,8 +325,10 @@ static void on_loaded(struct reload *r)
 		finish(r, RELOAD_FAILED);
 		return;
 	}
-	differs = make_plan(r);
-	if (r->request->kind == RELOAD_PLAN)
+	differs = make_plan(r, &is_bad);
+	if (is_bad)
+		finish(r, RELOAD_FAILED);
+	else if (r->request->kind == RELOAD_PLAN)
 		finish(r, differs ? RELOAD_DONE : RELOAD_UNCHANGED);
 	else
 		begin_generation(r);

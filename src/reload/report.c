@@ -69,14 +69,34 @@ void report_add_text(struct reload_report *report, const char *text)
 	}
 }
 
+bool report_line_is(const char *line, const char *severity)
+{
+	const char *at = strstr(line, severity);
+
+	return at && at[strlen(severity)] == ':' &&
+	       (at == line || (at > line + 1 && at[-1] == ' ' && at[-2] == ':'));
+}
+
+/* Lines of the file that a warning shows begin with a blank, and go with it. */
+static enum log_level level_of(const char *text, enum log_level level, enum log_level before)
+{
+	if (level == LOG_ERROR)
+		return level;
+	if (text[0] == ' ')
+		return before;
+	return report_line_is(text, "warning") ? LOG_WARN : level;
+}
+
 void report_log(const struct reload_report *report)
 {
 	const enum log_level level = report->outcome == RELOAD_FAILED ? LOG_ERROR : LOG_INFO;
+	enum log_level of_line = level;
 	struct log_line line;
 
 	for (size_t n = 0; n < report->lines_n; n++) {
-		if (!log_begin(&line, level, reload_kind_names[report->kind]))
-			return;
+		of_line = level_of(report->lines[n], level, of_line);
+		if (!log_begin(&line, of_line, reload_kind_names[report->kind]))
+			continue;
 		log_text(&line, "plan", report->lines[n]);
 		log_end(&line);
 	}

@@ -14,6 +14,7 @@
 #include <wolfssl/wolfcrypt/sha256.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -191,7 +192,9 @@ static void add_identity(struct tls_server *s, const struct tls_server_config *c
 		return;
 	identity->server = s;
 	identity->kind = c.kind;
+	identity->from = c.from;
 	identity->until = c.until;
+	memcpy(identity->issuer, c.issuer, sizeof(c.issuer));
 	memcpy(identity->print, c.print, sizeof(c.print));
 	if (!make_contexts(identity, &c) || !take_names(identity, &c))
 		tls_problem_add(problems, TLS_ERROR, "certificate", files->chain,
@@ -265,9 +268,38 @@ size_t tls_server_certificates(const struct tls_server *s)
 	return s->identities_n;
 }
 
-const uint8_t *tls_server_print(const struct tls_server *s, size_t n)
+struct tls_certificate_facts tls_server_certificate(const struct tls_server *s, size_t n)
 {
-	return s->identities[n].print;
+	const struct identity *identity = &s->identities[n];
+
+	return (struct tls_certificate_facts){
+		.print = identity->print,
+		.from = identity->from,
+		.until = identity->until,
+		.issuer = identity->issuer,
+		.names = identity->names,
+		.names_n = identity->names_n,
+	};
+}
+
+const char *tls_certificate_names(const struct tls_certificate_facts *c, char text[TLS_NAMES_BYTES])
+{
+	size_t n = 0, room = TLS_NAMES_BYTES - sizeof(", ... (1024)");
+	size_t i = 0;
+
+	text[0] = '\0';
+	/* The library gives the last of them first. */
+	for (; i < c->names_n; i++) {
+		const char *name = c->names[c->names_n - 1 - i];
+
+		if (n + strlen(name) + 2 >= room)
+			break;
+		n += (size_t)snprintf(text + n, room - n, "%s%s", i > 0 ? ", " : "", name);
+	}
+	if (i < c->names_n)
+		snprintf(text + n, TLS_NAMES_BYTES - n, "%s... (%zu)", n > 0 ? ", " : "",
+			 c->names_n);
+	return c->names_n > 0 ? text : "(none)";
 }
 
 time_t tls_server_expiry(const struct tls_server *s, size_t n)

@@ -209,6 +209,8 @@ static void read_leaf(struct loading *l, const struct DecodedCert *cert)
 			    "Ed25519)");
 	if (wc_Sha256Hash(cert->source, cert->maxIdx, l->c->print) != 0)
 		add_problem(l, TLS_ERROR, l->files->chain, "out of memory");
+	copy_printable(l->c->issuer, sizeof(l->c->issuer), cert->issuer,
+		       strnlen(cert->issuer, sizeof(cert->issuer)));
 	read_names(cert, l->c);
 	if (l->c->names_n == 0)
 		add_problem(l, TLS_WARNING, l->files->chain,
@@ -325,6 +327,7 @@ static void check_dates(struct loading *l)
 		strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&link->until, &tm));
 		if (i == 0 || link->until < l->c->until)
 			l->c->until = link->until;
+		l->c->from = MAX(l->c->from, link->from);
 		if (link->from == 0 || link->until == 0)
 			add_problem(l, TLS_WARNING, l->files->chain,
 				    "dates of certificate %zu (%s) cannot be read", i + 1,

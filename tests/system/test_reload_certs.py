@@ -10,7 +10,7 @@ import pytest
 
 from kit import backend as servers
 from kit import proc, tcp, tls
-from kit.certificates import expired
+from kit.certificates import expired, leaf
 from kit.control import Ctl
 
 pytestmark = pytest.mark.haproxy_cannot("starts another process")
@@ -99,18 +99,52 @@ def test_a_key_that_is_not_the_certificates_changes_nothing(running, backend, pk
     assert r.reload("certs")[0].startswith(f"~ listener in: certificate {chain.path} renewed")
 
 
-def test_a_certificate_that_has_expired_is_told(terminating, pki):
+@pytest.mark.parametrize("what", [("certs",), ()])
+def test_a_certificate_that_has_expired_does_not_replace_a_good_one(terminating, pki, what):
     r, file = terminating("ecdsa")
     pki.make("late", "ca", args=expired())
     file.put("late")
-    lines = r.reload("certs")
-    assert any("expired on" in line and "clients will refuse it" in line for line in lines), lines
+    said = r.fails(*what)
+    assert f"certificate: {file.path}: has expired on 20" in said and "the one in force stays" in said, said
+    assert gets_in(r, pki)
+    row, = [row for row in r.ctl.rows("status") if row["row"] == "certificate"]
+    assert row["file"] == file.path and row["days_left"] > 0
+    failed = r.ctl.run("plan")
+    assert failed.returncode == 1 and "has expired on" in failed.stdout
+
+
+def test_a_certificate_that_has_expired_is_told(running, backend, pki, workdir):
+    file = File(workdir, "server.pem")
+    pki.make("late", "ca", args=expired())
+    file.put(pki["late.pem"])
+    r = running([backend(servers.echo)], listener={"tls": "terminate", "certificate": file.path})
     rows = [row for row in r.ctl.rows("status") if row["row"] == "certificate"]
     assert [(row["file"], row["days_left"]) for row in rows] == [(file.path, -1)]
-    file.put("ecdsa")
-    assert len(r.reload("certs")) == 1
+    pki.make("late-too", "ca", args=expired())
+    file.put(pki["late-too.pem"])       # no worse than what is in force
+    lines = r.reload("certs")
+    assert any("expired on" in line and "clients will refuse it" in line for line in lines), lines
+    assert r.rm.wait_line(level="warn", msg="reload certs")
+    file.put(pki["ecdsa.pem"])
+    r.reload("certs")
     row, = r.ctl.rows("certs")
     assert row["days_left"] > 0
+
+
+def test_a_certificate_for_other_names_is_warned_of(terminating, pki):
+    r, file = terminating("ecdsa")
+    was, = r.ctl.rows("certs")
+    pki.make("moved", "ca", leaf("DNS:other.example.org", "DNS:*.other.example.org"))
+    file.put("moved")
+    lines = r.reload("certs")
+    warning = (f"warning: listener in: certificate {file.path}: names {was['names']} -> "
+               "other.example.org, *.other.example.org")
+    assert warning in lines, lines
+    assert r.rm.wait_line(level="warn", plan=warning)
+    row, = r.ctl.rows("certs")
+    assert row["names"] == "other.example.org, *.other.example.org" and "/CN=" in row["issuer"]
+    shown = pki.openssl("x509", "-in", pki["moved.crt"], "-noout", "-fingerprint", "-sha256")
+    assert row["sha256"] == str(shown).split("=")[1].strip().replace(":", "").lower()
 
 
 # ---- pools ----
