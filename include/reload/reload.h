@@ -20,6 +20,7 @@
 #include "base/def.h"
 #include "base/list.h"
 #include "base/timer.h"
+#include "config/diff.h"
 #include "io/loop_reader.h"
 #include "process/sockets.h"
 #include "reload/loader.h"
@@ -62,6 +63,7 @@ struct reload {
 	void (*commit)(struct reload *reload);
 	void (*abandon)(struct reload *reload);
 
+	struct config_started started;
 	enum reload_state state;
 	const char *closed; /* why there is none any more, or NULL */
 	struct list waiting;

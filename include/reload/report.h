@@ -45,6 +45,8 @@ void report_add(struct reload_report *report, const char *format, ...) PRINTF_LI
 void report_add_text(struct reload_report *report, const char *text);
 /* Is it a line of this severity, as config/diag.h writes them? "warning", "error" */
 bool report_line_is(const char *line, const char *severity);
+/* Why it failed, with the place: the first mistake. NULL: it did not fail. */
+const char *report_why(const struct reload_report *report);
 /* Each line of it, warnings as such, and what came of it. */
 void report_log(const struct reload_report *report);
 

@@ -103,14 +103,13 @@ static void tell_sessions(struct reply *r, const struct older *older)
 	reply_text(r, "oldest_client", addr_format(&client, text));
 }
 
-static void tell_older(struct call *call, const struct generation *g, uint64_t replaced_ms,
-		       const struct older *older)
+static void tell_older(struct call *call, const struct generation *g, const struct older *older)
 {
 	const uint64_t now_ms = call->context->loop->now_ms;
 
 	reply_row(call->reply, "configuration");
 	reply_u64(call->reply, "generation", g->number);
-	reply_u64(call->reply, "replaced_ms", now_ms - MIN(replaced_ms, now_ms));
+	reply_u64(call->reply, "replaced_ms", now_ms - MIN(g->replaced_ms, now_ms));
 	reply_text(call->reply, "held_by", runtime_held_by(call->context->runtime, g));
 	reply_u64(call->reply, "sessions", generation_pinned(g));
 	tell_sessions(call->reply, older);
@@ -120,14 +119,12 @@ static void tell_older(struct call *call, const struct generation *g, uint64_t r
 /* Those that have gone meanwhile are not told. */
 static void tell_all(const struct look *look)
 {
-	const struct generation *newer = atomic_load(&look->call->context->runtime->generation);
+	const struct generation *newest = atomic_load(&look->call->context->runtime->generation);
 
-	for (const struct generation *g = newer->older; g; g = g->older) {
+	for (const struct generation *g = newest->older; g; g = g->older)
 		for (unsigned n = 0; n < look->n; n++)
 			if (look->older[n].number == g->number)
-				tell_older(look->call, g, newer->since_ms, &look->older[n]);
-		newer = g;
-	}
+				tell_older(look->call, g, &look->older[n]);
 }
 
 static void on_done(void *owner)

@@ -13,6 +13,31 @@
 #include "io/loop.h"
 #include "metrics/snapshot.h"
 
+/* What the newest configuration says that the process does not do yet. */
+struct pending {
+	char text[CONFIG_DIFF_BYTES];
+	size_t n;
+};
+
+static void add_pending(void *owner, const char *line)
+{
+	struct pending *pending = owner;
+	int n = snprintf(pending->text + pending->n, sizeof(pending->text) - pending->n, "%s%s",
+			 pending->n > 0 ? ", " : "", line);
+
+	pending->n = MIN(pending->n + (size_t)n, sizeof(pending->text) - 1);
+}
+
+static void tell_restart(struct call *call, const struct reload *reload)
+{
+	struct pending pending = { 0 };
+
+	config_diff_pending(runtime_config(reload->runtime), &reload->started, add_pending,
+			    &pending);
+	if (pending.n > 0)
+		reply_text(call->reply, "wants_restart", pending.text);
+}
+
 /* The last one, and the configurations that sessions of before still have. */
 static void tell_reload(struct call *call, const struct reload *reload)
 {
@@ -24,7 +49,10 @@ static void tell_reload(struct call *call, const struct reload *reload)
 		strftime(at, sizeof(at), "%Y-%m-%d %H:%M:%S", localtime_r(&last->at, &tm));
 		reply_text(call->reply, "last_reload", at);
 		reply_text(call->reply, "reload_outcome", reload_outcome_names[last->outcome]);
+		reply_text(call->reply, "reload_error", report_why(last));
 	}
+	if (reload)
+		tell_restart(call, reload);
 	if (reload && reload_older(reload) > 0)
 		reply_u64(call->reply, "older_configurations", reload_older(reload));
 }

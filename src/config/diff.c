@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "config/directive.h"
 #include "config/value.h"
 
 #define TITLE_BYTES (CONFIG_NAME_BYTES + 16)
-#define VALUE_BYTES 160 /* of one value in a line; the rest is cut off */
+#define VALUE_BYTES CONFIG_VALUE_BYTES
 
 /* Two sections of the same name, and who is told. */
 struct comparison {
@@ -60,26 +61,68 @@ static const char *key_of(const struct directive *d, const void *from, size_t in
 
 /* ---- one value ----------------------------------------------------------- */
 
-static void say_value(const struct comparison *c, const struct directive *d, const char *was,
-		      const char *is)
+static void write_or_none(const struct directive *d, const void *from, char text[VALUE_BYTES])
 {
-	if (d->reload == RELOAD_RESTART)
-		diff_say(c, "! %s%s %s -> %s: takes effect at the next start", c->title, d->key,
-			 was, is);
+	if (count_of(d, from) > 0)
+		write_value(d, from, 0, text);
 	else
-		diff_say(c, "~ %s%s %s -> %s", c->title, d->key, was, is);
+		snprintf(text, VALUE_BYTES, "(none)");
 }
 
 static void compare_value(const struct comparison *c, const struct directive *d)
 {
-	char was[VALUE_BYTES] = "(none)", is[VALUE_BYTES] = "(none)";
+	char was[VALUE_BYTES], is[VALUE_BYTES];
 
-	if (count_of(d, c->now) > 0)
-		write_value(d, c->now, 0, was);
-	if (count_of(d, c->then) > 0)
-		write_value(d, c->then, 0, is);
+	write_or_none(d, c->now, was);
+	write_or_none(d, c->then, is);
 	if (strcmp(was, is) != 0)
-		say_value(c, d, was, is);
+		diff_say(c, "~ %s%s %s -> %s", c->title, d->key, was, is);
+}
+
+/* ---- what takes a restart ------------------------------------------------ */
+
+/* All of them are of the whole process, and none is a list. */
+static bool is_for_start(const struct directive *d)
+{
+	return d->reload == RELOAD_RESTART;
+}
+
+void config_started_note(struct config_started *started, const struct config *config)
+{
+	size_t n = 0;
+
+	for (const struct directive *d = directives; d < directives + directives_n; d++) {
+		if (!is_for_start(d))
+			continue;
+		CHECK(d->section == SECTION_GLOBAL && !d->repeatable && n < CONFIG_STARTED_MAX);
+		write_or_none(d, &config->global, started->values[n++]);
+	}
+}
+
+static void compare_started(const struct comparison *c, const struct config_started *started,
+			    bool is_plan)
+{
+	char is[VALUE_BYTES];
+	size_t n = 0;
+
+	for (const struct directive *d = directives; d < directives + directives_n; d++) {
+		if (!is_for_start(d))
+			continue;
+		write_or_none(d, c->then, is);
+		if (strcmp(started->values[n], is) != 0)
+			diff_say(c, "%s%s %s -> %s%s", is_plan ? "! " : "", d->key,
+				 started->values[n], is,
+				 is_plan ? ": takes effect at the next start" : "");
+		n++;
+	}
+}
+
+void config_diff_pending(const struct config *config, const struct config_started *started,
+			 config_diff_fn *tell, void *owner)
+{
+	const struct comparison c = { .then = &config->global, .tell = tell, .owner = owner };
+
+	compare_started(&c, started, false);
 }
 
 /* ---- a list -------------------------------------------------------------- */
@@ -236,7 +279,7 @@ static void compare_sections(const struct comparison *c)
 	for (size_t i = 0; i < directives_n; i++) {
 		const struct directive *d = &directives[i];
 
-		if (d->section != c->section || is_shown(d))
+		if (d->section != c->section || is_shown(d) || is_for_start(d))
 			continue;
 		if (d->section == SECTION_POOL && strcmp(d->key, "backend") == 0)
 			compare_backends(c);
@@ -312,8 +355,8 @@ static void compare_pools(struct comparison *c, const struct config *now, const 
 			diff_say(c, "- pool %s", now->pools[n].name);
 }
 
-void config_diff(const struct config *now, const struct config *then, config_diff_fn *tell,
-		 void *owner)
+void config_diff(const struct config *now, const struct config *then,
+		 const struct config_started *started, config_diff_fn *tell, void *owner)
 {
 	struct comparison c = {
 		.section = SECTION_GLOBAL,
@@ -323,6 +366,7 @@ void config_diff(const struct config *now, const struct config *then, config_dif
 		.owner = owner,
 	};
 
+	compare_started(&c, started, true);
 	compare_sections(&c);
 	compare_listeners(&c, now, then);
 	compare_pools(&c, now, then);

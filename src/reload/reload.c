@@ -300,7 +300,7 @@ static bool make_plan(struct reload *r, bool *ret_is_bad)
 	size_t before = r->report.lines_n;
 
 	if (r->loader.config)
-		config_diff(now->config, then, add_line, &r->report);
+		config_diff(now->config, then, &r->started, add_line, &r->report);
 	if (r->report.lines_n > before) {
 		leaving_tell(r->runtime, r->drains, then, &r->report);
 		leaving_tell_returns(r->overrides, then, &r->report);
@@ -427,6 +427,7 @@ int reload_init(struct reload *r)
 	r->told_fd = eventfd(0, EFD_CLOEXEC);
 	if (r->told_fd < 0)
 		return -errno;
+	config_started_note(&r->started, runtime_config(r->runtime));
 	list_init(&r->waiting);
 	timer_init(&r->timer, on_passing);
 	timer_init(&r->collect, on_collect);

@@ -77,6 +77,16 @@ bool report_line_is(const char *line, const char *severity)
 	       (at == line || (at > line + 1 && at[-1] == ' ' && at[-2] == ':'));
 }
 
+const char *report_why(const struct reload_report *report)
+{
+	if (report->outcome != RELOAD_FAILED || report->lines_n == 0)
+		return NULL;
+	for (size_t n = 0; n < report->lines_n; n++)
+		if (report_line_is(report->lines[n], "error"))
+			return report->lines[n];
+	return report->lines[report->lines_n - 1];
+}
+
 /* Lines of the file that a warning shows begin with a blank, and go with it. */
 static enum log_level level_of(const char *text, enum log_level level, enum log_level before)
 {

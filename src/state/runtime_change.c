@@ -415,7 +415,8 @@ void runtime_publish(struct runtime_change *c)
 		runtime->needs_clients = true;
 	g->older = runtime->generation;
 	g->number = g->older ? g->older->number + 1 : 1;
-	g->since_ms = clock_now_ms();
+	if (g->older)
+		g->older->replaced_ms = clock_now_ms();
 	atomic_store(&runtime->generation, g);
 	free_change(c);
 }

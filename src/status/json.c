@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "io/loop.h"
 #include "process/sockets.h"
+#include "reload/reload.h"
 #include "metrics/metrics.h"
 #include "metrics/snapshot.h"
 #include "tls/server.h"
@@ -220,10 +221,13 @@ static void put_worker(struct json *j, const struct worker_values *values)
 static void put_process(struct json *j, const struct sample *s,
 			const struct control_context *context)
 {
+	const struct reload_report *last = history_last(&context->reload->history);
+
 	put_text(j, "version", RINGMAIN_VERSION);
 	put_text(j, "state", context->state);
 	put_u64(j, "now_ms", context->loop->now_ms);
 	put_metrics(j, METRIC_PROCESS, &s->process, NULL);
+	put_text(j, "last_reload_error", last ? report_why(last) : NULL);
 }
 
 static void put_session(struct json *j, const struct session_facts *f)

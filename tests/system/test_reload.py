@@ -324,6 +324,8 @@ def test_what_takes_a_restart_is_said(running, backend):
     r = running([backend(servers.echo)])
     r.change("workers = 2", "workers = 3")
     assert r.reload() == ["! workers 2 -> 3: takes effect at the next start"]
+    assert r.plan() == ["! workers 2 -> 3: takes effect at the next start"]
+    assert r.row("process", None)["wants_restart"] == "workers 2 -> 3"
     assert next(r["workers"] for r in r.ctl.rows("status") if r["row"] == "process") == 2
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ringmainctl reload certs: certificates, CAs, revocation lists and ticket keys, and nothing else."""
 
+import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 from contextlib import closing
 
@@ -143,8 +145,8 @@ def test_a_certificate_for_other_names_is_warned_of(terminating, pki):
     assert r.rm.wait_line(level="warn", plan=warning)
     row, = r.ctl.rows("certs")
     assert row["names"] == "other.example.org, *.other.example.org" and "/CN=" in row["issuer"]
-    shown = pki.openssl("x509", "-in", pki["moved.crt"], "-noout", "-fingerprint", "-sha256")
-    assert row["sha256"] == str(shown).split("=")[1].strip().replace(":", "").lower()
+    with open(pki["moved.crt"], encoding="ascii") as crt:
+        assert row["sha256"] == hashlib.sha256(ssl.PEM_cert_to_DER_cert(crt.read())).hexdigest()
 
 
 # ---- pools ----

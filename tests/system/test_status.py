@@ -203,10 +203,15 @@ def test_a_reload_and_its_outcome(shown, backend, workdir):
     assert ctl.run("reload").returncode == 1
     status.wait_metric("ringmain_last_reload_success", 0)
     assert status.metrics()['ringmain_reloads_total{outcome="failed"}'] == 1
+    row = ctl.rows("status")[0]
+    assert row["reload_outcome"] == "failed"
+    assert "ringmain.ini:" in row["reload_error"] and ": error: " in row["reload_error"]
+    assert status.json()["last_reload_error"] == row["reload_error"]
     file.write_text(text, encoding="utf-8")
     ctl.say("reload")
     status.wait_metric("ringmain_last_reload_success", 1)
     now = status.metrics()
+    assert "reload_error" not in ctl.rows("status")[0] and "last_reload_error" not in status.json()
     assert now['ringmain_reloads_total{outcome="failed"}'] == 1
     assert now["ringmain_last_reload_seconds"] >= start["ringmain_last_reload_seconds"]
     assert json.loads(status.get("/status.json"))["last_reload_success"] == 1

@@ -27,6 +27,7 @@ static void note(void *owner, const char *line)
 /* What is said of the way from one text to the other. */
 static const char *diff(struct bed *st, const char *now, const char *then)
 {
+	struct config_started started;
 	struct config *before;
 	struct diag diag;
 
@@ -37,7 +38,8 @@ static const char *diff(struct bed *st, const char *now, const char *then)
 	bed_load(st, then);
 	assert_non_null(st->config);
 	lines[0] = '\0';
-	config_diff(before, st->config, note, NULL);
+	config_started_note(&started, before);
+	config_diff(before, st->config, &started, note, NULL);
 	config_destroy(before);
 	return lines;
 }
@@ -92,6 +94,33 @@ static void backends_are_told_apart_by_their_names(void **state)
 			 rows[n].backends);
 		assert_string_equal(diff(*state, BASE, then), rows[n].told);
 	}
+}
+
+/* A reload that has been done has changed nothing of it: it is told again, until it is undone. */
+static void what_takes_a_restart_is_compared_with_the_start(void **state)
+{
+	static const char four[] = "[global]\nworkers = 4\nlog = stderr\n" BASE;
+	struct config_started started;
+	struct bed *st = *state;
+	struct config *now;
+
+	bed_load(st, BASE);
+	config_started_note(&started, st->config);
+	bed_load(st, four);
+	now = st->config;
+	st->config = NULL;
+	lines[0] = '\0';
+	config_diff(now, now, &started, note, NULL);
+	assert_string_equal(lines, "! workers auto -> 4: takes effect at the next start\n");
+	lines[0] = '\0';
+	config_diff_pending(now, &started, note, NULL);
+	assert_string_equal(lines, "workers auto -> 4\n");
+	bed_load(st, BASE);
+	lines[0] = '\0';
+	config_diff(now, st->config, &started, note, NULL);
+	config_diff_pending(st->config, &started, note, NULL);
+	assert_string_equal(lines, "");
+	config_destroy(now);
 }
 
 static void values_are_told_as_they_are_written(void **state)
@@ -172,6 +201,7 @@ int main(void)
 		bed_test(what_is_the_same_is_not_told),
 		bed_test(sections_come_and_go),
 		bed_test(backends_are_told_apart_by_their_names),
+		bed_test(what_takes_a_restart_is_compared_with_the_start),
 		bed_test(values_are_told_as_they_are_written),
 		bed_test(lists_are_told_entry_by_entry),
 	};

@@ -67,8 +67,12 @@ static void one_between_others_goes_alone(void **state)
 {
 	struct bed *st = bed_of(state, "");
 	struct pair of_first = bed_relaying(st), of_third;
+	const struct generation *first = newest(st);
+	uint64_t replaced_ms;
 
 	reload_as(st, &(struct bed_options){ .listener_keys = "idle_timeout = 2h" });
+	replaced_ms = first->replaced_ms;
+	assert_true(replaced_ms > 0);
 	reload_as(st, &(struct bed_options){ .listener_keys = "idle_timeout = 3h" });
 	of_third = bed_relaying(st);
 	reload_as(st, &(struct bed_options){ .listener_keys = "idle_timeout = 4h" });
@@ -76,6 +80,7 @@ static void one_between_others_goes_alone(void **state)
 	assert_int_equal(collect(st), 2);
 	assert_int_equal(newest(st)->older->number, 3);
 	assert_int_equal(newest(st)->older->older->number, 1);
+	assert_int_equal(first->replaced_ms, replaced_ms); /* whoever was between them */
 	end_session(st, &of_first);
 	assert_int_equal(collect(st), 1);
 	assert_int_equal(newest(st)->older->number, 3);
