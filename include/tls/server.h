@@ -10,6 +10,7 @@
 #include "base/def.h"
 #include "tls/context.h"
 #include "tls/offer.h"
+#include "x509/certificate.h"
 #include "x509/problem.h"
 #include "tls/tickets.h"
 
@@ -41,24 +42,9 @@ MUST_CHECK int tls_server_create(const struct tls_server_config *config,
 struct tls_server *tls_server_ref(struct tls_server *s);
 void tls_server_unref(struct tls_server *s);
 
-/* What somebody who looks at a certificate wants to know; borrowed from its server. */
-struct tls_certificate_facts {
-	const uint8_t *print; /* SHA-256 */
-	time_t from, until;   /* while it, and all that vouch for it, are valid; 0: unknown */
-	const char *issuer;
-	char *const *names;
-	size_t names_n;
-};
-
 /* Its certificates are those of its configuration: how many, and the n-th. */
 size_t tls_server_certificates(const struct tls_server *s);
-struct tls_certificate_facts tls_server_certificate(const struct tls_server *s, size_t n);
-/* Its first names, as far as there is room for them. Gives @text, or a static one. */
-#define TLS_NAMES_BYTES 160
-const char *tls_certificate_names(const struct tls_certificate_facts *c,
-				  char text[TLS_NAMES_BYTES]);
-/* When the n-th of its certificates expires, or one that vouches for it; 0: unknown. */
-time_t tls_server_expiry(const struct tls_server *s, size_t n);
+struct certificate_facts tls_server_certificate(const struct tls_server *s, size_t n);
 
 /* Would tls_stream_accept() refuse this name? */
 bool tls_server_knows(const struct tls_server *s, const char *name);

@@ -56,6 +56,19 @@ MUST_CHECK bool certificate_load(struct certificate *c, const struct tls_files *
 /* Wipes the key and frees everything. */
 void certificate_finish(struct certificate *c);
 
+/* What somebody who looks at a certificate wants to know; borrowed from whoever has it. */
+struct certificate_facts {
+	const uint8_t *print; /* SHA-256 */
+	time_t from, until;   /* while it, and all that vouch for it, are valid; 0: unknown */
+	const char *issuer;
+	char *const *names;
+	size_t names_n;
+};
+
+#define CERTIFICATE_TEXT_BYTES 160
+/* Its first names, as far as there is room for them. Gives @text, or a static one. */
+const char *certificate_names(const struct certificate_facts *c, char text[CERTIFICATE_TEXT_BYTES]);
+
 struct WOLFSSL_CTX;
 
 /* Puts chain and key into a context. False: the library refuses them. */

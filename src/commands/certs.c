@@ -12,13 +12,13 @@
 
 #define SECONDS_PER_DAY 86400
 
-static void tell_whose(struct reply *r, const struct tls_certificate_facts *c)
+static void tell_whose(struct reply *r, const struct certificate_facts *c)
 {
-	char names[TLS_NAMES_BYTES], print[2 * CERTIFICATE_PRINT_BYTES + 1];
+	char names[CERTIFICATE_TEXT_BYTES], print[2 * CERTIFICATE_PRINT_BYTES + 1];
 
 	for (size_t n = 0; n < CERTIFICATE_PRINT_BYTES; n++)
 		snprintf(print + 2 * n, 3, "%02x", c->print[n]);
-	reply_text(r, "names", tls_certificate_names(c, names));
+	reply_text(r, "names", certificate_names(c, names));
 	reply_text(r, "issuer", c->issuer);
 	reply_text(r, "sha256", print);
 }
@@ -48,7 +48,7 @@ void cmd_tell_certificates(struct call *call, bool wholly)
 		const struct tls_server *tls = runtime_tls_server(runtime, listener);
 
 		for (size_t n = 0; tls && n < listener->config->certificates_n; n++) {
-			const struct tls_certificate_facts c = tls_server_certificate(tls, n);
+			const struct certificate_facts c = tls_server_certificate(tls, n);
 
 			certs_tell(call->reply, listener, n, c.until);
 			if (wholly)

@@ -2,6 +2,7 @@
 
 /* status: one screen of how things are. */
 
+#include <stdio.h>
 #include <time.h>
 
 #include "commands/cmd.h"

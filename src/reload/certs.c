@@ -12,13 +12,13 @@
 #define DAY_BYTES sizeof("YYYY-MM-DD")
 
 /* One of a listener's; without a print there is none. */
-static struct tls_certificate_facts see(const struct certs *c, size_t listener, size_t n)
+static struct certificate_facts see(const struct certs *c, size_t listener, size_t n)
 {
 	const struct tls_server *server = c->tls->servers[listener];
 
 	if (!server || n >= c->config->listeners[listener].certificates_n ||
 	    n >= tls_server_certificates(server))
-		return (struct tls_certificate_facts){ 0 };
+		return (struct certificate_facts){ 0 };
 	return tls_server_certificate(server, n);
 }
 
@@ -28,8 +28,8 @@ static bool is_listener(const struct listener_config *l, const char *name)
 }
 
 /* What the same listener had from the same file. */
-static struct tls_certificate_facts see_before(const struct certs *now, const char *listener,
-					       const char *file)
+static struct certificate_facts see_before(const struct certs *now, const char *listener,
+					   const char *file)
 {
 	for (size_t l = 0; l < now->config->listeners_n; l++) {
 		const struct listener_config *config = &now->config->listeners[l];
@@ -38,14 +38,14 @@ static struct tls_certificate_facts see_before(const struct certs *now, const ch
 			if (strcmp(config->certificates[n].chain, file) == 0)
 				return see(now, l, n);
 	}
-	return (struct tls_certificate_facts){ 0 };
+	return (struct certificate_facts){ 0 };
 }
 
 /* One that its listener had from the same file, and is another now. */
 struct renewed {
 	const char *listener;
 	const struct certificate_config *config;
-	struct tls_certificate_facts was, is;
+	struct certificate_facts was, is;
 };
 
 typedef void renewed_fn(const struct renewed *renewed, void *owner);
@@ -88,7 +88,7 @@ struct teller {
 	bool is_worse;
 };
 
-static bool has_name(const struct tls_certificate_facts *c, const char *name)
+static bool has_name(const struct certificate_facts *c, const char *name)
 {
 	for (size_t n = 0; n < c->names_n; n++)
 		if (strcmp(c->names[n], name) == 0)
@@ -96,8 +96,7 @@ static bool has_name(const struct tls_certificate_facts *c, const char *name)
 	return false;
 }
 
-static bool has_names_of(const struct tls_certificate_facts *c,
-			 const struct tls_certificate_facts *other)
+static bool has_names_of(const struct certificate_facts *c, const struct certificate_facts *other)
 {
 	for (size_t n = 0; n < other->names_n; n++)
 		if (!has_name(c, other->names[n]))
@@ -107,13 +106,13 @@ static bool has_names_of(const struct tls_certificate_facts *c,
 
 static void tell_names(const struct renewed *r, const struct teller *t)
 {
-	char line[CONFIG_DIFF_BYTES], was[TLS_NAMES_BYTES], is[TLS_NAMES_BYTES];
+	char line[CONFIG_DIFF_BYTES], was[CERTIFICATE_TEXT_BYTES], is[CERTIFICATE_TEXT_BYTES];
 
 	if (has_names_of(&r->is, &r->was) && has_names_of(&r->was, &r->is))
 		return;
 	snprintf(line, sizeof(line), "warning: listener %s: certificate %.100s: names %s -> %s",
-		 r->listener, r->config->chain, tls_certificate_names(&r->was, was),
-		 tls_certificate_names(&r->is, is));
+		 r->listener, r->config->chain, certificate_names(&r->was, was),
+		 certificate_names(&r->is, is));
 	t->tell(t->owner, line);
 }
 
@@ -129,7 +128,7 @@ static void tell_renewed(const struct renewed *r, void *owner)
 }
 
 /* Dates that cannot be read are taken for good ones. */
-static bool is_valid(const struct tls_certificate_facts *c, time_t at)
+static bool is_valid(const struct certificate_facts *c, time_t at)
 {
 	return c->from <= at && (c->until == 0 || at <= c->until);
 }

@@ -139,7 +139,7 @@ static void put_certificates(struct json *j, const struct listener_config *confi
 		next(j);
 		json_begin(j, "{");
 		put_text(j, "file", config->certificates[n].chain);
-		put_u64(j, "expiry_s", (uint64_t)tls_server_expiry(tls, n));
+		put_u64(j, "expiry_s", (uint64_t)tls_server_certificate(tls, n).until);
 		end(j, "}");
 	}
 	end(j, "]");

@@ -235,7 +235,7 @@ static void write_certificates(struct writer *w, const struct sample *s)
 		name_listener(w, l);
 		for (size_t i = 0; tls && i < l->config->certificates_n; i++)
 			write_word(w, l->config->certificates[i].chain,
-				   (uint64_t)tls_server_expiry(tls, i));
+				   (uint64_t)tls_server_certificate(tls, i).until);
 	}
 }
 

@@ -14,7 +14,6 @@
 #include <wolfssl/wolfcrypt/sha256.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -268,43 +267,16 @@ size_t tls_server_certificates(const struct tls_server *s)
 	return s->identities_n;
 }
 
-struct tls_certificate_facts tls_server_certificate(const struct tls_server *s, size_t n)
+struct certificate_facts tls_server_certificate(const struct tls_server *s, size_t n)
 {
-	const struct identity *identity = &s->identities[n];
+	const struct identity *i = &s->identities[n];
 
-	return (struct tls_certificate_facts){
-		.print = identity->print,
-		.from = identity->from,
-		.until = identity->until,
-		.issuer = identity->issuer,
-		.names = identity->names,
-		.names_n = identity->names_n,
-	};
-}
-
-const char *tls_certificate_names(const struct tls_certificate_facts *c, char text[TLS_NAMES_BYTES])
-{
-	size_t n = 0, room = TLS_NAMES_BYTES - sizeof(", ... (1024)");
-	size_t i = 0;
-
-	text[0] = '\0';
-	/* The library gives the last of them first. */
-	for (; i < c->names_n; i++) {
-		const char *name = c->names[c->names_n - 1 - i];
-
-		if (n + strlen(name) + 2 >= room)
-			break;
-		n += (size_t)snprintf(text + n, room - n, "%s%s", i > 0 ? ", " : "", name);
-	}
-	if (i < c->names_n)
-		snprintf(text + n, TLS_NAMES_BYTES - n, "%s... (%zu)", n > 0 ? ", " : "",
-			 c->names_n);
-	return c->names_n > 0 ? text : "(none)";
-}
-
-time_t tls_server_expiry(const struct tls_server *s, size_t n)
-{
-	return s->identities[n].until;
+	return (struct certificate_facts){ .print = i->print,
+					   .from = i->from,
+					   .until = i->until,
+					   .issuer = i->issuer,
+					   .names = i->names,
+					   .names_n = i->names_n };
 }
 
 bool tls_server_knows(const struct tls_server *s, const char *name)

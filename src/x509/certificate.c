@@ -482,6 +482,26 @@ void certificate_finish(struct certificate *c)
 	*c = (struct certificate){ 0 };
 }
 
+const char *certificate_names(const struct certificate_facts *c, char text[CERTIFICATE_TEXT_BYTES])
+{
+	size_t n = 0, room = CERTIFICATE_TEXT_BYTES - sizeof(", ... (1024)");
+	size_t i = 0;
+
+	text[0] = '\0';
+	/* The library gives the last of them first. */
+	for (; i < c->names_n; i++) {
+		const char *name = c->names[c->names_n - 1 - i];
+
+		if (n + strlen(name) + 2 >= room)
+			break;
+		n += (size_t)snprintf(text + n, room - n, "%s%s", i > 0 ? ", " : "", name);
+	}
+	if (i < c->names_n)
+		snprintf(text + n, CERTIFICATE_TEXT_BYTES - n, "%s... (%zu)", n > 0 ? ", " : "",
+			 c->names_n);
+	return c->names_n > 0 ? text : "(none)";
+}
+
 bool certificate_use(const struct certificate *c, struct WOLFSSL_CTX *ctx)
 {
 	return wolfSSL_CTX_use_certificate_chain_buffer(ctx, (const unsigned char *)c->chain,
