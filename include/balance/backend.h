@@ -60,7 +60,8 @@ struct backend {
 	uint64_t id;         /* no other backend of any pool has had it or will; never 0 */
 	unsigned index;      /* in its pool; another one's once it is freed: see pool_collect() */
 	atomic_uint holders; /* see pool_hold() */
-	_Atomic(enum backend_state) state;
+	_Atomic(enum backend_state) state; /* set, with its time, where the pool decides on it */
+	atomic_uint_fast64_t changed_ms;   /* when it became that; 0: it always was */
 
 	/* Sessions that are connecting to it or relaying, over all workers. */
 	CACHE_ALIGNED atomic_uint sessions;
@@ -87,8 +88,7 @@ struct backend {
 	/* For the log. The pool says for what it was ejected last: see struct health. */
 	atomic_uint blamed_failures, blamed_connects;
 	atomic_uint_fast64_t down_since_ms, ejected_since_ms; /* 0: it is not; see report.h */
-	atomic_uint_fast64_t changed_ms; /* when its state last changed; 0: never */
-	atomic_int changed_error;        /* and for which failure, a negative errno; 0: none */
+	atomic_int changed_error; /* for which failure it went, a negative errno; 0: none */
 
 	struct backend_traffic traffic[BACKEND_TRAFFIC_PARTS]; /* a worker counts in one */
 };

@@ -39,6 +39,9 @@ MUST_CHECK bool text_to_bytes(const char *text, uint64_t *ret_bytes);
 const char *text_from_ms(uint64_t ms, char ret_text[TEXT_NUMBER_BYTES]);
 const char *text_from_bytes(uint64_t bytes, char ret_text[TEXT_NUMBER_BYTES]);
 
+/* How long something took, as people say it, in the two largest units: 1h5m, 2d3h, 12s, 40ms. */
+const char *text_age(uint64_t ms, char ret_text[TEXT_NUMBER_BYTES]);
+
 /*
  * Of @n words the one nearest to @typed by edits (Damerau-Levenshtein,
  * optimal string alignment), or NULL when none is near enough to be meant:

@@ -97,7 +97,7 @@ struct listener_values {
 
 struct pool_values {
 	uint64_t numbers[sizeof(struct pool_counters) / sizeof(uint64_t)];
-	uint64_t backends, ready, sessions;
+	uint64_t backends, ready, standby, sessions;
 	uint64_t queued, queued_most, queue_served, queue_abandoned, queue_refused;
 	uint64_t held;
 	uint64_t queue_wait[sizeof(struct histogram) / sizeof(uint64_t)];

@@ -29,7 +29,7 @@ void snapshot_listener(const struct runtime *runtime, const struct listener *lis
 
 struct pool_snapshot {
 	const char *name, *balance;
-	unsigned backends, ready, sessions;
+	unsigned backends, ready, standby, sessions;
 	struct queue_stats queue;
 };
 
@@ -40,9 +40,11 @@ void snapshot_pool(struct pool *pool, struct pool_snapshot *ret);
 struct backend_snapshot {
 	const char *pool, *name;
 	struct backend_facts facts;
-	const char *why_by; /* who found it so: "operator", "checks", "sessions"; or NULL */
+	const char *why_by; /* who found it so: "operator", "checks", "role", "sessions"; or NULL */
 	char why[SNAPSHOT_WHY_BYTES]; /* what they found; may be "" */
 	uint64_t since_ms;            /* how long it has been in its state */
+	const char *role; /* as its checks have found it out, where that is asked; or NULL */
+	uint64_t lag_bytes, lag_ms; /* or BACKEND_LAG_UNKNOWN */
 	unsigned sessions;
 	uint64_t picked, connects, failures;
 	const struct addr *addr;

@@ -74,11 +74,11 @@ struct unserved {
 struct health {
 	enum backend_state admin_state; /* by the operator: ready, drain, maint or down */
 
-	bool is_up;      /* as its checks say */
-	bool is_checked; /* a check has answered */
-	bool is_full;    /* as the last one has said */
-	bool is_standby; /* it has another role than is wanted: see pool_set_standby() */
-	unsigned streak; /* answers in a row that contradict is_up */
+	bool is_up;          /* as its checks say */
+	bool is_checked;     /* a check has answered */
+	bool is_full;        /* as the last one has said */
+	const char *standby; /* why its role keeps it from serving: pool_set_standby(); NULL */
+	unsigned streak;     /* answers in a row that contradict is_up */
 
 	bool is_ejected;
 	unsigned failures_in_row;

@@ -94,15 +94,15 @@ void pool_destroy(struct pool *pool);
 MUST_CHECK int pool_reconfigure(struct pool *pool, const struct pool_config *config);
 
 /*
- * The same in two steps, for who changes several pools or none: all that may
- * fail comes first. In between nobody sets weights or collects. Abandon
- * accepts NULL.
+ * The same in two steps, for who changes several pools or none, and at a time
+ * that is told (the above says 0): all that may fail comes first. In between
+ * nobody sets weights or collects. Abandon accepts NULL.
  */
 struct pool_change;
 
 MUST_CHECK int pool_change_prepare(struct pool *pool, const struct pool_config *config,
 				   struct pool_change **ret_change);
-void pool_change_commit(struct pool_change *change);
+void pool_change_commit(struct pool_change *change, uint64_t now_ms);
 void pool_change_abandon(struct pool_change *change);
 
 /*
@@ -216,10 +216,11 @@ uint64_t pool_next_alive(struct pool *pool, uint64_t after);
  * and believes the backend to be up, until its next check. One that leaves
  * stays in that state.
  */
-void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state);
+void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state,
+		    uint64_t now_ms);
 
 /* The operator overrides nothing more: what checks and sessions have said meanwhile counts. */
-void pool_clear_state(struct pool *pool, struct backend *backend);
+void pool_clear_state(struct pool *pool, struct backend *backend, uint64_t now_ms);
 
 /*
  * The operator sets a weight, 0 to POOL_WEIGHT_MAX, which holds until it is
@@ -233,7 +234,9 @@ MUST_CHECK int pool_set_weight(struct pool *pool, struct backend *backend, unsig
 /* A backend as the pool has it now, for who shows it. */
 struct backend_facts {
 	enum backend_state state;
+	uint64_t changed_ms;            /* when it became that; 0: it always was */
 	enum backend_state admin_state; /* what the operator wants */
+	const char *standby;            /* why its role keeps it from serving, or NULL */
 	unsigned weight;                /* as configured or set since */
 	unsigned ramp_percent;          /* of it that counts now, in slow start; else 100 */
 	unsigned tier;
@@ -256,12 +259,14 @@ enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
 void pool_on_served(struct pool *pool, struct backend *backend, uint64_t began_ms);
 /* Gives in *ret_delay_ms how long after the start of this check the next one is to start. */
 enum health_change pool_on_check(struct pool *pool, struct backend *backend,
-				 enum health_answer answer, uint64_t *ret_delay_ms);
+				 enum health_answer answer, uint64_t now_ms,
+				 uint64_t *ret_delay_ms);
 /*
- * By its role it gets no new sessions, or it does again. In a pool that wants
- * roles all begin like that, until a check has told theirs.
+ * By its role it gets no new sessions, and @why, in static words; or with NULL
+ * it does again. In a pool that wants roles all begin like that, until a check
+ * has told theirs.
  */
-void pool_set_standby(struct pool *pool, struct backend *backend, bool is_standby);
+void pool_set_standby(struct pool *pool, struct backend *backend, const char *why, uint64_t now_ms);
 /* Has the operator said since that it is ready, whatever was seen of it before? Once. */
 bool pool_take_approval(struct backend *backend);
 /* Have sessions found a backend that refuses them, since this was asked last? */

@@ -26,8 +26,8 @@ struct backend_report {
 void backend_report_change(struct pool *pool, struct backend *backend,
 			   const struct backend_report *report);
 
-/* To who watches (state/events.h) alone. @what is static. */
+/* To who watches (state/events.h) alone. @what is static; @detail is borrowed, or NULL. */
 void backend_tell(const struct pool *pool, const struct backend *backend, const char *what,
-		  uint64_t now_ms);
+		  const char *detail, uint64_t now_ms);
 
 #endif

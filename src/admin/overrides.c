@@ -139,8 +139,7 @@ static void log_weight(const struct override *entry, const char *what)
 /* Sessions in the queue may have slots now. */
 static void state_changed(struct overrides *o, struct pool *pool, struct backend *backend)
 {
-	atomic_store(&backend->changed_ms, o->loop->now_ms);
-	backend_tell(pool, backend, "operator", o->loop->now_ms);
+	backend_tell(pool, backend, "operator", NULL, o->loop->now_ms);
 	peers_serve_queue(o->runtime, pool, o->loop->now_ms);
 }
 
@@ -172,7 +171,7 @@ static void end_state(struct overrides *o, struct override *entry, const char *w
 	entry->state_until_ms = 0;
 	if (!snapshot_find_backend(o->runtime, entry->pool, entry->backend, &pool, &backend))
 		return;
-	pool_clear_state(pool, backend);
+	pool_clear_state(pool, backend, o->loop->now_ms);
 	state_changed(o, pool, backend);
 }
 
@@ -237,7 +236,7 @@ static void apply(struct overrides *o, const struct override *entry)
 		return;
 	pool_inspect(pool, backend, &facts);
 	if (entry->state != BACKEND_READY && facts.admin_state != entry->state) {
-		pool_set_state(pool, backend, entry->state);
+		pool_set_state(pool, backend, entry->state, o->loop->now_ms);
 		state_changed(o, pool, backend);
 	}
 	if (entry->has_weight && facts.weight != entry->weight &&
@@ -319,7 +318,7 @@ int overrides_set_state(struct overrides *o, struct pool *pool, struct backend *
 
 	if (err < 0)
 		return err;
-	pool_set_state(pool, backend, state);
+	pool_set_state(pool, backend, state, o->loop->now_ms);
 	state_changed(o, pool, backend);
 	entry->state = state;
 	entry->state_until_ms = state == BACKEND_READY ? 0 : until(o, ms);

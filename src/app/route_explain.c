@@ -267,7 +267,7 @@ static void print_next(struct pool *pool, const struct pool_ask *ask,
 	struct pool_route next = *route;
 
 	for (unsigned n = 0; n < NEXT_MAX; n++) {
-		pool_set_state(pool, pool_backend(pool, (size_t)next.chosen), BACKEND_DOWN);
+		pool_set_state(pool, pool_backend(pool, (size_t)next.chosen), BACKEND_DOWN, 0);
 		if (!pool_route(pool, ask, &next) || next.chosen < 0)
 			break;
 		fputs(n == 0 ? "; after it " : ", ", to);

@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -142,6 +143,20 @@ const char *text_from_bytes(uint64_t bytes, char ret_text[TEXT_NUMBER_BYTES])
 	if (bytes == 0)
 		return memcpy(ret_text, "0", sizeof("0"));
 	return write_with_unit(bytes, byte_units, ARRAY_LEN(byte_units), ret_text);
+}
+
+const char *text_age(uint64_t ms, char ret_text[TEXT_NUMBER_BYTES])
+{
+	const struct unit *unit = time_units;
+	int n;
+
+	while (ms < unit->factor && unit->factor > 1)
+		unit++;
+	n = snprintf(ret_text, TEXT_NUMBER_BYTES, "%" PRIu64 "%s", ms / unit->factor, unit->name);
+	if (unit->factor > 1000 && ms % unit->factor >= unit[1].factor)
+		snprintf(ret_text + n, TEXT_NUMBER_BYTES - (size_t)n, "%" PRIu64 "%s",
+			 ms % unit->factor / unit[1].factor, unit[1].name);
+	return ret_text;
 }
 
 static bool is_same_but_case(char a, char b)

@@ -119,8 +119,10 @@ static void tell_pool(struct call *call, struct pool *pool)
 	reply_text(call->reply, "balance", s.balance);
 	reply_u64(call->reply, "backends", s.backends);
 	reply_u64(call->reply, "ready", s.ready);
+	reply_u64(call->reply, "standby", s.standby);
 	reply_u64(call->reply, "sessions", s.sessions);
 	reply_u64(call->reply, "queued", s.queue.waiting);
+	reply_u64(call->reply, "held", s.queue.held);
 	reply_row_end(call->reply);
 }
 
@@ -147,6 +149,16 @@ static void tell_override(struct call *call, const struct override *override)
 	tell_end(call, "override_weight_ends_ms", override->weight_until_ms);
 }
 
+/* Where the pool asks for roles, all have the member: who has none yet is NULL. */
+static void tell_role(struct call *call, const struct backend_snapshot *s)
+{
+	reply_text(call->reply, "role", s->role);
+	if (s->lag_bytes != BACKEND_LAG_UNKNOWN)
+		reply_u64(call->reply, "lag_bytes", s->lag_bytes);
+	if (s->lag_ms != BACKEND_LAG_UNKNOWN)
+		reply_u64(call->reply, "lag_ms", s->lag_ms);
+}
+
 static void tell_backend(struct call *call, struct pool *pool, struct backend *backend)
 {
 	const struct control_context *x = call->context;
@@ -161,6 +173,7 @@ static void tell_backend(struct call *call, struct pool *pool, struct backend *b
 	reply_text(call->reply, "address", addr_format(s.addr, addr));
 	reply_text(call->reply, "state", backend_state_names[s.facts.state]);
 	reply_u64(call->reply, "since_ms", s.since_ms);
+	tell_role(call, &s);
 	reply_text(call->reply, "by", s.why_by);
 	reply_text(call->reply, "why", s.why[0] ? s.why : NULL);
 	reply_u64(call->reply, "weight", s.facts.weight);

@@ -24,29 +24,6 @@ static const char *unit_of(const char *key)
 	return "";
 }
 
-/* The two largest units that say something: 1h5m, 2d3h, 12s, 40ms. */
-static void write_time(long long ms, char text[CELL_BYTES])
-{
-	static const struct {
-		const char *name;
-		long long ms;
-	} units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
-
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		long long rest = ms % units[i].ms;
-
-		if (ms < units[i].ms)
-			continue;
-		if (i + 1 < ARRAY_LEN(units) && rest >= units[i + 1].ms)
-			snprintf(text, CELL_BYTES, "%lld%s%lld%s", ms / units[i].ms, units[i].name,
-				 rest / units[i + 1].ms, units[i + 1].name);
-		else
-			snprintf(text, CELL_BYTES, "%lld%s", ms / units[i].ms, units[i].name);
-		return;
-	}
-	snprintf(text, CELL_BYTES, "%lldms", ms);
-}
-
 static void write_bytes(long long bytes, char text[CELL_BYTES])
 {
 	static const char letters[] = "kMGTPE";
@@ -65,9 +42,10 @@ static void write_bytes(long long bytes, char text[CELL_BYTES])
 static void write_number(const char *key, long long value, char text[CELL_BYTES])
 {
 	const char *unit = unit_of(key);
+	char age[TEXT_NUMBER_BYTES];
 
 	if (strcmp(unit, "_ms") == 0)
-		write_time(value, text);
+		snprintf(text, CELL_BYTES, "%s", text_age((uint64_t)MAX(value, 0), age));
 	else if (strstr(unit, "bytes"))
 		write_bytes(value, text);
 	else

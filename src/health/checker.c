@@ -148,7 +148,7 @@ static uint64_t judge(struct subscriber *s, const struct probe_outcome *outcome)
 	uint64_t delay_ms;
 
 	count_check(s->backend, outcome);
-	report.change = pool_on_check(w->pool, s->backend, answer, &delay_ms);
+	report.change = pool_on_check(w->pool, s->backend, answer, now_of(s), &delay_ms);
 	if (report.change != HEALTH_SAME) {
 		backend_report_change(w->pool, s->backend, &report);
 		pool_timer_reschedule(w);

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "health/role_judge.h"
+#include "state/backend_report.h"
 
 struct role_watch {
 	struct pool *pool;
@@ -179,7 +180,7 @@ static bool is_odd(enum role_reason reason)
 }
 
 /* Of one that is down the log has said enough. */
-static void role_watch_say(struct role_watch *w, size_t i, enum role_reason reason)
+static void role_watch_say(struct role_watch *w, size_t i, enum role_reason reason, uint64_t now_ms)
 {
 	const struct role_member *m = &w->judge->members[i];
 	const struct backend *backend = w->backends[i];
@@ -188,6 +189,7 @@ static void role_watch_say(struct role_watch *w, size_t i, enum role_reason reas
 	if (reason == w->said[i] || backend->state == BACKEND_DOWN)
 		return;
 	w->said[i] = reason;
+	backend_tell(w->pool, backend, "role", role_reason_text(reason), now_ms);
 	if (!log_begin(&line, is_odd(reason) ? LOG_WARN : LOG_INFO, "role"))
 		return;
 	log_text(&line, "pool", pool_config(w->pool)->name);
@@ -277,13 +279,22 @@ bool role_watch_note(struct role_watch *w, const struct backend *backend,
 	return is_news;
 }
 
-/* Under the pool's lock, which sessions want, too: only what is new. */
-static void tell_pool(struct role_watch *w, size_t i, enum role_reason now)
+/* For who shows it, in words that need no role beside them. NULL: it has the role. */
+static const char *standby_words(const struct role_watch *w, enum role_reason reason)
 {
-	const bool is_standby = now != ROLE_ADMITTED;
+	if (reason == ROLE_ADMITTED)
+		return NULL;
+	if (reason != ROLE_OTHER)
+		return role_reason_text(reason);
+	return w->judge->config.wanted == ROLE_WANTED_PRIMARY ? "has another role: replica"
+							      : "has another role: primary";
+}
 
-	if (!w->has_told || (w->reasons[i] != ROLE_ADMITTED) != is_standby)
-		pool_set_standby(w->pool, w->backends[i], is_standby);
+/* Under the pool's lock, which sessions want, too: only what is new. */
+static void tell_pool(struct role_watch *w, size_t i, enum role_reason now, uint64_t now_ms)
+{
+	if (!w->has_told || w->reasons[i] != now)
+		pool_set_standby(w->pool, w->backends[i], standby_words(w, now), now_ms);
 	w->reasons[i] = now;
 }
 
@@ -299,9 +310,9 @@ bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 		const bool lost = has_lost(w, i, reason);
 
 		w->admitted += reason == ROLE_ADMITTED;
-		tell_pool(w, i, reason);
+		tell_pool(w, i, reason, now_ms);
 		show_role(w, i, now_ms);
-		role_watch_say(w, i, reason);
+		role_watch_say(w, i, reason, now_ms);
 		if (lost)
 			w->lost(w->owner, w->backends[i]);
 		lost_any |= lost;

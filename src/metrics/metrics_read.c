@@ -246,9 +246,12 @@ void metrics_read_pool(const struct runtime *runtime, struct pool *pool, struct 
 		add_all(ret->numbers, &runtime->counters[w].pools[slot], ARRAY_LEN(ret->numbers));
 	ret->backends = pool_config(pool)->backends_n;
 	ret->ready = pool_ready(pool);
-	for (size_t n = 0; n < pool_backends(pool); n++)
-		if (pool_backend(pool, n))
-			ret->sessions += atomic_load(&pool_backend(pool, n)->sessions);
+	for (size_t n = 0; n < pool_backends(pool); n++) {
+		const struct backend *backend = pool_backend(pool, n);
+
+		ret->sessions += backend ? atomic_load(&backend->sessions) : 0;
+		ret->standby += backend && backend->state == BACKEND_STANDBY;
+	}
 	fill_queue(pool, ret);
 }
 
@@ -267,13 +270,13 @@ static void fill_role(const struct pool *pool, const struct backend *b, struct b
 void metrics_read_backend(const struct runtime *runtime, struct pool *pool, const struct backend *b,
 			  struct backend_values *ret)
 {
-	const uint64_t changed_ms = MAX(atomic_load(&b->changed_ms), runtime->started_ms);
 	const uint64_t now_ms = clock_now_ms();
 	struct backend_facts facts;
 
 	pool_inspect(pool, b, &facts);
+	facts.changed_ms = MAX(facts.changed_ms, runtime->started_ms);
 	*ret = (struct backend_values){
-		.since_ms = now_ms - MIN(changed_ms, now_ms),
+		.since_ms = now_ms - MIN(facts.changed_ms, now_ms),
 		.weight = facts.weight,
 		.tier = facts.tier,
 		.sessions = atomic_load(&b->sessions),

@@ -38,9 +38,12 @@ void snapshot_pool(struct pool *pool, struct pool_snapshot *ret)
 		.backends = (unsigned)pool_config(pool)->backends_n,
 		.ready = pool_ready(pool),
 	};
-	for (size_t n = 0; n < pool_backends(pool); n++)
-		if (pool_backend(pool, n))
-			ret->sessions += atomic_load(&pool_backend(pool, n)->sessions);
+	for (size_t n = 0; n < pool_backends(pool); n++) {
+		const struct backend *backend = pool_backend(pool, n);
+
+		ret->sessions += backend ? atomic_load(&backend->sessions) : 0;
+		ret->standby += backend && backend->state == BACKEND_STANDBY;
+	}
 	pool_queue_stats(pool, &ret->queue);
 }
 
@@ -67,6 +70,9 @@ static void say_why(const struct backend *backend, struct backend_snapshot *ret)
 		ret->why_by = "operator";
 	} else if (ret->facts.state == BACKEND_EJECTED) {
 		say_ejected(backend, ret);
+	} else if (ret->facts.state == BACKEND_STANDBY) {
+		ret->why_by = "role";
+		snprintf(ret->why, sizeof(ret->why), "%s", ret->facts.standby);
 	} else if (ret->facts.state == BACKEND_DOWN) {
 		ret->why_by = "checks";
 		if (err != 0)
@@ -74,15 +80,27 @@ static void say_why(const struct backend *backend, struct backend_snapshot *ret)
 	}
 }
 
+static void add_role(const struct pool *pool, const struct backend *backend,
+		     struct backend_snapshot *ret)
+{
+	const enum backend_role role = atomic_load(&backend->role);
+
+	ret->lag_bytes = ret->lag_ms = BACKEND_LAG_UNKNOWN;
+	if (role_is_any(&pool_config(pool)->role))
+		return;
+	ret->role = role == BACKEND_ROLE_UNKNOWN ? NULL : backend_role_names[role];
+	ret->lag_bytes = atomic_load(&backend->lag_bytes);
+	ret->lag_ms = atomic_load(&backend->lag_ms);
+}
+
 void snapshot_backend(const struct runtime *runtime, struct pool *pool, struct backend *backend,
 		      uint64_t now_ms, struct backend_snapshot *ret)
 {
-	uint64_t changed_ms = MAX(atomic_load(&backend->changed_ms), runtime->started_ms);
+	uint64_t since_ms;
 
 	*ret = (struct backend_snapshot){
 		.pool = pool_config(pool)->name,
 		.name = backend->config->name,
-		.since_ms = now_ms - MIN(changed_ms, now_ms),
 		.sessions = atomic_load(&backend->sessions),
 		.picked = atomic_load(&backend->picked),
 		.connects = atomic_load(&backend->connects),
@@ -90,6 +108,9 @@ void snapshot_backend(const struct runtime *runtime, struct pool *pool, struct b
 		.addr = &backend->config->addr,
 	};
 	pool_inspect(pool, backend, &ret->facts);
+	since_ms = MAX(ret->facts.changed_ms, runtime->started_ms);
+	ret->since_ms = now_ms - MIN(since_ms, now_ms);
+	add_role(pool, backend, ret);
 	say_why(backend, ret);
 }
 

@@ -25,7 +25,7 @@ enum backend_state health_state(const struct health *health)
 		return BACKEND_DOWN;
 	if (health->admin_state == BACKEND_DRAIN)
 		return BACKEND_DRAIN;
-	if (health->is_standby)
+	if (health->standby)
 		return BACKEND_STANDBY;
 	return health->is_ejected ? BACKEND_EJECTED : BACKEND_READY;
 }

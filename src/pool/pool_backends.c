@@ -182,7 +182,7 @@ static void set_ready(struct pool *pool, unsigned index, bool is_ready)
 static bool may_be_healthy(const struct backend_status *s)
 {
 	return !s->is_leaving && s->weight > 0 && s->health.admin_state == BACKEND_READY &&
-	       !s->health.is_standby;
+	       !s->health.standby;
 }
 
 static void set_healthy(struct pool *pool, unsigned index, bool is_healthy)
@@ -211,19 +211,13 @@ static void review_panic(struct pool *pool)
 	}
 }
 
-static void show_state(struct pool *pool, unsigned index, enum backend_state state)
-{
-	atomic_store_explicit(&pool->status[index]->backend.state, state, memory_order_relaxed);
-}
-
 /* A backend leaves the balancer with the weight that it had there, and joins with its new one. */
 void backend_review(struct pool *pool, unsigned index)
 {
 	struct backend_status *s = pool->status[index];
-	enum backend_state state = s->is_leaving ? BACKEND_LEAVING : health_state(&s->health);
+	enum backend_state state = s->backend.state;
 	bool is_back = state == BACKEND_READY && s->was_out;
 
-	show_state(pool, index, state);
 	set_healthy(pool, index, state == BACKEND_READY && s->weight > 0);
 	if (!s->is_ready)
 		backend_admit(pool, index);
@@ -240,6 +234,19 @@ void backend_review(struct pool *pool, unsigned index)
 	backend_admit(pool, index);
 	review_panic(pool);
 	pool_open_tiers(pool);
+}
+
+void backend_restate(struct pool *pool, unsigned index, uint64_t now_ms)
+{
+	const struct backend_status *s = pool->status[index];
+	struct backend *backend = &pool->status[index]->backend;
+	enum backend_state state = s->is_leaving ? BACKEND_LEAVING : health_state(&s->health);
+
+	if (state != backend->state) {
+		atomic_store_explicit(&backend->changed_ms, now_ms, memory_order_relaxed);
+		atomic_store_explicit(&backend->state, state, memory_order_relaxed);
+	}
+	backend_review(pool, index);
 }
 
 /* ---- another configuration ---------------------------------------------------- */
@@ -282,7 +289,7 @@ void backend_enter(struct pool *pool, unsigned index, bool starts_slowly)
 	struct backend_status *s = pool->status[index];
 
 	health_init(&s->health, &pool->config->check);
-	s->health.is_standby = !role_is_any(&pool->config->role);
+	s->health.standby = role_is_any(&pool->config->role) ? NULL : "role unknown";
 	s->backend.failures_in_row = s->backend.unserved_in_row = 0;
 	s->backend.down_since_ms = s->backend.ejected_since_ms = 0;
 	s->backend.changed_error = 0;

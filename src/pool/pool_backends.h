@@ -116,8 +116,10 @@ void backend_burden(struct pool *pool, unsigned index, uint64_t now_ms);
 uint64_t backend_unburden(struct pool *pool, unsigned index, uint64_t now_ms);
 /* Of its weight and its max_sessions: POOL_PART_MIN .. POOL_PART_ALL. */
 void backend_set_part(struct pool *pool, unsigned index, unsigned part);
-/* Looks again at everything that follows from health and weight. */
+/* Looks again at everything that follows from its state and weight. */
 void backend_review(struct pool *pool, unsigned index);
+/* Decides on its state, which has been that since @now_ms if it is another one, and reviews it. */
+void backend_restate(struct pool *pool, unsigned index, uint64_t now_ms);
 /*
  * It is of @tier and @weight from now on and has as many slots as its
  * configuration says. Nobody who leaves; the balancer is told by backend_review().

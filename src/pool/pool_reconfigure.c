@@ -50,7 +50,7 @@ static void swap_balancer(struct plan *plan)
 }
 
 /* Those who are not in the configuration; of @n indexes, as there were before. */
-static void let_go(const struct plan *plan, size_t n)
+static void let_go(const struct plan *plan, size_t n, uint64_t now_ms)
 {
 	struct pool *pool = plan->pool;
 
@@ -61,7 +61,7 @@ static void let_go(const struct plan *plan, size_t n)
 			continue;
 		s->left = pool->generation;
 		backend_leave(pool, i);
-		backend_review(pool, i);
+		backend_restate(pool, i, now_ms);
 	}
 }
 
@@ -85,19 +85,19 @@ static void end_checks(struct health *health)
 }
 
 /* Where no role is wanted any more, none is on standby. */
-static void end_roles(struct pool *pool)
+static void end_roles(struct pool *pool, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < pool->n; i++) {
 		struct backend_status *s = pool->status[i];
 
-		if (!s || !s->health.is_standby || s->is_leaving)
+		if (!s || !s->health.standby || s->is_leaving)
 			continue;
-		s->health.is_standby = false;
-		backend_review(pool, i);
+		s->health.standby = NULL;
+		backend_restate(pool, i, now_ms);
 	}
 }
 
-static void enter(const struct plan *plan, struct entry *e, bool starts_slowly)
+static void enter(const struct plan *plan, struct entry *e, bool starts_slowly, uint64_t now_ms)
 {
 	struct backend_status *s = e->status;
 
@@ -106,9 +106,11 @@ static void enter(const struct plan *plan, struct entry *e, bool starts_slowly)
 	if (e->named)
 		s->health.admin_state = e->named->health.admin_state;
 	s->is_weight_set = e->is_weight_set;
+	s->backend.changed_ms = now_ms;
 }
 
-static void apply_entry(const struct plan *plan, unsigned position, bool starts_slowly)
+static void apply_entry(const struct plan *plan, unsigned position, bool starts_slowly,
+			uint64_t now_ms)
 {
 	struct entry *e = &plan->entries[position];
 	struct backend_status *s = e->status;
@@ -120,27 +122,27 @@ static void apply_entry(const struct plan *plan, unsigned position, bool starts_
 		replace_copy(plan->pool, &s->backend, e->copy);
 	e->copy = NULL;
 	if (e->enters)
-		enter(plan, e, starts_slowly);
+		enter(plan, e, starts_slowly, now_ms);
 	else if (plan->ends_checks)
 		end_checks(&s->health);
 	e->is_new = false; /* it is the pool's */
 	backend_reconfigure(plan->pool, s->backend.index, plan->config->backends[position].tier,
 			    e->weight);
-	backend_review(plan->pool, s->backend.index);
+	backend_restate(plan->pool, s->backend.index, now_ms);
 }
 
 /* First those who stay: whether somebody serves decides how others start. */
-static void apply_entries(const struct plan *plan)
+static void apply_entries(const struct plan *plan, uint64_t now_ms)
 {
 	bool has_server;
 
 	for (unsigned n = 0; n < plan->config->backends_n; n++)
 		if (!plan->entries[n].enters)
-			apply_entry(plan, n, false);
+			apply_entry(plan, n, false, now_ms);
 	has_server = plan->pool->ready_n > 0;
 	for (unsigned n = 0; n < plan->config->backends_n; n++)
 		if (plan->entries[n].enters)
-			apply_entry(plan, n, has_server);
+			apply_entry(plan, n, has_server, now_ms);
 }
 
 static void readmit_all(struct pool *pool)
@@ -155,7 +157,7 @@ static void readmit_all(struct pool *pool)
 }
 
 /* What is in @plan then is to be freed. */
-static void carry_out(struct plan *plan)
+static void carry_out(struct plan *plan, uint64_t now_ms)
 {
 	struct pool *pool = plan->pool;
 	size_t n = pool->n;
@@ -166,10 +168,10 @@ static void carry_out(struct plan *plan)
 	queue_set_limits(&pool->queue, plan->config->queue_max, plan->config->queue_timeout_ms);
 	swap_arrays(plan);
 	swap_balancer(plan);
-	let_go(plan, n);
-	apply_entries(plan);
+	let_go(plan, n, now_ms);
+	apply_entries(plan, now_ms);
 	if (role_is_any(&plan->config->role))
-		end_roles(pool);
+		end_roles(pool, now_ms);
 	pool_open_tiers(pool);
 	if (plan->balancer)
 		readmit_all(pool);
@@ -208,9 +210,9 @@ int pool_change_prepare(struct pool *pool, const struct pool_config *config,
 	return err;
 }
 
-void pool_change_commit(struct pool_change *change)
+void pool_change_commit(struct pool_change *change, uint64_t now_ms)
 {
-	carry_out(&change->plan);
+	carry_out(&change->plan, now_ms);
 	finish_change(change);
 }
 
@@ -226,7 +228,7 @@ int pool_reconfigure(struct pool *pool, const struct pool_config *config)
 	int err = pool_change_prepare(pool, config, &change);
 
 	if (err == 0)
-		pool_change_commit(change);
+		pool_change_commit(change, 0);
 	return err;
 }
 

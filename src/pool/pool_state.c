@@ -16,7 +16,8 @@
 #define RAMP_STEPS 128
 #define RAMP_STEP_MS 100
 
-void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state)
+void pool_set_state(struct pool *pool, struct backend *backend, enum backend_state state,
+		    uint64_t now_ms)
 {
 	struct backend_status *s = backend_status(backend);
 	struct health *health = &s->health;
@@ -34,18 +35,18 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 			(void)backend_unburden(pool, backend->index, POOL_NEVER);
 			backend_set_ejected(pool, s, false);
 		}
-		backend_review(pool, backend->index);
+		backend_restate(pool, backend->index, now_ms);
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_clear_state(struct pool *pool, struct backend *backend)
+void pool_clear_state(struct pool *pool, struct backend *backend, uint64_t now_ms)
 {
 	struct backend_status *s = backend_status(backend);
 
 	pthread_mutex_lock(&pool->lock);
 	s->health.admin_state = BACKEND_READY;
-	backend_review(pool, backend->index);
+	backend_restate(pool, backend->index, now_ms);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -93,7 +94,9 @@ void pool_inspect(struct pool *pool, const struct backend *backend, struct backe
 	pthread_mutex_lock(&pool->lock);
 	*ret = (struct backend_facts){
 		.state = backend->state,
+		.changed_ms = backend->changed_ms,
 		.admin_state = s->health.admin_state,
+		.standby = s->health.standby,
 		.weight = s->weight,
 		.ramp_percent = s->part * 100 / POOL_PART_ALL,
 		.tier = s->tier,
@@ -127,14 +130,15 @@ static struct health_group group_of(const struct pool *pool)
 				      .out = pool->weighted_n - pool->ready_n };
 }
 
-static void note_ejection(struct pool *pool, struct backend_status *s, enum health_change change)
+static void note_ejection(struct pool *pool, struct backend_status *s, enum health_change change,
+			  uint64_t now_ms)
 {
 	if (change != HEALTH_EJECTED)
 		return;
 	atomic_store(&s->backend.blamed_failures, s->health.blamed_failures);
 	atomic_store(&s->backend.blamed_connects, s->health.blamed_connects);
 	pool->ejected_n++;
-	backend_review(pool, s->backend.index);
+	backend_restate(pool, s->backend.index, now_ms);
 }
 
 enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
@@ -158,7 +162,7 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 		backend_prove(pool, backend->index);
 	if (result == HEALTH_FAILED)
 		backend_burden(pool, backend->index, now_ms);
-	note_ejection(pool, s, change);
+	note_ejection(pool, s, change, now_ms);
 	pthread_mutex_unlock(&pool->lock);
 	return change;
 }
@@ -177,7 +181,7 @@ enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
 		atomic_store(&backend->unserved_in_row, s->health.unserved_in_row);
 		pool->wants_recheck |= session->is_certain;
 		backend_burden(pool, backend->index, now_ms);
-		note_ejection(pool, s, change);
+		note_ejection(pool, s, change, now_ms);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return change;
@@ -203,7 +207,7 @@ static void review_fullness(struct pool *pool, struct backend_status *s)
 }
 
 enum health_change pool_on_check(struct pool *pool, struct backend *backend,
-				 enum health_answer answer, uint64_t *ret_delay_ms)
+				 enum health_answer answer, uint64_t now_ms, uint64_t *ret_delay_ms)
 {
 	struct backend_status *s = backend_status(backend);
 	struct health *health = &s->health;
@@ -216,21 +220,21 @@ enum health_change pool_on_check(struct pool *pool, struct backend *backend,
 	if (change == HEALTH_FILLED || change == HEALTH_HAS_ROOM)
 		review_fullness(pool, s);
 	else if (change != HEALTH_SAME)
-		backend_review(pool, backend->index);
+		backend_restate(pool, backend->index, now_ms);
 	if (answer == HEALTH_ANSWER_PASSED || answer == HEALTH_ANSWER_NEEDED)
 		backend_prove(pool, backend->index);
 	pthread_mutex_unlock(&pool->lock);
 	return change;
 }
 
-void pool_set_standby(struct pool *pool, struct backend *backend, bool is_standby)
+void pool_set_standby(struct pool *pool, struct backend *backend, const char *why, uint64_t now_ms)
 {
 	struct backend_status *s = backend_status(backend);
 
 	pthread_mutex_lock(&pool->lock);
-	if (!s->is_leaving && s->health.is_standby != is_standby) {
-		s->health.is_standby = is_standby;
-		backend_review(pool, backend->index);
+	if (!s->is_leaving) {
+		s->health.standby = why;
+		backend_restate(pool, backend->index, now_ms);
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -308,7 +312,7 @@ static uint64_t end_ejection(struct pool *pool, unsigned index, uint64_t now_ms,
 	pool->ejected_n--;
 	*ret_returned = &pool->status[index]->backend;
 	(*ret_returned)->unserved_in_row = 0;
-	backend_review(pool, index);
+	backend_restate(pool, index, now_ms);
 	return POOL_NEVER;
 }
 

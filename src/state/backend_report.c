@@ -58,7 +58,7 @@ static void log_why(struct log_line *line, const struct backend *backend,
 }
 
 void backend_tell(const struct pool *pool, const struct backend *backend, const char *what,
-		  uint64_t now_ms)
+		  const char *detail, uint64_t now_ms)
 {
 	struct event event = { .kind = EVENT_BACKEND, .what = what, .at_ms = now_ms };
 
@@ -67,6 +67,8 @@ void backend_tell(const struct pool *pool, const struct backend *backend, const 
 	event.by = backend_state_names[atomic_load(&backend->state)];
 	(void)!text_copy(event.pool, sizeof(event.pool), pool_config(pool)->name);
 	(void)!text_copy(event.backend, sizeof(event.backend), backend->config->name);
+	if (detail)
+		(void)!text_copy(event.detail, sizeof(event.detail), detail);
 	events_put(&event);
 }
 
@@ -83,13 +85,12 @@ void backend_report_change(struct pool *pool, struct backend *backend,
 	struct log_line line;
 
 	atomic_store(went, is_return(report->change) ? 0 : report->now_ms);
-	atomic_store(&backend->changed_ms, report->now_ms);
 	/* A backend that comes back from an ejection may still be down, for the same reason. */
 	if (!is_return(report->change) || atomic_load(&backend->state) == BACKEND_READY)
 		atomic_store(&backend->changed_error, report->err);
 	if (report->change == HEALTH_EJECTED)
 		atomic_fetch_add(&backend->ejections, 1);
-	backend_tell(pool, backend, health_change_names[report->change], report->now_ms);
+	backend_tell(pool, backend, health_change_names[report->change], NULL, report->now_ms);
 	if (!log_begin(&line, LOG_WARN, "backend"))
 		return;
 	log_text(&line, "pool", pool_config(pool)->name);

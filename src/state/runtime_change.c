@@ -377,6 +377,13 @@ static void publish_stick(struct runtime *runtime, const struct pool_config *con
 			     clock_now_ms());
 }
 
+/* They are as they are since now, and not since the start. */
+static void date_backends(struct pool *pool)
+{
+	for (size_t n = 0; n < pool_backends(pool); n++)
+		pool_backend(pool, n)->changed_ms = clock_now_ms();
+}
+
 static void publish_pool(struct runtime_change *c, size_t n)
 {
 	const struct pool_config *config = &config_of(c)->pools[n];
@@ -386,11 +393,13 @@ static void publish_pool(struct runtime_change *c, size_t n)
 
 	if (p->made) {
 		runtime->pools[slot] = p->made;
+		if (runtime->generation)
+			date_backends(p->made);
 	} else {
 		runtime->graces[slot].dial_ms =
 			MAX(runtime_dial_ms(config),
 			    runtime_dial_ms(pool_config(runtime->pools[slot])));
-		pool_change_commit(p->change);
+		pool_change_commit(p->change, clock_now_ms());
 	}
 	publish_stick(runtime, config, slot, p);
 	runtime->tls_clients[slot] = c->generation->tls->clients[n];

@@ -180,7 +180,7 @@ static void put_backend(struct json *j, const struct sample_backend *b,
 	put_text(j, "backend", s.name);
 	put_text(j, "address", addr_format(s.addr, addr));
 	put_text(j, "state", backend_state_names[s.facts.state]);
-	put_text(j, "role", sample_role(b));
+	put_text(j, "role", s.role);
 	put_text(j, "by", s.why_by);
 	put_text(j, "why", s.why);
 	put_metrics(j, METRIC_BACKEND, &b->values, NULL);

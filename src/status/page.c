@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "page.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "admin/context.h"
+#include "base/text.h"
 #include "io/loop.h"
 #include "metrics/snapshot.h"
+#include "tls/server.h"
 
 /* Where in page.html the table goes. */
 #define MARK "<!--table-->"
@@ -37,6 +41,15 @@ static void number(struct out *out, uint64_t value)
 	out_text(out, "</td>");
 }
 
+static void age(struct out *out, uint64_t ms)
+{
+	char text[TEXT_NUMBER_BYTES];
+
+	out_text(out, "<td class=n>");
+	out_text(out, text_age(ms, text));
+	out_text(out, "</td>");
+}
+
 static void write_listeners(const struct sample *s, struct out *out)
 {
 	out_text(out, "<table><caption>Listeners</caption><thead><tr>" COLUMN "listener" COLUMN
@@ -57,6 +70,49 @@ static void write_listeners(const struct sample *s, struct out *out)
 	out_text(out, "</tbody></table>\n");
 }
 
+/* How far it is behind its primary, in time where it says so. */
+static void lag(struct out *out, const struct backend_snapshot *s)
+{
+	if (s->lag_ms != BACKEND_LAG_UNKNOWN) {
+		age(out, s->lag_ms);
+		return;
+	}
+	out_text(out, "<td class=n>");
+	if (s->lag_bytes != BACKEND_LAG_UNKNOWN) {
+		out_u64(out, s->lag_bytes);
+		out_text(out, " bytes");
+	}
+	out_text(out, "</td>");
+}
+
+static void write_pool(const struct sample_pool *p, struct out *out)
+{
+	struct pool_snapshot s;
+
+	snapshot_pool(p->pool, &s);
+	out_text(out, "<tr>");
+	row_head(out, s.name);
+	cell(out, s.ready == 0 ? "no backend: its clients are turned away or held" : "serves");
+	number(out, s.ready);
+	number(out, s.standby);
+	number(out, s.backends);
+	number(out, s.sessions);
+	number(out, s.queue.waiting - s.queue.held);
+	number(out, s.queue.held);
+	out_text(out, "</tr>\n");
+}
+
+static void write_pools(const struct sample *s, struct out *out)
+{
+	out_text(out, "<table><caption>Pools</caption><thead><tr>" COLUMN "pool" COLUMN
+		      "state" COLUMN_N "ready" COLUMN_N "standby" COLUMN_N "backends" COLUMN_N
+		      "sessions" COLUMN_N "waiting: all are full" COLUMN_N "held: no backend"
+		      "</tr></thead><tbody>\n");
+	for (size_t n = 0; n < s->pools_n; n++)
+		write_pool(&s->pools[n], out);
+	out_text(out, "</tbody></table>\n");
+}
+
 static void write_backend(const struct sample_backend *b, const struct control_context *context,
 			  struct out *out)
 {
@@ -69,10 +125,10 @@ static void write_backend(const struct sample_backend *b, const struct control_c
 	row_head(out, s.name);
 	cell(out, addr_format(s.addr, addr));
 	cell(out, backend_state_names[s.facts.state]);
-	cell(out, sample_role(b) ? sample_role(b) : "");
-	out_text(out, "<td class=n>");
-	out_seconds(out, s.since_ms);
-	out_text(out, " s</td>");
+	cell(out, s.role);
+	lag(out, &s);
+	age(out, s.since_ms);
+	cell(out, s.why_by);
 	cell(out, s.why);
 	number(out, s.sessions);
 	number(out, s.connects);
@@ -83,13 +139,52 @@ static void write_backend(const struct sample_backend *b, const struct control_c
 static void write_backends(const struct sample *s, const struct control_context *context,
 			   struct out *out)
 {
-	out_text(out,
-		 "<table><caption>Backends</caption><thead><tr>" COLUMN "pool" COLUMN
-		 "backend" COLUMN "address" COLUMN "state" COLUMN "role" COLUMN_N "since" COLUMN
-		 "why" COLUMN_N "sessions" COLUMN_N "connects" COLUMN_N "failures"
-		 "</tr></thead><tbody>\n");
+	out_text(out, "<table><caption>Backends</caption><thead><tr>" COLUMN "pool" COLUMN
+		      "backend" COLUMN "address" COLUMN "state" COLUMN "role" COLUMN_N
+		      "behind" COLUMN_N "for" COLUMN "by" COLUMN "why" COLUMN_N "sessions" COLUMN_N
+		      "connects" COLUMN_N "failures"
+		      "</tr></thead><tbody>\n");
 	for (size_t n = 0; n < s->backends_n; n++)
 		write_backend(&s->backends[n], context, out);
+	out_text(out, "</tbody></table>\n");
+}
+
+/* A day, and how far away it is. */
+static void write_expiry(struct out *out, time_t expiry)
+{
+	char day[sizeof("2026-11-26")], text[TEXT_NUMBER_BYTES];
+	const time_t now = time(NULL);
+	struct tm tm;
+
+	out_text(out, "<td>");
+	if (expiry != 0 && strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&expiry, &tm)) > 0) {
+		out_text(out, day);
+		out_text(out, expiry > now ? ", in " : ", expired for ");
+		out_text(out, text_age((uint64_t)llabs(expiry - now) * 1000, text));
+	}
+	out_text(out, "</td>");
+}
+
+static void write_certificates_of(const struct runtime *runtime, const struct listener *listener,
+				  struct out *out)
+{
+	const struct tls_server *tls = runtime_tls_server(runtime, listener);
+
+	for (size_t n = 0; tls && n < listener->config->certificates_n; n++) {
+		out_text(out, "<tr>");
+		cell(out, listener->config->name);
+		row_head(out, listener->config->certificates[n].chain);
+		write_expiry(out, tls_server_certificate(tls, n).until);
+		out_text(out, "</tr>\n");
+	}
+}
+
+static void write_certificates(const struct sample *s, struct out *out)
+{
+	out_text(out, "<table><caption>Certificates</caption><thead><tr>" COLUMN "listener" COLUMN
+		      "file" COLUMN "expires</tr></thead><tbody>\n");
+	for (size_t n = 0; n < s->listeners_n; n++)
+		write_certificates_of(s->runtime, s->listeners[n].listener, out);
 	out_text(out, "</tbody></table>\n");
 }
 
@@ -130,7 +225,9 @@ void page_write(const struct sample *s, const struct control_context *context,
 	out_u64(out, s->process.sessions);
 	out_text(out, " sessions.</p>\n");
 	write_listeners(s, out);
+	write_pools(s, out);
 	write_backends(s, context, out);
+	write_certificates(s, out);
 	if (busiest)
 		write_sessions(busiest, out);
 	out_text(out, mark + strlen(MARK));

@@ -96,11 +96,3 @@ void sample_finish(struct sample *s)
 	free(s->backends);
 	*s = (struct sample){ 0 };
 }
-
-const char *sample_role(const struct sample_backend *b)
-{
-	for (int n = BACKEND_ROLE_UNKNOWN + 1; n < BACKEND_ROLES; n++)
-		if (b->values.role[n])
-			return backend_role_names[n];
-	return NULL;
-}

@@ -47,7 +47,4 @@ struct sample {
 MUST_CHECK bool sample_take(struct sample *sample, const struct runtime *runtime);
 void sample_finish(struct sample *sample);
 
-/* Its word; NULL where it is not known, or nobody asks. */
-const char *sample_role(const struct sample_backend *b);
-
 #endif

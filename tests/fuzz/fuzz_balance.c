@@ -518,7 +518,7 @@ static void step_backend(struct life *l, struct backend *b, uint8_t what)
 
 	switch (what % 8) {
 	case 3:
-		pool_set_state(l->pool, b, (enum backend_state)(what / 8 % BACKEND_EJECTED));
+		pool_set_state(l->pool, b, (enum backend_state)(what / 8 % BACKEND_EJECTED), 0);
 		break;
 	case 4:
 		set_weight(l, b, weights[what / 8 % ARRAY_LEN(weights)]);
@@ -529,7 +529,7 @@ static void step_backend(struct life *l, struct backend *b, uint8_t what)
 			check_ejected(l);
 		break;
 	default:
-		pool_on_check(l->pool, b, what / 8 % 2, &delay_ms);
+		pool_on_check(l->pool, b, what / 8 % 2, 0, &delay_ms);
 		CHECK(delay_ms >= 450 && delay_ms <= 2200);
 		break;
 	}

@@ -19,7 +19,7 @@ static void set_state(struct simulation *sim, struct backend *b, enum backend_st
 {
 	struct pool *pool = bed_pool(sim->st);
 
-	pool_set_state(pool, b, state);
+	pool_set_state(pool, b, state, 0);
 	if (state == BACKEND_READY)
 		peers_serve_queue(sim->st->runtime, pool, sim->st->now_ms);
 }

@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 from kit import certificates, proc, tcp                 # noqa: E402
 from kit import backend as servers                      # noqa: E402
 from kit.backend import LOOPBACK, Backend, Blackhole, Manual    # noqa: E402
-from kit.control import Ctl                              # noqa: E402
+from kit.control import Ctl, Following                   # noqa: E402
 from kit.ini import ini                                 # noqa: E402
 from kit.netns import Netns                             # noqa: E402
 from kit.reload import Certified, Reloaded              # noqa: E402
@@ -266,6 +266,12 @@ def controlled(ringmain, workdir):
         rm = ringmain(backends, settings={"control": f"unix:{path}", **(settings or {})}, **options)
         return rm, Ctl(path)
     return begin
+
+
+@pytest.fixture
+def following(start):
+    """following(ctl, *words) gives the rows of an answer that goes on, as they come."""
+    return lambda *args: start(Following, *args)
 
 
 @pytest.fixture

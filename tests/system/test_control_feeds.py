@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """follow and trace: answers of the control socket that go on."""
 
-import json
 import socket
-import subprocess
 
 import pytest
 
 from kit import backend as servers
 from kit import tcp, tls
-from kit.control import CTL, raw
+from kit.control import raw
 from kit.ports import reserved_port
 from kit.wait import wait_until
 
@@ -21,33 +19,6 @@ def visit(rm, host="127.0.0.1"):
     with tcp.connect(rm.address(), source=(host, 0)) as sock:
         tcp.exchange(sock, b"x")
         return f"{host}:{sock.getsockname()[1]}"
-
-
-@pytest.fixture
-def following(start, workdir):
-    """following(ctl, *words) gives the rows of an answer that goes on, as they come."""
-    class Following:
-        def __init__(self, ctl, *words):
-            self.process = subprocess.Popen([str(CTL), "-s", ctl.path, "-j", *words],
-                                            stdout=subprocess.PIPE, text=True)
-            self.rows = []
-            self.reader = tcp.Task(self._read)
-
-        def _read(self):
-            for line in self.process.stdout:
-                self.rows.append(json.loads(line))
-
-        def wait(self, **want):
-            def found():
-                return [row for row in self.rows if want.items() <= row.items()]
-            wait_until(found, f"{want} in {self.rows}")
-            return found()[0]
-
-        def close(self):
-            self.process.terminate()
-            self.process.wait(10)
-            self.reader.result(10)
-    return lambda *args: start(Following, *args)
 
 
 def begin(feed, rm, host="127.0.0.1"):

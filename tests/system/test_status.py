@@ -314,6 +314,16 @@ def test_the_page_is_one_document_with_a_table(shown, backend):
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", text)
 
 
+def test_the_table_has_pools_and_certificates(shown, backend, pki):
+    """For who has no JavaScript: what needs attention, and ages as people say them."""
+    _, status = shown([backend(servers.echo)], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"]})
+    text = status.get("/")
+    assert '<th scope=row>out</th><td>serves</td><td class=n>1</td><td class=n>0</td><td class=n>1</td>' in text
+    assert re.search(r"<td>in</td><th scope=row>[^<]*</th><td>\d{4}-\d\d-\d\d, in \d+d", text), text
+    assert re.search(r"<td class=n>\d+(ms|s)</td><td></td><td></td>", text), text
+    wait_until(lambda: re.search(r"<td class=n>[1-9]\d*s</td>", status.get("/")), "an age of a second")
+
+
 def test_health_follows_the_process_and_its_pools(ringmain, backend, connect):
     held, port = reserved_port()
     rm = ringmain(ini([backend(servers.echo)], settings={"status": "127.0.0.1:0"}) +

@@ -12,6 +12,7 @@ from kit import backend as servers
 from kit import tcp
 from kit.chromium import Chromium
 from kit.ini import ini
+from kit.replicas import RedisReplica
 from kit.servers import Redis
 from kit.wait import wait_until
 from test_status import Status
@@ -75,12 +76,61 @@ def test_the_busiest_sessions_are_there(ringmain, backend, browser, connect):
         browser.wait(f"document.getElementById('sessions').innerText.startsWith('{me}')", f"the busiest one, {kind}")
 
 
-def test_roles_are_told(ringmain, start, workdir, browser):
-    rm = ringmain([start(Redis, workdir)], settings={"status": "127.0.0.1:0"},
-                  pool={"check": "redis", "check_interval": "100ms", "role": "primary"})
+@pytest.fixture
+def pair(ringmain, start, workdir):
+    """(ringmain, primary, replica): the first is what the pool wants."""
+    primary = start(Redis, workdir)
+    replica = start(RedisReplica, primary, workdir)
+    rm = ringmain([primary, replica], settings={"status": "127.0.0.1:0"}, pool={
+        "check": "redis", "check_interval": "100ms", "check_fast_interval": "50ms", "role": "primary", "hold": "60s"})
+    status = Status(rm)
+    wait_until(lambda: [status.backend(name).get("role") for name in ("b1", "b2")] == ["primary", "replica"], "roles")
+    return rm, primary, replica
+
+
+def text_of(name):
+    return f"document.getElementById('{name}').innerText"
+
+
+def test_roles_are_told(pair, browser):
+    rm, primary, replica = pair
     browser.open(url_of(rm))
     browser.wait(f"{row_of('b1')}?.includes('ready primary')", "the primary to be called one")
+    browser.wait(f"{row_of('b2')}.includes('has another role: replica')", "the replica to be told why")
+    assert "● 1 ready, 1 standby" in browser.run(text_of("pools"))
+    assert browser.run(text_of("notes")) == ""
     assert "<td>ready</td><td>primary</td>" in Status(rm).get("/")
+
+    replica.cli("REPLICAOF", "NO", "ONE")
+    browser.wait(f"{text_of('notes')}.includes('2 servers of out claim to be primary')", "two primaries")
+    assert "b2: one of several primaries" in browser.run(text_of("notes"))
+    primary.cli("REPLICAOF", *map(str, replica.address))
+    browser.wait(f"{row_of('b2')}.includes('ready primary')", "the other one to be primary")
+    browser.wait(f"{text_of('changes')}.startsWith('0 s ago') || {text_of('changes')}.startsWith('1 s ago')", "the change")
+    for name in ("out / b1", "out / b2"):
+        assert name in browser.run(text_of("changes"))
+
+
+def test_who_is_held_is_not_one_of_too_many(pair, browser, connect):
+    rm, primary, replica = pair
+    primary.cli("REPLICAOF", *map(str, replica.address))
+    wait_until(lambda: Status(rm).json()["pools"][0]["ready"] == 0, "nobody to be primary")
+    connect(rm.address())
+    browser.open(url_of(rm))
+    browser.wait(f"{LIVE} && {text_of('pools')}.includes('1 held: no backend')", "who is held")
+    notes = browser.run(text_of("notes"))
+    assert "Pool out has no backend" in notes and "1 are held" in notes
+    assert "every backend is full" not in notes
+    assert "waiting: all are full" not in browser.run(text_of("pools"))
+
+
+def test_who_waits_for_room_is_told(ringmain, backend, browser, connect):
+    rm = ringmain([f"{backend(servers.echo).text} max_sessions=1"], settings={"status": "127.0.0.1:0"}, pool={"queue": 10, "queue_timeout": "60s"})
+    tcp.exchange(connect(rm.address()), b"x")
+    connect(rm.address())
+    browser.open(url_of(rm))
+    browser.wait(f"{LIVE} && {text_of('notes')}.includes('every backend is full, 1 of them')", "who waits")
+    assert "1 waiting: all are full" in browser.run(text_of("pools"))
 
 
 def test_a_killed_backend_is_told_within_two_seconds(shown, browser):

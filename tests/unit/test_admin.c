@@ -268,7 +268,7 @@ static void an_override_that_has_ended_leaves_it_as_its_checks_say(void **state)
 	fd = office_connect();
 	assert_string_equal(office_ask(fd, "backend p/b0 drain --for 10s\n"), OK_LINE);
 	for (int n = 0; n < 10; n++)
-		(void)pool_on_check(pool, bed_backend(office.st, 0), false, &delay_ms);
+		(void)pool_on_check(pool, bed_backend(office.st, 0), false, 0, &delay_ms);
 	assert_int_equal(state_of(0), BACKEND_DOWN);
 	office_pass(20000);
 	assert_int_equal(office.context.overrides.n, 0);

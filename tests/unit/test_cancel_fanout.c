@@ -373,7 +373,7 @@ static void one_that_drains_or_is_full_is_asked(void **state)
 
 	secret(st, 0);
 	secret(st, 1);
-	pool_set_state(st->runtime->pools[0], bed_backend(st, 1), BACKEND_DRAIN);
+	pool_set_state(st->runtime->pools[0], bed_backend(st, 1), BACKEND_DRAIN, 0);
 	client = ask(st);
 	take_request(st, 0);
 	take_request(st, 1);

@@ -314,8 +314,8 @@ static void when_none_is_ready_the_client_is_told_at_once(void **state)
 	struct bed *st = in_order(state, 2, "");
 	int client = bed_client(st);
 
-	pool_set_state(st->runtime->pools[0], bed_backend(st, 0), BACKEND_DRAIN);
-	pool_set_state(st->runtime->pools[0], bed_backend(st, 1), BACKEND_DOWN);
+	pool_set_state(st->runtime->pools[0], bed_backend(st, 0), BACKEND_DRAIN, 0);
+	pool_set_state(st->runtime->pools[0], bed_backend(st, 1), BACKEND_DOWN, 0);
 	bed_run(st);
 	assert_int_equal(bed_ended(st, CLOSE_NO_BACKEND), 1);
 	expect_reset(client);

@@ -113,7 +113,7 @@ static void a_session_without_a_future_is_over_in_its_first_turn(void **state)
 	struct bed *st = bed_of(state, NULL);
 	int client = bed_client(st);
 
-	pool_set_state(st->runtime->pools[0], bed_backend(st, 0), BACKEND_DOWN);
+	pool_set_state(st->runtime->pools[0], bed_backend(st, 0), BACKEND_DOWN, 0);
 	assert_true(fake_perform(&bed_engine(st)->acceptors[0].accept));
 	fake_run_cancels();
 	bed_turn(st);

@@ -34,9 +34,9 @@ static void without_a_limit_the_first_gets_all(void **state)
 
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(bed_index(st), 1);
-	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN, 0);
 	assert_int_equal(bed_index(st), 2);
-	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_READY);
+	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_READY, 0);
 	assert_int_equal(bed_index(st), 1);
 }
 

@@ -104,10 +104,10 @@ static void one_that_comes_back_without_slow_start_gets_all_until_it_is_level(vo
 {
 	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1 1");
 
-	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN, 0);
 	for (int i = 0; i < 50; i++)
 		assert_int_equal(bed_pick(st)->index, 1);
-	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_READY);
+	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_READY, 0);
 	for (int i = 0; i < 49; i++)
 		assert_int_equal(bed_pick(st)->index, 0);
 	release_all(st);
@@ -120,10 +120,10 @@ static void one_in_slow_start_gets_a_tenth(void **state)
 
 	st->config.slow_start_ms = 60000;
 	bed_start(st);
-	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN, 0);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(bed_pick(st)->index, 1);
-	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_READY);
+	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_READY, 0);
 	pool_tick(st->pool, 1000, &returned);
 	for (int i = 0; i < 100; i++)
 		assert_non_null(bed_pick(st));

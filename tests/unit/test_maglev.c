@@ -234,8 +234,8 @@ static void who_fails_moves_only_its_own_keys_and_they_come_home(void **state)
 
 	for (uint64_t k = 0; k < KEYS; k++)
 		home[k] = index_of(st, key_of(k));
-	pool_set_state(st->pool, pool_backend(st->pool, 3), BACKEND_DOWN);
-	pool_set_state(st->pool, pool_backend(st->pool, 7), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 3), BACKEND_DOWN, 0);
+	pool_set_state(st->pool, pool_backend(st->pool, 7), BACKEND_DOWN, 0);
 	for (uint64_t k = 0; k < KEYS; k++) {
 		int index = index_of(st, key_of(k));
 
@@ -252,8 +252,8 @@ static void who_fails_moves_only_its_own_keys_and_they_come_home(void **state)
 		if (i != 3 && i != 7)
 			assert_in_range(moved_to[i], moved / 8 * 8 / 10, moved / 8 * 12 / 10);
 
-	pool_set_state(st->pool, pool_backend(st->pool, 3), BACKEND_READY);
-	pool_set_state(st->pool, pool_backend(st->pool, 7), BACKEND_READY);
+	pool_set_state(st->pool, pool_backend(st->pool, 3), BACKEND_READY, 0);
+	pool_set_state(st->pool, pool_backend(st->pool, 7), BACKEND_READY, 0);
 	for (uint64_t k = 0; k < KEYS; k++)
 		assert_int_equal(index_of(st, key_of(k)), home[k]);
 }
@@ -342,10 +342,10 @@ static void the_last_of_a_thousand_gets_everything(void **state)
 	bed_start(st);
 	for (unsigned i = 0; i < 1000; i++)
 		if (i != 500)
-			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_DOWN);
+			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_DOWN, 0);
 	for (uint64_t k = 0; k < 100; k++)
 		assert_int_equal(index_of(st, key_of(k)), 500);
-	pool_set_state(st->pool, pool_backend(st->pool, 500), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 500), BACKEND_DOWN, 0);
 	assert_int_equal(index_of(st, 1), -POOL_NONE_READY);
 }
 
@@ -496,11 +496,11 @@ static void a_backup_tier_takes_over_only_what_it_must(void **state)
 		assert_in_range(home[k], 0, 2);
 	}
 	/* Two of three are enough: they share the keys of the third. */
-	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN, 0);
 	for (uint64_t k = 0; k < KEYS; k++)
 		assert_in_range(index_of(st, key_of(k)), 1, 2);
 	/* One is too few: its own keys stay, the backups take the rest. */
-	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN, 0);
 	for (uint64_t k = 0; k < KEYS; k++) {
 		int index = index_of(st, key_of(k));
 

@@ -22,7 +22,7 @@ static void weight_of_zero_gets_nothing_new(void **state)
 
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(bed_index(st), 1);
-	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN, 0);
 	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 }
 
@@ -37,13 +37,13 @@ static void down_and_draining_get_nothing_new(void **state)
 {
 	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1");
 
-	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
-	pool_set_state(st->pool, pool_backend(st->pool, 2), BACKEND_DRAIN);
+	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN, 0);
+	pool_set_state(st->pool, pool_backend(st->pool, 2), BACKEND_DRAIN, 0);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(bed_index(st), 1);
-	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN, 0);
 	assert_int_equal(bed_index(st), -POOL_NONE_READY);
-	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_READY);
+	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_READY, 0);
 	assert_int_equal(bed_index(st), 0);
 }
 
@@ -52,7 +52,7 @@ static void sessions_outlive_their_backends_state(void **state)
 	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1");
 	struct backend *b = bed_pick(st);
 
-	pool_set_state(st->pool, b, BACKEND_DOWN);
+	pool_set_state(st->pool, b, BACKEND_DOWN, 0);
 	assert_int_equal(b->sessions, 1);
 	pool_release(st->pool, b);
 	assert_int_equal(b->sessions, 0);

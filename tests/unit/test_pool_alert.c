@@ -39,7 +39,7 @@ static void expect_tick(struct bed *st, uint64_t ms, const char *wanted)
 
 static void set_state(struct bed *st, unsigned n, enum backend_state state)
 {
-	pool_set_state(pool_of(st), bed_backend(st, n), state);
+	pool_set_state(pool_of(st), bed_backend(st, n), state, 0);
 }
 
 static void who_is_held_does_not_make_it_full(void **state)

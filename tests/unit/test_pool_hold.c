@@ -23,7 +23,7 @@ static enum health_change says(struct bed *st, size_t n, enum health_answer answ
 {
 	uint64_t delay_ms;
 
-	return pool_on_check(st->pool, nth(st, n), answer, &delay_ms);
+	return pool_on_check(st->pool, nth(st, n), answer, 0, &delay_ms);
 }
 
 static struct pool_waiter *call(struct bed *st, uint64_t now_ms)
@@ -139,11 +139,11 @@ static void nobody_gets_sessions_before_its_role_is_known(void **state)
 	bed_start(st);
 	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 	assert_int_equal(nth(st, 0)->state, BACKEND_STANDBY);
-	pool_set_standby(st->pool, nth(st, 1), false);
+	pool_set_standby(st->pool, nth(st, 1), NULL, 0);
 	assert_int_equal(bed_index(st), 1);
-	pool_set_standby(st->pool, nth(st, 1), true);
+	pool_set_standby(st->pool, nth(st, 1), "role unknown", 0);
 	assert_int_equal(bed_index(st), -POOL_NONE_READY);
-	pool_set_standby(st->pool, nth(st, 1), false);
+	pool_set_standby(st->pool, nth(st, 1), NULL, 0);
 	says(st, 1, HEALTH_ANSWER_REFUSED); /* believed at once */
 	assert_int_equal(nth(st, 1)->state, BACKEND_DOWN);
 }
@@ -153,7 +153,7 @@ static void the_operator_and_sessions_are_heard_once(void **state)
 	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1");
 
 	assert_false(pool_take_approval(nth(st, 0)));
-	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 	assert_true(pool_take_approval(nth(st, 0)));
 	assert_false(pool_take_approval(nth(st, 0)));
 	assert_false(pool_take_recheck(st->pool));

@@ -85,8 +85,8 @@ static void live(struct bed *st)
 		assert_int_not_equal(pool_pick_or_wait(st->pool, w, i), POOL_ANSWERS);
 		assert_int_equal(pool_route(st->pool, &ask, &route),
 				 st->config.balance == BALANCE_MAGLEV);
-		pool_on_check(st->pool, nth(st, i % 9), i % 5 > 0, &delay_ms);
-		pool_set_state(st->pool, nth(st, i % 7), i % 2 ? BACKEND_READY : BACKEND_DRAIN);
+		pool_on_check(st->pool, nth(st, i % 9), i % 5 > 0, 0, &delay_ms);
+		pool_set_state(st->pool, nth(st, i % 7), i % 2 ? BACKEND_READY : BACKEND_DRAIN, 0);
 		pool_tick(st->pool, i, &returned);
 		if (nth(st, i % 9)->sessions > 0)
 			pool_release(st->pool, nth(st, i % 9));
@@ -192,9 +192,9 @@ static void slow_start_is_for_those_who_go_by_weights(void **state)
 		bed_start(st);
 		pool_seed(st->pool, 1);
 		before = picks_of_first(st);
-		pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
+		pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN, 0);
 		assert_int_equal(picks_of_first(st), 0);
-		pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+		pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 		after = picks_of_first(st);
 		if (is_static)
 			assert_int_equal(after, before);

@@ -132,14 +132,14 @@ static void all_that_makes_places_calls(void **state)
 	struct backend *returned;
 
 	st->config.slow_start_ms = 0;
-	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN, 0);
 	assert_int_equal(pool_set_weight(st->pool, pool_backend(st->pool, 2), 0), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pool_pick_or_wait(st->pool, &w[i], 0),
 				 i ? POOL_WAITING : POOL_PICKED);
 	pool_tick(st->pool, 0, &returned);
 	assert_false(pool_may_serve_queue(st->pool));
-	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_READY);
+	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_READY, 0);
 	assert_ptr_equal(call(st, 0), &w[1]);
 	assert_null(call(st, 0));
 	assert_int_equal(pool_set_weight(st->pool, pool_backend(st->pool, 2), 4), 0);
@@ -172,7 +172,7 @@ static void none_ready_does_not_wait(void **state)
 	struct bed *st = bed_of_slots(state, "1", 1);
 	struct pool_waiter w = { 0 };
 
-	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 0), BACKEND_DOWN, 0);
 	assert_int_equal(pool_pick_or_wait(st->pool, &w, 0), POOL_NONE_READY);
 }
 

@@ -15,9 +15,9 @@ static void who_stays_is_who_it_was(void **state)
 		uint64_t delay_ms, id = b1->id;
 
 		pool_on_connect(st->pool, b1, HEALTH_FINE, 0);
-		pool_on_check(st->pool, b2, false, &delay_ms);
+		pool_on_check(st->pool, b2, false, 0, &delay_ms);
 		assert_int_equal(b2->state, BACKEND_DOWN);
-		pool_set_state(st->pool, nth(st, 0), BACKEND_MAINT);
+		pool_set_state(st->pool, nth(st, 0), BACKEND_MAINT, 0);
 		reload(st, next_of(st, "b2=4 c0 b1=2 b0"));
 		assert_ptr_equal(named(st, "b1"), b1);
 		assert_int_equal(b1->index, 1);
@@ -30,8 +30,8 @@ static void who_stays_is_who_it_was(void **state)
 		assert_int_equal(nth(st, 0)->state, BACKEND_MAINT);
 		pool_release(st->pool, b1);
 		assert_string_equal(reached(st), k == 4 ? "c0" : "b1 c0");
-		pool_on_check(st->pool, b2, true, &delay_ms);
-		pool_on_check(st->pool, b2, true, &delay_ms);
+		pool_on_check(st->pool, b2, true, 0, &delay_ms);
+		pool_on_check(st->pool, b2, true, 0, &delay_ms);
 		assert_int_equal(b2->state, BACKEND_READY);
 		bed_teardown(state);
 	}
@@ -47,14 +47,14 @@ static void tier_weight_and_max_sessions_are_the_new_ones(void **state)
 	next->backends[0].sessions_max = 1;
 	reload(st, next);
 	assert_string_equal(reached(st), "b1");
-	pool_set_state(st->pool, b1, BACKEND_DOWN);
+	pool_set_state(st->pool, b1, BACKEND_DOWN, 0);
 	assert_string_equal(reached(st), "");
 	pool_release(st->pool, b0);
 	assert_string_equal(reached(st), "b0");
-	pool_set_state(st->pool, b0, BACKEND_DOWN);
+	pool_set_state(st->pool, b0, BACKEND_DOWN, 0);
 	assert_string_equal(reached(st), "b2");
-	pool_set_state(st->pool, b0, BACKEND_READY);
-	pool_set_state(st->pool, b1, BACKEND_READY);
+	pool_set_state(st->pool, b0, BACKEND_READY, 0);
+	pool_set_state(st->pool, b1, BACKEND_READY, 0);
 	reload(st, next_of(st, "b0=3 b1=1 b2=0"));
 	assert_string_equal(reached(st), "b0 b1");
 	reload(st, next_of(st, "b0=3 b1=1 b2=9"));
@@ -101,8 +101,8 @@ static void an_ejection_and_a_slow_start_go_on(void **state)
 	assert_int_equal(pool_tick(st->pool, 111000, &returned), POOL_NEVER);
 
 	/* Where weights do not say who is next, nobody starts slowly. */
-	pool_set_state(st->pool, b0, BACKEND_DOWN);
-	pool_set_state(st->pool, b0, BACKEND_READY);
+	pool_set_state(st->pool, b0, BACKEND_DOWN, 0);
+	pool_set_state(st->pool, b0, BACKEND_READY, 0);
 	assert_int_not_equal(pool_tick(st->pool, 200000, &returned), POOL_NEVER);
 	next = next_of(st, "b0=20 b1=20");
 	next->config.balance = BALANCE_MAGLEV;
@@ -139,7 +139,7 @@ static void what_the_operator_wants_of_a_name_holds_for_its_next_address(void **
 	struct backend *before = take(st, "b0");
 	struct next *next = next_of(st, "b0 b1 b2");
 
-	pool_set_state(st->pool, before, BACKEND_MAINT);
+	pool_set_state(st->pool, before, BACKEND_MAINT, 0);
 	assert_int_equal(pool_set_weight(st->pool, nth(st, 1), 0), 0);
 	move(next, 0, "10.0.0.1:80");
 	move(next, 1, "10.0.0.2:80");
@@ -150,7 +150,7 @@ static void what_the_operator_wants_of_a_name_holds_for_its_next_address(void **
 	assert_int_equal(named(st, "b0")->state, BACKEND_MAINT);
 	assert_int_equal(named(st, "b0")->sessions, 0);
 	assert_string_equal(reached(st), "b2");
-	pool_set_state(st->pool, named(st, "b0"), BACKEND_READY);
+	pool_set_state(st->pool, named(st, "b0"), BACKEND_READY, 0);
 	assert_int_equal(pool_set_weight(st->pool, named(st, "b1"), POOL_WEIGHT_CONFIGURED), 0);
 	assert_string_equal(reached(st), "b0 b1 b2");
 	pool_release(st->pool, before);
@@ -190,8 +190,8 @@ static void checks_that_end_leave_nobody_down(void **state)
 	st->config.check = health_check_default;
 	st->config.check.kind = CHECK_TCP;
 	bed_start(st);
-	pool_on_check(st->pool, nth(st, 0), false, &delay_ms);
-	pool_set_state(st->pool, nth(st, 1), BACKEND_DRAIN);
+	pool_on_check(st->pool, nth(st, 0), false, 0, &delay_ms);
+	pool_set_state(st->pool, nth(st, 1), BACKEND_DRAIN, 0);
 	reload(st, next_of(st, "b0 b1"));
 	assert_string_equal(reached(st), "");
 	next = next_of(st, "b0 b1");
@@ -213,7 +213,7 @@ static void who_comes_begins_as_at_a_start(void **state)
 	reload(st, next);
 	assert_int_equal(nth(st, 0)->state, BACKEND_READY);
 	assert_int_equal(nth(st, 1)->state, BACKEND_DOWN);
-	pool_on_check(st->pool, nth(st, 1), true, &delay_ms);
+	pool_on_check(st->pool, nth(st, 1), true, 0, &delay_ms);
 	assert_int_equal(nth(st, 1)->state, BACKEND_READY);
 	assert_string_equal(reached(st), "b0 b1");
 }
@@ -243,7 +243,7 @@ static void who_comes_starts_slowly_where_others_serve(void **state)
 	next->config.check.starts_down = true;
 	reload(st, next);
 	assert_int_equal(pool_tick(st->pool, 20000, &returned), POOL_NEVER);
-	pool_set_state(st->pool, named(st, "c2"), BACKEND_READY);
+	pool_set_state(st->pool, named(st, "c2"), BACKEND_READY, 0);
 	assert_int_not_equal(pool_tick(st->pool, 20000, &returned), POOL_NEVER);
 }
 
@@ -266,9 +266,9 @@ static void who_leaves_gets_nothing_new_and_keeps_its_sessions(void **state)
 		assert_int_equal(pool_ready(st->pool), 2);
 
 		/* Nothing changes that any more. */
-		pool_set_state(st->pool, b0, BACKEND_READY);
+		pool_set_state(st->pool, b0, BACKEND_READY, 0);
 		assert_int_equal(pool_set_weight(st->pool, b0, 9), 0);
-		assert_int_equal(pool_on_check(st->pool, b0, false, &delay_ms), HEALTH_SAME);
+		assert_int_equal(pool_on_check(st->pool, b0, false, 0, &delay_ms), HEALTH_SAME);
 		assert_int_equal(pool_on_connect(st->pool, b0, HEALTH_FINE, 0), HEALTH_SAME);
 		assert_int_equal(b0->connects, 1);
 		assert_int_equal(b0->state, BACKEND_LEAVING);
@@ -316,7 +316,7 @@ static void who_asks_all_finds_those_with_sessions(void **state)
 	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1 1");
 	struct backend *b2 = take(st, "b2");
 
-	pool_set_state(st->pool, nth(st, 1), BACKEND_DOWN);
+	pool_set_state(st->pool, nth(st, 1), BACKEND_DOWN, 0);
 	reload(st, next_of(st, "b1 b3"));
 	assert_int_equal(pool_next_alive(st->pool, 0), b2->id);
 	assert_int_equal(pool_next_alive(st->pool, b2->id), nth(st, 3)->id);
@@ -347,8 +347,8 @@ static void who_comes_back_has_its_sessions_and_new_health(void **state)
 	struct next *next;
 	uint64_t id = b0->id, delay_ms;
 
-	pool_on_check(st->pool, b0, false, &delay_ms);
-	pool_set_state(st->pool, b0, BACKEND_DRAIN);
+	pool_on_check(st->pool, b0, false, 0, &delay_ms);
+	pool_set_state(st->pool, b0, BACKEND_DRAIN, 0);
 	assert_int_equal(pool_set_weight(st->pool, b0, 0), 0);
 	reload(st, next_of(st, "b1"));
 	next = next_of(st, "b1 b0=2");

@@ -42,9 +42,9 @@ static void first_follows_the_order_of_the_file(void **state)
 
 	reload(st, next_of(st, "c0 b2 b0 b1"));
 	assert_string_equal(reached(st), "c0");
-	pool_set_state(st->pool, named(st, "c0"), BACKEND_DOWN);
+	pool_set_state(st->pool, named(st, "c0"), BACKEND_DOWN, 0);
 	assert_string_equal(reached(st), "b2");
-	pool_set_state(st->pool, named(st, "b2"), BACKEND_DOWN);
+	pool_set_state(st->pool, named(st, "b2"), BACKEND_DOWN, 0);
 	assert_string_equal(reached(st), "b0");
 	reload(st, next_of(st, "c0 b2 b1 b0"));
 	assert_string_equal(reached(st), "b1");

@@ -40,6 +40,60 @@ static unsigned reached(struct bed *st)
 	return set;
 }
 
+/* Since when it is in the state that it shows. */
+static uint64_t since(struct bed *st, size_t n)
+{
+	struct backend_facts facts;
+
+	pool_inspect(st->pool, nth(st, n), &facts);
+	return facts.changed_ms;
+}
+
+/* Whoever changes what is shown; what changes nothing that is shown leaves it. */
+static void a_state_has_the_time_when_it_began(void **state)
+{
+	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1");
+	struct backend *b = nth(st, 0), *returned;
+	uint64_t delay_ms;
+
+	st->config.check = health_check_default;
+	st->config.eject = health_eject_default;
+	assert_int_equal(since(st, 0), 0);
+	pool_set_standby(st->pool, b, "has another role", 1000);
+	assert_int_equal(since(st, 0), 1000);
+	pool_set_standby(st->pool, b, "too far behind its primary", 2000); /* still on standby */
+	assert_int_equal(since(st, 0), 1000);
+	pool_set_standby(st->pool, b, NULL, 3000);
+	assert_int_equal(since(st, 0), 3000);
+
+	pool_set_state(st->pool, b, BACKEND_MAINT, 4000);
+	pool_set_standby(st->pool, b, "has another role", 5000); /* which maint hides */
+	assert_int_equal(since(st, 0), 4000);
+	pool_clear_state(st->pool, b, 6000);
+	assert_int_equal(b->state, BACKEND_STANDBY);
+	assert_int_equal(since(st, 0), 6000);
+	pool_set_standby(st->pool, b, NULL, 7000);
+
+	assert_int_equal(pool_on_check(st->pool, b, HEALTH_ANSWER_REFUSED, 8000, &delay_ms),
+			 HEALTH_WENT_DOWN);
+	pool_set_state(st->pool, b, BACKEND_DRAIN, 9000); /* it is down all the same */
+	assert_int_equal(b->state, BACKEND_DOWN);
+	assert_int_equal(since(st, 0), 8000);
+	assert_int_equal(pool_set_weight(st->pool, b, 7), 0);
+	assert_int_equal(since(st, 0), 8000);
+	pool_set_state(st->pool, b, BACKEND_READY, 10000);
+	assert_int_equal(since(st, 0), 10000);
+
+	for (unsigned n = 0; b->state == BACKEND_READY && n < 100; n++)
+		(void)pool_on_connect(st->pool, b, HEALTH_FAILED, 11000);
+	assert_int_equal(b->state, BACKEND_EJECTED);
+	assert_int_equal(since(st, 0), 11000);
+	(void)pool_tick(st->pool, 999000, &returned);
+	assert_ptr_equal(returned, b);
+	assert_int_equal(since(st, 0), 999000);
+	assert_int_equal(since(st, 1), 0);
+}
+
 static void backups_serve_when_all_others_are_out(void **state)
 {
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
@@ -50,15 +104,15 @@ static void backups_serve_when_all_others_are_out(void **state)
 		st->backends[3].tier = 5;
 		bed_start(st);
 		assert_int_equal(reached(st), is_first ? 1 : 5);
-		pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
+		pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN, 0);
 		assert_int_equal(reached(st), 4);
-		pool_set_state(st->pool, nth(st, 2), BACKEND_DRAIN);
+		pool_set_state(st->pool, nth(st, 2), BACKEND_DRAIN, 0);
 		assert_int_equal(reached(st), 2);
 		assert_int_equal(pool_set_weight(st->pool, nth(st, 1), 0), 0);
 		assert_int_equal(reached(st), 8);
-		pool_set_state(st->pool, nth(st, 3), BACKEND_MAINT);
+		pool_set_state(st->pool, nth(st, 3), BACKEND_MAINT, 0);
 		assert_int_equal(reached(st), 0);
-		pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+		pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 		assert_int_equal(reached(st), 1);
 		bed_teardown(state);
 	}
@@ -73,13 +127,13 @@ static void too_few_of_a_tier_open_the_next_beside_it(void **state)
 	st->config.tier_ready_min = 2;
 	bed_start(st);
 	assert_int_equal(reached(st), 7);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN, 0);
 	assert_int_equal(reached(st), 6);
-	pool_set_state(st->pool, nth(st, 1), BACKEND_DOWN);
+	pool_set_state(st->pool, nth(st, 1), BACKEND_DOWN, 0);
 	assert_int_equal(reached(st), 4 | 8);
-	pool_set_state(st->pool, nth(st, 3), BACKEND_DOWN);
+	pool_set_state(st->pool, nth(st, 3), BACKEND_DOWN, 0);
 	assert_int_equal(reached(st), 4 | 16);
-	pool_set_state(st->pool, nth(st, 1), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 1), BACKEND_READY, 0);
 	assert_int_equal(reached(st), 6);
 }
 
@@ -119,15 +173,15 @@ static void too_few_that_are_ready_make_all_serve(void **state)
 	st->config.check = health_check_default;
 	bed_start(st);
 	assert_int_equal(reached(st), 15);
-	pool_set_state(st->pool, nth(st, 3), BACKEND_DRAIN);
-	(void)pool_on_check(st->pool, nth(st, 0), HEALTH_ANSWER_FAILED, &delay_ms);
+	pool_set_state(st->pool, nth(st, 3), BACKEND_DRAIN, 0);
+	(void)pool_on_check(st->pool, nth(st, 0), HEALTH_ANSWER_FAILED, 0, &delay_ms);
 	assert_int_equal(reached(st), 6); /* half of them: enough */
-	(void)pool_on_check(st->pool, nth(st, 1), HEALTH_ANSWER_FAILED, &delay_ms);
+	(void)pool_on_check(st->pool, nth(st, 1), HEALTH_ANSWER_FAILED, 0, &delay_ms);
 	assert_true(pool_is_panicking(st->pool));
 	assert_int_equal(pool_ready(st->pool), 1);
 	assert_int_equal(nth(st, 1)->state, BACKEND_DOWN);
 	assert_int_equal(reached(st), 7); /* but who drains */
-	pool_set_state(st->pool, nth(st, 3), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 3), BACKEND_READY, 0);
 	assert_false(pool_is_panicking(st->pool));
 	assert_int_equal(reached(st), 12);
 }
@@ -209,7 +263,7 @@ static void a_place_at_one_backend_can_be_asked_for(void **state)
 	assert_int_equal(nth(st, 0)->sessions, 1);
 	pool_release(st->pool, nth(st, 0));
 	pool_release(st->pool, nth(st, 1));
-	pool_set_state(st->pool, nth(st, 0), BACKEND_DRAIN);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_DRAIN, 0);
 	assert_false(pool_take(st->pool, nth(st, 0)->id));
 }
 
@@ -235,8 +289,8 @@ static void one_that_comes_back_gets_its_share_little_by_little(void **state)
 	assert_in_range(share_of_first(st), 499, 501);
 	assert_true(tick(st, 0) == POOL_NEVER);
 
-	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN, 0);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 	assert_in_range(share_of_first(st), 90, 95); /* 0.1 of 1.1 */
 	for (next_ms = tick(st, now_ms); next_ms != POOL_NEVER; next_ms = tick(st, now_ms)) {
 		unsigned share = share_of_first(st);
@@ -257,8 +311,8 @@ static void places_come_back_little_by_little_too(void **state)
 	st->backends[0].sessions_max = 100;
 	st->config.slow_start_ms = 10000;
 	bed_start(st);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN, 0);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 	tick(st, 1000);
 	while (bed_pick(st))
 		;
@@ -286,17 +340,17 @@ static void nothing_ramps_at_start_up_or_after_a_drain(void **state)
 	bed_start(st);
 	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 	for (size_t i = 0; i < 2; i++)
-		assert_int_equal(pool_on_check(st->pool, nth(st, i), true, &delay_ms),
+		assert_int_equal(pool_on_check(st->pool, nth(st, i), true, 0, &delay_ms),
 				 HEALTH_WENT_UP);
 	assert_in_range(share_of_first(st), 499, 501);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_DRAIN);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_DRAIN, 0);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 	assert_in_range(share_of_first(st), 499, 501);
 	assert_true(tick(st, 0) == POOL_NEVER);
 	/* But after a maintenance. */
-	pool_set_state(st->pool, nth(st, 0), BACKEND_MAINT);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_DRAIN);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_MAINT, 0);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_DRAIN, 0);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 	assert_in_range(share_of_first(st), 90, 95);
 }
 
@@ -306,14 +360,14 @@ static void one_that_fails_in_its_slow_start_starts_again(void **state)
 
 	st->config.slow_start_ms = 10000;
 	bed_start(st);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN, 0);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 	tick(st, 0);
 	tick(st, 9000);
 	assert_in_range(share_of_first(st), 450, 500);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_DOWN, 0);
 	assert_true(tick(st, 9500) == POOL_NEVER);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 	tick(st, 10000);
 	assert_in_range(share_of_first(st), 90, 95);
 	tick(st, 20000);
@@ -369,7 +423,7 @@ static void the_operator_may_end_an_ejection(void **state)
 	for (int n = 0; n < 5; n++)
 		pool_on_connect(st->pool, nth(st, 0), HEALTH_FAILED, 0);
 	assert_int_equal(nth(st, 0)->state, BACKEND_EJECTED);
-	pool_set_state(st->pool, nth(st, 0), BACKEND_READY);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 	assert_int_equal(nth(st, 0)->state, BACKEND_READY);
 	assert_true(tick(st, 1) == POOL_NEVER);
 }
@@ -383,18 +437,19 @@ static void checks_take_down_and_bring_up(void **state)
 	st->config.check.jitter_percent = 0;
 	bed_start(st);
 	assert_in_range(pool_first_check_ms(st->pool), 0, 1999);
-	assert_int_equal(pool_on_check(st->pool, nth(st, 0), true, &delay_ms), HEALTH_SAME);
+	assert_int_equal(pool_on_check(st->pool, nth(st, 0), true, 0, &delay_ms), HEALTH_SAME);
 	assert_int_equal(delay_ms, 2000);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(pool_on_check(st->pool, nth(st, 0), false, &delay_ms),
+		assert_int_equal(pool_on_check(st->pool, nth(st, 0), false, 0, &delay_ms),
 				 HEALTH_SAME);
 	assert_int_equal(delay_ms, 500);
 	assert_int_equal(reached(st), 3);
-	assert_int_equal(pool_on_check(st->pool, nth(st, 0), false, &delay_ms), HEALTH_WENT_DOWN);
+	assert_int_equal(pool_on_check(st->pool, nth(st, 0), false, 0, &delay_ms),
+			 HEALTH_WENT_DOWN);
 	assert_int_equal(nth(st, 0)->state, BACKEND_DOWN);
 	assert_int_equal(reached(st), 2);
-	pool_on_check(st->pool, nth(st, 0), true, &delay_ms);
-	assert_int_equal(pool_on_check(st->pool, nth(st, 0), true, &delay_ms), HEALTH_WENT_UP);
+	pool_on_check(st->pool, nth(st, 0), true, 0, &delay_ms);
+	assert_int_equal(pool_on_check(st->pool, nth(st, 0), true, 0, &delay_ms), HEALTH_WENT_UP);
 	assert_int_equal(reached(st), 3);
 }
 
@@ -428,7 +483,7 @@ static void *change_everything(void *arg)
 	for (unsigned i = 0; i < 2000; i++) {
 		struct backend *b = nth(st, i % 5);
 
-		pool_set_state(st->pool, b, (enum backend_state)(i / 5 % 4));
+		pool_set_state(st->pool, b, (enum backend_state)(i / 5 % 4), 0);
 		pool_tick(st->pool, i, &returned);
 		if (i % 50 == 0)
 			assert_int_equal(pool_set_weight(st->pool, b, 1 + i % 7), 0);
@@ -464,6 +519,7 @@ static void threads_may_do_all_of_it_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		bed_test(a_state_has_the_time_when_it_began),
 		bed_test(backups_serve_when_all_others_are_out),
 		bed_test(too_few_of_a_tier_open_the_next_beside_it),
 		bed_test(a_full_tier_overflows_into_the_next),

@@ -43,9 +43,9 @@ static void shares_go_by_weight_in_pools_of_any_size(void **state)
 		bed_start(st);
 		seeded(st);
 		for (size_t i = 0; i < n; i += 2)
-			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_DOWN);
+			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_DOWN, 0);
 		for (size_t i = 0; i < n; i += 4)
-			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_READY);
+			pool_set_state(st->pool, pool_backend(st->pool, i), BACKEND_READY, 0);
 		for (size_t i = 0; i < n; i++)
 			sum += i % 4 == 2 ? 0 : st->backends[i].weight;
 		for (int k = 0; k < 40000; k++)

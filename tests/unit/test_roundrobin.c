@@ -149,9 +149,9 @@ static void who_comes_back_does_not_catch_up(void **state)
 {
 	struct bed *st = bed_of(state, BALANCE_ROUNDROBIN, "1 1 1");
 
-	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN);
+	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_DOWN, 0);
 	assert_picks(st, "acacacacacacac");
-	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_READY);
+	pool_set_state(st->pool, pool_backend(st->pool, 1), BACKEND_READY, 0);
 	int count[3] = { 0 };
 
 	for (int i = 0; i < 9; i++)
@@ -175,9 +175,9 @@ static void coming_and_going_earns_nothing(void **state)
 				bed_index(st);
 			else
 				pool_set_state(st->pool, last,
-					       random >> 31 ? BACKEND_READY : BACKEND_DOWN);
+					       random >> 31 ? BACKEND_READY : BACKEND_DOWN, 0);
 		}
-		pool_set_state(st->pool, last, BACKEND_READY);
+		pool_set_state(st->pool, last, BACKEND_READY, 0);
 		for (int i = 0; i < 9; i++)
 			count[bed_index(st)]++;
 		for (int i = 0; i < 3; i++)
@@ -380,9 +380,9 @@ static void churn_keeps_shares_close(void **state)
 	for (int i = 0; i < 90000; i++) {
 		random = random * 1664525 + 1013904223;
 		if (random >> 28 == 0)
-			pool_set_state(st->pool, pool_backend(st->pool, 4), BACKEND_DOWN);
+			pool_set_state(st->pool, pool_backend(st->pool, 4), BACKEND_DOWN, 0);
 		count[bed_index(st)]++;
-		pool_set_state(st->pool, pool_backend(st->pool, 4), BACKEND_READY);
+		pool_set_state(st->pool, pool_backend(st->pool, 4), BACKEND_READY, 0);
 	}
 	for (int i = 0; i < 4; i++)
 		assert_in_range(count[i], 19000, 21000);

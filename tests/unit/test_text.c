@@ -260,9 +260,34 @@ static void a_pattern_is_a_text_or_a_beginning(void **state)
 			fail_msg("'%s' and '%s'", rows[i].pattern, rows[i].text);
 }
 
+static void ages_are_told_in_two_units(void **state)
+{
+	static const struct {
+		uint64_t ms;
+		const char *text;
+	} rows[] = {
+		{ 0, "0ms" },
+		{ 999, "999ms" },
+		{ 1000, "1s" },
+		{ 59999, "59s" },
+		{ 60000, "1m" },
+		{ 1532632, "25m32s" },
+		{ 3600000 + 59999, "1h" },
+		{ 3900000, "1h5m" },
+		{ 2 * 86400000 + 3 * 3600000, "2d3h" },
+		{ UINT64_MAX, "213503982334d14h" },
+	};
+	char text[TEXT_NUMBER_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(text_age(rows[i].ms, text), rows[i].text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ages_are_told_in_two_units),
 		cmocka_unit_test(copies_are_whole_or_none),
 		cmocka_unit_test(numbers_are_plain_decimals),
 		cmocka_unit_test(durations_need_a_unit_unless_they_are_zero),

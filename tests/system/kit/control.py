@@ -3,9 +3,11 @@
 
 import json
 import socket
+import subprocess
 
-from kit import proc
+from kit import proc, tcp
 from kit.ringmain import VARIANT_DIR
+from kit.wait import wait_until
 
 CTL = VARIANT_DIR / "ringmainctl"
 
@@ -35,6 +37,31 @@ class Ctl:
     def backend(self, name):
         """The row of a backend in the answer to status."""
         return next(row for row in self.rows("status") if row.get("backend") == name)
+
+
+class Following:
+    """The rows of an answer that goes on, as they come."""
+
+    def __init__(self, ctl, *words):
+        self.process = subprocess.Popen([str(CTL), "-s", ctl.path, "-j", *words],
+                                        stdout=subprocess.PIPE, text=True)
+        self.rows = []
+        self.reader = tcp.Task(self._read)
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.rows.append(json.loads(line))
+
+    def wait(self, **want):
+        def found():
+            return [row for row in self.rows if want.items() <= row.items()]
+        wait_until(found, f"{want} in {self.rows}")
+        return found()[0]
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.reader.result(10)
 
 
 def raw(path, text=b""):
