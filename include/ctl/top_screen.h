@@ -12,6 +12,7 @@
 
 struct top_column {
 	const char *key, *title;
+	bool is_optional; /* it is shown where a row has a value */
 };
 
 /* The columns of rows of a kind: the first are shown where there is no room for all. */
@@ -27,6 +28,7 @@ struct top_picture {
 	size_t tables_n;
 	const json_t *rows; /* an array in the order of the tables, NULL for none */
 	size_t chosen;      /* index in @rows */
+	const char *detail; /* of the chosen row, in lines of its own above the foot; or "" */
 	const char *foot;
 	bool is_question, is_trouble; /* what the foot is */
 };

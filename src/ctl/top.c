@@ -25,15 +25,16 @@ static const struct top_column listener_columns[] = {
 };
 
 static const struct top_column pool_columns[] = {
-	{ "pool", "POOL" },         { "ready", "READY" },   { "backends", "BACKENDS" },
-	{ "sessions", "SESSIONS" }, { "queued", "QUEUED" }, { "balance", "BALANCE" },
+	{ "pool", "POOL" },         { "ready", "READY" },       { "standby", "STANDBY" },
+	{ "backends", "BACKENDS" }, { "sessions", "SESSIONS" }, { "queued", "WAITING" },
+	{ "held", "HELD" },         { "balance", "BALANCE" },
 };
 
 static const struct top_column backend_columns[] = {
-	{ "backend", "BACKEND" },   { "state", "STATE" },   { "since_ms", "SINCE" },
-	{ "sessions", "SESSIONS" }, { "pool", "POOL" },     { "new_per_s", "NEW/S" },
-	{ "failures", "FAILURES" }, { "weight", "WEIGHT" }, { "address", "ADDRESS" },
-	{ "override", "OVERRIDE" }, { "why", "WHY" },
+	{ "backend", "BACKEND" },         { "state", "STATE" },       { "role", "ROLE", true },
+	{ "since_ms", "SINCE" },          { "sessions", "SESSIONS" }, { "pool", "POOL" },
+	{ "override", "OVERRIDE", true }, { "new_per_s", "NEW/S" },   { "failures", "FAILURES" },
+	{ "weight", "WEIGHT" },           { "address", "ADDRESS" },   { "why", "WHY", true },
 };
 
 static const struct top_column session_columns[] = {
@@ -276,6 +277,71 @@ static void write_rates(const struct top *t, char rates[LINE_BYTES])
 	json_decref(down);
 }
 
+/* What there is to say of a backend, also where its columns have no room. */
+static void write_backend(const json_t *row, char detail[LINE_BYTES])
+{
+	static const struct {
+		const char *before, *key;
+	} parts[] = {
+		{ " at ", "address" },
+		{ ": ", "state" },
+		{ " for ", "since_ms" },
+		{ ", by ", "by" },
+		{ ": ", "why" },
+		{ "; ", "role" },
+		{ ", behind by ", "lag_ms" },
+		{ ", behind by ", "lag_bytes" },
+		{ "; the operator's override: ", "override" },
+		{ ", for another ", "override_ends_ms" },
+		{ "; its sessions end within ", "drain_ends_ms" },
+	};
+	size_t n = (size_t)snprintf(detail, LINE_BYTES, "%.60s/%.60s", top_rows_text(row, "pool"),
+				    top_rows_text(row, "backend"));
+	char text[CELL_BYTES];
+
+	for (size_t i = 0; i < ARRAY_LEN(parts) && n < LINE_BYTES; i++)
+		if (json_object_get(row, parts[i].key))
+			n += (size_t)snprintf(detail + n, LINE_BYTES - n, "%s%s", parts[i].before,
+					      cell(row, parts[i].key, text));
+}
+
+/* How many could serve, and who waits for what. */
+static void write_pool(const json_t *row, char detail[LINE_BYTES])
+{
+	long long standby = number_of(row, "standby"), held = number_of(row, "held");
+
+	snprintf(detail, LINE_BYTES,
+		 "%.60s: %lld of %lld ready, %lld standby; %lld waiting because all are full, "
+		 "%lld held because no backend serves",
+		 top_rows_text(row, "pool"), number_of(row, "ready"),
+		 number_of(row, "backends") - standby, standby, number_of(row, "queued") - held,
+		 held);
+}
+
+static void write_listener(const json_t *row, char detail[LINE_BYTES])
+{
+	snprintf(detail, LINE_BYTES, "%.60s on %.250s", top_rows_text(row, "listener"),
+		 top_rows_text(row, "addresses"));
+}
+
+static void write_detail(const struct top *t, char detail[LINE_BYTES])
+{
+	static const struct {
+		const char *kind;
+		void (*write)(const json_t *row, char detail[LINE_BYTES]);
+	} kinds[] = {
+		{ "backend", write_backend },
+		{ "pool", write_pool },
+		{ "listener", write_listener },
+	};
+	const json_t *row = chosen_row(t);
+
+	detail[0] = '\0';
+	for (size_t n = 0; row && n < ARRAY_LEN(kinds); n++)
+		if (strcmp(kinds[n].kind, top_rows_text(row, "row")) == 0)
+			kinds[n].write(row, detail);
+}
+
 static const char *foot_of(const struct top *t)
 {
 	if (t->question[0])
@@ -294,7 +360,7 @@ static const char *foot_of(const struct top *t)
 
 static void draw(const struct top *t)
 {
-	char head[LINE_BYTES], rates[LINE_BYTES];
+	char head[LINE_BYTES], rates[LINE_BYTES], detail[LINE_BYTES];
 	const struct top_picture picture = {
 		.head = head,
 		.rates = rates,
@@ -303,6 +369,7 @@ static void draw(const struct top *t)
 					      : ARRAY_LEN(overview_tables),
 		.rows = t->rows.rows,
 		.chosen = chosen_index(t),
+		.detail = detail,
 		.foot = foot_of(t),
 		.is_question = t->question[0] != '\0',
 		.is_trouble = t->rows.error[0] != '\0',
@@ -310,6 +377,7 @@ static void draw(const struct top *t)
 
 	write_head(t, head);
 	write_rates(t, rates);
+	write_detail(t, detail);
 	top_screen_draw(&picture);
 }
 

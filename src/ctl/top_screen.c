@@ -10,6 +10,7 @@
 
 #define COLUMNS_MAX 16
 #define HEAD_LINES 3
+#define DETAIL_LINES_OTHER 8 /* that must be left for all else */
 #define ESCAPE_MS 50
 #define GAP 2
 
@@ -82,7 +83,7 @@ int top_screen_key(int ms)
 struct layout {
 	const struct top_table *table;
 	int widths[COLUMNS_MAX];
-	bool is_number[COLUMNS_MAX];
+	bool is_number[COLUMNS_MAX], is_there[COLUMNS_MAX];
 };
 
 static const char *kind_of(const json_t *row)
@@ -107,6 +108,7 @@ static void measure(struct layout *l, const struct top_table *table, const json_
 	for (size_t i = 0; i < table->columns_n; i++) {
 		l->widths[i] = cell_width(table->columns[i].title);
 		l->is_number[i] = true;
+		l->is_there[i] = !table->columns[i].is_optional;
 	}
 	json_array_foreach(rows, n, row)
 	{
@@ -116,6 +118,7 @@ static void measure(struct layout *l, const struct top_table *table, const json_
 			cell_write(table->columns[i].key, value, text);
 			l->widths[i] = MAX(l->widths[i], cell_width(text));
 			l->is_number[i] &= !value || json_is_integer(value);
+			l->is_there[i] |= value != NULL;
 		}
 	}
 }
@@ -146,7 +149,7 @@ static int colour_of(const char *state)
 	} colours[] = {
 		{ "ready", COLOUR_GOOD },  { "down", COLOUR_BAD },     { "ejected", COLOUR_BAD },
 		{ "drain", COLOUR_ASIDE }, { "maint", COLOUR_ASIDE },  { "leaving", COLOUR_ASIDE },
-		{ "wait", COLOUR_ASIDE },  { "refuse", COLOUR_ASIDE },
+		{ "wait", COLOUR_ASIDE },  { "refuse", COLOUR_ASIDE }, { "standby", COLOUR_ASIDE },
 	};
 
 	for (size_t n = 0; n < ARRAY_LEN(colours); n++)
@@ -176,9 +179,13 @@ static void draw_row(const struct layout *l, int y, const json_t *row)
 	char text[CELL_BYTES];
 	int x = 0;
 
-	for (size_t i = 0; i < l->table->columns_n && has_room(l, i, x); i++) {
+	for (size_t i = 0; i < l->table->columns_n; i++) {
 		const struct top_column *c = &l->table->columns[i];
 
+		if (!l->is_there[i])
+			continue;
+		if (!has_room(l, i, x))
+			break;
 		draw_cell(l, i, y, x,
 			  row ? cell_write(c->key, json_object_get(row, c->key), text) : c->title);
 		x += l->widths[i] + GAP;
@@ -256,6 +263,36 @@ static int line_of_chosen(const struct top_picture *p)
 	return 0;
 }
 
+/* Bytes of @text that stand in one line: whole words, if that can be, and the space behind. */
+static int line_bytes(const char *text)
+{
+	int whole = cut(text, COLS), n = whole;
+
+	while (text[whole] && n > 0 && text[n - 1] != ' ')
+		n--;
+	return n > 0 ? n : whole;
+}
+
+/* How many lines of the screen it takes; 0 where tables have no room beside it. */
+static int detail_lines(const char *detail)
+{
+	int lines = 0;
+
+	for (; *detail; detail += line_bytes(detail))
+		lines++;
+	return LINES - lines >= DETAIL_LINES_OTHER ? lines : 0;
+}
+
+static void draw_detail(const char *detail, int lines)
+{
+	for (int n = 0; n < lines; n++) {
+		int bytes = line_bytes(detail);
+
+		mvaddnstr(LINES - 1 - lines + n, 0, detail, bytes);
+		detail += bytes;
+	}
+}
+
 static void draw_foot(const struct top_picture *p)
 {
 	int attributes = p->is_question ? A_BOLD | A_REVERSE : p->is_trouble ? A_BOLD : A_DIM;
@@ -267,7 +304,8 @@ static void draw_foot(const struct top_picture *p)
 
 void top_screen_draw(const struct top_picture *p)
 {
-	struct place at = { .bottom = LINES - 1 };
+	const int lines = detail_lines(p->detail);
+	struct place at = { .bottom = LINES - 1 - lines };
 	int chosen = line_of_chosen(p), room = at.bottom - HEAD_LINES;
 
 	erase();
@@ -279,6 +317,7 @@ void top_screen_draw(const struct top_picture *p)
 	draw_text(0, 0, p->head);
 	attroff(A_BOLD);
 	draw_text(1, 0, p->rates);
+	draw_detail(p->detail, lines);
 	draw_foot(p);
 	refresh();
 }

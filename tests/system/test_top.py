@@ -52,6 +52,25 @@ def test_a_killed_backend_is_seen_with_why(controlled, backend, top):
     assert row(screen, "b2")[1] == "down"
 
 
+def test_a_small_terminal_shows_why_too(controlled, backend, top):
+    """What the columns have no room for stands below, whole words; a drain that down hides is seen."""
+    other = backend(servers.echo)
+    _, ctl = controlled([backend(servers.echo), other], pool=QUICK)
+    terminal = top(ctl, 80, 24)
+    terminal.wait("b2")
+    other.close()
+    terminal.keys("End")
+    screen = terminal.wait(f"out/b2 at {other.text}: down for", "by checks: connection refused")
+    assert "OVERRIDE" not in screen
+    since = ctl.backend("b2")["since_ms"]
+    terminal.keys("d")
+    terminal.wait("Drain out/b2")
+    terminal.keys("y")
+    screen = terminal.wait("OVERRIDE", "operator's override: drain")
+    assert row(screen, "b2")[1] == "down" and "drain" in row(screen, "b2")
+    assert ctl.backend("b2")["since_ms"] >= since           # it is down as it was
+
+
 def test_rates_are_of_the_last_second(controlled, backend, connect, top):
     rm, ctl = controlled([backend(servers.echo)])
     terminal = top(ctl)
