@@ -238,6 +238,7 @@ static void count_traffic(const struct session *s, uint8_t lane, uint64_t n)
 	const unsigned part = s->host->worker % BACKEND_TRAFFIC_PARTS;
 	struct backend_traffic *traffic = &s->backend->traffic[part];
 
+	counters_add(&session_pool_counters(s)->bytes[lane], n);
 	atomic_fetch_add_explicit(lane == LANE_UP ? &traffic->up : &traffic->down, n,
 				  memory_order_relaxed);
 }
@@ -251,8 +252,8 @@ void side_count_payload(struct side *side, uint64_t n)
 		note_first_byte(s);
 	lane->bytes += n;
 	counters_add(&session_counters(s)->bytes[lane->index], n);
-	counters_add(&session_pool_counters(s)->bytes[lane->index], n);
-	count_traffic(s, lane->index, n);
+	if (s->backend)
+		count_traffic(s, lane->index, n);
 }
 
 /* ---- from open to closed ------------------------------------------------- */
