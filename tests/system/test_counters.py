@@ -307,7 +307,7 @@ def test_every_failed_handshake_is_counted_once_in_words(terminating, pki, fault
     assert numbers["failed"] == 1 and numbers["handshakes"] == 0
 
 
-@pytest.mark.parametrize("junk", (record(21, b"\x01\x5a") * 5000, record(20, b"\x01") * 5000,
+@pytest.mark.parametrize("junk", (record(21, b"\x01\x64") * 5000, record(20, b"\x01") * 5000,
                                   record(23, bytes(50)), b"\x16\x03\x03\x48\x01", b"noise" * 500),
                          ids=("warnings", "ccs", "data", "18433", "noise"))
 def test_junk_in_a_handshake_is_a_failed_one(terminating, connect, junk):
