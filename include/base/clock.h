@@ -4,12 +4,14 @@
 
 /*
  * Time that never jumps (CLOCK_MONOTONIC). Deadlines, timers and durations
- * use it; the wall clock is for log lines and certificates only.
+ * use it; the wall clock is for log lines, certificates and since when we run.
  */
 
 #include <stdint.h>
 
 uint64_t clock_now_ns(void);
 uint64_t clock_now_ms(void);
+/* Since 1970, as far as the machine knows. */
+uint64_t clock_wall_ms(void);
 
 #endif

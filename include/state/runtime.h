@@ -121,6 +121,7 @@ struct runtime {
 	unsigned workers_n;
 	unsigned sessions_max;
 	uint64_t started_ms;
+	uint64_t started_wall_ms;    /* since 1970; that clock may have been set since */
 	struct reload_tally reloads; /* the main thread's */
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full;

@@ -118,8 +118,10 @@ static void tell_pool(struct call *call, struct pool *pool)
 	reply_text(call->reply, "pool", s.name);
 	reply_text(call->reply, "balance", s.balance);
 	reply_u64(call->reply, "backends", s.backends);
-	reply_u64(call->reply, "ready", s.ready);
-	reply_u64(call->reply, "standby", s.standby);
+	if (!runtime_pool_leaves(call->context->runtime, pool_slot(pool))) {
+		reply_u64(call->reply, "ready", s.ready);
+		reply_u64(call->reply, "standby", s.standby);
+	}
 	reply_u64(call->reply, "sessions", s.sessions);
 	reply_u64(call->reply, "queued", s.queue.waiting);
 	reply_u64(call->reply, "held", s.queue.held);

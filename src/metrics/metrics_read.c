@@ -42,14 +42,6 @@ static uint64_t number_of(const struct listener_values *values, size_t offset)
 
 /* ---- the process ---------------------------------------------------------- */
 
-static uint64_t wall_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * MS_PER_S + (uint64_t)now.tv_nsec / NS_PER_MS;
-}
-
 static void add_listener(struct process_values *to, const struct listener_values *from)
 {
 	to->begun += NUMBER(from, begun);
@@ -125,12 +117,12 @@ void metrics_read_process(const struct runtime *runtime, struct process_values *
 
 	*ret = (struct process_values){
 		.is_draining = atomic_load(&runtime->order) != ORDER_NONE,
+		.start_time_ms = runtime->started_wall_ms,
 		.uptime_ms = clock_now_ms() - runtime->started_ms,
 		.workers = runtime->workers_n,
 		.sessions_max = runtime->sessions_max,
 		.log_lost = log_queue_lost(),
 	};
-	ret->start_time_ms = wall_clock_ms() - ret->uptime_ms;
 	runtime_for_each_listener(runtime, l)
 	{
 		metrics_read_listener(runtime, l, &listener);
@@ -252,6 +244,9 @@ void metrics_read_pool(const struct runtime *runtime, struct pool *pool, struct 
 		ret->sessions += backend ? atomic_load(&backend->sessions) : 0;
 		ret->standby += backend && backend->state == BACKEND_STANDBY;
 	}
+	/* One that leaves is to serve nobody: that none is ready is no news. */
+	if (runtime_pool_leaves(runtime, slot))
+		ret->backends = ret->ready = ret->standby = METRIC_NONE;
 	fill_queue(pool, ret);
 }
 
@@ -265,6 +260,15 @@ static void fill_role(const struct pool *pool, const struct backend *b, struct b
 	ret->is_fenced = atomic_load(&b->is_fenced);
 	ret->lag_bytes = atomic_load(&b->lag_bytes);
 	ret->lag_ms = atomic_load(&b->lag_ms);
+}
+
+/* Its pool is in the configuration no more: nobody checks it, and what was found out is old. */
+static void fill_leaving(struct backend_values *ret)
+{
+	memset(ret->state, 0, sizeof(ret->state));
+	memset(ret->role, 0, sizeof(ret->role));
+	ret->state[BACKEND_LEAVING] = 1;
+	ret->since_ms = ret->lag_bytes = ret->lag_ms = METRIC_NONE;
 }
 
 void metrics_read_backend(const struct runtime *runtime, struct pool *pool, const struct backend *b,
@@ -297,4 +301,6 @@ void metrics_read_backend(const struct runtime *runtime, struct pool *pool, cons
 		ret->bytes[LANE_DOWN] += atomic_load(&b->traffic[n].down);
 	}
 	fill_role(pool, b, ret);
+	if (runtime_pool_leaves(runtime, pool_slot(pool)))
+		fill_leaving(ret);
 }

@@ -93,6 +93,14 @@ static void add_role(const struct pool *pool, const struct backend *backend,
 	ret->lag_ms = atomic_load(&backend->lag_ms);
 }
 
+/* Its pool is in the configuration no more, and nobody checks it. */
+static void forget_old(struct backend_snapshot *ret)
+{
+	ret->facts.state = BACKEND_LEAVING;
+	ret->role = NULL;
+	ret->lag_bytes = ret->lag_ms = BACKEND_LAG_UNKNOWN;
+}
+
 void snapshot_backend(const struct runtime *runtime, struct pool *pool, struct backend *backend,
 		      uint64_t now_ms, struct backend_snapshot *ret)
 {
@@ -111,6 +119,8 @@ void snapshot_backend(const struct runtime *runtime, struct pool *pool, struct b
 	since_ms = MAX(ret->facts.changed_ms, runtime->started_ms);
 	ret->since_ms = now_ms - MIN(since_ms, now_ms);
 	add_role(pool, backend, ret);
+	if (runtime_pool_leaves(runtime, pool_slot(pool)))
+		forget_old(ret);
 	say_why(backend, ret);
 }
 

@@ -70,6 +70,7 @@ static struct runtime *create_empty(size_t slots_max, unsigned workers_n, unsign
 	runtime->workers_n = workers_n;
 	runtime->sessions_max = sessions_max;
 	runtime->started_ms = clock_now_ms();
+	runtime->started_wall_ms = clock_wall_ms();
 	runtime->answers_fd = -1;
 	bans_init(&runtime->bans);
 	if (create_tables(runtime))

@@ -2,6 +2,7 @@
 #include "unit/runtime_bed.h"
 
 #include "metrics/metrics.h"
+#include "metrics/snapshot.h"
 
 #include <string.h>
 
@@ -204,6 +205,7 @@ static void what_a_worker_has_is_shown(void **state)
 	assert_int_equal(process.generations, 1);
 	assert_int_equal(process.is_reloaded, 1);
 	assert_int_equal(process.reloaded_ms, process.start_time_ms);
+	assert_int_equal(process.start_time_ms, st->runtime->started_wall_ms);
 }
 
 static void a_reload_leaves_two_configurations(void **state)
@@ -215,6 +217,31 @@ static void a_reload_leaves_two_configurations(void **state)
 	bed_reload(st, &(struct bed_options){ .listener_keys = "idle_timeout = 5s" });
 	metrics_read_process(st->runtime, &process);
 	assert_int_equal(process.generations, 2);
+}
+
+/* It is no pool without backends, and nobody checks any more whether one is down. */
+static void a_pool_that_a_reload_removes_leaves(void **state)
+{
+	struct bed *st = bed_of(state, NULL);
+	struct pool *pool = bed_pool(st);
+	struct backend *backend = pool_backend(pool, 0);
+	struct backend_snapshot shown;
+	struct backend_values b;
+	struct pool_values p;
+
+	(void)bed_relaying(st);
+	pool_set_state(pool, backend, BACKEND_DOWN, st->now_ms);
+	bed_reload(st, &(struct bed_options){ .pool_name = "q" });
+	metrics_read_pool(st->runtime, pool, &p);
+	metrics_read_backend(st->runtime, pool, backend, &b);
+	snapshot_backend(st->runtime, pool, backend, st->now_ms, &shown);
+	assert_int_equal(p.ready, METRIC_NONE);
+	assert_int_equal(b.state[BACKEND_DOWN], 0);
+	assert_int_equal(b.state[BACKEND_LEAVING], 1);
+	assert_int_equal(b.since_ms, METRIC_NONE);
+	assert_int_equal(shown.facts.state, BACKEND_LEAVING);
+	metrics_read_pool(st->runtime, bed_pool(st), &p);
+	assert_int_equal(p.ready, 1);
 }
 
 static void a_paused_listener_is_shown(void **state)
@@ -280,6 +307,7 @@ int main(void)
 		bed_test(a_session_leaves_its_times),
 		bed_test(what_a_worker_has_is_shown),
 		bed_test(a_reload_leaves_two_configurations),
+		bed_test(a_pool_that_a_reload_removes_leaves),
 		bed_test(a_paused_listener_is_shown),
 		bed_test(roles_are_shown_where_they_are_asked_for),
 		bed_test(no_role_is_shown_where_none_is_asked_for),
