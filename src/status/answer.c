@@ -143,7 +143,8 @@ static struct MHD_Response *make_response(struct answers *a, enum answer_kind ki
 	if (!owned)
 		return NULL;
 	owned->answers = a;
-	if (write_answer(a, kind, &owned->out) && a->bytes + owned->out.room <= ANSWERS_BYTES_MAX)
+	if (a->bytes + a->kept[kind].room <= ANSWERS_BYTES_MAX &&
+	    write_answer(a, kind, &owned->out) && a->bytes + owned->out.room <= ANSWERS_BYTES_MAX)
 		response = MHD_create_response_from_buffer_with_free_callback_cls(
 			owned->out.n, owned->out.bytes, drop_owned, owned);
 	if (!response) {
@@ -152,13 +153,14 @@ static struct MHD_Response *make_response(struct answers *a, enum answer_kind ki
 		return NULL;
 	}
 	a->bytes += owned->out.room;
+	a->kept[kind].room = owned->out.room;
 	add_headers(response, kind);
 	return response;
 }
 
 static bool is_fresh(const struct answers *a, enum answer_kind kind)
 {
-	return a->kept[kind].response &&
+	return a->kept[kind].is_made &&
 	       a->context->loop->now_ms - a->kept[kind].made_ms < ANSWER_FRESH_MS;
 }
 
@@ -168,6 +170,7 @@ static bool answer_sample(struct answers *a, struct MHD_Connection *connection,
 	if (!is_fresh(a, kind)) {
 		forget(a, kind);
 		a->kept[kind].response = make_response(a, kind);
+		a->kept[kind].is_made = true;
 		a->kept[kind].made_ms = a->context->loop->now_ms;
 	}
 	if (!a->kept[kind].response)
@@ -176,13 +179,30 @@ static bool answer_sample(struct answers *a, struct MHD_Connection *connection,
 	return queue_response(connection, MHD_HTTP_OK, a->kept[kind].response);
 }
 
+/* By name, and not with a quality of 0 (RFC 9110, 12.4.2). */
+static bool accepts_openmetrics(const char *accepted)
+{
+	static const char type[] = "application/openmetrics-text";
+	const char *at = strcasestr(accepted, type), *end, *quality;
+
+	if (!at)
+		return false;
+	at += strlen(type);
+	end = strchrnul(at, ',');
+	quality = strcasestr(at, "q=");
+	if (!quality || quality > end)
+		return true;
+	return strtod(quality + strlen("q="), NULL) > 0;
+}
+
 static bool answer_metrics(struct answers *a, struct MHD_Connection *connection)
 {
 	const char *accepted =
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-	const bool is_open = accepted && strstr(accepted, "application/openmetrics-text");
 
-	return answer_sample(a, connection, is_open ? ANSWER_OPENMETRICS : ANSWER_PROMETHEUS);
+	return answer_sample(a, connection,
+			     accepted && accepts_openmetrics(accepted) ? ANSWER_OPENMETRICS
+								       : ANSWER_PROMETHEUS);
 }
 
 /* ---- is it healthy? -------------------------------------------------------- */
@@ -195,15 +215,28 @@ static bool answer_health(struct answers *a, struct MHD_Connection *connection)
 
 	if (strcmp(a->context->state, "running") != 0)
 		return queue_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "draining\n", NULL);
-	if (name && !pool)
+	if (name && (!pool || runtime_pool_leaves(a->context->runtime, pool_slot(pool))))
 		return queue_text(connection, MHD_HTTP_NOT_FOUND, "no such pool\n", NULL);
 	if (pool && pool_ready(pool) == 0)
 		return queue_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "no backend\n", NULL);
 	return queue_text(connection, MHD_HTTP_OK, "ready\n", NULL);
 }
 
-bool answer_path(struct answers *a, struct MHD_Connection *connection, const char *path)
+/* As for a proxy, which servers have to take, too (RFC 9112, 3.2.2): http://HOST/PATH. */
+static const char *without_host(const char *path)
 {
+	static const char scheme[] = "http://";
+
+	if (strncasecmp(path, scheme, strlen(scheme)) != 0)
+		return path;
+	path = strchr(path + strlen(scheme), '/');
+	return path ? path : "/";
+}
+
+bool answer_path(struct answers *a, struct MHD_Connection *connection, const char *uri)
+{
+	const char *path = without_host(uri);
+
 	if (strcmp(path, "/") == 0)
 		return answer_sample(a, connection, ANSWER_PAGE);
 	if (strcmp(path, "/status.json") == 0)

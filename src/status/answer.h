@@ -34,8 +34,10 @@ enum answer_kind {
 struct answers {
 	struct control_context *context;
 	struct {
-		struct MHD_Response *response; /* or NULL */
+		struct MHD_Response *response; /* or NULL: refused, where it was made */
+		bool is_made;
 		uint64_t made_ms;
+		size_t room; /* of the one before: about as much will be needed */
 	} kept[ANSWER_KINDS];
 	size_t bytes; /* of all that live */
 	struct busiest busiest;
@@ -48,9 +50,9 @@ void answers_stop(struct answers *answers);
 /* Its clients have been let go. */
 void answers_finish(struct answers *answers);
 
-/* Queues the answer to a GET of @path. False: the connection is to be closed. */
+/* Queues the answer to a GET of @uri. False: the connection is to be closed. */
 MUST_CHECK bool answer_path(struct answers *answers, struct MHD_Connection *connection,
-			    const char *path);
+			    const char *uri);
 /* Of anything but GET and HEAD. */
 MUST_CHECK bool answer_method(struct MHD_Connection *connection);
 

@@ -226,6 +226,15 @@ static void write_details(struct writer *w, const struct sample *s)
 	}
 }
 
+/* A file may be named twice; a series must not. */
+static bool is_repeated(const struct listener_config *config, size_t i)
+{
+	for (size_t n = 0; n < i; n++)
+		if (strcmp(config->certificates[n].chain, config->certificates[i].chain) == 0)
+			return true;
+	return false;
+}
+
 static void write_certificates(struct writer *w, const struct sample *s)
 {
 	for (size_t n = 0; n < s->listeners_n; n++) {
@@ -234,8 +243,9 @@ static void write_certificates(struct writer *w, const struct sample *s)
 
 		name_listener(w, l);
 		for (size_t i = 0; tls && i < l->config->certificates_n; i++)
-			write_word(w, l->config->certificates[i].chain,
-				   (uint64_t)tls_server_certificate(tls, i).until);
+			if (!is_repeated(l->config, i))
+				write_word(w, l->config->certificates[i].chain,
+					   (uint64_t)tls_server_certificate(tls, i).until);
 	}
 }
 

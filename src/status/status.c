@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,20 +22,16 @@
 #include "io/op.h"
 #include "net/addr.h"
 #include "net/sock.h"
+#include "status/clients.h"
 
 #define BACKLOG 128
 
-/*
- * So many clients at a time, of which those of one address may have a part;
- * more wait in the backlog. Who says nothing, or reads nothing, is let go.
- */
-#define CLIENTS_MAX 256
-#define CLIENTS_OF_ONE_MAX 128
+/* Who says nothing, or reads nothing, is let go; and who is too slow: see clients.h. */
 #define CLIENT_TIMEOUT_S 10
 #define CLIENT_BYTES_MAX 16384 /* for a request's head */
 
 /*
- * With no file left, or with as many clients as may be, libmicrohttpd takes its
+ * With no file left, or with as many clients as it takes, libmicrohttpd takes its
  * socket out of the epoll set, and puts it back when it is run after one has
  * gone: nothing else would wake it then.
  */
@@ -51,6 +48,8 @@ struct status {
 	struct control_context *context;
 	struct MHD_Daemon *daemon; /* NULL: it does not listen */
 	struct answers answers;
+	struct clients clients;
+	uint64_t reloads; /* of which the clients are known to be allowed */
 	struct sock_file file;
 	int epoll_fd;
 	struct io_op poll, cancel;
@@ -62,19 +61,98 @@ struct status {
 
 /* ---- what libmicrohttpd asks ------------------------------------------------ */
 
+static bool may_ask(const void *owner, const struct addr *addr)
+{
+	const struct status *s = owner;
+	const struct status_config *newest = &runtime_config(s->context->runtime)->global.status;
+
+	if (newest->allow_n == 0 || addr_is_unix(&s->addr))
+		return true;
+	for (size_t n = 0; n < newest->allow_n; n++)
+		if (addr_block_has(&newest->allow[n].block, addr))
+			return true;
+	return false;
+}
+
 static enum MHD_Result may_connect(void *cls, const struct sockaddr *sa, socklen_t len)
 {
-	const struct status *s = cls;
-	const struct status_config *newest = &runtime_config(s->context->runtime)->global.status;
 	struct addr addr;
 
 	addr_from_sockaddr(&addr, sa, len);
-	if (newest->allow_n == 0 || addr_is_unix(&s->addr))
-		return MHD_YES;
-	for (size_t n = 0; n < newest->allow_n; n++)
-		if (addr_block_has(&newest->allow[n].block, &addr))
-			return MHD_YES;
-	return MHD_NO;
+	return may_ask(cls, &addr) ? MHD_YES : MHD_NO;
+}
+
+/* What the library says no length of. */
+static socklen_t bytes_of(const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET6)
+		return sizeof(struct sockaddr_in6);
+	return sa->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(sa->sa_family);
+}
+
+static const union MHD_ConnectionInfo *info_of(struct MHD_Connection *connection,
+					       enum MHD_ConnectionInfoType what)
+{
+	return MHD_get_connection_info(connection, what);
+}
+
+/* One for whom there was no room has none. */
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	return info_of(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* It is told of a connection's end before its descriptor is closed. */
+static void on_connection(void *cls, struct MHD_Connection *connection, void **client,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct status *s = cls;
+	struct addr addr;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		const struct sockaddr *sa =
+			info_of(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+		int fd = info_of(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+
+		addr_from_sockaddr(&addr, sa, bytes_of(sa));
+		*client = clients_add(&s->clients, fd, &addr, s->context->loop->now_ms);
+	} else if (*client) {
+		client_remove(*client);
+		*client = NULL;
+	}
+}
+
+static void on_answered(void *cls, struct MHD_Connection *connection, void **request,
+			enum MHD_RequestTerminationCode how)
+{
+	const struct status *s = cls;
+	struct client *client = client_of(connection);
+
+	(void)request;
+	(void)how;
+	if (client)
+		client_has_answer(client, s->context->loop->now_ms);
+}
+
+/* Its head is whole. False: who asks must no longer. */
+static bool begin_request(const struct status *s, struct MHD_Connection *connection)
+{
+	struct client *client = client_of(connection);
+
+	if (!client)
+		return true;
+	client_asks(client, s->context->loop->now_ms);
+	return may_ask(s, &client->addr);
+}
+
+static bool has_body(struct MHD_Connection *connection)
+{
+	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return (length && strcmp(length, "0") != 0) ||
+	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
 /*
@@ -94,9 +172,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	(void)version;
 	(void)bytes;
 	*request = s;
+	if (is_first && !begin_request(s, connection))
+		return MHD_NO;
 	if (!may_answer)
 		return answer_method(connection) ? MHD_YES : MHD_NO;
-	if (is_first)
+	if (is_first && !has_body(connection))
 		return MHD_YES;
 	*n = 0;
 	return answer_path(&s->answers, connection, path) ? MHD_YES : MHD_NO;
@@ -118,10 +198,21 @@ static void wait_for_work(struct status *s)
 		io_poll(loop->ring, &s->poll, s->epoll_fd, POLLIN | POLLRDHUP);
 }
 
+static void look_at_clients(struct status *s)
+{
+	const struct reload_tally *reloads = &s->context->runtime->reloads;
+
+	clients_tick(&s->clients, s->context->loop->now_ms);
+	if (reloads->done != s->reloads)
+		clients_recheck(&s->clients, may_ask, s);
+	s->reloads = reloads->done;
+}
+
 static void work(struct status *s)
 {
 	if (!s->daemon || s->is_stopped)
 		return;
+	look_at_clients(s);
 	(void)MHD_run(s->daemon);
 	wait_for_work(s);
 }
@@ -197,11 +288,12 @@ static struct MHD_Daemon *start_daemon(struct status *s, int fd)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL, 0, may_connect, s, on_request, s,
 				MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-				(unsigned)CLIENTS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				(unsigned)CLIENTS_OF_ONE_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-				(unsigned)CLIENT_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				(size_t)CLIENT_BYTES_MAX, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-				MHD_OPTION_END);
+				(unsigned)(CLIENTS_MAX + CLIENTS_GOING_MAX),
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+				MHD_OPTION_NOTIFY_COMPLETED, on_answered, s,
+				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CLIENT_TIMEOUT_S,
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CLIENT_BYTES_MAX,
+				MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
 
 static int begin_to_listen(struct status *s)
@@ -262,6 +354,7 @@ struct status *status_create(const struct status_config *config, struct control_
 	timer_init(&s->timer, on_timer);
 	timer_init(&s->retry, on_retry);
 	answers_init(&s->answers, context);
+	clients_init(&s->clients);
 	*ret_err = s->is_on ? begin_to_listen(s) : 0;
 	if (*ret_err == 0 || *ret_err == -EADDRINUSE)
 		return s;

@@ -173,6 +173,13 @@ def test_a_file_whose_name_is_no_utf8(shown, backend, pki, workdir):
     assert f'ringmain_listener_certificate_expiry_seconds{{listener="in",file="{workdir}/gr\\\\xfc\\\\xdf.pem"}}' in status.metrics()
 
 
+def test_a_certificate_that_is_named_twice(shown, backend, pki):
+    _, status = shown([backend(servers.echo)], listener={"tls": "terminate", "certificate": [pki["ecdsa.pem"]] * 2})
+    assert status.get("/metrics").count("ringmain_listener_certificate_expiry_seconds{") == 1
+    listener, = status.json()["listeners"]
+    assert len(listener["certificates"]) == 2
+
+
 def test_workers_show_their_load(shown, backend, connect):
     rm, status = shown([backend(servers.echo)], settings={"workers": 2})
     client = connect(rm.address())
@@ -342,6 +349,30 @@ def test_health_follows_the_process_and_its_pools(ringmain, backend, connect):
     client.close()
 
 
+def test_a_pool_that_a_reload_removes(ringmain, backend, connect, workdir):
+    server = backend(servers.echo)
+    text = ini([server], settings={"status": "127.0.0.1:0", "control": f"unix:{workdir}/control.sock"})
+    held, port = reserved_port()
+    rm = ringmain(text + f"[listener other]\nbind = 127.0.0.1:0\npool = old\n[pool old]\nbackend = x {server.text}\n"
+                  f"backend = y 127.0.0.1:{port}\ncheck = tcp\ncheck_interval = 50ms\n")
+    status, ctl = Status(rm), Ctl(f"{workdir}/control.sock")
+    client = connect(rm.address("other"))
+    tcp.exchange(client, b"here")
+    wait_until(lambda: status.backend("y")["state"] == "down", "y to be down")
+    (rm.dir / "ringmain.ini").write_text(text, encoding="utf-8")
+    ctl.say("reload")
+    assert status.ask("/healthz?pool=old")[::2] == (404, "no such pool\n")
+    wait_until(lambda: status.backend("y")["state"] == "leaving", "y to leave")
+    now = status.metrics()
+    assert 'ringmain_pool_backends_ready{pool="old"}' not in now
+    assert now['ringmain_backend_state{pool="old",backend="y",state="down"}'] == 0
+    assert now['ringmain_backend_sessions{pool="old",backend="x"}'] == 1
+    tcp.exchange(client, b"still")
+    held.close()
+    client.close()
+    wait_until(lambda: 'ringmain_pool_sessions_open{pool="old"}' not in status.metrics(), "the pool to be gone")
+
+
 def test_other_paths_and_methods(shown, backend):
     _, status = shown([backend(servers.echo)])
     assert status.ask("/etc/passwd")[0] == 404
@@ -349,6 +380,29 @@ def test_other_paths_and_methods(shown, backend):
     assert (code, headers["Allow"]) == (405, "GET, HEAD")
     code, headers, text = status.ask("/metrics", method="HEAD")
     assert (code, text) == (200, "") and int(headers["Content-Length"]) > 1000
+
+
+@pytest.mark.parametrize("request_text", (
+    b"GET http://x/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"GET HTTP://x:80/healthz?pool=out HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"))
+def test_requests_that_few_write(shown, backend, connect, request_text):
+    _, status = shown([backend(servers.echo)])
+    client = connect(status.address)
+    client.sendall(request_text)
+    wait_until(lambda: client.recv(4096, socket.MSG_PEEK).endswith(b"ready\n"), "an answer")
+    assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("accept, is_open", (
+    ("application/openmetrics-text;version=1.0.0;q=0.75,text/plain;q=0.5", True),
+    ("Application/OpenMetrics-Text", True), ("application/openmetrics-text;q=0, text/plain", False),
+    ("application/openmetrics-text; version=1.0.0; q=0.000", False), ("text/plain;q=0.5", False)))
+def test_who_gets_openmetrics(shown, backend, accept, is_open):
+    _, status = shown([backend(servers.echo)])
+    assert status.get("/metrics", headers={"Accept": accept}).endswith("# EOF\n") == is_open
 
 
 # ---- where, and for whom
@@ -380,6 +434,20 @@ def test_a_reload_says_who_may_ask(shown, backend, workdir):
             status.ask("/healthz")
     reload_with("127.0.0.1")
     assert status.get("/healthz") == "ready\n"
+
+
+def test_a_reload_closes_who_may_ask_no_more(shown, backend, connect, workdir):
+    rm, status = shown([backend(servers.echo)], settings={"control": f"unix:{workdir}/control.sock"})
+    file = rm.dir / "ringmain.ini"
+    client, idle = connect(status.address), connect(status.address)
+    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    wait_until(lambda: b"ready" in client.recv(1000, socket.MSG_PEEK), "an answer")
+    file.write_text(file.read_text(encoding="utf-8").replace("[global]\n", "[global]\nstatus_allow = 192.0.2.1\n"),
+                    encoding="utf-8")
+    Ctl(f"{workdir}/control.sock").say("reload")
+    client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"ringmain_" not in tcp.read_to_end(client).data
+    assert tcp.read_to_end(idle).data == b""
 
 
 def test_a_unix_socket_is_removed_after_reloads(shown, backend, workdir):
@@ -428,13 +496,49 @@ def relays_on(rm, status):
 
 
 def test_idle_clients_disturb_nobody(shown, backend, connect):
-    """More than there may be of one address: the rest waits in the backlog, and the idle ones are let go."""
+    """More than there may be of one address: the oldest are let go."""
     rm, status = shown([backend(servers.echo)])
     idle = [connect(status.address) for _ in range(300)]
     talk(rm)
     for client in idle[:-1]:
         client.close()
     relays_on(rm, status)
+
+
+def test_who_asks_is_answered_though_all_places_are_taken(shown, connect):
+    """The longest idle one goes, not who has come: two for each place at once would wait for ten seconds."""
+    _, status = shown(["127.0.0.1:9"])
+    idle = [connect(status.address, source=(f"127.0.0.{2 + n % 2}", 0)) for n in range(256)]
+    for client in idle:
+        client.sendall(b"GET / HTTP/1.1\r\nX:")
+    assert status.get("/healthz") == "ready\n"
+    assert 1 <= sum(ended(client) for client in idle) < 100
+    assert ended(idle[0]) or ended(idle[1])
+
+
+def ended(client):
+    with contextlib.suppress(ConnectionError):
+        return bool(select.select([client], [], [], 0)[0]) and not client.recv(1)
+    return True
+
+
+def test_refusals_cost_little(shown, connect):
+    """When too much waits to be read: no answer is made that nobody gets."""
+    rm, status = shown(["127.0.0.1:9"] * 1000)
+
+    def refused():
+        client = connect(status.address, rcvbuf=4096)
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        return tcp.recv_exactly(client, 12) == b"HTTP/1.1 503"
+
+    def cpu_s():
+        with open(f"/proc/{rm.pid}/task/{rm.pid}/stat", encoding="ascii") as file:
+            return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    wait_until(refused, "too much to wait", interval=0.25)
+    before = cpu_s()
+    codes = [status.ask("/metrics")[0] for _ in range(200)]
+    assert codes.count(503) >= 190 and cpu_s() - before < 0.5
 
 
 def test_a_client_that_never_reads(shown, connect):
