@@ -211,6 +211,25 @@ static void a_ban_can_be_undone(void **state)
 	office_close();
 }
 
+static void a_pool_that_a_reload_removes_is_shown_as_leaving(void **state)
+{
+	const char *said;
+	int fd;
+
+	office_open(state, &(struct bed_options){ .backends = 1 });
+	fd = office_connect();
+	bed_relaying(office.st);
+	bed_reload(office.st, &(struct bed_options){ .backends = 1, .pool_name = "q" });
+	bed_run(office.st);
+	said = office_ask(fd, "status\n");
+	assert_non_null(
+		strstr(said, "\"pool\":\"q\",\"balance\":\"random\",\"backends\":1,\"ready\":1,"));
+	assert_non_null(strstr(said, "\"pool\":\"p\",\"balance\":\"random\",\"backends\":1,"));
+	assert_null(strstr(said, "\"pool\":\"p\",\"balance\":\"random\",\"backends\":1,\"ready\""));
+	assert_non_null(strstr(said, "\"state\":\"leaving\""));
+	office_close();
+}
+
 /* ---- what the operator sets of backends ---------------------------------- */
 
 static enum backend_state state_of(unsigned n)
@@ -374,6 +393,7 @@ int main(void)
 		bed_test(completion_knows_commands_names_and_options),
 		bed_test(clients_are_kept_out_for_a_while),
 		bed_test(a_ban_can_be_undone),
+		bed_test(a_pool_that_a_reload_removes_is_shown_as_leaving),
 		bed_test(an_override_lasts_until_it_is_undone),
 		bed_test(an_override_for_a_while_ends_by_itself),
 		bed_test(an_override_that_has_ended_leaves_it_as_its_checks_say),
