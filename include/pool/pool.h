@@ -168,8 +168,8 @@ void pool_release(struct pool *pool, struct backend *backend);
  */
 bool pool_may_serve_queue(const struct pool *pool);
 /*
- * Where the pool has hold, one that nobody serves joins the queue as well,
- * instead of POOL_NONE_READY: until somebody does whom it has not tried, or
+ * Where the pool has hold, or has to hear its first checks yet, one that nobody serves joins the
+ * queue as well, instead of POOL_NONE_READY: until somebody does whom it has not tried, or
  * one that it has tried shows that it does. All its tries begin anew then, but
  * the time of its hold does not. This is for one that may try no more.
  */
@@ -300,6 +300,11 @@ void pool_seed(struct pool *pool, uint64_t seed);
 
 /* How many backends are ready and have weight, of all tiers. */
 unsigned pool_ready(struct pool *pool);
+/*
+ * Is there one that gets no sessions only for its checks have said nothing of it yet? For a moment
+ * after a start the pool has no verdict on itself.
+ */
+bool pool_awaits_checks(struct pool *pool);
 /* Are there so few that all are used as if they were? */
 bool pool_is_panicking(struct pool *pool);
 

@@ -20,6 +20,7 @@
 /* Zeroes: all is well. */
 struct pool_alert {
 	_Atomic uint64_t full_ms; /* when a session last found all backends full; 0: never */
+	uint64_t began_ms;        /* when it was first looked at */
 	bool is_full, is_out, is_panicking; /* as was logged */
 };
 

@@ -189,6 +189,16 @@ unsigned pool_ready(struct pool *pool)
 	return ready;
 }
 
+bool pool_awaits_checks(struct pool *pool)
+{
+	bool does;
+
+	pthread_mutex_lock(&pool->lock);
+	does = pool_is_undecided(pool);
+	pthread_mutex_unlock(&pool->lock);
+	return does;
+}
+
 bool pool_is_panicking(struct pool *pool)
 {
 	bool is;

@@ -249,6 +249,22 @@ void backend_restate(struct pool *pool, unsigned index, uint64_t now_ms)
 	backend_review(pool, index);
 }
 
+static bool is_unheard(const struct backend_status *s)
+{
+	const enum backend_state state = s->backend.state;
+
+	return !s->health.is_checked && s->health.admin_state == BACKEND_READY && s->weight > 0 &&
+	       (state == BACKEND_STANDBY || state == BACKEND_DOWN);
+}
+
+bool pool_is_undecided(const struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->n; i++)
+		if (pool->status[i] && is_unheard(pool->status[i]))
+			return true;
+	return false;
+}
+
 /* ---- another configuration ---------------------------------------------------- */
 
 void backend_reconfigure(struct pool *pool, unsigned index, unsigned tier, unsigned weight)

@@ -129,6 +129,8 @@ void backend_set_ejected(struct pool *pool, struct backend_status *s, bool is_ej
 /* It leaves, or comes, and is to be reviewed. */
 void backend_leave(struct pool *pool, unsigned index);
 void backend_enter(struct pool *pool, unsigned index, bool starts_slowly);
+/* See pool_awaits_checks(). */
+bool pool_is_undecided(const struct pool *pool);
 /* Opens as many tiers as are needed. */
 void pool_open_tiers(struct pool *pool);
 

@@ -24,15 +24,26 @@
 
 /* ---- those who are held --------------------------------------------------- */
 
+/* As configured; or, where the first checks have to be heard yet, as long as these may take. */
+static uint64_t hold_ms(const struct pool *pool)
+{
+	const struct check_config *check = &pool->config->check;
+
+	if (pool->config->hold.ms > 0 || !pool_is_undecided(pool))
+		return pool->config->hold.ms;
+	return check->timeout_ms * check->fall;
+}
+
 /* False where there is no hold, its time is over, or too many are. */
 static bool hold(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
 {
 	const struct hold_config *config = &pool->config->hold;
+	const uint64_t ms = hold_ms(pool);
 
-	if (config->ms == 0)
+	if (ms == 0)
 		return false;
 	if (waiter->hold_until_ms == 0)
-		waiter->hold_until_ms = now_ms + config->ms;
+		waiter->hold_until_ms = now_ms + ms;
 	waiter->proof = pool->proofs;
 	return now_ms < waiter->hold_until_ms &&
 	       queue_join_held(&pool->queue, &waiter->node, config->max, waiter->hold_until_ms,

@@ -37,14 +37,25 @@ static bool has_queue(struct pool *pool)
 	return stats.waiting > stats.held;
 }
 
+/* Its first checks have not answered, and are not late: there is nothing to be told yet. */
+static bool is_early(const struct pool_alert *alert, struct pool *pool, uint64_t now_ms)
+{
+	const struct check_config *check = &pool_config(pool)->check;
+
+	return now_ms < alert->began_ms + check->timeout_ms * check->fall &&
+	       pool_awaits_checks(pool);
+}
+
 void pool_alert_tick(struct pool_alert *alert, struct pool *pool, uint64_t now_ms)
 {
+	if (alert->began_ms == 0)
+		alert->began_ms = now_ms;
 	if (has_queue(pool))
 		pool_alert_note_full(alert, now_ms);
 
 	uint64_t full_ms = atomic_load_explicit(&alert->full_ms, memory_order_relaxed);
 	bool is_full = full_ms > 0 && now_ms < full_ms + POOL_ALERT_CALM_MS;
-	bool is_out = pool_ready(pool) == 0;
+	bool is_out = pool_ready(pool) == 0 && !is_early(alert, pool, now_ms);
 
 	if (has_changed(&alert->is_out, is_out))
 		log_pool_alert(pool,

@@ -51,6 +51,14 @@ def pool_of(status):
     return status.json()["pools"][0]
 
 
+def test_a_start_is_no_fault(ringmain, pair):
+    """Without hold: who comes first waits for the first checks, and nobody is told of a pool without backend."""
+    rm = ringmain(list(pair), pool={**CHECKED, "check_interval": "2s"})
+    ping(rm)
+    rm.wait_line(msg="role", backend="b1", state="ready")
+    assert not rm.lines(msg="pool has no backend left")
+
+
 def test_since_is_that_of_the_role(shown, pair, following):
     rm, status, ctl = shown()
     wait_until(lambda: ctl.backend("b1")["since_ms"] > 2000, "them to be so for two seconds")

@@ -72,6 +72,29 @@ static void the_last_one_is_missed_once(void **state)
 	expect_tick(st, 6, NULL);
 }
 
+/* Roles are told by checks: until the first has, or had time to, there is nothing to be told. */
+static void nothing_is_missed_before_the_first_checks(void **state)
+{
+	const struct bed_options options = {
+		.backends = 2,
+		.pool_keys = "check = redis\nrole = primary\ncheck_timeout = 1s\ncheck_fall = 3",
+	};
+	struct bed *st = bed_with(state, &options);
+	uint64_t delay_ms;
+
+	alert_of_test = (struct pool_alert){ 0 };
+	expect_tick(st, 1, NULL);
+	expect_tick(st, 3000, NULL);
+	expect_tick(st, 3001, LOST); /* they are late */
+
+	alert_of_test = (struct pool_alert){ 0 };
+	expect_tick(st, 1, NULL);
+	for (unsigned n = 0; n < 2; n++)
+		(void)pool_on_check(pool_of(st), bed_backend(st, n), HEALTH_ANSWER_FAILED, 2,
+				    &delay_ms);
+	expect_tick(st, 2, LOST);
+}
+
 static void without_weights_there_is_nobody(void **state)
 {
 	alert_of_test = (struct pool_alert){ 0 };
@@ -146,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		bed_test(who_is_held_does_not_make_it_full),
 		bed_test(the_last_one_is_missed_once),
+		bed_test(nothing_is_missed_before_the_first_checks),
 		bed_test(without_weights_there_is_nobody),
 		bed_test(full_is_said_once_and_room_when_it_lasts),
 		bed_test(who_waits_means_that_it_is_full),

@@ -148,6 +148,48 @@ static void nobody_gets_sessions_before_its_role_is_known(void **state)
 	assert_int_equal(nth(st, 1)->state, BACKEND_DOWN);
 }
 
+/* Without hold, too: at a start nobody knows yet that nobody serves. */
+static void who_comes_before_the_first_checks_waits_for_them(void **state)
+{
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1");
+	struct pool_waiter w = { 0 }, late = { 0 };
+
+	st->config.check = health_check_default;
+	st->config.hold.max = 10;
+	st->config.role.wanted = ROLE_PRIMARY;
+	bed_start(st);
+	assert_true(pool_awaits_checks(st->pool));
+	assert_int_equal(pool_pick_or_wait(st->pool, &w, 100), POOL_WAITING);
+	assert_int_equal(w.node.deadline_ms, 100 + 3 * 1000); /* check_timeout times check_fall */
+	says(st, 0, HEALTH_ANSWER_PASSED);
+	pool_set_standby(st->pool, nth(st, 0), "has another role: replica", 200);
+	assert_true(pool_awaits_checks(st->pool));
+	assert_null(call(st, 200));
+	says(st, 1, HEALTH_ANSWER_PASSED);
+	pool_set_standby(st->pool, nth(st, 1), NULL, 300);
+	assert_ptr_equal(call(st, 300), &w);
+	pool_release(st->pool, w.backend);
+
+	assert_false(pool_awaits_checks(st->pool));
+	pool_set_standby(st->pool, nth(st, 1), "has another role: replica", 400);
+	assert_int_equal(pool_pick_or_wait(st->pool, &late, 400), POOL_NONE_READY);
+}
+
+/* Whom the operator has taken out, or gave no weight, no check will bring in. */
+static void nobody_waits_for_checks_that_decide_nothing(void **state)
+{
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1");
+	struct pool_waiter w = { 0 };
+
+	st->config.check = health_check_default;
+	st->config.hold.max = 10;
+	st->config.role.wanted = ROLE_PRIMARY;
+	bed_start(st);
+	pool_set_state(st->pool, nth(st, 0), BACKEND_MAINT, 0);
+	assert_int_equal(pool_set_weight(st->pool, nth(st, 1), 0), 0);
+	assert_int_equal(pool_pick_or_wait(st->pool, &w, 0), POOL_NONE_READY);
+}
+
 static void the_operator_and_sessions_are_heard_once(void **state)
 {
 	struct bed *st = bed_of(state, BALANCE_LEASTCONN, "1");
@@ -202,6 +244,8 @@ int main(void)
 		bed_test(so_many_are_held),
 		bed_test(they_are_let_go_at_a_rate),
 		bed_test(nobody_gets_sessions_before_its_role_is_known),
+		bed_test(who_comes_before_the_first_checks_waits_for_them),
+		bed_test(nobody_waits_for_checks_that_decide_nothing),
 		bed_test(the_operator_and_sessions_are_heard_once),
 		bed_test(one_that_says_it_is_full_gets_sessions_last),
 		bed_test(with_a_queue_who_finds_all_full_waits),
