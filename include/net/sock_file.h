@@ -46,6 +46,9 @@ MUST_CHECK int sock_file_bind(int fd, const struct addr *addr, const struct sock
 MUST_CHECK int sock_file_change(const struct addr *addr, const struct sock_file *file,
 				const struct sock_access *access);
 
+/* Is nothing any more where @file was? Not asked of what is somebody else's, or has no path. */
+bool sock_file_is_gone(const struct addr *addr, const struct sock_file *file);
+
 /* Removes @file, if that is still what is at @addr, and empties it. */
 void sock_file_remove(const struct addr *addr, struct sock_file *file);
 

@@ -20,7 +20,8 @@
 #define PASSED_FIRST_FD 3
 
 struct passed_socket {
-	int fd; /* -1: taken */
+	int fd; /* kept: listeners have duplicates, and one that comes back takes it again */
+	bool is_taken; /* has been, by any */
 	struct addr addr;
 	char name[CONFIG_NAME_BYTES];
 };
@@ -36,11 +37,15 @@ struct passed {
  */
 MUST_CHECK int passed_init(struct passed *passed);
 
-/* Gives the socket for an address of @listener, which is now the caller's, or -1. */
+/* Gives a duplicate of the socket for an address of @listener, the caller's, or -1. */
 int passed_take(struct passed *passed, const struct config *config,
 		const struct listener_config *listener, const struct addr *addr);
 
-/* Logs those that nobody has taken; false when there are any. Closes them. */
-MUST_CHECK bool passed_finish(struct passed *passed);
+/* After the start: logs those that nobody has taken; false when there are any. */
+MUST_CHECK bool passed_are_taken(const struct passed *passed);
+/* Is @addr one of theirs? */
+bool passed_has(const struct passed *passed, const struct addr *addr);
+/* Closes them. */
+void passed_finish(struct passed *passed);
 
 #endif

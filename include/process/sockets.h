@@ -15,21 +15,11 @@
 
 #include "base/def.h"
 #include "net/addr.h"
-#include "net/sock_file.h"
+#include "process/bound_socket.h"
 #include "process/passed.h"
 #include "process/sockets_failure.h"
 #include "state/generation.h"
 #include "state/runtime.h"
-
-struct bound_socket {
-	uint64_t id;               /* no other socket ever has it; in the order of the table */
-	struct listener *listener; /* whose it is in the newest generation */
-	struct addr wanted;        /* as it was configured */
-	struct addr addr;          /* as the kernel named it */
-	struct sock_file file;     /* of a unix socket */
-	struct sock_access access; /* of that */
-	int *fds;                  /* by worker */
-};
 
 struct sockets {
 	struct bound_socket *all;
@@ -37,7 +27,7 @@ struct sockets {
 	size_t max; /* that workers have room for */
 	uint64_t last_id;
 	unsigned workers_n;
-	struct passed passed; /* by whoever has started us, until listeners have taken them */
+	struct passed passed; /* by whoever has started us */
 };
 
 /*

@@ -14,6 +14,14 @@ struct sockets_failure {
 	int err;
 };
 
+/* Whoever has the address is no stranger. */
+#define SOCKETS_HINT_OURS                                                                       \
+	"ringmain itself has it, in another form or by another path: it can be had when another " \
+	"reload has removed that bind before"
+#define SOCKETS_HINT_PASSED                                                            \
+	"the service manager has passed it, for the listener that its socket unit names: " \
+	"see FileDescriptorName="
+
 /* What can be done about it, or NULL. */
 const char *sockets_hint(const struct addr *addr, const char *step, int err);
 

@@ -217,7 +217,8 @@ int admin_prepare(struct admin *a, const struct control_config *config, struct a
 	err = find_place(config, ret_addr);
 	a->next_access = access_of(config);
 	a->is_mode_said = config->at.access.mode != 0;
-	if (err < 0 || is_same_place(ret_addr, &newest_socket(a)->addr))
+	if (err < 0 || (is_same_place(ret_addr, &newest_socket(a)->addr) &&
+			!sock_file_is_gone(ret_addr, &newest_socket(a)->file)))
 		return err;
 	*ret_step = "accept";
 	if (a->is_moving)

@@ -23,6 +23,14 @@ static bool find_file(const struct addr *addr, struct sock_file *ret_file)
 	return true;
 }
 
+bool sock_file_is_gone(const struct addr *addr, const struct sock_file *file)
+{
+	struct stat st;
+
+	return file->ino != 0 && has_path(addr) && lstat(addr->un.sun_path, &st) < 0 &&
+	       errno == ENOENT;
+}
+
 void sock_file_remove(const struct addr *addr, struct sock_file *file)
 {
 	struct sock_file now;

@@ -106,13 +106,14 @@ int passed_take(struct passed *p, const struct config *config,
 {
 	for (size_t n = 0; n < p->n; n++) {
 		struct passed_socket *s = &p->all[n];
-		int fd = s->fd;
+		int fd;
 
-		if (fd < 0 || !addr_is_equal(&s->addr, addr))
+		if (!addr_is_equal(&s->addr, addr))
 			continue;
 		if (strcmp(s->name, listener->name) != 0 && is_a_listener(config, s->name))
 			continue;
-		s->fd = -1;
+		fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+		s->is_taken |= fd >= 0;
 		return fd;
 	}
 	return -1;
@@ -134,17 +135,30 @@ static void log_left(const struct passed_socket *s)
 	log_end(&line);
 }
 
-bool passed_finish(struct passed *p)
+bool passed_are_taken(const struct passed *p)
 {
 	bool is_good = true;
 
 	for (size_t n = 0; n < p->n; n++) {
-		if (p->all[n].fd < 0)
+		if (p->all[n].is_taken)
 			continue;
 		log_left(&p->all[n]);
-		close(p->all[n].fd);
 		is_good = false;
 	}
-	p->n = 0;
 	return is_good;
+}
+
+bool passed_has(const struct passed *p, const struct addr *addr)
+{
+	for (size_t n = 0; n < p->n; n++)
+		if (addr_is_equal(&p->all[n].addr, addr))
+			return true;
+	return false;
+}
+
+void passed_finish(struct passed *p)
+{
+	for (size_t n = 0; n < p->n; n++)
+		close(p->all[n].fd);
+	p->n = 0;
 }

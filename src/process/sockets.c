@@ -54,15 +54,21 @@ static void log_address(const char *words, const char *listener, const struct ad
 	log_end(&line);
 }
 
-static void note_failure(struct sockets_failure *f, const struct target *t, const char *step,
-			 int err)
+static void note_failure(struct sockets_failure *f, const struct sockets *k,
+			 const struct target *t, const char *step, int err)
 {
+	const char *hint = sockets_hint(&t->addr, step, err);
+
+	if (err == -EADDRINUSE && bound_sockets_have(k->all, k->n, &t->addr))
+		hint = SOCKETS_HINT_OURS;
+	else if (err == -EADDRINUSE && passed_has(&k->passed, &t->addr))
+		hint = SOCKETS_HINT_PASSED;
 	*f = (struct sockets_failure){
 		.location = t->bind->location,
 		.listener = t->config->name,
 		.addr = t->addr,
 		.step = step,
-		.hint = sockets_hint(&t->addr, step, err),
+		.hint = hint,
 		.err = err,
 	};
 }
@@ -163,8 +169,9 @@ static struct bound_socket *find_known(const struct sockets_change *c, const str
 
 		if (addr_port(&s->wanted) != port)
 			break;
-		if (c->stays[s - c->sockets->all] || !is_for(s, t))
-			continue;
+		if (c->stays[s - c->sockets->all] || !is_for(s, t) ||
+		    sock_file_is_gone(&s->wanted, &s->file))
+			continue; /* whose file somebody has removed, nobody reaches any more */
 		if (s->listener == t->listener)
 			return s;
 		if (!found)
@@ -190,25 +197,12 @@ static void find_all_known(struct sockets_change *c)
 	}
 }
 
-/* ---- a precise address beside a wildcard --------------------------------- */
-
-static bool is_within(const struct addr *precise, const struct addr *wildcard)
-{
-	return addr_is_any(wildcard) && !addr_is_any(precise) &&
-	       addr_port(precise) == addr_port(wildcard) &&
-	       (addr_family(precise) == addr_family(wildcard) ||
-		(wildcard->is_dual && addr_family(precise) == AF_INET));
-}
-
-static bool addrs_conflict(const struct addr *a, const struct addr *b)
-{
-	return addr_port(a) != 0 && (is_within(a, b) || is_within(b, a));
-}
+/* ---- a precise address beside a wildcard, and two wildcards --------------- */
 
 static bool shares_port(const struct sockets *k, const struct bound_socket *s,
 			const struct addr *addr)
 {
-	if (!s->fds || !addrs_conflict(&s->wanted, addr))
+	if (!s->fds || !bound_addrs_overlap(&s->wanted, addr))
 		return false;
 	for (unsigned w = 0; w < k->workers_n; w++)
 		(void)!sock_share_port(s->fds[w]);
@@ -221,8 +215,6 @@ static bool joins_ours(struct sockets_change *c, const struct addr *addr)
 	const struct sockets *k = c->sockets;
 	bool joins = false;
 
-	if (addr_is_unix(addr))
-		return false;
 	for (size_t n = first_of_port(c, addr_port(addr)); n < k->n; n++) {
 		if (addr_port(&c->by_port[n]->wanted) != addr_port(addr))
 			break;
@@ -286,7 +278,7 @@ static int open_target(struct sockets_change *c, struct target *t, struct socket
 
 	if (err < 0) {
 		free(fds);
-		note_failure(failure, t, step, err);
+		note_failure(failure, c->sockets, t, step, err);
 		return err;
 	}
 	t->fresh.fds = fds;
@@ -526,7 +518,7 @@ static struct sockets_change *prepare_first(struct sockets *k, struct runtime *r
 		c = sockets_prepare(k, runtime, runtime->generation, &failure);
 	if (!c)
 		sockets_log_failure(&failure);
-	if (c && !passed_finish(&k->passed)) {
+	if (c && !passed_are_taken(&k->passed)) {
 		sockets_abandon(c);
 		c = NULL;
 		failure.err = -EINVAL;
@@ -542,8 +534,10 @@ int sockets_open(struct sockets *k, struct runtime *runtime)
 
 	*k = (struct sockets){ .workers_n = runtime->workers_n };
 	change = prepare_first(k, runtime, &err);
-	if (!change)
+	if (!change) {
+		passed_finish(&k->passed);
 		return err;
+	}
 	sockets_commit(change);
 	return 0;
 }
@@ -581,6 +575,7 @@ void sockets_remove_files(struct sockets *sockets)
 void sockets_finish(struct sockets *sockets)
 {
 	sockets_remove_files(sockets);
+	passed_finish(&sockets->passed);
 	for (size_t n = 0; n < sockets->n; n++)
 		free(sockets->all[n].fds);
 	free(sockets->all);

@@ -12,7 +12,8 @@ const char *sockets_hint(const struct addr *addr, const char *step, int err)
 
 	switch (err) {
 	case -EADDRINUSE:
-		return "another process, or a second ringmain, has this address";
+		return "another process, or a second ringmain, has this address; or it is that of "
+		       "control or status";
 	case -EACCES:
 		return is_unix ? "the directory of a unix socket must be writable"
 			       : "ports below 1024 want CAP_NET_BIND_SERVICE";

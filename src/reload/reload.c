@@ -15,6 +15,7 @@
 #include "health/checker.h"
 #include "health/checker_thread.h"
 #include "net/sock_error.h"
+#include "process/sockets_plan.h"
 #include "reload/certs.h"
 #include "reload/leaving.h"
 #include "state/peers.h"
@@ -304,6 +305,7 @@ static bool make_plan(struct reload *r, bool *ret_is_bad)
 	if (r->report.lines_n > before) {
 		leaving_tell(r->runtime, r->drains, then, &r->report);
 		leaving_tell_returns(r->overrides, then, &r->report);
+		sockets_warn(r->sockets, now->config, then, add_line, &r->report);
 	}
 	certs_compare(&certs, &certs_then, add_line, &r->report);
 	*ret_is_bad = certs_are_worse(&certs, &certs_then, time(NULL), add_line, &r->report);

@@ -6,6 +6,7 @@
 
 #include "config/load.h"
 #include "net/sock.h"
+#include "process/sockets_plan.h"
 #include "state/generation.h"
 #include "state/runtime_change.h"
 #include "state/runtime_life.h"
@@ -13,6 +14,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -261,6 +263,127 @@ static void one_wildcard_takes_the_place_of_an_address_and_back(void **state)
 	}
 }
 
+static void write_binds(char text[256], const char *const hosts[2], unsigned port)
+{
+	size_t n = (size_t)snprintf(text, 256, "[listener a]\npool = p\n");
+
+	for (size_t i = 0; i < 2 && hosts[i]; i++)
+		n += (size_t)snprintf(text + n, 256 - n, "bind = %s:%u\n", hosts[i], port);
+	snprintf(text + n, 256 - n, SERVED);
+}
+
+/* Each wildcard after each other, and back: those there are do not count. */
+static void wildcards_take_each_others_place(void **state)
+{
+	static const char *const hosts[][2] = {
+		{ "0.0.0.0" }, { "*" }, { "[::]" }, { "0.0.0.0", "[::]" }
+	};
+	struct sockets_failure failure;
+	char text[256];
+	unsigned port;
+
+	(void)state;
+	begin(ONE("a", "*:0") SERVED);
+	port = port_of(0);
+	finish(NULL);
+	for (size_t from = 0; from < ARRAY_LEN(hosts); from++) {
+		for (size_t to = 0; to < ARRAY_LEN(hosts); to++) {
+			const size_t walk[] = { from, to, from };
+
+			for (size_t n = 0; n < ARRAY_LEN(walk); n++) {
+				write_binds(text, hosts[walk[n]], port);
+				if (n == 0)
+					begin(text);
+				else if (!follow(text, &failure))
+					fail_msg("%zu -> %zu: %s", from, to, failure.hint);
+			}
+			finish(NULL);
+		}
+	}
+	begin(text);
+}
+
+/* ---- what is warned of --------------------------------------------------- */
+
+static char warned[512];
+
+static void note_warning(void *owner, const char *line)
+{
+	(void)owner;
+	snprintf(warned, sizeof(warned), "%s", line);
+}
+
+/* @words "": there is none. */
+static void expect_warning(const char *text, const char *words)
+{
+	struct tls_contexts *tls;
+	struct config *then = load(text, &tls);
+
+	warned[0] = '\0';
+	sockets_warn(&sockets, atomic_load(&runtime->generation)->config, then, note_warning, NULL);
+	assert_int_equal(warned[0] != '\0', words[0] != '\0');
+	assert_non_null(strstr(warned, words));
+	tls_contexts_destroy(tls);
+	config_destroy(then);
+}
+
+static void an_address_that_is_not_here_wants_freebind(void **state)
+{
+	(void)state;
+	begin(ONE("a", "192.0.2.77:0 freebind") ONE("b", "127.0.0.1:0 freebind") SERVED);
+	expect_warning(ONE("a", "192.0.2.77:0 freebind") ONE("b", "127.0.0.1:0") SERVED, "");
+	expect_warning(ONE("a", "192.0.2.77:0") ONE("b", "127.0.0.1:0") SERVED,
+		       "listener a: this machine does not have 192.0.2.77:0");
+}
+
+/* ---- what was passed ----------------------------------------------------- */
+
+/* Whoever has passed it listens on, so there is no other way to have the address again. */
+static void a_passed_one_is_taken_again(void **state)
+{
+	struct sockets_failure failure;
+	struct addr addr;
+	const char *step;
+	char text[256], number[24];
+	int fd;
+
+	(void)state;
+	assert_true(addr_parse("127.0.0.1:0", &addr));
+	assert_int_equal(sock_listen_many(&(struct sock_listen){ .addr = addr, .backlog = 1 }, &fd,
+					  1, &step),
+			 0);
+	assert_int_equal(sock_local_addr(fd, &addr), 0);
+	/* Descriptor 3 is the first that is passed. */
+	if (fd != PASSED_FIRST_FD && fcntl(PASSED_FIRST_FD, F_GETFD) >= 0)
+		skip();
+	if (fd != PASSED_FIRST_FD) {
+		assert_int_equal(dup2(fd, PASSED_FIRST_FD), PASSED_FIRST_FD);
+		close(fd);
+	}
+	snprintf(number, sizeof(number), "%d", getpid());
+	setenv("LISTEN_PID", number, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "a", 1);
+	snprintf(text, sizeof(text),
+		 "[listener a]\nbind = 127.0.0.1:%u\npool = p\n" ONE("other", "127.0.0.1:0") SERVED,
+		 addr_port(&addr));
+	begin(text);
+	expect_warning(ONE("other", "127.0.0.1:0") SERVED,
+		       "clients wait there until a listener binds it again");
+	expect_warning(text, "");
+	assert_true(follow(ONE("other", "127.0.0.1:0") SERVED, &failure));
+	assert_true(follow(text, &failure));
+	assert_int_equal(sockets.n, 2);
+	assert_int_equal(port_of(0), addr_port(&addr));
+	/* Another listener does not get it, and is told who has. */
+	assert_true(follow(ONE("other", "127.0.0.1:0") SERVED, &failure));
+	snprintf(text, sizeof(text),
+		 ONE("a", "127.0.0.1:0") "[listener other]\nbind = 127.0.0.1:%u\n" POOL,
+		 addr_port(&addr));
+	assert_false(follow(text, &failure));
+	assert_string_equal(failure.hint, SOCKETS_HINT_PASSED);
+}
+
 /* ---- files of unix sockets ----------------------------------------------- */
 
 static void a_file_gets_another_mode_and_group_and_goes(void **state)
@@ -295,6 +418,38 @@ static void a_file_gets_another_mode_and_group_and_goes(void **state)
 	assert_int_equal(stat(path, &after), -1);
 }
 
+static void a_file_that_was_removed_is_made_again(void **state)
+{
+	struct sockets_failure failure;
+	struct stat st;
+	char path[64], text[256];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/s", dir);
+	snprintf(text, sizeof(text), "[listener a]\nbind = unix:%s mode=0600\n" POOL, path);
+	begin(text);
+	assert_int_equal(unlink(path), 0);
+	assert_true(follow(text, &failure));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(sockets.n, 1);
+	assert_int_equal(st.st_ino, sockets.all[0].file.ino);
+}
+
+/* By whatever path: nobody else is blamed. */
+static void a_file_of_our_own_is_known_by_another_path(void **state)
+{
+	struct sockets_failure failure;
+	char text[256];
+
+	(void)state;
+	snprintf(text, sizeof(text), "[listener a]\nbind = unix:%s/s\n" POOL, dir);
+	begin(text);
+	snprintf(text, sizeof(text), "[listener a]\nbind = unix:%s/./s\n" POOL, dir);
+	assert_false(follow(text, &failure));
+	assert_string_equal(failure.hint, SOCKETS_HINT_OURS);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -317,7 +472,12 @@ int main(void)
 		sockets_test(a_new_one_is_new_to_each_worker_and_an_old_one_goes),
 		sockets_test(one_that_cannot_be_bound_changes_nothing),
 		sockets_test(one_wildcard_takes_the_place_of_an_address_and_back),
+		sockets_test(wildcards_take_each_others_place),
+		sockets_test(an_address_that_is_not_here_wants_freebind),
+		sockets_test(a_passed_one_is_taken_again),
 		sockets_test(a_file_gets_another_mode_and_group_and_goes),
+		sockets_test(a_file_that_was_removed_is_made_again),
+		sockets_test(a_file_of_our_own_is_known_by_another_path),
 	};
 
 	return cmocka_run_group_tests_name("sockets", tests, make_dir, remove_dir);
