@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 static bool needs_asking(const struct addr_spec *spec)
@@ -143,22 +144,59 @@ static void warn_of_known(struct diag *diag, const struct config_location *locat
 		     title, spec->host, why);
 }
 
+/* ---- asking ---- */
+
+/*
+ * Names that were asked for in vain may cost so much together: a resolver that is away takes
+ * some seconds for each. Then known ones keep their addresses unasked, and new ones are asked
+ * (a file of the machine may have them) until that of one of them is in vain, too.
+ */
+#define FAILED_MAX_MS 2000
+
+struct asking {
+	const struct config *known;
+	struct diag *diag;
+	bool may_ask;
+	uint64_t failed_ms; /* that names without an answer have taken */
+	bool is_vain;       /* also for new ones */
+	const char *why;    /* the last one has no address */
+};
+
+/* What addr_resolve() gives; @is_known: it has an address anyway. */
+static size_t ask(struct asking *a, const struct addr_spec *spec, bool is_known,
+		  struct addr *ret_addrs, size_t max)
+{
+	uint64_t begin_ms = clock_now_ms();
+	size_t n;
+
+	if (spec->is_name && (a->is_vain || (is_known && a->failed_ms >= FAILED_MAX_MS))) {
+		a->why = "the resolver has not answered for another one";
+		return 0;
+	}
+	n = addr_resolve(spec, spec->port_first, ret_addrs, max, &a->why);
+	if (n > 0 || !spec->is_name)
+		return n;
+	a->failed_ms += clock_now_ms() - begin_ms;
+	a->is_vain = !is_known && a->failed_ms >= FAILED_MAX_MS;
+	return 0;
+}
+
 /* ---- all ---- */
 
-static void resolve_bind(const char *title, struct bind_config *bind, const struct config *known,
-			 struct diag *diag)
+static void resolve_bind(const char *title, struct bind_config *bind, struct asking *a)
 {
-	struct addr addrs[CONFIG_ADDRS_MAX];
-	const char *why;
-	size_t n = addr_resolve(&bind->spec, bind->spec.port_first, addrs, CONFIG_ADDRS_MAX, &why);
+	struct addr addrs[CONFIG_ADDRS_MAX], known[CONFIG_ADDRS_MAX];
+	const size_t known_n = known_of_binds(a->known, &bind->spec, known);
+	struct diag *diag = a->diag;
+	size_t n = ask(a, &bind->spec, known_n > 0, addrs, CONFIG_ADDRS_MAX);
 
-	if (n == 0) {
-		n = known_of_binds(known, &bind->spec, addrs);
-		if (n > 0)
-			warn_of_known(diag, &bind->location, title, &bind->spec, why);
+	if (n == 0 && known_n > 0) {
+		n = known_n;
+		memcpy(addrs, known, n * sizeof(*addrs));
+		warn_of_known(diag, &bind->location, title, &bind->spec, a->why);
 	}
 	if (n == 0) {
-		report_unresolved(diag, &bind->location, title, &bind->spec, why);
+		report_unresolved(diag, &bind->location, title, &bind->spec, a->why);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -175,20 +213,22 @@ static void resolve_bind(const char *title, struct bind_config *bind, const stru
 }
 
 static void resolve_backend(const struct pool_config *pool, struct backend_config *backend,
-			    const struct config *known, struct diag *diag)
+			    struct asking *a)
 {
+	struct addr known;
+	const bool is_known = known_of_backends(a->known, &backend->spec, &known) > 0;
 	char title[2 * CONFIG_NAME_BYTES + 32];
-	const char *why;
-	size_t n = addr_resolve(&backend->spec, backend->spec.port_first, &backend->addr, 1, &why);
+	struct diag *diag = a->diag;
+	size_t n = ask(a, &backend->spec, is_known, &backend->addr, 1);
 
 	snprintf(title, sizeof(title), "[pool %s] backend: %s", pool->name, backend->name);
-	if (n == 0) {
-		n = known_of_backends(known, &backend->spec, &backend->addr);
-		if (n > 0)
-			warn_of_known(diag, &backend->addr_location, title, &backend->spec, why);
+	if (n == 0 && is_known) {
+		n = 1;
+		backend->addr = known;
+		warn_of_known(diag, &backend->addr_location, title, &backend->spec, a->why);
 	}
 	if (n == 0) {
-		report_unresolved(diag, &backend->addr_location, title, &backend->spec, why);
+		report_unresolved(diag, &backend->addr_location, title, &backend->spec, a->why);
 	} else if (!check_zone(&backend->addr, &backend->addr_location, title, diag)) {
 		backend->addr.len = 0;
 	} else if (addr_is_any(&backend->addr)) {
@@ -198,8 +238,7 @@ static void resolve_backend(const struct pool_config *pool, struct backend_confi
 	}
 }
 
-static void resolve_listener(struct listener_config *listener, const struct config *known,
-			     struct diag *diag, bool ask)
+static void resolve_listener(struct listener_config *listener, struct asking *a)
 {
 	char title[TITLE_BYTES];
 
@@ -207,34 +246,36 @@ static void resolve_listener(struct listener_config *listener, const struct conf
 		struct bind_config *bind = &listener->binds[j];
 
 		bind_title(listener, title);
-		if (ask || !needs_asking(&bind->spec))
-			resolve_bind(title, bind, known, diag);
-		if (ask)
-			resolve_accounts(title, bind, diag);
+		if (a->may_ask || !needs_asking(&bind->spec))
+			resolve_bind(title, bind, a);
+		if (a->may_ask)
+			resolve_accounts(title, bind, a->diag);
 	}
 }
 
-static void resolve_status(struct status_config *status, struct diag *diag, bool ask)
+static void resolve_status(struct status_config *status, struct asking *a)
 {
-	if (status->is_on && (ask || !needs_asking(&status->at.spec)))
-		resolve_bind("[global] status", &status->at, NULL, diag);
-	if (ask)
-		resolve_accounts("[global] status", &status->at, diag);
+	if (status->is_on && (a->may_ask || !needs_asking(&status->at.spec)))
+		resolve_bind("[global] status", &status->at, a);
+	if (a->may_ask)
+		resolve_accounts("[global] status", &status->at, a->diag);
 }
 
 void config_resolve(struct config *config, const struct config *known, struct diag *diag, bool ask)
 {
+	struct asking asking = { .known = known, .diag = diag, .may_ask = ask };
+
 	if (ask)
 		resolve_accounts("[global] control", &config->global.control.at, diag);
-	resolve_status(&config->global.status, diag, ask);
+	resolve_status(&config->global.status, &asking);
 	for (size_t i = 0; i < config->listeners_n; i++)
-		resolve_listener(&config->listeners[i], known, diag, ask);
+		resolve_listener(&config->listeners[i], &asking);
 	for (size_t i = 0; i < config->pools_n; i++) {
 		struct pool_config *pool = &config->pools[i];
 
 		for (size_t j = 0; j < pool->backends_n; j++) {
 			if (ask || !needs_asking(&pool->backends[j].spec))
-				resolve_backend(pool, &pool->backends[j], known, diag);
+				resolve_backend(pool, &pool->backends[j], &asking);
 		}
 	}
 }
