@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Names while the resolver is away: it takes ten seconds to say so, each time. Clock and resolver are the test's. */
+/*
+ * Names while the resolver is away: it takes ten seconds to say so, each time. Clock and resolver
+ * are those of the test.
+ */
 #include "unit/config_bed.h"
 
 #include "base/clock.h"
