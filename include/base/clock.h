@@ -11,7 +11,5 @@
 
 uint64_t clock_now_ns(void);
 uint64_t clock_now_ms(void);
-/* Since 1970, as far as the machine knows. */
-uint64_t clock_wall_ms(void);
 
 #endif

@@ -16,11 +16,3 @@ uint64_t clock_now_ms(void)
 {
 	return clock_now_ns() / 1000000u;
 }
-
-uint64_t clock_wall_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
-}

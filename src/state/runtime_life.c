@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "config/load.h"
@@ -60,6 +61,14 @@ static bool publish_first(struct runtime *runtime, struct shared_config *shared,
 	return true;
 }
 
+static uint64_t wall_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static struct runtime *create_empty(size_t slots_max, unsigned workers_n, unsigned sessions_max)
 {
 	struct runtime *runtime = zeroed(1, sizeof(*runtime));
@@ -70,7 +79,7 @@ static struct runtime *create_empty(size_t slots_max, unsigned workers_n, unsign
 	runtime->workers_n = workers_n;
 	runtime->sessions_max = sessions_max;
 	runtime->started_ms = clock_now_ms();
-	runtime->started_wall_ms = clock_wall_ms();
+	runtime->started_wall_ms = wall_clock_ms();
 	runtime->answers_fd = -1;
 	bans_init(&runtime->bans);
 	if (create_tables(runtime))
