@@ -232,6 +232,8 @@ void pool_clear_state(struct pool *pool, struct backend *backend, uint64_t now_m
 MUST_CHECK int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight);
 
 /* A backend as the pool has it now, for who shows it. */
+#define POOL_WORDS_BYTES 160
+
 struct backend_facts {
 	enum backend_state state;
 	uint64_t changed_ms;            /* when it became that; 0: it always was */
@@ -240,10 +242,14 @@ struct backend_facts {
 	unsigned weight;                /* as configured or set since */
 	unsigned ramp_percent;          /* of it that counts now, in slow start; else 100 */
 	unsigned tier;
-	uint64_t eject_end_ms; /* of an ejection that goes on; 0: none does */
+	uint64_t eject_end_ms;        /* of an ejection that goes on; 0: none does */
+	char words[POOL_WORDS_BYTES]; /* see pool_note_words() */
 };
 
 void pool_inspect(struct pool *pool, const struct backend *backend, struct backend_facts *ret);
+
+/* Why it is as it is, for who shows it; may quote its server: any bytes. NULL: nothing is known. */
+void pool_note_words(struct pool *pool, struct backend *backend, const char *words);
 
 /*
  * What sessions and checks found out about a backend, from any thread. Give

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "net/sock_error.h"
 
 static void add_counters(const struct listener_counters *from, struct listener_snapshot *to)
@@ -75,8 +76,8 @@ static void say_why(const struct backend *backend, struct backend_snapshot *ret)
 		snprintf(ret->why, sizeof(ret->why), "%s", ret->facts.standby);
 	} else if (ret->facts.state == BACKEND_DOWN) {
 		ret->why_by = "checks";
-		if (err != 0)
-			snprintf(ret->why, sizeof(ret->why), "%s", sock_fault_words(err));
+		text_copy_cut(ret->why, sizeof(ret->why),
+			      err != 0 ? sock_fault_words(err) : ret->facts.words);
 	}
 }
 

@@ -9,8 +9,10 @@
 #include "pool_choose.h"
 
 #include "base/check.h"
+#include "base/text.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* A ramp takes this many steps, or as many as it takes to have them this far apart. */
 #define RAMP_STEPS 128
@@ -102,6 +104,16 @@ void pool_inspect(struct pool *pool, const struct backend *backend, struct backe
 		.tier = s->tier,
 		.eject_end_ms = s->health.is_ejected ? s->health.eject_end_ms : 0,
 	};
+	memcpy(ret->words, s->words, sizeof(ret->words));
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_note_words(struct pool *pool, struct backend *backend, const char *words)
+{
+	struct backend_status *s = container_of(backend, struct backend_status, backend);
+
+	pthread_mutex_lock(&pool->lock);
+	text_copy_cut(s->words, sizeof(s->words), words ? words : "");
 	pthread_mutex_unlock(&pool->lock);
 }
 

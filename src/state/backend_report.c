@@ -86,8 +86,10 @@ void backend_report_change(struct pool *pool, struct backend *backend,
 
 	atomic_store(went, is_return(report->change) ? 0 : report->now_ms);
 	/* A backend that comes back from an ejection may still be down, for the same reason. */
-	if (!is_return(report->change) || atomic_load(&backend->state) == BACKEND_READY)
+	if (!is_return(report->change) || atomic_load(&backend->state) == BACKEND_READY) {
 		atomic_store(&backend->changed_error, report->err);
+		pool_note_words(pool, backend, report->err == 0 ? report->words : NULL);
+	}
 	if (report->change == HEALTH_EJECTED)
 		atomic_fetch_add(&backend->ejections, 1);
 	backend_tell(pool, backend, health_change_names[report->change], NULL, report->now_ms);

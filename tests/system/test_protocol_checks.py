@@ -14,6 +14,7 @@ from kit import pgwire, replicas, servers, services, tcp
 from kit.ports import free_port
 from kit.probe import probe
 from kit.wait import SCALE, wait_until
+from test_status import Status
 
 pytestmark = pytest.mark.haproxy_cannot("its checks are others")
 
@@ -88,8 +89,12 @@ def test_a_replica_that_does_not_serve_is_down(ringmain, workdir, start):
 
 
 def test_what_speaks_another_protocol_is_down(ringmain, backend):
-    rm = ringmain([backend(echo_servers.name(b"SSH-2.0-OpenSSH_9.2\r\n"))], pool=checked("smtp"))
-    assert rm.wait_line(msg="backend", change="down")["reason"] == "unexpected answer: SSH-2.0-OpenSSH_9.2"
+    rm = ringmain([backend(echo_servers.name(b"SSH-2.0-OpenSSH_9.2\r\n"))], pool=checked("smtp"),
+                  settings={"status": "127.0.0.1:0"})
+    words = "unexpected answer: SSH-2.0-OpenSSH_9.2"
+    assert rm.wait_line(msg="backend", change="down")["reason"] == words
+    shown = Status(rm).backend("b1")
+    assert (shown["by"], shown["why"]) == ("checks", words)
 
 
 def test_a_server_that_closes_at_once_is_down(ringmain, backend):
