@@ -42,6 +42,9 @@ extern const char *const backend_role_names[BACKEND_ROLES];
 
 #define BACKEND_LAG_UNKNOWN UINT64_MAX
 
+/* Why it is as it is, with a NUL. */
+#define BACKEND_WORDS_BYTES 160
+
 /* Payload to it and from it. Few workers share one, so that none waits for a cache line. */
 #define BACKEND_TRAFFIC_PARTS 8
 

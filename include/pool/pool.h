@@ -232,8 +232,6 @@ void pool_clear_state(struct pool *pool, struct backend *backend, uint64_t now_m
 MUST_CHECK int pool_set_weight(struct pool *pool, struct backend *backend, unsigned weight);
 
 /* A backend as the pool has it now, for who shows it. */
-#define POOL_WORDS_BYTES 160
-
 struct backend_facts {
 	enum backend_state state;
 	uint64_t changed_ms;            /* when it became that; 0: it always was */
@@ -243,7 +241,7 @@ struct backend_facts {
 	unsigned ramp_percent;          /* of it that counts now, in slow start; else 100 */
 	unsigned tier;
 	uint64_t eject_end_ms;        /* of an ejection that goes on; 0: none does */
-	char words[POOL_WORDS_BYTES]; /* see pool_note_words() */
+	char words[BACKEND_WORDS_BYTES]; /* see pool_note_words() */
 };
 
 void pool_inspect(struct pool *pool, const struct backend *backend, struct backend_facts *ret);

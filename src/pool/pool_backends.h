@@ -7,7 +7,6 @@
  * alone.
  */
 
-#include "pool/pool.h"
 #include "balance/backend.h"
 #include "balance/balancer.h"
 #include "pool/health.h"
@@ -48,7 +47,7 @@ struct backend_status {
 	atomic_bool is_approved;  /* by the operator to be ready: see pool_take_approval() */
 	uint64_t burden_until_ms; /* while loads[].burden is not 0 */
 	uint64_t proof;           /* pool->proofs when it last showed that it serves */
-	char words[POOL_WORDS_BYTES];
+	char words[BACKEND_WORDS_BYTES];
 };
 
 /*
