@@ -173,10 +173,11 @@ bool role_watch_wants(const struct role_watch *w, const struct check_facts *fact
 
 /* ---- what is decided ----------------------------------------------------- */
 
-/* What a person should look at. */
-static bool is_odd(enum role_reason reason)
+/* What a person should look at, as another one may be written to now. */
+static bool is_odd(const struct role_watch *w, size_t i, enum role_reason reason)
 {
-	return reason != ROLE_ADMITTED && reason != ROLE_OTHER;
+	return (reason != ROLE_ADMITTED && reason != ROLE_OTHER) ||
+	       (w->judge->config.wanted == ROLE_WANTED_PRIMARY && w->said[i] != ROLE_UNKNOWN);
 }
 
 /* Of one that is down the log has said enough. */
@@ -184,13 +185,14 @@ static void role_watch_say(struct role_watch *w, size_t i, enum role_reason reas
 {
 	const struct role_member *m = &w->judge->members[i];
 	const struct backend *backend = w->backends[i];
+	const enum log_level level = is_odd(w, i, reason) ? LOG_WARN : LOG_INFO;
 	struct log_line line;
 
 	if (reason == w->said[i] || backend->state == BACKEND_DOWN)
 		return;
 	w->said[i] = reason;
 	backend_tell(w->pool, backend, "role", role_reason_text(reason), now_ms);
-	if (!log_begin(&line, is_odd(reason) ? LOG_WARN : LOG_INFO, "role"))
+	if (!log_begin(&line, level, "role"))
 		return;
 	log_text(&line, "pool", pool_config(w->pool)->name);
 	log_text(&line, "backend", backend->config->name);

@@ -222,9 +222,11 @@ def test_mariadb_by_read_only(ringmain, workdir, start):
     wait_until(lambda: ready(rm, "b1", "write"), "a primary")
     assert not ready(rm, "b2", "write")
     pair[0].tool("mariadb", "-e", "set global read_only = 1")
-    rm.wait_line(msg="role", backend="b1", reason="has another role")
+    assert rm.wait_line(msg="role", backend="b1", reason="has the role")["level"] == "info"
+    assert rm.wait_line(msg="role", backend="b1", reason="has another role")["level"] == "warn"
     pair[1].tool("mariadb", "-e", "set global read_only = 0")
     wait_until(lambda: ready(rm, "b2", "write"), "the other one")
+    assert rm.wait_line(msg="role", backend="b2", reason="has the role")["level"] == "warn"
     said = pair[0].tool("mariadb", "-NBe", "select @@port", address=rm.address("write"), user="tester").stdout
     assert int(said) == pair[1].port
 
