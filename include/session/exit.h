@@ -48,7 +48,9 @@ void session_peer_failed(struct side *side, int err);
 /* Of the closing phase. */
 extern const struct phase_handlers exit_handlers;
 
-/* It waits for a backend no longer. */
+/* It waits for a backend in the pool's queue; no longer, as the pool knows; nobody wants it to. */
+void session_enter_queue(struct session *s);
+void session_note_out_of_queue(struct session *s);
 void session_leave_queue(struct session *s);
 
 /* Does the kernel hold nothing of it? */

@@ -179,6 +179,7 @@ struct session {
 	int dial_error;       /* of the last failed try: -errno, 0 for none */
 	int unsent_bytes;     /* at the last look at a delivery */
 	uint32_t liveness_ms; /* when acks are looked at, modulo 2^32; 0: nobody owes any */
+	uint32_t waited_ms;   /* in the queue; while it is there: less when it came, modulo 2^32 */
 	struct timer timer;   /* of its phase */
 	struct list reap;     /* on host.reapable at the very end */
 

@@ -18,6 +18,7 @@ const char *const log_field_names[LOG_FIELDS] = {
 	[FIELD_RATE_UP] = "rate_up",
 	[FIELD_RATE_DOWN] = "rate_down",
 	[FIELD_CONNECT_MS] = "connect_ms",
+	[FIELD_WAIT_MS] = "wait_ms",
 	[FIELD_FAILED_TRIES] = "failed_tries",
 	[FIELD_DURATION_MS] = "duration_ms",
 	[FIELD_WORKER] = "worker",
@@ -38,6 +39,8 @@ const char *const log_field_names[LOG_FIELDS] = {
 	[FIELD_ALPN] = "alpn",
 	[FIELD_CLIENT_CN] = "client_cn",
 	[FIELD_CLIENT_RULE] = "client_rule",
+	[FIELD_USER] = "user",
+	[FIELD_DATABASE] = "database",
 };
 
 static enum log_field field_of(const char *name, size_t n)

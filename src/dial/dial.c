@@ -334,7 +334,7 @@ static void wait_to_cancel(struct session *s)
 
 static void wait_in_queue(struct session *s)
 {
-	s->is_queued = true;
+	session_enter_queue(s);
 	session_tell_step(s, "queued", NULL);
 	session_set_look_timer(s, s->waiter.node.deadline_ms);
 	queued_watch_client(s);
@@ -400,8 +400,7 @@ void dial_served(struct session *s)
 {
 	struct backend *backend = s->waiter.backend;
 
-	CHECK(s->is_queued);
-	s->is_queued = false;
+	session_note_out_of_queue(s);
 	if (s->phase != SESSION_DIALING) {
 		dial_release_slot(s, backend);
 		session_handlers(s)->returned(s);

@@ -78,11 +78,25 @@ bool session_is_idle(const struct session *s)
 	return !side_has_ops(&s->sides[SIDE_CLIENT]) && !side_has_ops(&s->sides[SIDE_BACKEND]);
 }
 
+void session_enter_queue(struct session *s)
+{
+	CHECK(!s->is_queued);
+	s->is_queued = true;
+	s->waited_ms -= (uint32_t)s->host->loop.now_ms;
+}
+
+void session_note_out_of_queue(struct session *s)
+{
+	CHECK(s->is_queued);
+	s->is_queued = false;
+	s->waited_ms += (uint32_t)s->host->loop.now_ms;
+}
+
 /* If the pool has given it a slot, it stays queued until the message that says so has come. */
 void session_leave_queue(struct session *s)
 {
 	if (s->is_queued && pool_leave(s->pool, &s->waiter))
-		s->is_queued = false;
+		session_note_out_of_queue(s);
 }
 
 static void exit_on_returned(struct session *s)

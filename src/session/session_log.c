@@ -188,6 +188,11 @@ static struct value info_value(const struct conn_info *info, enum log_field fiel
 	}
 }
 
+static struct value protocol_value(const struct protocol_state *protocol, enum log_field field)
+{
+	return text(field == FIELD_USER ? protocol->user : protocol->database);
+}
+
 static INLINED struct value time_value(const struct session *s, enum log_field field)
 {
 	const unsigned tries = s->waiter.ask.tried_n;
@@ -195,6 +200,8 @@ static INLINED struct value time_value(const struct session *s, enum log_field f
 	switch (field) {
 	case FIELD_CONNECT_MS:
 		return s->connected_ms > 0 ? number(s->connected_ms - s->dialing_ms) : none();
+	case FIELD_WAIT_MS: /* one that ends while it waits has left the queue by then */
+		return s->waited_ms > 0 && !s->is_queued ? number(s->waited_ms) : none();
 	case FIELD_FAILED_TRIES:
 		return tries > 0 ? number(tries) : none();
 	default:
@@ -259,6 +266,8 @@ static INLINED struct value who_value(struct report *r, enum log_field field)
 
 static INLINED struct value value_of(struct report *r, enum log_field field)
 {
+	if (field >= FIELD_USER)
+		return r->s->protocol ? protocol_value(r->s->protocol, field) : none();
 	if (field >= FIELD_TLS)
 		return r->s->info ? info_value(r->s->info, field) : none();
 	if (field >= FIELD_CLIENT_RTT_US)
@@ -342,7 +351,7 @@ static void log_all_fields(struct report *r, struct log_line *line)
 static void log_start_fields(struct report *r, struct log_line *line)
 {
 	log_fields(r, FIELD_ID, FIELD_BACKEND_RESUMED, line);
-	log_field(r, FIELD_CONNECT_MS, line);
+	log_fields(r, FIELD_CONNECT_MS, FIELD_FAILED_TRIES, line);
 	log_field(r, FIELD_WORKER, line);
 }
 
@@ -359,7 +368,9 @@ static void log_report(struct report *r, void (*log_some)(struct report *r, stru
 		return;
 	log_some(r, &line);
 	if (r->s->info)
-		log_fields(r, FIELD_TLS, LOG_FIELDS, &line);
+		log_fields(r, FIELD_TLS, FIELD_USER, &line);
+	if (r->s->protocol)
+		log_fields(r, FIELD_USER, LOG_FIELDS, &line);
 	log_end(&line);
 }
 

@@ -59,6 +59,7 @@ def test_names_lead_to_pools(routing, databases, keys, number):
     assert done.stdout.strip() == str(databases[number].port), done.stderr
     line = rm.wait_sessions(1, reason="done")[0]
     assert line["backend"] == ("first", "second")[number]
+    assert (line["user"], line["database"]) == (keys.get("user", "tester"), keys["dbname"])
 
 
 def test_names_are_compared_as_postgres_does(routing, databases):
@@ -70,6 +71,7 @@ def test_names_are_compared_as_postgres_does(routing, databases):
     for name in (long, long + "y", long + "y" * 300):
         done = psql(databases[0], rm, routing.mode, sql=PORT + ", current_database()", dbname=name)
         assert done.stdout.strip() == f"{databases[1].port}|{long}", done.stderr
+    assert {line["database"] for line in rm.wait_sessions(3)} == {long}
 
 
 def test_who_fits_none_is_told(routing, databases):

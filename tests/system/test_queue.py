@@ -51,7 +51,10 @@ def test_first_come_first_served(full, connect):
         client, sock = following, server.accept()
         assert tcp.recv_exactly(sock, 2) == b"%02d" % number
     leave(client, sock)
-    assert len({line["worker"] for line in rm.wait_sessions(17, reason="done")}) == 2
+    lines = rm.wait_sessions(17, reason="done")
+    assert len({line["worker"] for line in lines}) == 2
+    waited = [int(line["wait_ms"]) for line in lines if "wait_ms" in line]
+    assert len(waited) >= 15 and all(int(line.get("wait_ms", 0)) <= int(line["duration_ms"]) for line in lines)
 
 
 def test_never_more_than_its_limit(ringmain, manual, connect):
@@ -79,7 +82,7 @@ def test_timeout(full, connect):
     late.sendall(b"late")
     assert tcp.read_to_end(late).data == b""
     assert watch.seconds() > 0.2
-    rm.wait_sessions(1, reason="queue_timeout", by="ringmain")
+    assert int(rm.wait_sessions(1, reason="queue_timeout", by="ringmain")[0]["wait_ms"]) >= 250
     leave(client, sock)
     following = connect(rm.address())
     following.sendall(b"ok")

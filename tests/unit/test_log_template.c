@@ -81,13 +81,13 @@ static void mistakes_have_a_place(void **state)
 	expect_mistake(many, TEMPLATE_LONG, (size_t)LOG_TEMPLATE_PIECES_MAX * 4, 4);
 }
 
-#define FIELDS                                                                 \
-	"ts, level, msg, id, listener, client, backend, backend_resumed, "     \
-	"bytes_up, bytes_down, rate_up, rate_down, connect_ms, failed_tries, " \
-	"duration_ms, worker, reason, by, detail, client_rtt_us, "             \
-	"client_retransmits, client_unacked, backend_rtt_us, "                 \
-	"backend_retransmits, backend_unacked, tls, cipher, group, resumed, "  \
-	"sni, alpn, client_cn, client_rule"
+#define FIELDS                                                                \
+	"ts, level, msg, id, listener, client, backend, backend_resumed, "    \
+	"bytes_up, bytes_down, rate_up, rate_down, connect_ms, wait_ms, "     \
+	"failed_tries, duration_ms, worker, reason, by, detail, "             \
+	"client_rtt_us, client_retransmits, client_unacked, backend_rtt_us, " \
+	"backend_retransmits, backend_unacked, tls, cipher, group, resumed, " \
+	"sni, alpn, client_cn, client_rule, user, database"
 
 static void expect_said(struct bed *st, const char *value, const char *said)
 {

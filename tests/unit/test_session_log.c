@@ -225,14 +225,14 @@ static void lines_can_have_a_form_of_ones_own(void **state)
 			       .listener_keys = "log_sessions = both\nlog_tcp = yes",
 			       .pool_keys = "[global]\nlog_format = \"{{{level} {msg}} {listener}>"
 					    "{backend}, {bytes_up}/{bytes_down} {sni} {reason} "
-					    "{client_retransmits}\"" });
+					    "{client_retransmits} {wait_ms} {user}\"" });
 	struct pair c = bed_relaying(st);
 
 	peer_send(c.client, "ping", 4);
 	bed_run(st);
 	end_cleanly(st, &c);
-	assert_string_equal(bed_log(st), "{info session_start} l>b0, 0/0 - - 0\n"
-					 "{info session} l>b0, 4/0 - done 0\n");
+	assert_string_equal(bed_log(st), "{info session_start} l>b0, 0/0 - - 0 - -\n"
+					 "{info session} l>b0, 4/0 - done 0 - -\n");
 }
 
 int main(void)
