@@ -7,6 +7,7 @@
 
 #include "config/directive.h"
 #include "config/foreign.h"
+#include "config/foreign_line.h"
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
@@ -236,10 +237,12 @@ static void report_neither(struct reader *r, const struct line *line,
 	static const char what[] = "neither 'key = value' nor '[section]'";
 	struct odd_line s = read_odd_line(line);
 	const struct foreign *section = find_section(&s), *key = take_key(&s);
-	char text[FOREIGN_TEXT_BYTES];
+	char text[FOREIGN_TEXT_BYTES], whole[FOREIGN_LINE_BYTES];
 
 	if (section)
 		diag_error(r->diag, location, "%s%s", what, foreign_format(section, text));
+	else if (foreign_line_format(line->at, (size_t)(line->end - line->at), whole))
+		diag_error(r->diag, location, "%s; %s", what, whole);
 	else if (is_section(s.key))
 		diag_error(r->diag, location, "%s; did you mean '[%s%s%.*s]'?", what, s.key,
 			   s.value ? " " : "", s.value ? s.value_bytes : 0, s.value ? s.value : "");

@@ -103,6 +103,25 @@ static void what_is_no_line_is_named(void **state)
 		ROW("server s1 10.0.0.1:80\n",
 		    "x.ini:1:1: error: neither 'key = value' nor '[section]'; did you mean "
 		    "'backend = s1 10.0.0.1:80'?\n"),
+#define SAID "x.ini:1:1: error: neither 'key = value' nor '[section]'; "
+		ROW("server b1 1.2.3.4:80 check inter 2s\n",
+		    SAID "did you mean 'backend = b1 1.2.3.4:80', and for all of the pool "
+			 "'check = tcp', 'check_interval = 2s'?\n"),
+		ROW("server b1 1.2.3.4:80 weight 5 backup cookie x maxconn 9 inter 500 fall\n",
+		    SAID "did you mean 'backend = b1 1.2.3.4:80 weight=5 backup max_sessions=9', "
+			 "and for all of the pool 'check_interval = 500ms', 'check_fall = N'?\n"),
+		ROW("option tcplog\n", SAID "leave it out, each session has its line in the log\n"),
+		ROW("option dontlognull\n",
+		    SAID "did you mean 'log_empty = no' in a [listener NAME]?\n"),
+		ROW("option  pgsql-check user ha\n",
+		    SAID "did you mean 'check = postgres user=ha' in a [pool NAME]?\n"),
+		ROW("option mysql-check\n",
+		    SAID "did you mean 'check = mysql user=NAME' in a [pool NAME]?\n"),
+		ROW("option nobody-knows\n",
+		    SAID "there is a directive for each, see ringmain.ini(5)\n"),
+		ROW("log 127.0.0.1 local0\n",
+		    SAID "did you mean 'log = syslog:127.0.0.1' in [global]?\n"),
+#undef SAID
 		ROW("bind: a = 80\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'\n"),
 		ROW("= b\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'\n"),
 		ROW("[a\n",
