@@ -55,8 +55,8 @@ static void count(struct reload *r, enum reload_outcome outcome)
 {
 	struct reload_tally *tally = &r->runtime->reloads;
 
-	tally->done += outcome == RELOAD_DONE;
-	tally->unchanged += outcome == RELOAD_UNCHANGED;
+	tally->done += outcome == RELOAD_DONE && r->differs;
+	tally->unchanged += outcome == RELOAD_DONE && !r->differs;
 	tally->failed += outcome == RELOAD_FAILED;
 	if (r->report.kind != RELOAD_CERTS) /* which says nothing of the configuration's files */
 		tally->has_failed = outcome == RELOAD_FAILED;
@@ -314,7 +314,7 @@ static bool make_plan(struct reload *r, bool *ret_is_bad)
 
 static void on_loaded(struct reload *r)
 {
-	bool differs, is_bad;
+	bool is_bad;
 
 	loader_join(&r->loader);
 	report_add_text(&r->report, r->loader.text ? r->loader.text : "out of memory");
@@ -327,11 +327,11 @@ static void on_loaded(struct reload *r)
 		finish(r, RELOAD_FAILED);
 		return;
 	}
-	differs = make_plan(r, &is_bad);
+	r->differs = make_plan(r, &is_bad);
 	if (is_bad)
 		finish(r, RELOAD_FAILED);
 	else if (r->request->kind == RELOAD_PLAN)
-		finish(r, differs ? RELOAD_DONE : RELOAD_UNCHANGED);
+		finish(r, r->differs ? RELOAD_DONE : RELOAD_UNCHANGED);
 	else
 		begin_generation(r);
 }

@@ -97,6 +97,13 @@ static enum log_level level_of(const char *text, enum log_level level, enum log_
 	return report_line_is(text, "warning") ? LOG_WARN : level;
 }
 
+/* What underlines the line before, "      | ^~~~~", is for people who read both. */
+static bool is_caret(const char *line)
+{
+	line += strspn(line, " ");
+	return line[0] == '|' && line[strspn(line, "| ^~")] == '\0';
+}
+
 void report_log(const struct reload_report *report)
 {
 	const enum log_level level = report->outcome == RELOAD_FAILED ? LOG_ERROR : LOG_INFO;
@@ -104,6 +111,8 @@ void report_log(const struct reload_report *report)
 	struct log_line line;
 
 	for (size_t n = 0; n < report->lines_n; n++) {
+		if (is_caret(report->lines[n]))
+			continue;
 		of_line = level_of(report->lines[n], level, of_line);
 		if (!log_begin(&line, of_line, reload_kind_names[report->kind]))
 			continue;
