@@ -31,7 +31,7 @@ FREE = {
 }
 
 # What a table has for those of whom nothing is said, and the log not.
-SILENT = {"none", "same", "granted", "plan"}
+SILENT = {"none", "same", "granted", "plan", "nothing to do"}
 
 CALL = re.compile(r"\b(log_begin|log_say|log_text|log_u64|log_i64|log_flag|log_errno)\(")
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -146,7 +146,7 @@ class Source:
 
     def said(self):
         """Messages, keys, and (key, word)."""
-        messages, keys, words = {"log lines dropped"}, {"ts", "level", "msg", "truncated"}, set()
+        messages, keys, words = {"log lines dropped", "lines of the log get lost"}, {"ts", "level", "msg", "truncated"}, set()
         for path, text in self.files.items():
             if str(path).endswith("base/log.c"):
                 continue

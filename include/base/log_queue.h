@@ -20,12 +20,23 @@
 /* Writes the line that says that @n lines were dropped, and returns its length. */
 typedef size_t log_notice_fn(uint64_t n, char ret_text[LOG_NOTICE_BYTES]);
 
+/* For lines that do not reach a file or a daemon. */
+struct log_trouble {
+	/* Writes the line for stderr that says why, from -errno, and returns its length. */
+	size_t (*write)(int err, char ret_text[LOG_NOTICE_BYTES]);
+	/* The file has no name any more: begins one of that name. 0 or -errno. */
+	int (*reopen)(void);
+};
+
 /* Where to write from now on. The default is stderr. */
 void log_queue_set_fd(int fd);
 /* What it writes to is another file from now on, in which no line is torn. */
 void log_queue_begin_file(void);
 /* The same for what takes a datagram for each line. Before log_queue_start(). */
 void log_queue_set_sink(enum log_target target, int fd);
+
+/* What to do then. Borrows @trouble for good. Before log_queue_start(). */
+void log_queue_set_trouble(const struct log_trouble *trouble);
 
 /* Starts the thread. Returns 0 or -errno; harmless when it runs already. */
 MUST_CHECK int log_queue_start(log_notice_fn *notice);

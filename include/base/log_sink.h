@@ -40,6 +40,13 @@ MUST_CHECK int log_sink_open(enum log_target target, const char *path, const str
 			     socklen_t to_bytes);
 
 /*
+ * Would it go there? Makes nothing. 0 or -errno: no such folder, a file that
+ * may not be written to, a daemon that is not there. What goes by UDP is not
+ * known.
+ */
+MUST_CHECK int log_sink_check(enum log_target target, const char *path);
+
+/*
  * The datagram for a line, "<6>level=info msg=...", without its newline. Gives
  * its length; what does not fit is left out.
  */

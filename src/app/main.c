@@ -250,11 +250,14 @@ static int start_log(void)
 	return err;
 }
 
-/* Says why it cannot. */
+/* Says why it cannot. A daemon that is not there may come. */
 static int direct_log(const struct log_config *log)
 {
-	int err = log_direct(log->target, log->path, &log->addr.sa, log->addr.len);
+	int err = log_sink_check(log->target, log->path);
 
+	if (err < 0 && log_target_takes_datagrams(log->target))
+		log_say(LOG_WARN, "the daemon of the log is not there: %s", strerror(-err));
+	err = log_direct(log->target, log->path, &log->addr.sa, log->addr.len);
 	if (err < 0)
 		log_say(LOG_ERROR, "the log cannot go to %s: %s",
 			log->path ? log->path : "its socket", strerror(-err));
@@ -336,6 +339,24 @@ static void print_unchecked(const struct config *config)
 	}
 }
 
+/* A log that cannot be written is a mistake, for it would not start; a daemon may come yet. */
+static int test(const struct config *config)
+{
+	const struct log_config *log = &config->global.log;
+	const struct config_location *at =
+		directive_location(config->global.set_at, SECTION_GLOBAL, "log");
+	const bool is_file = log->target == LOG_TO_FILE;
+	int err = log_sink_check(log->target, log->path);
+
+	print_unchecked(config);
+	if (err == 0)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "%s:%u:%u: %s: [global] log: %s%s\n", at->file, at->line, at->column,
+		is_file ? "error" : "warning",
+		is_file ? "" : "the daemon is not there: ", strerror(-err));
+	return is_file ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -377,7 +398,7 @@ int main(int argc, char **argv)
 	else if (options.action == ACTION_ROUTE || options.action == ACTION_DIGEST)
 		status = explain(loaded.config, &options);
 	else if (options.action == ACTION_TEST)
-		print_unchecked(loaded.config);
+		status = test(loaded.config);
 	else if (options.action == ACTION_RUN)
 		status = run(&loaded, &options);
 	tls_contexts_destroy(loaded.tls);

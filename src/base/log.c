@@ -288,9 +288,24 @@ static size_t write_notice(uint64_t n, char ret_text[LOG_NOTICE_BYTES])
 	return line.used;
 }
 
+static size_t write_trouble(int err, char ret_text[LOG_NOTICE_BYTES])
+{
+	struct log_line line;
+
+	begin_line(&line, LOG_WARN, "lines of the log get lost");
+	log_errno(&line, "error", err);
+	finish_line(&line);
+	CHECK(line.used <= LOG_NOTICE_BYTES);
+	memcpy(ret_text, line.text, line.used);
+	return line.used;
+}
+
 int log_start(void)
 {
+	static const struct log_trouble trouble = { write_trouble, log_reopen };
+
 	check_set_flush(log_flush);
+	log_queue_set_trouble(&trouble);
 	return log_queue_start(write_notice);
 }
 

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +30,10 @@
 #define LOOK_MS 1
 
 #define NS_PER_MS 1000000
+
+/* How often, at most, it is said on stderr that lines get lost; how often the file is looked at. */
+#define COMPLAIN_MS 60000
+#define FILE_LOOK_MS 1000
 
 /* What ends a line that could be written in part only, so that the next one is whole. */
 static const char torn_end[] = " truncated=yes\n";
@@ -53,6 +58,9 @@ static struct {
 	_Atomic uint64_t give_up_ms;
 	enum log_target target;
 	atomic_int fd;
+	const struct log_trouble *trouble;
+	int error;                     /* of the last write, -errno */
+	uint64_t complain_ms, look_ms; /* not before */
 } queue = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.wake = PTHREAD_COND_INITIALIZER,
@@ -79,6 +87,11 @@ void log_queue_set_sink(enum log_target target, int fd)
 {
 	log_queue_set_fd(fd);
 	queue.target = target;
+}
+
+void log_queue_set_trouble(const struct log_trouble *trouble)
+{
+	queue.trouble = trouble;
 }
 
 /* Is this the thread that writes? */
@@ -127,6 +140,7 @@ static size_t write_text(int fd, const char *text, size_t n)
 			done += (size_t)res;
 			queue.give_up_ms = clock_now_ms() + LOG_STOP_PATIENCE_MS;
 		} else if (res == 0 || (errno != EINTR && errno != EAGAIN)) {
+			queue.error = res == 0 ? -EIO : -errno;
 			break;
 		}
 	}
@@ -144,6 +158,7 @@ static bool send_line(const char *line, size_t n)
 	while ((err = log_sink_send(queue.fd, datagram, bytes)) == -EAGAIN && !is_given_up())
 		nanosleep(&pause, NULL);
 	queue.give_up_ms = clock_now_ms() + LOG_STOP_PATIENCE_MS;
+	queue.error = err;
 	return err == 0;
 }
 
@@ -210,12 +225,50 @@ static bool tell_missing(void)
 	return true;
 }
 
+/* Who reads stderr is not waited for. */
+static void complain(int err)
+{
+	struct pollfd stderr_poll = { .fd = STDERR_FILENO, .events = POLLOUT };
+	char text[LOG_NOTICE_BYTES];
+	const uint64_t now_ms = clock_now_ms();
+	size_t n;
+
+	if (!queue.trouble || queue.target == LOG_TO_STDERR || now_ms < queue.complain_ms)
+		return;
+	queue.complain_ms = now_ms + COMPLAIN_MS;
+	n = queue.trouble->write(err, text);
+	if (poll(&stderr_poll, 1, 0) == 1)
+		(void)!write(STDERR_FILENO, text, n);
+}
+
+/* What is written to a file that was removed is gone with it. */
+static void look_at_file(void)
+{
+	const uint64_t now_ms = clock_now_ms();
+	struct stat st;
+	int err;
+
+	if (!queue.trouble || queue.target != LOG_TO_FILE || now_ms < queue.look_ms)
+		return;
+	queue.look_ms = now_ms + FILE_LOOK_MS;
+	if (fstat(queue.fd, &st) < 0 || st.st_nlink > 0)
+		return;
+	err = queue.trouble->reopen();
+	if (err < 0)
+		complain(err);
+}
+
 /* Nothing is written where it cannot be said what is missing before it. */
 static void write_or_drop(const char *text, size_t n)
 {
-	size_t done = tell_missing() ? write_lines(text, n) : 0;
-	uint64_t lost = count_lines(text + done, n - done);
+	size_t done;
+	uint64_t lost;
 
+	look_at_file();
+	done = tell_missing() ? write_lines(text, n) : 0;
+	lost = count_lines(text + done, n - done);
+	if (lost > 0)
+		complain(queue.error);
 	queue.untold += lost;
 	atomic_fetch_add(&queue.lost, lost);
 }

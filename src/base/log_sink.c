@@ -6,8 +6,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,6 +82,51 @@ int log_sink_open(enum log_target target, const char *path, const struct sockadd
 		break;
 	}
 	return STDERR_FILENO;
+}
+
+/* Without a file of that name one can be made in its folder. */
+static int check_file(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (access(path, W_OK) == 0)
+		return 0;
+	if (errno != ENOENT || !slash)
+		return -errno;
+	snprintf(folder, sizeof(folder), "%.*s", (int)MAX(slash - path, 1), path);
+	return access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
+}
+
+static int check_daemon(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd, err;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	err = connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+int log_sink_check(enum log_target target, const char *path)
+{
+	switch (target) {
+	case LOG_TO_FILE:
+		return check_file(path);
+	case LOG_TO_SYSLOG:
+		return check_daemon(path ? path : SYSLOG_PATH);
+	case LOG_TO_JOURNALD:
+		return check_daemon(JOURNALD_PATH);
+	default:
+		return 0;
+	}
 }
 
 /* ---- datagrams ------------------------------------------------------------- */

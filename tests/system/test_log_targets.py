@@ -99,6 +99,38 @@ def test_a_directory_that_vanishes_takes_nothing_but_its_file(logging, workdir):
     wait_until(lambda: sessions(path), "the line")
 
 
+def test_a_file_that_was_removed_is_made_again(logging, workdir):
+    path = f"{workdir}/ringmain.log"
+    logging(f"file:{path}")
+    wait_until(lambda: read(path), "the first lines")
+    os.remove(path)
+
+    def is_there():
+        knock(workdir)
+        return sessions(path)
+
+    wait_until(is_there, "a line in a new one")
+
+
+def test_a_directory_that_vanishes_is_told_on_stderr(logging, workdir):
+    directory = f"{workdir}/logs"
+    os.mkdir(directory)
+    path = f"{directory}/ringmain.log"
+    rm, _ = logging(f"file:{path}")
+    wait_until(lambda: read(path), "the first lines")
+    os.remove(path)
+    os.rmdir(directory)
+
+    def is_told():
+        knock(workdir)
+        return rm.lines(msg="lines of the log get lost", error="ENOENT")
+
+    wait_until(is_told, "the standard error to say so")
+    os.mkdir(directory)
+    wait_until(lambda: knock(workdir) or sessions(path), "a line in a new one")
+    assert len(rm.lines()) == 1, "once a minute"
+
+
 def test_session_lines_of_another_form(logging, workdir):
     """They alone have it; a reload changes it for sessions there are."""
     path = f"{workdir}/ringmain.log"
@@ -133,6 +165,19 @@ def start_with(workdir, settings):
 def test_a_file_that_cannot_be_made_is_told_at_once(workdir):
     said = start_with(workdir, f"log = file:{workdir}/nowhere/log")
     assert "nowhere/log: No such file or directory" in said
+
+
+@pytest.mark.parametrize("target, status, said", (
+    ("file:{}/nowhere/log", 1, "[global] log: No such file or directory"),
+    ("file:{}", 1, "[global] log: Is a directory"),
+    ("file:{}/new", 0, ""),
+    ("syslog:{}/nobody", 0, "[global] log: the daemon is not there: No such file or directory")))
+def test_a_log_that_cannot_be_written_is_a_mistake(make_ringmain, workdir, target, status, said):
+    target = target.format(workdir)
+    done = make_ringmain().check(f"[global]\nlog = {target}\n[listener a]\nbind = 127.0.0.1:0\npool = p\n"
+                                 "[pool p]\ncheck = none\nbackend = b 127.0.0.1:1\n", "-t")
+    assert (done.returncode, said in done.stderr, not done.stderr) == (status, True, not said)
+    assert not os.path.exists(f"{workdir}/new")
 
 
 def test_syslog_over_udp(logging, workdir):
@@ -175,13 +220,14 @@ def dropped(path):
 def test_a_local_syslog_that_is_restarted(logging, workdir):
     path = f"{workdir}/log.sock"
     with daemon_at(path) as daemon:
-        logging(f"syslog:{path}", status=f"unix:{workdir}/status.sock")
+        rm, _ = logging(f"syslog:{path}", status=f"unix:{workdir}/status.sock")
         knock(workdir)
         line = receive(daemon, "msg=session")
         assert re.match(r"<30>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ringmain\[\d+\]: level=info msg=session ", line)
     os.remove(path)
     knock(workdir)
     wait_until(lambda: dropped(f"{workdir}/status.sock") > 0, "lines to be dropped")
+    assert rm.wait_line(msg="lines of the log get lost")["error"] in ("ENOENT", "ECONNREFUSED")
     with daemon_at(path) as daemon:
         knock(workdir)
         assert "n=" in receive(daemon, "log lines dropped")
