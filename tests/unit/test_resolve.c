@@ -69,6 +69,10 @@ static struct config *load(struct bed *st, const char *text)
 	config = st->config;
 	st->config = NULL;
 	assert_non_null(config);
+	/* It was resolved as far as that goes without asking. */
+	free(config->listeners[0].binds[0].addrs);
+	config->listeners[0].binds[0].addrs = NULL;
+	config->listeners[0].binds[0].addrs_n = 0;
 	return config;
 }
 
