@@ -240,7 +240,7 @@ struct backend_facts {
 	unsigned weight;                /* as configured or set since */
 	unsigned ramp_percent;          /* of it that counts now, in slow start; else 100 */
 	unsigned tier;
-	uint64_t eject_end_ms;        /* of an ejection that goes on; 0: none does */
+	uint64_t eject_end_ms;           /* of an ejection that goes on; 0: none does */
 	char words[BACKEND_WORDS_BYTES]; /* see pool_note_words() */
 };
 

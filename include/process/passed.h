@@ -20,7 +20,7 @@
 #define PASSED_FIRST_FD 3
 
 struct passed_socket {
-	int fd; /* kept: listeners have duplicates, and one that comes back takes it again */
+	int fd;        /* kept: listeners have duplicates, and one that comes back takes it again */
 	bool is_taken; /* has been, by any */
 	struct addr addr;
 	char name[CONFIG_NAME_BYTES];

@@ -15,10 +15,10 @@ struct sockets_failure {
 };
 
 /* Whoever has the address is no stranger. */
-#define SOCKETS_HINT_OURS                                                                       \
+#define SOCKETS_HINT_OURS                                                                         \
 	"ringmain itself has it, in another form or by another path: it can be had when another " \
 	"reload has removed that bind before"
-#define SOCKETS_HINT_PASSED                                                            \
+#define SOCKETS_HINT_PASSED                                                                \
 	"the service manager has passed it, for the listener that its socket unit names: " \
 	"see FileDescriptorName="
 

@@ -12,7 +12,7 @@
  * whoever has passed it listens on; and for each address that is no longer to be had without
  * freebind, for the process would not start with @then.
  */
-void sockets_warn(const struct sockets *sockets, const struct config *now,
-		  const struct config *then, config_diff_fn *tell, void *owner);
+void sockets_warn(const struct sockets *k, const struct config *now, const struct config *then,
+		  config_diff_fn *tell, void *owner);
 
 #endif

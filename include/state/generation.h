@@ -43,9 +43,9 @@ struct shared_config {
 };
 
 struct generation {
-	unsigned number; /* from 1 */
+	unsigned number;      /* from 1 */
 	uint64_t replaced_ms; /* when; 0: it is the newest */
-	uint64_t free_at_ms; /* nobody has it any more; 0: somebody has */
+	uint64_t free_at_ms;  /* nobody has it any more; 0: somebody has */
 	struct shared_config *shared;
 	const struct config *config; /* of it */
 	struct tls_contexts *tls;

@@ -54,8 +54,8 @@ static void log_address(const char *words, const char *listener, const struct ad
 	log_end(&line);
 }
 
-static void note_failure(struct sockets_failure *f, const struct sockets *k,
-			 const struct target *t, const char *step, int err)
+static void note_failure(struct sockets_failure *f, const struct sockets *k, const struct target *t,
+			 const char *step, int err)
 {
 	const char *hint = sockets_hint(&t->addr, step, err);
 
