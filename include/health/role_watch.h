@@ -34,6 +34,8 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from);
 bool role_watch_note(struct role_watch *w, const struct backend *backend,
 		     const struct check_facts *facts, uint64_t now_ms);
 void role_watch_note_down(struct role_watch *w, const struct backend *backend);
+/* Whatever the check came to. True: it is the first of this backend, and may decide. */
+bool role_watch_hear(struct role_watch *w, const struct backend *backend);
 
 /* After these, and when role_watch_next_ms() says so. True: somebody has lost the role. */
 bool role_watch_decide(struct role_watch *w, uint64_t now_ms);

@@ -181,4 +181,7 @@ int sock_take_error(int fd);
  */
 bool sock_is_gone(int fd);
 
+/* Has the peer ended its stream, or the connection, whatever of it is still to be read? */
+bool sock_says_no_more(int fd);
+
 #endif

@@ -423,10 +423,19 @@ static void try_timed_out(struct session *s)
 	dial_failed(s, is_ours ? -ENOBUFS : -ETIMEDOUT);
 }
 
+/* Nobody would hear what came of it: what a held client has asked is not done after it has gone. */
+static bool has_left_hold(const struct session *s)
+{
+	return s->is_queued && s->waiter.node.is_held &&
+	       sock_says_no_more(s->sides[SIDE_CLIENT].fd);
+}
+
 static void look_at_client(struct session *s, uint64_t until_ms)
 {
 	if (sock_is_gone(s->sides[SIDE_CLIENT].fd))
 		session_close(s, CLOSE_CLIENT_RESET, BY_CLIENT);
+	else if (has_left_hold(s))
+		session_close(s, CLOSE_CLIENT_LEFT, BY_CLIENT);
 	else if (s->is_backlog_full && !s->is_queued)
 		connect_now(s);
 	else

@@ -54,6 +54,7 @@ static void judge_role(struct subscriber *s, const struct check_facts *facts,
 	bool is_urgent = !s->probe->has_passed && s->probe->answers == 1;
 	bool is_news = change != HEALTH_SAME;
 
+	is_news |= role_watch_hear(w->roles, s->backend);
 	if (facts)
 		is_news |= role_watch_note(w->roles, s->backend, facts, now_of(s));
 	if (change == HEALTH_WENT_DOWN)

@@ -16,9 +16,13 @@ struct role_watch {
 	struct role_judge *judge;
 	struct backend **backends;        /* in the judge's order */
 	enum role_reason *reasons, *said; /* as the pool was told, and the log */
+	bool *may_have; /* it had the role, and nothing says that it has lost it */
+	bool *is_heard; /* a check of it has ended */
 	size_t n;
 	unsigned admitted;
 	bool has_told; /* the pool is as it was told */
+	bool is_open;  /* who claims to be primary is believed: see role_watch_open() */
+	uint64_t open_ms;
 };
 
 /* ---- what is wanted ------------------------------------------------------ */
@@ -86,7 +90,9 @@ struct role_watch *role_watch_create(struct pool *pool, role_lost_fn *lost, void
 	w->backends = calloc(room, sizeof(struct backend *));
 	w->reasons = calloc(room, sizeof(enum role_reason));
 	w->said = calloc(room, sizeof(enum role_reason));
-	if (!w->judge || !w->backends || !w->reasons || !w->said) {
+	w->may_have = calloc(room, sizeof(bool));
+	w->is_heard = calloc(room, sizeof(bool));
+	if (!w->judge || !w->backends || !w->reasons || !w->said || !w->may_have || !w->is_heard) {
 		role_watch_destroy(w);
 		return NULL;
 	}
@@ -110,6 +116,8 @@ void role_watch_destroy(struct role_watch *w)
 	free(w->backends);
 	free(w->reasons);
 	free(w->said);
+	free(w->may_have);
+	free(w->is_heard);
 	free(w);
 }
 
@@ -132,6 +140,7 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from)
 
 	to->fencing = old->fencing;
 	to->lag = old->lag;
+	w->is_open = from->is_open;
 	for (size_t i = 0; i < w->n; i++) {
 		const size_t j = role_watch_find(from, w->backends[i]);
 
@@ -143,7 +152,19 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from)
 			to->failback.holder = (uint16_t)i;
 		w->reasons[i] = from->reasons[j];
 		w->said[i] = from->said[j];
+		w->may_have[i] = from->may_have[j];
+		w->is_heard[i] = from->is_heard[j];
 	}
+}
+
+bool role_watch_hear(struct role_watch *w, const struct backend *backend)
+{
+	const size_t i = role_watch_find(w, backend);
+	const bool is_new = i < w->n && !w->is_heard[i];
+
+	if (i < w->n)
+		w->is_heard[i] = true;
+	return is_new;
 }
 
 void role_watch_note_down(struct role_watch *w, const struct backend *backend)
@@ -152,6 +173,26 @@ void role_watch_note_down(struct role_watch *w, const struct backend *backend)
 
 	if (i < w->n)
 		role_judge_note_down(w->judge, i);
+}
+
+/*
+ * The first that claims to be primary may be the old one: until a check of each
+ * has ended, or had the time to, nobody is written to.
+ */
+static bool role_watch_open(struct role_watch *w, uint64_t now_ms)
+{
+	const struct check_config *check = &pool_config(w->pool)->check;
+	const struct role_config *config = &w->judge->config;
+	size_t heard = 0;
+
+	if (config->wanted != ROLE_WANTED_PRIMARY || !config->fence || w->is_open)
+		return true;
+	if (w->open_ms == 0)
+		w->open_ms = now_ms + check->timeout_ms * check->fall;
+	for (size_t i = 0; i < w->n; i++)
+		heard += w->is_heard[i] || w->backends[i]->state == BACKEND_MAINT;
+	w->is_open = heard == w->n || now_ms >= w->open_ms;
+	return w->is_open;
 }
 
 bool role_watch_is_served(const struct role_watch *w)
@@ -300,11 +341,34 @@ static void tell_pool(struct role_watch *w, size_t i, enum role_reason now, uint
 	w->reasons[i] = now;
 }
 
+/*
+ * One of which nothing is known any more may have the role still, until
+ * another one has it: that there is only one is what fencing is for.
+ */
+static bool tell_of_replaced(struct role_watch *w)
+{
+	const struct role_config *config = &w->judge->config;
+	bool lost_any = false;
+
+	if (config->wanted != ROLE_WANTED_PRIMARY || !config->fence || w->admitted == 0)
+		return false;
+	for (size_t i = 0; i < w->n; i++) {
+		if (!w->may_have[i] || w->reasons[i] != ROLE_UNKNOWN)
+			continue;
+		w->may_have[i] = false;
+		w->lost(w->owner, w->backends[i]);
+		lost_any = true;
+	}
+	return lost_any;
+}
+
 bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 {
 	bool lost_any = false;
 
 	take_orders(w);
+	if (!role_watch_open(w, now_ms))
+		return false;
 	(void)role_judge_decide(w->judge, now_ms);
 	w->admitted = 0;
 	for (size_t i = 0; i < w->n; i++) {
@@ -318,12 +382,15 @@ bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 		if (lost)
 			w->lost(w->owner, w->backends[i]);
 		lost_any |= lost;
+		w->may_have[i] = reason == ROLE_ADMITTED || (w->may_have[i] && !lost);
 	}
 	w->has_told = true;
-	return lost_any;
+	return tell_of_replaced(w) || lost_any;
 }
 
 uint64_t role_watch_next_ms(const struct role_watch *w, uint64_t now_ms)
 {
-	return role_judge_next_ms(w->judge, now_ms);
+	const uint64_t next_ms = role_judge_next_ms(w->judge, now_ms);
+
+	return w->is_open || w->open_ms == 0 ? next_ms : MIN(next_ms, w->open_ms);
 }

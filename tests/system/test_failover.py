@@ -8,6 +8,7 @@ import time
 import pytest
 
 from kit import pgwire, replicas, servers, tcp
+from kit.ports import free_port
 from kit.wait import SCALE, wait_until
 from test_status import Status
 
@@ -190,8 +191,9 @@ def test_a_primary_that_hangs_loses_its_sessions(ringmain, pair):
     assert ready(rm, "b2", "write")
 
 
-def test_a_smart_shutdown_takes_no_new_sessions_and_keeps_the_old(ringmain, pair):
-    primary, _ = pair
+def test_a_smart_shutdown_keeps_its_sessions_until_another_is_primary(ringmain, pair):
+    """What they wrote from then on would be lost."""
+    primary, replica = pair
     rm = begin(ringmain, pair, write={"role": "primary"})
     wait_until(lambda: ready(rm, "b1", "write"), "the primary's role")
     session = pgwire.Session(tcp.connect(rm.address("write")), user="tester", database="bench")
@@ -200,7 +202,40 @@ def test_a_smart_shutdown_takes_no_new_sessions_and_keeps_the_old(ringmain, pair
     down = rm.wait_line(msg="backend", change="down")
     assert down["reason"].startswith("57P03 ")
     assert session.query("select 2") == ["2"]
-    session.close()
+    replica.promote()
+    wait_until(lambda: ready(rm, "b2", "write"), "another primary")
+    assert rm.wait_line(msg="session", reason="backend_down")["backend"] == "b1"
+
+
+def test_the_first_to_answer_is_not_believed_before_the_others_were_asked(ringmain, pair):
+    """Two primaries that ringmain has never seen: the old one is quick, the other one slow."""
+    old, new = pair
+    new.promote()
+    config = ports(pair, {"write": WRITE}, {**POSTGRES, "check_timeout": "20s"})
+    new.signal_all(signal.SIGSTOP)
+    try:
+        rm = ringmain(config.replace("workers = 2", "workers = 2\nstatus = 127.0.0.1:0"))
+        passed = 'ringmain_backend_checks_total{pool="write",backend="b1",result="passed"}'
+        wait_until(lambda: Status(rm).metrics()[passed] >= 3, "the old primary to be checked again and again")
+    finally:
+        new.signal_all(signal.SIGCONT)
+    wait_until(lambda: ready(rm, "b2", "write"), "the new primary")
+    assert not rm.lines(msg="role", backend="b1", reason="has the role")
+
+
+def test_what_a_held_client_has_asked_is_not_done_when_it_has_gone(ringmain, backend):
+    """Bytes that came before its end would be read first, and written, were it served."""
+    asked, port = [], free_port()
+    rm = ringmain([f"127.0.0.1:{port}"], pool={"hold": "60s", "check": "tcp", **CHECKED})
+    rm.wait_line(msg="backend", change="down")
+    with tcp.connect(rm.address()) as client:
+        client.sendall(b"INCR n\r\n")
+    assert rm.wait_sessions(1)[0]["reason"] == "client_left"
+    backend(lambda peer: asked.append(peer.sock.recv(100)), ("127.0.0.1", port))
+    with tcp.connect(rm.address()) as client:
+        client.sendall(b"PING\r\n")
+        tcp.read_to_end(client)
+    assert b"PING\r\n" in asked and b"INCR n\r\n" not in asked
 
 
 def test_one_that_is_set_to_read_only_is_left(ringmain, pair):
