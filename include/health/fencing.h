@@ -29,7 +29,7 @@ struct fencing_claim {
 	uint64_t system_id;
 	uint64_t started_us; /* with system_id and port: the same for two names of one server */
 	uint32_t timeline;
-	uint16_t port;
+	uint16_t port; /* 0 of a unix socket */
 };
 
 /* Of a pool, zeroed at first: what was admitted last. */

@@ -8,11 +8,17 @@ static bool is_left_behind(const struct fencing *f, const struct fencing_claim *
 	return f->system_id != 0 && c->system_id == f->system_id && c->timeline < f->timeline;
 }
 
+/* A unix socket's path tells no port. */
+static bool is_same_port(uint16_t a, uint16_t b)
+{
+	return a == b || a == 0 || b == 0;
+}
+
 /* Two names of one server? */
 static bool is_same(const struct fencing_claim *a, const struct fencing_claim *b)
 {
 	return a->system_id != 0 && a->started_us != 0 && a->system_id == b->system_id &&
-	       a->started_us == b->started_us && a->port == b->port;
+	       a->started_us == b->started_us && is_same_port(a->port, b->port);
 }
 
 /* The claim that all others of @open are behind or the same as; NULL: it cannot be told. */

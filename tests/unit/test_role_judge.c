@@ -259,13 +259,16 @@ static void two_names_of_one_server_are_one(void **state)
 	};
 
 	(void)state;
-	begin(&config, 3);
+	begin(&config, 4);
 	b.judge->members[0].port = b.judge->members[1].port = 5432;
+	b.judge->members[3].port = 0; /* its unix socket */
 	b.judge->members[2].port = 5433; /* the same machine may have two */
 	say(0, facts);
 	say(1, facts);
+	say(3, facts);
 	expect(0, ROLE_ADMITTED);
 	expect(1, ROLE_ADMITTED);
+	expect(3, ROLE_ADMITTED);
 	assert_false(role_judge_has_fenced(b.judge, 0));
 	say(2, facts);
 	expect(0, ROLE_SPLIT);
