@@ -53,7 +53,7 @@ static void open_context(struct office *o)
 		.reload = &o->reload,
 		.state = "running",
 	};
-	overrides_init(&o->context.overrides, &o->loop, o->st->runtime);
+	overrides_init(&o->context.overrides, &o->loop, o->st->runtime, &o->context.drains);
 	cmd_deny_init(&o->context);
 	cmd_follow_init(&o->context);
 	CHECK(walks_init(&o->context.walks, &o->loop, o->st->runtime) == 0);
