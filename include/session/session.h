@@ -90,6 +90,8 @@ struct phase_handlers {
 
 	/* What the side waited for is there: memory, or a file. */
 	void (*resumed)(struct side *side);
+	/* Its backend went down before the client has heard anything of it. NULL: it goes on. */
+	void (*backend_down)(struct session *s);
 };
 
 enum { SIDE_CLIENT, SIDE_BACKEND, SIDES };

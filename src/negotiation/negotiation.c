@@ -241,13 +241,16 @@ static void negotiation_on_readable(struct side *side, int err)
 /*
  * A request for TLS is answered at once; a log-in may take its time, for
  * names that are looked up, and is then no longer waited for: what comes is
- * the client's, be it what it may. Only what is to be edited is.
+ * the client's, be it what it may. Only what is to be edited is; and where
+ * sessions are held, a check will say whether this backend still serves.
  */
 static void timed_out(struct session *s)
 {
+	const bool is_edited = backend_side(s)->tls && !s->sides[SIDE_CLIENT].tls;
+
 	if (s->protocol->exchange == EXCHANGE_TLS) {
 		negotiation_failed(s, -ETIMEDOUT, NULL);
-	} else if (backend_side(s)->tls && !s->sides[SIDE_CLIENT].tls) {
+	} else if (is_edited || pool_config(s->pool)->hold.ms > 0) {
 		s->try_until_ms = TIMER_NEVER;
 		session_set_look_timer(s, s->try_until_ms);
 	} else {
@@ -282,6 +285,12 @@ static void negotiation_timed_out(struct session *s)
 		timed_out(s);
 	else
 		session_set_look_timer(s, s->try_until_ms);
+}
+
+/* The client has heard nothing yet: another backend may serve it, or it is held. */
+static void negotiation_backend_down(struct session *s)
+{
+	negotiation_failed(s, -ETIMEDOUT, "the backend went down before it answered");
 }
 
 /* ---- the beginning ------------------------------------------------------- */
@@ -349,4 +358,5 @@ const struct phase_handlers negotiation_handlers = {
 	.readable = negotiation_on_readable,
 	.sent = negotiation_on_sent,
 	.returned = negotiation_returned,
+	.backend_down = negotiation_backend_down,
 };

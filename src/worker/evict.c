@@ -40,7 +40,7 @@ void evict_notice(struct host *h)
 /* A session that was dialed after the backend went down has found it up again, and stays. */
 static bool is_meant(const struct session *s)
 {
-	return session_relays(s) && s->backend &&
+	return (session_relays(s) || session_handlers(s)->backend_down) && s->backend &&
 	       s->dialing_ms <= atomic_load_explicit(&s->backend->evict_ms, memory_order_relaxed);
 }
 
@@ -69,6 +69,8 @@ static enum treatment treatment_of(struct session *s)
 	if (!is_meant(s))
 		return TREAT_NOT;
 	whom = atomic_load(&s->backend->evict_whom);
+	if (session_handlers(s)->backend_down)
+		return whom == EVICT_ALL ? TREAT_NOW : TREAT_NOT;
 	if (whom == EVICT_UNACKED && atomic_load(&s->backend->state) != BACKEND_DOWN)
 		return TREAT_NOT;
 	if (whom == EVICT_UNACKED && !is_unacked(s))
@@ -80,7 +82,9 @@ static enum treatment treatment_of(struct session *s)
 
 static void evict_session(struct session *s)
 {
-	if (idle_watch_is_idle(s))
+	if (session_handlers(s)->backend_down)
+		session_handlers(s)->backend_down(s);
+	else if (idle_watch_is_idle(s))
 		refusing_part(s, CLOSE_BACKEND_DOWN);
 	else
 		session_close(s, CLOSE_BACKEND_DOWN, BY_RINGMAIN);

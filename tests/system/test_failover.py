@@ -191,6 +191,23 @@ def test_a_primary_that_hangs_loses_its_sessions(ringmain, pair):
     assert ready(rm, "b2", "write")
 
 
+def test_who_logs_in_where_nobody_answers_any_more_is_held(ringmain, pair):
+    """Its connection was taken by the kernel of a server that hangs; it has heard nothing of it."""
+    primary, replica = pair
+    config = ports(pair, {"write": WRITE}, POSTGRES)
+    rm = ringmain(config.replace("[listener write]", "[listener write]\nprotocol = postgres"))
+    assert in_recovery(rm, "write") == ["f"]
+    primary.signal_all(signal.SIGSTOP)
+    try:
+        waiting = tcp.Task(in_recovery, rm, "write")
+        rm.wait_line(msg="backend", backend="b1", change="down")
+        replica.promote()
+        assert waiting.result() == ["f"]
+    finally:
+        primary.signal_all(signal.SIGCONT)
+    assert rm.wait_sessions(2)[1]["backend"] == "b2"
+
+
 def test_a_smart_shutdown_keeps_its_sessions_until_another_is_primary(ringmain, pair):
     """What they wrote from then on would be lost."""
     primary, replica = pair
