@@ -37,16 +37,17 @@ preread   12  log
 dial      12  log
 negotiation 12 log
 check     12
-health    13  log
-worker    13  log
-process   14  log
-admin     14  log
-reload    15  log
-commands  16  log
-status    16  log
-control   17  log
-app       18  log exit
-ctl       18  exit
+role      13  log
+health    14  log
+worker    14  log
+process   15  log
+admin     15  log
+reload    16  log
+commands  17  log
+status    17  log
+control   18  log
+app       19  log exit
+ctl       19  exit
 '
 
 # Library headers by their beginning, and the floors that may include them.

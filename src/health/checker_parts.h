@@ -5,7 +5,7 @@
 /* The inside of the checker: for checker*.c alone. */
 
 #include "health/on_down.h"
-#include "health/role_watch.h"
+#include "role/role_watch.h"
 #include "probe.h"
 
 /* Who wants to know what a check finds out: a backend of a pool. */

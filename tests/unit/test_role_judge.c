@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "health/role_judge.h"
+#include "role/role_judge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -261,7 +261,7 @@ static void two_names_of_one_server_are_one(void **state)
 	(void)state;
 	begin(&config, 4);
 	b.judge->members[0].port = b.judge->members[1].port = 5432;
-	b.judge->members[3].port = 0; /* its unix socket */
+	b.judge->members[3].port = 0;    /* its unix socket */
 	b.judge->members[2].port = 5433; /* the same machine may have two */
 	say(0, facts);
 	say(1, facts);

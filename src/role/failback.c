@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "health/failback.h"
+#include "role/failback.h"
 
 void failback_init(struct failback *f, const struct failback_config *config,
 		   struct failback_member *members)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef HEALTH_FAILBACK_H
-#define HEALTH_FAILBACK_H
+#ifndef ROLE_FAILBACK_H
+#define ROLE_FAILBACK_H
 
 /*
  * A primary that was replaced and comes back as primary: by mistake, most

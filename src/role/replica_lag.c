@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "health/replica_lag.h"
+#include "role/replica_lag.h"
 
 void replica_lag_note_primary(struct replica_lag *lag, const struct check_facts *facts)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef HEALTH_ROLE_JUDGE_H
-#define HEALTH_ROLE_JUDGE_H
+#ifndef ROLE_ROLE_JUDGE_H
+#define ROLE_ROLE_JUDGE_H
 
 /*
  * Which servers of a pool get new sessions, by their roles: pure, with time
@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 #include "base/def.h"
-#include "health/failback.h"
-#include "health/fencing.h"
-#include "health/replica_lag.h"
-#include "health/role_evidence.h"
+#include "role/failback.h"
+#include "role/fencing.h"
+#include "role/replica_lag.h"
+#include "role/role_evidence.h"
 
 /* What the pool wants; ANY takes primaries and replicas, but not those that lag too much. */
 enum role_wanted { ROLE_WANTED_ANY, ROLE_WANTED_PRIMARY, ROLE_WANTED_REPLICA };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "health/fencing.h"
+#include "role/fencing.h"
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "health/role_judge.h"
+#include "role/role_judge.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef HEALTH_ROLE_WATCH_H
-#define HEALTH_ROLE_WATCH_H
+#ifndef ROLE_ROLE_WATCH_H
+#define ROLE_ROLE_WATCH_H
 
 /*
  * Which backends of a pool get sessions by their roles: gives the judge what

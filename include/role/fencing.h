@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef HEALTH_FENCING_H
-#define HEALTH_FENCING_H
+#ifndef ROLE_FENCING_H
+#define ROLE_FENCING_H
 
 /*
  * Which of several servers that all claim to be primary may be written to.

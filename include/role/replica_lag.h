@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef HEALTH_REPLICA_LAG_H
-#define HEALTH_REPLICA_LAG_H
+#ifndef ROLE_REPLICA_LAG_H
+#define ROLE_REPLICA_LAG_H
 
 /*
  * How far a replica is behind, in bytes of the stream of changes: behind the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef HEALTH_ROLE_EVIDENCE_H
-#define HEALTH_ROLE_EVIDENCE_H
+#ifndef ROLE_ROLE_EVIDENCE_H
+#define ROLE_ROLE_EVIDENCE_H
 
 /*
  * What is known of one server's role, and since when. It is evidence, not a

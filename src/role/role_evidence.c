@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "health/role_evidence.h"
+#include "role/role_evidence.h"
 
 void role_evidence_note(struct role_evidence *e, const struct check_facts *facts, uint64_t now_ms)
 {

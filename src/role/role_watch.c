@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "health/role_watch.h"
+#include "role/role_watch.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "base/log.h"
-#include "health/role_judge.h"
+#include "role/role_judge.h"
 #include "state/backend_report.h"
 
 struct role_watch {
