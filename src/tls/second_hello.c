@@ -33,12 +33,13 @@ bool second_hello_keep_first(struct second_hello *h, const uint8_t *bytes, size_
 /* Passes over a record, or as much of it as there is. */
 static void drop(struct second_hello *h, const uint8_t *bytes, size_t n, size_t *at)
 {
-	enum tlsrec_passed passed = TLSREC_PART;
+	enum tlsrec_passed passed;
 	size_t from = *at;
 
-	while (*at < n && passed != TLSREC_RECORD)
+	for (h->is_dropping = true; *at < n && h->is_dropping;) {
 		*at += tlsrec_walk(&h->dropped, bytes + *at, n - *at, &passed);
-	h->is_dropping = passed != TLSREC_RECORD;
+		h->is_dropping = passed == TLSREC_PART || tlsrec_is_in_body(&h->dropped);
+	}
 	h->early_bytes += *at - from;
 }
 

@@ -64,7 +64,13 @@ unsigned x509_rsa_bits(const struct DecodedCert *cert)
 	    wc_RsaPublicKeyDecode_ex(cert->publicKey, &at, cert->pubKeySize, &modulus,
 				     &modulus_bytes, &exponent, &exponent_bytes) != 0)
 		return 0;
-	return 8 * modulus_bytes;
+	while (modulus_bytes > 0 && modulus[0] == 0) {
+		modulus++;
+		modulus_bytes--;
+	}
+	if (modulus_bytes == 0)
+		return 0;
+	return 8 * modulus_bytes + 24 - (unsigned)__builtin_clz(modulus[0]); /* of 32 bits */
 }
 
 bool x509_is_old(const struct DecodedCert *cert)

@@ -476,10 +476,11 @@ def test_revoked_authority_is_not_hidden_behind_another(forge, relayed):
     ({"ext": DB + "tlsfeature=status_request\n"}, "warning: [listener in] certificate: {}: demands stapled OCSP", 0),
     ({"ext": None}, "warning: [listener in] certificate: {}: is of X.509 version 1", 0),
     ({"kind": "rsa1024"}, "error: [listener in] certificate: {}: RSA key has 1024 bits", 1),
+    ({"kind": "rsa2047"}, "error: [listener in] certificate: {}: RSA key has 2047 bits", 1),
     ({"kind": "pss"}, "error: [listener in] certificate: {}: key is of an unknown kind", 1),
     ({"args": SHA1}, "warning: [listener in] certificate: {}: certificate 1 (own) is signed with SHA-1", 0),
     ({"ext": DB + "keyUsage=keyEncipherment\n"}, "warning: [listener in] certificate: {}: its keyUsage lacks digitalSignature", 0),
-), ids=("must-staple", "version_1", "RSA_1024", "PSS", "SHA-1", "keyEncipherment"))
+), ids=("must-staple", "version_1", "RSA_1024", "RSA_2047", "PSS", "SHA-1", "keyEncipherment"))
 def test_own_certificate_is_warned_of(forge, make_ringmain, options, text, status):
     forge.make("own", "root", **options)
     pem = forge.bundle("own.pem", "own", key="own")

@@ -188,6 +188,20 @@ static void early_data_are_dropped_up_to_a_limit(void **state)
 	}
 }
 
+/* Its header is all of it: what comes behind it is another record. */
+static void early_data_without_a_byte_end_at_once(void **state)
+{
+	static const uint8_t empty[] = { 23, 3, 3, 0, 0 }, ccs_behind[] = { 23, 3, 3, 0, 0, 20 };
+	struct second_hello h = { .is_awaited = true, .has_early_data = true };
+	size_t at;
+
+	(void)state;
+	assert_int_equal(look(&h, empty, sizeof(empty), 2, &at), SECOND_HELLO_MORE);
+	assert_false(h.is_dropping);
+	assert_int_equal(look(&h, ccs_behind, sizeof(ccs_behind), 100, &at), SECOND_HELLO_PASS);
+	assert_int_equal(at, sizeof(empty));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +213,7 @@ int main(void)
 		cmocka_unit_test(of_a_first_that_is_not_known_nothing_is_said),
 		cmocka_unit_test(other_records_pass),
 		cmocka_unit_test(early_data_are_dropped_up_to_a_limit),
+		cmocka_unit_test(early_data_without_a_byte_end_at_once),
 	};
 
 	return cmocka_run_group_tests_name("second_hello", tests, NULL, NULL);

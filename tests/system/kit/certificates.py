@@ -22,7 +22,7 @@ KINDS = {"ec": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"),
          "p384": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"),
          "pss": ("-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"),
          **{f"rsa{bits}": ("-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}")
-            for bits in (1024, 2048, 4096)}}
+            for bits in (1024, 2047, 2048, 4096)}}
 
 
 def leaf(*names):
