@@ -70,7 +70,7 @@ def configured(way, behind, pki, is_postgres):
     if way == "checked":
         text = changed(text, "^check = tcp .*; or postgres.*", "check = postgres")
     if way in MY_INI:
-        return text
+        return text if is_postgres else changed(text, "^protocol = postgres.*", "")
     if way in ("passthrough", "towards"):
         text = changed(text, "^certificate = .*", "")
         text = changed(text, "^tls = terminate", f"tls = {'off' if way == 'towards' else way}")
