@@ -430,6 +430,7 @@ def test_the_level_of_the_log_changes(controlled, backend, connect):
         client.close()
         wait_until(lambda: not ctl.rows("sessions"), "its end")
     rm.wait_sessions(1)     # of the second one alone
+    rm.wait_line(msg="control")
     assert [line["command"] for line in rm.lines(msg="control")] == ["log level warn"]
 
 
@@ -455,7 +456,7 @@ def test_a_client_is_banned_for_a_while(controlled, backend, proxied):
     assert ctl.rows("deny")[0]["client"] == "127.0.0.2"
     ctl.say("deny", "127.0.0.2", "--undo")
     visit("127.0.0.2").close()
-    assert rm.lines(msg="rejected", reason="denied")
+    rm.wait_line(msg="rejected", reason="denied")
 
 
 def test_certificates_have_days_left(controlled, backend, pki):

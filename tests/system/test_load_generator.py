@@ -28,7 +28,8 @@ def test_whole_handshakes(relay, version, certificate):
     assert seen["failures"] == 0
     assert seen["handshakes"] > 10
     assert seen["resumed"] == 0
-    lines = [line for line in rm.sessions() if line["reason"] == "done"]
+    rm.stop()
+    lines = rm.sessions(reason="done")
     assert len(lines) >= seen["handshakes"]
     assert all(line["tls"] == f"TLSv{version}" for line in lines)
     assert all(line["resumed"] == "no" for line in lines)
@@ -40,7 +41,7 @@ def test_groups(relay, version):
     rm = relay()
     seen = load.measure("exchange", rm.address(), tls=version, groups="P-256", **SHORT)
     assert seen["failures"] == 0 and seen["handshakes"] > 10
-    assert {line["group"] for line in rm.sessions() if line["reason"] == "done"} == {"P-256"}
+    assert rm.wait_line(msg="session", reason="done")["group"] == "P-256"
 
 
 @VERSIONS
@@ -50,7 +51,8 @@ def test_resumed_handshakes(relay, version):
     seen = load.measure("exchange", rm.address(), tls=version, resume=True, **SHORT)
     assert seen["failures"] == 0
     assert seen["resumed"] == seen["handshakes"] > 10
-    lines = [line for line in rm.sessions() if line["reason"] == "done"]
+    rm.stop()
+    lines = rm.sessions(reason="done")
     assert [line["resumed"] for line in lines].count("no") == 1
 
 

@@ -127,7 +127,7 @@ def test_limit_lowered_while_running(ringmain, backend, cleanup, workers):
         client.sendall(b"PROXY UNKNOWN\r\nx")
     serve_all(early + late)
     nobody_was_rejected(rm, 60)
-    assert rm.lines(msg="no files left to connect to backends, sessions wait", level="warn")
+    rm.wait_line(msg="no files left to connect to backends, sessions wait", level="warn")
 
     proc.run([prlimit, f"--pid={rm.process.pid}", f"--nofile={hard}:{hard}"])
     again = knock(rm.address(), 60, cleanup)

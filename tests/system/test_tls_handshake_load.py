@@ -105,7 +105,7 @@ def test_handshake_that_stops_half_way_ends_in_time(listening, connect):
     sock.sendall(HELLO)
     assert sock.recv(1) == b"\x16"
     tcp.read_to_end(sock)
-    line = rm.wait_sessions(1, reason="preread_timeout")[0]
+    line = rm.wait_line(msg="session", reason="preread_timeout")
     assert 590 <= int(line["duration_ms"]) <= 600 + SLACK_S * 1000 and line["sni"] == tls.NAME
 
 
@@ -135,7 +135,7 @@ def test_half_hellos_do_not_use_up_the_buffers(listening, crowd, pki):
     context = tls.client_context(pki)
     for _ in range(5):
         visit(rm, context)
-    assert rm.sessions(reason="preread_timeout")[0]["detail"] == "evicted: buffer_memory is used up"
+    assert rm.wait_line(msg="session", reason="preread_timeout")["detail"] == "evicted: buffer_memory is used up"
 
 
 @pytest.mark.alone
