@@ -86,7 +86,7 @@ check_log() {
 }
 
 commands_of_program() {
-	sed -n 's/^\t\t\.name = "\(.*\)",$/\1/p' src/commands/commands.c | sort -u
+	sed -n 's/^\t\t\.name = "\(.*\)",$/\1/p' src/commands/words.c | sort -u
 }
 
 commands_of_manual() {

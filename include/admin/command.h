@@ -3,8 +3,8 @@
 #define ADMIN_COMMAND_H
 
 /*
- * What a command is, and one that is being answered. A command is a row of the
- * table in commands.c, which the context has: what it takes, and a function that runs it. That one
+ * What a command is, and one that is being answered. A command is a row of the table
+ * in commands/words.c, which the context has, and what it takes; the function that runs it
  * writes rows to call.reply and ends with call_ok() or call_fail(), at once or
  * later: what it needs until then is call.work, and call.abandon gives it back
  * when the client leaves first.
@@ -52,8 +52,9 @@ struct command {
 	unsigned params_n, words_min, words_max;
 	struct command_option options[COMMAND_OPTIONS_MAX];
 	bool changes; /* it is logged, and by whom */
-	void (*run)(struct call *call);
 };
+
+typedef void command_run_fn(struct call *call);
 
 struct call {
 	struct control_context *context;

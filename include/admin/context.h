@@ -10,6 +10,7 @@
 #include "admin/overrides.h"
 #include "admin/walk.h"
 
+struct call;
 struct command;
 struct loop;
 struct reload;
@@ -18,6 +19,7 @@ struct sockets;
 
 struct control_context {
 	const struct command *commands; /* all there are */
+	void (*const *runs)(struct call *call);
 	size_t commands_n;
 	struct loop *loop;
 	struct runtime *runtime;

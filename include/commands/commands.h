@@ -2,11 +2,10 @@
 #ifndef COMMANDS_COMMANDS_H
 #define COMMANDS_COMMANDS_H
 
-/* All commands of the control socket, in the order in which help shows them. */
+/* The functions that run the commands of words.h. */
 
-#include "admin/command.h"
+#include "commands/words.h"
 
-extern const struct command commands[];
-extern const size_t commands_n;
+extern command_run_fn *const command_runs[COMMANDS];
 
 #endif

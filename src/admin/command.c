@@ -326,5 +326,5 @@ void call_begin(struct call *call, const char *line, size_t n)
 		return;
 	if (call->command->changes)
 		log_change(call, line, n);
-	call->command->run(call);
+	call->context->runs[call->command - call->context->commands](call);
 }

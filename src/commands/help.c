@@ -39,17 +39,27 @@ void cmd_help(struct call *call)
 
 /* ---- completion ---- */
 
+/* A word that is begun: "--backend=pg" is "pg" behind ten bytes that stay. */
+struct typed {
+	const char *text;
+	const char *before;
+	int before_n;
+};
+
 /* Offers what begins with what was typed. */
-static void offer(struct call *call, const char *typed, const char *word)
+static void offer(struct call *call, const struct typed *typed, const char *word)
 {
-	if (strncmp(word, typed, strlen(typed)) != 0)
+	char whole[2 * CONFIG_NAME_BYTES + 64];
+
+	if (strncmp(word, typed->text, strlen(typed->text)) != 0)
 		return;
+	snprintf(whole, sizeof(whole), "%.*s%s", typed->before_n, typed->before, word);
 	reply_row(call->reply, "word");
-	reply_text(call->reply, "word", word);
+	reply_text(call->reply, "word", whole);
 	reply_row_end(call->reply);
 }
 
-static void offer_choices(struct call *call, const char *typed, const char *choices)
+static void offer_choices(struct call *call, const struct typed *typed, const char *choices)
 {
 	char text[256], *rest;
 
@@ -59,7 +69,7 @@ static void offer_choices(struct call *call, const char *typed, const char *choi
 		offer(call, typed, word);
 }
 
-static void offer_backends(struct call *call, const char *typed, const struct pool *pool)
+static void offer_backends(struct call *call, const struct typed *typed, const struct pool *pool)
 {
 	const struct pool_config *config = pool_config(pool);
 	char word[2 * CONFIG_NAME_BYTES + 1];
@@ -70,7 +80,7 @@ static void offer_backends(struct call *call, const char *typed, const struct po
 	}
 }
 
-static void offer_param(struct call *call, const char *typed, const struct param *param)
+static void offer_param(struct call *call, const struct typed *typed, const struct param *param)
 {
 	const struct runtime *runtime = call->context->runtime;
 
@@ -105,7 +115,8 @@ static void offer_param(struct call *call, const char *typed, const struct param
 	}
 }
 
-static void offer_options(struct call *call, const char *typed, const struct command *command)
+static void offer_options(struct call *call, const struct typed *typed,
+			  const struct command *command)
 {
 	char word[64];
 
@@ -123,37 +134,61 @@ static const struct command_option *option_named(const struct command *command, 
 	return NULL;
 }
 
+static bool option_value_follows(const struct command *command, const char *word)
+{
+	const struct command_option *option = option_named(command, word);
+
+	return option && option->value.form;
+}
+
 /* How many words of @words, which begin behind the command, are in front of the last. */
 static unsigned index_of_last(const struct command *command, const char *const *words, unsigned n)
 {
 	unsigned index = 0;
 
 	for (unsigned i = 0; i + 1 < n; i++) {
-		const struct command_option *option = option_named(command, words[i]);
-
-		if (!option && strncmp(words[i], "--", 2) != 0)
+		if (strncmp(words[i], "--", 2) != 0)
 			index++;
-		else if (option && option->value.form)
+		else if (option_value_follows(command, words[i]))
 			i++;
 	}
 	return index;
 }
 
+/* The option whose value the last word is, or begins behind its '='. */
+static const struct command_option *option_of_last(const struct command *command,
+						   const char *const *words, unsigned n,
+						   struct typed *typed)
+{
+	const char *last = words[n - 1], *equals = strchr(last, '=');
+	char name[64];
+
+	*typed = (struct typed){ last, "", 0 };
+	if (n > 1 && (option_value_follows(command, words[n - 2])))
+		return option_named(command, words[n - 2]);
+	if (!equals || (size_t)(equals - last) >= sizeof(name))
+		return NULL;
+	snprintf(name, sizeof(name), "%.*s", (int)(equals - last), last);
+	if (option_value_follows(command, name))
+		*typed = (struct typed){ equals + 1, last, (int)(equals + 1 - last) };
+	return typed->before_n > 0 ? option_named(command, name) : NULL;
+}
+
 static void complete_word(struct call *call, const struct command *command,
 			  const char *const *words, unsigned n)
 {
-	const char *typed = words[n - 1];
-	const struct command_option *option = n > 1 ? option_named(command, words[n - 2]) : NULL;
+	struct typed typed;
+	const struct command_option *option = option_of_last(command, words, n, &typed);
 	unsigned index;
 
-	if (option && option->value.form) {
-		offer_param(call, typed, &option->value);
+	if (option) {
+		offer_param(call, &typed, &option->value);
 		return;
 	}
-	offer_options(call, typed, command);
+	offer_options(call, &typed, command);
 	index = index_of_last(command, words, n);
 	if (command->params_n > 0 && index < command->words_max)
-		offer_param(call, typed, &command->params[MIN(index, command->params_n - 1)]);
+		offer_param(call, &typed, &command->params[MIN(index, command->params_n - 1)]);
 }
 
 /* The words come in quotes, so that those that look like options are not taken for its own. */
@@ -163,8 +198,10 @@ void cmd_complete(struct call *call)
 	const struct control_context *x = call->context;
 	const struct request *r = &call->request;
 
+	const struct typed first = { r->words_n == 2 ? r->words[1] : "", "", 0 };
+
 	if (r->words_n <= 2)
-		offer_param(call, r->words_n == 2 ? r->words[1] : "", &any);
+		offer_param(call, &first, &any);
 	for (size_t n = 0; n < x->commands_n && r->words_n > 2; n++)
 		if (strcmp(x->commands[n].name, r->words[1]) == 0)
 			complete_word(call, &x->commands[n], &r->words[2], r->words_n - 2);

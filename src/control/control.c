@@ -473,7 +473,8 @@ static int open_users(struct control *c, const char **ret_step)
 		return err;
 	c->context = (struct control_context){
 		.commands = commands,
-		.commands_n = commands_n,
+		.runs = command_runs,
+		.commands_n = COMMANDS,
 		.loop = &c->loop,
 		.runtime = c->runtime,
 		.sockets = c->sockets,

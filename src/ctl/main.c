@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * ringmainctl: says one command to a running ringmain and shows the answer.
- * What commands there are, and what is wrong with one, ringmain knows.
+ * What is wrong with one ringmain knows; what there are, both do.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/help.h"
 #include "ctl/link.h"
 #include "ctl/screen.h"
 #include "ctl/top.h"
@@ -188,7 +189,7 @@ static bool may_be_said(const struct options *o, char *const *words)
 	return !why;
 }
 
-/* All other commands are ringmain's. */
+/* This and help need no command of ringmain's. */
 static bool is_top(char *const *words)
 {
 	return strcmp(words[0], "top") == 0 && !words[1];
@@ -217,17 +218,41 @@ static void say_no_connection(const char *path, int err)
 				 "PATH)");
 }
 
+static enum exit_code run_help(const struct options *o, char *const *words)
+{
+	const char *near = NULL;
+
+	if (words[1] && words[2]) {
+		fprintf(stderr, "ringmainctl: there is too much behind help: usage: help "
+				"[COMMAND]\n");
+		return CTL_USAGE;
+	}
+	if (words[1] && !help_has(words[1], &near)) {
+		fprintf(stderr, "ringmainctl: there is no command '%.60s'%s%s%s\n", words[1],
+			near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		return CTL_UNKNOWN;
+	}
+	help_show(words[1], o->is_json);
+	return CTL_OK;
+}
+
+static enum exit_code run_without(const struct options *o, char *const *words, int err)
+{
+	if (!o->completes)
+		say_no_connection(o->path, err);
+	else if (words[1] && !words[2])
+		help_complete(words[1]);
+	return CTL_NOBODY;
+}
+
 static int connect_and_run(struct options *o, char *const *words)
 {
 	struct link link;
 	int err = connect_to(&link, o);
 	enum exit_code status = CTL_FAILED;
 
-	if (err < 0) {
-		if (!o->completes)
-			say_no_connection(o->path, err);
-		return CTL_NOBODY;
-	}
+	if (err < 0)
+		return (int)run_without(o, words, err);
 	if (!is_top(words))
 		status = run(o, &link, words);
 	link_close(&link);
@@ -240,6 +265,7 @@ static void print_help(void)
 {
 	printf("Usage: ringmainctl [-s PATH] [-j] COMMAND [WORD...]\n"
 	       "       ringmainctl [-s PATH] top\n"
+	       "       ringmainctl [-j] help [COMMAND]\n"
 	       "Says a command to a running ringmain; 'ringmainctl help' lists them. 'top' shows\n"
 	       "listeners, pools, backends and sessions, a look each second.\n"
 	       "\n"
@@ -315,5 +341,7 @@ int main(int argc, char **argv)
 	}
 	if (!may_be_said(&options, argv + optind))
 		return CTL_USAGE;
+	if (!options.completes && strcmp(argv[optind], "help") == 0)
+		return (int)run_help(&options, argv + optind);
 	return connect_and_run(&options, argv + optind);
 }

@@ -46,7 +46,8 @@ static void open_context(struct office *o)
 	};
 	o->context = (struct control_context){
 		.commands = commands,
-		.commands_n = commands_n,
+		.runs = command_runs,
+		.commands_n = COMMANDS,
 		.loop = &o->loop,
 		.runtime = o->st->runtime,
 		.sockets = &o->sockets,

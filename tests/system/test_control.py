@@ -2,6 +2,7 @@
 """The control socket and ringmainctl: what the operator sees and changes while sessions run."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -220,19 +221,51 @@ def test_mistakes_have_words_and_exit_codes(controlled, backend, workdir):
     assert done.returncode == 5 and "ringmain does not run" in done.stderr
 
 
-def test_completion_asks_the_running_process(controlled, backend, workdir):
+@pytest.fixture
+def complete(controlled, backend):
+    """What bash offers behind the beginning of a line, whose words are cut at = and :, too."""
     _, ctl = controlled([backend(servers.echo), backend(servers.echo)])
-    script = ('source etc/bash-completion/ringmainctl; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+    script = ('source etc/bash-completion/ringmainctl; compopt() { :; }; COMP_LINE=$1; shift; '
+              'COMP_POINT=${#COMP_LINE}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
               '_ringmainctl; printf "%s\\n" "${COMPREPLY[@]}"')
 
-    def complete(*words):
-        done = proc.run(["bash", "-c", script, "-", str(CTL), "-s", ctl.path, *words], check=False,
+    def complete(line, path=ctl.path):
+        line = line.replace("SOCKET", path)
+        words = re.findall(r"[=:]+|[^\s=:]+", line) + ([""] if line[-1] in " " else [])
+        done = proc.run(["bash", "-c", script, "-", f"{CTL} {line}", str(CTL), *words], check=False,
                         cwd=VARIANT_DIR.parents[1])
+        assert done.stderr == ""
         return done.stdout.split()
 
-    assert complete("stat") == ["status"]
-    assert complete("backend", "") == ["--for", "--over", "out/b1", "out/b2"]
-    assert complete("backend", "out/b1", "dr") == ["drain"]
+    return complete
+
+
+def test_completion_asks_the_running_process(complete):
+    assert complete("-s SOCKET stat") == ["status"]
+    assert complete("-s SOCKET to") == ["top"]
+    assert complete("-s SOCKET backend ") == ["--for", "--over", "out/b1", "out/b2"]
+    assert complete("-s SOCKET backend out/b1 dr") == ["drain"]
+
+
+def test_completion_goes_on_behind_an_equals_sign(complete, workdir):
+    assert complete("--socket=SOCKET stat") == ["status"]
+    assert complete("--socket=SOCKET kill --backend=out/b") == ["out/b1", "out/b2"]
+    assert complete("--socket=SOCKET kill --backend=") == ["out/b1", "out/b2"]
+    assert complete("-s SOCKET kill --pool=out --list") == ["--listener"]
+    assert complete("-s SOCKET deny 2001:db8::/32 --listener=i") == ["in"]
+    assert "control.sock" in " ".join(complete(f"--socket={workdir}/"))
+
+
+def test_commands_are_told_without_a_ringmain(complete, workdir):
+    nobody = Ctl(os.path.join(workdir, "nowhere"))
+    told = nobody.say("help")
+    assert "\nsessions [--client CIDR]" in told and "\ntop\n" in told
+    assert max(len(line) for line in told.splitlines()) <= 80
+    assert nobody.say("help", "plan") == "plan\n    what a reload would change; nothing is done\n"
+    assert nobody.rows("help", "plan")[0]["command"] == "plan"
+    done = nobody.run("help", "kil")
+    assert done.returncode == 3 and "did you mean 'kill'?" in done.stderr
+    assert complete("-s SOCKET stat", nobody.path) == ["status"]
 
 
 def test_the_file_says_who_may_connect(controlled, backend, workdir):

@@ -38,7 +38,8 @@ static inline void office_open(void **state, const struct bed_options *options)
 	timers_init(&o->loop.timers, o->loop.now_ms);
 	o->context = (struct control_context){
 		.commands = commands,
-		.commands_n = commands_n,
+		.runs = command_runs,
+		.commands_n = COMMANDS,
 		.loop = &o->loop,
 		.runtime = o->st->runtime,
 		.sockets = &o->sockets,

@@ -161,6 +161,11 @@ static void completion_knows_commands_names_and_options(void **state)
 		{ "complete backend \"--for\" \"1s\" \"p/b1\"\n",
 		  "{\"row\":\"word\",\"word\":\"p/b1\"}\n" OK_LINE },
 		{ "complete backend \"--f\"\n", "{\"row\":\"word\",\"word\":\"--for\"}\n" OK_LINE },
+		{ "complete kill \"--backend=p/b1\"\n",
+		  "{\"row\":\"word\",\"word\":\"--backend=p/b1\"}\n" OK_LINE },
+		{ "complete kill \"--pool=p\" \"--bac\"\n",
+		  "{\"row\":\"word\",\"word\":\"--backend\"}\n" OK_LINE },
+		{ "complete kill \"--all=\"\n", OK_LINE },
 		{ "complete status \"x\"\n", OK_LINE },
 		{ "complete nothing \"x\"\n", OK_LINE },
 	};
