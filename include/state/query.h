@@ -45,9 +45,10 @@ struct session_facts {
 	uint64_t id;
 	unsigned generation; /* in which it was accepted */
 	char listener[CONFIG_NAME_BYTES], pool[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
-	struct addr_short client; /* len 0: not known */
-	const char *phase;        /* static */
-	uint64_t started_ms;      /* of loop.now_ms */
+	char address[ADDR_TEXT_BYTES]; /* of the backend: one that left may have had its name */
+	struct addr_short client;      /* len 0: not known */
+	const char *phase;             /* static */
+	uint64_t started_ms;           /* of loop.now_ms */
 	uint64_t age_ms, idle_ms;
 	uint64_t bytes[LANES];
 	bool is_idle;                /* known to be: see relay/idle_watch.h */

@@ -219,6 +219,7 @@ static void sessions_tell(struct reply *r, const struct session_facts *f, bool h
 	reply_text(r, "listener", f->listener);
 	reply_text(r, "pool", or_null(f->pool));
 	reply_text(r, "backend", or_null(f->backend));
+	reply_text(r, "address", or_null(f->address));
 	reply_text(r, "phase", f->phase);
 	reply_u64(r, "age_ms", f->age_ms);
 	reply_u64(r, "idle_ms", f->idle_ms);
@@ -246,7 +247,9 @@ static void tell_failure(struct reply *r, const struct session_facts *f, uint64_
 	reply_u64(r, "id", f->id);
 	reply_text(r, "client", addr_format(&client, text));
 	reply_text(r, "listener", f->listener);
+	reply_text(r, "pool", or_null(f->pool));
 	reply_text(r, "backend", or_null(f->backend));
+	reply_text(r, "address", or_null(f->address));
 	reply_text(r, "reason", f->reason);
 	reply_text(r, "by", f->by);
 	reply_text(r, "detail", or_null(f->detail));

@@ -38,20 +38,14 @@ static const struct top_column backend_columns[] = {
 };
 
 static const struct top_column session_columns[] = {
-	{ "id", "ID" },
-	{ "client", "CLIENT" },
-	{ "backend", "BACKEND" },
-	{ "phase", "PHASE" },
-	{ "age_ms", "AGE" },
-	{ "idle_ms", "IDLE" },
-	{ "bytes_up", "UP" },
-	{ "bytes_down", "DOWN" },
-	{ "bytes_per_s", "RATE" },
-	{ "user", "USER" },
-	{ "database", "DATABASE" },
-	{ "tls", "TLS" },
-	{ "listener", "LISTENER" },
-	{ "sni", "SNI" },
+	{ "id", "ID" },           { "client", "CLIENT" },
+	{ "pool", "POOL" },       { "backend", "BACKEND" },
+	{ "phase", "PHASE" },     { "age_ms", "AGE" },
+	{ "idle_ms", "IDLE" },    { "bytes_up", "UP" },
+	{ "bytes_down", "DOWN" }, { "bytes_per_s", "RATE" },
+	{ "user", "USER" },       { "database", "DATABASE" },
+	{ "tls", "TLS" },         { "listener", "LISTENER" },
+	{ "address", "ADDRESS" }, { "sni", "SNI" },
 };
 
 #define TABLE(kind, columns)                      \

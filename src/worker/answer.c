@@ -74,8 +74,10 @@ static void describe(const struct session *s, struct session_facts *ret)
 	(void)!text_copy(ret->listener, sizeof(ret->listener), s->config->name);
 	if (s->pool)
 		(void)!text_copy(ret->pool, sizeof(ret->pool), pool_config(s->pool)->name);
-	if (s->backend)
+	if (s->backend) {
 		(void)!text_copy(ret->backend, sizeof(ret->backend), s->backend->config->name);
+		(void)addr_format(&s->backend->config->addr, ret->address);
+	}
 	if (s->protocol) {
 		memcpy(ret->user, s->protocol->user, sizeof(ret->user));
 		memcpy(ret->database, s->protocol->database, sizeof(ret->database));

@@ -373,6 +373,21 @@ def test_sessions_says_who_is_on_which_backend(controlled, backend, connect):
     assert "BACKEND" in ctl.say("sessions")
 
 
+def test_sessions_of_backends_of_one_name_are_told_apart(running, backend, connect):
+    """As one that got another address, and has sessions at both."""
+    servers_of = [backend(servers.echo), backend(servers.echo)]
+    r = running(servers_of[:1])
+    tcp.exchange(connect(r.rm.address()), b"x")
+    r.change(f"backend = b1 {servers_of[0].text}", f"backend = b1 {servers_of[1].text}")
+    r.reload()
+    tcp.exchange(connect(r.rm.address()), b"x")
+    rows = r.ctl.rows("sessions")
+    assert [(row["pool"], row["backend"], row["address"]) for row in rows] == \
+        [("out", "b1", server.text) for server in servers_of]
+    head = r.ctl.say("sessions").splitlines()[0].split()
+    assert head[:6] == ["ID", "CLIENT", "LISTENER", "POOL", "BACKEND", "ADDRESS"]
+
+
 @pytest.mark.parametrize("tls", (False, True), ids=("clear", "tls"))
 def test_sessions_tells_whose_they_are(controlled, backend, manual, connect, pki, tls):
     keys = {"tls": "terminate", "certificate": pki["ecdsa.pem"]} if tls else {}
