@@ -70,7 +70,6 @@ struct reload {
 	unsigned waiting_n;
 	struct reload_request *request; /* under way */
 	struct reload_report report;
-	bool differs; /* from what there is */
 	uint64_t began_ms;
 	struct loader loader;
 	struct loop_reader told;

@@ -30,6 +30,7 @@ extern const char *const reload_outcome_names[RELOAD_OUTCOMES];
 struct reload_report {
 	enum reload_kind kind;
 	enum reload_outcome outcome;
+	bool differs; /* something changed, or would: not all lines are warnings */
 	time_t at;
 	uint64_t took_ms;
 	unsigned generation;      /* its number, once it is the newest; else 0 */

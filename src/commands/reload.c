@@ -46,7 +46,7 @@ static void on_done(struct reload_request *request, const struct reload_report *
 
 	free(work);
 	tell_lines(call->reply, report);
-	if (report->outcome != RELOAD_FAILED && report->lines_n == 0) {
+	if (report->outcome != RELOAD_FAILED && !report->differs) {
 		reply_row(call->reply, "line");
 		reply_text(call->reply, "plan", nothing_to_do(report));
 		reply_row_end(call->reply);
@@ -102,10 +102,10 @@ void cmd_plan(struct call *call)
 
 static void tell_report(struct call *call, const struct reload_report *report)
 {
-	char at[sizeof("YYYY-MM-DD hh:mm:ss")];
+	char at[sizeof("YYYY-MM-DD hh:mm:ss UTC")];
 	struct tm tm;
 
-	strftime(at, sizeof(at), "%Y-%m-%d %H:%M:%S", localtime_r(&report->at, &tm));
+	strftime(at, sizeof(at), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&report->at, &tm));
 	reply_row(call->reply, "reload");
 	reply_text(call->reply, "at", at);
 	reply_text(call->reply, "what", reload_kind_names[report->kind]);

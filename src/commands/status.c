@@ -43,11 +43,11 @@ static void tell_restart(struct call *call, const struct reload *reload)
 static void tell_reload(struct call *call, const struct reload *reload)
 {
 	const struct reload_report *last = reload ? history_last(&reload->history) : NULL;
-	char at[sizeof("YYYY-MM-DD hh:mm:ss")];
+	char at[sizeof("YYYY-MM-DD hh:mm:ss UTC")];
 	struct tm tm;
 
 	if (last) {
-		strftime(at, sizeof(at), "%Y-%m-%d %H:%M:%S", localtime_r(&last->at, &tm));
+		strftime(at, sizeof(at), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&last->at, &tm));
 		reply_text(call->reply, "last_reload", at);
 		reply_text(call->reply, "reload_outcome", reload_outcome_names[last->outcome]);
 		reply_text(call->reply, "reload_error", report_why(last));

@@ -308,11 +308,20 @@ static const struct pool_config *find_pool(const struct config *config, const ch
 
 static void say_new_listener(const struct comparison *c, const struct listener_config *l)
 {
-	char text[SPEC_TEXT_BYTES];
+	char text[CONFIG_DIFF_BYTES / 2], spec[SPEC_TEXT_BYTES];
+	size_t n = 0, i = 0;
 
-	diff_say(c, "+ listener %s %s%s", l->name,
-		 l->binds_n > 0 ? spec_format(&l->binds[0].spec, text) : "",
-		 l->binds_n > 1 ? " ..." : "");
+	text[0] = '\0';
+	for (; i < l->binds_n; i++) {
+		spec_format(&l->binds[i].spec, spec);
+		if (n + strlen(spec) + sizeof(", ") > sizeof(text))
+			break;
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? ", " : "", spec);
+	}
+	if (i < l->binds_n)
+		diff_say(c, "+ listener %s %s and %zu more", l->name, text, l->binds_n - i);
+	else
+		diff_say(c, "+ listener %s %s", l->name, text);
 }
 
 static void compare_listeners(struct comparison *c, const struct config *now,

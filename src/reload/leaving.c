@@ -12,17 +12,17 @@
 
 /* ---- what is said before ------------------------------------------------- */
 
-/* "until 14:35", with the day where that is not within one. */
+/* "until 14:35:00 UTC", with the day where that is not within one. */
 static void write_end(uint64_t ms, char *to, size_t bytes)
 {
 	time_t end = time(NULL) + (time_t)(ms / MS_PER_S);
 	struct tm tm;
 
-	localtime_r(&end, &tm);
+	gmtime_r(&end, &tm);
 	if (ms / MS_PER_S < S_PER_DAY)
-		strftime(to, bytes, "until %H:%M:%S", &tm);
+		strftime(to, bytes, "until %H:%M:%S UTC", &tm);
 	else
-		strftime(to, bytes, "until %Y-%m-%d %H:%M", &tm);
+		strftime(to, bytes, "until %Y-%m-%d %H:%M UTC", &tm);
 }
 
 /* @drain_ms 0: they have no end. */
@@ -30,7 +30,7 @@ static void leaving_note(struct reload_report *report, const char *who, unsigned
 			 uint64_t drain_ms)
 {
 	const char *plural = sessions == 1 ? "" : "s";
-	char end[sizeof("until YYYY-MM-DD hh:mm")];
+	char end[sizeof("until YYYY-MM-DD hh:mm UTC")];
 
 	if (sessions == 0)
 		return;

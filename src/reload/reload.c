@@ -55,8 +55,8 @@ static void count(struct reload *r, enum reload_outcome outcome)
 {
 	struct reload_tally *tally = &r->runtime->reloads;
 
-	tally->done += outcome == RELOAD_DONE && r->differs;
-	tally->unchanged += outcome == RELOAD_DONE && !r->differs;
+	tally->done += outcome == RELOAD_DONE && r->report.differs;
+	tally->unchanged += outcome == RELOAD_DONE && !r->report.differs;
 	tally->failed += outcome == RELOAD_FAILED;
 	if (r->report.kind != RELOAD_CERTS) /* which says nothing of the configuration's files */
 		tally->has_failed = outcome == RELOAD_FAILED;
@@ -327,11 +327,11 @@ static void on_loaded(struct reload *r)
 		finish(r, RELOAD_FAILED);
 		return;
 	}
-	r->differs = make_plan(r, &is_bad);
+	r->report.differs = make_plan(r, &is_bad);
 	if (is_bad)
 		finish(r, RELOAD_FAILED);
 	else if (r->request->kind == RELOAD_PLAN)
-		finish(r, r->differs ? RELOAD_DONE : RELOAD_UNCHANGED);
+		finish(r, r->report.differs ? RELOAD_DONE : RELOAD_UNCHANGED);
 	else
 		begin_generation(r);
 }

@@ -22,12 +22,6 @@ pytestmark = pytest.mark.haproxy_cannot("starts another process")
 
 # ---- what changes ----
 
-def test_nothing_to_do_is_said(running, backend):
-    r = running([backend(servers.echo)])
-    assert r.plan() == ["nothing would change"]
-    assert r.reload() == ["nothing differs from what is in force"]
-
-
 def test_a_signal_reloads_too(running, backend):
     r = running([backend(servers.echo)])
     r.change("connect_timeout = 10s", "connect_timeout = 11s")
@@ -35,16 +29,6 @@ def test_a_signal_reloads_too(running, backend):
     line = r.rm.wait_line(msg="reload", outcome="done")
     assert line["by"] == "SIGHUP"
     r.rm.wait_line(msg="reload", plan="~ pool out: connect_timeout 10s -> 11s")
-
-
-def test_a_plan_is_shown_and_not_done(running, backend):
-    r = running([named(backend, "one")])
-    r.add(f"backend = b2 {named(backend, 'two').text}\n")
-    lines = r.plan()
-    assert len(lines) == 1 and lines[0].startswith("+ pool out: backend b2 127.0.0.1:")
-    assert {who(r.rm.address()) for _ in range(10)} == {"one"}
-    assert r.reload() == lines
-    wait_until(lambda: who(r.rm.address()) == "two", "the new backend to serve")
 
 
 def test_a_weight_changes_and_sessions_stay(running, backend, connect):
@@ -91,7 +75,7 @@ def test_sessions_of_a_backend_that_left_have_their_time(running, backend, conne
     r.change(line, f"backend = b1 {backend(servers.echo).text}")
     plan = r.reload()
     assert plan[0].startswith("~ pool out: backend b1 127.0.0.1:")
-    assert re.fullmatch(r"  backend out/b1: 1 session drains until \d\d:\d\d:\d\d", plan[1])
+    assert re.fullmatch(r"  backend out/b1: 1 session drains until \d\d:\d\d:\d\d UTC", plan[1])
     new = connect(r.rm.address())
     tcp.exchange(new, b"x")
     assert r.rm.wait_sessions(1)[0]["reason"] == "drain_timeout"
@@ -108,7 +92,7 @@ def test_a_backend_that_comes_back_keeps_its_sessions(running, backend, connect)
     before = r.text
     line = next(line for line in r.text.splitlines() if line.startswith("backend = b2"))
     r.change(line, "")
-    assert re.fullmatch(r"  backend out/b2: 1 session drains until \d+-\d\d-\d\d \d\d:\d\d", r.reload()[1])
+    assert re.fullmatch(r"  backend out/b2: 1 session drains until \d+-\d\d-\d\d \d\d:\d\d UTC", r.reload()[1])
     assert 39 * 3600 * 1000 < r.ctl.backend("b2")["drain_ends_ms"] <= 40 * 3600 * 1000
     r.write(before)
     r.reload()
@@ -370,7 +354,7 @@ def test_sessions_of_a_paused_listener_that_leaves_end_as_they_were_told(running
     tcp.exchange(client, b"x")
     r.ctl.say("listener", "more", "pause", "--over", "2s")
     r.write(before)
-    assert re.fullmatch(r"  listener more: 1 session drains until \d\d:\d\d:\d\d", r.reload()[1])
+    assert re.fullmatch(r"  listener more: 1 session drains until \d\d:\d\d:\d\d UTC", r.reload()[1])
     assert r.rm.wait_sessions(1)[0]["reason"] == "drain_timeout"
 
 

@@ -64,7 +64,7 @@ static void sections_come_and_go(void **state)
 	const char *more = BASE "[listener mqtt]\nbind = *:1883\nbind = *:1884\npool = many\n"
 				"[pool many]\nbackend = x 10.0.0.9:1\n";
 
-	assert_string_equal(diff(*state, BASE, more), "+ listener mqtt *:1883 ...\n"
+	assert_string_equal(diff(*state, BASE, more), "+ listener mqtt *:1883, *:1884\n"
 						      "+ pool many: 1 backend\n");
 	assert_string_equal(diff(*state, more, BASE), "- listener mqtt\n- pool many\n");
 }
