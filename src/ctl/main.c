@@ -325,7 +325,7 @@ static bool read_options(struct options *o, int argc, char **argv, int *ret_stat
 int main(int argc, char **argv)
 {
 	struct options options = { .path = getenv("RINGMAIN_CONTROL") };
-	char complete[] = "complete";
+	static char complete[] = "complete";
 	int status;
 
 	if (!options.path || !*options.path)
