@@ -5,7 +5,7 @@
 /*
  * Texts that clients and backends send, made harmless for a log or a status page: bytes
  * that would break out of their place, control a terminal or are no UTF-8 are
- * escaped.
+ * escaped, as are letters that show nothing themselves (base/letter.h).
  */
 
 #include <stdbool.h>
@@ -21,7 +21,8 @@
  * than QUOTE_ROOM_MIN, and no NUL; return how many, and set *ret_is_cut when
  * the text did not fit whole, which otherwise they leave alone.
  *
- * A byte that is no UTF-8 becomes \xNN in logfmt and labels, and \u00NN in JSON.
+ * A byte that is no UTF-8 becomes \xNN in logfmt and labels, and \u00NN in JSON; a letter that
+ * shows nothing the same, byte by byte, and its number in JSON.
  */
 size_t quote_json(char *at, size_t room, const char *text, bool *ret_is_cut);
 size_t quote_label(char *at, size_t room, const char *text, bool *ret_is_cut);

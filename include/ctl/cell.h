@@ -15,6 +15,8 @@
 
 /* Gives @text; "-" for a value that is none. */
 const char *cell_write(const char *key, const json_t *value, char text[CELL_BYTES]);
+/* A text as it is, but for what terminals obey and what shows nothing itself: a ? each. */
+const char *cell_clean(const char *from, char text[CELL_BYTES]);
 /* In capitals, without the unit. */
 void cell_title(const char *key, char title[CELL_TITLE_BYTES]);
 /* How many columns of the terminal it takes: letters of UTF-8, all as wide as one. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/quote.h"
 
-#include "base/check.h"
-
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
-#define ESCAPE_BYTES_MAX 6 /* \u00NN */
+#include "base/check.h"
+#include "base/letter.h"
+
+#define ESCAPE_BYTES_MAX 12 /* \udNNN\udNNN */
 
 enum { ESCAPED, QUOTED, BARE };
 
@@ -16,60 +18,15 @@ static const uint8_t needs[256] = {
 	['='] = QUOTED, ['>' ... '['] = BARE, [']' ... '~'] = BARE,
 };
 
-/* How many bytes a sequence that begins with @first has; 0 when none may begin so. */
-static unsigned sequence_bytes(unsigned char first)
-{
-	if (first < 0x80)
-		return 1;
-	if (first < 0xc2)
-		return 0;
-	if (first < 0xe0)
-		return 2;
-	if (first < 0xf0)
-		return 3;
-	return first <= 0xf4 ? 4 : 0;
-}
-
-/*
- * How many bytes of @text may pass as they are because they are one letter
- * beyond ASCII: well-formed by table 3-7 of the Unicode standard, and not one
- * of the controls U+0080 to U+009F. 0 when there is none.
- */
-static unsigned letter_bytes(const unsigned char *text)
-{
-	static const struct {
-		unsigned char first, low, high;
-	} second_bytes[] = {
-		{ 0xc2, 0xa0, 0xbf }, /* below: controls */
-		{ 0xe0, 0xa0, 0xbf }, /* below: too long a form */
-		{ 0xed, 0x80, 0x9f }, /* above: surrogates */
-		{ 0xf0, 0x90, 0xbf }, /* below: too long a form */
-		{ 0xf4, 0x80, 0x8f }, /* above: beyond U+10FFFF */
-	};
-	unsigned n = sequence_bytes(text[0]);
-
-	if (n < 2)
-		return 0;
-	for (unsigned i = 1; i < n; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(second_bytes); i++) {
-		if (text[0] == second_bytes[i].first &&
-		    (text[1] < second_bytes[i].low || text[1] > second_bytes[i].high))
-			return 0;
-	}
-	return n;
-}
-
 /* How a format writes a byte that may not stand as it is. */
 struct escapes {
 	const char *hex_prefix;
 	const char *short_ones; /* bytes that a letter behind a backslash stands for */
+	bool has_letters;       /* one by the number of a letter, not of a byte */
 };
 
 static const struct escapes logfmt = { "\\x", "\n\r\t\"\\" };
-static const struct escapes json = { "\\u00", "\n\r\t\"\\" };
+static const struct escapes json = { "\\u00", "\n\r\t\"\\", true };
 /* It knows no escape by number: a reader sees \xNN. */
 static const struct escapes label = { "\\\\x", "\n\"\\" };
 
@@ -108,6 +65,16 @@ static size_t escape(char *at, unsigned char c, const struct escapes *escapes)
 	return n;
 }
 
+/* As JSON has it: by UTF-16, in two halves beyond U+FFFF. */
+static size_t escape_letter(char to[ESCAPE_BYTES_MAX + 1], uint32_t letter)
+{
+	if (letter < 0x10000)
+		return (size_t)snprintf(to, ESCAPE_BYTES_MAX + 1, "\\u%04x", letter);
+	letter -= 0x10000;
+	return (size_t)snprintf(to, ESCAPE_BYTES_MAX + 1, "\\u%04x\\u%04x", 0xd800 | letter >> 10,
+				0xdc00 | (letter & 0x3ff));
+}
+
 /* How many bytes of @text, at most @room, may pass as they are. */
 static size_t plain_bytes(const unsigned char *text, size_t room)
 {
@@ -122,14 +89,18 @@ static size_t plain_bytes(const unsigned char *text, size_t room)
 static size_t put_letter(char *at, size_t room, const unsigned char *from,
 			 const struct escapes *escapes, size_t *ret_written)
 {
-	size_t n = letter_bytes(from);
-	char escaped[ESCAPE_BYTES_MAX];
+	uint32_t letter = 0;
+	size_t n = letter_read((const char *)from, &letter);
+	char escaped[ESCAPE_BYTES_MAX + 1];
 	const void *out = from;
 
 	*ret_written = n;
-	if (n == 0) {
+	if (n == 0 || (letter_is_hidden(letter) && !escapes->has_letters)) {
 		n = 1;
 		*ret_written = escape(escaped, *from, escapes);
+		out = escaped;
+	} else if (letter_is_hidden(letter)) {
+		*ret_written = escape_letter(escaped, letter);
 		out = escaped;
 	}
 	if (*ret_written > room)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/letter.h"
+
 #define MESSAGE_BYTES 1024 /* of one mistake; words of the file in it are far shorter */
 #define EXCERPT_BYTES 120  /* of the line that is shown with it */
 #define EXCERPT_LEAD 40    /* of them before the caret, in a long line */
@@ -33,22 +35,25 @@ void diag_set_list(struct diag *diag, const struct config_file *list)
 	diag->list = list;
 }
 
-/* Is the character at @at, of which @left bytes are there, one of UTF-8's control characters? */
-static bool is_c1_control(const unsigned char *at, size_t left)
-{
-	return at[0] == 0xc2 && left > 1 && at[1] >= 0x80 && at[1] <= 0x9f;
-}
-
 /* What a file contains may be anything, and a terminal obeys what it is told. */
 static void write_clean(FILE *to, const char *text, size_t bytes)
 {
-	const unsigned char *at = (const unsigned char *)text;
+	for (size_t i = 0; i < bytes;) {
+		uint32_t letter = (unsigned char)text[i];
+		char next[5] = ""; /* no longer than a letter: @text ends without a NUL */
+		size_t n;
+		bool is_bad;
 
-	for (size_t i = 0; i < bytes; i++) {
-		bool is_bad = (at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7f ||
-			      is_c1_control(at + i, bytes - i);
+		memcpy(next, text + i, MIN(bytes - i, sizeof(next) - 1));
+		n = MAX(letter_read(next, &letter), 1);
+		is_bad = (letter < 0x20 && letter != '\t') || letter == 0x7f ||
+			 (n > 1 && letter_is_hidden(letter));
 
-		putc(is_bad ? '?' : at[i], to);
+		if (is_bad)
+			putc('?', to);
+		else
+			fwrite(text + i, 1, n, to);
+		i += n;
 	}
 }
 

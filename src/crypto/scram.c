@@ -2,7 +2,7 @@
 
 #include "crypto/scram.h"
 
-#include "base/base64.h"
+#include "crypto/base64.h"
 #include "base/check.h"
 
 #include <assert.h>

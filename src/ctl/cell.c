@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/def.h"
+#include "base/letter.h"
 #include "base/text.h"
 
 static const char *unit_of(const char *key)
@@ -52,26 +53,29 @@ static void write_number(const char *key, long long value, char text[CELL_BYTES]
 		snprintf(text, CELL_BYTES, "%lld%s", value, *unit ? "%" : "");
 }
 
-/* No control characters, of ASCII or of the second row of Unicode, which terminals obey, too. */
-static void write_harmless(const char *from, char text[CELL_BYTES])
+const char *cell_clean(const char *from, char text[CELL_BYTES])
 {
-	const unsigned char *at = (const unsigned char *)from;
-	const unsigned char *end = at + text_cut(from, CELL_BYTES - 1);
+	const char *end = from + text_cut(from, CELL_BYTES - 1);
 	size_t n = 0;
 
-	for (; at < end; at++) {
-		bool is_second = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
+	while (from < end) {
+		uint32_t letter = (unsigned char)*from;
+		unsigned bytes = letter_read(from, &letter);
 
-		text[n++] = *at < ' ' || *at == 0x7f || is_second ? '?' : (char)*at;
-		at += is_second;
+		if (letter < ' ' || letter == 0x7f || (bytes > 0 && letter_is_hidden(letter)))
+			text[n++] = '?';
+		else
+			n = (size_t)((char *)mempcpy(text + n, from, MAX(bytes, 1)) - text);
+		from += MAX(bytes, 1);
 	}
 	text[n] = '\0';
+	return text;
 }
 
 const char *cell_write(const char *key, const json_t *value, char text[CELL_BYTES])
 {
 	if (json_is_string(value))
-		write_harmless(json_string_value(value), text);
+		(void)cell_clean(json_string_value(value), text);
 	else if (json_is_integer(value))
 		write_number(key, json_integer_value(value), text);
 	else

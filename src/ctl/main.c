@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/cell.h"
 #include "ctl/help.h"
 #include "ctl/link.h"
 #include "ctl/screen.h"
@@ -64,11 +65,13 @@ static enum exit_code status_of(const json_t *end)
 
 static void say_error(const json_t *end)
 {
-	const char *hint = text_of(end, "hint");
+	char error[CELL_BYTES], hint[CELL_BYTES];
 
-	if (*text_of(end, "error"))
-		fprintf(stderr, "ringmainctl: %s%s%s%s\n", text_of(end, "error"),
-			*hint ? "; did you mean '" : "", hint, *hint ? "'?" : "");
+	cell_clean(text_of(end, "error"), error);
+	cell_clean(text_of(end, "hint"), hint);
+	if (*error)
+		fprintf(stderr, "ringmainctl: %s%s%s%s\n", error, *hint ? "; did you mean '" : "",
+			hint, *hint ? "'?" : "");
 	if (json_is_true(json_object_get(end, "truncated")))
 		fprintf(stderr, "ringmainctl: the answer was too long, the rest is left out\n");
 }
@@ -115,11 +118,11 @@ static json_t *ctl_ask(const struct options *o, struct link *link, char *const *
 /* A script has made up its mind; a person is asked. */
 static bool is_confirmed(const json_t *end)
 {
-	char answer[16] = "";
+	char answer[16] = "", error[CELL_BYTES];
 
 	if (!isatty(STDIN_FILENO))
 		return true;
-	fprintf(stderr, "%s. Go on? [y/N] ", text_of(end, "error"));
+	fprintf(stderr, "%s. Go on? [y/N] ", cell_clean(text_of(end, "error"), error));
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 

@@ -407,6 +407,23 @@ def test_sessions_tells_whose_they_are(controlled, backend, manual, connect, pki
     assert rates["bytes_up_per_s"] == rates["bytes_down_per_s"] == 0
 
 
+def test_names_that_turn_the_direction_around_are_harmless(controlled, manual, connect):
+    """U+202E makes a terminal write the rest of the line backwards."""
+    server = manual()
+    rm, ctl = controlled([server], listener={"protocol": "postgres"})
+    client = connect(rm.address())
+    client.sendall(pgwire.startup(user="a\u202eb", database="c\u200bd\x9b"))
+    held = server.accept()
+    assert ctl.rows("sessions")[0]["user"] == "a\u202eb"
+    assert "\\u202e" in ctl.say("-j", "sessions")
+    table = ctl.say("sessions")
+    assert "a?b" in table and "c?d?" in table and "\u202e" not in table
+    tcp.reset(client)
+    held.close()
+    rm.wait_sessions(1)
+    assert r'user="a\xe2\x80\xaeb"' in rm.log.read_text(encoding="utf-8")
+
+
 def test_more_than_one_is_asked_for_on_a_terminal(controlled, backend, connect):
     rm, ctl = controlled([backend(servers.echo)])
     clients = [connect(rm.address()) for _ in range(2)]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "base/base64.h"
+#include "crypto/base64.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -79,8 +79,13 @@ static void what_a_terminal_would_obey_is_replaced(void **state)
 				"a\x1b[2Jb\x7f\xc2\x9b"
 				"c\n",
 				1, 1, 1),
-			    "a.ini:1:1: error: wrong\n    1 | a?[2Jb??\x9b"
-			    "c\n      | ^\n");
+			    "a.ini:1:1: error: wrong\n    1 | a?[2Jb??c\n      | ^\n");
+	bed_reset(st);
+	assert_string_equal(say(st,
+				"a = \xe2\x80\xae"
+				"b\xff\xe2\x82",
+				1, 1, 1),
+			    "a.ini:1:1: error: wrong\n    1 | a = ?b\xff\xe2\x82\n      | ^\n");
 	bed_reset(st);
 	diag_error(&st->diag, &location, "'\a%s'", "\x1b]0;x");
 	assert_string_equal(bed_said(st), "?[2J.ini: error: '??]0;x'\n");

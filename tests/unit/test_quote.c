@@ -32,7 +32,13 @@ static const struct row rows[] = {
 	{ "\xf0\x90\x80\x80", "\"\xf0\x90\x80\x80\"", "\"\xf0\x90\x80\x80\"" },
 	{ "\xf4\x8f\xbf\xbf", "\"\xf4\x8f\xbf\xbf\"", "\"\xf4\x8f\xbf\xbf\"" },
 	/* A terminal may obey U+009B as it does ESC [. */
-	{ "\xc2\x9b", "\"\\xc2\\x9b\"", "\"\\u00c2\\u009b\"" },
+	{ "\xc2\x9b", "\"\\xc2\\x9b\"", "\"\\u009b\"" },
+	/* What turns the direction around, has no width, or is beyond U+FFFF. */
+	{ "a\xe2\x80\xae"
+	  "b",
+	  "\"a\\xe2\\x80\\xaeb\"", "\"a\\u202eb\"" },
+	{ "\xe2\x80\x8b", "\"\\xe2\\x80\\x8b\"", "\"\\u200b\"" },
+	{ "\xf3\xa0\x80\xa1", "\"\\xf3\\xa0\\x80\\xa1\"", "\"\\udb40\\udc21\"" },
 	/* No UTF-8: a lone tail, a cut head, too long a form, a surrogate, beyond the end. */
 	{ "\x80", "\"\\x80\"", "\"\\u0080\"" },
 	{ "\xc3", "\"\\xc3\"", "\"\\u00c3\"" },

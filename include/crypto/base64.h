@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BASE_BASE64_H
-#define BASE_BASE64_H
+#ifndef CRYPTO_BASE64_H
+#define CRYPTO_BASE64_H
 
 /* Bytes as text (RFC 4648, 4): the usual alphabet, padded, in one line. */
 
