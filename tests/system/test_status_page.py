@@ -76,6 +76,23 @@ def test_the_busiest_sessions_are_there(ringmain, backend, browser, connect):
         browser.wait(f"document.getElementById('sessions').innerText.startsWith('{me}')", f"the busiest one, {kind}")
 
 
+def test_a_backends_bytes_are_told(shown, browser, connect):
+    """In a second, each way: it is asked for more than it is sent."""
+    rm, _, url = shown
+    client = connect(rm.address())
+    browser.open(url)
+    browser.wait(LIVE, "the page to draw itself")
+    head = browser.run("[...document.querySelectorAll('.pool thead th')].map(h => h.textContent).join()")
+    assert "To backend,To clients,Failed" in head
+    at = "[...document.querySelectorAll('.pool tbody tr')].map(r => r.cells[%d].textContent)"
+    for n in (6, 7):
+        def moves(n=n):
+            tcp.exchange(client, b"x" * 30000)
+            return any(" kB/s" in text for text in browser.run(at % n))
+        wait_until(moves, "its bytes to be shown")
+    assert sum(text == "0 B/s" for text in browser.run(at % 7)) == 1      # the other one has no session
+
+
 @pytest.fixture
 def pair(ringmain, start, workdir):
     """(ringmain, primary, replica): the first is what the pool wants."""
