@@ -62,6 +62,7 @@ enum log_field {
 extern const char *const log_field_names[LOG_FIELDS];
 
 #define LOG_TEMPLATE_PIECES_MAX 128
+#define LOG_TEMPLATE_BYTES_MAX 1024 /* of all texts: half of a line is for the values */
 
 /* Text as it is, or a field. */
 struct log_piece {
@@ -69,7 +70,7 @@ struct log_piece {
 	const char *text;
 	size_t bytes;
 	char end;       /* that follows the field in the line, or NUL */
-	bool is_quoted; /* the field stands between quotes */
+	bool is_quoted; /* the field stands between quotes, alone or with others */
 };
 
 struct log_template {
@@ -81,7 +82,13 @@ struct log_template {
 
 /* Where a text is wrong, and why. */
 struct log_template_mistake {
-	enum { TEMPLATE_NO_MEMORY, TEMPLATE_UNKNOWN, TEMPLATE_OPEN, TEMPLATE_LONG } kind;
+	enum {
+		TEMPLATE_NO_MEMORY,
+		TEMPLATE_UNKNOWN,
+		TEMPLATE_OPEN,
+		TEMPLATE_MANY, /* pieces */
+		TEMPLATE_LONG,
+	} kind;
 	size_t at, bytes; /* of the field, with its braces */
 };
 

@@ -78,7 +78,7 @@ static size_t add_field(struct log_template *t, const char *at, struct log_templ
 	ret->kind = at[n] == '}' ? TEMPLATE_UNKNOWN : TEMPLATE_OPEN;
 	if (at[n] != '}' || field == LOG_FIELDS)
 		return 0;
-	ret->kind = TEMPLATE_LONG;
+	ret->kind = TEMPLATE_MANY;
 	if (t->pieces_n == LOG_TEMPLATE_PIECES_MAX)
 		return 0;
 	t->pieces[t->pieces_n++] = (struct log_piece){ .field = field };
@@ -93,7 +93,7 @@ static bool split(struct log_template *t, struct log_template_mistake *ret)
 		const bool is_brace = at[0] == '{' && at[1] == '{';
 		size_t n = 1 + is_brace;
 
-		*ret = (struct log_template_mistake){ .kind = TEMPLATE_LONG };
+		*ret = (struct log_template_mistake){ .kind = TEMPLATE_MANY };
 		if (*at != '{' || is_brace)
 			n = add_letter(t, *at, &to) ? n : 0;
 		else
@@ -102,22 +102,43 @@ static bool split(struct log_template *t, struct log_template_mistake *ret)
 			return false;
 		at += n;
 	}
-	return true;
+	*ret = (struct log_template_mistake){ .kind = TEMPLATE_LONG,
+					      .bytes = (size_t)(to - t->literals) };
+	return to - t->literals <= LOG_TEMPLATE_BYTES_MAX;
+}
+
+static size_t count_quotes(const struct log_piece *piece)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; piece->field == LOG_FIELDS && i < piece->bytes; i++)
+		n += piece->text[i] == '"';
+	return n;
+}
+
+/* Fields behind an odd number of quotes, of which the next one is the end. */
+static void note_quotes(struct log_template *t)
+{
+	size_t all = 0, before = 0;
+
+	for (size_t n = 0; n < t->pieces_n; n++)
+		all += count_quotes(&t->pieces[n]);
+	for (size_t n = 0; n < t->pieces_n; n++) {
+		before += count_quotes(&t->pieces[n]);
+		t->pieces[n].is_quoted = t->pieces[n].field != LOG_FIELDS && before % 2 == 1 &&
+					 before < all;
+	}
 }
 
 /* What a value must not hold as it is, lest it seem to end sooner. */
 static void note_ends(struct log_template *t)
 {
 	for (size_t n = 0; n + 1 < t->pieces_n; n++) {
-		const struct log_piece *before = n > 0 ? &t->pieces[n - 1] : NULL;
 		const struct log_piece *behind = &t->pieces[n + 1];
 		struct log_piece *piece = &t->pieces[n];
 
-		if (piece->field == LOG_FIELDS || behind->field != LOG_FIELDS)
-			continue;
-		piece->end = behind->text[0];
-		piece->is_quoted = piece->end == '"' && before && before->field == LOG_FIELDS &&
-				   before->text[before->bytes - 1] == '"';
+		if (piece->field != LOG_FIELDS && behind->field == LOG_FIELDS)
+			piece->end = behind->text[0];
 	}
 }
 
@@ -135,6 +156,7 @@ struct log_template *log_template_create(const char *text, struct log_template_m
 		return NULL;
 	}
 	note_ends(t);
+	note_quotes(t);
 	return t;
 }
 

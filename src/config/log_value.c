@@ -194,6 +194,13 @@ static void report_template(const struct setting *s, const struct log_template_m
 			      s->text + mistake->at);
 		break;
 	case TEMPLATE_LONG:
+		setting_error(
+			s, NULL,
+			"its texts beside the fields have %zu bytes, and may have %d: a line of "
+			"the log has room for %d in all",
+			mistake->bytes, LOG_TEMPLATE_BYTES_MAX, LOG_LINE_BYTES);
+		break;
+	case TEMPLATE_MANY:
 		setting_error(s, NULL, "it has more than %d fields and texts between them",
 			      LOG_TEMPLATE_PIECES_MAX);
 		break;

@@ -40,6 +40,9 @@ static void fields_stand_between_texts(void **state)
 	assert_string_equal(outline("{{"), "{");
 	assert_string_equal(outline("{{{id}}} a}b {{{{"), "{<id}>}} a}b {{");
 	assert_string_equal(outline("sni=\"{sni}\" {alpn}\""), "sni=\"<sni!\">\" <alpn\">\"");
+	assert_string_equal(outline("\"{user} and {database}\" {sni}"),
+			    "\"<user! > and <database!\">\" <sni>");
+	assert_string_equal(outline("\" {user} \"{sni}\" \""), "\" <user! > \"<sni\">\" \"");
 }
 
 static void every_field_has_a_name_of_its_own(void **state)
@@ -69,6 +72,9 @@ static void expect_mistake(const char *text, int kind, size_t at, size_t bytes)
 static void mistakes_have_a_place(void **state)
 {
 	char many[LOG_TEMPLATE_PIECES_MAX * 4 + 8] = "";
+	char long_one[LOG_TEMPLATE_BYTES_MAX + 8] = "{id}";
+	struct log_template_mistake mistake;
+	struct log_template *t;
 
 	(void)state;
 	expect_mistake("{id} {clinet}", TEMPLATE_UNKNOWN, 5, 8);
@@ -78,7 +84,13 @@ static void mistakes_have_a_place(void **state)
 	expect_mistake("a {", TEMPLATE_OPEN, 2, 1);
 	for (int n = 0; n <= LOG_TEMPLATE_PIECES_MAX; n++)
 		memcpy(many + (size_t)n * 4, "{id}", 5);
-	expect_mistake(many, TEMPLATE_LONG, (size_t)LOG_TEMPLATE_PIECES_MAX * 4, 4);
+	expect_mistake(many, TEMPLATE_MANY, (size_t)LOG_TEMPLATE_PIECES_MAX * 4, 4);
+	memset(long_one + strlen(long_one), 'x', LOG_TEMPLATE_BYTES_MAX);
+	t = log_template_create(long_one, &mistake);
+	assert_non_null(t);
+	log_template_destroy(t);
+	long_one[strlen(long_one)] = 'x';
+	expect_mistake(long_one, TEMPLATE_LONG, 0, LOG_TEMPLATE_BYTES_MAX + 1);
 }
 
 #define FIELDS                                                                \
