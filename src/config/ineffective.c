@@ -30,7 +30,7 @@ static bool has_preread(const void *section)
 
 static bool reads_hellos(const void *section)
 {
-	return ((const struct listener_config *)section)->tls != TLS_MODE_OFF;
+	return listener_reads_hello(section);
 }
 
 static bool passes_through(const void *section)
@@ -182,10 +182,10 @@ static const struct need {
 	  { "certificate", "unknown_sni", "alpn", "tls_min", "tls_max", "ciphers", "groups",
 	    "tickets", "client_verify", "client_ca", "client_crl", "handshake_rate" } },
 	{ SECTION_LISTENER, passes_through, "without tls = passthrough", { "not_tls" } },
-	{ SECTION_LISTENER, reads_hellos, "without tls", { "no_sni" } },
+	{ SECTION_LISTENER, reads_hellos, "without tls = passthrough or terminate", { "no_sni" } },
 	{ SECTION_LISTENER,
 	  may_be_asked_for_tls,
-	  "without protocol = postgres and tls",
+	  "without protocol = postgres and tls = passthrough or terminate",
 	  { "plaintext" } },
 	{ SECTION_LISTENER, has_preread, "without tls or protocol", { "handshake_timeout" } },
 	{ SECTION_LISTENER,

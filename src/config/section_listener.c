@@ -9,6 +9,7 @@
 #include "config/login_route.h"
 #include "config/names.h"
 #include "config/protocol_facts.h"
+#include "tls/context.h"
 
 #define SOMAXCONN_PATH "/proc/sys/net/core/somaxconn"
 
@@ -241,37 +242,56 @@ static void check_client_rules(const struct listener_config *listener, struct di
 			   listener->name, key);
 }
 
+/* What is asked of clients in TLS alone; in which place the file has it, and what then is so. */
 static void warn_of_clear_clients(const struct listener_config *listener,
 				  const struct config_location *at, const char *key,
-				  struct diag *diag)
+				  const char *what, struct diag *diag)
 {
 	diag_warning(diag, at,
-		     "[listener %s] %s: clients in clear, whom plaintext = allow lets in, have no "
-		     "certificate that it could look at",
-		     listener->name, key);
+		     "[listener %s] %s: clients in clear, whom plaintext = allow lets in, %s",
+		     listener->name, key, what);
+}
+
+static void check_clear_key(const struct listener_config *listener, const char *key,
+			    const char *what, struct diag *diag)
+{
+	if (was_given(listener, key))
+		warn_of_clear_clients(listener,
+				      directive_location(listener->set_at, SECTION_LISTENER, key),
+				      key, what, diag);
 }
 
 /* They are let in whatever the rules for certificates say. */
-static void check_clear_clients(const struct listener_config *listener, struct diag *diag)
+static void check_clear_rules(const struct listener_config *listener, struct diag *diag)
 {
-	static const char *const keys[] = { "client_allow", "client_deny" };
+	static const char what[] = "have no certificate that it could look at";
 
-	if (listener->protocol == PROTOCOL_ANY || listener->tls != TLS_MODE_TERMINATE ||
-	    listener->plaintext == UNMATCHED_REJECT)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (was_given(listener, keys[i]))
-			warn_of_clear_clients(listener,
-					      directive_location(listener->set_at, SECTION_LISTENER,
-								 keys[i]),
-					      keys[i], diag);
-	}
+	check_clear_key(listener, "client_allow", what, diag);
+	check_clear_key(listener, "client_deny", what, diag);
 	for (size_t i = 0; i < listener->routes_n; i++) {
 		if (listener->routes[i].kind != ROUTE_CLIENT_SAN)
 			continue;
-		warn_of_clear_clients(listener, &listener->routes[i].location, "route", diag);
+		warn_of_clear_clients(listener, &listener->routes[i].location, "route", what, diag);
 		return;
 	}
+}
+
+static void check_clear_clients(const struct listener_config *listener, struct diag *diag)
+{
+	if (!protocol_facts[listener->protocol].tls_request || !listener_reads_hello(listener) ||
+	    listener->plaintext == UNMATCHED_REJECT)
+		return;
+	if (listener->no_sni == UNMATCHED_REJECT)
+		check_clear_key(listener, "no_sni",
+				"name no server; plaintext = reject keeps them out", diag);
+	if (listener->tls != TLS_MODE_TERMINATE)
+		return;
+	if (listener->client_verify == TLS_VERIFY_REQUIRE)
+		check_clear_key(listener, "client_verify",
+				"are not asked for a certificate; plaintext = reject keeps them "
+				"out",
+				diag);
+	check_clear_rules(listener, diag);
 }
 
 /* ---- all ---- */

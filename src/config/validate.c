@@ -174,6 +174,21 @@ static void resolve_tls_auto(struct listener_config *listener)
 		listener->tls = TLS_MODE_OFF;
 }
 
+/* Nobody has switched it off, and clients find none where the backends have it. */
+static void warn_of_no_tls(const struct listener_config *listener, struct diag *diag)
+{
+	const struct config_location *given =
+		directive_location(listener->set_at, SECTION_LISTENER, "tls");
+
+	diag_warning(
+		diag, given->line ? given : &listener->pool_location,
+		"[listener %s]: without tls clients that ask for TLS are told that there is "
+		"none, as [pool %s] has tls = yes: say tls = terminate, with a certificate, or "
+		"leave tls out there, too, so that its backends answer; tls = off says that "
+		"it is meant",
+		listener->name, listener->pool->name);
+}
+
 /* Switched off by hand, though the backends may have it, and may insist on it. */
 static void check_tls_off(const struct listener_config *listener, struct diag *diag)
 {
@@ -195,6 +210,7 @@ static void link_listener(const struct config *config, struct listener_config *l
 			  const struct names *pools, struct linker *l)
 {
 	const struct pool_link own = { "pool", listener->pool_name, &listener->pool_location };
+	bool was_auto;
 
 	listener->pool = find_pool(config, listener, pools, &own, l);
 	if (listener->pool)
@@ -207,8 +223,12 @@ static void link_listener(const struct config *config, struct listener_config *l
 		if (route->pool)
 			check_listener_and_pool(listener, route->pool, link.location, l->diag);
 	}
+	was_auto = listener->tls == TLS_MODE_AUTO;
 	resolve_tls_auto(listener);
-	check_tls_off(listener, l->diag);
+	if (was_auto && listener->tls == TLS_MODE_OFF)
+		warn_of_no_tls(listener, l->diag);
+	else
+		check_tls_off(listener, l->diag);
 }
 
 /* Not beside errors: the section that would use it may be the one that is wrong. */

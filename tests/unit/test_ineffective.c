@@ -33,9 +33,9 @@ static const struct idle {
 	{ "client_ca = /x.pem", "without tls = terminate" },
 	{ "client_crl = /x.pem", "without tls = terminate" },
 	{ "handshake_rate = 1/s", "without tls = terminate" },
-	{ "no_sni = reject", "without tls" },
+	{ "no_sni = reject", "without tls = passthrough or terminate" },
 	{ "not_tls = pool", "without tls = passthrough" },
-	{ "plaintext = allow", "without protocol = postgres and tls" },
+	{ "plaintext = allow", "without protocol = postgres and tls = passthrough or terminate" },
 	{ "handshake_timeout = 1s", "without tls or protocol" },
 	{ "source_prefix4 = 24", "without max_sessions_per_source or session_rate_per_source" },
 	{ "source_prefix6 = 48", "without max_sessions_per_source or session_rate_per_source" },
@@ -111,6 +111,11 @@ static void a_switch_takes_the_meaning_away(void **state)
 	load_with(st, "keepalive = no\nkeepalive_idle = 2h", "");
 	bed_expect(st, "x.ini:5:18: warning: [listener l] keepalive_idle: means nothing with "
 		       "keepalive = no\n");
+	load_with(st, "protocol = postgres\nno_sni = reject\nplaintext = allow", "");
+	bed_expect(st, "x.ini:5:10: warning: [listener l] no_sni: means nothing without tls = "
+		       "passthrough or terminate\n"
+		       "x.ini:6:13: warning: [listener l] plaintext: means nothing without "
+		       "protocol = postgres and tls = passthrough or terminate\n");
 	load_with(st, "", "balance = first\nslow_start = 1s");
 	bed_expect(st, "x.ini:8:14: warning: [pool p] slow_start: means nothing with balance = "
 		       "maglev or first\n");
@@ -144,7 +149,7 @@ static void beside_what_they_need_they_mean_something(void **state)
 		{ "", "backend = c 192.0.2.2:80 max_sessions=1\nqueue = 1\nqueue_timeout = 1s" },
 		{ "", "send_proxy = v2\nsend_proxy_tlvs = yes" },
 		{ "", "check = tcp\ncheck_interval = 1s\ncheck_fall = 1" },
-		{ "protocol = postgres",
+		{ "protocol = postgres\ntls = off",
 		  "tls = yes\ntls_ca = /x.pem\nprotocol = postgres\ndirect_tls = yes" },
 	};
 	struct bed *st = *state;

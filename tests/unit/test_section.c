@@ -94,6 +94,10 @@ static void rules_for_clients_want_certificates(void **state)
 	expect_all(*state, rows, ARRAY_LEN(rows));
 }
 
+#define CLEAR_CLIENTS_PASS                                                                     \
+	"x.ini:7:17: warning: [listener l] client_verify: clients in clear, whom plaintext = " \
+	"allow lets in, are not asked for a certificate; plaintext = reject keeps them out\n"
+
 /* Who comes in clear shows no certificate, and no rule for certificates is asked. */
 static void rules_for_clients_are_for_those_in_tls(void **state)
 {
@@ -104,12 +108,15 @@ static void rules_for_clients_are_for_those_in_tls(void **state)
 		{ TERMINATES "protocol = postgres\nclient_verify = require\nclient_ca = /ca.pem\n"
 			     "plaintext = allow\nclient_deny = cn x\n",
 		  "",
-		  "x.ini:10:15: warning: [listener l] client_deny: clients in clear, whom "
-		  "plaintext = allow lets in, have no certificate that it could look at\n" },
+		  CLEAR_CLIENTS_PASS
+		  "x.ini:10:15: warning: [listener l] client_deny: clients in clear, "
+		  "whom plaintext = allow lets in, have no certificate that it "
+		  "could look at\n" },
 		{ TERMINATES "protocol = postgres\nclient_verify = require\nclient_ca = /ca.pem\n"
 			     "plaintext = allow\nclient_allow = cn x\nclient_deny = cn y\n"
 			     "route = client_san dns:a -> p\nroute = client_san dns:b -> p\n",
 		  "",
+		  CLEAR_CLIENTS_PASS
 		  "x.ini:10:16: warning: [listener l] client_allow: clients in clear, whom "
 		  "plaintext = allow lets in, have no certificate that it could look at\n"
 		  "x.ini:11:15: warning: [listener l] client_deny: clients in clear, whom "
@@ -118,6 +125,54 @@ static void rules_for_clients_are_for_those_in_tls(void **state)
 		  "plaintext = allow lets in, have no certificate that it could look at\n" },
 	};
 
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+/* Who comes in clear is let in, whatever those in TLS have to show. */
+static void clear_clients_pass_by_what_is_asked_in_tls(void **state)
+{
+	static const struct row rows[] = {
+		{ TERMINATES "protocol = postgres\nclient_verify = require\nclient_ca = /ca.pem\n"
+			     "plaintext = allow\n",
+		  "", CLEAR_CLIENTS_PASS },
+		{ TERMINATES "protocol = postgres\nclient_verify = optional\nclient_ca = /ca.pem\n"
+			     "plaintext = allow\n",
+		  "", "" },
+		{ TERMINATES "client_verify = require\nclient_ca = /ca.pem\n", "", "" },
+		{ "pool = p\ntls = passthrough\nprotocol = postgres\nno_sni = reject\n"
+		  "plaintext = allow\n",
+		  "",
+		  "x.ini:6:10: warning: [listener l] no_sni: clients in clear, whom plaintext = "
+		  "allow lets in, name no server; plaintext = reject keeps them out\n" },
+		{ "pool = p\ntls = passthrough\nprotocol = postgres\nno_sni = reject\n", "", "" },
+		{ "pool = p\ntls = passthrough\nprotocol = postgres\nno_sni = pool\n"
+		  "plaintext = allow\n",
+		  "", "" },
+	};
+
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+#define WITH_TLS "tls = yes\ntls_ca = /ca.pem\nprotocol = postgres\n"
+
+/* Which it is not told, and which its clients will not like. */
+static void no_tls_before_backends_with_tls_is_told(void **state)
+{
+	static const char said[] =
+		"without tls clients that ask for TLS are told that there is none, as [pool p] has "
+		"tls = yes: say tls = terminate, with a certificate, or leave tls out there, too, "
+		"so that its backends answer; tls = off says that it is meant\n";
+	char at_pool[512], at_tls[512];
+	const struct row rows[] = {
+		{ "pool = p\nprotocol = postgres\n", WITH_TLS, at_pool },
+		{ "pool = p\nprotocol = postgres\ntls = auto\n", WITH_TLS, at_tls },
+		{ "pool = p\nprotocol = postgres\ntls = off\n", WITH_TLS, "" },
+		{ "pool = p\nprotocol = postgres\n", "", "" },
+		{ "pool = p\n", "tls = yes\ntls_ca = /ca.pem\n", "" },
+	};
+
+	snprintf(at_pool, sizeof(at_pool), "x.ini:3:8: warning: [listener l]: %s", said);
+	snprintf(at_tls, sizeof(at_tls), "x.ini:5:7: warning: [listener l]: %s", said);
 	expect_all(*state, rows, ARRAY_LEN(rows));
 }
 
@@ -212,10 +267,11 @@ static void tls_has_what_it_needs(void **state)
 		{ "pool = p\ntls = passthrough\n", "tls = yes\n",
 		  "x.ini:3:8: warning: [listener l]: passes TLS through to [pool p], which "
 		  "puts TLS around it once more\n" },
-		{ "pool = p\nprotocol = postgres\n", "tls = yes\n",
+		{ "pool = p\nprotocol = postgres\ntls = off\n", "tls = yes\n",
 		  "x.ini:3:8: warning: [listener l]: speaks PostgreSQL, but [pool p] begins TLS "
 		  "without an SSLRequest (protocol = postgres)\n" },
-		{ "pool = p\nprotocol = postgres\n", "tls = yes\nprotocol = postgres\n", "" },
+		{ "pool = p\nprotocol = postgres\ntls = off\n", "tls = yes\nprotocol = postgres\n",
+		  "" },
 	};
 
 	expect_all(*state, rows, ARRAY_LEN(rows));
@@ -358,6 +414,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		bed_test(sessions_need_somewhere_to_go),
 		bed_test(rules_for_clients_are_for_those_in_tls),
+		bed_test(clear_clients_pass_by_what_is_asked_in_tls),
+		bed_test(no_tls_before_backends_with_tls_is_told),
 		bed_test(names_that_postgres_would_cut_are_named),
 		bed_test(routes_are_reachable),
 		bed_test(rules_for_clients_want_certificates),
