@@ -23,6 +23,7 @@ io        2
 proto     3
 x509      4
 crypto    4
+records   4
 tls       5
 config    6
 protocol  7

@@ -6,8 +6,7 @@
 
 #include <assert.h>
 
-/* What protection may add: RFC 8446, 5.2; RFC 5246, 6.2.3. */
-#define TLS13_EXPANSION_MAX 256
+/* What protection may add: RFC 5246, 6.2.3. */
 #define TLS12_EXPANSION_MAX 2048
 
 /* An AEAD tag, and the byte of TLS 1.3 that says what is inside; in TLS 1.2 nothing need be. */
@@ -25,7 +24,7 @@ static size_t body_bytes_max(const struct record_filter *f)
 {
 	bool tls13 = f->established && f->tls13;
 
-	return TLSREC_PLAIN_BYTES_MAX + (tls13 ? TLS13_EXPANSION_MAX : TLS12_EXPANSION_MAX);
+	return tls13 ? TLSREC_SEALED_BYTES_MAX : TLSREC_PLAIN_BYTES_MAX + TLS12_EXPANSION_MAX;
 }
 
 /*
@@ -58,12 +57,17 @@ static size_t body_bytes_min(const struct record_filter *f, uint8_t type)
 	return type == TLSREC_ALERT ? ALERT_BYTES : 1;
 }
 
-static bool has_wrong_size(const struct record_filter *f, const uint8_t *header)
+static enum record_fault size_fault(const struct record_filter *f, const uint8_t *header)
 {
 	size_t n = tlsrec_length_in(header);
 
-	return n < body_bytes_min(f, header[0]) ||
-	       (header[0] == TLSREC_CHANGE_CIPHER_SPEC && n != 1);
+	if (n == 0)
+		return RECORD_EMPTY;
+	if (n > body_bytes_max(f))
+		return RECORD_LENGTH;
+	if (header[0] == TLSREC_CHANGE_CIPHER_SPEC && n != 1)
+		return RECORD_CHANGE_CIPHER;
+	return n < body_bytes_min(f, header[0]) ? RECORD_SHORT : RECORD_FINE;
 }
 
 /* A handshake may cut its messages small. */
@@ -92,16 +96,15 @@ static enum record_fault count(struct record_filter *f, uint64_t n, uint64_t now
 enum record_fault record_filter_judge(struct record_filter *f,
 				      const uint8_t header[TLSREC_HEADER_BYTES], uint64_t now_ms)
 {
+	enum record_fault fault;
+
 	if (!type_is_allowed(f, header[0]))
 		return RECORD_TYPE;
 	if (header[1] != 3)
 		return RECORD_VERSION;
-	if (tlsrec_length_in(header) == 0)
-		return RECORD_EMPTY;
-	if (tlsrec_length_in(header) > body_bytes_max(f))
-		return RECORD_LENGTH;
-	if (has_wrong_size(f, header))
-		return RECORD_SHORT;
+	fault = size_fault(f, header);
+	if (fault != RECORD_FINE)
+		return fault;
 	return is_control(f, header[0]) ? count(f, 1, now_ms) : RECORD_FINE;
 }
 
@@ -126,6 +129,9 @@ static const struct {
 	[RECORD_EMPTY] = { "empty TLS record", TLSREC_UNEXPECTED_MESSAGE },
 	[RECORD_LENGTH] = { "TLS record longer than allowed", TLSREC_RECORD_OVERFLOW },
 	[RECORD_SHORT] = { "TLS record too short to be one", TLSREC_DECODE_ERROR },
+	/* RFC 8446, 5 and 5.1 */
+	[RECORD_CHANGE_CIPHER] = { "malformed ChangeCipherSpec", TLSREC_UNEXPECTED_MESSAGE },
+	[RECORD_ALERTS] = { "an alert that is not alone in its record", TLSREC_UNEXPECTED_MESSAGE },
 	[RECORD_FLOOD] = { "too many TLS records without data", TLSREC_UNEXPECTED_MESSAGE },
 };
 

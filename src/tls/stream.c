@@ -18,7 +18,7 @@
 #include "x509/error_text.h"
 #include "x509/end_point.h"
 #include "tls/handshake.h"
-#include "tls/input.h"
+#include "records/input.h"
 #include "tls/library.h"
 #include "tls/memory.h"
 #include "tls/resume.h"
@@ -280,9 +280,12 @@ static void begin_call(struct tls_stream *s)
 	s->lacks_memory &= !s->established;
 }
 
-static bool is_version_code(int code)
+/* Where the client's hello has one that is served, a record behind it has another. */
+static const char *text_of_code(const struct tls_stream *s, int code)
 {
-	return code == VERSION_ERROR || code == UNSUPPORTED_PROTO_VERSION;
+	if (code == VERSION_ERROR && s->offer.version_fits)
+		return "TLS record of another version than its handshake's";
+	return error_text_of_code(s->handshake.refusal ? s->handshake.refusal : code);
 }
 
 static enum tls_result fail(struct tls_stream *s, int code)
@@ -293,15 +296,14 @@ static enum tls_result fail(struct tls_stream *s, int code)
 	s->lacks_memory |= memory_ran_out() || code == MEMORY_E || s->handshake.lacks_memory;
 	if (s->input.fault != RECORD_FINE)
 		set_reason(s, "%s", record_fault_text(s->input.fault));
-	else if (alert > 0)
+	else if (alert >= 0)
 		set_reason(s, "%s sent the alert: %s", peer, error_text_of_alert(alert));
 	else if (s->established && code == DUPLICATE_MSG_E)
 		set_reason(s, "%s asks for a renegotiation", peer);
-	else if ((is_version_code(code) || !s->offer.version_fits) && s->offer.version > 0)
+	else if (s->offer.version > 0 && !s->offer.version_fits)
 		set_reason(s, "client offers only %s", error_text_of_version(s->offer.version));
 	else
-		set_reason(s, "%s",
-			   error_text_of_code(s->handshake.refusal ? s->handshake.refusal : code));
+		set_reason(s, "%s", text_of_code(s, code));
 	if (!s->established)
 		resume_failed(&s->resume);
 	s->end = TLS_FAILED;
@@ -360,6 +362,8 @@ static enum tls_result tls_stream_judge(struct tls_stream *s, int ret)
 	case WOLFSSL_ERROR_WANT_READ:
 		return TLS_WANT_INPUT;
 	case WOLFSSL_ERROR_ZERO_RETURN:
+		if (!s->established)
+			set_reason(s, "%s ended the handshake with close_notify", peer_word(s));
 		s->end = TLS_CLOSED;
 		return s->end;
 	default:

@@ -308,6 +308,35 @@ def test_a_second_ccs_is_dropped_as_the_first(listening, cleanup):
     client.expect(b"hello")
 
 
+NOT_ONE = "TLS record that cannot come here"
+
+BEFORE_FINISHED = {
+    "ccs-of-2": (lambda c: c.raw(record(20, b"\x02")), NOT_ONE),
+    "ccs-of-0": (lambda c: c.raw(record(20, b"\x00")), NOT_ONE),
+    "ccs-of-two-bytes": (lambda c: c.raw(record(20, b"\x01\x01")), "malformed ChangeCipherSpec"),
+    "ccs-under-keys": (lambda c: c.send(20, b"\x01"), NOT_ONE),
+    "no-handshake-under-keys": (lambda c: c.send(22, b""), NOT_ONE),
+    "two-alerts": (lambda c: c.raw(record(21, b"\x02\x28\x02\x28")),
+                   "an alert that is not alone in its record"),
+}
+
+
+@pytest.mark.parametrize("name", BEFORE_FINISHED)
+@pytest.mark.own_library("change-cipher-spec.patch", "ccs-of-2")
+@pytest.mark.own_library("change-cipher-spec.patch", "ccs-of-0")
+@pytest.mark.own_library("change-cipher-spec.patch", "ccs-under-keys")
+@pytest.mark.own_library("split-header.patch", "no-handshake-under-keys")
+def test_records_that_are_none(listening, cleanup, name):
+    """RFC 8446, 5 and 5.1: each is an unexpected_message."""
+    rm = listening(ciphers=tls13.CIPHERS, tls_min="1.3")
+    client = tls13.Handmade(rm.address()).shake()
+    cleanup.append(client.close)
+    make, detail = BEFORE_FINISHED[name]
+    make(client)
+    assert client.end() == "unexpected_message"
+    assert rm.wait_sessions(1, reason="client_tls_error", by="client")[0]["detail"] == detail
+
+
 @pytest.mark.parametrize("size", (1, 3, 5))
 @pytest.mark.own_library("split-header.patch", 1)
 @pytest.mark.own_library("split-header.patch", 3)
@@ -388,7 +417,7 @@ BAD_RECORDS = {
     "key-update-and-more": (lambda c: c.record(tls13.HANDSHAKE, tls13.KEY_UPDATE + b"\x18"),
                             "unexpected message"),
     "key-update-2": (lambda c: c.record(tls13.HANDSHAKE, b"\x18\0\0\x01\x02"), "illegal parameter"),
-    "empty-handshake": (lambda c: c.record(tls13.HANDSHAKE, b""), None),
+    "empty-handshake": (lambda c: c.record(tls13.HANDSHAKE, b""), "unexpected message"),
     "not-ours": (lambda c: record(23, bytes(100)), "bad record mac"),
     "repeated": (lambda c: 2 * c.record(tls13.DATA, b"once"), "bad record mac"),
     "18-kB": (lambda c: b"\x17\x03\x03\x41\x01" + bytes(16641), "record overflow"),
@@ -399,6 +428,7 @@ BAD_RECORDS = {
 
 @pytest.mark.parametrize("name", BAD_RECORDS)
 @pytest.mark.own_library("records.patch", "two-key-updates")
+@pytest.mark.own_library("split-header.patch", "empty-handshake")
 def test_bad_records(forger, name):
     client, rm = forger()
     make, alert = BAD_RECORDS[name]

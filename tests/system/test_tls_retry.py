@@ -72,6 +72,15 @@ def test_a_second_hello_with_a_ticket_alone(client):
     assert made.end() == "missing_extension"
 
 
+@pytest.mark.parametrize("size", (16641, 20000))
+def test_early_data_longer_than_a_record(relay, client, size):
+    """They cannot be opened, but a record has its limit all the same (RFC 8446, 5.2)."""
+    made = client(asks_for_p256(PSK_DHE_KE, EARLY_DATA, hello.pre_shared_key()))
+    made.raw(tls.record(23, bytes(size)))
+    assert made.end() == "record_overflow"
+    assert relay.wait_sessions(1, reason="client_tls_error")[0]["detail"] == "TLS record longer than allowed"
+
+
 def test_early_data_that_do_not_end(relay, client):
     made = client(asks_for_p256(PSK_DHE_KE, EARLY_DATA, hello.pre_shared_key()))
     for _ in range(5):
@@ -195,3 +204,21 @@ def test_a_second_hello_may_come_in_pieces(client, size):
     made.sock.setsockopt(6, 1, 1)       # TCP_NODELAY
     made.raw = lambda data: [raw(data[at:at + size]) for at in range(0, len(data), size)]
     works(made.retry())
+
+
+@pytest.mark.parametrize("version", (0x0300, 0x0301, 0x0302, 0x0304, 0x03ff), ids=hex)
+@pytest.mark.parametrize("early", ((EARLY_DATA,), ()), ids=("early data", "none"))
+@pytest.mark.parametrize("relay", ("X25519",), indirect=True)
+@pytest.mark.own_library("record-version.patch")
+def test_the_version_of_a_record_means_nothing(client, early, version):
+    """It is to be ignored for all purposes (RFC 8446, 5.1): of a ChangeCipherSpec, of a second hello, under keys."""
+    made = client(asks_for_p256(*early))
+    raw = made.raw
+    made.raw = lambda data: raw(b"".join(tls.record(kind, body, version) for kind, body in tls.records(data)))
+    made.retry().shake()
+    made.out.version = version
+    made.raw = raw
+    made.finish()
+    made.out.version = version
+    made.send(tls13.DATA, b"hello")
+    made.expect(b"hello")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/second_hello.h"
+#include "records/second_hello.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -184,7 +184,27 @@ static void early_data_are_dropped_up_to_a_limit(void **state)
 		}
 		assert_int_equal(h.held_n, 0);
 		assert_int_equal(look(&h, early, sizeof(early), sizeof(early), &at),
-				 SECOND_HELLO_FLOOD);
+				 SECOND_HELLO_BAD_RECORD);
+		assert_int_equal(h.record_fault, RECORD_FLOOD);
+	}
+}
+
+static void early_data_have_the_size_of_a_record(void **state)
+{
+	static const uint8_t longest[] = { 23, 3, 3, 0x41, 0, 1 },
+			     longer[] = { 23, 3, 3, 0x41, 1, 1 };
+	size_t at;
+
+	(void)state;
+	for (size_t piece = 1; piece <= sizeof(longer); piece++) {
+		struct second_hello fits = { .is_awaited = true, .has_early_data = true };
+		struct second_hello not = { .is_awaited = true, .has_early_data = true };
+
+		assert_int_equal(look(&fits, longest, sizeof(longest), piece, &at),
+				 SECOND_HELLO_MORE);
+		assert_int_equal(look(&not, longer, sizeof(longer), piece, &at),
+				 SECOND_HELLO_BAD_RECORD);
+		assert_int_equal(not .record_fault, RECORD_LENGTH);
 	}
 }
 
@@ -213,6 +233,7 @@ int main(void)
 		cmocka_unit_test(of_a_first_that_is_not_known_nothing_is_said),
 		cmocka_unit_test(other_records_pass),
 		cmocka_unit_test(early_data_are_dropped_up_to_a_limit),
+		cmocka_unit_test(early_data_have_the_size_of_a_record),
 		cmocka_unit_test(early_data_without_a_byte_end_at_once),
 	};
 

@@ -29,6 +29,11 @@ def message(kind, body):
 
 # Extensions: (type, body)
 
+def extension_list(extensions):
+    """Of (type, body), without the length in front."""
+    return b"".join(numbers(kind) + counted(body) for kind, body in extensions)
+
+
 def name(text):
     return 0, counted(b"\0" + counted(text.encode("latin-1")))
 
@@ -62,7 +67,7 @@ MASTER_SECRET = (23, b"")
 def client_hello(*extensions, suites=AES_13 + AES_ECDSA + AES_RSA, session=b"", version=0x0303,
                  compression=b"\0", random=None):
     """The message, without a record around it."""
-    listed = b"".join(numbers(kind) + counted(body) for kind, body in extensions)
+    listed = extension_list(extensions)
     return message(CLIENT_HELLO, numbers(version) + (random or os.urandom(32)) + counted(session, 1) +
                    counted(suites) + counted(compression, 1) + (counted(listed) if listed else b""))
 
@@ -84,7 +89,7 @@ def public_x25519():
 
 
 def server_hello(session, *extensions, suite=AES_13, random=None):
-    listed = b"".join(numbers(kind) + counted(body) for kind, body in extensions)
+    listed = extension_list(extensions)
     return message(SERVER_HELLO, numbers(0x0303) + (random or os.urandom(32)) + counted(session, 1) +
                    suite + b"\0" + (counted(listed) if listed else b""))
 

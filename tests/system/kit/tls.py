@@ -19,7 +19,8 @@ RECORD_ALERT, RECORD_HANDSHAKE = 21, 22
 ALERTS = {10: "unexpected_message", 20: "bad_record_mac", 22: "record_overflow",
           40: "handshake_failure", 42: "bad_certificate", 43: "unsupported_certificate",
           47: "illegal_parameter", 48: "unknown_ca", 50: "decode_error", 51: "decrypt_error",
-          70: "protocol_version", 109: "missing_extension", 112: "unrecognized_name", 116: "certificate_required", 120: "no_application_protocol"}
+          70: "protocol_version", 109: "missing_extension", 110: "unsupported_extension",
+          112: "unrecognized_name", 116: "certificate_required", 120: "no_application_protocol"}
 
 
 class Truncated(OSError):

@@ -177,6 +177,7 @@ class Keys:
 
     def __init__(self, secret):
         self.secret, self.sequence = secret, 0
+        self.version = 0x0303           # that its records say they have
         self.key, self.iv = _expand(secret, b"key", 32), _expand(secret, b"iv", 12)
 
     def nonce(self):
@@ -185,7 +186,7 @@ class Keys:
 
     def seal(self, kind, content):
         plain = content + bytes([kind])
-        header = struct.pack("!BHH", DATA, 0x0303, len(plain) + 16)
+        header = struct.pack("!BHH", DATA, self.version, len(plain) + 16)
         return header + seal(self.key, self.nonce(), plain, header)
 
     def open(self, body):
@@ -327,11 +328,14 @@ class Handmade(_End):
 
 
 class HandmadeServer(_End):
-    """A server whose every message the test makes, behind EncryptedExtensions; it has read one hello."""
+    """A server whose every message the test makes, behind EncryptedExtensions; it has read one hello.
+
+    What more its ServerHello has, and all that EncryptedExtensions have, are (type, body) of extensions.
+    """
 
     role = "server"
 
-    def __init__(self, sock):
+    def __init__(self, sock, *, hello_more=(), extensions=()):
         private = os.urandom(32)
         self.sock = sock
         self.into = None
@@ -341,8 +345,8 @@ class HandmadeServer(_End):
         share = shares[shares.index(b"\0\x1d\0\x20") + 4:][:32]
         answer = hello.server_hello(heard.session, (43, hello.numbers(0x0304)),
                                     (51, hello.numbers(hello.X25519) + hello.counted(x25519(private))),
-                                    suite=hello.CHACHA_13)
+                                    *hello_more, suite=hello.CHACHA_13)
         hello.send(sock, answer)
         self.transcript = first + answer
         self.into, self.out = self.take_share(private, share)
-        self.tell(8, b"\0\0")
+        self.tell(8, hello.counted(hello.extension_list(extensions)))

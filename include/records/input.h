@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_INPUT_H
-#define TLS_INPUT_H
+#ifndef RECORDS_INPUT_H
+#define RECORDS_INPUT_H
 
 /*
  * Between the ciphertext that a stream is given and the library, which reads
  * from here: records are walked, counted and filtered as the library comes to
- * them, and a second ClientHello is held back until it has been read. For this
- * floor.
+ * them, and a second ClientHello is held back until it has been read. For
+ * tls/stream.c.
  */
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 #include "base/def.h"
 #include "proto/record_filter.h"
 #include "proto/tlsrec.h"
-#include "tls/second_hello.h"
+#include "records/second_hello.h"
 
 /* Zeroed at first. */
 struct input {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/input.h"
+#include "records/input.h"
 
 #include "base/check.h"
 
@@ -82,8 +82,8 @@ static bool look_for_second_hello(struct input *i)
 	answer = second_hello_look(i->second, i->at, i->left, &at);
 	i->at += at;
 	i->left -= at;
-	if (answer == SECOND_HELLO_FLOOD)
-		i->fault = RECORD_FLOOD;
+	if (answer == SECOND_HELLO_BAD_RECORD)
+		i->fault = i->second->record_fault;
 	else if (answer == SECOND_HELLO_NO_MEMORY)
 		i->lacks_memory = true;
 	return answer == SECOND_HELLO_PASS;
@@ -129,7 +129,7 @@ static void keep_byte(struct input *i, const uint8_t *byte)
 	if (i->record.header_bytes < TLSREC_HEADER_BYTES)
 		return;
 	if (tlsrec_body_bytes(&i->record) != sizeof(i->alert))
-		i->fault = RECORD_LENGTH;
+		i->fault = RECORD_ALERTS;
 	i->has_alert = i->record.left == 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "tls/second_hello.h"
+#include "records/second_hello.h"
 
 #include "proto/hello_retry.h"
 
@@ -30,8 +30,8 @@ bool second_hello_keep_first(struct second_hello *h, const uint8_t *bytes, size_
 	return h->constants != NULL;
 }
 
-/* Passes over a record, or as much of it as there is. */
-static void drop(struct second_hello *h, const uint8_t *bytes, size_t n, size_t *at)
+/* Passes over a record, or as much of it as there is. False: there may be none like it. */
+static bool drop(struct second_hello *h, const uint8_t *bytes, size_t n, size_t *at)
 {
 	enum tlsrec_passed passed;
 	size_t from = *at;
@@ -39,8 +39,16 @@ static void drop(struct second_hello *h, const uint8_t *bytes, size_t n, size_t 
 	for (h->is_dropping = true; *at < n && h->is_dropping;) {
 		*at += tlsrec_walk(&h->dropped, bytes + *at, n - *at, &passed);
 		h->is_dropping = passed == TLSREC_PART || tlsrec_is_in_body(&h->dropped);
+		if (passed == TLSREC_HEADER &&
+		    tlsrec_body_bytes(&h->dropped) > TLSREC_SEALED_BYTES_MAX) {
+			h->record_fault = RECORD_LENGTH;
+			return false;
+		}
 	}
 	h->early_bytes += *at - from;
+	if (h->early_bytes > EARLY_DATA_BYTES_MAX)
+		h->record_fault = RECORD_FLOOD;
+	return h->record_fault == RECORD_FINE;
 }
 
 static bool hold(struct second_hello *h, const uint8_t *bytes, size_t n)
@@ -96,9 +104,8 @@ enum second_hello_answer second_hello_look(struct second_hello *h, const uint8_t
 	while (*at < n) {
 		if (h->is_dropping || (h->held_n == 0 && h->has_early_data &&
 				       bytes[*at] == TLSREC_APPLICATION_DATA)) {
-			drop(h, bytes, n, at);
-			if (h->early_bytes > EARLY_DATA_BYTES_MAX)
-				return SECOND_HELLO_FLOOD;
+			if (!drop(h, bytes, n, at))
+				return SECOND_HELLO_BAD_RECORD;
 			continue;
 		}
 		if (h->held_n == 0 && bytes[*at] != TLSREC_HANDSHAKE)

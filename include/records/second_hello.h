@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TLS_SECOND_HELLO_H
-#define TLS_SECOND_HELLO_H
+#ifndef RECORDS_SECOND_HELLO_H
+#define RECORDS_SECOND_HELLO_H
 
 /*
  * A client's answer to a HelloRetryRequest (RFC 8446, 4.1.4): its second
  * ClientHello is read as strictly as the first before the library sees it,
  * and compared with that one; early data that were sent before it are dropped
- * (4.2.10). For this floor.
+ * (4.2.10).
  */
 
 #include <stdbool.h>
@@ -15,16 +15,17 @@
 
 #include "base/def.h"
 #include "proto/hello.h"
+#include "proto/record_filter.h"
 #include "proto/tlsrec.h"
 
 /* Early data of tickets that others gave out; usually they allow 16 kB. */
 #define EARLY_DATA_BYTES_MAX 65536
 
 enum second_hello_answer {
-	SECOND_HELLO_MORE, /* all input was taken, and more is needed */
-	SECOND_HELLO_PASS, /* what comes next is for the library: input, or what was held */
-	SECOND_HELLO_BAD,  /* see fault */
-	SECOND_HELLO_FLOOD,
+	SECOND_HELLO_MORE,       /* all input was taken, and more is needed */
+	SECOND_HELLO_PASS,       /* what comes next is for the library: input, or what was held */
+	SECOND_HELLO_BAD,        /* see fault */
+	SECOND_HELLO_BAD_RECORD, /* among early data: see record_fault */
 	SECOND_HELLO_NO_MEMORY,
 };
 
@@ -37,6 +38,7 @@ struct second_hello {
 	uint8_t *constants; /* of the first hello, ours; NULL: not known */
 	size_t constants_n;
 	enum hello_fault fault;
+	enum record_fault record_fault;
 	struct tlsrec dropped; /* of early data, the record that is passing */
 	bool is_dropping;
 	size_t early_bytes;
