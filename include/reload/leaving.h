@@ -31,6 +31,9 @@ void leaving_tell_returns(const struct overrides *overrides, const struct config
 void leaving_drain(const struct runtime *runtime, struct drains *drains,
 		   struct reload_report *report);
 
+/* Of pools that left: who has come to wait there since then has its time, too. */
+void leaving_drain_waiting(const struct runtime *runtime, struct drains *drains);
+
 /* Has it left, with the pool or without? Then gives its sessions. */
 bool leaving_sessions(const struct runtime *runtime, const struct pool *pool,
 		      const struct backend *backend, struct session_filter *ret_filter);

@@ -76,6 +76,8 @@ struct reload {
 	uint64_t told_n;
 	int told_fd;
 	struct timer timer;     /* of passing */
+	struct timer patience;  /* with one that is loading */
+	bool is_slow;           /* it is over: certificates alone are refused */
 	struct timer collect;   /* of what is left behind */
 	bool checks_are_behind; /* they are not yet those of the newest configuration */
 	struct reload_history history;

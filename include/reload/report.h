@@ -42,6 +42,8 @@ struct reload_report {
 void report_finish(struct reload_report *report);
 /* Copied, cut off where it is too long. What finds no memory is counted as left out. */
 void report_add(struct reload_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
+/* One line; @report is a struct reload_report, as in a config_diff_fn. */
+void report_line(void *report, const char *line);
 /* A line of @text each. */
 void report_add_text(struct reload_report *report, const char *text);
 /* Is it a line of this severity, as config/diag.h writes them? "warning", "error" */

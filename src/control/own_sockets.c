@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "admin/context.h"
+#include "config/directive.h"
+#include "config/late_diag.h"
 #include "io/loop.h"
 
 /* How soon after a move it is looked whether the kernel has given everything back. */
@@ -17,30 +19,41 @@ static struct runtime *runtime_of(const struct own_sockets *own)
 
 /* ---- another one --------------------------------------------------------- */
 
-static void cannot_listen(struct reload_report *report, const char *key, const struct addr *addr,
-			  const char *step, int err)
+/* Which one it is, for whom, and who is told if it cannot be had. */
+struct wanted {
+	const struct global_config *then;
+	struct reload_report *report;
+	const char *key;
+};
+
+static void cannot_listen(const struct wanted *w, const struct addr *addr, const char *step,
+			  int err)
 {
 	char text[ADDR_TEXT_BYTES];
 
-	report_add(report, "error: [global] %s: cannot listen on %s: %s: %s", key,
-		   addr_format(addr, text), step, strerror(-err));
+	late_diag_error(directive_location(w->then->set_at, SECTION_GLOBAL, w->key), report_line,
+			w->report, "[global] %s: cannot listen on %s: %s: %s", w->key,
+			addr_format(addr, text), step, strerror(-err));
 }
 
-static bool prepare_admin(struct own_sockets *own, const struct control_config *then,
+static bool prepare_admin(struct own_sockets *own, const struct global_config *then,
 			  struct reload_report *report)
 {
+	const struct wanted wanted = { then, report, "control" };
 	const char *step;
 	struct addr addr;
-	int err = admin_prepare(own->admin, then, &addr, &step);
+	int err = admin_prepare(own->admin, &then->control, &addr, &step);
 
 	if (err < 0)
-		cannot_listen(report, "control", &addr, step, err);
+		cannot_listen(&wanted, &addr, step, err);
 	return err == 0;
 }
 
-static bool prepare_status(struct own_sockets *own, const struct status_config *then,
+static bool prepare_status(struct own_sockets *own, const struct global_config *global,
 			   struct reload_report *report)
 {
+	const struct wanted wanted = { global, report, "status" };
+	const struct status_config *then = &global->status;
 	int err = -EBUSY;
 
 	if (status_is_at(own->status, then))
@@ -49,7 +62,7 @@ static bool prepare_status(struct own_sockets *own, const struct status_config *
 		own->next = status_create(then, own->context, &err);
 	if (own->next && !status_is_waiting(own->next))
 		return true;
-	cannot_listen(report, "status", &then->at.addrs[0], "bind", own->next ? -EADDRINUSE : err);
+	cannot_listen(&wanted, &then->at.addrs[0], "bind", own->next ? -EADDRINUSE : err);
 	status_destroy(own->next);
 	own->next = NULL;
 	return false;
@@ -58,9 +71,9 @@ static bool prepare_status(struct own_sockets *own, const struct status_config *
 bool own_sockets_prepare(struct own_sockets *own, const struct global_config *then,
 			 struct reload_report *report)
 {
-	if (!prepare_admin(own, &then->control, report))
+	if (!prepare_admin(own, then, report))
 		return false;
-	if (prepare_status(own, &then->status, report))
+	if (prepare_status(own, then, report))
 		return true;
 	admin_abandon(own->admin);
 	return false;

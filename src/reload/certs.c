@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "config/directive.h"
+#include "config/late_diag.h"
 #include "state/tls_contexts.h"
 #include "tls/server.h"
 
@@ -138,18 +139,17 @@ static void tell_worse(const struct renewed *r, void *owner)
 	const struct config_location *location = &r->config->location;
 	struct teller *t = owner;
 	const bool is_early = t->at < r->is.from;
-	char line[CONFIG_DIFF_BYTES], day[DAY_BYTES], until[DAY_BYTES];
+	char day[DAY_BYTES], until[DAY_BYTES];
 
 	if (is_valid(&r->is, t->at) || !is_valid(&r->was, t->at))
 		return;
 	t->is_worse = true;
-	snprintf(line, sizeof(line),
-		 "%s:%u: error: [listener %s] certificate: %.200s: %s %s; the one in force stays, "
-		 "which is good until %s",
-		 location->file ? location->file : "", location->line, r->listener,
-		 r->config->chain, is_early ? "is not valid before" : "has expired on",
-		 day_of(is_early ? r->is.from : r->is.until, day), day_of(r->was.until, until));
-	t->tell(t->owner, line);
+	late_diag_error(
+		location, t->tell, t->owner,
+		"[listener %s] certificate: %.200s: %s %s; the one in force stays, which is "
+		"good until %s",
+		r->listener, r->config->chain, is_early ? "is not valid before" : "has expired on",
+		day_of(is_early ? r->is.from : r->is.until, day), day_of(r->was.until, until));
 }
 
 bool certs_are_worse(const struct certs *now, const struct certs *then, time_t at,

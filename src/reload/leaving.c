@@ -94,6 +94,25 @@ static void tell_pool(struct pool *pool, const struct drains *drains, const stru
 	}
 }
 
+static unsigned waiting_of(struct pool *pool)
+{
+	struct queue_stats queue;
+
+	pool_queue_stats(pool, &queue);
+	return queue.waiting;
+}
+
+static void tell_waiting(struct pool *pool, const struct config *then, struct reload_report *report)
+{
+	const struct pool_config *now = pool_config(pool);
+	char who[CONFIG_NAME_BYTES + sizeof("pool , waiting")];
+
+	if (find_pool(then, now->name))
+		return;
+	snprintf(who, sizeof(who), "pool %s, waiting", now->name);
+	leaving_note(report, who, waiting_of(pool), now->drain_ms);
+}
+
 static bool has_listener(const struct config *config, const char *name)
 {
 	for (size_t n = 0; n < config->listeners_n; n++)
@@ -127,6 +146,8 @@ void leaving_tell(const struct runtime *runtime, const struct drains *drains,
 	{
 		if (!runtime_pool_leaves(runtime, n))
 			tell_pool(runtime->pools[n], drains, then, report);
+		if (!runtime_pool_leaves(runtime, n))
+			tell_waiting(runtime->pools[n], then, report);
 	}
 }
 
@@ -190,6 +211,34 @@ static void drain_backend(const struct runtime *runtime, struct drains *drains, 
 			   theirs.pool, theirs.backend);
 }
 
+/* Those who wait for a backend have none whose sessions end; and they may get one yet. */
+static void drain_waiting(const struct runtime *runtime, struct drains *drains, struct pool *pool,
+			  struct reload_report *report)
+{
+	uint64_t drain_ms = pool_config(pool)->drain_ms, left_ms;
+	struct session_filter theirs;
+
+	session_filter_backend(&theirs, pool_config(pool)->name, "");
+	if (!runtime_pool_leaves(runtime, pool_slot(pool))) {
+		(void)drains_end(drains, &theirs);
+		return;
+	}
+	if (drain_ms == 0 || waiting_of(pool) == 0 || drains_find(drains, &theirs, &left_ms))
+		return;
+	if (drains_start(drains, &theirs, drain_ms) < 0 && report)
+		report_add(report, "warning: pool %s: those who wait go on: too many drain",
+			   theirs.pool);
+}
+
+void leaving_drain_waiting(const struct runtime *runtime, struct drains *drains)
+{
+	runtime_for_each_pool(runtime, n)
+	{
+		if (runtime_pool_leaves(runtime, n))
+			drain_waiting(runtime, drains, runtime->pools[n], NULL);
+	}
+}
+
 void leaving_drain(const struct runtime *runtime, struct drains *drains,
 		   struct reload_report *report)
 {
@@ -197,6 +246,7 @@ void leaving_drain(const struct runtime *runtime, struct drains *drains,
 	{
 		struct pool *pool = runtime->pools[n];
 
+		drain_waiting(runtime, drains, pool, report);
 		for (size_t i = 0; i < pool_backends(pool); i++)
 			if (pool_backend(pool, i))
 				drain_backend(runtime, drains, pool, pool_backend(pool, i), report);

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "config/diff.h"
+#include "config/late_diag.h"
 #include "health/checker.h"
 #include "health/checker_thread.h"
 #include "net/sock_error.h"
@@ -32,6 +33,13 @@
 
 /* A resolver that does not answer gives up after some seconds. */
 #define JOIN_MS 500
+
+/* A reload that has not read its files by then waits for names that do not resolve. */
+#define PATIENCE_MS 2000
+
+static const char slow_reload[] =
+	"another reload or plan is under way and waits for names; a reload reads certificates, "
+	"too: try again when it has ended (history), or give names as addresses";
 
 static void next_request(struct reload *r);
 
@@ -114,6 +122,7 @@ static void on_collect(struct timer *timer)
 	struct reload *r = container_of(timer, struct reload, collect);
 	bool is_left = true, was_freed = false;
 
+	leaving_drain_waiting(r->runtime, r->drains);
 	if (r->checks_are_behind)
 		(void)!follow_with_checks(r);
 	if (!r->checks_are_behind && checker_thread_is_settled(r->checks))
@@ -205,10 +214,10 @@ static void report_socket(struct reload *r, const struct sockets_failure *f)
 					       : "out of memory");
 		return;
 	}
-	report_add(&r->report, "%s:%u: error: [listener %s] bind: cannot listen on %s: %s: %s%s%s",
-		   f->location.file ? f->location.file : "", f->location.line, f->listener,
-		   addr_format(&f->addr, text), f->step, strerror(-f->err), f->hint ? "; " : "",
-		   f->hint ? f->hint : "");
+	late_diag_error(&f->location, report_line, &r->report,
+			"[listener %s] bind: cannot listen on %s: %s: %s%s%s", f->listener,
+			addr_format(&f->addr, text), f->step, strerror(-f->err),
+			f->hint ? "; " : "", f->hint ? f->hint : "");
 }
 
 /* False: one cannot be had. */
@@ -287,11 +296,6 @@ static void begin_generation(struct reload *r)
 
 /* ---- the plan ------------------------------------------------------------ */
 
-static void add_line(void *owner, const char *line)
-{
-	report_add(owner, "%s", line);
-}
-
 /* Gives whether anything differs; *ret_is_bad: it is not to be. */
 static bool make_plan(struct reload *r, bool *ret_is_bad)
 {
@@ -301,14 +305,14 @@ static bool make_plan(struct reload *r, bool *ret_is_bad)
 	size_t before = r->report.lines_n;
 
 	if (r->loader.config)
-		config_diff(now->config, then, &r->started, add_line, &r->report);
+		config_diff(now->config, then, &r->started, report_line, &r->report);
 	if (r->report.lines_n > before) {
 		leaving_tell(r->runtime, r->drains, then, &r->report);
 		leaving_tell_returns(r->overrides, then, &r->report);
-		sockets_warn(r->sockets, now->config, then, add_line, &r->report);
+		sockets_warn(r->sockets, now->config, then, report_line, &r->report);
 	}
-	certs_compare(&certs, &certs_then, add_line, &r->report);
-	*ret_is_bad = certs_are_worse(&certs, &certs_then, time(NULL), add_line, &r->report);
+	certs_compare(&certs, &certs_then, report_line, &r->report);
+	*ret_is_bad = certs_are_worse(&certs, &certs_then, time(NULL), report_line, &r->report);
 	return r->report.lines_n + r->report.lines_left_out > before;
 }
 
@@ -316,6 +320,8 @@ static void on_loaded(struct reload *r)
 {
 	bool is_bad;
 
+	timer_stop(&r->loop->timers, &r->patience);
+	r->is_slow = false;
 	loader_join(&r->loader);
 	report_add_text(&r->report, r->loader.text ? r->loader.text : "out of memory");
 	if (r->closed) {
@@ -368,6 +374,7 @@ static void reload_begin(struct reload *r, struct reload_request *request)
 		.quiet_ms = LOADER_QUIET_MS,
 	};
 	err = loader_start(&r->loader);
+	timer_set(&r->loop->timers, &r->patience, r->loop->now_ms + PATIENCE_MS);
 	if (err < 0)
 		fail(r, "no thread can be started");
 }
@@ -385,8 +392,45 @@ static void next_request(struct reload *r)
 	reload_begin(r, container_of(node, struct reload_request, node));
 }
 
+/* Kinds from @first on up to @last, which stands in line. */
+static void refuse_waiting(struct reload *r, const char *why, enum reload_kind first,
+			   enum reload_kind last)
+{
+	struct list *next;
+
+	for (struct list *node = r->waiting.next; node != &r->waiting; node = next) {
+		struct reload_request *request = container_of(node, struct reload_request, node);
+		struct reload_report report = { .kind = request->kind, .at = time(NULL) };
+
+		next = node->next;
+		if (request->kind < first || request->kind > last)
+			continue;
+		list_remove(node);
+		r->waiting_n--;
+		report.outcome = RELOAD_FAILED;
+		report_add(&report, "%s", why);
+		answer(request, &report);
+		report_finish(&report);
+	}
+}
+
+/* Who waits for new certificates need not wait for a resolver with no end in sight. */
+static void on_patience(struct timer *timer)
+{
+	struct reload *r = container_of(timer, struct reload, patience);
+
+	if (r->state != RELOAD_LOADING || r->request->kind == RELOAD_CERTS)
+		return;
+	r->is_slow = true;
+	refuse_waiting(r, slow_reload, RELOAD_CERTS, RELOAD_CERTS);
+}
+
 bool reload_want(struct reload *r, struct reload_request *request, const char **ret_why)
 {
+	if (r->is_slow && request->kind == RELOAD_CERTS) {
+		*ret_why = slow_reload;
+		return false;
+	}
 	if (r->closed || r->waiting_n == RELOAD_WAITING_MAX) {
 		*ret_why = r->closed ? r->closed : "too many reloads are waiting";
 		return false;
@@ -397,29 +441,11 @@ bool reload_want(struct reload *r, struct reload_request *request, const char **
 	return true;
 }
 
-static void refuse_waiting(struct reload *r)
-{
-	struct list *next;
-
-	for (struct list *node = r->waiting.next; node != &r->waiting; node = next) {
-		struct reload_request *request = container_of(node, struct reload_request, node);
-		struct reload_report report = { .kind = request->kind, .at = time(NULL) };
-
-		next = node->next;
-		list_remove(node);
-		r->waiting_n--;
-		report.outcome = RELOAD_FAILED;
-		report_add(&report, "%s", r->closed);
-		answer(request, &report);
-		report_finish(&report);
-	}
-}
-
 void reload_close(struct reload *r, const char *why)
 {
 	r->closed = why;
 	atomic_store(&r->loader.is_over, true);
-	refuse_waiting(r);
+	refuse_waiting(r, why, 0, RELOAD_KINDS);
 }
 
 /* ---- create, destroy ----------------------------------------------------- */
@@ -433,6 +459,7 @@ int reload_init(struct reload *r)
 	list_init(&r->waiting);
 	timer_init(&r->timer, on_passing);
 	timer_init(&r->collect, on_collect);
+	timer_init(&r->patience, on_patience);
 	return 0;
 }
 
@@ -452,6 +479,7 @@ void reload_stop(struct reload *r)
 {
 	reload_close(r, "ringmain is ending");
 	timer_stop(&r->loop->timers, &r->timer);
+	timer_stop(&r->loop->timers, &r->patience);
 	timer_stop(&r->loop->timers, &r->collect);
 	if (r->state == RELOAD_PASSING)
 		finish(r, RELOAD_DONE); /* the workers have ended */
@@ -471,6 +499,7 @@ bool reload_finish(struct reload *r)
 		fail(r, "ringmain is ending");
 	history_finish(&r->history);
 	timer_stop(&r->loop->timers, &r->timer);
+	timer_stop(&r->loop->timers, &r->patience);
 	timer_stop(&r->loop->timers, &r->collect);
 	close(r->told_fd);
 	return true;

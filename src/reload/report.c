@@ -57,6 +57,11 @@ void report_add(struct reload_report *report, const char *format, ...)
 	report->lines_left_out++;
 }
 
+void report_line(void *report, const char *line)
+{
+	report_add(report, "%s", line);
+}
+
 void report_add_text(struct reload_report *report, const char *text)
 {
 	while (*text) {

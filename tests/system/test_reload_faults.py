@@ -2,14 +2,16 @@
 """Reloads while files change or vanish, the disk is full, or the resolver is away."""
 
 import os
+import re
 import shutil
+import socket
 
 import pytest
 
 from kit import backend as servers
 from kit import proc, tcp
 from kit.control import Ctl
-from kit.ports import free_port
+from kit.ports import free_port, reserved_port
 from kit.reload import who
 from kit.wait import wait_until
 
@@ -114,3 +116,64 @@ def test_names_without_a_resolver(running, backend, names):
     know("127.0.0.3 db.test")
     r.reload()
     assert who(r.rm.address()) == "two"
+
+
+@pytest.mark.root
+def test_certificates_do_not_wait_for_a_resolver(running, backend, names, workdir, cleanup):
+    """A reload that waits for a name is told at once, and what to do."""
+    _, prefix = names
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    cleanup.append(silent.close)
+    silent.bind(("127.0.0.253", 53))
+    r = running([backend(servers.echo)], prefix=prefix)
+    with open(os.path.join(workdir, "resolv.conf"), "w", encoding="utf-8") as to:
+        to.write("nameserver 127.0.0.253\noptions timeout:7 attempts:1\n")
+    r.add("backend = c1 nobody.test:1\n")
+    slow = tcp.Task(lambda: r.ctl.run("reload", timeout=120))
+    silent.settimeout(60)
+    assert b"nobody" in silent.recv(500)
+    waiting = r.ctl.run("reload", "certs")
+    assert waiting.returncode == 1 and "waits for names" in waiting.stdout + waiting.stderr, waiting
+    at_once = r.ctl.run("reload", "certs")
+    assert at_once.returncode == 1 and "waits for names" in at_once.stderr, at_once
+    assert not [row for row in r.ctl.rows("history") if row["row"] == "reload"]      # it waits still
+    assert slow.result(120).returncode == 1
+    assert r.reload("certs") == ["nothing differs from what is in force"]
+
+
+@pytest.mark.parametrize("what", ("bind", "control", "status"))
+def test_an_address_that_cannot_be_had_has_its_line(running, backend, workdir, what):
+    """As other mistakes do: file, line, column, and what stands there."""
+    r = running([backend(servers.echo)])
+    taken = servers.Manual()
+    try:
+        if what == "bind":
+            r.add(f"\n[listener more]\nbind = {taken.text}\npool = out\n")
+        elif what == "control":
+            r.change(f"unix:{workdir}/control.sock", f"unix:{workdir}/none/control.sock")
+        else:
+            r.change("[global]\n", f"[global]\nstatus = {taken.text}\n")
+        said = r.fails()
+    finally:
+        taken.close()
+    number, line = next((n, line) for n, line in enumerate(r.text.splitlines(), 1)
+                        if line.startswith(f"{what} = ") and ("none" in line or taken.text in line))
+    column = len(what) + 4
+    assert f"ringmain.ini:{number}:{column}: error: [" in said
+    assert re.search(rf"^ +{number} \| {re.escape(line)}$", said, re.M), said
+    assert re.search(r"^ +\| +\^~", said, re.M), said
+
+
+def test_who_waits_in_a_pool_that_left_has_its_time(running, backend, connect):
+    """Its backends have no session that could be drained."""
+    gone, port = reserved_port()
+    r = running([f"127.0.0.1:{port}"], pool={"hold": "1h", "drain_timeout": "500ms", "check": "tcp",
+                                             "check_interval": "100ms", "check_fall": 1})
+    wait_until(lambda: r.ctl.backend("b1")["state"] == "down", "the backend to be down")
+    connect(r.rm.address())
+    wait_until(lambda: r.row("pool", "out").get("held") == 1, "the client to be held")
+    r.write(r.text.replace("pool = out", "pool = other").replace("[pool out]", "[pool other]"))
+    lines = r.reload()
+    assert re.fullmatch(r"  pool out, waiting: 1 session drains until \d\d:\d\d:\d\d UTC", lines[-1]), lines
+    assert r.rm.wait_sessions(1)[0]["reason"] == "drain_timeout"
+    gone.close()
