@@ -265,21 +265,12 @@ static void compare_backends(const struct comparison *c)
 
 /* ---- sections ------------------------------------------------------------ */
 
-/* A row of a list that another row has shown. */
-static bool is_shown(const struct directive *d)
-{
-	for (const struct directive *other = directives; other < d; other++)
-		if (other->section == d->section && other->offset == d->offset)
-			return true;
-	return false;
-}
-
 static void compare_sections(const struct comparison *c)
 {
 	for (size_t i = 0; i < directives_n; i++) {
 		const struct directive *d = &directives[i];
 
-		if (d->section != c->section || is_shown(d) || is_for_start(d))
+		if (d->section != c->section || is_for_start(d))
 			continue;
 		if (d->section == SECTION_POOL && strcmp(d->key, "backend") == 0)
 			compare_backends(c);

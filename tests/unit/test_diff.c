@@ -4,6 +4,8 @@
 #include "base/def.h"
 #include "config/diff.h"
 #include "config/directive.h"
+#include "config/setting.h"
+#include "config/value.h"
 
 #define BASE                       \
 	"[listener in]\n"          \
@@ -179,6 +181,98 @@ static void lists_are_told_entry_by_entry(void **state)
 	}
 }
 
+/* Values that none has in BASE, of those whose row does not say what can be written. */
+static const struct {
+	enum config_section section;
+	const char *key, *value;
+} others[] = {
+	{ SECTION_GLOBAL, "log", "syslog" },
+	{ SECTION_GLOBAL, "log_format", "json" },
+	{ SECTION_GLOBAL, "ticket_keys", "/keys" },
+	{ SECTION_GLOBAL, "control", "unix:/c" },
+	{ SECTION_GLOBAL, "status", "127.0.0.1:1" },
+	{ SECTION_GLOBAL, "status_allow", "10.0.0.0/8" },
+	{ SECTION_LISTENER, "bind", ":1" },
+	{ SECTION_LISTENER, "pool", "other" },
+	{ SECTION_LISTENER, "route", "sni a.example -> other" },
+	{ SECTION_LISTENER, "allow", "10.0.0.0/8" },
+	{ SECTION_LISTENER, "deny", "10.0.0.0/8" },
+	{ SECTION_LISTENER, "proxy_protocol_from", "10.0.0.0/8" },
+	{ SECTION_LISTENER, "tls", "passthrough" }, /* off is what auto is there */
+	{ SECTION_LISTENER, "certificate", "/a.pem" },
+	{ SECTION_LISTENER, "client_allow", "cn a" },
+	{ SECTION_LISTENER, "client_deny", "cn a" },
+	{ SECTION_POOL, "hash", "destination" },
+	{ SECTION_POOL, "hash_table", "65537" },
+	{ SECTION_POOL, "stick", "source" },
+	{ SECTION_POOL, "backend", "c 10.0.0.3:1" },
+	{ SECTION_POOL, "source", "10.0.0.9" },
+	{ SECTION_POOL, "check", "redis" },
+	{ SECTION_POOL, "check_step", "send a" },
+	{ SECTION_POOL, "check_address", "10.0.0.9" },
+	{ SECTION_POOL, "max_lag", "1M" },
+	{ SECTION_POOL, "failback", "after 10s" },
+	{ SECTION_POOL, "tls_sni", "a.example" },
+};
+
+static const char *another_value(const struct directive *d, char text[TEXT_NUMBER_BYTES])
+{
+	for (size_t n = 0; n < ARRAY_LEN(others); n++)
+		if (others[n].section == d->section && strcmp(others[n].key, d->key) == 0)
+			return others[n].value;
+	if (d->type == &type_text || d->type == &type_file || d->type == &type_name)
+		return "x";
+	if (d->type == &type_flag)
+		return strcmp(d->fallback, "yes") == 0 ? "no" : "yes";
+	if (d->type == &type_choice)
+		return d->words[strcmp(d->fallback, d->words[0]) == 0 ? 1 : 0];
+	assert_non_null(d->type->format);
+	d->type->format(d->max, text);
+	return strcmp(d->fallback, text) == 0 ? d->type->format(d->min, text) : text;
+}
+
+static void *section_of(struct config *config, enum config_section section)
+{
+	if (section == SECTION_GLOBAL)
+		return &config->global;
+	return section == SECTION_POOL ? (void *)&config->pools[0] : (void *)&config->listeners[0];
+}
+
+/* They bring others in, and these are told. */
+static bool stands_for_others(const struct directive *d)
+{
+	return d->type == &type_include || d->type == &type_like;
+}
+
+/* Whatever its row says: what takes effect is told. */
+static void a_change_of_any_directive_is_told(void **state)
+{
+	struct config_started started;
+	struct bed *st = *state;
+	struct config *before;
+	char text[TEXT_NUMBER_BYTES];
+
+	bed_load(st, BASE);
+	before = st->config;
+	config_started_note(&started, before);
+	st->config = NULL;
+	for (const struct directive *d = directives; d < directives + directives_n; d++) {
+		struct setting s = { .directive = d, .title = d->key, .diag = &st->diag };
+
+		if (stands_for_others(d))
+			continue;
+		bed_load(st, BASE);
+		s.text = another_value(d, text);
+		d->type->set(&s, section_of(st->config, d->section));
+		bed_expect(st, "");
+		lines[0] = '\0';
+		config_diff(before, st->config, &started, note, NULL);
+		if (!strstr(lines, d->key) || !strchr("!+~", lines[0]))
+			fail_msg("%s = %s: '%s'", d->key, s.text, lines);
+	}
+	config_destroy(before);
+}
+
 /*
  * What is a pool's is looked at when it is used, in the newest configuration; a session has its
  * listener's from the generation it was accepted in.
@@ -204,6 +298,7 @@ int main(void)
 		bed_test(what_takes_a_restart_is_compared_with_the_start),
 		bed_test(values_are_told_as_they_are_written),
 		bed_test(lists_are_told_entry_by_entry),
+		bed_test(a_change_of_any_directive_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
