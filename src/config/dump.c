@@ -4,12 +4,12 @@
 #include "config/directive.h"
 
 /* A comment behind what does not stand in its section as it is: where it comes from. */
-static void dump_origin(const struct config_location *location, const char *how, FILE *to)
+static void dump_origin(const struct config_location *location, FILE *to)
 {
 	fputs(" ; ", to);
 	for (const char *c = location->file; *c != '\0'; c++)
 		putc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, to);
-	fprintf(to, ":%u%s", location->line, how);
+	fprintf(to, ":%u", location->line);
 }
 
 /* Where it was set; of what is written with several keys, by any of them. */
@@ -39,12 +39,11 @@ static void dump_comment(const struct config_location *set_at, const struct list
 	};
 	const struct config_location in_list = { .file = list->file, .line = list->line };
 
-	if (list->file)
-		dump_origin(&in_list, origins[set_at->origin], to);
-	else if (set_at->origin != ORIGIN_OWN)
-		dump_origin(set_at, origins[set_at->origin], to);
-	else if (set_at->has_variable)
-		dump_origin(set_at, ", from the environment", to);
+	if (!list->file && set_at->origin == ORIGIN_OWN && !set_at->has_variable)
+		return;
+	dump_origin(list->file ? &in_list : set_at, to);
+	fputs(origins[set_at->origin], to);
+	fputs(set_at->has_variable ? ", from the environment" : "", to);
 }
 
 static void dump_directive(const struct directive *d, const void *from,
@@ -78,7 +77,7 @@ static void dump_head(const struct config *config, const char *kind, const char 
 {
 	fprintf(to, "\n[%s %s]", kind, name);
 	if (config->files_n > 1)
-		dump_origin(location, "", to);
+		dump_origin(location, to);
 	putc('\n', to);
 }
 

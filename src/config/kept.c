@@ -75,6 +75,7 @@ void kept_apply(const struct kept *kept, enum config_origin origin, const struct
 			*set_at = one->location;
 			set_at->origin = origin;
 		}
+		set_at->has_variable |= one->location.has_variable;
 	}
 }
 

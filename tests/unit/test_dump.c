@@ -289,6 +289,32 @@ static void a_form_of_lines_comes_back_as_it_was(void **state)
 	free(dumped);
 }
 
+/* Wherever a value comes by: what the environment had is not in the file. */
+static void the_environment_is_told_by_whichever_way_it_comes(void **state)
+{
+	struct bed *st = *state;
+	char *text;
+
+	assert_int_equal(setenv("RM_PORT", "81", 1), 0);
+	bed_load(st, "[global]\nstatus_allow = 10.0.0.${RM_PORT}\n"
+		     "[defaults listener]\nmax_sessions = ${RM_PORT}\n"
+		     "[listener l]\nbind = :80\npool = p\n"
+		     "[pool p]\nbackend = a 192.0.2.1:80\nbackend = b 192.0.2.1:${RM_PORT}\n"
+		     "[pool q]\nlike = p\n[listener m]\nbind = :82\npool = q\n");
+	bed_expect_good(st);
+	text = dump(st->config);
+	expect_lines(text, "status = off\n"
+			   "status_allow = 10.0.0.81 ; x.ini:2, from the environment\n"
+			   "max_sessions = 81 ; x.ini:4, defaults, from the environment\n"
+			   "backend = a 192.0.2.1:80 weight=1 max_sessions=0 tier=0 ; x.ini:9, "
+			   "from the environment\n"
+			   "backend = a 192.0.2.1:80 weight=1 max_sessions=0 tier=0 ; x.ini:9, "
+			   "like, from the environment\n"
+			   "backend = b 192.0.2.1:81 weight=1 max_sessions=0 tier=0 ; x.ini:9, "
+			   "like, from the environment\n");
+	free(text);
+}
+
 static void the_list_of_directives_has_a_line_each(void **state)
 {
 	char *text, *line, *rest;
@@ -322,6 +348,7 @@ int main(void)
 		bed_test(defaults_are_dumped_and_load_to_themselves),
 		bed_test(what_has_no_default_is_left_out_unless_it_was_given),
 		bed_test(a_form_of_lines_comes_back_as_it_was),
+		bed_test(the_environment_is_told_by_whichever_way_it_comes),
 		bed_test(the_list_of_directives_has_a_line_each),
 	};
 
