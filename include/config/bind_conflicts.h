@@ -4,8 +4,9 @@
 
 /*
  * Which addresses does this process listen on itself? An address bound twice
- * would share its connections out at random (SO_REUSEPORT), and a backend
- * that is one of them would be an endless loop.
+ * would share its connections out at random (SO_REUSEPORT) or, where it is
+ * `status` or `control` as well, be had by one of them alone; a backend that is
+ * one of the listeners' would be an endless loop.
  */
 
 #include <stdbool.h>

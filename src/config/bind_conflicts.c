@@ -17,7 +17,8 @@ struct bound {
 	uint16_t port_first, port_last;
 	size_t index; /* in the order of the file */
 	const struct bind_config *bind;
-	const struct listener_config *listener;
+	const struct listener_config *listener; /* NULL: it is for the operator */
+	const char *key;                        /* of [global], then */
 };
 
 /* Sorted by host, then by port. */
@@ -32,7 +33,7 @@ static struct host host_of(const struct addr_spec *spec, const struct addr *addr
 {
 	struct host host = { .path = spec->is_unix ? spec->host : NULL };
 
-	if (!addr_bytes(addr, host.bytes))
+	if (spec->is_unix || !addr_bytes(addr, host.bytes))
 		return host;
 	if (addr_family(addr) == AF_INET6)
 		host.zone = addr->in6.sin6_scope_id;
@@ -89,15 +90,17 @@ static bool is_any(const struct addr_spec *spec)
 	return spec->host[0] == '\0' && !spec->is_unix;
 }
 
-/* "Any" is bound for both families at once. */
+/* "Any" is bound for both families at once; a path is not resolved everywhere. */
 static size_t count_of(const struct bind_config *bind)
 {
+	if (bind->spec.is_unix)
+		return 1;
 	return is_any(&bind->spec) ? 2 : bind->addrs_n;
 }
 
 static size_t count_all(const struct config *config)
 {
-	size_t n = 0;
+	size_t n = count_of(&config->global.status.at) + 1; /* and that of `control` */
 
 	for (size_t i = 0; i < config->listeners_n; i++) {
 		for (size_t j = 0; j < config->listeners[i].binds_n; j++)
@@ -106,8 +109,9 @@ static size_t count_all(const struct config *config)
 	return n;
 }
 
+/* Adds @bind of @listener, or if that is NULL, of @key in [global]. */
 static void add_bound(struct bounds *bounds, const struct listener_config *listener,
-		      const struct bind_config *bind)
+		      const char *key, const struct bind_config *bind)
 {
 	const struct addr_spec *spec = &bind->spec;
 
@@ -117,15 +121,25 @@ static void add_bound(struct bounds *bounds, const struct listener_config *liste
 	for (size_t i = 0; i < count_of(bind); i++) {
 		bounds->list[bounds->n] = (struct bound){
 			.host = is_any(spec) ? any_host(i == 0 ? AF_INET : AF_INET6)
-					     : host_of(spec, &bind->addrs[i]),
+					     : host_of(spec, bind->addrs + i),
 			.port_first = spec->port_first,
 			.port_last = spec->port_last,
 			.index = bounds->n,
 			.bind = bind,
 			.listener = listener,
+			.key = key,
 		};
 		bounds->n++;
 	}
+}
+
+/* What [global] has for the operator. */
+static void add_own(struct bounds *bounds, const struct global_config *global)
+{
+	if (global->control.at.spec.is_unix)
+		add_bound(bounds, NULL, "control", &global->control.at);
+	if (global->status.is_on)
+		add_bound(bounds, NULL, "status", &global->status.at);
 }
 
 static bool collect(struct bounds *bounds, const struct config *config)
@@ -134,11 +148,12 @@ static bool collect(struct bounds *bounds, const struct config *config)
 	bounds->list = calloc(count_all(config) + 1, sizeof(*bounds->list));
 	if (!bounds->list)
 		return false;
+	add_own(bounds, &config->global);
 	for (size_t i = 0; i < config->listeners_n; i++) {
 		const struct listener_config *listener = &config->listeners[i];
 
 		for (size_t j = 0; j < listener->binds_n; j++)
-			add_bound(bounds, listener, &listener->binds[j]);
+			add_bound(bounds, listener, NULL, &listener->binds[j]);
 	}
 	qsort(bounds->list, bounds->n, sizeof(*bounds->list), compare_bounds);
 	return true;
@@ -153,8 +168,10 @@ static void report_twice(const struct bound *a, const struct bound *b, struct di
 	char text[SPEC_TEXT_BYTES];
 
 	diag_error(diag, &later->bind->location,
-		   "[listener %s] bind: this address is bound twice; first as %s at %s:%u",
-		   later->listener->name, spec_format(&first->bind->spec, text),
+		   "[%s%s] %s: this address is bound twice; first as %s at %s:%u",
+		   later->listener ? "listener " : "global",
+		   later->listener ? later->listener->name : "",
+		   later->listener ? "bind" : later->key, spec_format(&first->bind->spec, text),
 		   first->bind->location.file, first->bind->location.line);
 }
 
@@ -179,7 +196,21 @@ static void check_twice(const struct bounds *bounds, struct diag *diag)
 	}
 }
 
-/* The other bind of the same listener to "any" that takes connections to @at, too, or NULL. */
+/* Of listeners, where @any has all of @at's: else it is of use there; of others, where one is. */
+static bool takes_ports(const struct bound *any, const struct bound *at)
+{
+	if (any->listener && at->listener)
+		return any->port_first <= at->port_first && at->port_last <= any->port_last;
+	return any->port_first <= at->port_last && at->port_first <= any->port_last;
+}
+
+/* Two listeners may share a port so; of what is for the operator, it is one socket's alone. */
+static bool is_free_beside_any(const struct bound *a, const struct bound *b)
+{
+	return a->listener && b->listener && a->listener != b->listener;
+}
+
+/* The other bind to "any" that takes connections to @at, too, and is in its way, or NULL. */
 static const struct bound *find_any(const struct bounds *bounds, const struct bound *at)
 {
 	const struct host any[] = { any_host(AF_INET), any_host(AF_INET6) };
@@ -190,8 +221,8 @@ static const struct bound *find_any(const struct bounds *bounds, const struct bo
 	for (size_t i = 0; i < bounds->n; i++) {
 		const struct bound *other = &bounds->list[i];
 
-		if (other->listener == at->listener && compare_hosts(&other->host, wanted) == 0 &&
-		    other->port_first <= at->port_first && at->port_last <= other->port_last)
+		if (!is_free_beside_any(other, at) && compare_hosts(&other->host, wanted) == 0 &&
+		    takes_ports(other, at))
 			return other;
 	}
 	return NULL;
@@ -209,12 +240,16 @@ static void check_within_any(const struct bounds *bounds, struct diag *diag)
 
 		if (!any || at->bind == reported)
 			continue;
+		reported = at->bind;
+		if (!any->listener || !at->listener) {
+			report_twice(any, at, diag);
+			continue;
+		}
 		diag_warning(diag, &at->bind->location,
 			     "[listener %s] bind: means nothing beside %s at %s:%u, which has this "
 			     "address, too",
 			     at->listener->name, spec_format(&any->bind->spec, text),
 			     any->bind->location.file, any->bind->location.line);
-		reported = at->bind;
 	}
 }
 
@@ -270,7 +305,7 @@ static void check_pool(const struct bounds *bounds, const struct pool_config *po
 		if (backend->addr.len == 0)
 			continue;
 		own = find_own(bounds, backend, ask);
-		if (own)
+		if (own && own->listener)
 			diag_error(diag, &backend->addr_location,
 				   "[pool %s] backend: %s is [listener %s] itself, bound at %s:%u: "
 				   "it would connect to itself",

@@ -149,6 +149,53 @@ static void an_address_is_bound_once(void **state)
 	}
 }
 
+/* Of these sockets each is one, whatever listeners can share. */
+static void what_is_the_operators_is_no_listeners(void **state)
+{
+	static const struct {
+		const char *own, *bind, *twice; /* whose it is the second time; NULL: it is good */
+	} rows[] = {
+		{ "status = 127.0.0.1:80", "127.0.0.1:80", "x.ini:4:8: error: [listener l] bind" },
+		{ "status = 127.0.0.1:80", "127.0.0.1:81", NULL },
+		{ "status = 127.0.0.1:80", "127.0.0.2:80", NULL },
+		{ "status = 127.0.0.1:80", ":80", "x.ini:4:8: error: [listener l] bind" },
+		{ "status = 127.0.0.1:80", ":70-90", "x.ini:4:8: error: [listener l] bind" },
+		{ "status = 127.0.0.1:80", "[::]:80", NULL },
+		{ "status = :80", "127.0.0.1:80", "x.ini:4:8: error: [listener l] bind" },
+		{ "status = :80", "[::1]:70-90", "x.ini:4:8: error: [listener l] bind" },
+		{ "status = :80", ":80", "x.ini:4:8: error: [listener l] bind" },
+		{ "status = unix:/s", "/s", "x.ini:4:8: error: [listener l] bind" },
+		{ "control = unix:/c", "/c", "x.ini:4:8: error: [listener l] bind" },
+		{ "control = unix:/c", "/d", NULL },
+		{ "control = off", "/c", NULL },
+		{ "control = unix:/c\nstatus = unix:/c", "/d",
+		  "x.ini:3:10: error: [global] status" },
+	};
+	struct bed *st = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[256], said[256];
+
+		snprintf(text, sizeof(text),
+			 "[global]\n%s\n[listener l]\nbind = %s\npool = p\n"
+			 "[pool p]\nbackend = b 192.0.2.1:1\n",
+			 rows[i].own, rows[i].bind);
+		bed_load(st, text);
+		if (!rows[i].twice) {
+			bed_expect_good(st);
+			continue;
+		}
+		snprintf(said, sizeof(said), "%s: this address is bound twice; first as ",
+			 rows[i].twice);
+		assert_non_null(strstr(bed_said(st), said));
+		assert_int_equal(st->diag.errors_n, 1);
+	}
+	/* A backend may be one of them: that is no loop. */
+	bed_load(st, "[global]\nstatus = 127.0.0.1:80\n[listener l]\nbind = :81\npool = p\n"
+		     "[pool p]\nbackend = b 127.0.0.1:80\n");
+	bed_expect_good(st);
+}
+
 static void both_places_of_a_bind_are_named(void **state)
 {
 	static const struct row rows[] = {
@@ -278,6 +325,7 @@ int main(void)
 		bed_test(pools_and_backends_are_looked_up_by_name),
 		bed_test(limits_fit_each_other),
 		bed_test(an_address_is_bound_once),
+		bed_test(what_is_the_operators_is_no_listeners),
 		bed_test(both_places_of_a_bind_are_named),
 		bed_test(a_listener_is_no_backend_of_its_own),
 		bed_test(a_backend_that_is_any_host_is_refused_once),
