@@ -130,7 +130,8 @@ struct lane {
 	uint8_t index;
 	bool is_spliced;
 	bool lacks_pipe;     /* when it was to splice: see splice.c */
-	uint8_t look;        /* TLS that passes through: enum tlsrec_look of its last bytes */
+	uint8_t look : 7;    /* TLS that passes through: enum tlsrec_look of its last bytes */
+	uint8_t answers : 1; /* and they came when the other one had ended */
 	bool is_cut;         /* the source ended by dying, not by the end of its stream */
 	bool is_clean;       /* done: every byte and the end of the stream were delivered */
 	bool has_more;       /* the last receive left bytes in the socket */

@@ -18,13 +18,11 @@
 
 #include "base/check.h"
 #include "net/sock.h"
-#include "net/sock_error.h"
-#include "proto/tlsrec.h"
-#include "protocol/protocol.h"
 #include "relay/deadline.h"
 #include "relay/early_end.h"
 #include "relay/idle_watch.h"
 #include "relay/splice.h"
+#include "relay/tls_end.h"
 #include "relay/tls_io.h"
 #include "relay/cancel_watch.h"
 #include "session/early_bytes.h"
@@ -240,17 +238,6 @@ void lane_decrypt(struct lane *lane, const void *bytes, size_t n)
 		lane_end(lane);
 }
 
-/* Unopened, so it is known by its look alone. */
-static bool passes_tls(const struct session *s)
-{
-	const struct protocol_state *p = s->protocol;
-	enum tls_mode mode = s->config->tls;
-
-	if (p && !p->asked_for_tls && !p->has_direct_tls)
-		return false;
-	return mode == TLS_MODE_PASSTHROUGH || mode == TLS_MODE_AUTO;
-}
-
 void lane_received(struct side *from, struct buf *buf, unsigned flags)
 {
 	struct session *s = side_session(from);
@@ -263,9 +250,7 @@ void lane_received(struct side *from, struct buf *buf, unsigned flags)
 	else
 		lane->streak_bytes = 0;
 	deadline_moved(s, flags & IO_MORE);
-	if (lane->index == LANE_UP && passes_tls(s))
-		lane->look =
-			(uint8_t)tlsrec_look_at_end((const uint8_t *)buf->bytes + buf->start, n);
+	tls_end_look(lane, buf);
 	if (from->tls) {
 		lane_decrypt(lane, buf->bytes + buf->start, n);
 		buf_put(&s->host->loop.bufs, buf);
@@ -528,47 +513,15 @@ static void lane_break(struct lane *lane)
 		side_cancel_recv(from);
 }
 
-/*
- * Of TLS that passes through. Two bytes of data are a message of some protocols
- * (MQTT's ping), and 18 of all, behind which a reset is one: where that is not
- * excluded, one of the streams must have ended, too.
- */
-static bool looks_ended(const struct session *s)
-{
-	const struct lane *up = &s->lanes[LANE_UP], *down = &s->lanes[LANE_DOWN];
-
-	if (up->look == TLSREC_NO_ALERT)
-		return false;
-	if (up->look == TLSREC_CERTAIN_ALERT || (up->look == TLSREC_ALERT_OR_DATA && s->protocol))
-		return true;
-	return up->state != LANE_OPEN || down->state != LANE_OPEN;
-}
-
-/*
- * Both ends close with a close_notify that the other does not read any more,
- * so where TLS ends there are resets. They mean nothing once the client has
- * said that it ends: by the look of its last record, where that passes
- * through, or by an end of its stream that was clean, where ringmain has said so.
- */
-static bool is_reset_after_end(struct side *side, int err)
-{
-	const struct session *s = side_session(side);
-	const struct lane *up = &s->lanes[LANE_UP];
-
-	if (sock_fault_of(err) != SOCK_FAULT_RESET || err == -ECONNABORTED)
-		return false;
-	return looks_ended(s) || (side->is_tls_closed && up->state != LANE_OPEN && !up->is_cut);
-}
-
 void lane_side_died(struct side *side, int err, bool is_drained)
 {
 	struct session *s = side_session(side);
 	struct lane *source = side_source_of(side);
 
-	if (!session_is_ending(s) && is_reset_after_end(side, err)) {
+	if (!session_is_ending(s) && tls_end_explains(side, err)) {
 		if (!s->detail)
 			s->detail = "reset after close_notify";
-		session_note_end(s, CLOSE_DONE, BY_CLIENT);
+		session_note_end(s, CLOSE_DONE, tls_end_by(s));
 	}
 	if (side->index == SIDE_BACKEND)
 		early_end_note(s);

@@ -382,6 +382,44 @@ static void a_reset_behind_an_alert_of_tls_1_2_means_nothing(void **state)
 	assert_int_equal(end_of(state, 23, 26, CLIENT_ENDS, false), CLOSE_BACKEND_RESET);
 }
 
+/* By whom a session has ended in which both said so, and who was reset then. */
+static void expect_ended_by(void **state, uint8_t content, uint8_t body_bytes,
+			    bool is_backend_first)
+{
+	struct bed *st = bed_of(state, "relay = copy\ntls = passthrough\nnot_tls = pool");
+	const char record[64] = { (char)content, 3, 3, 0, (char)body_bytes };
+	struct pair c = passing(st);
+	int first = is_backend_first ? c.backend : c.client;
+	int second = is_backend_first ? c.client : c.backend;
+	const char *line;
+
+	peer_send(first, record, 5 + body_bytes);
+	bed_run(st);
+	if (content == 23) /* two bytes of data could look so */
+		shutdown(first, SHUT_WR);
+	bed_run(st);
+	peer_send(second, record, 5 + body_bytes);
+	bed_run(st);
+	bed_reset(st, second);
+	bed_run(st);
+	bed_pass(st, PROBE_MS);
+	bed_run_until(st, bed_sessions(st) == 0);
+	assert_int_equal(bed_ended(st, CLOSE_DONE), 1);
+	line = bed_log(st);
+	assert_non_null(strstr(line, "reset after close_notify"));
+	assert_non_null(strstr(line, is_backend_first ? "by=backend" : "by=client"));
+	assert_int_equal(bed_teardown(state), 0);
+}
+
+/* Who answers a close_notify with its own, and a reset, has not ended the session. */
+static void it_is_ended_by_who_says_so_first(void **state)
+{
+	expect_ended_by(state, 21, 26, true);
+	expect_ended_by(state, 21, 26, false);
+	expect_ended_by(state, 23, 19, true);
+	expect_ended_by(state, 23, 19, false);
+}
+
 /* In TLS 1.3 it may also be two bytes, such as MQTT's ping, behind which a server crashes. */
 static void in_tls_1_3_a_stream_has_to_have_ended_too(void **state)
 {
@@ -458,6 +496,7 @@ int main(void)
 		bed_test(a_unix_client_that_goes_on_speaking_sees_a_reset),
 		bed_test(a_silent_unix_client_can_look_whether_it_may_still_speak),
 		bed_test(a_reset_behind_an_alert_of_tls_1_2_means_nothing),
+		bed_test(it_is_ended_by_who_says_so_first),
 		bed_test(in_tls_1_3_a_stream_has_to_have_ended_too),
 		bed_test(a_reset_and_a_loss_have_different_names),
 		bed_test(a_client_that_dies_while_dialing_ends_it),
