@@ -31,7 +31,7 @@
 
 #define NS_PER_MS 1000000
 
-/* How often, at most, it is said on stderr that lines get lost; how often the file is looked at. */
+/* How often, at most, it is said on stderr that lines get lost; how often a file is made again. */
 #define COMPLAIN_MS 60000
 #define FILE_LOOK_MS 1000
 
@@ -241,21 +241,20 @@ static void complain(int err)
 		(void)!write(STDERR_FILENO, text, n);
 }
 
-/* What is written to a file that was removed is gone with it. */
-static void look_at_file(void)
+/* What is written to a file that was removed is gone with it: false while there is no other. */
+static bool has_file(void)
 {
 	const uint64_t now_ms = clock_now_ms();
 	struct stat st;
-	int err;
 
-	if (!queue.trouble || queue.target != LOG_TO_FILE || now_ms < queue.look_ms)
-		return;
+	if (!queue.trouble || queue.target != LOG_TO_FILE || fstat(queue.fd, &st) < 0 ||
+	    st.st_nlink > 0)
+		return true;
+	if (now_ms < queue.look_ms)
+		return false;
 	queue.look_ms = now_ms + FILE_LOOK_MS;
-	if (fstat(queue.fd, &st) < 0 || st.st_nlink > 0)
-		return;
-	err = queue.trouble->reopen();
-	if (err < 0)
-		complain(err);
+	queue.error = queue.trouble->reopen();
+	return queue.error == 0;
 }
 
 /* Nothing is written where it cannot be said what is missing before it. */
@@ -264,8 +263,7 @@ static void write_or_drop(const char *text, size_t n)
 	size_t done;
 	uint64_t lost;
 
-	look_at_file();
-	done = tell_missing() ? write_lines(text, n) : 0;
+	done = has_file() && tell_missing() ? write_lines(text, n) : 0;
 	lost = count_lines(text + done, n - done);
 	if (lost > 0)
 		complain(queue.error);
@@ -286,7 +284,8 @@ static void write_buffer(void)
 	pthread_mutex_unlock(&queue.lock);
 	write_or_drop(text, n);
 	queue.untold += dropped;
-	(void)tell_missing();
+	if (has_file())
+		(void)tell_missing();
 	pthread_mutex_lock(&queue.lock);
 	queue.taken += n;
 }

@@ -131,6 +131,25 @@ def test_a_directory_that_vanishes_is_told_on_stderr(logging, workdir):
     assert len(rm.lines()) == 1, "once a minute"
 
 
+def test_lines_for_a_directory_that_is_not_there_are_counted(logging, workdir):
+    """Before the first line that is there again it is said how many are not."""
+    directory = f"{workdir}/logs"
+    os.mkdir(directory)
+    path, status = f"{directory}/ringmain.log", f"{workdir}/status.sock"
+    logging(f"file:{path}", status=f"unix:{status}")
+    wait_until(lambda: read(path), "the first lines")
+    os.remove(path)
+    os.rmdir(directory)
+    for _ in range(7):
+        knock(workdir)
+
+    wait_until(lambda: dropped(status) == 7, "all to be counted")
+    os.mkdir(directory)
+    wait_until(lambda: knock(workdir) or sessions(path), "a line in a new one")
+    assert read(path)[0]["msg"] == "log lines dropped"
+    assert int(read(path)[0]["n"]) == dropped(status)
+
+
 def test_session_lines_of_another_form(logging, workdir):
     """They alone have it; a reload changes it for sessions there are."""
     path = f"{workdir}/ringmain.log"
