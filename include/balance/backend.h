@@ -74,6 +74,7 @@ struct backend {
 	atomic_uint_fast64_t local_failures; /* trouble of our own: see enum health_result */
 	atomic_uint failures_in_row;         /* of connects; 0 after a success */
 	atomic_uint unserved_in_row;         /* sessions that it took: see health.h */
+	atomic_uint_fast64_t served_ms;      /* when one heard something of it last; 0: none did */
 	atomic_uint_fast64_t retries;        /* sessions that went elsewhere after it had failed */
 	atomic_uint_fast64_t checks_passed, checks_failed, checks_ms; /* ms: how long they took */
 	atomic_uint_fast64_t ejections;

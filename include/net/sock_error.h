@@ -12,7 +12,7 @@ enum sock_fault {
 	SOCK_FAULT_UNREACHABLE,
 	SOCK_FAULT_ABSENT, /* no unix socket of that name: its server is not there */
 	SOCK_FAULT_NO_TLS, /* EPROTONOSUPPORT: it has none for the client that asked */
-	SOCK_FAULT_LOGIN,  /* ESHUTDOWN: it answers, and serves nobody now */
+	SOCK_FAULT_LOGIN,  /* it answers, and serves nobody now (ESHUTDOWN), or no more (EUSERS) */
 	SOCK_FAULT_TLS,    /* EPROTO: it does not speak TLS, or not such that we could agree */
 	SOCK_FAULT_LOCAL,  /* all others are trouble of our own, such as no port left */
 };

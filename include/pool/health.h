@@ -20,7 +20,9 @@
  * `ejected_max_percent` of the pool would be out then.
  *
  * Sessions that it takes and does not serve are failures as well, once it is
- * clear that their clients are not the reason: they are in three networks.
+ * clear that their clients are not the reason: they are in three networks. One
+ * that it may refuse for what the client says counts only while another
+ * backend takes in who comes.
  */
 
 #include <stdbool.h>
@@ -29,6 +31,7 @@
 #include "balance/backend.h"
 #include "base/def.h"
 #include "config/config.h"
+#include "proto/refusal.h"
 
 /* What a try to connect says about the backend. */
 enum health_result {
@@ -66,8 +69,9 @@ extern const char *const health_change_names[HEALTH_CHANGES];
 
 /* A session that the backend took and did not serve. */
 struct unserved {
-	uint64_t network;  /* where its client is; 0: nobody knows */
-	bool is_certain;   /* no client can have been the reason */
+	uint64_t network; /* where its client is; 0: nobody knows */
+	enum refusal_kind kind;
+	bool is_certain; /* no client can have been the reason, unless the refusal may be its own */
 	uint64_t began_ms; /* when it was connected */
 };
 
@@ -101,7 +105,8 @@ struct health {
 struct health_group {
 	const struct eject_config *eject;
 	unsigned members;
-	unsigned out; /* down, draining, in maintenance or ejected */
+	unsigned out;      /* down, draining, in maintenance or ejected */
+	bool others_serve; /* another one takes in who comes, and has refused nobody since */
 };
 
 void health_init(struct health *health, const struct check_config *config);

@@ -241,6 +241,8 @@ struct backend_facts {
 	unsigned ramp_percent;          /* of it that counts now, in slow start; else 100 */
 	unsigned tier;
 	uint64_t eject_end_ms;           /* of an ejection that goes on; 0: none does */
+	bool is_full;                    /* as its check has heard */
+	bool is_check_at_fault;          /* it cannot log in: see pool_note_check_fault() */
 	char words[BACKEND_WORDS_BYTES]; /* see pool_note_words() */
 };
 
@@ -248,6 +250,8 @@ void pool_inspect(struct pool *pool, const struct backend *backend, struct backe
 
 /* Why it is as it is, for who shows it; may quote its server: any bytes. NULL: nothing is known. */
 void pool_note_words(struct pool *pool, struct backend *backend, const char *words);
+/* Its check is at fault itself, and why; or with NULL it is not any more. */
+void pool_note_check_fault(struct pool *pool, struct backend *backend, const char *words);
 
 /*
  * What sessions and checks found out about a backend, from any thread. Give
@@ -260,7 +264,7 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
 				    const struct unserved *session, uint64_t now_ms);
 /* One that began at @began_ms has heard something of it. Cheap, where that is no news. */
-void pool_on_served(struct pool *pool, struct backend *backend, uint64_t began_ms);
+void pool_on_served(struct pool *pool, struct backend *backend, uint64_t began_ms, uint64_t now_ms);
 /* Gives in *ret_delay_ms how long after the start of this check the next one is to start. */
 enum health_change pool_on_check(struct pool *pool, struct backend *backend,
 				 enum health_answer answer, uint64_t now_ms,
@@ -273,6 +277,10 @@ enum health_change pool_on_check(struct pool *pool, struct backend *backend,
 void pool_set_standby(struct pool *pool, struct backend *backend, const char *why, uint64_t now_ms);
 /* Has the operator said since that it is ready, whatever was seen of it before? Once. */
 bool pool_take_approval(struct backend *backend);
+/* A session found that it is not there, or not ready: it may be started again as something else. */
+void pool_doubt(struct backend *backend);
+/* Has one since? Once. */
+bool pool_take_doubt(struct backend *backend);
 /* Have sessions found a backend that refuses them, since this was asked last? */
 bool pool_take_recheck(struct pool *pool);
 /* How long after start-up the first check of a backend is to start. */

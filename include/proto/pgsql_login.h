@@ -13,6 +13,7 @@
 
 #include "base/def.h"
 #include "proto/parse.h"
+#include "proto/refusal.h"
 
 #define PGSQL_SQLSTATE_BYTES 6             /* with its NUL */
 #define PGSQL_CANNOT_CONNECT_NOW "57P03"   /* starting up, shutting down, recovering */
@@ -28,10 +29,11 @@ MUST_CHECK enum parse pgsql_read_error(const uint8_t *bytes, size_t n,
 				       char ret_sqlstate[PGSQL_SQLSTATE_BYTES]);
 
 /*
- * What an error of this SQLSTATE is, for the log, if it means that this server
- * takes nobody in now, whoever asks; NULL: it means something else.
+ * What an error of this SQLSTATE means, where it is the answer to a start-up packet; it lives for
+ * ever. NULL: nothing against the server, such as that the password is wrong (28P01) or that there
+ * is no such database.
  */
-const char *pgsql_refusal_of(const char *sqlstate);
+const struct refusal *pgsql_refusal_of(const char *sqlstate);
 
 /*
  * Takes SCRAM-SHA-256-PLUS out of the mechanisms that AuthenticationSASL

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "io/buf.h"
 #include "proto/parse.h"
+#include "proto/refusal.h"
 #include "protocol/cancel_key.h"
 #include "protocol/step.h"
 
@@ -134,10 +135,11 @@ struct protocol {
 	enum step_verdict (*read_answer)(struct protocol_answer *in, struct step_answer *answer);
 	/*
 	 * Does a backend take nobody in, by the @n bytes that it says first to who
-	 * relays at once? PARSE_DONE: what that is, for the log, which lives for ever, or NULL:
+	 * relays at once? PARSE_DONE: what that is, which lives for ever, or NULL:
 	 * it serves; PARSE_MORE: it is saying why not, and not all of it is there.
 	 */
-	enum parse (*read_refusal)(const uint8_t *bytes, size_t n, const char **ret_refusal);
+	enum parse (*read_refusal)(const uint8_t *bytes, size_t n,
+				   const struct refusal **ret_refusal);
 	/* It says so behind a client's first message only: no client can be the reason. */
 	bool refuses_spoken;
 	/*

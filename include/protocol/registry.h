@@ -19,6 +19,12 @@ const struct protocol *protocol_of(enum protocol_kind kind);
 const struct protocol *protocol_of_servers(const struct pool_config *config);
 
 /*
+ * Where nobody says what servers speak: what their first @n bytes mean in any of the protocols,
+ * where that is a refusal, which has come whole; or NULL.
+ */
+const struct refusal *protocol_guess_refusal(const uint8_t *bytes, size_t n);
+
+/*
  * The cancel keys of its sessions cannot be seen on this listener, for TLS
  * passes through: clients are told apart by their addresses instead.
  */

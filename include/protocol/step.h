@@ -51,6 +51,7 @@ struct step_answer {
 	/* Of STEP_REFUSE. */
 	enum step_refusal refusal;
 	const char *detail; /* for the log: lives as long as the connection */
+	bool is_full;       /* a backend has nothing against it but that there are too many */
 
 	unsigned route;    /* of the listener's, that fits, counted from 1; 0: none */
 	bool knows_client; /* behind a proxy: whose rules and limits count is known now */

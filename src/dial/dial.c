@@ -16,6 +16,7 @@
 #include "dial/choose.h"
 #include "dial/queued.h"
 #include "net/sock.h"
+#include "net/sock_error.h"
 #include "session/conn_info.h"
 #include "session/early_bytes.h"
 #include "session/exit.h"
@@ -80,6 +81,15 @@ void dial_release(struct session *s)
 
 /* ---- the end of a try ---------------------------------------------------- */
 
+/* Who is full answers, and is the one that it was. */
+static bool is_doubtful(int err)
+{
+	const enum sock_fault fault = sock_fault_of(err);
+
+	return fault == SOCK_FAULT_REFUSED || fault == SOCK_FAULT_RESET ||
+	       fault == SOCK_FAULT_ABSENT || err == -ESHUTDOWN;
+}
+
 static void note_result(struct session *s, int err)
 {
 	struct pool_counters *c = session_pool_counters(s);
@@ -90,6 +100,8 @@ static void note_result(struct session *s, int err)
 	};
 
 	report.change = pool_on_connect(s->pool, s->backend, health_result_of(err), report.now_ms);
+	if (is_doubtful(err))
+		pool_doubt(s->backend);
 	counters_add(err < 0 ? &c->failed[reason_of_connect(err)] : &c->connected, 1);
 	if (report.change != HEALTH_SAME)
 		backend_report_change(s->pool, s->backend, &report);

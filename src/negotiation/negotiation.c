@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "net/sock.h"
+#include "net/sock_error.h"
 #include "protocol/protocol.h"
 #include "relay/tls_io.h"
 #include "session/conn_info.h"
@@ -35,7 +36,7 @@ static void leave_for(struct session *s, enum session_phase next)
 /* This backend will not do. Its error is kept, for the case that no other will. */
 static void negotiation_failed(struct session *s, int err, const char *detail)
 {
-	if (err != -ESHUTDOWN || s->protocol->exchange != EXCHANGE_LOGIN)
+	if (sock_fault_of(err) != SOCK_FAULT_LOGIN || s->protocol->exchange != EXCHANGE_LOGIN)
 		buf_queue_clear(&s->protocol->answer, &s->host->loop.bufs);
 	s->dial_error = err;
 	if (detail)
@@ -154,7 +155,7 @@ static void negotiation_act(struct session *s, int err)
 		negotiation_relay(s);
 		break;
 	case STEP_REFUSE:
-		negotiation_failed(s, -ESHUTDOWN, answer.detail);
+		negotiation_failed(s, answer.is_full ? -EUSERS : -ESHUTDOWN, answer.detail);
 		break;
 	}
 }

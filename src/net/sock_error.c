@@ -24,6 +24,7 @@ static const struct sock_error {
 	{ EPROTO, SOCK_FAULT_TLS, "TLS failed" },
 	{ EPROTONOSUPPORT, SOCK_FAULT_NO_TLS, "it has no TLS" },
 	{ ESHUTDOWN, SOCK_FAULT_LOGIN, "log-in refused" },
+	{ EUSERS, SOCK_FAULT_LOGIN, "log-in refused" },
 	{ EAGAIN, SOCK_FAULT_LOCAL, "its backlog is full" },
 };
 

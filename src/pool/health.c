@@ -218,9 +218,10 @@ enum health_change health_on_unserved(struct health *health, const struct health
 	health->unserved_in_row++;
 	health->unserved_ms = now_ms;
 	note_network(health, session->network);
-	if (session->is_certain)
+	if (session->is_certain && session->kind != REFUSAL_OF_CLIENT)
 		health->networks_n = HEALTH_NETWORKS;
-	if (health->networks_n < HEALTH_NETWORKS)
+	if (health->networks_n < HEALTH_NETWORKS ||
+	    (session->kind == REFUSAL_OF_CLIENT && !group->others_serve))
 		return HEALTH_SAME;
 	slice->failures++;
 	if (health_state(health) != BACKEND_READY || !is_spare(group))

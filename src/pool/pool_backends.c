@@ -309,6 +309,7 @@ void backend_enter(struct pool *pool, unsigned index, bool starts_slowly)
 	s->backend.failures_in_row = s->backend.unserved_in_row = 0;
 	s->backend.down_since_ms = s->backend.ejected_since_ms = 0;
 	s->backend.changed_error = 0;
+	s->is_check_at_fault = false;
 	s->words[0] = '\0';
 	s->is_leaving = false;
 	s->was_ready = s->was_out = starts_slowly;

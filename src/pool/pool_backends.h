@@ -45,7 +45,9 @@ struct backend_status {
 	bool was_ready;           /* ever: what is down from the start does not come back slowly */
 	bool was_out;             /* since then; draining or another role alone are not out */
 	atomic_bool is_approved;  /* by the operator to be ready: see pool_take_approval() */
+	atomic_bool is_doubted;   /* by sessions: see pool_doubt() */
 	uint64_t burden_until_ms; /* while loads[].burden is not 0 */
+	bool is_check_at_fault;   /* see pool_note_check_fault() */
 	uint64_t proof;           /* pool->proofs when it last showed that it serves */
 	char words[BACKEND_WORDS_BYTES];
 };

@@ -103,6 +103,8 @@ void pool_inspect(struct pool *pool, const struct backend *backend, struct backe
 		.ramp_percent = s->part * 100 / POOL_PART_ALL,
 		.tier = s->tier,
 		.eject_end_ms = s->health.is_ejected ? s->health.eject_end_ms : 0,
+		.is_full = s->health.is_full,
+		.is_check_at_fault = s->is_check_at_fault,
 	};
 	memcpy(ret->words, s->words, sizeof(ret->words));
 	pthread_mutex_unlock(&pool->lock);
@@ -110,10 +112,20 @@ void pool_inspect(struct pool *pool, const struct backend *backend, struct backe
 
 void pool_note_words(struct pool *pool, struct backend *backend, const char *words)
 {
-	struct backend_status *s = container_of(backend, struct backend_status, backend);
+	struct backend_status *s = backend_status(backend);
 
 	pthread_mutex_lock(&pool->lock);
 	text_copy_cut(s->words, sizeof(s->words), words ? words : "");
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_note_check_fault(struct pool *pool, struct backend *backend, const char *words)
+{
+	struct backend_status *s = backend_status(backend);
+
+	pool_note_words(pool, backend, words);
+	pthread_mutex_lock(&pool->lock);
+	s->is_check_at_fault = words;
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -179,6 +191,25 @@ enum health_change pool_on_connect(struct pool *pool, struct backend *backend,
 	return change;
 }
 
+static bool others_serve(const struct pool *pool, const struct backend *backend, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < pool->n; i++) {
+		const struct backend *other = pool->status[i] ? &pool->status[i]->backend : NULL;
+
+		if (other && other != backend && other->state == BACKEND_READY &&
+		    other->unserved_in_row == 0 && other->served_ms > 0 &&
+		    now_ms - other->served_ms < pool->config->eject.window_ms)
+			return true;
+	}
+	return false;
+}
+
+/* No client is the reason that it says it is not ready: it may have been started again. */
+static bool is_doubtful(const struct health *health, const struct unserved *session)
+{
+	return session->kind == REFUSAL_NOT_READY && health->networks_n == HEALTH_NETWORKS;
+}
+
 enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
 				    const struct unserved *session, uint64_t now_ms)
 {
@@ -187,10 +218,13 @@ enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
 
 	pthread_mutex_lock(&pool->lock);
 	if (!s->is_leaving) {
-		const struct health_group group = group_of(pool);
+		struct health_group group = group_of(pool);
 
+		group.others_serve = others_serve(pool, backend, now_ms);
 		change = health_on_unserved(&s->health, &group, session, now_ms, draw_random(pool));
 		atomic_store(&backend->unserved_in_row, s->health.unserved_in_row);
+		if (is_doubtful(&s->health, session))
+			pool_doubt(backend);
 		pool->wants_recheck |= session->is_certain;
 		backend_burden(pool, backend->index, now_ms);
 		note_ejection(pool, s, change, now_ms);
@@ -199,10 +233,11 @@ enum health_change pool_on_unserved(struct pool *pool, struct backend *backend,
 	return change;
 }
 
-void pool_on_served(struct pool *pool, struct backend *backend, uint64_t began_ms)
+void pool_on_served(struct pool *pool, struct backend *backend, uint64_t began_ms, uint64_t now_ms)
 {
 	struct health *health = &backend_status(backend)->health;
 
+	atomic_store_explicit(&backend->served_ms, now_ms, memory_order_relaxed);
 	if (atomic_load_explicit(&backend->unserved_in_row, memory_order_relaxed) == 0)
 		return;
 	pthread_mutex_lock(&pool->lock);
@@ -252,11 +287,24 @@ void pool_set_standby(struct pool *pool, struct backend *backend, const char *wh
 }
 
 /* Asked of each backend at each check of any: it takes no lock. */
+static bool take(atomic_bool *flag)
+{
+	return atomic_load(flag) && atomic_exchange(flag, false);
+}
+
 bool pool_take_approval(struct backend *backend)
 {
-	atomic_bool *flag = &backend_status(backend)->is_approved;
+	return take(&backend_status(backend)->is_approved);
+}
 
-	return atomic_load(flag) && atomic_exchange(flag, false);
+void pool_doubt(struct backend *backend)
+{
+	atomic_store(&backend_status(backend)->is_doubted, true);
+}
+
+bool pool_take_doubt(struct backend *backend)
+{
+	return take(&backend_status(backend)->is_doubted);
 }
 
 bool pool_take_recheck(struct pool *pool)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "proto/mysql_error.h"
 
+#include "base/def.h"
+
 #define HEADER_BYTES 4 /* length and sequence of a packet */
 #define MARK 0xff      /* of an error; then its code */
 #define BYTES_MIN (HEADER_BYTES + 3)
@@ -17,14 +19,19 @@ bool mysql_may_be_error(const uint8_t *bytes, size_t n)
 	return n < BYTES_MIN && (n <= HEADER_BYTES || bytes[HEADER_BYTES] == MARK);
 }
 
-const char *mysql_refusal_of(unsigned code)
+static const struct {
+	unsigned code;
+	struct refusal refusal;
+} refusals[] = {
+	{ MYSQL_TOO_MANY_CONNECTIONS, { REFUSAL_FULL, "1040: it has too many connections" } },
+	{ MYSQL_HOST_IS_BLOCKED, { REFUSAL_NOT_READY, "1129: it has blocked this host" } },
+	{ MYSQL_HOST_NOT_PRIVILEGED, { REFUSAL_OF_CLIENT, "1130: it does not let this host in" } },
+};
+
+const struct refusal *mysql_refusal_of(unsigned code)
 {
-	switch (code) {
-	case MYSQL_TOO_MANY_CONNECTIONS:
-		return "1040: it has too many connections";
-	case MYSQL_HOST_IS_BLOCKED:
-		return "1129: it has blocked this host";
-	default:
-		return NULL;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+		if (refusals[i].code == code)
+			return &refusals[i].refusal;
+	return NULL;
 }

@@ -110,12 +110,33 @@ enum parse pgsql_read_error(const uint8_t *bytes, size_t n, char ret_sqlstate[PG
 	return PARSE_DONE;
 }
 
-const char *pgsql_refusal_of(const char *sqlstate)
+/* The first that a SQLSTATE begins with: a class of them, or one. */
+static const struct {
+	const char *prefix;
+	struct refusal refusal;
+} refusals[] = {
+	{ "28P01", { 0 } }, /* the client's own password */
+	{ "28", { REFUSAL_OF_CLIENT, "28000: it does not let this client in" } },
+	{ "55", { REFUSAL_OF_CLIENT, "55000: its database takes nobody in" } },
+	{ PGSQL_TOO_MANY_CONNECTIONS,
+	  { REFUSAL_FULL, PGSQL_TOO_MANY_CONNECTIONS ": it has too many connections" } },
+	{ "53", { REFUSAL_NOT_READY, "53: it has run out of something" } },
+	{ PGSQL_CANNOT_CONNECT_NOW,
+	  { REFUSAL_NOT_READY, PGSQL_CANNOT_CONNECT_NOW ": it serves nobody now" } },
+	{ "57P", { REFUSAL_NOT_READY, "57P: it is shutting down" } },
+	{ "58", { REFUSAL_NOT_READY, "58: its system fails it" } },
+	{ "F0", { REFUSAL_NOT_READY, "F0: its configuration is wrong" } },
+	{ "XX", { REFUSAL_NOT_READY, "XX: it is broken inside" } },
+};
+
+const struct refusal *pgsql_refusal_of(const char *sqlstate)
 {
-	if (strcmp(sqlstate, PGSQL_CANNOT_CONNECT_NOW) == 0)
-		return PGSQL_CANNOT_CONNECT_NOW ": it serves nobody now";
-	if (strcmp(sqlstate, PGSQL_TOO_MANY_CONNECTIONS) == 0)
-		return PGSQL_TOO_MANY_CONNECTIONS ": it has too many connections";
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		const char *prefix = refusals[i].prefix;
+
+		if (strncmp(sqlstate, prefix, strlen(prefix)) == 0)
+			return refusals[i].refusal.words ? &refusals[i].refusal : NULL;
+	}
 	return NULL;
 }
 

@@ -3,7 +3,8 @@
 
 #include "proto/mysql_error.h"
 
-static enum parse mysql_read_refusal(const uint8_t *bytes, size_t n, const char **ret_refusal)
+static enum parse mysql_read_refusal(const uint8_t *bytes, size_t n,
+				     const struct refusal **ret_refusal)
 {
 	*ret_refusal = mysql_refusal_of(mysql_read_error(bytes, n));
 	return mysql_may_be_error(bytes, n) ? PARSE_MORE : PARSE_DONE;

@@ -252,6 +252,7 @@ static enum step_verdict pass_rest(struct protocol_answer *in, struct step_answe
 static enum step_verdict read_login_answer(struct protocol_answer *in, struct step_answer *answer)
 {
 	char sqlstate[PGSQL_SQLSTATE_BYTES];
+	const struct refusal *refusal;
 
 	if (in->state->answer_left > 0)
 		return pass_rest(in, answer);
@@ -263,8 +264,12 @@ static enum step_verdict read_login_answer(struct protocol_answer *in, struct st
 	default:
 		break;
 	}
-	answer->detail = pgsql_refusal_of(sqlstate);
-	return answer->detail ? STEP_REFUSE : STEP_READY;
+	refusal = pgsql_refusal_of(sqlstate);
+	if (!refusal || refusal->kind == REFUSAL_OF_CLIENT)
+		return STEP_READY;
+	answer->detail = refusal->words;
+	answer->is_full = refusal->kind == REFUSAL_FULL;
+	return STEP_REFUSE;
 }
 
 static enum step_verdict postgres_read_answer(struct protocol_answer *in,
@@ -275,7 +280,8 @@ static enum step_verdict postgres_read_answer(struct protocol_answer *in,
 	return read_login_answer(in, answer);
 }
 
-static enum parse postgres_read_refusal(const uint8_t *bytes, size_t n, const char **ret_refusal)
+static enum parse postgres_read_refusal(const uint8_t *bytes, size_t n,
+					const struct refusal **ret_refusal)
 {
 	char sqlstate[PGSQL_SQLSTATE_BYTES];
 	const enum parse parsed = pgsql_read_error(bytes, n, sqlstate);

@@ -24,6 +24,16 @@ const struct protocol *protocol_of_servers(const struct pool_config *config)
 	return checked[config->check.kind];
 }
 
+const struct refusal *protocol_guess_refusal(const uint8_t *bytes, size_t n)
+{
+	const struct refusal *refusal = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(checked) && !refusal; i++)
+		if (checked[i] && checked[i]->read_refusal(bytes, n, &refusal) != PARSE_DONE)
+			refusal = NULL;
+	return refusal;
+}
+
 size_t protocol_watch_bytes_max(void)
 {
 	size_t max = 1;

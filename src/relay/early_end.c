@@ -41,11 +41,12 @@ static uint64_t network_of(const struct session *s)
 	return key.a ^ key.b * 3;
 }
 
-static void tell_unserved(struct session *s, const char *words, bool is_certain)
+static void tell_unserved(struct session *s, const struct refusal *refusal, bool is_certain)
 {
-	struct backend_report report = { .words = words, .now_ms = s->host->loop.now_ms };
+	struct backend_report report = { .words = refusal->words, .now_ms = s->host->loop.now_ms };
 	const struct unserved session = {
 		.network = network_of(s),
+		.kind = refusal->kind,
 		.is_certain = is_certain,
 		.began_ms = s->connected_ms,
 	};
@@ -62,19 +63,30 @@ void early_end_note_answer(struct session *s)
 	if (!s->is_unanswered || s->is_answer_cut)
 		return;
 	s->is_unanswered = false;
-	pool_on_served(s->pool, s->backend, s->connected_ms);
+	pool_on_served(s->pool, s->backend, s->connected_ms, s->host->loop.now_ms);
+}
+
+/* As the check says, or else the listener; NULL: nobody does. */
+static const struct protocol *protocol_of_backend(const struct session *s)
+{
+	const struct protocol *protocol = protocol_of_servers(pool_config(s->pool));
+
+	return protocol ? protocol : s->listener->protocol;
 }
 
 void early_end_look(struct session *s, const struct buf *buf)
 {
-	const struct protocol *protocol = protocol_of_servers(pool_config(s->pool));
 	const uint8_t *bytes = (const uint8_t *)buf->bytes + buf->start;
-	const char *refusal = NULL;
+	const struct protocol *protocol;
+	const struct refusal *refusal = NULL;
 	enum parse parsed = PARSE_DONE;
 
 	if (!s->is_unanswered || s->is_answer_cut)
 		return;
-	if (protocol && protocol->read_refusal)
+	protocol = protocol_of_backend(s);
+	if (!protocol)
+		refusal = protocol_guess_refusal(bytes, buf_filled(buf));
+	else if (protocol->read_refusal)
 		parsed = protocol->read_refusal(bytes, buf_filled(buf), &refusal);
 	if (parsed == PARSE_MORE) {
 		s->is_answer_cut = true; /* how soon it ends tells the rest */
@@ -85,11 +97,13 @@ void early_end_look(struct session *s, const struct buf *buf)
 		return;
 	}
 	s->is_unanswered = false;
-	s->detail = refusal;
-	tell_unserved(s, refusal, protocol->refuses_spoken);
+	s->detail = refusal->words;
+	tell_unserved(s, refusal, protocol && protocol->refuses_spoken);
 }
 
 /* ---- its end ---------------------------------------------------------------- */
+
+static const struct refusal at_once = { REFUSAL_NOT_READY, "sessions end at once" };
 
 void early_end_note(struct session *s)
 {
@@ -98,5 +112,5 @@ void early_end_note(struct session *s)
 	s->is_unanswered = false;
 	if (s->lanes[LANE_UP].state == LANE_OPEN && !session_is_ending(s) &&
 	    s->host->loop.now_ms - s->connected_ms < AT_ONCE_MS)
-		tell_unserved(s, "sessions end at once", false);
+		tell_unserved(s, &at_once, false);
 }

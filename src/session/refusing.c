@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "net/sock.h"
+#include "net/sock_error.h"
 #include "protocol/protocol.h"
 #include "session/early_bytes.h"
 #include "session/exit.h"
@@ -67,7 +68,8 @@ int refusing_say(struct side *client, const void *bytes, size_t n)
 static int say_why(struct session *s, enum close_reason why)
 {
 	/* A refusal was read to its end; of another answer a part may have come. */
-	const struct buf *theirs = s->dial_error == -ESHUTDOWN ? s->protocol->answer.head : NULL;
+	const struct buf *theirs =
+		sock_fault_of(s->dial_error) == SOCK_FAULT_LOGIN ? s->protocol->answer.head : NULL;
 	uint8_t bytes[STEP_SAY_BYTES_MAX];
 	size_t n;
 

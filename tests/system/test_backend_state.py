@@ -105,10 +105,56 @@ def mysql_full(peer):
     peer.sock.sendall(b"\x17\x00\x00\x00\xff\x10\x04Too many connections")
 
 
-def postgres_starting(peer):
-    fields = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"
+def postgres_error(peer, fields):
     peer.recv()
     peer.sock.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+
+
+def postgres_starting(peer):
+    postgres_error(peer, b"SFATAL\0C57P03\0Mthe database system is starting up\0\0")
+
+
+def postgres_rejects(peer):
+    """By its pg_hba.conf; or the client has made up a user."""
+    postgres_error(peer, b"SFATAL\0C28000\0Mno pg_hba.conf entry\0\0")
+
+
+def postgres_asks(peer):
+    """For a password, and then for it again and again."""
+    while peer.recv():
+        peer.sock.sendall(b"R\0\0\0\x08\0\0\0\x03")
+
+
+STARTUP = b"\0\0\0\x13\0\x03\0\0user\0anna\0\0"
+
+
+@pytest.mark.parametrize("protocol", ["postgres", "any"])
+def test_one_of_three_that_lets_nobody_in(ringmain, backend, protocol):
+    """The others let in who comes: it is not the clients. What it says they hear all the same."""
+    rm = ringmain([backend(postgres_rejects), backend(postgres_asks), backend(postgres_asks)],
+                  listener={"protocol": protocol}, pool={"balance": "roundrobin", "eject_after": 4})
+
+    def come(number):
+        with tcp.connect(rm.address(), source=(f"127.0.0.{2 + number % 4}", 0)) as sock:
+            sock.sendall(STARTUP)
+            return tcp.recv_exactly(sock, 1)
+
+    first = [come(number) for number in range(15)]
+    ejected = rm.wait_line(msg="backend", change="ejected")
+    assert words(ejected, "backend", "by", "failures", "reason") == [
+        "b1", "sessions", "4", "28000: it does not let this client in"]
+    assert 4 <= first.count(b"E") <= 5
+    assert [come(number) for number in range(6)] == [b"R"] * 6
+
+
+@pytest.mark.parametrize("protocol", ["postgres", "any"])
+def test_three_that_let_nobody_in(ringmain, backend, protocol):
+    """Of whose fault that is nobody can tell."""
+    rm = ringmain([backend(postgres_rejects) for _ in range(3)], listener={"protocol": protocol}, pool={"eject_after": 4})
+    for number in range(30):
+        knock(rm, f"127.0.0.{2 + number % 3}", STARTUP)
+    rm.wait_sessions(30)
+    assert not rm.lines(change="ejected")
 
 
 @pytest.mark.parametrize("handler", [hang_up, reset])
@@ -169,10 +215,11 @@ def test_who_answers_and_ends_is_well(ringmain, backend, relay):
     assert not rm.lines(change="ejected")
 
 
+@pytest.mark.parametrize("handler", [hang_up, mysql_full, postgres_starting, postgres_rejects])
 @pytest.mark.parametrize("balance", ["leastconn", "random"])
-def test_one_that_hangs_up_on_everybody_attracts_nobody(ringmain, backend, connect, balance):
+def test_one_that_refuses_everybody_attracts_nobody(ringmain, backend, connect, balance, handler):
     """All clients are in one network, so nobody is ejected; but it always has the fewest sessions."""
-    bad = backend(hang_up)
+    bad = backend(handler)
     rm = ringmain([bad, backend(servers.echo), backend(servers.echo)],
                   pool={"balance": balance, "eject_after": 0, "eject_percent": 0})
     kept = 0

@@ -216,25 +216,55 @@ static void an_error_in_two_segments_is_no_service(void **state)
 	}
 }
 
-static void another_error_is_an_answer(void **state)
+static void only_some_errors_are_held_against_it(void **state)
 {
+	static const struct {
+		const char *sqlstate, *detail;
+	} cases[] = {
+		{ "28P01", NULL }, /* the client's own password */
+		{ "3D000", NULL }, /* or database */
+		{ "08P01", NULL },
+		{ "28000", "28000: it does not let this client in" },
+		{ "53200", "53: it has run out of something" },
+		{ "57P01", "57P: it is shutting down" },
+		{ "58030", "58: its system fails it" },
+		{ "XX001", "XX: it is broken inside" },
+	};
 	struct bed *st = speaking(state, "check = postgres");
-	const struct error e = postgres_error("28P01");
 
-	end_at_once(st);
-	(void)answer(st, e.bytes, e.n);
-	assert_int_equal(unserved(st), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct error e = postgres_error(cases[i].sqlstate);
+		struct pair c;
+
+		end_at_once(st);
+		c = answer(st, e.bytes, e.n);
+		if (cases[i].detail)
+			assert_string_equal(c.s->detail, cases[i].detail);
+		else
+			assert_null(c.s->detail);
+		assert_int_equal(unserved(st) > 1, cases[i].detail != NULL);
+		leave(st, &c);
+		c = answer(st, "R", 1);
+		leave(st, &c);
+	}
 }
 
-static void bytes_mean_nothing_where_the_check_does_not_say_what_is_spoken(void **state)
+/* By its bytes, in whatever protocol, if they are there: else they are an answer like any other. */
+static void a_refusal_is_known_where_nobody_says_what_is_spoken(void **state)
 {
 	struct bed *st = speaking(state, "check = tcp");
 	const struct error e = postgres_error("53300");
 
-	end_at_once(st);
 	(void)answer(st, e.bytes, e.n);
-	assert_int_equal(unserved(st), 0);
 	(void)answer(st, mysql_full, MYSQL_FULL_BYTES);
+	assert_int_equal(unserved(st), 2);
+	(void)answer(st, mysql_full, 4);
+	assert_int_equal(unserved(st), 0);
+	end_at_once(st);
+	(void)answer(st, e.bytes, e.n - 1);
+	assert_int_equal(unserved(st), 0);
+	end_at_once(st);
+	(void)answer(st, "Error\r\n", 7);
 	assert_int_equal(unserved(st), 0);
 }
 
@@ -309,8 +339,8 @@ int main(void)
 		bed_test(an_error_in_pieces_counts),
 		bed_test(an_error_of_postgres_counts_whole),
 		bed_test(an_error_in_two_segments_is_no_service),
-		bed_test(another_error_is_an_answer),
-		bed_test(bytes_mean_nothing_where_the_check_does_not_say_what_is_spoken),
+		bed_test(only_some_errors_are_held_against_it),
+		bed_test(a_refusal_is_known_where_nobody_says_what_is_spoken),
 		bed_test(an_error_behind_more_than_is_looked_at_is_not_seen),
 		bed_test(mysql_may_refuse_for_one_client),
 		bed_test(postgres_refuses_whoever_has_said_who_it_is),

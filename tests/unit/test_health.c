@@ -236,6 +236,24 @@ static void one_that_is_certain_stands_for_all_networks(void **state)
 	assert_int_equal(health_on_unserved(&h, &ten, &session, 1, 0), HEALTH_EJECTED);
 }
 
+/* Many may ask for a user that no server has; where another one takes them in it is not they. */
+static void one_that_may_refuse_the_client_is_compared_with_others(void **state)
+{
+	struct health h = checked(true);
+	struct health_group group = ten;
+
+	(void)state;
+	for (unsigned i = 1; i < 100; i++) {
+		const struct unserved session = { .kind = REFUSAL_OF_CLIENT,
+						  .network = i,
+						  .is_certain = true };
+
+		group.others_serve = i == 99;
+		assert_int_equal(health_on_unserved(&h, &group, &session, 1, 0),
+				 i == 99 ? HEALTH_EJECTED : HEALTH_SAME);
+	}
+}
+
 static void trouble_of_our_own_is_not_held_against_it(void **state)
 {
 	static const int ours[] = { EADDRNOTAVAIL, EMFILE, ENFILE, ENOMEM, ENOBUFS,  EACCES,
@@ -364,6 +382,7 @@ int main(void)
 		cmocka_unit_test(sessions_unserved_count_when_three_networks_have_seen_them),
 		cmocka_unit_test(one_that_is_served_ends_the_row_of_the_unserved),
 		cmocka_unit_test(one_that_is_certain_stands_for_all_networks),
+		cmocka_unit_test(one_that_may_refuse_the_client_is_compared_with_others),
 		cmocka_unit_test(trouble_of_our_own_is_not_held_against_it),
 		cmocka_unit_test(never_more_than_half_are_ejected),
 		cmocka_unit_test(the_nth_ejection_lasts_n_times_as_long),

@@ -144,6 +144,13 @@ const struct protocol *protocol_of_servers(const struct pool_config *config)
 	return NULL;
 }
 
+const struct refusal *protocol_guess_refusal(const uint8_t *bytes, size_t n)
+{
+	(void)bytes;
+	(void)n;
+	return NULL;
+}
+
 bool protocol_is_opaque(const struct listener_config *config)
 {
 	(void)config;
