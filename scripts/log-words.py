@@ -22,7 +22,7 @@ WORDED = ("reason", "state", "by", "change", "outcome", "role", "why", "pause")
 FREE = {
     "s->detail",                   # more than the reason says
     "report->words",               # what a check's protocol or its server said
-    "check_plan.c: words",         # an error of the file, or of TLS
+    "checker.c: outcome->facts->words", # what a check's protocol or its server said
     "check_plan.c: why",           # the same
     "strerrordesc_np(-err)",       # the C library's
     "call_option(call, \"reason\")", # the operator's words

@@ -39,10 +39,6 @@ const struct pool_config *check_plan_config(const struct check_plan *plan);
 /* Equal where @backend would be asked the same, at the same address and as often. */
 uint64_t check_plan_digest(const struct check_plan *plan, const struct backend_config *backend);
 
-/* Says in the log that a check of @backend is at fault itself, and why. */
-void check_plan_warn(const struct check_plan *plan, const struct backend_config *backend,
-		     const char *words);
-
 /* A check could not log in: somebody may have changed the password. Reads it anew. */
 void check_plan_refresh(struct check_plan *plan);
 

@@ -35,7 +35,7 @@ struct pool_snapshot {
 
 void snapshot_pool(struct pool *pool, struct pool_snapshot *ret);
 
-#define SNAPSHOT_WHY_BYTES 160
+#define SNAPSHOT_WHY_BYTES 256
 
 struct backend_snapshot {
 	const char *pool, *name;

@@ -12,6 +12,7 @@
  * It is no consensus: who promotes decides, and this only sees who did.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,9 @@ struct fencing {
 /* Judges all @n that claim to be primary now. */
 void fencing_judge(struct fencing *f, const struct fencing_claim *claims, size_t n,
 		   enum fencing_verdict *ret_verdicts);
+
+/* Is it of a timeline that another one has left behind? */
+MUST_CHECK bool fencing_is_stale(const struct fencing *f, const struct fencing_claim *claim);
 
 /* The operator says that what was seen before does not count. */
 void fencing_forget(struct fencing *f);

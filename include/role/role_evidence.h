@@ -17,16 +17,23 @@
 /* Zeroed at first. */
 struct role_evidence {
 	bool is_there;
-	uint64_t confirmed_ms;
+	bool is_assumed; /* since a check told it, one could not ask: it answers, and that is all */
+	bool is_doubted; /* since then it may have been started again, as whatever it is now */
+	uint64_t told_ms;
+	uint64_t confirmed_ms;    /* by this, or by an answer alone */
 	struct check_facts facts; /* of the last check that told a role */
 };
 
 /*
  * A check has ended. One that passed and tells a role is evidence; one that
  * found the server full, or could not log in, confirms what was known: it
- * answers, so it is the same one still. Others leave it to age.
+ * answers, so it is the same one still, unless that is in doubt. Others leave
+ * it to age.
  */
 void role_evidence_note(struct role_evidence *e, const struct check_facts *facts, uint64_t now_ms);
+
+/* It was seen not to be there, or not to be ready: what is only assumed of it is known no more. */
+void role_evidence_doubt(struct role_evidence *e);
 
 /* It is down: whoever comes back has to say anew who it is. */
 void role_evidence_clear(struct role_evidence *e);

@@ -49,6 +49,7 @@ enum role_reason {
 struct role_member {
 	struct role_evidence evidence;
 	uint16_t port;
+	bool is_candidate;           /* it claims to be primary, and may be */
 	enum role_reason reason;     /* by the last decision */
 	enum role_reason as_primary; /* were a primary wanted; of those that claim to be */
 };
@@ -70,9 +71,10 @@ MUST_CHECK struct role_judge *role_judge_create(const struct role_config *config
 /* Accepts NULL. */
 void role_judge_destroy(struct role_judge *judge);
 
-/* A check of server @n has ended; it is down. */
+/* A check of server @n has ended; somebody found that it is not there, or not ready; it is down. */
 void role_judge_note(struct role_judge *judge, size_t n, const struct check_facts *facts,
 		     uint64_t now_ms);
+void role_judge_doubt(struct role_judge *judge, size_t n);
 void role_judge_note_down(struct role_judge *judge, size_t n);
 
 /* Decides on all of them; each member's reason is set. True: some reason has changed. */
@@ -83,8 +85,11 @@ bool role_judge_has_fenced(const struct role_judge *judge, size_t n);
 /* When evidence that counts now grows too old, or a primary may come back; UINT64_MAX: never. */
 uint64_t role_judge_next_ms(const struct role_judge *judge, uint64_t now_ms);
 
-/* The operator says that server @n may be primary, whatever was seen before. */
-void role_judge_allow(struct role_judge *judge, size_t n);
+/*
+ * The operator says that server @n may be primary, whatever was seen before; of several that say
+ * they are, and of which nothing tells who is right, it is the one.
+ */
+void role_judge_allow(struct role_judge *judge, size_t n, uint64_t now_ms);
 
 /* In words for a log line. */
 const char *role_reason_text(enum role_reason reason);

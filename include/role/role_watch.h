@@ -34,6 +34,11 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from);
 bool role_watch_note(struct role_watch *w, const struct backend *backend,
 		     const struct check_facts *facts, uint64_t now_ms);
 void role_watch_note_down(struct role_watch *w, const struct backend *backend);
+/* A check found that it is not there. True: so its role may not be known any more. */
+bool role_watch_doubt(struct role_watch *w, const struct backend *backend);
+/* The role that it is taken to have still, though checks cannot ask, and when one told it last. */
+enum check_role role_watch_assumes(const struct role_watch *w, const struct backend *backend,
+				   uint64_t *ret_told_ms);
 /* Whatever the check came to. True: it is the first of this backend, and may decide. */
 bool role_watch_hear(struct role_watch *w, const struct backend *backend);
 

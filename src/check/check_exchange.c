@@ -108,6 +108,7 @@ void check_late(struct check_exchange *x)
 		return;
 	x->out_bytes = 0;
 	exchange_done(x, CHECK_FAILED, "no answer in time: waited for %s", awaited(x));
+	x->facts.is_silent = true;
 }
 
 void check_finish(struct check_exchange *x)

@@ -139,19 +139,6 @@ static void fill_request(struct check_plan *plan)
 	plan->request.scram_cache = &plan->password->cache;
 }
 
-void check_plan_warn(const struct check_plan *plan, const struct backend_config *backend,
-		     const char *words)
-{
-	struct log_line line;
-
-	if (!log_begin(&line, LOG_WARN, "check"))
-		return;
-	log_text(&line, "pool", plan->config->name);
-	log_text(&line, "backend", backend->name);
-	log_text(&line, "reason", words);
-	log_end(&line);
-}
-
 /* ---- the password -------------------------------------------------------- */
 
 static void say_unreadable(const struct check_plan *plan, const char *why)

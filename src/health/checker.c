@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "checker_parts.h"
+#include "base/log.h"
 #include "net/sock_error.h"
 #include "probe_table.h"
 #include "state/peers.h"
@@ -46,10 +47,23 @@ static void check_soon(struct pool_timer *w)
 			probe_hurry(w->subscribers[n].probe);
 }
 
-/* Tells the pool's roles; @facts NULL: the check got no answer. */
-static void judge_role(struct subscriber *s, const struct check_facts *facts,
+/*
+ * A black hole is silence, and so is what tells of one in other words: nobody has that address
+ * (any more), or a hung server's backlog is full. None of them resets the sessions that it has.
+ */
+static bool is_silence(int err)
+{
+	const enum sock_fault fault = sock_fault_of(err);
+
+	return fault == SOCK_FAULT_NONE || fault == SOCK_FAULT_TIMEOUT ||
+	       fault == SOCK_FAULT_UNREACHABLE || err == -EAGAIN;
+}
+
+/* Tells the pool's roles. */
+static void judge_role(struct subscriber *s, const struct probe_outcome *outcome,
 		       enum health_change change)
 {
+	const struct check_facts *facts = outcome->facts;
 	struct pool_timer *w = s->pool_timer;
 	bool is_urgent = !s->probe->has_passed && s->probe->answers == 1;
 	bool is_news = change != HEALTH_SAME;
@@ -57,6 +71,8 @@ static void judge_role(struct subscriber *s, const struct check_facts *facts,
 	is_news |= role_watch_hear(w->roles, s->backend);
 	if (facts)
 		is_news |= role_watch_note(w->roles, s->backend, facts, now_of(s));
+	else if (!is_silence(outcome->err))
+		is_news |= role_watch_doubt(w->roles, s->backend);
 	if (change == HEALTH_WENT_DOWN)
 		role_watch_note_down(w->roles, s->backend);
 	if (is_news)
@@ -75,18 +91,6 @@ static uint64_t next_delay_ms(const struct pool_timer *w, uint64_t delay_ms)
 	return MIN(delay_ms, pool_config(w->pool)->check.fast_interval_ms);
 }
 
-/*
- * A black hole is silence, and so is what tells of one in other words: nobody has that address
- * (any more), or a hung server's backlog is full. None of them resets the sessions that it has.
- */
-static bool is_silence(int err)
-{
-	const enum sock_fault fault = sock_fault_of(err);
-
-	return fault == SOCK_FAULT_NONE || fault == SOCK_FAULT_TIMEOUT ||
-	       fault == SOCK_FAULT_UNREACHABLE || err == -EAGAIN;
-}
-
 static enum down_cause cause_of(enum health_answer answer, int err)
 {
 	return answer == HEALTH_ANSWER_REFUSED || !is_silence(err) ? DOWN_REFUSED : DOWN_SILENT;
@@ -95,12 +99,40 @@ static enum down_cause cause_of(enum health_answer answer, int err)
 /* A check that cannot log in: how often that is said of one backend. */
 #define WARN_EVERY_MS 60000
 
-static void warn_of_own_fault(struct subscriber *s, const char *words)
+/* With what is at stake: the role that it is taken to have still, and how long ago it was told. */
+static void warn_of_own_fault(struct subscriber *s, const struct probe_outcome *outcome)
 {
+	const struct pool_timer *w = s->pool_timer;
+	enum check_role role = CHECK_ROLE_UNKNOWN;
+	struct log_line line;
+	uint64_t told_ms;
+
 	if (s->warned_ms > 0 && now_of(s) - s->warned_ms < WARN_EVERY_MS)
 		return;
 	s->warned_ms = MAX(now_of(s), 1);
-	check_plan_warn(s->pool_timer->plan, s->backend->config, words);
+	if (!log_begin(&line, LOG_WARN, "check"))
+		return;
+	log_text(&line, "pool", pool_config(w->pool)->name);
+	log_text(&line, "backend", s->backend->config->name);
+	log_text(&line, "reason", outcome->facts->words);
+	if (w->roles)
+		role = role_watch_assumes(w->roles, s->backend, &told_ms);
+	if (w->roles)
+		log_text(&line, "role", check_role_names[role]);
+	if (role != CHECK_ROLE_UNKNOWN)
+		log_u64(&line, "role_unconfirmed_ms", now_of(s) - told_ms);
+	log_end(&line);
+}
+
+/* For who shows it: the backend is as it was, so no change of its state will say so. */
+static void note_own_fault(struct subscriber *s, const struct check_facts *facts)
+{
+	const bool is_at_fault = facts && facts->verdict == CHECK_OWN_FAULT;
+
+	if (is_at_fault != s->is_at_fault)
+		pool_note_check_fault(s->pool_timer->pool, s->backend,
+				      is_at_fault ? facts->words : NULL);
+	s->is_at_fault = is_at_fault;
 }
 
 static void count_check(struct backend *b, const struct probe_outcome *outcome)
@@ -157,7 +189,7 @@ static uint64_t judge(struct subscriber *s, const struct probe_outcome *outcome)
 	if (report.change == HEALTH_WENT_DOWN)
 		on_down_note(&w->downs, s->backend, cause_of(answer, outcome->err), now_of(s));
 	if (w->roles && !c->is_leaving)
-		judge_role(s, outcome->facts, report.change);
+		judge_role(s, outcome, report.change);
 	peers_serve_queue(c->runtime, w->pool, now_of(s));
 	return next_delay_ms(w, delay_ms);
 }
@@ -186,9 +218,10 @@ static uint64_t on_answered(struct probe *p, const struct probe_outcome *outcome
 	for (struct subscriber *s = p->subscribers; s; s = s->next) {
 		if (!wants_to_know(s))
 			continue;
-		if (is_own_fault)
-			warn_of_own_fault(s, outcome->facts->words);
+		note_own_fault(s, outcome->facts);
 		wanted_ms = judge(s, outcome);
+		if (s->is_at_fault)
+			warn_of_own_fault(s, outcome);
 		delay_ms = MIN(delay_ms, wanted_ms);
 	}
 	if (is_own_fault)

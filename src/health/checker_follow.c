@@ -17,6 +17,7 @@ static const struct pool_timer *find_pool_timer(const struct checker *c, const s
 /* The next check comes when it would have come, and what was found out stays known. */
 static void take_over(struct subscriber *s, const struct subscriber *from)
 {
+	s->is_at_fault = from->is_at_fault;
 	s->warned_ms = from->warned_ms;
 	probe_take_over(s->probe, from->probe);
 }

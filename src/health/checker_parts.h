@@ -14,7 +14,8 @@ struct subscriber {
 	struct backend *backend;       /* held; NULL: it has left */
 	struct probe *probe;
 	struct subscriber *next; /* of the same probe */
-	uint64_t warned_ms;      /* when it was said last that the check is at fault; 0: never */
+	bool is_at_fault;        /* the check, which cannot log in */
+	uint64_t warned_ms;      /* when that was said last; 0: never */
 };
 
 /* One pool's steps in time. */

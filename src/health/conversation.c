@@ -355,7 +355,7 @@ static void end_late(struct conversation *c)
 	if (c->is_open) {
 		check_late(&c->exchange);
 	} else {
-		*facts = (struct check_facts){ .verdict = CHECK_FAILED };
+		*facts = (struct check_facts){ .verdict = CHECK_FAILED, .is_silent = true };
 		snprintf(facts->words, sizeof(facts->words), "no answer in time: waited for TLS");
 	}
 	finish(c, 0);

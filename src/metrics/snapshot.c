@@ -63,6 +63,29 @@ static void say_ejected(const struct backend *backend, struct backend_snapshot *
 		snprintf(ret->why, sizeof(ret->why), "%u connects failed in a row", failures);
 }
 
+/* Of one that nobody can ask what it is, the reason is why not. */
+static void say_standby(struct backend_snapshot *ret)
+{
+	if (ret->facts.is_check_at_fault)
+		snprintf(ret->why, sizeof(ret->why), "%s; the check cannot ask: %s",
+			 ret->facts.standby, ret->facts.words);
+	else
+		snprintf(ret->why, sizeof(ret->why), "%s", ret->facts.standby);
+}
+
+/* It serves, and yet somebody should know. */
+static void say_ready(struct backend_snapshot *ret)
+{
+	const char *what = ret->facts.is_full             ? "full"
+			   : ret->facts.is_check_at_fault ? "the check cannot ask"
+							  : NULL;
+
+	if (!what)
+		return;
+	ret->why_by = "checks";
+	snprintf(ret->why, sizeof(ret->why), "%s: %s", what, ret->facts.words);
+}
+
 static void say_why(const struct backend *backend, struct backend_snapshot *ret)
 {
 	int err = atomic_load(&backend->changed_error);
@@ -73,7 +96,9 @@ static void say_why(const struct backend *backend, struct backend_snapshot *ret)
 		say_ejected(backend, ret);
 	} else if (ret->facts.state == BACKEND_STANDBY) {
 		ret->why_by = "role";
-		snprintf(ret->why, sizeof(ret->why), "%s", ret->facts.standby);
+		say_standby(ret);
+	} else if (ret->facts.state == BACKEND_READY) {
+		say_ready(ret);
 	} else if (ret->facts.state == BACKEND_DOWN) {
 		ret->why_by = "checks";
 		text_copy_cut(ret->why, sizeof(ret->why),

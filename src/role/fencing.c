@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "role/fencing.h"
 
-#include <stdbool.h>
-
-static bool is_left_behind(const struct fencing *f, const struct fencing_claim *c)
+bool fencing_is_stale(const struct fencing *f, const struct fencing_claim *c)
 {
 	return f->system_id != 0 && c->system_id == f->system_id && c->timeline < f->timeline;
 }
@@ -57,7 +55,7 @@ void fencing_judge(struct fencing *f, const struct fencing_claim *claims, size_t
 	const struct fencing_claim *leader;
 
 	for (size_t i = 0; i < n; i++)
-		ret_verdicts[i] = is_left_behind(f, &claims[i]) ? FENCING_STALE : FENCING_SPLIT;
+		ret_verdicts[i] = fencing_is_stale(f, &claims[i]) ? FENCING_STALE : FENCING_SPLIT;
 	leader = find_leader(claims, n, ret_verdicts);
 	if (!leader)
 		return;

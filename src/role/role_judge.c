@@ -11,7 +11,7 @@ struct role_judge *role_judge_create(const struct role_config *config, size_t n)
 	struct role_judge *judge = calloc(1, sizeof(*judge));
 	struct failback_member *backs = calloc(MAX(n, (size_t)1), sizeof(*backs));
 
-	CHECK(n < FAILBACK_NOBODY);
+	CHECK(n < UINT16_MAX);
 	if (!judge || !backs) {
 		free(judge);
 		free(backs);
@@ -57,15 +57,14 @@ void role_judge_note(struct role_judge *judge, size_t n, const struct check_fact
 		failback_note_replica(&judge->failback, (uint16_t)n);
 }
 
+void role_judge_doubt(struct role_judge *judge, size_t n)
+{
+	role_evidence_doubt(&judge->members[n].evidence);
+}
+
 void role_judge_note_down(struct role_judge *judge, size_t n)
 {
 	role_evidence_clear(&judge->members[n].evidence);
-}
-
-void role_judge_allow(struct role_judge *judge, size_t n)
-{
-	fencing_forget(&judge->fencing);
-	failback_allow(&judge->failback, (uint16_t)n);
 }
 
 static enum check_role role_now(const struct role_judge *judge, size_t n, uint64_t now_ms)
@@ -80,64 +79,152 @@ static bool is_claiming(const struct role_judge *judge, size_t n, uint64_t now_m
 	return role_now(judge, n, now_ms) == CHECK_ROLE_PRIMARY;
 }
 
-/* All that claim to be primary, against each other; their verdicts are in their order. */
-static void fence(struct role_judge *judge, uint64_t now_ms)
+/* It is the one, of those among whom nothing else tells. */
+void role_judge_allow(struct role_judge *judge, size_t n, uint64_t now_ms)
 {
-	size_t n = 0;
+	const enum role_reason reason = judge->members[n].as_primary;
+	const bool is_one_of = is_claiming(judge, n, now_ms) &&
+			       (reason == ROLE_SPLIT || reason == ROLE_RETURNED);
 
-	for (size_t i = 0; i < judge->members_n; i++) {
-		const struct role_member *m = &judge->members[i];
-
-		if (!is_claiming(judge, i, now_ms))
-			continue;
-		judge->claims[n++] = (struct fencing_claim){
-			.system_id = m->evidence.facts.system_id,
-			.started_us = m->evidence.facts.started_us,
-			.timeline = m->evidence.facts.timeline,
-			.port = m->port,
-		};
-	}
-	fencing_judge(&judge->fencing, judge->claims, n, judge->verdicts);
+	fencing_forget(&judge->fencing);
+	failback_allow(&judge->failback, (uint16_t)n);
+	for (size_t i = 0; is_one_of && i < judge->members_n; i++)
+		if (i != n && is_claiming(judge, i, now_ms))
+			failback_forbid(&judge->failback, (uint16_t)i);
 }
 
-static enum role_reason judge_primary(struct role_judge *judge, size_t n, bool is_promoted,
-				      uint64_t now_ms)
+/* Somebody has promoted it since the last one was written to, as its timeline tells. */
+static bool is_promoted(const struct role_judge *judge, size_t n)
 {
-	struct role_member *m = &judge->members[n];
+	const struct check_facts *facts = &judge->members[n].evidence.facts;
 
-	if (m->evidence.facts.is_read_only)
-		return ROLE_READ_ONLY;
-	if (judge->config.fence &&
-	    !failback_admits(&judge->failback, (uint16_t)n, is_promoted, now_ms))
-		return ROLE_RETURNED;
-	replica_lag_note_primary(&judge->lag, &m->evidence.facts);
-	return ROLE_ADMITTED;
+	return facts->system_id != 0 && facts->system_id == judge->fencing.system_id &&
+	       facts->timeline > judge->fencing.timeline;
+}
+
+static bool is_held_back(const struct role_judge *judge, size_t n)
+{
+	return judge->failback.members[n].is_replaced && !is_promoted(judge, n);
+}
+
+/* Is there one that claims to be primary, and was not replaced? */
+static bool has_heir(const struct role_judge *judge, uint64_t now_ms)
+{
+	for (size_t i = 0; i < judge->members_n; i++)
+		if (is_claiming(judge, i, now_ms) && !is_held_back(judge, i))
+			return true;
+	return false;
+}
+
+/* May it be primary, as far as it alone is concerned? Who was replaced contradicts no other. */
+static bool is_candidate(struct role_judge *judge, size_t n, bool has_heir, uint64_t now_ms)
+{
+	struct failback *f = &judge->failback;
+	const uint16_t number = (uint16_t)n;
+
+	if (!is_held_back(judge, n)) {
+		failback_note_claim(f, number, now_ms);
+		return true;
+	}
+	if (has_heir)
+		failback_note_silence(f, number);
+	else
+		failback_note_claim(f, number, now_ms);
+	return !has_heir && failback_lets(f, number, now_ms);
+}
+
+static struct fencing_claim claim_of(const struct role_member *m)
+{
+	return (struct fencing_claim){
+		.system_id = m->evidence.facts.system_id,
+		.started_us = m->evidence.facts.started_us,
+		.timeline = m->evidence.facts.timeline,
+		.port = m->port,
+	};
+}
+
+/* It claims to be primary as well, but was replaced. */
+static enum role_reason reason_of_other(const struct role_judge *judge, const struct role_member *m)
+{
+	const struct fencing_claim claim = claim_of(m);
+
+	return fencing_is_stale(&judge->fencing, &claim) ? ROLE_STALE : ROLE_RETURNED;
+}
+
+static enum role_reason reason_of(const struct role_member *m, enum fencing_verdict verdict)
+{
+	switch (verdict) {
+	case FENCING_STALE:
+		return ROLE_STALE;
+	case FENCING_SPLIT:
+		return ROLE_SPLIT;
+	default:
+		return m->evidence.facts.is_read_only ? ROLE_READ_ONLY : ROLE_ADMITTED;
+	}
+}
+
+/* All that claim to be primary, against each other. */
+static void fence(struct role_judge *judge, uint64_t now_ms)
+{
+	const bool heir = has_heir(judge, now_ms);
+	size_t n = 0, claim = 0;
+
+	for (size_t i = 0; i < judge->members_n; i++) {
+		struct role_member *m = &judge->members[i];
+
+		if (!is_claiming(judge, i, now_ms))
+			failback_note_silence(&judge->failback, (uint16_t)i);
+		m->is_candidate = is_claiming(judge, i, now_ms) &&
+				  is_candidate(judge, i, heir, now_ms);
+		if (m->is_candidate)
+			judge->claims[n++] = claim_of(m);
+	}
+	fencing_judge(&judge->fencing, judge->claims, n, judge->verdicts);
+	for (size_t i = 0; i < judge->members_n; i++) {
+		struct role_member *m = &judge->members[i];
+
+		if (m->is_candidate)
+			m->as_primary = reason_of(m, judge->verdicts[claim++]);
+		else if (is_claiming(judge, i, now_ms))
+			m->as_primary = reason_of_other(judge, m);
+	}
+}
+
+static bool is_written_to(const struct role_judge *judge, size_t n, uint64_t now_ms)
+{
+	return is_claiming(judge, n, now_ms) && judge->members[n].as_primary == ROLE_ADMITTED;
+}
+
+/* Whoever was primary and is so no more has been replaced, once another one is. */
+static void note_successors(struct role_judge *judge, uint64_t now_ms)
+{
+	bool has_primary = false;
+
+	for (size_t i = 0; i < judge->members_n; i++) {
+		if (!is_written_to(judge, i, now_ms))
+			continue;
+		failback_note_primary(&judge->failback, (uint16_t)i);
+		has_primary = true;
+	}
+	for (size_t i = 0; has_primary && i < judge->members_n; i++)
+		if (!is_written_to(judge, i, now_ms))
+			failback_note_other(&judge->failback, (uint16_t)i);
 }
 
 /* Judges those that claim to be primary, as such. */
 static void judge_primaries(struct role_judge *judge, uint64_t now_ms)
 {
-	const struct fencing before = judge->fencing;
-	size_t claim = 0;
-
 	if (judge->config.fence)
 		fence(judge, now_ms);
-	for (size_t i = 0; i < judge->members_n; i++) {
-		struct role_member *m = &judge->members[i];
-		enum fencing_verdict verdict = FENCING_ADMITTED;
-
-		if (!is_claiming(judge, i, now_ms)) {
-			failback_note_silence(&judge->failback, (uint16_t)i);
-			continue;
-		}
-		if (judge->config.fence)
-			verdict = judge->verdicts[claim++];
-		if (verdict == FENCING_ADMITTED)
-			m->as_primary = judge_primary(
-				judge, i, judge->fencing.timeline > before.timeline, now_ms);
-		else
-			m->as_primary = verdict == FENCING_STALE ? ROLE_STALE : ROLE_SPLIT;
-	}
+	else
+		for (size_t i = 0; i < judge->members_n; i++)
+			judge->members[i].as_primary =
+				reason_of(&judge->members[i], FENCING_ADMITTED);
+	if (judge->config.fence)
+		note_successors(judge, now_ms);
+	for (size_t i = 0; i < judge->members_n; i++)
+		if (is_written_to(judge, i, now_ms))
+			replica_lag_note_primary(&judge->lag, &judge->members[i].evidence.facts);
 }
 
 /* ---- replicas ------------------------------------------------------------ */
@@ -185,7 +272,7 @@ bool role_judge_has_fenced(const struct role_judge *judge, size_t n)
 {
 	const enum role_reason reason = judge->members[n].as_primary;
 
-	return reason == ROLE_STALE || reason == ROLE_SPLIT;
+	return reason == ROLE_STALE || reason == ROLE_SPLIT || reason == ROLE_RETURNED;
 }
 
 bool role_judge_decide(struct role_judge *judge, uint64_t now_ms)

@@ -148,8 +148,6 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from)
 			continue;
 		to->members[i].evidence = old->members[j].evidence;
 		to->failback.members[i] = old->failback.members[j];
-		if (old->failback.holder == j)
-			to->failback.holder = (uint16_t)i;
 		w->reasons[i] = from->reasons[j];
 		w->said[i] = from->said[j];
 		w->may_have[i] = from->may_have[j];
@@ -252,12 +250,15 @@ static bool has_lost(const struct role_watch *w, size_t i, enum role_reason now)
 	       now != ROLE_LAGS && now != ROLE_LAG_UNKNOWN;
 }
 
-/* The operator says who may be primary, whatever was seen before. */
-static void take_orders(struct role_watch *w)
+/* The operator says who may be primary, whatever was seen before; and sessions what they met. */
+static void take_reports(struct role_watch *w, uint64_t now_ms)
 {
-	for (size_t i = 0; i < w->n; i++)
+	for (size_t i = 0; i < w->n; i++) {
 		if (pool_take_approval(w->backends[i]))
-			role_judge_allow(w->judge, i);
+			role_judge_allow(w->judge, i, now_ms);
+		if (pool_take_doubt(w->backends[i]))
+			role_judge_doubt(w->judge, i);
+	}
 }
 
 static_assert((int)BACKEND_PRIMARY == (int)CHECK_ROLE_PRIMARY &&
@@ -322,6 +323,28 @@ bool role_watch_note(struct role_watch *w, const struct backend *backend,
 	return is_news;
 }
 
+bool role_watch_doubt(struct role_watch *w, const struct backend *backend)
+{
+	const size_t i = role_watch_find(w, backend);
+
+	if (i == w->n)
+		return false;
+	role_judge_doubt(w->judge, i);
+	return true;
+}
+
+enum check_role role_watch_assumes(const struct role_watch *w, const struct backend *backend,
+				   uint64_t *ret_told_ms)
+{
+	const size_t i = role_watch_find(w, backend);
+	const struct role_evidence *e = &w->judge->members[i].evidence;
+
+	if (i == w->n || !e->is_there || !e->is_assumed)
+		return CHECK_ROLE_UNKNOWN;
+	*ret_told_ms = e->told_ms;
+	return e->facts.role;
+}
+
 /* For who shows it, in words that need no role beside them. NULL: it has the role. */
 static const char *standby_words(const struct role_watch *w, enum role_reason reason)
 {
@@ -366,7 +389,7 @@ bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 {
 	bool lost_any = false;
 
-	take_orders(w);
+	take_reports(w, now_ms);
 	if (!role_watch_open(w, now_ms))
 		return false;
 	(void)role_judge_decide(w->judge, now_ms);

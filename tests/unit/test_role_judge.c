@@ -1,95 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "role/role_judge.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/def.h"
-
-#define AGE_MS 6000
-
-/* A pool, a clock, and checks that say what a test wants. */
-struct bench {
-	struct role_judge *judge;
-	uint64_t now_ms;
-};
-
-static struct bench b;
-
-static void begin(const struct role_config *config, size_t n)
-{
-	role_judge_destroy(b.judge);
-	b.judge = role_judge_create(config, n);
-	assert_non_null(b.judge);
-	b.now_ms = 1000;
-}
-
-static struct role_config postgres(enum role_wanted wanted)
-{
-	return (struct role_config){ .wanted = wanted,
-				     .fence = true,
-				     .age_max_ms = AGE_MS,
-				     .lag_max_bytes = ROLE_NO_LAG_LIMIT,
-				     .lag_max_ms = ROLE_NO_LAG_LIMIT };
-}
-
-static void say(size_t n, struct check_facts facts)
-{
-	role_judge_note(b.judge, n, &facts, b.now_ms);
-	role_judge_decide(b.judge, b.now_ms);
-}
-
-static void primary(size_t n, uint32_t timeline)
-{
-	say(n, (struct check_facts){ .role = CHECK_ROLE_PRIMARY,
-				     .system_id = 7,
-				     .timeline = timeline,
-				     .started_us = 100 + n,
-				     .has_position = true,
-				     .position = 1000 * timeline });
-}
-
-static void replica(size_t n, uint32_t timeline, uint64_t position)
-{
-	say(n, (struct check_facts){ .role = CHECK_ROLE_REPLICA,
-				     .system_id = 7,
-				     .is_read_only = true,
-				     .timeline = timeline,
-				     .started_us = 100 + n,
-				     .has_position = true,
-				     .position = position });
-}
-
-static void fails(size_t n, enum check_verdict verdict)
-{
-	say(n, (struct check_facts){ .verdict = verdict });
-}
-
-static void pass(uint64_t ms)
-{
-	b.now_ms += ms;
-	role_judge_decide(b.judge, b.now_ms);
-}
-
-static void dies(size_t n)
-{
-	fails(n, CHECK_FAILED);
-	role_judge_note_down(b.judge, n);
-	role_judge_decide(b.judge, b.now_ms);
-}
-
-static void expect(size_t n, enum role_reason reason)
-{
-	if (b.judge->members[n].reason != reason)
-		print_error("server %zu: %s, expected: %s\n", n,
-			    role_reason_text(b.judge->members[n].reason), role_reason_text(reason));
-	assert_int_equal(b.judge->members[n].reason, reason);
-}
+#include "unit/role_bed.h"
 
 /* ---- roles ---------------------------------------------------------------- */
 
@@ -157,6 +68,48 @@ static void a_role_is_evidence_with_an_age(void **state)
 	expect(0, ROLE_UNKNOWN);
 }
 
+/* Since a check could not ask it any more, it was not there, or said that it is not ready. */
+static void what_is_only_assumed_ends_with_the_first_doubt(void **state)
+{
+	const struct role_config config = postgres(ROLE_WANTED_PRIMARY);
+
+	(void)state;
+	begin(&config, 1);
+	for (int order = 0; order < 2; order++) {
+		primary(0, 1);
+		fails(0, order ? CHECK_OWN_FAULT : CHECK_NOT_READY);
+		expect(0, ROLE_ADMITTED);
+		fails(0, order ? CHECK_FAILED : CHECK_FULL);
+		expect(0, ROLE_UNKNOWN);
+		fails(0, CHECK_OWN_FAULT);
+		expect(0, ROLE_UNKNOWN);
+	}
+	primary(0, 1);
+	fails(0, CHECK_OWN_FAULT);
+	say(0, (struct check_facts){ .verdict = CHECK_FAILED, .is_silent = true }); /* it hangs */
+	fails(0, CHECK_OWN_FAULT);
+	expect(0, ROLE_ADMITTED);
+	role_judge_doubt(b.judge, 0); /* a session was refused */
+	pass(0);
+	expect(0, ROLE_UNKNOWN);
+}
+
+static void what_is_only_assumed_yields_to_who_was_promoted(void **state)
+{
+	const struct role_config config = postgres(ROLE_WANTED_PRIMARY);
+
+	(void)state;
+	begin(&config, 2);
+	primary(0, 1);
+	fails(0, CHECK_OWN_FAULT);
+	primary(1, 2);
+	expect(0, ROLE_STALE);
+	expect(1, ROLE_ADMITTED);
+	dies(1);
+	fails(0, CHECK_OWN_FAULT);
+	expect(0, ROLE_STALE);
+}
+
 static void a_demotion_counts_at_once(void **state)
 {
 	const struct role_config config = postgres(ROLE_WANTED_PRIMARY);
@@ -212,7 +165,7 @@ static void who_was_overtaken_stays_out_though_it_is_alone(void **state)
 	primary(1, 2);
 	expect(1, ROLE_STALE);
 	dies(0);
-	role_judge_allow(b.judge, 1); /* the operator wants it so */
+	role_judge_allow(b.judge, 1, b.now_ms); /* the operator wants it so */
 	primary(1, 2);
 	expect(1, ROLE_ADMITTED);
 }
@@ -291,98 +244,6 @@ static void without_fencing_all_are_written_to(void **state)
 		expect(0, ROLE_ADMITTED);
 		expect(1, ROLE_ADMITTED);
 	}
-}
-
-/* ---- failback -------------------------------------------------------------- */
-
-/* Servers that have no timelines. */
-static void writes(size_t n)
-{
-	say(n, (struct check_facts){ .role = CHECK_ROLE_PRIMARY });
-}
-
-static void takes_over(void)
-{
-	writes(0);
-	expect(0, ROLE_ADMITTED);
-	dies(0);
-	writes(1);
-	expect(1, ROLE_ADMITTED);
-	dies(1);
-	writes(0); /* it comes back, and the other one is gone */
-}
-
-static void a_primary_that_was_replaced_comes_back_as_the_operator_wants(void **state)
-{
-	struct role_config config = postgres(ROLE_WANTED_PRIMARY);
-
-	(void)state;
-	begin(&config, 2);
-	takes_over();
-	expect(0, ROLE_ADMITTED);
-
-	config.failback.policy = FAILBACK_NO;
-	begin(&config, 2);
-	takes_over();
-	expect(0, ROLE_RETURNED);
-	pass(1000000);
-	writes(0);
-	expect(0, ROLE_RETURNED);
-	role_judge_allow(b.judge, 0);
-	role_judge_decide(b.judge, b.now_ms);
-	expect(0, ROLE_ADMITTED);
-	dies(0);
-	writes(1); /* now this one was replaced */
-	expect(1, ROLE_RETURNED);
-
-	config.failback = (struct failback_config){ FAILBACK_AFTER, 3000 };
-	begin(&config, 2);
-	takes_over();
-	expect(0, ROLE_RETURNED);
-	assert_int_equal(role_judge_next_ms(b.judge, b.now_ms), b.now_ms + 3000);
-	pass(2999);
-	expect(0, ROLE_RETURNED);
-	pass(1);
-	expect(0, ROLE_ADMITTED);
-}
-
-static void a_pause_begins_anew_when_it_was_gone(void **state)
-{
-	struct role_config config = postgres(ROLE_WANTED_PRIMARY);
-
-	(void)state;
-	config.failback = (struct failback_config){ FAILBACK_AFTER, 3000 };
-	begin(&config, 2);
-	takes_over();
-	pass(2000);
-	dies(0);
-	writes(0);
-	pass(2000);
-	expect(0, ROLE_RETURNED);
-	pass(1000);
-	expect(0, ROLE_ADMITTED);
-}
-
-static void one_that_was_promoted_since_is_no_mistake(void **state)
-{
-	struct role_config config = postgres(ROLE_WANTED_PRIMARY);
-
-	(void)state;
-	config.failback.policy = FAILBACK_NO;
-	begin(&config, 2);
-	takes_over();
-	expect(0, ROLE_RETURNED);
-	replica(0, 0, 0);
-	writes(0);
-	expect(0, ROLE_ADMITTED);
-
-	begin(&config, 2); /* by its timeline */
-	primary(0, 1);
-	dies(0);
-	primary(1, 2);
-	dies(1);
-	primary(0, 3);
-	expect(0, ROLE_ADMITTED);
 }
 
 /* ---- lag ------------------------------------------------------------------- */
@@ -480,27 +341,19 @@ static void a_decision_says_whether_it_changed_anything(void **state)
 	assert_false(role_judge_decide(b.judge, b.now_ms));
 }
 
-static int finish(void **state)
-{
-	(void)state;
-	role_judge_destroy(b.judge);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_pool_takes_what_it_wants),
 		cmocka_unit_test(a_role_is_evidence_with_an_age),
+		cmocka_unit_test(what_is_only_assumed_ends_with_the_first_doubt),
+		cmocka_unit_test(what_is_only_assumed_yields_to_who_was_promoted),
 		cmocka_unit_test(a_demotion_counts_at_once),
 		cmocka_unit_test(the_higher_timeline_is_the_primary),
 		cmocka_unit_test(who_was_overtaken_stays_out_though_it_is_alone),
 		cmocka_unit_test(what_cannot_be_told_apart_is_not_written_to),
 		cmocka_unit_test(two_names_of_one_server_are_one),
 		cmocka_unit_test(without_fencing_all_are_written_to),
-		cmocka_unit_test(a_primary_that_was_replaced_comes_back_as_the_operator_wants),
-		cmocka_unit_test(a_pause_begins_anew_when_it_was_gone),
-		cmocka_unit_test(one_that_was_promoted_since_is_no_mistake),
 		cmocka_unit_test(replicas_are_measured_by_the_primary),
 		cmocka_unit_test(only_the_primary_that_is_written_to_counts),
 		cmocka_unit_test(a_lag_in_time_is_what_the_server_says),
