@@ -73,8 +73,12 @@ static char *read_pattern(const struct setting *word, const char *kind,
 	if (*ret_kind == IDENTITY_FINGERPRINT) {
 		is_good = tidy_fingerprint(pattern);
 		if (!is_good)
-			setting_error(word, NULL, "'%.60s' has not the 64 digits of a SHA-256",
-				      word->text);
+			setting_error(
+				word, NULL,
+				"'%.60s' is no SHA-256: 64 hexadecimal digits, with or without "
+				"colons, as openssl x509 -noout -fingerprint -sha256 prints "
+				"them behind its =",
+				word->text);
 	} else if (*ret_kind == IDENTITY_DNS) {
 		is_good = tidy_host(word, pattern);
 	} else {

@@ -23,7 +23,8 @@ static const char *const unreadable[IDENTITY_KINDS] = {
 const char *client_rules_refusal(const struct listener_config *listener, const char *identity,
 				 const struct client_rule **ret_rule)
 {
-	const char *why = "the certificate fits no client_allow";
+	const char *why = identity ? "the certificate fits no client_allow"
+				   : "the client has sent no certificate";
 
 	*ret_rule = NULL;
 	for (size_t i = 0; i < listener->client_rules_n; i++) {

@@ -528,6 +528,11 @@ const struct end_point *tls_stream_end_point(const struct tls_stream *s)
 	return e && e->n > 0 ? e : NULL;
 }
 
+const char *tls_stream_refused(const struct tls_stream *s)
+{
+	return s->handshake.refused ? s->handshake.refused : "";
+}
+
 void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
 {
 	const char *cipher = wolfSSL_get_cipher_name(s->ssl);

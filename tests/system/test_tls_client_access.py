@@ -110,12 +110,14 @@ def test_rules_are_one_list_in_the_order_of_the_file(admitting, pki, forge):
 def test_a_rule_does_not_replace_the_ca(admitting, pki, forge):
     rm = admitting("client_allow = cn Alice*")
     assert refused(rm, enter(rm, pki, forge["stranger.pem"]), "unknown ca")
-    rm.wait_sessions(1, reason="client_tls_error")
+    line = rm.wait_sessions(1, reason="client_tls_error")[0]
+    assert line["client_cn"] == "Alice Doe"     # what it called itself
 
 
 def test_who_shows_none_fits_no_rule(admitting, pki, forge):
     rm = admitting("client_allow = cn *", verify="optional")
     assert refused(rm, enter(rm, pki, None))
+    rm.wait_sessions(1, reason="refused", detail="the client has sent no certificate")
     assert enter(rm, pki, forge["alice.pem"]) is None
     rm = admitting("client_deny = cn Alice*", verify="optional")
     assert enter(rm, pki, None) is None

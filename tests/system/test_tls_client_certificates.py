@@ -7,7 +7,7 @@ import pytest
 
 from kit import backend as servers
 from kit import hello, proc, tcp, tls, tls13
-from kit.certificates import CA, LEAF, Certificates
+from kit.certificates import CA, LEAF, Certificates, expired
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
 
@@ -57,6 +57,20 @@ def test_one_clients_chain_does_not_vouch_for_another(verifying, pki, forge, ver
     assert talks(rm, pki, whole, low=version, high=version)
     assert not talks(rm, pki, alone, low=version, high=version)
     assert rm.wait_sessions(2, reason="client_tls_error")[1]["detail"] == "unknown CA"
+
+
+@pytest.mark.parametrize("version", (tls.V12, tls.V13))
+@pytest.mark.parametrize("options", ({"issuer": None}, {"args": expired}, {"ext": LEAF + "keyUsage=keyEncipherment\n"}),
+                         ids=("stranger", "expired", "not for signing"))
+def test_log_says_who_was_refused(verifying, pki, forge, options, version):
+    """By the common name that it gave itself, as of those who are admitted; bounded, and nothing breaks a line."""
+    options = {"issuer": "root", "ext": CLIENT, **options}
+    options["args"] = options["args"]() if "args" in options else ()
+    forge.make("odd", subject="/CN=odd \\\"x\\\"\nmsg\\=y", **options)
+    rm = verifying(tls_min="1.2")
+    assert not talks(rm, pki, forge["odd.pem"], low=version, high=version)
+    line = rm.wait_sessions(1, reason="client_tls_error")[0]
+    assert line["client_cn"].startswith("odd") and "\n" not in line["client_cn"]
 
 
 @pytest.mark.own_library("own-intermediates.patch")
