@@ -19,7 +19,6 @@ struct WOLFSSL_X509_STORE_CTX;
 struct handshake {
 	char *name;     /* that the client asked for, or NULL; ours, until the handshake is over */
 	char *peer;     /* common name in the peer's certificate, ours; NULL: it has shown none */
-	char *refused;  /* the same of one that was not good, ours, or NULL */
 	char *identity; /* of that certificate, ours; NULL: nobody asked, or there is none */
 	struct end_point *end_point; /* of it, ours; NULL: nobody asked, or there is none */
 	struct peer_address address; /* that the peer must prove */

@@ -129,8 +129,8 @@ const char *tls_stream_reason(const struct tls_stream *s);
 /* Was its handshake a short one, in which the peer has shown no certificate? */
 bool tls_stream_is_resumed(const struct tls_stream *s);
 
-/* The common name in a certificate that was refused; "": it has none, or there was none. */
-const char *tls_stream_refused(const struct tls_stream *s);
+/* The common name in the peer's certificate, good or not; "": none. */
+const char *tls_stream_peer(const struct tls_stream *s);
 
 /* After the handshake. Pointers live as long as the stream. */
 struct tls_facts {

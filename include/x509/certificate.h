@@ -46,12 +46,20 @@ struct certificate {
 	char issuer[CERTIFICATE_ISSUER_BYTES]; /* of the leaf, "/O=x/CN=y", cut to fit */
 };
 
+/* Where it is named, and who will read it: what is said depends on that. */
+struct certificate_setting {
+	const char *key; /* in the INI file */
+	bool is_for_backends;
+};
+extern const struct certificate_setting certificate_for_clients, certificate_for_backends;
+
 /*
- * Loads and checks; @setting is the key in the INI file. False: there are errors in
+ * Loads and checks. False: there are errors in
  * @problems and nothing to finish. @now is the time of day.
  */
 MUST_CHECK bool certificate_load(struct certificate *c, const struct tls_files *files,
-				 const char *setting, time_t now, struct tls_problems *problems);
+				 const struct certificate_setting *setting, time_t now,
+				 struct tls_problems *problems);
 
 /* Wipes the key and frees everything. */
 void certificate_finish(struct certificate *c);

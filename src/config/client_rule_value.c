@@ -75,9 +75,7 @@ static char *read_pattern(const struct setting *word, const char *kind,
 		if (!is_good)
 			setting_error(
 				word, NULL,
-				"'%.60s' is no SHA-256: 64 hexadecimal digits, with or without "
-				"colons, as openssl x509 -noout -fingerprint -sha256 prints "
-				"them behind its =",
+				"'%.60s' has not 64 hexadecimal digits (SHA-256), colons apart",
 				word->text);
 	} else if (*ret_kind == IDENTITY_DNS) {
 		is_good = tidy_host(word, pattern);

@@ -105,8 +105,7 @@ static enum step_verdict tls_accept_failed(struct session *s, enum tls_result re
 		return preread_refuse(answer, STEP_NO_MEMORY, tls_stream_reason(tls));
 	counters_add(&session_counters(s)->handshakes_failed, 1);
 	if (info)
-		snprintf(info->client_name, sizeof(info->client_name), "%s",
-			 tls_stream_refused(tls));
+		snprintf(info->client_name, sizeof(info->client_name), "%s", tls_stream_peer(tls));
 	if (result != TLS_FAILED)
 		return preread_refuse(answer, STEP_PEER_LEFT, NULL);
 	return preread_refuse(answer, STEP_TLS_FAILED, tls_stream_reason(tls));

@@ -61,7 +61,8 @@ static bool prepare_certificate(WOLFSSL_CTX *ctx, const struct tls_client_config
 
 	if (!config->certificate.chain)
 		return true;
-	if (!certificate_load(&own, &config->certificate, "certificate", time(NULL), problems))
+	if (!certificate_load(&own, &config->certificate, &certificate_for_backends, time(NULL),
+			      problems))
 		return false;
 	is_good = certificate_use(&own, ctx);
 	certificate_finish(&own);

@@ -29,14 +29,13 @@ void handshake_finish(struct handshake *h)
 {
 	free(h->name);
 	free(h->peer);
-	free(h->refused);
 	free(h->identity);
 	free(h->end_point);
-	h->name = h->peer = h->refused = h->identity = NULL;
+	h->name = h->peer = h->identity = NULL;
 	h->end_point = NULL;
 }
 
-/* The name in the peer's certificate is kept for the log. */
+/* The name in the peer's certificate is kept for the log, also of one that is refused. */
 static bool keep_peer(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
 {
 	char name[TLS_PEER_NAME_BYTES];
@@ -47,17 +46,6 @@ static bool keep_peer(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
 	h->peer = strdup(name);
 	h->lacks_memory |= !h->peer;
 	return h->peer != NULL;
-}
-
-/* It proves nothing; but who reads the log wants to know who did not get in. */
-static int refuse(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
-{
-	char name[TLS_PEER_NAME_BYTES];
-
-	certificate_common_name(leaf->buffer, leaf->length, name, sizeof(name));
-	free(h->refused);
-	h->refused = strdup(name);
-	return 0;
 }
 
 static bool keep_identity(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
@@ -87,14 +75,12 @@ int handshake_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
 
 	if (store->error_depth != 0 || store->totalCerts < 1)
 		return is_good;
-	if (!is_good)
-		return refuse(h, leaf);
+	if (!keep_peer(h, leaf) || !is_good)
+		return 0;
 	h->refusal = x509_chain_fault(leaf, (size_t)store->totalCerts, h->peer_is_client);
 	if (h->address.bytes > 0 && !peer_address_fits(&h->address, leaf->buffer, leaf->length))
 		h->refusal = IPADDR_MISMATCH;
-	if (h->refusal != 0)
-		return refuse(h, leaf);
-	return keep_peer(h, leaf) && keep_identity(h, leaf) && keep_end_point(h, leaf);
+	return h->refusal == 0 && keep_identity(h, leaf) && keep_end_point(h, leaf);
 }
 
 int handshake_on_unverified(int is_good, WOLFSSL_X509_STORE_CTX *store)

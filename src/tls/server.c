@@ -3,6 +3,7 @@
 #include "tls/server.h"
 
 #include "base/check.h"
+#include "crypto/digest.h"
 #include "x509/ca_store.h"
 #include "x509/certificate.h"
 #include "tls/endpoint.h"
@@ -11,7 +12,6 @@
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
-#include <wolfssl/wolfcrypt/sha256.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -88,24 +88,18 @@ static bool prepare_tickets(struct identity *identity)
 }
 
 /* A digest of all that a resumed session takes for granted. */
-static bool make_ticket_digest(struct identity *identity, const struct certificate *c)
+static void make_ticket_digest(struct identity *identity, const struct certificate *c)
 {
 	const struct tls_server *s = identity->server;
 	const uint32_t numbers[] = { s->policy.min, s->policy.max, s->client_verify };
-	wc_Sha256 sha;
-	bool is_good;
+	const struct digest_part parts[] = {
+		{ c->print, sizeof(c->print) },
+		{ numbers, sizeof(numbers) },
+		{ s->policy.ciphers, strlen(s->policy.ciphers) + 1 },
+		{ s->policy.alpn, strlen(s->policy.alpn) + 1 },
+	};
 
-	if (wc_InitSha256(&sha) != 0)
-		return false;
-	is_good = wc_Sha256Update(&sha, c->print, sizeof(c->print)) == 0 &&
-		  wc_Sha256Update(&sha, (const byte *)numbers, sizeof(numbers)) == 0 &&
-		  wc_Sha256Update(&sha, (const byte *)s->policy.ciphers,
-				  (word32)strlen(s->policy.ciphers) + 1) == 0 &&
-		  wc_Sha256Update(&sha, (const byte *)s->policy.alpn,
-				  (word32)strlen(s->policy.alpn) + 1) == 0 &&
-		  wc_Sha256Final(&sha, identity->ticket_digest) == 0;
-	wc_Sha256Free(&sha);
-	return is_good;
+	digest_sha256(parts, ARRAY_LEN(parts), identity->ticket_digest);
 }
 
 /* ---- identities ---------------------------------------------------------- */
@@ -166,19 +160,15 @@ static WOLFSSL_CTX *make_context(const struct policy *policy, const struct certi
 	return NULL;
 }
 
-static bool make_no_tickets_context(struct identity *identity, const struct certificate *c)
-{
-	identity->no_tickets_ctx = make_context(&identity->server->policy, c);
-	return identity->no_tickets_ctx &&
-	       wolfSSL_CTX_set_TicketEncCb(identity->no_tickets_ctx, NULL) == WOLFSSL_SUCCESS;
-}
-
 static bool make_contexts(struct identity *identity, const struct certificate *c)
 {
-	identity->ctx = make_context(&identity->server->policy, c);
-	if (!identity->ctx || !make_no_tickets_context(identity, c))
-		return false;
-	return prepare_tickets(identity) && make_ticket_digest(identity, c);
+	const struct policy *policy = &identity->server->policy;
+
+	identity->ctx = make_context(policy, c);
+	identity->no_tickets_ctx = identity->ctx ? make_context(policy, c) : NULL;
+	make_ticket_digest(identity, c);
+	return identity->no_tickets_ctx && prepare_tickets(identity) &&
+	       wolfSSL_CTX_set_TicketEncCb(identity->no_tickets_ctx, NULL) == WOLFSSL_SUCCESS;
 }
 
 static void add_identity(struct tls_server *s, const struct tls_server_config *config,
@@ -187,7 +177,7 @@ static void add_identity(struct tls_server *s, const struct tls_server_config *c
 	struct identity *identity = &s->identities[s->identities_n];
 	struct certificate c;
 
-	if (!certificate_load(&c, files, "certificate", time(NULL), problems))
+	if (!certificate_load(&c, files, &certificate_for_clients, time(NULL), problems))
 		return;
 	identity->server = s;
 	identity->kind = c.kind;

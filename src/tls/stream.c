@@ -528,9 +528,9 @@ const struct end_point *tls_stream_end_point(const struct tls_stream *s)
 	return e && e->n > 0 ? e : NULL;
 }
 
-const char *tls_stream_refused(const struct tls_stream *s)
+const char *tls_stream_peer(const struct tls_stream *s)
 {
-	return s->handshake.refused ? s->handshake.refused : "";
+	return s->handshake.peer ? s->handshake.peer : "";
 }
 
 void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
@@ -545,7 +545,7 @@ void tls_stream_facts(const struct tls_stream *s, struct tls_facts *ret_facts)
 		.openssl = policy_cipher_openssl(cipher),
 		.group = group ? policy_group_name(group) : "",
 		.alpn = s->alpn ? s->alpn : "",
-		.peer = s->handshake.peer ? s->handshake.peer : "",
+		.peer = tls_stream_peer(s),
 		.identity = s->handshake.identity,
 		.has_peer = s->handshake.peer,
 		.is_tls13 = wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3,

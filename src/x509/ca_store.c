@@ -3,23 +3,26 @@
 #include "x509/ca_store.h"
 
 #include "x509/certificate.h"
+#include "x509/der.h"
 #include "x509/error_text.h"
 #include "x509/pem.h"
 #include "x509/x509.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
+#include <wolfssl/error-ssl.h>
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
 
 #include <stddef.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <time.h>
 
 /* Where Debian's ca-certificates puts all of them. */
 #define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 
-/* Adds one block to the context. The library's code, WOLFSSL_SUCCESS if it took it. */
-typedef int add_fn(WOLFSSL_CTX *ctx, const struct pem_block *block);
+/* Adds one block to the context. Why it does not, in words; NULL: it has. */
+typedef const char *add_fn(WOLFSSL_CTX *ctx, const struct pem_block *block);
 
 /* What a file of many blocks is read with. */
 struct reading {
@@ -29,55 +32,117 @@ struct reading {
 	add_fn *add;
 	enum tls_severity severity; /* of one that cannot be used */
 	bool is_quiet;              /* about those */
-	bool wants_cas;             /* and warns of others */
 };
 
-static int add_ca(WOLFSSL_CTX *ctx, const struct pem_block *block)
+static const char *add_by(int code)
 {
-	return wolfSSL_CTX_load_verify_buffer(ctx, (const unsigned char *)block->at,
-					      (long)block->bytes, WOLFSSL_FILETYPE_PEM);
+	return code == WOLFSSL_SUCCESS ? NULL : error_text_of_code(code);
 }
 
-static int add_list(WOLFSSL_CTX *ctx, const struct pem_block *block)
+static DerBuffer *read_der(const struct pem_block *block, int type)
 {
-	return wolfSSL_CTX_LoadCRLBuffer(ctx, (const unsigned char *)block->at, (long)block->bytes,
-					 WOLFSSL_FILETYPE_PEM);
+	DerBuffer *der = NULL;
+
+	return wc_PemToDer((const unsigned char *)block->at, (long)block->bytes, type, &der, NULL,
+			   NULL, NULL) == 0
+		       ? der
+		       : NULL;
 }
 
-/* Is it another one's work, and may sign none? Also its common name. */
-static bool is_leaf(const struct pem_block *block, char *name, size_t size)
+/*
+ * Why a certificate that can be read vouches for nobody. One that signs itself
+ * vouches for that at least, and those of version 1 cannot say what they are.
+ */
+static const char *why_useless(const struct DecodedCert *cert)
 {
-	uint8_t *der = malloc(block->bytes); /* shorter than its PEM */
+	bool may_sign = cert->isCA &&
+			(!cert->extKeyUsageSet || (cert->extKeyUsage & KEYUSE_KEY_CERT_SIGN) != 0);
+	unsigned bits = x509_rsa_bits(cert);
+
+	if (bits > 0 && bits < X509_RSA_BITS_MIN)
+		return error_text_of_code(RSA_KEY_SIZE_E);
+	if (cert->selfSigned || (may_sign && !x509_is_old(cert)))
+		return NULL;
+	return cert->isCA ? "its keyUsage lacks keyCertSign"
+			  : "not an authority's: what has signed it belongs here";
+}
+
+static const char *judge_ca(const struct pem_block *block)
+{
+	DerBuffer *der = read_der(block, CERT_TYPE);
+	const char *why = NULL;
 	struct DecodedCert cert;
-	bool is = false;
-	int n;
 
 	if (!der)
-		return false;
-	n = wc_CertPemToDer((const unsigned char *)block->at, (int)block->bytes, der,
-			    (int)block->bytes, CERT_TYPE);
-	if (n > 0) {
-		wc_InitDecodedCert(&cert, der, (word32)n, NULL);
-		is = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 && !cert.isCA &&
-		     !cert.selfSigned && !x509_is_old(&cert);
-		wc_FreeDecodedCert(&cert);
-		certificate_common_name(der, (size_t)n, name, size);
-	}
-	free(der);
-	return is;
+		return NULL; /* the library will say more */
+	wc_InitDecodedCert(&cert, der->buffer, der->length, NULL);
+	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0)
+		why = why_useless(&cert);
+	wc_FreeDecodedCert(&cert);
+	wc_FreeDer(&der);
+	return why;
 }
 
-static void warn_of_leaf(const struct reading *r, const struct pem_file *file,
-			 const struct pem_block *block, size_t number,
-			 struct tls_problems *problems)
+static const char *add_ca(WOLFSSL_CTX *ctx, const struct pem_block *block)
 {
-	char name[TLS_PEER_NAME_BYTES];
+	const char *why = judge_ca(block);
 
-	if (is_leaf(block, name, sizeof(name)))
-		tls_problem_add(problems, TLS_WARNING, r->setting, r->path,
-				"certificate %zu (line %zu, %s) is not an authority's: what has "
-				"signed it belongs here",
-				number, pem_line(file, block), name);
+	return why ? why
+		   : add_by(wolfSSL_CTX_load_verify_buffer(ctx, (const unsigned char *)block->at,
+							   (long)block->bytes,
+							   WOLFSSL_FILETYPE_PEM));
+}
+
+/* Its thisUpdate (RFC 5280, 5.1.2), which the library does not look at; 0: there is none. */
+static time_t list_begins(const struct pem_block *block)
+{
+	DerBuffer *der = read_der(block, CRL_TYPE);
+	struct der rest, list, body, skipped;
+	time_t begins = 0;
+
+	if (!der)
+		return 0;
+	rest = (struct der){ der->buffer, der->buffer + der->length };
+	if (der_enter(&rest, DER_SEQUENCE, &list) && der_enter(&list, DER_SEQUENCE, &body)) {
+		(void)der_enter(&body, DER_INTEGER, &skipped);  /* version */
+		if (der_enter(&body, DER_SEQUENCE, &skipped) && /* algorithm, issuer */
+		    der_enter(&body, DER_SEQUENCE, &skipped))
+			begins = der_time(body);
+	}
+	wc_FreeDer(&der);
+	return begins;
+}
+
+static const char *add_list(WOLFSSL_CTX *ctx, const struct pem_block *block)
+{
+	if (list_begins(block) > time(NULL))
+		return "revocation list is not valid yet";
+	return add_by(wolfSSL_CTX_LoadCRLBuffer(ctx, (const unsigned char *)block->at,
+						(long)block->bytes, WOLFSSL_FILETYPE_PEM));
+}
+
+static void tell_unused(const struct reading *r, const char *place, const char *why,
+			struct tls_problems *problems)
+{
+	if (!r->is_quiet)
+		tls_problem_add(problems, r->severity, r->setting, r->path, "%s is not used: %s",
+				place, why);
+}
+
+#define PLACE_BYTES (TLS_PEER_NAME_BYTES + 64)
+
+/* "certificate 2 (line 12, alice)": the common name where it is a certificate. */
+static void describe(const struct reading *r, const struct pem_file *file,
+		     const struct pem_block *block, size_t number, char text[PLACE_BYTES])
+{
+	DerBuffer *der = read_der(block, CERT_TYPE);
+	char name[TLS_PEER_NAME_BYTES] = "";
+
+	if (der && pem_is(block, "CERTIFICATE"))
+		certificate_common_name(der->buffer, der->length, name, sizeof(name));
+	wc_FreeDer(&der);
+	snprintf(text, PLACE_BYTES, "%s %zu (line %zu%s%s)", r->what, number, pem_line(file, block),
+		 name[0] ? ", " : "", name);
 }
 
 /* Adds all blocks; at least one must be of use. */
@@ -85,23 +150,21 @@ static bool add_all(WOLFSSL_CTX *ctx, const struct pem_file *file, const struct 
 		    struct tls_problems *problems)
 {
 	size_t at = 0, seen = 0, added = 0, errors = problems->errors_n;
+	char place[PLACE_BYTES];
 	struct pem_block block;
 
 	while (pem_next(file, &at, &block)) {
-		int code;
+		const char *why;
 
 		if (!pem_is(&block, r->label))
 			continue;
 		seen++;
-		code = r->add(ctx, &block);
-		if (code == WOLFSSL_SUCCESS) {
-			added++;
-			if (r->wants_cas)
-				warn_of_leaf(r, file, &block, seen, problems);
-		} else if (!r->is_quiet)
-			tls_problem_add(problems, r->severity, r->setting, r->path,
-					"%s %zu (line %zu) is not used: %s", r->what, seen,
-					pem_line(file, &block), error_text_of_code(code));
+		why = r->add(ctx, &block);
+		added += !why;
+		if (!why)
+			continue;
+		describe(r, file, &block, seen, place);
+		tell_unused(r, place, why, problems);
 	}
 	if (added == 0)
 		tls_problem_add(problems, TLS_ERROR, r->setting, r->path, "has no usable %s",
@@ -125,7 +188,6 @@ bool ca_store_add(struct WOLFSSL_CTX *ctx, const struct pem_file *file, const ch
 		.add = add_ca,
 		.severity = TLS_WARNING,
 		.is_quiet = !path,
-		.wants_cas = path,
 	};
 
 	return add_all(ctx, file, &reading, problems);

@@ -3,6 +3,7 @@
 #include "x509/certificate.h"
 
 #include "base/check.h"
+#include "x509/der.h"
 #include "x509/error_text.h"
 #include "x509/x509.h"
 
@@ -28,11 +29,15 @@ struct link {
 	time_t from, until; /* 0: could not be read */
 };
 
+const struct certificate_setting certificate_for_clients = { .key = "certificate" };
+const struct certificate_setting certificate_for_backends = { .key = "certificate",
+							      .is_for_backends = true };
+
 /* What certificate_load() works with. */
 struct loading {
 	struct certificate *c;
 	const struct tls_files *files;
-	const char *setting;
+	const struct certificate_setting *setting;
 	time_t now;
 	struct tls_problems *problems;
 	const struct pem_file *file; /* with the chain */
@@ -41,41 +46,13 @@ struct loading {
 };
 
 #define add_problem(l, severity, file, ...) \
-	tls_problem_add((l)->problems, severity, (l)->setting, file, __VA_ARGS__)
+	tls_problem_add((l)->problems, severity, (l)->setting->key, file, __VA_ARGS__)
 
 /* ---- what a certificate says --------------------------------------------- */
 
-/* Two digits; -1 when they are none. */
-static int read_two(const uint8_t *text)
-{
-	if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9')
-		return -1;
-	return 10 * (text[0] - '0') + text[1] - '0';
-}
-
-/* "YYMMDDhhmmssZ" or "YYYYMMDDhhmmssZ" behind tag and length (RFC 5280, 4.1.2.5); 0: neither. */
 static time_t read_time(const uint8_t *asn, int bytes)
 {
-	enum { UTC_TIME = 0x17, YEAR = 0, MONTH, DAY, HOUR, MINUTE, SECOND, PARTS };
-	bool is_utc = bytes > 2 && asn[0] == UTC_TIME;
-	int century_bytes = is_utc ? 0 : 2, century, part[PARTS];
-	struct tm tm;
-
-	if (bytes != 2 + century_bytes + 2 * PARTS + 1 || asn[1] != bytes - 2)
-		return 0;
-	for (int i = 0; i < PARTS; i++) {
-		part[i] = read_two(asn + 2 + century_bytes + 2 * i);
-		if (part[i] < 0)
-			return 0;
-	}
-	century = is_utc ? (part[YEAR] < 50 ? 20 : 19) : read_two(asn + 2);
-	tm = (struct tm){ .tm_year = 100 * (century - 19) + part[YEAR],
-			  .tm_mon = part[MONTH] - 1,
-			  .tm_mday = part[DAY],
-			  .tm_hour = part[HOUR],
-			  .tm_min = part[MINUTE],
-			  .tm_sec = part[SECOND] };
-	return timegm(&tm);
+	return der_time((struct der){ asn, asn + MAX(bytes, 0) });
 }
 
 static void copy_printable(char *out, size_t size, const char *text, size_t n)
@@ -178,7 +155,12 @@ static void read_names(const struct DecodedCert *cert, struct certificate *c)
 		add_name(c, cert->subjectCN, (size_t)cert->subjectCNLen);
 }
 
-/* What clients will mind. */
+static const char *readers_of(const struct loading *l)
+{
+	return l->setting->is_for_backends ? "backends" : "clients";
+}
+
+/* What those will mind. */
 static void check_leaf(struct loading *l, const struct DecodedCert *cert)
 {
 	unsigned bits = x509_rsa_bits(cert);
@@ -187,14 +169,15 @@ static void check_leaf(struct loading *l, const struct DecodedCert *cert)
 		add_problem(l, TLS_ERROR, l->files->chain,
 			    "RSA key has %u bits; nobody takes fewer than %d", bits,
 			    X509_RSA_BITS_MIN);
-	if (x509_is_must_staple(cert))
+	if (x509_is_must_staple(cert) && !l->setting->is_for_backends)
 		add_problem(l, TLS_WARNING, l->files->chain,
 			    "demands stapled OCSP responses (must-staple), which are not sent: "
 			    "clients that heed it will refuse it");
 	if (x509_is_old(cert))
 		add_problem(l, TLS_WARNING, l->files->chain,
-			    "is of X.509 version 1, without extensions: many clients refuse it, as "
-			    "it has no subjectAltName");
+			    "is of X.509 version 1, without extensions: many %s refuse it%s",
+			    readers_of(l),
+			    l->setting->is_for_backends ? "" : ", as it has no subjectAltName");
 	if (!x509_may_sign(cert))
 		add_problem(l, TLS_WARNING, l->files->chain,
 			    "its keyUsage lacks digitalSignature: most peers refuse it");
@@ -212,7 +195,7 @@ static void read_leaf(struct loading *l, const struct DecodedCert *cert)
 	copy_printable(l->c->issuer, sizeof(l->c->issuer), cert->issuer,
 		       strnlen(cert->issuer, sizeof(cert->issuer)));
 	read_names(cert, l->c);
-	if (l->c->names_n == 0)
+	if (l->c->names_n == 0 && !l->setting->is_for_backends)
 		add_problem(l, TLS_WARNING, l->files->chain,
 			    "has no DNS name; only clients without SNI get it");
 }
@@ -334,8 +317,8 @@ static void check_dates(struct loading *l)
 				    link->subject);
 		else if (l->now > link->until)
 			add_problem(l, TLS_WARNING, l->files->chain,
-				    "certificate %zu (%s) expired on %s: clients will refuse it",
-				    i + 1, link->subject, day);
+				    "certificate %zu (%s) expired on %s: %s will refuse it", i + 1,
+				    link->subject, day, readers_of(l));
 		else if (l->now < link->from)
 			add_problem(l, TLS_WARNING, l->files->chain,
 				    "certificate %zu (%s) is not valid yet", i + 1, link->subject);
@@ -378,7 +361,7 @@ static bool find_key(struct loading *l)
 	struct certificate *c = l->c;
 	size_t at = 0;
 
-	if (!pem_open(&c->key_file, key_path(l->files), l->setting, l->problems))
+	if (!pem_open(&c->key_file, key_path(l->files), l->setting->key, l->problems))
 		return false;
 	while (pem_next(&c->key_file, &at, &c->key)) {
 		if (!pem_is(&c->key, "* PRIVATE KEY") && !pem_is(&c->key, "PRIVATE KEY"))
@@ -442,8 +425,9 @@ static void check_pair(struct loading *l)
 
 /* ---- all together -------------------------------------------------------- */
 
-bool certificate_load(struct certificate *c, const struct tls_files *files, const char *setting,
-		      time_t now, struct tls_problems *problems)
+bool certificate_load(struct certificate *c, const struct tls_files *files,
+		      const struct certificate_setting *setting, time_t now,
+		      struct tls_problems *problems)
 {
 	struct loading l = {
 		.c = c, .files = files, .setting = setting, .now = now, .problems = problems
@@ -453,7 +437,7 @@ bool certificate_load(struct certificate *c, const struct tls_files *files, cons
 	bool has_chain, has_key;
 
 	*c = (struct certificate){ 0 };
-	if (!pem_open(&file, files->chain, setting, problems))
+	if (!pem_open(&file, files->chain, setting->key, problems))
 		return false;
 	l.file = &file;
 	has_chain = read_chain(&l);

@@ -22,6 +22,7 @@ static const struct {
 	{ ASN_AFTER_DATE_E, "certificate expired" },
 	{ ASN_SIG_CONFIRM_E, "certificate's signature is wrong" },
 	{ ASN_NAME_INVALID_E, "certificate breaks a CA's name constraint" },
+	{ BAD_LENGTH_E, "certificate has more than 128 name constraints" },
 	{ ASN_PATHLEN_INV_E, "certificate chain is longer than its CA allows" },
 	{ ASN_PATHLEN_SIZE_E, "certificate chain is longer than its CA allows" },
 	{ ASN_CRIT_EXT_E, "certificate has an unknown critical extension" },

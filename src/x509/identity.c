@@ -3,6 +3,7 @@
 #include "x509/identity.h"
 
 #include "base/text.h"
+#include "x509/der.h"
 #include "x509/directory_string.h"
 
 #include <wolfssl/options.h>
@@ -15,12 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	TAG_OID = 0x06,
-	TAG_SEQUENCE = 0x30,
-	TAG_SET = 0x31,
-};
-
 /* id-at-commonName and id-at-organizationalUnitName (RFC 5280, A.1). */
 static const uint8_t oid_cn[] = { 0x55, 4, 3 }, oid_ou[] = { 0x55, 4, 11 };
 
@@ -28,36 +23,6 @@ static const uint8_t oid_cn[] = { 0x55, 4, 3 }, oid_ou[] = { 0x55, 4, 11 };
 static const char letters[IDENTITY_KINDS + 1] = "coduf";
 
 /* ---- reading ------------------------------------------------------------- */
-
-struct der {
-	const uint8_t *at, *end;
-};
-
-/* Moves @from behind the value at its beginning, and gives that; false: there is none. */
-static bool take_value(struct der *from, uint8_t *ret_tag, struct der *ret_value)
-{
-	size_t left = (size_t)(from->end - from->at), head = 2, n;
-
-	if (left < head)
-		return false;
-	n = from->at[1];
-	if (n > 0x80 && n <= 0x83) { /* so many bytes of length follow */
-		head += n - 0x80;
-		if (left < head)
-			return false;
-		n = 0;
-		for (size_t i = 2; i < head; i++)
-			n = n << 8 | from->at[i];
-	} else if (n >= 0x80) {
-		return false;
-	}
-	if (n > left - head)
-		return false;
-	*ret_tag = from->at[0];
-	*ret_value = (struct der){ from->at + head, from->at + head + n };
-	from->at = ret_value->end;
-	return true;
-}
 
 static void put_unreadable(FILE *to, enum identity_kind kind)
 {
@@ -97,23 +62,18 @@ static void put_host(FILE *to, struct der text)
 		fprintf(to, "%c%s%c", letters[IDENTITY_DNS], host, '\0');
 }
 
-static bool is_oid(const struct der *oid, const uint8_t id[3])
-{
-	return oid->end - oid->at == 3 && memcmp(oid->at, id, 3) == 0;
-}
-
 /* An AttributeTypeAndValue. False: it is none. */
 static bool put_attribute(FILE *to, struct der attribute)
 {
 	struct der oid, text;
 	uint8_t tag;
 
-	if (!take_value(&attribute, &tag, &oid) || tag != TAG_OID ||
-	    !take_value(&attribute, &tag, &text))
+	if (!der_take(&attribute, &tag, &oid) || tag != DER_OID ||
+	    !der_take(&attribute, &tag, &text))
 		return false;
-	if (is_oid(&oid, oid_cn))
+	if (der_is(&oid, oid_cn, sizeof(oid_cn)))
 		put_item(to, IDENTITY_CN, tag, text);
-	else if (is_oid(&oid, oid_ou))
+	else if (der_is(&oid, oid_ou, sizeof(oid_ou)))
 		put_item(to, IDENTITY_OU, tag, text);
 	return true;
 }
@@ -128,10 +88,10 @@ static bool put_subject(FILE *to, struct der name)
 	uint8_t tag;
 
 	while (name.at < name.end) {
-		if (!take_value(&name, &tag, &set) || tag != TAG_SET)
+		if (!der_take(&name, &tag, &set) || tag != DER_SET)
 			return false;
 		while (set.at < set.end) {
-			if (!take_value(&set, &tag, &attribute) || !put_attribute(to, attribute))
+			if (!der_take(&set, &tag, &attribute) || !put_attribute(to, attribute))
 				return false;
 		}
 	}

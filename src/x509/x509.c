@@ -2,6 +2,8 @@
 
 #include "x509/x509.h"
 
+#include "x509/der.h"
+
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/error-ssl.h>
@@ -12,44 +14,26 @@
 
 #include <string.h>
 
-enum { TAG_BOOLEAN = 1, TAG_INTEGER = 2, TAG_OCTETS = 4, TAG_SEQUENCE = 0x30 };
-
 /* 1.3.6.1.5.5.7.1.24, with tag and length. */
 static const uint8_t tls_feature[] = { 6, 8, 0x2b, 6, 1, 5, 5, 7, 1, 0x18 };
 
-/* The body of what stands at *at, if it has this tag and a short length; *at is then there. */
-static size_t enter(const uint8_t **at, const uint8_t *end, uint8_t tag)
-{
-	size_t n;
-
-	if (end - *at < 2 || (*at)[0] != tag)
-		return 0;
-	n = (*at)[1];
-	if (n > 127 || n > (size_t)(end - *at) - 2)
-		return 0;
-	*at += 2;
-	return n;
-}
-
 bool x509_is_must_staple(const struct DecodedCert *cert)
 {
-	enum { STATUS_REQUEST = 5, STATUS_REQUEST_V2 = 17 };
-	const uint8_t *at, *end;
-	size_t n;
+	static const uint8_t status_request[] = { 5 }, status_request_v2[] = { 17 };
+	struct der rest, value, feature;
+	const uint8_t *at;
 
 	if (!cert->extensions || cert->extensionsSz <= 0)
 		return false;
-	end = cert->extensions + cert->extensionsSz;
 	at = memmem(cert->extensions, (size_t)cert->extensionsSz, tls_feature, sizeof(tls_feature));
 	if (!at)
 		return false;
-	at += sizeof(tls_feature);
-	at += enter(&at, end, TAG_BOOLEAN); /* critical */
-	if (enter(&at, end, TAG_OCTETS) == 0)
+	rest = (struct der){ at + sizeof(tls_feature), cert->extensions + cert->extensionsSz };
+	(void)der_enter(&rest, DER_BOOLEAN, &value); /* critical */
+	if (!der_enter(&rest, DER_OCTETS, &value) || !der_enter(&value, DER_SEQUENCE, &rest))
 		return false;
-	n = enter(&at, end, TAG_SEQUENCE);
-	for (end = at + n; (n = enter(&at, end, TAG_INTEGER)) > 0; at += n) {
-		if (n == 1 && (*at == STATUS_REQUEST || *at == STATUS_REQUEST_V2))
+	while (der_enter(&rest, DER_INTEGER, &feature)) {
+		if (der_is(&feature, status_request, 1) || der_is(&feature, status_request_v2, 1))
 			return true;
 	}
 	return false;
@@ -78,10 +62,33 @@ bool x509_is_old(const struct DecodedCert *cert)
 	return cert->version != WOLFSSL_X509_V3;
 }
 
+/* The parameters' hash, which is SHA-1 where there is none (RFC 4055, 3.1). */
+static bool is_pss_with_sha1(struct der algorithm)
+{
+	static const uint8_t sha1[] = { 0x2b, 14, 3, 2, 26 };
+	struct der parameters, hash, oid;
+
+	if (!der_enter(&algorithm, DER_SEQUENCE, &parameters) ||
+	    !der_enter(&parameters, DER_CONTEXT_0, &hash))
+		return true;
+	return !der_enter(&hash, DER_SEQUENCE, &algorithm) ||
+	       !der_enter(&algorithm, DER_OID, &oid) || der_is(&oid, sha1, sizeof(sha1));
+}
+
 bool x509_is_signed_with_sha1(const struct DecodedCert *cert)
 {
-	return !cert->selfSigned &&
-	       (cert->signatureOID == CTC_SHAwRSA || cert->signatureOID == CTC_SHAwECDSA);
+	static const uint8_t pss[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 10 };
+	struct der whole = { cert->source, cert->source + cert->maxIdx };
+	struct der parts, body, algorithm, oid;
+
+	if (cert->selfSigned)
+		return false;
+	if (cert->signatureOID == CTC_SHAwRSA || cert->signatureOID == CTC_SHAwECDSA)
+		return true;
+	return der_enter(&whole, DER_SEQUENCE, &parts) && der_enter(&parts, DER_SEQUENCE, &body) &&
+	       der_enter(&parts, DER_SEQUENCE, &algorithm) &&
+	       der_enter(&algorithm, DER_OID, &oid) && der_is(&oid, pss, sizeof(pss)) &&
+	       is_pss_with_sha1(algorithm);
 }
 
 bool x509_may_sign(const struct DecodedCert *cert)
@@ -95,14 +102,18 @@ static bool look_at(const WOLFSSL_BUFFER_INFO *der, uint8_t issuer[KEYID_SIZE], 
 {
 	struct DecodedCert cert;
 	bool is_next = false;
+	unsigned bits;
 
 	wc_InitDecodedCert(&cert, der->buffer, der->length, NULL);
 	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0)
 		is_next = is_leaf || memcmp(cert.subjectHash, issuer, KEYID_SIZE) == 0;
 	if (is_next) {
 		memcpy(issuer, cert.issuerHash, KEYID_SIZE);
+		bits = x509_rsa_bits(&cert);
 		if (x509_is_signed_with_sha1(&cert))
 			*ret_fault = ASN_SIG_HASH_E;
+		else if (bits > 0 && bits < X509_RSA_BITS_MIN)
+			*ret_fault = RSA_KEY_SIZE_E;
 		else if (is_leaf && cert.keyOID == RSAPSSk)
 			*ret_fault = ALGO_ID_E;
 		else if (is_leaf && is_client && x509_is_old(&cert))

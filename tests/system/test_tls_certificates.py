@@ -12,23 +12,23 @@ import pytest
 
 from kit import backend as servers
 from kit import proc, tcp, tls
-from kit.certificates import CA, DB, LEAF, Certificates, expired
+from kit.certificates import CA, KEY_ID, LEAF, NO_KEY_USAGE, PSS, SHA1, Certificates, expired
 from kit.ringmain import Ringmain
 
 NAME = "db.example.com"
 OTHER_NAME = "certificate is for another name"
 OTHER_ADDRESS = "certificate is for another address"
 OUTDATED = "certificate is signed with an outdated hash"
-SHA1 = ("-sha1",)
-KEY_ID = "subjectKeyIdentifier=hash\n"
 UNKNOWN = "unknown CA"
+NO_CA = "not a certificate of a CA"
 SIGNATURE = "certificate's signature is wrong"
 EXPIRED = "certificate expired"
 TOO_LONG = "certificate chain is longer than its CA allows"
 BREAKS = "certificate breaks a CA's name constraint"
 PURPOSE = "certificate is not meant for this side of TLS"
 SAN = "subjectAltName=DNS:db.example.com\n"
-NO_KEY_USAGE = "basicConstraints=critical,CA:TRUE\n"
+ELSEWHERE = "nameConstraints=critical,permitted;DNS:elsewhere.example\n"
+CA_ALONE = CA + "subjectKeyIdentifier=none\n"
 PATHLEN_0 = CA.replace("CA:TRUE", "CA:TRUE,pathlen:0")
 
 
@@ -177,6 +177,31 @@ def wrongly_signed(forge):
     return [forge.make("leaf", "int", LEAF + SAN), "int"]
 
 
+def signed_by_pss(where, *digest):
+    """SHA-1 is what parameters mean that name no digest, and as openssl writes it (RFC 4055, 3.1)."""
+    def make(forge):
+        forge.make("rsa-root", ext=CA, kind="rsa2048")
+        args = {where: (*digest, *PSS)}
+        forge.make("int", "rsa-root", CA, kind="rsa2048", args=args.get("int", ()))
+        return [forge.make("leaf", "int", LEAF + SAN, args=args.get("leaf", ())), "int"]
+    return make
+
+
+def directory(constraint, subject, detail=None, tag=None, **options):
+    """An intermediate with a constraint of the names of directories, and a leaf's subject, perhaps of a type of
+    string that has this tag."""
+    kind, *lines = constraint.split()
+    text = "\n".join(line.replace("_", " ") for line in lines)
+
+    def make(forge):
+        forge.make("int", "root", CA + f"nameConstraints=critical,{kind};dirName:dn\n[dn]\n{text}\n")
+        forge.make("leaf", "int", LEAF + SAN, subject="/O=" + "x" * len(subject) + "/CN=x" if tag else subject)
+        if tag:
+            forge.rewrite("leaf", "int", bytes([0x0c, len(subject)]) + b"x" * len(subject), bytes([tag, len(subject)]) + subject)
+        return ["leaf", "int"]
+    return Case(f"directory {constraint} and {subject}", make, detail, **{"needs": "directory-names.patch", **options})
+
+
 NO_ADDRESS = ("permitted;DNS:example.com,excluded;IP:0.0.0.0/0.0.0.0,"
               "excluded;IP:0:0:0:0:0:0:0:0/0:0:0:0:0:0:0:0")     # of a CA for DNS names alone
 ADDRESSES = leaf("subjectAltName=IP:::1,IP:127.0.0.1,IP:2001:db8::5\n")
@@ -240,6 +265,19 @@ CASES = [
     *twins("critical beyond knowledge", "root", CA + "1.2.3.4=critical,ASN1:NULL\n", bad_first=False),
     *twins("not for signing", "root", NO_KEY_USAGE + "keyUsage=digitalSignature\n", bad_first=False),
     *twins("for clients", "root", CA + "extendedKeyUsage=clientAuth\n", bad_first=False, needs="whole-path.patch"),
+    *twins("for other names", "root", CA + ELSEWHERE, bad_first=False, needs="wrong-issuer.patch"),
+    *(Case(f"two of one name and key that are trusted, {name}",
+           chain(issuer="top", top=(None, CA), odd=(None, ext, {"key": "top", "subject": "/CN=top"})), trusted=order,
+           openssl=opinion, needs="wrong-issuer.patch")
+      for name, ext, order, opinion in (
+          ("one for other names", CA + ELSEWHERE, ("top", "odd"), True), ("first for other names", CA + ELSEWHERE, ("odd", "top"), False),
+          ("one for clients", CA + "extendedKeyUsage=clientAuth\n", ("top", "odd"), True),
+          ("first for clients", CA + "extendedKeyUsage=clientAuth\n", ("odd", "top"), False))),
+    *(Case(f"two of one name that are trusted, {order[0]} first",
+           chain(issuer="same-a", same_a=(None, CA_ALONE, {"subject": "/CN=Same"}), same_b=(None, CA_ALONE, {"subject": "/CN=Same"}),
+                 ext=LEAF + SAN + "authorityKeyIdentifier=none\n"), trusted=order, openssl=opinion,
+           needs="wrong-issuer.patch")
+      for order, opinion in ((("same-a", "same-b"), True), (("same-b", "same-a"), False))),
     Case("RSA of 1024 bits beside the path",
          chain("int", "beside", int=("root", CA), beside=("root", CA, {"kind": "rsa1024"})), is_weak=True,
          needs="any-chain.patch"),
@@ -332,6 +370,26 @@ CASES = [
     Case("name constraint of the root", chain("int", top=(None, CA + "nameConstraints=critical,permitted;DNS:a.example\n"),
                                               int=("top", CA, {"subject": "/O=int"})), BREAKS, trusted=("top",),
          needs="whole-path.patch"),
+    constrained("permitted;DNS:example.com", "", BREAKS, subject=f"/CN=db.example.org/CN={NAME}", needs="whole-path.patch"),
+    constrained("permitted;DNS:example.com", "", BREAKS, subject=f"/CN={NAME}/CN=db.example.org", verify="db.example.org",
+                needs="whole-path.patch"),
+    constrained("permitted;DNS:example.com", "", subject=f"/CN=Our database/CN={NAME}", needs="whole-path.patch"),
+    directory("excluded O=Evil_Corp", "/O=EVIL corp/CN=x", BREAKS),
+    directory("excluded O=Evil_Corp", "/O= Evil   Corp /CN=x", BREAKS),
+    directory("excluded O=Evil_Corp", b"Evil Corp", BREAKS, tag=0x13),
+    directory("excluded O=Evil_Corp", "Evil Corp".encode("utf-16-be"), BREAKS, tag=0x1e),
+    directory("excluded O=Evil_Corp", "/O=Evil Corps/CN=x"),
+    directory("excluded O=Evil_Corp", "/CN=x/O=Evil Corp"),
+    directory("excluded O=Evil +OU=R", "/O=evil+OU=r/CN=x", BREAKS),
+    directory("excluded O=Evil +OU=R", "/O=Evil/CN=x"),
+    directory("permitted O=Good_Corp OU=R", "/O=GOOD corp/OU=r/CN=x"),
+    directory("permitted O=Good_Corp OU=R", b"Good Corp", BREAKS, tag=0x13),
+    directory("permitted O=Good_Corp", b"Good Corp", tag=0x13),
+    directory("permitted O=Good_Corp", "/O=Goods/CN=x", BREAKS),
+    *(Case(f"{n} names that are permitted and excluded", chain("int", int=("root", CA + "nameConstraints=critical," + ",".join(
+        [f"{kind};DNS:n{i}.example" for kind in ("permitted", "excluded") for i in range(n - 1)]
+        + ["permitted;DNS:example.com", "excluded;DNS:example.org\n"]))), detail, openssl=True, needs="many-constraints.patch")
+      for n, detail in ((128, None), (129, "certificate has more than 128 name constraints"))),
     Case("authority that is brought along", chain("alien", alien=(None, CA)), UNKNOWN),
     Case("missing intermediate", missing_intermediate, UNKNOWN),
     Case("intermediate of nobody", chain("int", "alien", alien=(None, CA), int=("alien", CA)), UNKNOWN),
@@ -341,6 +399,21 @@ CASES = [
     Case("SHA-1 under the leaf", leaf(args=SHA1), OUTDATED, openssl=True, is_weak=True),
     Case("SHA-1 under the intermediate", chain("int", int=("root", CA, {"args": SHA1})), OUTDATED,
          openssl=True, is_weak=True),
+    *(Case(f"RSA of {bits} bits{name}", make, "RSA key too short", openssl=True, is_weak=True, needs=needs)
+      for bits in (2041, 2047)
+      for name, make, needs in (("", leaf(kind=f"rsa{bits}"), None),
+                                (" in the intermediate", chain("int", int=("root", CA, {"kind": f"rsa{bits}"})),
+                                 "rsa-bits.patch"))),
+    *(Case(f"RSASSA-PSS with {digest} under the {where}", signed_by_pss(where, f"-{digest}"), detail,
+           openssl=True, is_weak=True, trusted=("rsa-root",), needs="any-chain.patch")
+      for digest, detail in (("sha1", OUTDATED), ("sha256", None)) for where in ("leaf", "int")),
+    Case("trusted itself", lambda forge: [forge.make("own", ext=LEAF + SAN)], trusted=("own",)),
+    Case("trusted itself without basicConstraints", lambda forge: [forge.make("own", ext=SAN)], trusted=("own",)),
+    *(Case(f"below a trusted one {name}", chain(issuer="own", own=(None, ext)), detail, trusted=("own",),
+           needs="wrong-issuer.patch")
+      for name, ext, detail in (("that is no CA", LEAF, NO_CA), ("without basicConstraints", SAN, NO_CA),
+                                ("that may not sign", NO_KEY_USAGE + "keyUsage=digitalSignature\n", NO_CA),
+                                ("of version 1", None, None))),
     Case("SHA-1 under the root alone", chain("old", old=(None, CA, {"args": SHA1})), trusted=("old",), is_weak=True),
     Case("SHA-1 under what is not on the path",
          chain("int", "alien", int=("root", CA), alien=("root", CA, {"args": SHA1})), is_weak=True,
@@ -390,11 +463,15 @@ def test_issuers_of_one_name(forge, relayed):
     ({"ext": LEAF + "keyUsage=keyEncipherment\n"}, "certificate is not meant for signing"),
     ({"args": SHA1}, OUTDATED),
     ({"kind": "rsa1024"}, "RSA key too short"),
+    ({"kind": "rsa2041"}, "RSA key too short"),
+    ({"issuer": "rsa-root", "args": (*SHA1, *PSS)}, OUTDATED),
+    ({"issuer": "rsa-root", "args": PSS}, None),
     ({"ext": None}, "certificate is of an old version of X.509"),
-), ids=("good", "keyEncipherment", "SHA-1", "RSA_1024", "version_1"))
+), ids=("good", "keyEncipherment", "SHA-1", "RSA_1024", "RSA_2041", "PSS_with_SHA-1", "PSS", "version_1"))
 def test_client_shows(forge, ringmain, backend, options, detail, version):
-    forge.make("client", "root", **options)
-    root = forge.bundle("ca.pem", "root")
+    forge.make("rsa-root", ext=CA, kind="rsa2048")
+    forge.make("client", **{"issuer": "root", **options})
+    root = forge.bundle("ca.pem", "root", "rsa-root")
     forge.make("own", "root")
     rm = ringmain([backend(servers.echo)],
                   listener={"tls": "terminate", "certificate": forge.bundle("own.pem", "own", key="own"),
@@ -417,6 +494,23 @@ def below(names="", subject="/CN=alice", usage="", constraints="permitted;DNS:ex
     return chain("int", ext=LEAF + (f"subjectAltName={names}\n" if names else ""), subject=subject, int=("root", ext))
 
 
+def show(forge, ringmain, backend, names, detail):
+    """A client with this chain enters, or does not for this reason."""
+    root = forge.bundle("ca.pem", "root")
+    forge.make("own", "root")
+    rm = ringmain([backend(servers.echo)],
+                  listener={"tls": "terminate", "certificate": forge.bundle("own.pem", "own", key="own"),
+                            "client_verify": "require", "client_ca": root})
+    context = tls.client_context({"ca.crt": root}, cert=forge.bundle("client.pem", *names, key=names[0]))
+    try:
+        with contextlib.closing(tls.connect(rm.address(), context, name=NAME)) as sock:
+            tcp.exchange(sock, b"hello")
+            assert detail is None
+    except OSError:
+        line = rm.wait_sessions(1)[0]
+        assert (line["reason"], line["detail"]) == ("client_tls_error", detail)
+
+
 @pytest.mark.own_library("any-chain.patch, name-constraints.patch, whole-path.patch")
 @pytest.mark.parametrize("make, detail", (
     *((case.make, None) for case in twins("expired", "root", CA, args=expired)),
@@ -429,26 +523,35 @@ def below(names="", subject="/CN=alice", usage="", constraints="permitted;DNS:ex
     (below(subject="/CN=alice.example.org"), BREAKS),
     (below("DNS:alice.example.org"), BREAKS),
     (below("URI:spiffe://example.org/alice", constraints="permitted;URI:example.com"), BREAKS),
+    (below(subject="/CN=alice.example.org/CN=alice"), BREAKS),
+    (below(subject="/CN=alice/CN=alice.example.org"), BREAKS),
+    (below(subject="/CN=alice.example.org+UID=u1/CN=alice"), BREAKS),
+    (below(subject="/CN=alice.example.com/CN=alice"), None),
     (below(usage="clientAuth"), None),
     (below(usage="serverAuth"), PURPOSE),
 ), ids=("expired twin", "expired twin first", "no key usage", "expired", "name", "URI", "mail", "host inside",
-        "host outside", "DNS outside", "URI outside", "for clients", "for servers"))
+        "host outside", "DNS outside", "URI outside", "host outside first", "host outside last", "host outside in an RDN of two",
+        "host inside first", "for clients", "for servers"))
 def test_client_shows_a_chain(forge, ringmain, backend, make, detail):
     names = make(forge)
     assert forge.openssl_takes(("root",), names, "-purpose", "sslclient") == (detail is None), "openssl is of another opinion"
-    root = forge.bundle("ca.pem", "root")
-    forge.make("own", "root")
-    rm = ringmain([backend(servers.echo)],
-                  listener={"tls": "terminate", "certificate": forge.bundle("own.pem", "own", key="own"),
-                            "client_verify": "require", "client_ca": root})
-    context = tls.client_context({"ca.crt": root}, cert=forge.bundle("client.pem", *names, key="leaf"))
-    try:
-        with contextlib.closing(tls.connect(rm.address(), context, name=NAME)) as sock:
-            tcp.exchange(sock, b"hello")
-            assert detail is None
-    except OSError:
-        line = rm.wait_sessions(1)[0]
-        assert (line["reason"], line["detail"]) == ("client_tls_error", detail)
+    show(forge, ringmain, backend, names, detail)
+
+
+@pytest.mark.own_library("whole-path.patch")
+@pytest.mark.parametrize("names, openssl", ((None, False), (("DNS:alice.example.com",), True)), ids=("alone", "beside DNS"))
+@pytest.mark.parametrize("tag, coded", ((0x1e, "utf-16-be"), (0x1c, "utf-32-be")), ids=("BMPString", "UniversalString"))
+def test_client_has_a_common_name_of_another_spelling(forge, ringmain, backend, tag, coded, names, openssl):
+    """Whom rules would know by it: within the constraints, however it is written, and whatever else there is."""
+    forge.make("int", "root", CA + "nameConstraints=critical,permitted;DNS:example.com\n")
+    ext = LEAF + (f"subjectAltName={','.join(names)}\n" if names else "")
+    for host, detail in (("a.org", BREAKS), ("a.example.com", None)):
+        written = host.encode(coded)
+        forge.make("leaf", "int", ext, subject=f"/CN={'x' * len(written)}/CN=alice")
+        forge.rewrite("leaf", "int", b"\x0c" + bytes([len(written)]) + b"x" * len(written),
+                      bytes([tag, len(written)]) + written)
+        assert forge.openssl_takes(("root",), ("leaf", "int"), "-purpose", "sslclient") == (openssl or detail is None)
+        show(forge, ringmain, backend, ("leaf", "int"), detail)
 
 
 @pytest.mark.own_library("whole-path.patch")
@@ -468,72 +571,6 @@ def test_revoked_authority_is_not_hidden_behind_another(forge, relayed):
     pool = {"tls_ca": forge.bundle("ca.pem", "root", "int"), "tls_crl": forge.file("all.crl", lists), "tls_name": NAME}
     for behind in ((), ("alien",), ("int",), ("int", "alien")):
         judge(relayed(forge.bundle("chain.pem", "leaf", *behind, key="leaf"), pool), "certificate revoked")
-
-
-# Our own
-
-@pytest.mark.parametrize("options, text, status", (
-    ({"ext": DB + "tlsfeature=status_request\n"}, "warning: [listener in] certificate: {}: demands stapled OCSP", 0),
-    ({"ext": None}, "warning: [listener in] certificate: {}: is of X.509 version 1", 0),
-    ({"kind": "rsa1024"}, "error: [listener in] certificate: {}: RSA key has 1024 bits", 1),
-    ({"kind": "rsa2047"}, "error: [listener in] certificate: {}: RSA key has 2047 bits", 1),
-    ({"kind": "pss"}, "error: [listener in] certificate: {}: key is of an unknown kind", 1),
-    ({"args": SHA1}, "warning: [listener in] certificate: {}: certificate 1 (own) is signed with SHA-1", 0),
-    ({"ext": DB + "keyUsage=keyEncipherment\n"}, "warning: [listener in] certificate: {}: its keyUsage lacks digitalSignature", 0),
-), ids=("must-staple", "version_1", "RSA_1024", "RSA_2047", "PSS", "SHA-1", "keyEncipherment"))
-def test_own_certificate_is_warned_of(forge, make_ringmain, options, text, status):
-    forge.make("own", "root", **options)
-    pem = forge.bundle("own.pem", "own", key="own")
-    done = make_ringmain().check("[listener in]\nbind = 127.0.0.1:0\npool = out\ntls = terminate\n"
-                                 f"certificate = {pem}\n[pool out]\nbackend = b 127.0.0.1:1\n", "-t")
-    assert text.format(pem) in done.stderr
-    assert done.returncode == status
-
-
-# How files are written
-
-BOM = b"\xef\xbb\xbf"
-JOINS = {
-    "no newline between": lambda a, b: a.rstrip() + b,
-    "byte order marks": lambda a, b: BOM + a + BOM + b,
-    "CR LF": lambda a, b: (a + b).replace(b"\n", b"\r\n"),
-    "CR": lambda a, b: (a + b).replace(b"\n", b"\r"),
-    "blanks": lambda a, b: (a + b).replace(b"\n", b" \n\t"),
-}
-
-
-@pytest.mark.parametrize("join", JOINS.values(), ids=(name.replace(" ", "_") for name in JOINS))
-def test_every_certificate_of_a_file_is_read(forge, relayed, join):
-    """Both of the authorities, and both of a chain with its key."""
-    forge.make("other-root", ext=CA)
-    forge.make("int", "root", CA)
-    for root, chain in (("other-root", ("leaf",)), ("root", ("leaf", "int"))):
-        forge.make("leaf", "int" if "int" in chain else root)
-        pool = {"tls_ca": forge.file("ca.pem", join(forge.pem("root"), forge.pem("other-root"))),
-                "tls_name": NAME}
-        judge(relayed(forge.bundle("chain.pem", *chain, key="leaf"), pool), None)
-
-
-@pytest.mark.parametrize("join", JOINS.values(), ids=(name.replace(" ", "_") for name in JOINS))
-def test_every_certificate_of_our_own_chain_is_sent(forge, ringmain, backend, join):
-    forge.make("int", "root", CA)
-    forge.make("leaf", "int")
-    chain = forge.file("own.pem", join(forge.pem("leaf"), forge.pem("int")))
-    rm = ringmain([backend(servers.echo)],
-                  listener={"tls": "terminate", "certificate": f"{chain} key={forge.dir}/leaf.key"})
-    context = tls.client_context({"ca.crt": forge.bundle("ca.pem", "root")})
-    with contextlib.closing(tls.connect(rm.address(), context, name=NAME)) as sock:
-        tcp.exchange(sock, b"hello")
-
-
-def test_spoiled_file_is_an_error_with_a_line(forge, make_ringmain):
-    text = forge.pem("root").replace(b"-----END", b"----END") + forge.pem("root")
-    line = text[:text.index(b"----END")].count(b"\n") + 1
-    config = "[listener in]\nbind = 127.0.0.1:0\npool = out\n[pool out]\nbackend = b 127.0.0.1:1\n" \
-             f"tls = yes\ntls_ca = {forge.file('ca.pem', text)}\n"
-    done = make_ringmain().check(config)
-    assert done.returncode == 1
-    assert f"ca.pem: line {line}: looks like the end of a block" in done.stderr
 
 
 # How a backend is written

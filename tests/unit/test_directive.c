@@ -381,10 +381,6 @@ static void try_client_allow(struct bed *st, const char *value)
 	bed_load(st, text);
 }
 
-#define FINGERPRINT_FORM                                                                      \
-	"64 hexadecimal digits, with or without colons, as openssl x509 -noout -fingerprint " \
-	"-sha256 prints them behind its ="
-
 static void a_rule_for_clients_says_which_word_is_wrong(void **state)
 {
 	static const char form[] =
@@ -403,8 +399,8 @@ static void a_rule_for_clients_says_which_word_is_wrong(void **state)
 		{ "san dns:a.*", 20, "'dns:a.*': a * stands for the first label only", "" },
 		{ "san uri:a*b", 20, "'uri:a*b': a * stands at the end only, for any end", "" },
 		{ "cn *a", 19, "'*a': a * stands at the end only, for any end", "" },
-		{ "fingerprint 00:11", 28, "'00:11' is no SHA-256: " FINGERPRINT_FORM, "" },
-		{ "fingerprint xyz", 28, "'xyz' is no SHA-256: " FINGERPRINT_FORM, "" },
+		{ "fingerprint 00:11", 28,
+		  "'00:11' has not 64 hexadecimal digits (SHA-256), colons apart", "" },
 	};
 	struct bed *st = *state;
 	char said[512];

@@ -264,10 +264,10 @@ static void verified_clients_need_a_ca(void **state)
 	config.client_ca = kit_path("missing.pem");
 	expect_problem(&config, TLS_ERROR, "client_ca",
 		       "cannot be read: No such file or directory");
-	config.client_ca = kit_path("ecdsa.pem");
+	config.client_ca = kit_path("chain.pem");
 	expect_problem(&config, TLS_WARNING, "client_ca",
-		       "certificate 1 (line 1, db1.example.com) is not an authority's: what has "
-		       "signed it belongs here");
+		       "certificate 1 (line 1, db1.example.com) is not used: not an authority's: "
+		       "what has signed it belongs here");
 	config.client_ca = kit_path("ca.crt");
 	expect_problem(&config, TLS_ERROR, NULL, NULL);
 	config.client_crl = kit_path("ca.crl");

@@ -5,6 +5,7 @@ common() gives what all tests of TLS share: tests/tls/certificates.sh makes it, 
 well. What else a test needs it makes itself. Without pytest, for scripts/ that measure.
 """
 
+import datetime
 import functools
 import pathlib
 import shutil
@@ -17,12 +18,16 @@ BACKEND_NAME = "backend.example.com"    # the servers behind ringmain; also good
 
 CA = "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign\n"
 LEAF = "basicConstraints=CA:FALSE\n"
+KEY_ID = "subjectKeyIdentifier=hash\n"
+NO_KEY_USAGE = "basicConstraints=critical,CA:TRUE\n"
 DB = LEAF + "subjectAltName=DNS:db.example.com\n"
+SHA1 = ("-sha1",)
+PSS = ("-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest")
 KINDS = {"ec": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"),
          "p384": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"),
          "pss": ("-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"),
          **{f"rsa{bits}": ("-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}")
-            for bits in (1024, 2047, 2048, 4096)}}
+            for bits in (1024, 2041, 2047, 2048, 4096)}}
 
 
 def leaf(*names):
@@ -91,6 +96,13 @@ class Certificates:
             else ("-key", f"{name}.key")
         self.openssl("req", "-x509v1", "-config", "plain.cnf", "-in", f"{name}.csr", *signer, *args,
                      "-out", f"{name}.crt")
+
+    def end(self, name, issuer, when):
+        """Lets a certificate expire then, to the second: openssl 3.0 thinks in days."""
+        text = dict(line.split("=", 1) for line in
+                    self.openssl("x509", "-in", f"{name}.crt", "-noout", "-dates").stdout.splitlines())["notAfter"]
+        old = datetime.datetime.strptime(text, "%b %d %H:%M:%S %Y %Z")
+        self.rewrite(name, issuer, *(f"{time:%y%m%d%H%M%S}Z".encode() for time in (old, when)))
 
     def rewrite(self, name, issuer, old, new):
         """Puts bytes into a certificate in place of as many others, as openssl never would, and signs it again."""
