@@ -63,5 +63,7 @@ void log_queue_put(const char *line, size_t n);
 
 /* How many lines were dropped since the start. From any thread. */
 uint64_t log_queue_lost(void);
+/* When the last of them was, as clock_now_ms(); 0: none ever was. */
+uint64_t log_queue_lost_ms(void);
 
 #endif

@@ -52,8 +52,6 @@ void cmd_backend_sessions(const struct pool *pool, const struct backend *backend
 
 /* And of a listener. */
 void cmd_listener_sessions(const struct listener *listener, struct session_filter *ret);
-/* NULL: it is none. */
-const char *cmd_pause_name(enum listener_pause pause);
 
 /* What a word names; false: the call has failed, with what was probably meant. */
 MUST_CHECK bool cmd_find_pool(struct call *call, const char *typed, struct pool **ret_pool);

@@ -22,6 +22,7 @@
 #include "base/timer.h"
 #include "config/diff.h"
 #include "io/loop_reader.h"
+#include "metrics/attention.h"
 #include "process/sockets.h"
 #include "reload/loader.h"
 #include "reload/report.h"
@@ -96,6 +97,9 @@ void reload_close(struct reload *reload, const char *why);
 
 /* How many configurations older than the newest are alive. */
 unsigned reload_older(const struct reload *reload);
+
+/* What needs attention, with a reload that failed; to be finished. */
+void reload_attention(const struct reload *reload, struct attention *ret);
 
 /* Asks the kernel for all requests back. */
 void reload_stop(struct reload *reload);

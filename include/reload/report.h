@@ -65,5 +65,7 @@ void history_add(struct reload_history *history, struct reload_report *report);
 void history_finish(struct reload_history *history);
 /* The last one, or NULL. */
 const struct reload_report *history_last(const struct reload_history *history);
+/* The newest that failed, unless one since has read the same and was good; or NULL. */
+const struct reload_report *history_failed(const struct reload_history *history);
 
 #endif

@@ -53,7 +53,11 @@ enum listener_pause {
 	LISTENER_OPEN,
 	LISTENER_WAITS,   /* new clients wait in the backlog */
 	LISTENER_REFUSES, /* it listens no more, once the backlog was served */
+	LISTENER_PAUSES,
 };
+
+/* "wait", "refuse"; NULL: it is not paused. */
+extern const char *const listener_pause_names[LISTENER_PAUSES];
 
 /*
  * It is what it is by its name and its protocol: with another protocol it

@@ -48,6 +48,7 @@ static struct {
 	size_t filled;            /* bytes in it */
 	uint64_t dropped;         /* lines that came after those in it */
 	_Atomic uint64_t lost;    /* all that were ever dropped */
+	_Atomic uint64_t lost_ms; /* when the last of them was */
 	uint64_t appended, taken; /* bytes, ever; taken are those that were written or given up */
 	bool is_running;
 	bool is_asleep;
@@ -257,6 +258,14 @@ static bool has_file(void)
 	return queue.error == 0;
 }
 
+static void count_lost(uint64_t lines)
+{
+	if (lines == 0)
+		return;
+	atomic_fetch_add(&queue.lost, lines);
+	atomic_store(&queue.lost_ms, clock_now_ms());
+}
+
 /* Nothing is written where it cannot be said what is missing before it. */
 static void write_or_drop(const char *text, size_t n)
 {
@@ -268,7 +277,7 @@ static void write_or_drop(const char *text, size_t n)
 	if (lost > 0)
 		complain(queue.error);
 	queue.untold += lost;
-	atomic_fetch_add(&queue.lost, lost);
+	count_lost(lost);
 }
 
 /* Called with the lock held, which it lets go while it writes. */
@@ -425,7 +434,7 @@ static void append_or_drop(const char *line, size_t n)
 {
 	if (queue.dropped > 0 || n > LOG_QUEUE_BYTES - queue.filled) {
 		queue.dropped++;
-		atomic_fetch_add(&queue.lost, 1);
+		count_lost(1);
 		return;
 	}
 	memcpy(queue.buffers[queue.filling] + queue.filled, line, n);
@@ -448,4 +457,9 @@ void log_queue_put(const char *line, size_t n)
 uint64_t log_queue_lost(void)
 {
 	return atomic_load(&queue.lost);
+}
+
+uint64_t log_queue_lost_ms(void)
+{
+	return atomic_load(&queue.lost_ms);
 }

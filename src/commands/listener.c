@@ -52,30 +52,18 @@ static bool read_change(struct call *call, struct change *change)
 	return (call->words_n == 2 && !call_option(call, "over")) || say_usage(call);
 }
 
-const char *cmd_pause_name(enum listener_pause pause)
-{
-	switch (pause) {
-	case LISTENER_WAITS:
-		return "wait";
-	case LISTENER_REFUSES:
-		return "refuse";
-	default:
-		return NULL;
-	}
-}
-
 static void tell_change(const struct change *change)
 {
 	struct log_line line;
 
 	events_tell_change(EVENT_LISTENER, change->listener->config->name,
 			   change->pause == LISTENER_OPEN ? "goes on" : "pauses",
-			   cmd_pause_name(change->pause));
+			   listener_pause_names[change->pause]);
 	if (!log_begin(&line, LOG_INFO, "listener set by the operator"))
 		return;
 	log_text(&line, "listener", change->listener->config->name);
 	log_text(&line, "pause",
-		 cmd_pause_name(change->pause) ? cmd_pause_name(change->pause) : "no");
+		 listener_pause_names[change->pause] ? listener_pause_names[change->pause] : "no");
 	log_end(&line);
 }
 

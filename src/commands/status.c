@@ -75,6 +75,27 @@ static void tell_process(struct call *call)
 	reply_row_end(call->reply);
 }
 
+static void tell_attention(struct call *call)
+{
+	const struct control_context *x = call->context;
+	struct attention attention;
+
+	if (!x->reload)
+		return;
+	reload_attention(x->reload, &attention);
+	for (size_t n = 0; n < attention.n; n++) {
+		const struct attention_note *note = &attention.notes[n];
+
+		reply_row(call->reply, "attention");
+		reply_text(call->reply, "severity", note->is_bad ? "bad" : "warning");
+		reply_text(call->reply, "attention", note->what);
+		reply_text(call->reply, "why", note->why);
+		reply_text(call->reply, "now", note->now[0] ? note->now : NULL);
+		reply_row_end(call->reply);
+	}
+	attention_finish(&attention);
+}
+
 /* Its sessions are being ended. */
 static void tell_drain(struct call *call, const struct session_filter *sessions)
 {
@@ -96,7 +117,7 @@ static void tell_listener(struct call *call, const struct listener *listener)
 	reply_text(call->reply, "addresses",
 		   sockets_describe(call->context->sockets, listener, addrs));
 	reply_text(call->reply, "pool", s.pool);
-	reply_text(call->reply, "paused", cmd_pause_name(atomic_load(&listener->pause)));
+	reply_text(call->reply, "paused", listener_pause_names[atomic_load(&listener->pause)]);
 	cmd_listener_sessions(listener, &theirs);
 	tell_drain(call, &theirs);
 	reply_u64(call->reply, "sessions", s.sessions);
@@ -221,6 +242,7 @@ void cmd_status(struct call *call)
 	const struct runtime *runtime = call->context->runtime;
 
 	tell_process(call);
+	tell_attention(call);
 	runtime_for_each_listener(runtime, l)
 	{
 		tell_listener(call, l);

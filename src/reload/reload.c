@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/overrides.h"
@@ -23,6 +24,8 @@
 #include "state/runtime_change.h"
 #include "state/runtime_collect.h"
 #include "state/tls_contexts.h"
+
+#define MS_PER_S 1000u
 
 /* How often it is looked whether all workers have passed, which takes them a turn. */
 #define PASSING_MS 2
@@ -140,6 +143,18 @@ unsigned reload_older(const struct reload *r)
 	for (struct generation *g = atomic_load(&r->runtime->generation)->older; g; g = g->older)
 		n++;
 	return n;
+}
+
+void reload_attention(const struct reload *r, struct attention *ret)
+{
+	const struct reload_report *failed = history_failed(&r->history);
+	struct attention_about about = { .runtime = r->runtime, .now_ms = r->loop->now_ms };
+
+	if (failed) {
+		about.reload_why = report_why(failed) ? report_why(failed) : "";
+		about.reload_ago_ms = (uint64_t)MAX(time(NULL) - failed->at, 0) * MS_PER_S;
+	}
+	attention_take(ret, &about);
 }
 
 /* ---- from the old to the new --------------------------------------------- */

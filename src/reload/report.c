@@ -155,3 +155,20 @@ const struct reload_report *history_last(const struct reload_history *history)
 {
 	return history->n > 0 ? &history->all[history->n - 1] : NULL;
 }
+
+const struct reload_report *history_failed(const struct reload_history *history)
+{
+	bool are_certs_good = false;
+
+	for (size_t n = history->n; n-- > 0;) {
+		const struct reload_report *r = &history->all[n];
+		const bool is_all = r->kind == RELOAD_ALL;
+
+		if (r->outcome == RELOAD_FAILED && (is_all || !are_certs_good))
+			return r;
+		if (r->outcome != RELOAD_FAILED && is_all)
+			return NULL;
+		are_certs_good |= r->outcome != RELOAD_FAILED;
+	}
+	return NULL;
+}

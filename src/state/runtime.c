@@ -6,6 +6,11 @@
 #include "state/generation.h"
 #include "state/tls_contexts.h"
 
+const char *const listener_pause_names[LISTENER_PAUSES] = {
+	[LISTENER_WAITS] = "wait",
+	[LISTENER_REFUSES] = "refuse",
+};
+
 struct pool *runtime_pool(const struct runtime *runtime, const struct generation *generation,
 			  const struct pool_config *config)
 {

@@ -5,6 +5,7 @@
 
 #include "admin/context.h"
 #include "base/label_counter.h"
+#include "changes.h"
 #include "config/config.h"
 #include "io/loop.h"
 #include "process/sockets.h"
@@ -157,6 +158,7 @@ static void put_listener(struct json *j, const struct sample_listener *l,
 	put_text(j, "addresses", sockets_describe(context->sockets, l->listener, addrs));
 	put_text(j, "pool", config->pool ? config->pool->name : NULL);
 	put_text(j, "tls", tls_mode_names[config->tls]);
+	put_text(j, "pause", listener_pause_names[atomic_load(&l->listener->pause)]);
 	put_routes(j, config);
 	put_metrics(j, METRIC_LISTENER, &l->values, l->listener);
 	if (listener_reads_hello(config))
@@ -167,6 +169,17 @@ static void put_listener(struct json *j, const struct sample_listener *l,
 }
 
 /* ---- a pool ---------------------------------------------------------------- */
+
+/* What the operator has set, which the state may hide. */
+static void put_override(struct json *j, const struct sample_backend *b,
+			 const struct control_context *context)
+{
+	const struct override *override = overrides_find(&context->overrides, b->pool, b->backend);
+	char text[OVERRIDE_TEXT_BYTES];
+
+	if (override)
+		put_text(j, "override", override_describe(override, text));
+}
 
 static void put_backend(struct json *j, const struct sample_backend *b,
 			const struct control_context *context)
@@ -186,6 +199,7 @@ static void put_backend(struct json *j, const struct sample_backend *b,
 	put_metrics(j, METRIC_BACKEND, &b->values, NULL);
 	if (s.facts.ramp_percent < 100)
 		put_u64(j, "slow_start_percent", s.facts.ramp_percent);
+	put_override(j, b, context);
 	end(j, "}");
 }
 
@@ -264,13 +278,59 @@ static void put_sessions(struct json *j, const struct busiest *busiest)
 	end(j, "]");
 }
 
+static void put_attention(struct json *j, const struct attention *attention)
+{
+	key(j, "attention");
+	json_begin(j, "[");
+	for (size_t n = 0; n < attention->n; n++) {
+		const struct attention_note *note = &attention->notes[n];
+
+		next(j);
+		json_begin(j, "{");
+		put_text(j, "kind", attention_kind_names[note->kind]);
+		put_text(j, "severity", note->is_bad ? "bad" : "warning");
+		put_text(j, "what", note->what);
+		put_text(j, "why", note->why);
+		put_text(j, "now", note->now);
+		end(j, "}");
+	}
+	end(j, "]");
+}
+
+static void put_changes(struct json *j, const struct sample *s,
+			const struct control_context *context)
+{
+	struct change changes[CHANGES_MAX];
+	const size_t changes_n = changes_take(s, context, changes);
+
+	key(j, "changes");
+	json_begin(j, "[");
+	for (size_t n = 0; n < changes_n; n++) {
+		next(j);
+		json_begin(j, "{");
+		put_u64(j, "ago_ms", changes[n].ago_ms);
+		put_text(j, "what", changes[n].what);
+		put_text(j, "state", changes[n].state);
+		put_text(j, "role", changes[n].role);
+		put_text(j, "by", changes[n].by);
+		put_text(j, "why", changes[n].why);
+		end(j, "}");
+	}
+	end(j, "]");
+}
+
 void json_write(const struct sample *s, const struct control_context *context,
 		const struct busiest *busiest, struct out *out)
 {
 	struct json j = { .out = out };
+	struct attention attention;
 
+	reload_attention(context->reload, &attention);
 	json_begin(&j, "{");
 	put_process(&j, s, context);
+	put_attention(&j, &attention);
+	attention_finish(&attention);
+	put_changes(&j, s, context);
 	key(&j, "each_worker");
 	json_begin(&j, "[");
 	for (size_t n = 0; n < s->workers_n; n++)

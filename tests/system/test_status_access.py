@@ -126,7 +126,7 @@ def test_keys_reach_everything_and_it_is_seen_where_they_are(shown, browser):
     assert len(reached) == browser.run(REACHABLE), reached
     assert all(reached.values()), reached
     # A pool is folded and unfolded.
-    browser.run("document.querySelector('summary').focus()")
+    browser.run("document.querySelector('.pool summary').focus()")
     for is_open in (False, True):
         for kind in ("keyDown", "keyUp"):
             browser.call("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r" if kind == "keyDown" else "",

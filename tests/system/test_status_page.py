@@ -4,6 +4,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import time
 
 import pytest
@@ -150,6 +151,82 @@ def test_who_waits_for_room_is_told(ringmain, backend, browser, connect):
     assert "1 waiting: all are full" in browser.run(text_of("pools"))
 
 
+@pytest.fixture
+def commanded(controlled, backend):
+    """(ringmain, the address of the page, Ctl)"""
+    rm, ctl = controlled([backend(servers.echo)], settings={"status": "127.0.0.1:0", "status_sessions": "yes"},
+                         listener={"max_sessions": 2})
+    return rm, url_of(rm), ctl
+
+
+LISTENER = "document.querySelector('#listeners tr').innerText"
+
+
+def test_a_paused_listener_and_a_failed_reload_are_seen(commanded, browser):
+    rm, url, ctl = commanded
+    browser.open(url)
+    browser.wait(f"{LIVE} && {text_of('changes')}.includes('None since the start')", "the page to draw itself")
+    assert browser.run(text_of("notes")) == "" and "paused" not in browser.run(LISTENER)
+    ctl.say("listener", "in", "pause")
+    file = rm.dir / "ringmain.ini"
+    file.write_text(file.read_text(encoding="utf-8") + "bogus = 1\n", encoding="utf-8")
+    assert ctl.run("reload").returncode == 1
+    browser.wait(f"{text_of('notes')}.startsWith('✖ The last reload failed') && {text_of('notes')}.includes('▲ Listener in is paused')", "both notes")
+    assert "■ paused" in browser.run(LISTENER)
+    assert "bogus" in browser.run(text_of("notes"))
+    assert "reload" in browser.run(text_of("changes")) and "✖ failed" in browser.run(text_of("changes"))
+    assert browser.run("document.title").startswith("▲ 2 ")
+
+
+def test_a_full_listener_and_nobody_who_is_busy(commanded, browser, connect):
+    rm, url, _ = commanded
+    browser.open(url)
+    browser.wait(f"{LIVE} && {text_of('sessions')}.includes('None')", "no session to be said")
+    for _ in range(2):
+        tcp.exchange(connect(rm.address()), b"x")
+    browser.wait(f"{text_of('notes')}.includes('Listener in is full')", "the note")
+    assert "▲ full" in browser.run(LISTENER) and "2 / 2" in browser.run(LISTENER)
+
+
+def test_notes_are_in_order_and_the_rest_is_opened(ringmain, backend, browser):
+    live = backend(servers.echo).text
+    with contextlib.closing(socket.socket()) as held:
+        held.bind(("127.0.0.1", 0))
+        dead = "127.0.0.1:%d" % held.getsockname()[1]
+        text = ini([live], settings={"status": "127.0.0.1:0"})
+        for n in range(9):
+            rest = f"backend = up {live}\n" if n < 8 else ""
+            text += f"[pool p{n}]\ncheck = tcp\ncheck_interval = 100ms\ncheck_fast_interval = 50ms\n{rest}"
+            text += "".join(f"backend = d{i} {dead}\n" for i in range(3))
+        browser.open(url_of(ringmain(text)))
+        browser.wait(f"{LIVE} && {text_of('notes')}.startsWith('✖ Pool p8 has no backend') && document.querySelectorAll('#other-notes li').length === 3", "nine notes")
+    assert browser.run("document.querySelectorAll('#notes li').length") == 6
+    assert "p0: 3 of 4 backends are down — by checks: connection refused" in browser.run(text_of("notes"))
+    assert browser.run("document.querySelector('#more-notes summary').innerText") == "and 3 more"
+    assert browser.run("document.querySelector('#other-notes li').checkVisibility()") is False
+    browser.run("document.querySelector('#more-notes summary').click()")
+    browser.wait(f"{text_of('other-notes')}.includes('p7: 3 of 4 backends are down')", "the rest")
+
+
+def test_the_operators_override_is_seen_where_down_hides_it(controlled, backend, browser):
+    gone = backend(servers.echo)
+    rm, ctl = controlled([gone], settings={"status": "127.0.0.1:0"}, pool={"check": "tcp", "check_interval": "100ms"})
+    browser.open(url_of(rm))
+    gone.stop_listening()
+    ctl.say("backend", "out/b1", "drain")
+    ctl.say("backend", "out/b1", "weight", "3")
+    browser.wait(f"{LIVE} && {row_of('b1')}.includes(\"connection refused; the operator's override: drain, weight 3\")", "both")
+
+
+def test_changes_are_flat_on_a_phone(shown, browser):
+    """The reason has a line of its own, not a narrow column beside the others."""
+    _, first, url = shown
+    first.stop_listening()
+    browser.open(url, width=390)
+    browser.wait(f"{LIVE} && {text_of('changes')}.includes('down')", "the change")
+    assert browser.run("document.querySelector('#changes td.why').offsetWidth") > 250
+
+
 def test_a_killed_backend_is_told_within_two_seconds(shown, browser):
     rm, first, url = shown
     browser.open(url)
@@ -238,13 +315,14 @@ def test_colours_have_contrast(shown, browser):
 
 def test_without_javascript_it_is_a_table(shown, browser):
     _, _, url = shown
-    browser.open(url, script=False)
+    browser.open(url, width=800, script=False)
 
     def text():
         root = browser.call("DOM.getDocument", depth=-1)["root"]
         return browser.call("DOM.getOuterHTML", nodeId=root["nodeId"])["outerHTML"]
     browser.call("DOM.enable")
     wait_until(lambda: "<th scope=\"row\">b2</th>" in text(), "the table")
+    assert browser.call("Page.getLayoutMetrics")["cssContentSize"]["width"] <= 800
 
 
 def test_it_says_when_nobody_answers(shown, browser):
