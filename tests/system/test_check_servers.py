@@ -123,7 +123,7 @@ SERVERS = {
     "mqtt": (services.Mosquitto, r"New connection|connected|will message|CONNACK|DISCONNECT",
              r" disconnected\.$"),
     "ldap": (services.Slapd, r"ACCEPT|BIND|RESULT tag=97 err=0|UNBIND|closed", r" closed$"),
-    "imap": (services.Dovecot, r"Aborted login by logging out", r" session=<.*>$"),
+    "imap": (services.Dovecot, r"(Aborted login by logging out|Login aborted: Logged out)", r" session=<.*>$"),
     "smtp": (services.Postfix, r"smtpd\[\d+\]: (connect from|disconnect from .* quit=1 commands=1)",
              r" commands=1$"),
     "ssh": (servers.Sshd, r"(Received disconnect|Disconnected) from .* \[preauth\]$",

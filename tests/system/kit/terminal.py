@@ -13,7 +13,8 @@ class Terminal:
     def __init__(self, directory, words, width=80, height=24):
         self._path = os.path.join(directory, "tmux")
         env = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
-        env.pop("TMUX", None)
+        for name in ("TMUX", "LINES", "COLUMNS"):    # of whoever runs the tests
+            env.pop(name, None)
         proc.run(["tmux", "-S", self._path, "-f", "/dev/null", "new-session", "-d",
                   "-x", str(width), "-y", str(height), "--", *words], env=env)
         self._say("set-option", "-g", "escape-time", "0")
