@@ -81,6 +81,9 @@ MUST_CHECK int sock_listen_adopt(const struct sock_listen *want, int fd, int *re
 /* Lets others of ours join the port of a listening socket (SO_REUSEPORT). 0 or -errno. */
 MUST_CHECK int sock_share_port(int fd);
 
+/* The flag is of the open socket, which others may have, too. Best effort. */
+void sock_set_nonblocking(int fd, bool is_nonblocking);
+
 /* Where the socket is bound. Returns 0 or -errno. */
 MUST_CHECK int sock_local_addr(int fd, struct addr *ret_addr);
 
@@ -162,6 +165,12 @@ bool sock_has_ended(int fd);
  * begun; or begins again. 0 or -errno.
  */
 MUST_CHECK int sock_ignore_syns(int fd, bool ignores);
+
+/*
+ * A listening socket of TCP leaves what begins from now on to others at its address, or to nobody,
+ * and ends the handshakes that it has begun: for good. 0 or -errno.
+ */
+MUST_CHECK int sock_leave_syns(int fd);
 
 /*
  * It listens no more and stays bound: listen(2) makes it listen again. Who is

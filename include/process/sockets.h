@@ -15,20 +15,10 @@
 
 #include "base/def.h"
 #include "net/addr.h"
-#include "process/bound_socket.h"
-#include "process/passed.h"
 #include "process/sockets_failure.h"
+#include "process/sockets_table.h"
 #include "state/generation.h"
 #include "state/runtime.h"
-
-struct sockets {
-	struct bound_socket *all;
-	size_t n;
-	size_t max; /* that workers have room for */
-	uint64_t last_id;
-	unsigned workers_n;
-	struct passed passed; /* by whoever has started us */
-};
 
 /*
  * Opens those of the runtime's first generation, and logs each address; on

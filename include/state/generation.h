@@ -27,7 +27,9 @@ struct generation_socket {
 	struct listener *listener; /* whose connections come there */
 	int fd;
 	bool is_tcp;
-	bool is_new; /* the worker does not have it yet */
+	bool is_new;     /* the worker does not have it yet */
+	bool is_leaving; /* others have its clients from now on, and it ends what it began */
+	bool is_covered; /* where it did not listen, another listener's wildcard would */
 };
 
 /* What a listener is in a generation. */

@@ -71,6 +71,9 @@ struct listener {
 	size_t slot;
 	_Atomic(struct limits *) limits;    /* of its clients' sources, or NULL */
 	_Atomic(enum listener_pause) pause; /* see peers_pause() */
+	atomic_uint
+		cannot_listen; /* sockets that listen(2) failed for after a pause, and goes on to */
+	atomic_int listen_error; /* of the last of these */
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full; /* the first hit of its limit was logged */
 	struct bucket_shared log_lines;

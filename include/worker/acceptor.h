@@ -16,6 +16,7 @@
 #include "base/timer.h"
 #include "io/op.h"
 #include "state/runtime.h"
+#include "worker/relisten.h"
 
 struct generation;
 struct generation_socket;
@@ -31,14 +32,18 @@ struct acceptor {
 	int fd;                        /* -1: closed */
 	bool is_tcp;
 	bool is_closing;
-	int held_fd; /* accepted, but there was no room for it; -1: none */
+	bool is_covered; /* see generation_socket */
+	bool is_leaving; /* see acceptor_leave() */
+	int held_fd;     /* accepted, but there was no room for it; -1: none */
 	uint32_t held_source;
 	struct io_op accept;
 	struct io_op cancel;
 	struct timer retry;
 	enum listener_pause paused; /* what the operator wants of its listener, as it was applied */
 	bool has_stopped;           /* so it has stopped listening */
+	struct relisten relisten;
 	struct timer stop_listening; /* when it is to stop listening */
+	struct timer leave;          /* when it closes */
 	unsigned pause_ms;           /* grows while the trouble lasts */
 	struct log_rate trouble;
 };
@@ -56,6 +61,12 @@ void acceptor_resume(struct acceptor *a);
 
 /* Does what the operator wants of its listener: see enum listener_pause. */
 void acceptor_apply_pause(struct acceptor *a);
+
+/*
+ * Other sockets of ours have its clients from now on. Those whose handshakes have begun are still
+ * accepted here, then it closes.
+ */
+void acceptor_leave(struct acceptor *a);
 
 /*
  * Accepts no more. What waits in the backlog already becomes sessions, then

@@ -90,9 +90,20 @@ static void on_session(void *owner, const struct session_facts *facts)
 	(void)facts;
 }
 
+/* While it did not listen, anybody could at its address. */
 static void on_done(void *owner)
 {
-	call_ok(owner);
+	struct listener *listener;
+	struct call *call = owner;
+
+	if (!cmd_find_listener(call, call->words[0], &listener))
+		return;
+	if (atomic_load(&listener->cannot_listen) > 0)
+		call_fail(call, REPLY_FAILED, NULL,
+			  "listener %s goes on, but cannot listen: %s; it tries again",
+			  listener->config->name, strerror(-atomic_load(&listener->listen_error)));
+	else
+		call_ok(call);
 }
 
 static void abandon(struct call *call)

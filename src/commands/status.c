@@ -118,6 +118,9 @@ static void tell_listener(struct call *call, const struct listener *listener)
 		   sockets_describe(call->context->sockets, listener, addrs));
 	reply_text(call->reply, "pool", s.pool);
 	reply_text(call->reply, "paused", listener_pause_names[atomic_load(&listener->pause)]);
+	if (atomic_load(&listener->cannot_listen) > 0)
+		reply_text(call->reply, "cannot_listen",
+			   strerror(-atomic_load(&listener->listen_error)));
 	cmd_listener_sessions(listener, &theirs);
 	tell_drain(call, &theirs);
 	reply_u64(call->reply, "sessions", s.sessions);

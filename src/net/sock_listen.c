@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -290,6 +291,14 @@ int sock_listen_adopt(const struct sock_listen *want, int fd, int *ret_fds, size
 
 /* ---- taking no more ---- */
 
+void sock_set_nonblocking(int fd, bool is_nonblocking)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	flags = is_nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+	(void)!fcntl(fd, F_SETFL, flags);
+}
+
 /* A filter of a socket sees the TCP header first: its flags are in byte 13. */
 int sock_ignore_syns(int fd, bool ignores)
 {
@@ -307,6 +316,20 @@ int sock_ignore_syns(int fd, bool ignores)
 			  : setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
 
 	return err < 0 && !(errno == ENOENT && !ignores) ? -errno : 0;
+}
+
+/*
+ * Where a SYN goes is decided by the device, too, for which a socket is: none is that one. A
+ * handshake that has begun keeps the device of its SYN, and finds its socket by itself; so does a
+ * connection that comes of it.
+ */
+int sock_leave_syns(int fd)
+{
+	const int no_device = INT_MAX;
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_device, sizeof(no_device)) < 0
+		       ? -errno
+		       : 0;
 }
 
 /*

@@ -22,6 +22,12 @@ bool bound_addrs_overlap(const struct addr *a, const struct addr *b)
 	       addr_port(a) == addr_port(b) && (is_within(a, b) || is_within(b, a));
 }
 
+bool bound_addr_is_within(const struct addr *addr, const struct addr *wildcard)
+{
+	return bound_addrs_overlap(addr, wildcard) && is_within(addr, wildcard) &&
+	       !addr_is_equal(addr, wildcard);
+}
+
 static bool has_path_of(const struct bound_socket *s, const struct addr *addr)
 {
 	struct stat st;

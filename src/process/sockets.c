@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "process/sockets.h"
 
+#include "sockets_change.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,28 +19,6 @@
 
 /* Sockets of a worker, at least, that there may be one day. */
 #define SOCKETS_MAX_MIN 1024
-
-/* One address of a bind, and what is found for it. */
-struct target {
-	const struct bind_config *bind;
-	struct addr addr;
-	struct listener *listener;
-	const struct listener_config *config;
-	struct bound_socket *known; /* NULL: it is opened */
-	struct bound_socket fresh;
-};
-
-struct sockets_change {
-	struct sockets *sockets;
-	struct generation *generation;
-	struct target *targets; /* in the order of the configuration */
-	size_t n, fresh_n;
-	size_t wildcards_n;            /* that were opened */
-	struct bound_socket **by_port; /* those there are */
-	bool *stays;                   /* by index in the table */
-	struct bound_socket *all;      /* room for the new table */
-	bool is_first;
-};
 
 /* ---- what is said -------------------------------------------------------- */
 
@@ -264,6 +244,7 @@ static int listen_for(struct sockets_change *c, struct target *t, int *fds, cons
 	};
 	int passed = passed_take(&k->passed, c->generation->config, t->config, &t->addr);
 
+	t->fresh.is_passed = passed >= 0;
 	if (passed >= 0)
 		return sock_listen_adopt(&wanted, passed, fds, k->workers_n, ret_step);
 	return sock_listen_many(&wanted, fds, k->workers_n, ret_step);
@@ -308,57 +289,6 @@ static int open_fresh(struct sockets_change *c, struct sockets_failure *failure)
 	int err = open_some(c, true, failure);
 
 	return err < 0 ? err : open_some(c, false, failure);
-}
-
-/* ---- what workers are told ----------------------------------------------- */
-
-static struct generation_socket socket_of(const struct bound_socket *s, struct listener *listener,
-					  unsigned worker)
-{
-	return (struct generation_socket){
-		.id = s->id,
-		.listener = listener,
-		.fd = s->fds[worker],
-		.is_tcp = !addr_is_unix(&s->wanted),
-	};
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	const struct generation_socket *left = a, *right = b;
-
-	return (left->id > right->id) - (left->id < right->id);
-}
-
-static void fill_layout(const struct sockets_change *c, unsigned worker)
-{
-	struct generation_socket *to = c->generation->sockets + worker * c->n;
-
-	for (size_t n = 0; n < c->n; n++) {
-		const struct target *t = &c->targets[n];
-
-		to[n] = socket_of(t->known ? t->known : &t->fresh, t->listener, worker);
-		to[n].is_new = !t->known;
-	}
-	qsort(to, c->n, sizeof(*to), compare_ids);
-}
-
-static int make_layout(struct sockets_change *c)
-{
-	struct generation *g = c->generation;
-	struct sockets *k = c->sockets;
-
-	g->sockets = calloc(c->n * k->workers_n + 1, sizeof(*g->sockets));
-	c->all = calloc(c->n + 1, sizeof(*c->all));
-	if (!g->sockets || !c->all)
-		return -ENOMEM;
-	for (size_t n = 0; n < c->n; n++)
-		if (!c->targets[n].known)
-			c->targets[n].fresh.id = ++k->last_id;
-	g->sockets_n = c->n;
-	for (unsigned w = 0; w < k->workers_n; w++)
-		fill_layout(c, w);
-	return 0;
 }
 
 /* ---- prepare, commit ----------------------------------------------------- */
@@ -426,7 +356,7 @@ struct sockets_change *sockets_prepare(struct sockets *k, struct runtime *runtim
 	if (err == 0)
 		err = open_fresh(c, failure);
 	if (err == 0)
-		err = make_layout(c);
+		err = sockets_lay_out(c);
 	if (err == 0)
 		return c;
 	sockets_abandon(c);

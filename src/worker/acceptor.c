@@ -2,7 +2,6 @@
 #include "worker/acceptor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "state/generation.h"
 #include "state/inbox.h"
 #include "state/peers.h"
+#include "worker/relisten.h"
 #include "worker/session_life.h"
 
 /*
@@ -28,10 +28,10 @@
 #define TROUBLE_LOG_MS 1000
 
 /*
- * From when a listening socket takes no more SYNs until it stops: handshakes
+ * From when a listening socket takes no more SYNs until it stops, or is closed: handshakes
  * that have begun end meanwhile, and a client asks again after a second.
  */
-#define STOP_LISTENING_AFTER_MS 900
+#define HANDSHAKES_END_MS 900
 
 #define NS_PER_MS 1000000ull
 
@@ -48,6 +48,8 @@ static void acceptor_on_accept(struct io_op *op, int res, unsigned flags);
 static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags);
 static void acceptor_on_retry(struct timer *timer);
 static void acceptor_on_stop_listening(struct timer *timer);
+static void acceptor_on_leave(struct timer *timer);
+static bool acceptor_try_listen(struct acceptor *a);
 
 void acceptor_open(struct acceptor *a, struct host *host, const struct generation_socket *socket,
 		   struct generation *generation)
@@ -59,14 +61,18 @@ void acceptor_open(struct acceptor *a, struct host *host, const struct generatio
 	a->fd = socket->fd;
 	a->is_closing = false;
 	a->is_tcp = socket->is_tcp;
+	a->is_covered = socket->is_covered;
+	a->is_leaving = false;
 	a->held_fd = -1;
 	a->pause_ms = PAUSE_FIRST_MS;
 	io_op_init(&a->accept, acceptor_on_accept);
 	io_op_init(&a->cancel, acceptor_on_cancelled);
 	timer_init(&a->retry, acceptor_on_retry);
 	timer_init(&a->stop_listening, acceptor_on_stop_listening);
+	timer_init(&a->leave, acceptor_on_leave);
 	a->paused = LISTENER_OPEN;
 	a->has_stopped = false;
+	a->relisten = (struct relisten){ 0 };
 	acceptor_arm(a);
 	acceptor_apply_pause(a);
 }
@@ -310,6 +316,15 @@ static void admit_connection(struct acceptor *a, const struct accepted *accepted
 	hand_out(a, accepted);
 }
 
+/*
+ * A unix socket cannot listen again once it has stopped; and the clients of one that is covered
+ * would come to a listener that is not theirs.
+ */
+static bool acceptor_refuses_by_hand(const struct acceptor *a)
+{
+	return !a->is_tcp || a->is_covered;
+}
+
 /* A client that is rejected is so at once, whatever is full, and takes no slot. */
 static void acceptor_take(struct acceptor *a, int fd)
 {
@@ -320,8 +335,8 @@ static void acceptor_take(struct acceptor *a, int fd)
 		.is_tcp = a->is_tcp,
 	};
 
-	if (a->paused == LISTENER_REFUSES && !a->is_tcp)
-		close(fd); /* a unix socket cannot listen again once it has stopped */
+	if (a->paused == LISTENER_REFUSES && acceptor_refuses_by_hand(a))
+		sock_close_abort(fd);
 	else if (is_admitted(a, fd, &accepted.source))
 		admit_connection(a, &accepted);
 }
@@ -350,6 +365,8 @@ void acceptor_resume(struct acceptor *a)
 	};
 
 	timer_stop(&a->host->loop.timers, &a->retry);
+	if (a->relisten.has_failed && !acceptor_try_listen(a))
+		return;
 	a->held_fd = -1;
 	if (held.fd >= 0)
 		admit_connection(a, &held);
@@ -359,11 +376,10 @@ void acceptor_resume(struct acceptor *a)
 /* ---- the operator's pauses ------------------------------------------------ */
 
 static void acceptor_empty_backlog(struct acceptor *a);
-static void acceptor_set_nonblocking(struct acceptor *a, bool is_nonblocking);
 
 /*
  * It stays bound, so that it can listen again: see listen(2). A handshake that
- * is under way now would be reset; those have had STOP_LISTENING_AFTER_MS.
+ * is under way now would be reset; those have had HANDSHAKES_END_MS.
  */
 static void acceptor_stop_listening(struct acceptor *a)
 {
@@ -386,10 +402,18 @@ static void acceptor_refuse(struct acceptor *a)
 {
 	struct loop *loop = &a->host->loop;
 
-	if (!a->is_tcp)
+	if (acceptor_refuses_by_hand(a) || a->has_stopped)
 		return;
 	(void)!sock_ignore_syns(a->fd, true);
-	timer_set(&loop->timers, &a->stop_listening, loop->now_ms + STOP_LISTENING_AFTER_MS);
+	timer_set(&loop->timers, &a->stop_listening, loop->now_ms + HANDSHAKES_END_MS);
+}
+
+static bool acceptor_try_listen(struct acceptor *a)
+{
+	a->has_stopped = !relisten_try(&a->relisten, a->fd, a->listener);
+	if (a->has_stopped)
+		acceptor_pause(a);
+	return !a->has_stopped;
 }
 
 static void acceptor_listen_again(struct acceptor *a)
@@ -400,23 +424,23 @@ static void acceptor_listen_again(struct acceptor *a)
 	(void)!sock_ignore_syns(a->fd, false);
 	if (!a->has_stopped)
 		return;
-	a->has_stopped = false;
-	acceptor_set_nonblocking(a, false);
-	if (listen(a->fd, (int)a->listener->config->backlog) < 0)
-		log_trouble(a, -errno);
+	sock_set_nonblocking(a->fd, false);
+	(void)acceptor_try_listen(a);
 }
 
 void acceptor_apply_pause(struct acceptor *a)
 {
 	enum listener_pause wanted = atomic_load(&a->listener->pause);
 
-	if (a->is_closing || wanted == a->paused)
+	if (a->is_closing || a->is_leaving || wanted == a->paused)
 		return;
 	if (a->paused == LISTENER_REFUSES)
 		acceptor_listen_again(a);
 	a->paused = wanted;
-	if (wanted == LISTENER_REFUSES)
+	if (wanted == LISTENER_REFUSES) {
+		relisten_forget(&a->relisten, a->listener);
 		acceptor_refuse(a);
+	}
 	if (wanted == LISTENER_WAITS)
 		acceptor_cancel(a);
 	else if (!timer_is_set(&a->retry))
@@ -433,13 +457,35 @@ static void let_go_of_source(struct acceptor *a)
 	a->held_source = ADMISSION_NO_SOURCE;
 }
 
+static void acceptor_change_listener(struct acceptor *a, struct listener *listener)
+{
+	let_go_of_source(a);
+	relisten_move(&a->relisten, a->listener, listener);
+	a->listener = listener;
+}
+
+/* One that refuses goes on to do so, in the other way. */
+static void acceptor_set_covered(struct acceptor *a, bool is_covered)
+{
+	const bool refuses = a->paused == LISTENER_REFUSES;
+
+	if (refuses)
+		acceptor_listen_again(a);
+	a->is_covered = is_covered;
+	if (refuses)
+		acceptor_refuse(a);
+	if (refuses && !timer_is_set(&a->retry))
+		acceptor_arm(a);
+}
+
 void acceptor_pass(struct acceptor *a, const struct generation_socket *socket,
 		   struct generation *generation)
 {
 	if (a->listener != socket->listener)
-		let_go_of_source(a);
-	a->listener = socket->listener;
+		acceptor_change_listener(a, socket->listener);
 	a->generation = generation;
+	if (a->is_covered != socket->is_covered)
+		acceptor_set_covered(a, socket->is_covered);
 	if (a->held_fd >= 0 || timer_is_set(&a->retry))
 		acceptor_resume(a); /* what it waited for may be another limit now */
 	else if (!acceptor_may_take_many(a))
@@ -449,21 +495,12 @@ void acceptor_pass(struct acceptor *a, const struct generation_socket *socket,
 
 /* ---- the end ------------------------------------------------------------- */
 
-/* The flag is of the open socket: those that other workers have may be the same. */
-static void acceptor_set_nonblocking(struct acceptor *a, bool is_nonblocking)
-{
-	int flags = fcntl(a->fd, F_GETFL);
-
-	flags = is_nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-	(void)!fcntl(a->fd, F_SETFL, flags);
-}
-
 /* Closing the socket would reset those who wait in its queue: they become sessions first. */
 static void acceptor_empty_backlog(struct acceptor *a)
 {
 	int fd;
 
-	acceptor_set_nonblocking(a, true);
+	sock_set_nonblocking(a->fd, true);
 	while ((fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		acceptor_take(a, fd);
 }
@@ -474,9 +511,11 @@ static void acceptor_finish_closing(struct acceptor *a)
 		return;
 	if (!a->host->is_stopping)
 		acceptor_empty_backlog(a);
-	timer_stop(&a->host->loop.timers, &a->retry);
 	if (a->paused == LISTENER_REFUSES) /* whoever passed the socket to us still has it */
 		acceptor_listen_again(a);
+	relisten_forget(&a->relisten, a->listener);
+	timer_stop(&a->host->loop.timers, &a->retry);
+	timer_stop(&a->host->loop.timers, &a->leave);
 	if (a->held_fd >= 0)
 		reject_connection(a, a->held_fd, a->held_source);
 	a->held_fd = -1;
@@ -518,6 +557,28 @@ static void acceptor_on_cancelled(struct io_op *op, int res, unsigned flags)
 		acceptor_finish_closing(a);
 	else if (a->has_stopped)
 		acceptor_stop_listening(a);
+}
+
+static void acceptor_on_leave(struct timer *timer)
+{
+	acceptor_close(container_of(timer, struct acceptor, leave));
+}
+
+/* One that refuses has no handshakes to end. */
+void acceptor_leave(struct acceptor *a)
+{
+	struct loop *loop = &a->host->loop;
+
+	if (!a->is_tcp || a->paused == LISTENER_REFUSES || a->has_stopped ||
+	    sock_leave_syns(a->fd) < 0) {
+		acceptor_close(a);
+		return;
+	}
+	a->is_leaving = true;
+	a->paused = LISTENER_OPEN; /* those who waited in its backlog will find no other */
+	timer_set(&loop->timers, &a->leave, loop->now_ms + HANDSHAKES_END_MS);
+	if (!timer_is_set(&a->retry))
+		acceptor_arm(a);
 }
 
 void acceptor_close(struct acceptor *a)

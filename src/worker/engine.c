@@ -269,10 +269,12 @@ static void pass_acceptor(struct engine *e, struct acceptor *a, struct generatio
 {
 	const struct generation_socket *socket = find_socket(e, g, a->id);
 
-	if (socket && !a->is_closing)
-		acceptor_pass(a, socket, g);
-	else
+	if (!socket || a->is_closing)
 		acceptor_close(a);
+	else if (socket->is_leaving)
+		acceptor_leave(a);
+	else
+		acceptor_pass(a, socket, g);
 }
 
 /* The main thread sees to it that there are no more than that. */
