@@ -26,7 +26,8 @@ struct top_picture {
 	const char *head, *rates; /* the first two lines */
 	const struct top_table *tables;
 	size_t tables_n;
-	const json_t *rows; /* an array in the order of the tables, NULL for none */
+	const json_t *rows; /* an array in the order of the tables, NULL for none; rows "attention"
+			       are told on top, too */
 	size_t chosen;      /* index in @rows */
 	const char *detail; /* of the chosen row, in lines of its own above the foot; or "" */
 	const char *foot;
@@ -46,12 +47,14 @@ enum top_key {
 	TOP_KEY_PAGE_DOWN,
 	TOP_KEY_FIRST,
 	TOP_KEY_LAST,
+	TOP_KEY_NEXT,   /* to the next table */
+	TOP_KEY_BEFORE, /* and back */
 	TOP_KEY_ENTER,
 	TOP_KEY_BACK,
 	TOP_KEY_RESIZE,
 };
 
-/* A key within @ms: one of these, or a character. */
-int top_screen_key(int ms);
+/* A key within @ms, or until @fd, unless it is -1, is readable: one of these, or a character. */
+int top_screen_key(int ms, int fd);
 
 #endif

@@ -14,6 +14,8 @@
 #include "io/loop.h"
 #include "metrics/snapshot.h"
 
+#define MS_PER_S 1000u
+
 /* What the newest configuration says that the process does not do yet. */
 struct pending {
 	char text[CONFIG_DIFF_BYTES];
@@ -49,6 +51,8 @@ static void tell_reload(struct call *call, const struct reload *reload)
 	if (last) {
 		strftime(at, sizeof(at), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&last->at, &tm));
 		reply_text(call->reply, "last_reload", at);
+		reply_u64(call->reply, "reload_age_ms",
+			  (uint64_t)MAX(time(NULL) - last->at, 0) * MS_PER_S);
 		reply_text(call->reply, "reload_outcome", reload_outcome_names[last->outcome]);
 		reply_text(call->reply, "reload_error", report_why(last));
 	}

@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "ctl/cell.h"
+#include "ctl/top_detail.h"
+#include "ctl/top_order.h"
 #include "ctl/top_rows.h"
 #include "ctl/top_screen.h"
 
@@ -19,9 +21,10 @@
 #define SESSIONS_SHOWN "1000"
 
 static const struct top_column listener_columns[] = {
-	{ "listener", "LISTENER" }, { "paused", "PAUSED" },       { "sessions", "SESSIONS" },
-	{ "new_per_s", "NEW/S" },   { "bytes_up_per_s", "UP/S" }, { "bytes_down_per_s", "DOWN/S" },
-	{ "rejected", "REJECTED" }, { "pool", "POOL" },           { "addresses", "ADDRESSES" },
+	{ "listener", "LISTENER" },       { "paused", "PAUSED" },     { "sessions", "SESSIONS" },
+	{ "sessions_max", "OF", true },   { "new_per_s", "NEW/S" },   { "bytes_up_per_s", "UP/S" },
+	{ "bytes_down_per_s", "DOWN/S" }, { "rejected", "REJECTED" }, { "pool", "POOL" },
+	{ "addresses", "ADDRESSES" },
 };
 
 static const struct top_column pool_columns[] = {
@@ -48,39 +51,44 @@ static const struct top_column session_columns[] = {
 	{ "address", "ADDRESS" }, { "sni", "SNI" },
 };
 
+static const struct top_column certificate_columns[] = {
+	{ "listener", "CERTIFICATE OF" },
+	{ "days_left", "DAYS LEFT" },
+	{ "expires", "EXPIRES" },
+	{ "file", "FILE" },
+};
+
+static const struct top_column change_columns[] = {
+	{ "change", "LAST CHANGE" }, { "ago_ms", "AGO" },    { "state", "SINCE THEN" },
+	{ "by", "BY", true },        { "why", "WHY", true },
+};
+
+static const struct top_column attention_columns[] = {
+	{ "severity", "ATTENTION" },
+	{ "attention", "WHAT" },
+	{ "now", "NOW", true },
+	{ "why", "WHY", true },
+};
+
 #define TABLE(kind, columns)                      \
 	{                                         \
 		kind, columns, ARRAY_LEN(columns) \
 	}
 
 static const struct top_table overview_tables[] = {
-	TABLE("listener", listener_columns),
-	TABLE("pool", pool_columns),
-	TABLE("backend", backend_columns),
+	TABLE("listener", listener_columns),       TABLE("pool", pool_columns),
+	TABLE("backend", backend_columns),         TABLE("change", change_columns),
+	TABLE("certificate", certificate_columns), TABLE("attention", attention_columns),
 };
 
 static const struct top_table session_tables[] = { TABLE("session", session_columns) };
 
-/* By which number backends and sessions are in order, the largest first. */
-struct order {
-	char key;
-	const char *name, *of_backend, *of_session, *asked; /* asked: of ringmain's own orders */
-};
-
-static const struct order orders[] = {
-	{ 'n', "name", NULL, NULL, "id" },
-	{ 's', "sessions", "sessions", NULL, "id" },
-	{ 'r', "rate", "new_per_s", "bytes_per_s", "bytes" },
-	{ 'f', "failures", "failures", NULL, "id" },
-	{ 'b', "bytes", NULL, "bytes", "bytes" },
-	{ 'a', "age", "since_ms", "age_ms", "age" },
-	{ 'i', "idle", NULL, "idle_ms", "idle" },
-};
-
 struct top {
 	struct top_rows rows;
-	const struct order *order;
+	const struct top_order *order;
 	bool is_over, shows_help;
+	bool has_command; /* the words that were asked are to be said */
+	uint64_t next_ms; /* when to look next */
 
 	/* Of one listener, pool or backend; "": the overview is shown. */
 	char option[16], of[NAME_BYTES];
@@ -101,45 +109,19 @@ static bool shows_sessions(const struct top *t)
 	return t->of[0] != '\0';
 }
 
-static const char *sort_key(const struct top *t)
+static const struct top_table *tables_of(const struct top *t, size_t *ret_n)
 {
-	return shows_sessions(t) ? t->order->of_session : t->order->of_backend;
+	*ret_n = shows_sessions(t) ? ARRAY_LEN(session_tables) : ARRAY_LEN(overview_tables);
+	return shows_sessions(t) ? session_tables : overview_tables;
 }
 
-static long long number_of(const json_t *row, const char *key)
-{
-	if (strcmp(key, "bytes") == 0)
-		return number_of(row, "bytes_up") + number_of(row, "bytes_down");
-	return (long long)json_integer_value(json_object_get(row, key));
-}
-
-static int compare(const void *a, const void *b, void *key)
-{
-	long long x = number_of(*(json_t *const *)a, key), y = number_of(*(json_t *const *)b, key);
-
-	return x < y ? 1 : x > y ? -1 : 0;
-}
-
-static bool is_ordered(const struct top *t, const json_t *row)
-{
-	return strcmp(top_rows_text(row, "row"), shows_sessions(t) ? "session" : "backend") == 0;
-}
-
-/* Backends are behind all others, and of sessions there is nothing else. */
 static void put_in_order(struct top *t)
 {
-	size_t n = json_array_size(t->rows.rows), first = 0;
-	json_t **all = calloc(n + 1, sizeof(json_t *));
+	size_t n;
+	const struct top_table *tables = tables_of(t, &n);
 
-	while (first < n && !is_ordered(t, json_array_get(t->rows.rows, first)))
-		first++;
-	for (size_t i = first; all && i < n; i++)
-		all[i - first] = json_incref(json_array_get(t->rows.rows, i));
-	if (all && first < n)
-		qsort_r(all, n - first, sizeof(json_t *), compare, (void *)(uintptr_t)sort_key(t));
-	for (size_t i = first; all && i < n; i++)
-		json_array_set_new(t->rows.rows, i, all[i - first]);
-	free(all);
+	if (t->rows.rows)
+		top_order_apply(t->order, t->rows.rows, tables, n);
 }
 
 static void top_look(struct top *t)
@@ -155,14 +137,12 @@ static void top_look(struct top *t)
 			     NULL };
 
 	top_rows_ask(&t->rows, shows_sessions(t) ? sessions : status);
-	if (sort_key(t))
-		put_in_order(t);
 }
 
 static bool is_shown(const struct top *t, const json_t *row)
 {
-	const struct top_table *tables = shows_sessions(t) ? session_tables : overview_tables;
-	size_t n = shows_sessions(t) ? ARRAY_LEN(session_tables) : ARRAY_LEN(overview_tables);
+	size_t n;
+	const struct top_table *tables = tables_of(t, &n);
 
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(tables[i].kind, top_rows_text(row, "row")) == 0)
@@ -216,6 +196,29 @@ static void choose(struct top *t, int steps)
 		top_rows_name(row, t->chosen, sizeof(t->chosen));
 }
 
+/* To the first row of the table behind that of the chosen one, or in front of it. */
+static void choose_table(struct top *t, int direction)
+{
+	const size_t rows_n = json_array_size(t->rows.rows);
+	size_t n, table = 0, chosen = chosen_index(t);
+	const struct top_table *tables = tables_of(t, &n);
+	const char *kind = top_rows_text(json_array_get(t->rows.rows, chosen), "row");
+
+	while (table < n && strcmp(tables[table].kind, kind) != 0)
+		table++;
+	for (size_t tries = 0; table < n && tries < n; tries++) {
+		table = (table + n + (size_t)direction) % n;
+		for (size_t i = 0; i < rows_n; i++) {
+			json_t *row = json_array_get(t->rows.rows, i);
+
+			if (strcmp(tables[table].kind, top_rows_text(row, "row")) != 0)
+				continue;
+			top_rows_name(row, t->chosen, sizeof(t->chosen));
+			return;
+		}
+	}
+}
+
 /* ---- what is shown ------------------------------------------------------- */
 
 static const char *cell(const json_t *row, const char *key, char text[CELL_BYTES])
@@ -223,14 +226,44 @@ static const char *cell(const json_t *row, const char *key, char text[CELL_BYTES
 	return cell_write(key, json_object_get(row, key), text);
 }
 
+static const json_t *first_of(const struct top *t, const char *kind)
+{
+	json_t *row;
+	size_t n;
+
+	json_array_foreach(t->rows.rows, n, row)
+	{
+		if (strcmp(top_rows_text(row, "row"), kind) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+static size_t count(const struct top *t, const char *kind)
+{
+	size_t n, found = 0;
+	json_t *row;
+
+	json_array_foreach(t->rows.rows, n, row)
+	{
+		found += strcmp(top_rows_text(row, "row"), kind) == 0;
+	}
+	return found;
+}
+
 static void write_head(const struct top *t, char head[LINE_BYTES])
 {
 	char version[CELL_BYTES], state[CELL_BYTES], up[CELL_BYTES], n[CELL_BYTES], max[CELL_BYTES];
-	const json_t *process = json_array_get(t->rows.rows, 0);
+	const json_t *process = first_of(t, "process");
+	const json_t *left_out = first_of(t, "left_out");
 
-	if (shows_sessions(t))
+	if (shows_sessions(t) && left_out)
+		snprintf(head, LINE_BYTES, "sessions of %s %s: %zu of %lld, by %s", t->option + 2,
+			 t->of, count(t, "session"), top_rows_number(left_out, "found"),
+			 t->order->name);
+	else if (shows_sessions(t))
 		snprintf(head, LINE_BYTES, "sessions of %s %s: %zu, by %s", t->option + 2, t->of,
-			 json_array_size(t->rows.rows), t->order->name);
+			 count(t, "session"), t->order->name);
 	else if (process)
 		snprintf(head, LINE_BYTES,
 			 "ringmain %.30s %.20s, up %.20s, sessions %.20s of %.20s",
@@ -250,7 +283,7 @@ static long long sum(const struct top *t, const char *kind, const char *key)
 	json_array_foreach(t->rows.rows, n, row)
 	{
 		if (strcmp(top_rows_text(row, "row"), kind) == 0)
-			all += number_of(row, key);
+			all += top_rows_number(row, key);
 	}
 	return all;
 }
@@ -271,71 +304,6 @@ static void write_rates(const struct top *t, char rates[LINE_BYTES])
 	json_decref(down);
 }
 
-/* What there is to say of a backend, also where its columns have no room. */
-static void write_backend(const json_t *row, char detail[LINE_BYTES])
-{
-	static const struct {
-		const char *before, *key;
-	} parts[] = {
-		{ " at ", "address" },
-		{ ": ", "state" },
-		{ " for ", "since_ms" },
-		{ ", by ", "by" },
-		{ ": ", "why" },
-		{ "; ", "role" },
-		{ ", behind by ", "lag_ms" },
-		{ ", behind by ", "lag_bytes" },
-		{ "; the operator's override: ", "override" },
-		{ ", for another ", "override_ends_ms" },
-		{ "; its sessions end within ", "drain_ends_ms" },
-	};
-	size_t n = (size_t)snprintf(detail, LINE_BYTES, "%.60s/%.60s", top_rows_text(row, "pool"),
-				    top_rows_text(row, "backend"));
-	char text[CELL_BYTES];
-
-	for (size_t i = 0; i < ARRAY_LEN(parts) && n < LINE_BYTES; i++)
-		if (json_object_get(row, parts[i].key))
-			n += (size_t)snprintf(detail + n, LINE_BYTES - n, "%s%s", parts[i].before,
-					      cell(row, parts[i].key, text));
-}
-
-/* How many could serve, and who waits for what. */
-static void write_pool(const json_t *row, char detail[LINE_BYTES])
-{
-	long long standby = number_of(row, "standby"), held = number_of(row, "held");
-
-	snprintf(detail, LINE_BYTES,
-		 "%.60s: %lld of %lld ready, %lld standby; %lld waiting because all are full, "
-		 "%lld held because no backend serves",
-		 top_rows_text(row, "pool"), number_of(row, "ready"),
-		 number_of(row, "backends") - standby, standby, number_of(row, "queued") - held,
-		 held);
-}
-
-static void write_listener(const json_t *row, char detail[LINE_BYTES])
-{
-	snprintf(detail, LINE_BYTES, "%.60s on %.250s", top_rows_text(row, "listener"),
-		 top_rows_text(row, "addresses"));
-}
-
-static void write_detail(const struct top *t, char detail[LINE_BYTES])
-{
-	static const struct {
-		const char *kind;
-		void (*write)(const json_t *row, char detail[LINE_BYTES]);
-	} kinds[] = {
-		{ "backend", write_backend },
-		{ "pool", write_pool },
-		{ "listener", write_listener },
-	};
-	const json_t *row = chosen_row(t);
-
-	detail[0] = '\0';
-	for (size_t n = 0; row && n < ARRAY_LEN(kinds); n++)
-		if (strcmp(kinds[n].kind, top_rows_text(row, "row")) == 0)
-			kinds[n].write(row, detail);
-}
-
 static const char *foot_of(const struct top *t)
 {
 	if (t->question[0])
@@ -346,21 +314,23 @@ static const char *foot_of(const struct top *t)
 		return t->said;
 	if (t->shows_help)
 		return shows_sessions(t) ? "sort: n)ame r)ate b)ytes a)ge i)dle"
-					 : "sort: n)ame s)essions r)ate f)ailures a)ge";
+					 : "sort: n)ame w)orst s)essions r)ate f)ailures a)ge";
 	if (!shows_sessions(t))
-		return "Enter sessions  d drain  m maint  p pause  u undo  x end  h sort  q quit";
+		return "Tab on  Enter sessions  d drain  m maint  p pause  u undo  "
+		       "x end  h sort  q quit";
 	return "x end it  h sort  Left back  q quit";
 }
 
 static void draw(const struct top *t)
 {
-	char head[LINE_BYTES], rates[LINE_BYTES], detail[LINE_BYTES];
+	char head[LINE_BYTES], rates[LINE_BYTES], detail[TOP_DETAIL_BYTES];
+	size_t tables_n;
+	const struct top_table *tables = tables_of(t, &tables_n);
 	const struct top_picture picture = {
 		.head = head,
 		.rates = rates,
-		.tables = shows_sessions(t) ? session_tables : overview_tables,
-		.tables_n = shows_sessions(t) ? ARRAY_LEN(session_tables)
-					      : ARRAY_LEN(overview_tables),
+		.tables = tables,
+		.tables_n = tables_n,
 		.rows = t->rows.rows,
 		.chosen = chosen_index(t),
 		.detail = detail,
@@ -371,7 +341,7 @@ static void draw(const struct top *t)
 
 	write_head(t, head);
 	write_rates(t, rates);
-	write_detail(t, detail);
+	top_detail_write(chosen_row(t), detail);
 	top_screen_draw(&picture);
 }
 
@@ -382,7 +352,7 @@ static void show(struct top *t, const char *option, const char *of)
 	top_rows_forget(&t->rows);
 	snprintf(t->option, sizeof(t->option), "%s", option);
 	snprintf(t->of, sizeof(t->of), "%s", of);
-	top_look(t);
+	t->next_ms = 0;
 }
 
 static const char *name_of(const json_t *row, char name[NAME_BYTES])
@@ -394,13 +364,21 @@ static const char *name_of(const json_t *row, char name[NAME_BYTES])
 	return name;
 }
 
+static bool has_sessions(const json_t *row)
+{
+	const char *kind = top_rows_text(row, "row");
+
+	return strcmp(kind, "listener") == 0 || strcmp(kind, "pool") == 0 ||
+	       strcmp(kind, "backend") == 0;
+}
+
 /* From a listener, a pool or a backend to its sessions. */
 static void enter(struct top *t)
 {
 	const json_t *row = chosen_row(t);
 	char option[16], name[NAME_BYTES];
 
-	if (!row || shows_sessions(t))
+	if (!row || shows_sessions(t) || !has_sessions(row))
 		return;
 	memcpy(t->chosen_before, t->chosen, sizeof(t->chosen));
 	snprintf(option, sizeof(option), "--%s", top_rows_text(row, "row"));
@@ -450,16 +428,41 @@ static void top_ask(struct top *t, const struct action *action, const char *name
 
 static void answer(struct top *t, int key)
 {
+	t->question[0] = '\0';
+	t->has_command = key == 'y' || key == 'Y';
+}
+
+static void say_command(struct top *t)
+{
 	char *words[WORDS_MAX + 1] = { 0 };
 
-	t->question[0] = '\0';
-	if (key != 'y' && key != 'Y')
-		return;
+	t->has_command = false;
 	for (size_t n = 0; n < t->asked_n; n++)
 		words[n] = t->asked[n];
 	top_rows_command(&t->rows, words);
-	snprintf(t->said, sizeof(t->said), "%s", t->rows.error[0] ? t->rows.error : "done");
-	top_look(t);
+}
+
+/* On what the key works; NULL: on nothing. */
+static const char *kind_for(int key, size_t *n)
+{
+	for (; *n < ARRAY_LEN(actions); (*n)++)
+		if (actions[*n].key == key)
+			return actions[(*n)++].kind;
+	return NULL;
+}
+
+static void say_where(struct top *t, int key)
+{
+	const char *kind, *between = "";
+	size_t n = 0, at;
+
+	if (!kind_for(key, &n))
+		return;
+	at = (size_t)snprintf(t->said, sizeof(t->said), "%c is for a ", key);
+	for (n = 0; at < sizeof(t->said) && (kind = kind_for(key, &n)); between = " or a ")
+		at += (size_t)snprintf(t->said + at, sizeof(t->said) - at, "%s%s", between, kind);
+	if (at < sizeof(t->said))
+		snprintf(t->said + at, sizeof(t->said) - at, ": choose one");
 }
 
 static void top_act(struct top *t, int key)
@@ -469,16 +472,18 @@ static void top_act(struct top *t, int key)
 
 	for (size_t n = 0; row && n < ARRAY_LEN(actions); n++)
 		if (actions[n].key == key &&
-		    strcmp(actions[n].kind, top_rows_text(row, "row")) == 0)
+		    strcmp(actions[n].kind, top_rows_text(row, "row")) == 0) {
 			top_ask(t, &actions[n], name_of(row, name));
+			return;
+		}
+	say_where(t, key);
 }
 
 static void sort_by(struct top *t, int key)
 {
-	for (size_t n = 0; n < ARRAY_LEN(orders); n++)
-		if (orders[n].key == key)
-			t->order = &orders[n];
-	top_look(t);
+	t->order = top_order_of(key);
+	put_in_order(t);
+	t->next_ms = 0;
 }
 
 static void on_key(struct top *t, int key)
@@ -510,6 +515,12 @@ static void on_key(struct top *t, int key)
 	case TOP_KEY_LAST:
 		choose(t, INT32_MAX);
 		break;
+	case TOP_KEY_NEXT:
+		choose_table(t, 1);
+		break;
+	case TOP_KEY_BEFORE:
+		choose_table(t, -1);
+		break;
 	case TOP_KEY_ENTER:
 		enter(t);
 		break;
@@ -519,37 +530,62 @@ static void on_key(struct top *t, int key)
 	case TOP_KEY_RESIZE:
 		break;
 	default:
-		if (strchr("nsrfbai", key))
+		if (top_order_of(key))
 			sort_by(t, key);
 		else
 			top_act(t, key);
 	}
 }
 
+/* What was asked is answered, or never will be. */
+static void on_answer(struct top *t)
+{
+	if (t->rows.is_command) {
+		snprintf(t->said, sizeof(t->said), "%s", t->rows.error[0] ? t->rows.error : "done");
+		t->rows.is_command = false;
+		t->next_ms = 0;
+		return;
+	}
+	if (t->rows.is_stale)
+		t->next_ms = 0;
+	put_in_order(t);
+}
+
+/* One question at a time. */
+static void ask_next(struct top *t, uint64_t now_ms)
+{
+	if (top_rows_fd(&t->rows) >= 0)
+		return;
+	if (t->has_command) {
+		say_command(t);
+	} else if (now_ms >= t->next_ms) {
+		t->next_ms = now_ms + LOOK_MS;
+		top_look(t);
+	}
+}
+
 static void run(struct top *t)
 {
-	uint64_t next_ms = 0;
-
 	while (!t->is_over) {
-		uint64_t now_ms = clock_now_ms();
+		const uint64_t now_ms = clock_now_ms();
 		int key;
 
-		if (now_ms >= next_ms) {
-			top_look(t);
-			next_ms = now_ms + LOOK_MS;
-		}
+		ask_next(t, now_ms);
 		draw(t);
-		key = top_screen_key((int)(next_ms - MIN(now_ms, next_ms)));
+		key = top_screen_key(now_ms < t->next_ms ? (int)(t->next_ms - now_ms) : LOOK_MS,
+				     top_rows_fd(&t->rows));
 		if (t->question[0] && key != TOP_KEY_NONE && key != TOP_KEY_RESIZE)
 			answer(t, key);
 		else if (key != TOP_KEY_NONE)
 			on_key(t, key);
+		if (top_rows_fd(&t->rows) >= 0 && top_rows_read(&t->rows))
+			on_answer(t);
 	}
 }
 
 bool top_run(const char *path)
 {
-	struct top top = { .order = &orders[0] };
+	struct top top = { .order = top_order_of(0) };
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !top_screen_open()) {
 		fprintf(stderr, "ringmainctl: top needs a terminal ($TERM)\n");

@@ -3,13 +3,18 @@
 
 #include <curses.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/cell.h"
+#include "ctl/top_detail.h"
 
 #define COLUMNS_MAX 16
-#define HEAD_LINES 3
+#define HEAD_LINES 3         /* and what needs attention between the last two */
+#define NOTES_LINES_OTHER 12 /* that must be left beside each line of that for all else */
+#define NOTES_SHARE 4
 #define DETAIL_LINES_OTHER 8 /* that must be left for all else */
 #define ESCAPE_MS 50
 #define GAP 2
@@ -45,7 +50,7 @@ void top_screen_close(void)
 	delscreen(terminal);
 }
 
-int top_screen_key(int ms)
+static int next_key(void)
 {
 	static const struct {
 		int curses, ours;
@@ -66,16 +71,31 @@ int top_screen_key(int ms)
 		{ 27, TOP_KEY_BACK },
 		{ KEY_LEFT, TOP_KEY_BACK },
 		{ KEY_BACKSPACE, TOP_KEY_BACK },
+		{ '\t', TOP_KEY_NEXT },
+		{ KEY_BTAB, TOP_KEY_BEFORE },
 		{ KEY_RESIZE, TOP_KEY_RESIZE },
 	};
 	int key;
 
-	timeout(ms);
+	timeout(0);
 	key = getch();
 	for (size_t n = 0; n < ARRAY_LEN(keys); n++)
 		if (keys[n].curses == key)
 			return keys[n].ours;
 	return key < 256 ? key : TOP_KEY_RESIZE;
+}
+
+/* What the terminal has sent already may be with the library: it is asked first. */
+int top_screen_key(int ms, int fd)
+{
+	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+				{ .fd = fd, .events = POLLIN } };
+	int key = next_key();
+
+	if (key != TOP_KEY_NONE)
+		return key;
+	(void)poll(fds, ARRAY_LEN(fds), ms);
+	return next_key();
 }
 
 /* ---- tables -------------------------------------------------------------- */
@@ -196,12 +216,12 @@ static void draw_row(const struct layout *l, int y, const json_t *row)
 
 /* Tables with titles above and an empty line between; what lies above @from is not seen. */
 struct place {
-	int y, from, bottom;
+	int y, from, head, bottom; /* head: lines above the tables */
 };
 
 static bool step_down(struct place *at)
 {
-	bool is_seen = at->y >= at->from && at->y - at->from + HEAD_LINES < at->bottom;
+	bool is_seen = at->y >= at->from && at->y - at->from + at->head < at->bottom;
 
 	at->y++;
 	return is_seen;
@@ -209,7 +229,19 @@ static bool step_down(struct place *at)
 
 static int line_of(const struct place *at)
 {
-	return at->y - 1 - at->from + HEAD_LINES;
+	return at->y - 1 - at->from + at->head;
+}
+
+/* Over the first row that is seen, where there is room for more. */
+static void draw_title(const struct layout *l, int line, int bottom)
+{
+	if (line + 2 >= bottom)
+		return;
+	move(line, 0);
+	clrtoeol();
+	attron(A_BOLD);
+	draw_row(l, line, NULL);
+	attroff(A_BOLD);
 }
 
 static void draw_table(const struct top_picture *p, const struct top_table *table, struct place *at)
@@ -218,6 +250,7 @@ static void draw_table(const struct top_picture *p, const struct top_table *tabl
 	bool is_first = true;
 	json_t *row;
 	size_t n;
+	int title = 0;
 
 	measure(&l, table, p->rows);
 	json_array_foreach(p->rows, n, row)
@@ -226,6 +259,8 @@ static void draw_table(const struct top_picture *p, const struct top_table *tabl
 			continue;
 		if (is_first && at->y > 0)
 			at->y++;
+		if (is_first)
+			title = at->y;
 		attron(A_BOLD);
 		if (is_first && step_down(at))
 			draw_row(&l, line_of(at), NULL);
@@ -237,15 +272,23 @@ static void draw_table(const struct top_picture *p, const struct top_table *tabl
 		if (n == p->chosen)
 			mvchgat(line_of(at), 0, -1, A_REVERSE, 0, NULL);
 	}
+	/* Its title has been scrolled away, and rows of it are seen. */
+	if (!is_first && title < at->from && at->y > at->from + 1)
+		draw_title(&l, at->head, at->bottom);
 }
 
-/* In which line of all the chosen row is. */
-static int line_of_chosen(const struct top_picture *p)
+/* In which lines of all the chosen row is, and the title above it; and how many there are. */
+struct lines {
+	int chosen, title, all;
+};
+
+static void find_lines(const struct top_picture *p, struct lines *ret)
 {
-	int y = 0;
 	json_t *row;
 	size_t n;
+	int y = 0, title = 0;
 
+	*ret = (struct lines){ 0 };
 	for (size_t t = 0; t < p->tables_n; t++) {
 		bool is_first = true;
 
@@ -253,14 +296,65 @@ static int line_of_chosen(const struct top_picture *p)
 		{
 			if (!is_of(row, &p->tables[t]))
 				continue;
-			y += is_first ? (y > 0) + 1 : 0;
+			if (is_first)
+				title = y + (y > 0);
+			y = is_first ? title + 1 : y;
 			is_first = false;
 			if (n == p->chosen)
-				return y;
+				*ret = (struct lines){ .chosen = y, .title = title };
 			y++;
 		}
 	}
-	return 0;
+	ret->all = y;
+}
+
+/* Which line is the first that is seen: the chosen row is, with its title if that can be. */
+static int first_line(const struct top_picture *p, int room)
+{
+	struct lines lines;
+
+	find_lines(p, &lines);
+	if (room <= 0 || lines.chosen < room)
+		return 0;
+	if (lines.chosen - lines.title >= room)
+		return lines.chosen - room + 1;
+	return MIN(lines.title, MAX(lines.all - room, lines.chosen - room + 1));
+}
+
+/* ---- what needs attention ------------------------------------------------- */
+
+static bool is_note(const json_t *row)
+{
+	return strcmp(kind_of(row), "attention") == 0;
+}
+
+/* Those that have room, the gravest first, and how many more there are; gives how many lines. */
+static int draw_notes(const struct top_picture *p)
+{
+	const int room = LINES < NOTES_LINES_OTHER ? 0 : (LINES - NOTES_LINES_OTHER) / NOTES_SHARE;
+	char text[TOP_DETAIL_BYTES];
+	int all = 0, line = 0;
+	json_t *row;
+	size_t n;
+
+	json_array_foreach(p->rows, n, row)
+	{
+		all += is_note(row);
+	}
+	json_array_foreach(p->rows, n, row)
+	{
+		if (!is_note(row) || line >= (all > room ? room - 1 : room))
+			continue;
+		top_detail_note(row, text);
+		attron(has_colors() ? colour_of(text[1] == '!' ? "down" : "drain") : 0);
+		draw_text(2 + line++, 0, text);
+		attrset(A_NORMAL);
+	}
+	if (all > line && room > 0) {
+		snprintf(text, sizeof(text), "   and %d more: Shift-Tab", all - line);
+		draw_text(2 + line++, 0, text);
+	}
+	return line;
 }
 
 /* Bytes of @text that stand in one line: whole words, if that can be, and the space behind. */
@@ -306,11 +400,10 @@ void top_screen_draw(const struct top_picture *p)
 {
 	const int lines = detail_lines(p->detail);
 	struct place at = { .bottom = LINES - 1 - lines };
-	int chosen = line_of_chosen(p), room = at.bottom - HEAD_LINES;
 
 	erase();
-	if (room > 0 && chosen >= room)
-		at.from = chosen - room + 1;
+	at.head = HEAD_LINES + draw_notes(p);
+	at.from = first_line(p, at.bottom - at.head);
 	for (size_t t = 0; t < p->tables_n; t++)
 		draw_table(p, &p->tables[t], &at);
 	attron(A_BOLD);

@@ -88,7 +88,7 @@ def test_role_and_reason_are_on_every_screen(shown, workdir, start):
     assert f"<td>role</td><td>{REPLICA}</td>" in status.get("/")
     terminal = start(Terminal, workdir, [str(CTL), "-s", ctl.path, "top"], 80, 24)
     terminal.wait("ROLE", "primary", "STANDBY")
-    terminal.keys("End")
+    terminal.keys("Tab", "Tab", "Down")
     screen = " ".join(terminal.wait("by role").split())
     assert REPLICA in screen
 

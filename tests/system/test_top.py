@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ringmainctl top, on terminals of several sizes."""
 
+import os
+import signal
+
 import pytest
 
 from kit import backend as servers
 from kit import proc, tcp
-from kit.control import CTL
+from kit.control import CTL, Ctl
+from kit.ini import ini
+from kit.ports import reserved_port
 from kit.terminal import Terminal
 from kit.wait import wait_until
 
@@ -59,7 +64,7 @@ def test_a_small_terminal_shows_why_too(controlled, backend, top):
     terminal = top(ctl, 80, 24)
     terminal.wait("b2")
     other.close()
-    terminal.keys("End")
+    terminal.keys("Tab", "Tab", "Down")
     screen = terminal.wait(f"out/b2 at {other.text}: down for", "by checks: connection refused")
     assert "OVERRIDE" not in screen
     since = ctl.backend("b2")["since_ms"]
@@ -111,7 +116,7 @@ def test_a_backend_is_drained_and_used_again(controlled, backend, top):
     rm, ctl = controlled([backend(servers.echo), backend(servers.echo)])
     terminal = top(ctl)
     terminal.wait("b2")
-    terminal.keys("End", "d")
+    terminal.keys("Tab", "Tab", "Down", "d")
     terminal.wait("Drain out/b2")
     assert ctl.backend("b2")["state"] == "ready"
     terminal.keys("y")
@@ -174,7 +179,7 @@ def test_many_backends_are_walked_through(controlled, backend, top):
     terminal = top(ctl)
     terminal.wait("b1", gone=("b60",))
     terminal.keys("End")
-    terminal.wait("b60", gone=("LISTENER",))
+    terminal.wait("b60", "SINCE", gone=("LISTENER",))         # what the columns are is seen all the time
     terminal.keys("Home")
     terminal.wait("LISTENER")
 
@@ -195,3 +200,114 @@ def test_it_needs_a_terminal_and_a_ringmain(controlled, backend):
     assert done.returncode == 1 and "needs a terminal" in done.stderr
     done = proc.run([str(CTL), "-s", "/nonexistent", "top"], check=False)
     assert done.returncode == 5 and "does not run" in done.stderr
+
+
+@pytest.fixture
+def many(ringmain, backend, workdir):
+    """(ringmain, Ctl): 20 listeners with a pool each, of which every other one has lost a backend."""
+    live = backend(servers.echo).text
+    held, port = reserved_port()
+    text = ini([live], settings={"control": f"unix:{workdir}/control.sock"})
+    for n in range(19):
+        text += f"[listener l{n}]\nbind = 127.0.0.1:0\npool = p{n}\n[pool p{n}]\ncheck = tcp\ncheck_interval = 100ms\n"
+        text += f"check_fast_interval = 50ms\nbackend = up{n} {live}\nbackend = some{n} {f'127.0.0.1:{port}' if n % 2 else live}\n"
+    rm, ctl = ringmain(text), Ctl(f"{workdir}/control.sock")
+    ctl.say("reload")
+    wait_until(lambda: len([row for row in ctl.rows("status") if row.get("state") == "down"]) == 9, "nine to be down")
+    yield rm, ctl
+    held.close()
+
+
+def test_sections_are_reached_by_tab_with_their_heads(many, top):
+    _, ctl = many
+    terminal = top(ctl)
+    terminal.wait("LISTENER", gone=("READY", "STATE"))
+    terminal.keys("Tab")
+    terminal.wait("READY", "STANDBY")
+    terminal.keys("Tab")
+    screen = terminal.wait("STATE", "SINCE", "b1 ")
+    assert row(screen, "b1")[1] == "ready"
+    terminal.keys("Tab")
+    terminal.wait("LAST CHANGE", "some1", "reload")
+    terminal.keys("Tab")
+    terminal.wait("ATTENTION", "p17 / some17 is down", "by checks: connection refused")
+    terminal.keys("Tab")
+    terminal.wait("LISTENER")
+    terminal.keys("BTab")
+    terminal.wait("ATTENTION")
+    terminal.keys("BTab", "BTab", "w")                          # those that are down are the first
+    screen = terminal.wait("SINCE", "some1 ", "some3 ", gone=("LISTENER",))
+    lines = screen.split("\n")
+    head = next(n for n, line in enumerate(lines) if line.startswith("BACKEND"))
+    assert [line.split()[1] for line in lines[head + 1:head + 8]] == ["down"] * 7
+
+
+def test_what_needs_attention_is_on_top(many, top):
+    """In the words of status and of the page."""
+    rm, ctl = many
+    file = rm.dir / "ringmain.ini"
+    file.write_text(file.read_text(encoding="utf-8") + "bogus = 1\n", encoding="utf-8")
+    assert ctl.run("reload").returncode == 1
+    ctl.say("listener", "l3", "pause")
+    want = [r["attention"] for r in ctl.rows("status") if r["row"] == "attention"]
+    lines = top(ctl).wait("!! The last reload failed - ", "!  Listener l3 is paused - by the operator", "and 9 more").split("\n")
+    assert lines[2].startswith("!! " + want[0]) and lines[3].startswith("!  " + want[1]) and len(want) == 11
+    terminal = top(ctl, 200, 70)
+    screen = terminal.wait("!! p17 / some17 is down - by checks: connection refused, for ", gone=(" more:",))
+    assert [line[3:].split(" - ")[0] for line in screen.split("\n")[2:13]] == want
+
+
+def test_sessions_that_are_left_out_are_not_counted(controlled, backend, connect, top):
+    rm, ctl = controlled([backend(servers.echo)], settings={"max_sessions": 1100})
+    for _ in range(1003):
+        connect(rm.address())
+    wait_until(lambda: next(r["sessions"] for r in ctl.rows("status") if r["row"] == "listener") == 1003, "them to be there")
+    terminal = top(ctl)
+    terminal.wait("b1")
+    terminal.keys("Enter")
+    terminal.wait("sessions of listener in: 1000 of 1003")
+
+
+def test_keys_work_while_there_is_no_answer(controlled, backend, top):
+    rm, ctl = controlled([backend(servers.echo), backend(servers.echo)])
+    terminal = top(ctl)
+    terminal.wait("b1")
+    os.kill(rm.pid, signal.SIGSTOP)
+    try:
+        terminal.wait(f"no answer from {ctl.path} yet")
+        terminal.keys("Tab", "Tab", "Down")
+        terminal.wait("out/b2 at")
+        terminal.keys("q")
+        wait_until(terminal.is_over, "it to end")
+    finally:
+        os.kill(rm.pid, signal.SIGCONT)
+
+
+def test_an_answer_that_comes_late_is_taken(controlled, backend, top):
+    rm, ctl = controlled([backend(servers.echo)])
+    terminal = top(ctl)
+    terminal.wait("b1")
+    os.kill(rm.pid, signal.SIGSTOP)
+    terminal.wait("no answer from")
+    terminal.keys("Home", "p")
+    terminal.wait("Refuse new clients of in")
+    terminal.keys("y")
+    os.kill(rm.pid, signal.SIGCONT)
+    terminal.wait("done", "refuse ", gone=("no answer",))
+
+
+def test_a_key_for_another_row_says_so(controlled, backend, top):
+    _, ctl = controlled([backend(servers.echo)])
+    terminal = top(ctl)
+    terminal.wait("b1")
+    terminal.keys("Tab", "d")
+    terminal.wait("d is for a backend: choose one")
+    terminal.keys("u")
+    terminal.wait("u is for a backend or a listener: choose one")
+
+
+def test_a_full_listener_has_its_limit(controlled, backend, connect, top):
+    rm, ctl = controlled([backend(servers.echo)], listener={"max_sessions": 1})
+    tcp.exchange(connect(rm.address()), b"x")
+    screen = top(ctl).wait("OF", "!! Listener in is full - new clients wait")
+    assert row(screen, "in ")[2:4] == ["1", "1"]
