@@ -334,6 +334,7 @@ struct pool_config {
 	char *tls_certificate, *tls_key; /* ours, if they ask for one */
 	enum protocol_kind protocol;     /* postgres: TLS begins with an SSLRequest */
 	bool has_direct_tls;             /* postgres: it begins at once, as from version 17 on */
+	bool has_shared_tls; /* backends have the certificate of the listeners that lead here */
 
 	enum proxy_version send_proxy;
 	bool has_proxy_tlvs; /* v2: ALPN, authority, TLS facts, unique id, checksum */

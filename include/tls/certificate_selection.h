@@ -38,4 +38,11 @@ const struct certificate_name *certificate_select(const struct certificate_name 
 /* Can this client verify such a key, at the best version that both allow? */
 bool certificate_fits(enum key_kind kind, const struct tls_offer *offer, enum tls_version max);
 
+/*
+ * Why a handshake with a certificate that does not fit must not go on, which the library does not
+ * see (RFC 8422, 5.1), or has no words for.
+ */
+struct offer_refusal certificate_refuse(enum key_kind kind, const struct tls_offer *offer,
+					enum tls_version max);
+
 #endif

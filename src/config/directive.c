@@ -455,6 +455,8 @@ const struct directive directives[] = {
 	{ IN_POOL(has_direct_tls), .key = "direct_tls", .type = &type_flag, .fallback = "no",
 	  .shapes_check = true,
 	  .help = "postgres: TLS begins at once, as PostgreSQL 17 can" },
+	{ IN_POOL(has_shared_tls), .key = "tls_shared", .type = &type_flag, .fallback = "no",
+	  .help = "postgres: the backends have the listener's own certificate" },
 };
 /* clang-format on */
 

@@ -231,7 +231,7 @@ static const struct need {
 	{ SECTION_POOL,
 	  asks_for_tls,
 	  "without protocol = postgres and tls = yes",
-	  { "direct_tls" } },
+	  { "direct_tls", "tls_shared" } },
 };
 
 /* ---- looking ---- */

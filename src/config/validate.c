@@ -107,20 +107,21 @@ static const struct pool_config *find_pool(const struct config *config,
 	return &config->pools[found->index];
 }
 
-/* Where the two certificates are the same, it works; that cannot be seen from here. */
+/* Where the two certificates are the same, it works; that is not seen from here, but said. */
 static void check_tls_on_both_sides(const struct listener_config *listener,
 				    const struct pool_config *pool,
 				    const struct config_location *location, struct diag *diag)
 {
 	const char *bound = protocol_facts[listener->protocol].bound_to_tls;
 
-	if (!bound || listener->tls != TLS_MODE_TERMINATE || !pool->tls)
+	if (!bound || listener->tls != TLS_MODE_TERMINATE || !pool->tls || pool->has_shared_tls)
 		return;
 	diag_warning(
 		diag, location,
 		"[listener %s]: with TLS on both sides of ringmain %s, unless the backends have "
 		"this same certificate: pass TLS through (tls = passthrough), speak to [pool "
-		"%s] without TLS, or give this listener the backends' own certificate",
+		"%s] without TLS, or give this listener the backends' own certificate, and say so "
+		"there (tls_shared = yes)",
 		listener->name, bound, pool->name);
 }
 

@@ -164,7 +164,7 @@ static enum step_verdict postgres_read_clear(const struct protocol_input *in,
 
 /* ---- a client, inside TLS ------------------------------------------------ */
 
-/* What is no start-up packet, or a very long one, is the backend's to judge, if that is known. */
+/* A very long start-up packet is the backend's to judge, if that is known. */
 static enum step_verdict leave_to_backend(const struct protocol_input *in,
 					  struct step_answer *answer)
 {
@@ -188,8 +188,9 @@ static enum step_verdict postgres_read_inside(const struct protocol_input *in,
 	}
 	if (packet.kind == PGSQL_CANCEL)
 		return ask_to_cancel(&packet, answer);
-	return packet.kind == PGSQL_STARTUP ? log_in(in, &packet, answer)
-					    : leave_to_backend(in, answer);
+	if (packet.kind == PGSQL_STARTUP)
+		return log_in(in, &packet, answer);
+	return refuse_malformed(answer, "encryption was requested inside TLS");
 }
 
 /* ---- a backend ----------------------------------------------------------- */

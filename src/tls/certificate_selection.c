@@ -57,19 +57,52 @@ static_assert(ARRAY_LEN(needs) == KEY_KINDS, "every kind of key needs a row");
 static const uint16_t ecdsa_suites[] = { 0xc02b, 0xc02c, 0xcca9 };
 static const uint16_t rsa_suites[] = { 0xc02f, 0xc030, 0xcca8 };
 
-bool certificate_fits(enum key_kind kind, const struct tls_offer *offer, enum tls_version max)
+static bool has_scheme(const struct tls_offer *offer, const uint16_t *schemes)
+{
+	return offer_has_any(&offer->signatures, schemes, SCHEMES_MAX);
+}
+
+/* What a client lacks for a key. */
+enum misfit { FITS, NO_SUITE, NO_SCHEME, NO_CURVE };
+
+static enum misfit find_misfit(enum key_kind kind, const struct tls_offer *offer,
+			       enum tls_version max)
 {
 	const uint16_t *suites = kind == KEY_RSA ? rsa_suites : ecdsa_suites;
 
 	if (max == TLS_1_3 && offer_has(&offer->versions, TLS_1_3))
-		return offer_has_any(&offer->signatures, needs[kind].tls13, SCHEMES_MAX);
+		return has_scheme(offer, needs[kind].tls13) ? FITS : NO_SCHEME;
 	if (!offer_has_any(&offer->suites, suites, ARRAY_LEN(ecdsa_suites)))
-		return false;
-	if (!offer_has_any(&offer->signatures, needs[kind].tls12, SCHEMES_MAX))
-		return false;
+		return NO_SUITE;
+	if (!has_scheme(offer, needs[kind].tls12))
+		return NO_SCHEME;
 	/* A client that names no groups takes any (RFC 8422, 4). */
-	return needs[kind].curve == 0 || offer->groups.n == 0 ||
-	       offer_has(&offer->groups, needs[kind].curve);
+	if (needs[kind].curve == 0 || offer->groups.n == 0 ||
+	    offer_has(&offer->groups, needs[kind].curve))
+		return FITS;
+	return NO_CURVE;
+}
+
+bool certificate_fits(enum key_kind kind, const struct tls_offer *offer, enum tls_version max)
+{
+	return find_misfit(kind, offer, max) == FITS;
+}
+
+/* The library knows what suites there are; no schemes at all mean others (RFC 5246, 7.4.1.4.1). */
+struct offer_refusal certificate_refuse(enum key_kind kind, const struct tls_offer *offer,
+					enum tls_version max)
+{
+	enum misfit misfit = offer->is_hello ? find_misfit(kind, offer, max) : FITS;
+
+	if (misfit == NO_SCHEME && offer->signatures.n > 0)
+		return (struct offer_refusal){ "no signature scheme in common for the "
+					       "certificate's key",
+					       TLSREC_HANDSHAKE_FAILURE };
+	if (misfit == NO_CURVE)
+		return (struct offer_refusal){ "client does not take the curve of the "
+					       "certificate's key",
+					       TLSREC_HANDSHAKE_FAILURE };
+	return (struct offer_refusal){ 0 };
 }
 
 static int compare(const void *left, const void *right)

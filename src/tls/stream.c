@@ -120,10 +120,14 @@ static struct tls_stream *create(WOLFSSL_CTX *ctx, tls_send_fn *send, void *owne
 }
 
 static void keep_offer(struct tls_stream *s, const struct tls_offer *offer,
-		       const struct policy *policy)
+		       const struct identity *identity)
 {
+	const struct policy *policy = &identity->server->policy;
+
 	offer_fit_of(&s->offer, offer, policy);
 	s->refusal = offer_refuse(offer, policy);
+	if (!s->refusal.why)
+		s->refusal = certificate_refuse(identity->kind, offer, policy->max);
 	s->input.has_early_data = setup_drop_early_data(s->ssl, offer, policy);
 }
 
@@ -151,7 +155,7 @@ int tls_stream_accept(struct tls_server *server, const struct tls_offer *offer, 
 	s->handshake.peer_is_client = true;
 	s->handshake.keeps_identity = server->asks_identities;
 	if (offer)
-		keep_offer(s, offer, &server->policy);
+		keep_offer(s, offer, identity);
 	if ((offer && !keep_name(s, offer)) || !setup_alpn(s->ssl, &server->policy, offer)) {
 		tls_stream_destroy(s);
 		return -ENOMEM;

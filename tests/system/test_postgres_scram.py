@@ -109,5 +109,6 @@ def test_tls_on_both_sides_is_warned_of(make_ringmain, pki):
     for words in ("channel binding", "tls = passthrough", "without TLS", "unless the backends have this same certificate",
                   "the backends' own certificate"):
         assert words in said
+    assert "channel binding" not in make_ringmain().check(text + "tls_shared = yes\n", "-t").stderr
     assert "channel binding" not in make_ringmain().check(text.replace("tls = terminate", "tls = off"),
                                                           "-t").stderr

@@ -163,7 +163,7 @@ def test_what_cannot_be_routed_inside_tls(ringmain, manual, connect, pki):
     sock = tls.TlsSocket(sock, tls.client_context(pki), name=tls.NAME)
     sock.sendall(pgwire.SSL_REQUEST)
     expect_error(sock, "08P01")
-    rm.wait_sessions(1, reason="bad_preread", detail="no start-up packet to route by")
+    rm.wait_sessions(1, reason="bad_preread", detail="encryption was requested inside TLS")
 
 
 def test_denied_is_reset(serving):

@@ -82,3 +82,30 @@ def test_a_retry_asks_for_what_was_offered(ringmain, manual, pki):
         kind, body = hello.receive_record(sock)
     assert kind == tls.RECORD_HANDSHAKE and body[6:38] == hello.RETRY
     assert body.endswith(hello.numbers(51, 2, P384)) or hello.numbers(51, 2, P384) in body
+
+
+UNSIGNABLE = "no signature scheme in common for the certificate's key"
+OTHER_CURVE = "client does not take the curve of the certificate's key"
+X25519_ALONE = hello.hello12(offered=(hello.X25519,))
+UNFIT = {
+    "1.3, schemes of another key": (["ecdsa.pem"], hello.hello13(schemes_offered=(hello.PSS_RSAE,)), UNSIGNABLE),
+    "1.3, another curve's scheme": (["ecdsa.pem"], hello.hello13(schemes_offered=(hello.ECDSA_P384,)), UNSIGNABLE),
+    "1.2, schemes of another key": (["ecdsa.pem"], hello.client_hello(
+        GROUPS, hello.schemes(hello.PKCS1), hello.MASTER_SECRET, suites=SUITES_12), UNSIGNABLE),
+    "1.2, not its curve": (["ecdsa.pem"], X25519_ALONE, OTHER_CURVE),
+    "1.2, not its curve, but another certificate": (["ecdsa.pem", "rsa.pem"], X25519_ALONE, None),
+    "1.3, not its curve as a group": (["ecdsa.pem"], hello.client_hello(
+        V13, hello.groups(hello.X25519), SCHEMES, SHARE), None),
+    "1.2, no groups at all": (["ecdsa.pem"], hello.client_hello(SCHEMES, hello.MASTER_SECRET, suites=SUITES_12), None),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_a_certificate_that_the_client_cannot_take(ringmain, manual, pki, case):
+    """RFC 8422, 5.1: in TLS 1.2 the key's curve is one of the client's; RFC 8446, 4.4.2.2: so are the schemes."""
+    certificates, first, detail = UNFIT[case]
+    rm = ringmain([manual()], listener={"tls": "terminate", "certificate": [pki[one] for one in certificates],
+                                        "tls_min": "1.2"})
+    assert hello.answer(rm.address(), first) == ("handshake_failure" if detail else "ServerHello")
+    if detail:
+        assert rm.wait_sessions(1, reason="client_tls_error")[0]["detail"] == detail

@@ -162,6 +162,19 @@ def test_what_is_not_postgresql(listening, dial, mode, first):
     assert not server.has_waiting()
 
 
+@pytest.mark.parametrize("first", (SSL_REQUEST, GSS_REQUEST, tls.client_hello(tls.client_context(None))),
+                         ids=("ssl", "gss", "hello"))
+def test_encryption_is_not_requested_inside_tls(listening, dial, pki, first):
+    """In clear or inside TLS that ends here: what is no start-up packet reaches no backend."""
+    rm, server = listening("terminate")
+    inside = encrypt(dial(rm), tls.client_context(pki))
+    inside.sendall(first)
+    got = tcp.read_to_end(inside)
+    assert pgwire.error_of(got.data)["C"] == "08P01"
+    rm.wait_sessions(1, reason="bad_preread", detail="encryption was requested inside TLS")
+    assert not server.has_waiting()
+
+
 @pytest.mark.parametrize("said", (b"", SSL_REQUEST[:5], SSL_REQUEST, "hello"))
 def test_slow_preamble_ends_in_time(listening, dial, said):
     rm, server = listening("terminate", handshake_timeout="400ms")

@@ -77,6 +77,7 @@ static const struct idle idle_pools[] = {
 	{ "tls_tickets = no", "without tls = yes" },
 	{ "tls_certificate = /x.pem", "without tls = yes" },
 	{ "direct_tls = yes", "without protocol = postgres and tls = yes" },
+	{ "tls_shared = yes", "without protocol = postgres and tls = yes" },
 };
 
 static void a_key_alone_is_warned_of(void **state)
@@ -150,7 +151,8 @@ static void beside_what_they_need_they_mean_something(void **state)
 		{ "", "send_proxy = v2\nsend_proxy_tlvs = yes" },
 		{ "", "check = tcp\ncheck_interval = 1s\ncheck_fall = 1" },
 		{ "protocol = postgres\ntls = off",
-		  "tls = yes\ntls_ca = /x.pem\nprotocol = postgres\ndirect_tls = yes" },
+		  "tls = yes\ntls_ca = /x.pem\nprotocol = postgres\ndirect_tls = yes\n"
+		  "tls_shared = yes" },
 	};
 	struct bed *st = *state;
 
