@@ -175,6 +175,7 @@ struct session {
 	bool is_abandoning : 1;     /* a try has failed: waits for the kernel to return its ops */
 	bool is_unanswered : 1;     /* its backend has not said anything yet: see early_end.h */
 	bool is_answer_cut : 1;     /* or not all of why it does not serve */
+	bool awaits_greeting : 1;   /* see dial/greeting.h */
 	bool is_backlog_full : 1;   /* the backend's, a unix socket: it is asked again soon */
 	enum close_by by : 2;
 	enum session_phase phase : 3;

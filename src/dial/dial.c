@@ -14,6 +14,7 @@
 #include "dial/attempt.h"
 #include "dial/cancel_fanout.h"
 #include "dial/choose.h"
+#include "dial/greeting.h"
 #include "dial/queued.h"
 #include "net/sock.h"
 #include "net/sock_error.h"
@@ -154,6 +155,7 @@ static void dial_end_try(struct session *s, int err)
 {
 	CHECK(!s->is_abandoning);
 	s->is_abandoning = true;
+	s->awaits_greeting = false;
 	s->dial_error = err;
 	session_tell_try(s, err);
 	list_remove(&s->turn);
@@ -198,6 +200,11 @@ static void dial_begin_to_relay(struct session *s)
 
 static void dial_done(struct session *s)
 {
+	if (!s->awaits_greeting && greeting_is_due(s)) {
+		greeting_await(s);
+		return;
+	}
+	s->awaits_greeting = false;
 	timer_stop(&s->host->loop.timers, &s->timer);
 	s->dial_error = 0;
 	if (cancel_fanout_is_on(s))
@@ -464,6 +471,8 @@ static void dial_timed_out(struct session *s)
 		look_at_client(s, until_ms);
 	else if (s->is_queued)
 		queued_end(s);
+	else if (s->awaits_greeting)
+		session_close(s, CLOSE_IDLE, BY_RINGMAIN);
 	else
 		try_timed_out(s);
 }
@@ -476,6 +485,8 @@ static void backend_is_readable(struct session *s, int err)
 		return;
 	if (err < 0 && err != -EINTR && err != -EAGAIN)
 		dial_failed(s, err);
+	else if (s->awaits_greeting)
+		dial_done(s);
 	else if (opening_is_costly(s->step))
 		session_wait_for_turn(s, true);
 	else
@@ -520,6 +531,13 @@ static void dial_returned(struct session *s)
 		dial_abandon_try(s);
 }
 
+/* Nothing of it was shown to the client yet: another one may serve it, or it is held. */
+static void dial_backend_down(struct session *s)
+{
+	if (s->awaits_greeting)
+		dial_failed(s, -ETIMEDOUT);
+}
+
 /* There may be a file again for the socket that could not be opened. */
 static void dial_resumed(struct side *side)
 {
@@ -539,4 +557,5 @@ const struct phase_handlers dial_handlers = {
 	.sent = dial_on_sent,
 	.returned = dial_returned,
 	.resumed = dial_resumed,
+	.backend_down = dial_backend_down,
 };
