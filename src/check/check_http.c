@@ -130,6 +130,20 @@ static bool is_wanted(const struct http_question *q, unsigned status)
 	return false;
 }
 
+/* Of a status that is not wanted. */
+static enum check_verdict verdict_of(unsigned status)
+{
+	switch (status) {
+	case 401:
+	case 407:
+		return CHECK_OWN_FAULT;
+	case 503: /* it says itself that it does not serve: believed at once */
+		return CHECK_NOT_READY;
+	default:
+		return CHECK_FAILED;
+	}
+}
+
 static enum check_step on_status(struct check_exchange *x, const struct http_text *line)
 {
 	struct http *h = state_of(x);
@@ -140,10 +154,7 @@ static enum check_step on_status(struct check_exchange *x, const struct http_tex
 	if (h->status >= 200 || h->status == 101) {
 		quote = exchange_quote(line->at + STATUS_DIGITS_AT, line->n - STATUS_DIGITS_AT);
 		if (!is_wanted(x->request->http, h->status))
-			return exchange_done(x,
-					     h->status == 401 || h->status == 407 ? CHECK_OWN_FAULT
-										  : CHECK_FAILED,
-					     "answered %s", quote.text);
+			return exchange_done(x, verdict_of(h->status), "answered %s", quote.text);
 	}
 	h->phase = HTTP_HEADERS;
 	return CHECK_STEP_MORE;

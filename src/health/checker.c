@@ -91,9 +91,13 @@ static uint64_t next_delay_ms(const struct pool_timer *w, uint64_t delay_ms)
 	return MIN(delay_ms, pool_config(w->pool)->check.fast_interval_ms);
 }
 
-static enum down_cause cause_of(enum health_answer answer, int err)
+/* An agent's no over HTTP is not its server's, which may well go on with its sessions. */
+static enum down_cause cause_of(const struct pool_timer *w, enum health_answer answer, int err)
 {
-	return answer == HEALTH_ANSWER_REFUSED || !is_silence(err) ? DOWN_REFUSED : DOWN_SILENT;
+	const bool is_agent = pool_config(w->pool)->check.kind == CHECK_HTTP;
+	const bool has_refused = answer == HEALTH_ANSWER_REFUSED && !is_agent;
+
+	return has_refused || !is_silence(err) ? DOWN_REFUSED : DOWN_SILENT;
 }
 
 /* A check that cannot log in: how often that is said of one backend. */
@@ -187,7 +191,7 @@ static uint64_t judge(struct subscriber *s, const struct probe_outcome *outcome)
 		pool_timer_reschedule(w);
 	}
 	if (report.change == HEALTH_WENT_DOWN)
-		on_down_note(&w->downs, s->backend, cause_of(answer, outcome->err), now_of(s));
+		on_down_note(&w->downs, s->backend, cause_of(w, answer, outcome->err), now_of(s));
 	if (w->roles && !c->is_leaving)
 		judge_role(s, outcome, report.change);
 	peers_serve_queue(c->runtime, w->pool, now_of(s));

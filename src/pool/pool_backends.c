@@ -299,12 +299,20 @@ void backend_leave(struct pool *pool, unsigned index)
 	s->is_leaving = true;
 }
 
+/* An agent may say that it is not the one; who comes can be held until it has said what it is. */
+static bool starts_down(const struct pool_config *config)
+{
+	return config->check.kind == CHECK_HTTP && config->hold.ms > 0;
+}
+
 /* Who starts slowly is seen as one that was out. */
 void backend_enter(struct pool *pool, unsigned index, bool starts_slowly)
 {
 	struct backend_status *s = pool->status[index];
 
 	health_init(&s->health, &pool->config->check);
+	if (starts_down(pool->config))
+		s->health.is_up = false;
 	s->health.standby = role_is_any(&pool->config->role) ? NULL : "role unknown";
 	s->backend.failures_in_row = s->backend.unserved_in_row = 0;
 	s->backend.down_since_ms = s->backend.ejected_since_ms = 0;

@@ -90,6 +90,16 @@ def is_quiet(server, failed):
     return before >= failed and server.process.text().count("password authentication failed") == before
 
 
+def test_a_password_that_systemd_hands_over(ringmain, workdir, start, password):
+    """LoadCredential= puts it in a directory that only the environment names."""
+    server = start(Postgres, workdir)
+    check = f"postgres user=ring password_file=${{CREDENTIALS_DIRECTORY}}/{password.name} database=bench"
+    rm = ringmain([server], pool=checked(check, role="primary", hold="60s"),
+                  env={"CREDENTIALS_DIRECTORY": str(password.parent)})
+    rm.wait_line(msg="role", reason="has the role")
+    assert not rm.lines(msg="check")
+
+
 def test_a_password_is_nowhere_to_be_seen(ringmain, make_ringmain, workdir, start, password):
     server = start(Postgres, workdir)
     rm = ringmain([server], settings={"log_level": "debug"},
@@ -145,6 +155,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    do_GET = do_OPTIONS
 
     def log_message(self, *args):
         pass

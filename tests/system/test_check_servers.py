@@ -221,7 +221,7 @@ def agent():
 @PIECES
 @pytest.mark.parametrize("keys, verdict, words", (
     ({"path": "/replica?lag=10MB"}, "passed", "answered 200"),
-    ({"path": "/primary"}, "failed", "answered 503 Service Unavailable"),
+    ({"path": "/primary"}, "not ready", "answered 503 Service Unavailable"),
     ({"path": "/primary", "status": 503}, "passed", "answered 503"),
     ({"path": "/members"}, "own fault", "answered 401 Unauthorized"),
     ({"path": "/health", "body": '"role": "replica"'}, "passed", "answered 200"),

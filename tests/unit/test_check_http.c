@@ -37,7 +37,7 @@ static void the_status_decides(void **state)
 		{ "HTTP/1.1 204 No\n\n", CHECK_PASSED },
 		{ "HTTP/1.1 399 Odd\r\nA: b\r\n\r\n", CHECK_PASSED },
 		{ "HTTP/1.1 400 Bad\r\n", CHECK_FAILED },
-		{ "HTTP/1.1 503 No\r\n", CHECK_FAILED },
+		{ "HTTP/1.1 503 No\r\n", CHECK_NOT_READY },
 		{ "HTTP/1.1 401 Who\r\n", CHECK_OWN_FAULT },
 		{ "HTTP/1.1 407 Who\r\n", CHECK_OWN_FAULT },
 		{ "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", CHECK_PASSED },
