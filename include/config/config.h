@@ -235,7 +235,7 @@ struct check_config {
 };
 
 /* Which backends get sessions, by what their checks say of them. */
-enum role_setting { ROLE_ANY, ROLE_PRIMARY, ROLE_REPLICA, ROLE_SETTINGS };
+enum role_setting { ROLE_ANY, ROLE_PRIMARY, ROLE_REPLICA, ROLE_PREFER_REPLICA, ROLE_SETTINGS };
 enum fence_setting { FENCE_AUTO, FENCE_NO, FENCE_YES, FENCE_SETTINGS };
 enum failback_setting { FAILBACK_SETTING_NO, FAILBACK_SETTING_YES, FAILBACK_SETTING_AFTER };
 /* What becomes of the sessions of one that went down, or lost its role. */

@@ -19,8 +19,16 @@
 #include "role/replica_lag.h"
 #include "role/role_evidence.h"
 
-/* What the pool wants; ANY takes primaries and replicas, but not those that lag too much. */
-enum role_wanted { ROLE_WANTED_ANY, ROLE_WANTED_PRIMARY, ROLE_WANTED_REPLICA };
+/*
+ * What the pool wants; ANY takes primaries and replicas, but not those that lag too much;
+ * REPLICA_FIRST primaries only while it has no replica.
+ */
+enum role_wanted {
+	ROLE_WANTED_ANY,
+	ROLE_WANTED_PRIMARY,
+	ROLE_WANTED_REPLICA,
+	ROLE_WANTED_REPLICA_FIRST,
+};
 
 #define ROLE_NO_LAG_LIMIT UINT64_MAX
 
@@ -37,6 +45,7 @@ enum role_reason {
 	ROLE_ADMITTED,
 	ROLE_UNKNOWN,   /* no check has told it lately */
 	ROLE_OTHER,     /* it is not what is wanted */
+	ROLE_SPARE,     /* it is not, but would do were there nobody else */
 	ROLE_READ_ONLY, /* a primary that refuses to write */
 	ROLE_STALE,     /* a primary of a timeline that another one has left behind */
 	ROLE_SPLIT,     /* one of several primaries */
@@ -49,8 +58,9 @@ enum role_reason {
 struct role_member {
 	struct role_evidence evidence;
 	uint16_t port;
-	bool is_candidate;           /* it claims to be primary, and may be */
-	enum role_reason reason;     /* by the last decision */
+	bool is_candidate;       /* it claims to be primary, and may be */
+	bool is_out;             /* whatever its role: its owner says that it serves nobody now */
+	enum role_reason reason; /* by the last decision */
 	enum role_reason as_primary; /* were a primary wanted; of those that claim to be */
 };
 

@@ -32,6 +32,7 @@ const char *const role_setting_names[ROLE_SETTINGS] = {
 	[ROLE_ANY] = "any",
 	[ROLE_PRIMARY] = "primary",
 	[ROLE_REPLICA] = "replica",
+	[ROLE_PREFER_REPLICA] = "prefer_replica",
 };
 
 const char *const fence_setting_names[FENCE_SETTINGS] = {

@@ -250,22 +250,48 @@ static enum role_reason judge_replica(const struct role_judge *judge, const stru
 
 /* ---- the decision -------------------------------------------------------- */
 
+/* Of one that claims to be primary. */
+static enum role_reason reason_of_primary(const struct role_judge *judge,
+					  const struct role_member *m, bool has_replica)
+{
+	const enum role_wanted wanted = judge->config.wanted;
+
+	if (wanted == ROLE_WANTED_REPLICA)
+		return ROLE_OTHER;
+	if (wanted == ROLE_WANTED_PRIMARY)
+		return m->as_primary;
+	if (m->as_primary != ROLE_READ_ONLY && m->as_primary != ROLE_ADMITTED)
+		return m->as_primary;
+	return has_replica ? ROLE_SPARE : ROLE_ADMITTED; /* to read from */
+}
+
 /* What becomes of a server by its role and by what the pool wants. */
-static enum role_reason reason_by_role(const struct role_judge *judge, size_t n, uint64_t now_ms)
+static enum role_reason reason_by_role(const struct role_judge *judge, size_t n, bool has_replica,
+				       uint64_t now_ms)
 {
 	const struct role_member *m = &judge->members[n];
-	const enum role_wanted wanted = judge->config.wanted;
 
 	switch (role_now(judge, n, now_ms)) {
 	case CHECK_ROLE_PRIMARY:
-		if (wanted == ROLE_WANTED_ANY && m->as_primary == ROLE_READ_ONLY)
-			return ROLE_ADMITTED;
-		return wanted == ROLE_WANTED_REPLICA ? ROLE_OTHER : m->as_primary;
+		return reason_of_primary(judge, m, has_replica);
 	case CHECK_ROLE_REPLICA:
-		return wanted == ROLE_WANTED_PRIMARY ? ROLE_OTHER : judge_replica(judge, m);
+		return judge->config.wanted == ROLE_WANTED_PRIMARY ? ROLE_OTHER
+								   : judge_replica(judge, m);
 	default:
 		return ROLE_UNKNOWN;
 	}
+}
+
+/* Does a replica serve, where that makes a difference? */
+static bool has_replica(const struct role_judge *judge, uint64_t now_ms)
+{
+	if (judge->config.wanted != ROLE_WANTED_REPLICA_FIRST)
+		return false;
+	for (size_t i = 0; i < judge->members_n; i++)
+		if (!judge->members[i].is_out && role_now(judge, i, now_ms) == CHECK_ROLE_REPLICA &&
+		    judge_replica(judge, &judge->members[i]) == ROLE_ADMITTED)
+			return true;
+	return false;
 }
 
 bool role_judge_has_fenced(const struct role_judge *judge, size_t n)
@@ -277,11 +303,12 @@ bool role_judge_has_fenced(const struct role_judge *judge, size_t n)
 
 bool role_judge_decide(struct role_judge *judge, uint64_t now_ms)
 {
-	bool has_changed = false;
+	bool has_changed = false, is_replica_there;
 
 	judge_primaries(judge, now_ms);
+	is_replica_there = has_replica(judge, now_ms);
 	for (size_t i = 0; i < judge->members_n; i++) {
-		const enum role_reason reason = reason_by_role(judge, i, now_ms);
+		const enum role_reason reason = reason_by_role(judge, i, is_replica_there, now_ms);
 
 		has_changed |= reason != judge->members[i].reason;
 		judge->members[i].reason = reason;
@@ -310,15 +337,11 @@ uint64_t role_judge_next_ms(const struct role_judge *judge, uint64_t now_ms)
 }
 
 static const char *const reason_texts[] = {
-	[ROLE_ADMITTED] = "has the role",
-	[ROLE_UNKNOWN] = "role unknown",
-	[ROLE_OTHER] = "has another role",
-	[ROLE_READ_ONLY] = "refuses to write",
-	[ROLE_STALE] = "primary of an older timeline",
-	[ROLE_SPLIT] = "one of several primaries",
-	[ROLE_RETURNED] = "was replaced as primary",
-	[ROLE_LAGS] = "too far behind its primary",
-	[ROLE_LAG_UNKNOWN] = "lag unknown",
+	[ROLE_ADMITTED] = "has the role",           [ROLE_UNKNOWN] = "role unknown",
+	[ROLE_OTHER] = "has another role",          [ROLE_SPARE] = "primary, and replicas serve",
+	[ROLE_READ_ONLY] = "refuses to write",      [ROLE_STALE] = "primary of an older timeline",
+	[ROLE_SPLIT] = "one of several primaries",  [ROLE_RETURNED] = "was replaced as primary",
+	[ROLE_LAGS] = "too far behind its primary", [ROLE_LAG_UNKNOWN] = "lag unknown",
 };
 
 static_assert(ARRAY_LEN(reason_texts) == ROLE_REASONS, "every reason needs words");

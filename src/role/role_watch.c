@@ -34,6 +34,8 @@ static enum role_wanted wanted_of(enum role_setting setting)
 		return ROLE_WANTED_PRIMARY;
 	case ROLE_REPLICA:
 		return ROLE_WANTED_REPLICA;
+	case ROLE_PREFER_REPLICA:
+		return ROLE_WANTED_REPLICA_FIRST;
 	default:
 		return ROLE_WANTED_ANY;
 	}
@@ -173,9 +175,16 @@ void role_watch_note_down(struct role_watch *w, const struct backend *backend)
 		role_judge_note_down(w->judge, i);
 }
 
+/* Is it decided by what others are, too? */
+static bool is_comparing(const struct role_config *config)
+{
+	return (config->wanted == ROLE_WANTED_PRIMARY && config->fence) ||
+	       config->wanted == ROLE_WANTED_REPLICA_FIRST;
+}
+
 /*
- * The first that claims to be primary may be the old one: until a check of each
- * has ended, or had the time to, nobody is written to.
+ * The first that claims to be primary may be the old one, or there are replicas to
+ * read from: until a check of each has ended, or had the time to, nobody gets sessions.
  */
 static bool role_watch_open(struct role_watch *w, uint64_t now_ms)
 {
@@ -183,7 +192,7 @@ static bool role_watch_open(struct role_watch *w, uint64_t now_ms)
 	const struct role_config *config = &w->judge->config;
 	size_t heard = 0;
 
-	if (config->wanted != ROLE_WANTED_PRIMARY || !config->fence || w->is_open)
+	if (!is_comparing(config) || w->is_open)
 		return true;
 	if (w->open_ms == 0)
 		w->open_ms = now_ms + check->timeout_ms * check->fall;
@@ -215,7 +224,7 @@ bool role_watch_wants(const struct role_watch *w, const struct check_facts *fact
 /* What a person should look at, as another one may be written to now. */
 static bool is_odd(const struct role_watch *w, size_t i, enum role_reason reason)
 {
-	return (reason != ROLE_ADMITTED && reason != ROLE_OTHER) ||
+	return (reason != ROLE_ADMITTED && reason != ROLE_OTHER && reason != ROLE_SPARE) ||
 	       (w->judge->config.wanted == ROLE_WANTED_PRIMARY && w->said[i] != ROLE_UNKNOWN);
 }
 
@@ -247,7 +256,7 @@ static void role_watch_say(struct role_watch *w, size_t i, enum role_reason reas
 static bool has_lost(const struct role_watch *w, size_t i, enum role_reason now)
 {
 	return w->reasons[i] == ROLE_ADMITTED && now != ROLE_ADMITTED && now != ROLE_UNKNOWN &&
-	       now != ROLE_LAGS && now != ROLE_LAG_UNKNOWN;
+	       now != ROLE_LAGS && now != ROLE_LAG_UNKNOWN && now != ROLE_SPARE;
 }
 
 /* The operator says who may be primary, whatever was seen before; and sessions what they met. */
@@ -385,6 +394,15 @@ static bool tell_of_replaced(struct role_watch *w)
 	return lost_any;
 }
 
+static void note_who_is_out(struct role_watch *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const enum backend_state state = w->backends[i]->state;
+
+		w->judge->members[i].is_out = state != BACKEND_READY && state != BACKEND_STANDBY;
+	}
+}
+
 bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 {
 	bool lost_any = false;
@@ -392,6 +410,7 @@ bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 	take_reports(w, now_ms);
 	if (!role_watch_open(w, now_ms))
 		return false;
+	note_who_is_out(w);
 	(void)role_judge_decide(w->judge, now_ms);
 	w->admitted = 0;
 	for (size_t i = 0; i < w->n; i++) {

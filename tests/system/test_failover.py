@@ -8,8 +8,10 @@ import time
 import pytest
 
 from kit import pgwire, replicas, servers, tcp
+from kit.backend import echo
 from kit.ports import free_port
 from kit.wait import SCALE, wait_until
+from test_check_login import Agent
 from test_status import Status
 
 pytestmark = pytest.mark.haproxy_cannot("it knows no roles")
@@ -304,3 +306,104 @@ def test_redis_that_is_promoted(ringmain, workdir, start):
         primary.cli("REPLICAOF", *map(str, replica.address))
         wait_until(lambda: ready(rm, "b2", "write"), "the other one")
         rm.wait_line(msg="session", reason="backend_down")
+
+
+def test_who_hears_no_greeting_is_held(ringmain, workdir, start):
+    """MariaDB speaks first, and hangs: its kernel has taken the connection, and nothing was said to anybody."""
+    old, new = (start(servers.MariaDB, workdir, n) for n in (1, 2))
+    new.tool("mariadb", "-e", "set global read_only = 1")
+    rm = ringmain(ports([old, new], {"write": WRITE}, {"check": "mysql user=tester", **CHECKED}))
+    wait_until(lambda: ready(rm, "b1", "write"), "a primary")
+    old.signal_all(signal.SIGSTOP)
+    try:
+        with tcp.connect(rm.address("write")) as client:
+            rm.wait_line(msg="backend", backend="b1", change="down")
+            new.tool("mariadb", "-e", "set global read_only = 0")
+            assert tcp.recv_exactly(client, 5)[4] == 10         # a greeting, of protocol 10
+    finally:
+        old.signal_all(signal.SIGCONT)
+    assert rm.wait_sessions(1)[0]["backend"] == "b2"
+
+
+def test_readers_that_prefer_a_replica_have_the_primary_without(ringmain, pair):
+    _, replica = pair
+    rm = begin(ringmain, pair, read={"role": "prefer_replica", "hold": "60s"})
+    assert in_recovery(rm, "read") == ["t"]
+    replica.signal_all(signal.SIGKILL)
+    rm.wait_line(msg="backend", backend="b2", change="down")
+    assert in_recovery(rm, "read") == ["f"]
+    session = pgwire.Session(tcp.connect(rm.address("read")), user="tester", database="bench")
+    assert session.query("select pg_is_in_recovery()") == ["f"]
+    replica.launch()
+    replica.wait_up()
+    wait_until(lambda: in_recovery(rm, "read") == ["t"], "the replica to serve again")
+    assert session.query("select pg_is_in_recovery()") == ["f"]         # it stays where it is
+    session.close()
+
+
+# What is limited
+
+def closed(ringmain, **keys):
+    """Nobody listens there."""
+    port = free_port()
+    rm = ringmain([f"127.0.0.1:{port}"], pool={"hold": "60s", "check": "tcp", **CHECKED, **keys},
+                  settings={"workers": 1})      # they are seen in the order in which they come
+    rm.wait_line(msg="backend", change="down")
+    return rm, port
+
+
+def test_so_many_are_held_at_a_time(ringmain, backend, connect):
+    rm, port = closed(ringmain, hold_max=2)
+    held = [connect(rm.address()) for _ in range(2)]
+    tcp.knock(rm.address())
+    assert rm.wait_sessions(1)[0]["reason"] == "no_backend"
+    backend(echo, ("127.0.0.1", port))
+    for client in held:
+        client.sendall(b"held")
+        assert tcp.recv_exactly(client, 4) == b"held"
+
+
+def test_so_many_are_let_go_in_a_second(ringmain, backend, connect):
+    rm, port = closed(ringmain, hold_rate="2/s")
+    held = [connect(rm.address()) for _ in range(5)]
+    for client in held:
+        client.sendall(b"held")
+    backend(echo, ("127.0.0.1", port))
+    served = []
+    for client in held:
+        assert tcp.recv_exactly(client, 4) == b"held"
+        served.append(time.monotonic())
+    assert served[-1] - served[0] > 1.2
+
+
+def test_so_many_sessions_are_ended_in_a_second(ringmain, backend, connect, start):
+    agent = start(Agent)
+    rm = ringmain([backend(echo), backend(echo)], pool={
+        "check": "http path=/primary", "check_port": agent.server_port, **CHECKED, "on_down": "reset",
+        "balance": "first", "eject_max_percent": 100, "on_down_rate": "2/s"})
+    clients = [connect(rm.address()) for _ in range(5)]
+    for client in clients:
+        tcp.exchange(client, b"served")
+    agent.role = "replica"
+    for client in clients:
+        tcp.expect_end(client, b"", "RST")
+    lasted = [int(line["duration_ms"]) for line in rm.wait_sessions(5, reason="backend_down")]
+    assert max(lasted) - min(lasted) > 1200
+    assert rm.lines(msg="backend", backend="b1")[0]["failures"] == "1"      # a 503 is believed at once
+
+
+def test_an_old_primary_is_let_back_after_a_while(ringmain, workdir, start):
+    old = start(servers.Redis, workdir)
+    new = start(replicas.RedisReplica, old, workdir)
+    rm = ringmain(ports([old, new], {"write": {**WRITE, "failback": "after 2s"}}, {"check": "redis", **CHECKED}))
+    wait_until(lambda: ready(rm, "b1", "write"), "a primary")
+    old.close()
+    rm.wait_line(msg="backend", backend="b1", change="down")
+    new.cli("REPLICAOF", "NO", "ONE")
+    wait_until(lambda: ready(rm, "b2", "write"), "the new one")
+    old.start()
+    rm.wait_line(msg="role", backend="b1", reason="was replaced as primary")
+    new.close()
+    alone = time.monotonic()
+    wait_until(lambda: ready(rm, "b1", "write"), "the old one to be let back", 20)
+    assert time.monotonic() - alone > 1.5       # it was alone a little before new.close() returned

@@ -12,6 +12,7 @@ import pytest
 from kit import pgwire, proc, replicas, servers, services, tcp
 from kit.ports import free_port
 from kit.wait import wait_until
+from test_check_login import Agent
 
 pytestmark = pytest.mark.haproxy_cannot("it reads other files")
 
@@ -114,6 +115,48 @@ def test_postgres(serve, workdir, start, password, ring):
     primary.signal_all(signal.SIGKILL)
     replica.promote()
     assert pg(rm, "pg-write", "create table after (n int); select pg_is_in_recovery()")[-1:] == ["f"]
+
+
+class Patroni:
+    """The agents of two servers: both at the port of the recipe, on addresses of their own."""
+
+    def __init__(self, hosts, port):
+        self.agents = [Agent(host, port) for host in hosts]
+        self.promote(0)
+
+    def promote(self, primary):
+        for number, agent in enumerate(self.agents):
+            agent.role = "primary" if number == primary else "replica?lag=10MB"
+
+    def close(self):
+        for agent in self.agents:
+            agent.close()
+
+
+def test_patroni(serve, start, backend):
+    """A switchover: the first 503 is believed, sessions end, and who comes is at the other one."""
+    hosts, port = ("127.0.0.1", "127.0.0.2"), free_port()
+    patroni = start(Patroni, hosts, port)
+    pair = [backend(lambda peer, number=number: answer(peer, number), (host, 0)) for number, host in enumerate(hosts)]
+    rm = serve("patroni", ["%s:%d" % server.address for server in pair], {"check_port = 8008": f"check_port = {port}"})
+
+    def served(listener):
+        sock = tcp.connect(rm.address(listener))
+        sock.sendall(b"\0\0\0\x13\0\x03\0\0user\0anna\0\0")
+        return sock, tcp.recv_exactly(sock, 9)[8]
+    writer, number = served("patroni-write")
+    assert (number, served("patroni-read")[1]) == (0, 1)
+    patroni.promote(1)
+    tcp.read_to_end(writer)
+    assert (served("patroni-write")[1], served("patroni-read")[1]) == (1, 0)
+    down = rm.lines(msg="backend", pool="patroni-write", backend="pg1", change="down")[0]
+    assert (down["failures"], down["reason"]) == ("1", "answered 503 Service Unavailable")
+
+
+def answer(peer, number):
+    """AuthenticationCleartextPassword, or so, with its number."""
+    while peer.recv():
+        peer.sock.sendall(bytes([ord("R"), 0, 0, 0, 8, 0, 0, 0, number]))
 
 
 def test_postgres_tls(serve, workdir, start, password, ring, pki):

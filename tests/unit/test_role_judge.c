@@ -29,6 +29,34 @@ static void each_pool_takes_what_it_wants(void **state)
 	}
 }
 
+static void the_primary_stands_in_while_no_replica_serves(void **state)
+{
+	struct role_config config = postgres(ROLE_WANTED_REPLICA_FIRST);
+
+	(void)state;
+	config.lag_max_bytes = 100;
+	begin(&config, 3);
+	primary(0, 1); /* at 1000 */
+	expect(0, ROLE_ADMITTED);
+	replica(1, 1, 500);
+	expect(0, ROLE_ADMITTED);
+	expect(1, ROLE_LAGS);
+	replica(1, 1, 1000);
+	expect(0, ROLE_SPARE);
+	expect(1, ROLE_ADMITTED);
+	b.judge->members[1].is_out = true; /* its operator wants it so */
+	pass(0);
+	expect(0, ROLE_ADMITTED);
+	b.judge->members[1].is_out = false;
+	primary(2, 2); /* of two primaries the right one */
+	replica(1, 2, 2000);
+	expect(0, ROLE_STALE);
+	expect(2, ROLE_SPARE);
+	dies(1);
+	expect(0, ROLE_STALE);
+	expect(2, ROLE_ADMITTED);
+}
+
 static void a_role_is_evidence_with_an_age(void **state)
 {
 	const struct role_config config = postgres(ROLE_WANTED_PRIMARY);
@@ -345,6 +373,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_pool_takes_what_it_wants),
+		cmocka_unit_test(the_primary_stands_in_while_no_replica_serves),
 		cmocka_unit_test(a_role_is_evidence_with_an_age),
 		cmocka_unit_test(what_is_only_assumed_ends_with_the_first_doubt),
 		cmocka_unit_test(what_is_only_assumed_yields_to_who_was_promoted),
