@@ -107,7 +107,7 @@ const struct directive directives[] = {
 	  .reload = RELOAD_SESSIONS,
 	  .help = "Proxies that are trusted to say who the client is; nobody else may connect" },
 	{ IN_LISTENER(proxy_protocol_timeout_ms), .key = "proxy_protocol_timeout",
-	  .old_key = "proxy_timeout", .type = &type_duration,
+	  .type = &type_duration,
 	  .fallback = "5s", .min = 10 * MS, .max = 1 * HOUR,
 	  .reload = RELOAD_SESSIONS,
 	  .help = "Time for the PROXY header" },

@@ -37,8 +37,8 @@ static const char *checked(char text[SPEC_TEXT_BYTES])
 	return addr_spec_parse(text, &spec, &why) ? text : NULL;
 }
 
-/* What was probably meant, or NULL. */
-static const char *suggest_addr(const char *typed, char text[SPEC_TEXT_BYTES])
+/* What was probably meant, or NULL; of a port alone, that of @host. */
+static const char *suggest_addr(const char *typed, const char *host, char text[SPEC_TEXT_BYTES])
 {
 	const char *scheme = strstr(typed, "://");
 
@@ -49,7 +49,7 @@ static const char *suggest_addr(const char *typed, char text[SPEC_TEXT_BYTES])
 		text[strcspn(text, "/")] = '\0';
 		return checked(text);
 	}
-	snprintf(text, SPEC_TEXT_BYTES, ":%s", typed);
+	snprintf(text, SPEC_TEXT_BYTES, "%s:%s", host, typed);
 	return typed[strspn(typed, "0123456789-")] == '\0' ? checked(text) : NULL;
 }
 
@@ -107,14 +107,14 @@ static bool read_bind(const struct setting *s, struct bind_config *bind)
 	char text[SPEC_TEXT_BYTES];
 	struct setting address;
 	struct tokens tokens;
-	const char *why;
+	const char *why, *host = s->directive->type == &type_status ? "127.0.0.1" : "";
 
 	if (!tokens_split(s, &tokens) || !tokens_are_of_one(&tokens))
 		return false;
 	address = tokens_setting(&tokens, 0);
 	bind->location = address.location;
 	if (!addr_spec_parse(address.text, &bind->spec, &why)) {
-		setting_error(&address, suggest_addr(address.text, text), "%s", why);
+		setting_error(&address, suggest_addr(address.text, host, text), "%s", why);
 		return false;
 	}
 	tokens_set_options(&tokens, 1, bind_options, ARRAY_LEN(bind_options), bind);
@@ -401,7 +401,7 @@ static bool read_spec(const struct setting *word, struct addr_spec *ret_spec)
 	if (addr_spec_parse(word->text, ret_spec, &why))
 		why = spec_why_not_backend(ret_spec);
 	if (why)
-		setting_error(word, suggest_addr(word->text, text), "%s", why);
+		setting_error(word, suggest_addr(word->text, "", text), "%s", why);
 	return !why;
 }
 

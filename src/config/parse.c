@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "config/foreign.h"
+#include "config/foreign_line.h"
 #include "config/like.h"
 #include "config/setting.h"
 #include "config/value.h"
@@ -298,10 +299,20 @@ static void report_misplaced(struct parser *p, const char *key, enum config_sect
 		   ours ? ", where it is '" : "", ours ? ours : "", ours ? "'" : "");
 }
 
+/* What is known of the line as theirs would be, without the '='. */
+static bool is_foreign_line(const struct parser *p, const char *key,
+			    char ret_text[FOREIGN_LINE_BYTES])
+{
+	char line[FOREIGN_LINE_BYTES];
+	int n = snprintf(line, sizeof(line), "%s %s", key, p->reader.value);
+
+	return foreign_line_format(line, MIN((size_t)n, sizeof(line) - 1), ret_text);
+}
+
 static void report_unknown_key(struct parser *p, const char *key)
 {
 	const struct foreign *foreign = foreign_find((enum foreign_context)p->kind, key);
-	char text[FOREIGN_TEXT_BYTES] = "";
+	char text[FOREIGN_TEXT_BYTES] = "", line[FOREIGN_LINE_BYTES];
 	enum config_section kind;
 	const char *near = NULL;
 
@@ -317,14 +328,18 @@ static void report_unknown_key(struct parser *p, const char *key)
 	if (foreign) {
 		excuse(p, foreign->ours);
 		foreign_format(foreign, text);
+	} else if (is_foreign_line(p, key, line)) {
+		diag_error(p->diag, &p->reader.key_location, "%s %.60s: unknown directive; %s",
+			   p->title, key, line);
+		return;
 	} else {
-		near = nearest_directive(p, key);
-		excuse(p, near);
-		foreign = near ? NULL : find_elsewhere(p, key, &kind);
+		foreign = find_elsewhere(p, key, &kind);
 		if (foreign) {
 			report_misplaced(p, key, kind, foreign->ours);
 			return;
 		}
+		near = nearest_directive(p, key);
+		excuse(p, near);
 	}
 	diag_error(p->diag, &p->reader.key_location, "%s %.60s: unknown directive%s%s%s%s",
 		   p->title, key, text, near ? "; did you mean '" : "", near ? near : "",

@@ -8,7 +8,10 @@
 #include "config/directive.h"
 #include "config/foreign.h"
 #include "config/foreign_line.h"
+#include "config/trial.h"
+#include "config/value.h"
 
+#define NEITHER "neither 'key = value' nor '[section]'"
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 #define KEY_BYTES 64
@@ -230,33 +233,86 @@ static bool is_example(const struct odd_line *s)
 	       !memchr(s->value, '=', (size_t)s->value_bytes);
 }
 
+/* The value, and where it is a bare number for one of theirs, with their unit of time. */
+static void copy_value(const struct odd_line *s, const struct directive *d, bool is_foreign,
+		       char ret_value[EXAMPLE_BYTES + 4])
+{
+	int digits = 0;
+
+	while (digits < s->value_bytes && isdigit((unsigned char)s->value[digits]))
+		digits++;
+	snprintf(ret_value, EXAMPLE_BYTES + 4, "%.*s%s", s->value_bytes, s->value,
+		 !is_foreign || d->type != &type_duration || digits < s->value_bytes ? ""
+		 : s->has_semicolon                                                  ? "s"
+										     : "ms");
+}
+
+/*
+ * The pair that it is here, as its directive takes it. False: there is none,
+ * and @ret_text is why, or empty where nobody knows the key.
+ */
+static bool find_pair(const struct odd_line *s, const struct foreign *foreign,
+		      char ret_text[TRIAL_BYTES])
+{
+	static const enum config_section sections[] = { SECTION_LISTENER, SECTION_POOL,
+							SECTION_GLOBAL };
+	char value[EXAMPLE_BYTES + 4], text[TRIAL_BYTES];
+
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
+		const struct directive *d =
+			directive_find(sections[i], foreign ? foreign->ours : s->key);
+
+		if (!d || (foreign && (enum config_section)foreign->place != sections[i]))
+			continue;
+		copy_value(s, d, foreign, value);
+		if (trial_pair(d, value, text)) {
+			memcpy(ret_text, text, sizeof(text));
+			return true;
+		}
+		if (!ret_text[0])
+			memcpy(ret_text, text, sizeof(text));
+	}
+	return false;
+}
+
+/* What could be a pair: says how it is written here, or what it is called. */
+static void report_example(struct reader *r, const struct config_location *location,
+			   const struct odd_line *s, const struct foreign *key)
+{
+	char text[FOREIGN_TEXT_BYTES], pair[TRIAL_BYTES] = "";
+
+	if ((!key || key->ours) && find_pair(s, key, pair))
+		diag_error(r->diag, location, NEITHER "; did you mean '%s'?", pair);
+	else if (key)
+		diag_error(r->diag, location, NEITHER "%s", foreign_format(key, text));
+	else
+		diag_error(r->diag, location, NEITHER "%s%s", pair[0] ? "; " : "", pair);
+}
+
 /* Neither a head nor a pair: says what comes closest, if anything does. */
 static void report_neither(struct reader *r, const struct line *line,
 			   const struct config_location *location)
 {
-	static const char what[] = "neither 'key = value' nor '[section]'";
 	struct odd_line s = read_odd_line(line);
 	const struct foreign *section = find_section(&s), *key = take_key(&s);
 	char text[FOREIGN_TEXT_BYTES], whole[FOREIGN_LINE_BYTES];
 
 	if (section)
-		diag_error(r->diag, location, "%s%s", what, foreign_format(section, text));
+		diag_error(r->diag, location, NEITHER "%s", foreign_format(section, text));
 	else if (foreign_line_format(line->at, (size_t)(line->end - line->at), whole))
-		diag_error(r->diag, location, "%s; %s", what, whole);
+		diag_error(r->diag, location, NEITHER "; %s", whole);
 	else if (is_section(s.key))
-		diag_error(r->diag, location, "%s; did you mean '[%s%s%.*s]'?", what, s.key,
+		diag_error(r->diag, location, NEITHER "; did you mean '[%s%s%.*s]'?", s.key,
 			   s.value ? " " : "", s.value ? s.value_bytes : 0, s.value ? s.value : "");
 	else if (s.has_brace && line->at[0] != '}')
-		diag_error(r->diag, location, "%s; braces mean nothing here", what);
+		diag_error(r->diag, location, NEITHER "; braces mean nothing here");
 	else if (line->at[0] == '/')
-		diag_error(r->diag, location, "%s; a comment begins with ';' or '#'", what);
-	else if (is_example(&s) && key && !key->ours)
-		diag_error(r->diag, location, "%s%s", what, foreign_format(key, text));
+		diag_error(r->diag, location, NEITHER "; a comment begins with ';' or '#'");
 	else if (is_example(&s))
-		diag_error(r->diag, location, "%s; did you mean '%s = %.*s'?", what,
-			   key ? key->ours : s.key, s.value_bytes, s.value);
+		report_example(r, location, &s, key);
 	else if (!r->has_lost_head || line->at[0] != '}')
-		diag_error(r->diag, location, "%s", what);
+		diag_error(r->diag, location, NEITHER);
 	r->has_lost_head |= section || is_section(s.key);
 }
 

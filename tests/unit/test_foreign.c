@@ -41,7 +41,7 @@ static const struct {
 	{ GLOBAL, "user = nobody", "the service manager does that" },
 	{ GLOBAL, "log = /dev/log local0", "did you mean 'syslog'?" },
 	{ GLOBAL, "access_log = /var/log/x", "here it is 'log'" },
-	{ GLOBAL, "stats socket = /run/x", "SIGUSR1 logs the counters" },
+	{ GLOBAL, "stats socket = /run/x", "here it is 'control' and ringmainctl(8)" },
 	{ GLOBAL, "hard-stop-after = 5m", "here it is 'drain_timeout'" },
 	{ GLOBAL, "timeout client = 5s",
 	  "this belongs in a [listener NAME], where it is 'idle_timeout'" },
@@ -59,12 +59,16 @@ static const struct {
 	  "this belongs in a [pool NAME], where it is 'connect_timeout'" },
 	{ LISTENER, "balance = roundrobin", "this belongs in a [pool NAME]" },
 	{ LISTENER, "mode = tcp", "there is only TCP" },
-	{ LISTENER, "option = tcplog", "there is a directive for each" },
+	{ LISTENER, "option = tcplog", "each session has its line" },
+	{ LISTENER, "option = abortonclose", "there is a directive for each" },
+	{ LISTENER, "proxy_timeout = 5s",
+	  "here it is 'idle_timeout' if it is nginx's, or 'proxy_protocol_timeout', which was "
+	  "called so before" },
 	{ LISTENER, "server = a 192.0.2.1:80", "servers are 'backend' lines of a [pool NAME]" },
 	{ LISTENER, "ssl = yes", "here it is 'tls'" },
 	{ LISTENER, "ssl_certificate = x.pem", "here it is 'certificate'" },
 	{ LISTENER, "ssl_preread = on", "here it is 'tls'" },
-	{ LISTENER, "acl = x src 10.0.0.0/8", "here it is 'allow' or 'deny'" },
+	{ LISTENER, "acl = x src 10.0.0.0/8", "here it is 'allow' or 'deny', with the addresses" },
 	{ LISTENER, "so_keepalive = on", "here it is 'keepalive'" },
 	{ LISTENER, "limit_conn = 5", "here it is 'max_sessions_per_source'" },
 	{ LISTENER, "retries = 3", "this belongs in a [pool NAME], where it is 'connect_tries'" },
@@ -99,7 +103,7 @@ static const struct {
 	{ LISTENER, "bind = :81 name foo", "unexpected 'name'" },
 	{ POOL, "server = a 192.0.2.1:80", "here it is 'backend'" },
 	{ POOL, "method = roundrobin", "here it is 'balance'" },
-	{ POOL, "least_conn = yes", "it is a value of 'balance'" },
+	{ POOL, "least_conn = yes", "did you mean 'balance = leastconn'?" },
 	{ POOL, "balance = ip_hash", "did you mean 'maglev'?" },
 	{ POOL, "balance = source", "did you mean 'maglev'?" },
 	{ POOL, "balance = static-rr", "did you mean 'roundrobin'?" },
@@ -110,7 +114,7 @@ static const struct {
 	  "this belongs in a [listener NAME], where it is 'idle_timeout'" },
 	{ POOL, "inter = 2s", "here it is 'check_interval'" },
 	{ POOL, "max_fails = 3", "here it is 'eject_after'" },
-	{ POOL, "option = redis-check", "here it is 'check'" },
+	{ POOL, "option = redis-check", "did you mean 'check = redis' in a [pool NAME]?" },
 	{ POOL, "source = 127.0.0.1, 127.0.0.2", "did you mean '127.0.0.1 127.0.0.2'?" },
 	{ POOL, "source = 127.0.0.1:0", "without a port or a prefix" },
 	{ POOL, "maxconn = 5", "it is an option of a backend" },
@@ -177,7 +181,7 @@ static void other_languages_are_recognised(void **state)
 		  "x.ini:2:3: error: neither 'key = value' nor '[section]'; here "
 		  "it is '[listener NAME]'\n"
 		  "x.ini:3:5: error: neither 'key = value' nor '[section]'; did "
-		  "you mean 'bind = 80'?\n"
+		  "you mean 'bind = :80'?\n"
 		  "x.ini:4:5: error: neither 'key = value' nor '[section]'; did "
 		  "you mean 'pool = app'?\n" },
 		{ "listener web:\n  bind: :80\n",
@@ -200,6 +204,27 @@ static void other_languages_are_recognised(void **state)
 		{ "[defaults]\ntimeout = 5s\n", "x.ini:1:2: error: [defaults]: of what? ([defaults "
 						"listener], [defaults pool])\n" },
 	};
+
+	expect_rows(*state, rows, ARRAY_LEN(rows));
+}
+
+/* What is suggested is no mistake itself; bare times are in the unit of whose word it is. */
+static void a_pair_is_suggested_as_it_is_taken(void **state)
+{
+#define NEITHER "x.ini:1:1: error: neither 'key = value' nor '[section]'; "
+	static const struct row rows[] = {
+		{ "session_rate 10\n", NEITHER "did you mean 'session_rate = 10/s'?\n" },
+		{ "bind 5432\n", NEITHER "did you mean 'bind = :5432'?\n" },
+		{ "balance source\n", NEITHER "did you mean 'balance = maglev'?\n" },
+		{ "timeout client 5000\n", NEITHER "did you mean 'idle_timeout = 5000ms'?\n" },
+		{ "proxy_timeout 600;\n", NEITHER "did you mean 'idle_timeout = 600s'?\n" },
+		{ "limit_conn addr 5;\n", NEITHER "here it is 'max_sessions_per_source'\n" },
+		{ "tls many\n", NEITHER "tls: unknown value 'many' (off, passthrough, terminate, "
+					"auto)\n" },
+		{ "stick-table type ip\n", NEITHER "here it is 'stick_table' and 'stick_time', "
+						   "beside 'stick'\n" },
+	};
+#undef NEITHER
 
 	expect_rows(*state, rows, ARRAY_LEN(rows));
 }
@@ -267,6 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		bed_test(a_line_is_answered_with_ours),
 		bed_test(other_languages_are_recognised),
+		bed_test(a_pair_is_suggested_as_it_is_taken),
 		bed_test(a_cause_is_told_without_its_consequences),
 	};
 

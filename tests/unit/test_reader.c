@@ -88,7 +88,7 @@ static void what_is_no_line_is_named(void **state)
 		ROW("a\n", "x.ini:1:1: error: neither 'key = value' nor '[section]'\n"),
 		ROW("\n  bind: 80 ; x\n",
 		    "x.ini:2:3: error: neither 'key = value' nor '[section]'; did you mean "
-		    "'bind = 80'?\n"),
+		    "'bind = :80'?\n"),
 		ROW("timeout client  5s\n",
 		    "x.ini:1:1: error: neither 'key = value' nor '[section]'; did you mean "
 		    "'idle_timeout = 5s'?\n"),
