@@ -56,6 +56,23 @@ def _serve(ringmain, make_ringmain):
     return begin
 
 
+def milliseconds(text):
+    number, unit = re.fullmatch(r"(\d+)(ms|s)", text).groups()
+    return int(number) * (1 if unit == "ms" else 1000)
+
+
+@pytest.mark.parametrize("name", ("postgres", "postgres-tls", "mysql", "redis"))
+def test_a_killed_primary_is_known_in_time(make_ringmain, password, name):
+    """Two seconds, half a one of them for the page; intervals are a tenth longer at times."""
+    text = recipe(name).replace("/etc/ringmain/ring\n", f"{password['/etc/ringmain/ring']}\n")
+    text = re.sub(r"^(check_tls|tls_ca|tls_name) = .*\n", "", text, flags=re.M)
+    dumped = make_ringmain().check(text, "--dump").stdout
+    value = dict(re.findall(r"^(check_\w+) = (\S+)", dumped, re.M))
+    slowest = (milliseconds(value["check_interval"])
+               + (int(value["check_fall"]) - 1) * milliseconds(value["check_fast_interval"])) * 1.1
+    assert slowest <= 1500
+
+
 def test_each_recipe_has_a_test():
     tested = {name for name in re.findall(r'serve\("([a-z-]+)"', pathlib.Path(__file__).read_text(encoding="utf-8"))}
     assert {path.stem for path in RECIPES.glob("*.ini")} == tested
