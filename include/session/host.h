@@ -69,7 +69,6 @@ struct host {
 		uint64_t next_ms;  /* when; TIMER_NEVER: there is none */
 		uint64_t again_ms; /* when the next one begins; TIMER_NEVER: none does */
 	} evict;
-	uint64_t lines_left_out_told; /* of its counter lines_left_out */
 	bool is_draining;             /* it accepts no more */
 	bool is_stopping;             /* and begins no more */
 	struct counters *counters;    /* its own */

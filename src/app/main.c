@@ -26,6 +26,7 @@
 #include "worker/workers.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/config_file.h"
 #include "config/directive.h"
 #include "config/dump.h"
 #include "config/load.h"
@@ -339,6 +340,26 @@ static void print_unchecked(const struct config *config)
 	}
 }
 
+/* With the line that names it, which is read once more for that. */
+static void print_bad_log(const struct log_config *log, const struct config_location *at, int err)
+{
+	struct config_file file = { 0 };
+	struct diag diag;
+
+	diag_init(&diag);
+	if (!config_file_read(&file, at->file, false))
+		diag_set_files(&diag, &file, 1);
+	if (log->target == LOG_TO_FILE)
+		diag_error(&diag, at, "[global] log: '%.200s' cannot be written: %s", log->path,
+			   strerror(-err));
+	else
+		diag_warning(&diag, at, "[global] log: the daemon is not there: %s%s%s",
+			     log->path ? log->path : "", log->path ? ": " : "", strerror(-err));
+	diag_write(&diag, stderr);
+	diag_finish(&diag);
+	config_file_finish(&file);
+}
+
 /* A log that cannot be written is a mistake, for it would not start; a daemon may come yet. */
 static int test(const struct config *config)
 {
@@ -351,9 +372,7 @@ static int test(const struct config *config)
 	print_unchecked(config);
 	if (err == 0)
 		return EXIT_SUCCESS;
-	fprintf(stderr, "%s:%u:%u: %s: [global] log: %s%s\n", at->file, at->line, at->column,
-		is_file ? "error" : "warning",
-		is_file ? "" : "the daemon is not there: ", strerror(-err));
+	print_bad_log(log, at, err);
 	return is_file ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -8,6 +8,7 @@
 #include "config/config_file.h"
 
 #define PREFIX "file:"
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define BLANKS " \t"
 #define WORD_BYTES 128 /* more than any address has */
 
@@ -80,6 +81,11 @@ static bool read_line(const struct setting *word, const struct config_file *file
 
 	bytes = line_bytes;
 	begin = bare_line(line, &bytes);
+	if (number == 1 && bytes >= strlen(BYTE_ORDER_MARK) &&
+	    memcmp(line, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0) {
+		bytes = line_bytes - strlen(BYTE_ORDER_MARK);
+		begin = bare_line(line + strlen(BYTE_ORDER_MARK), &bytes);
+	}
 	if (bytes == 0)
 		return false;
 	snprintf(text, sizeof(text), "%.*s", (int)MIN(bytes, sizeof(text) - 1), begin);

@@ -35,8 +35,8 @@ static void check_log(const struct global_config *global, struct diag *diag)
 
 	if (global->log.target == LOG_TO_JOURNALD && !is_logfmt)
 		diag_error(diag, directive_location(global->set_at, SECTION_GLOBAL, "log_format"),
-			   "[global] log_format: log = journald makes fields of logfmt; of %s "
-			   "it has none to show",
+			   "[global] log_format: log = journald shows the fields of logfmt, which "
+			   "%s has not",
 			   global->log_template ? "a text" : "json");
 }
 

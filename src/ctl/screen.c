@@ -140,6 +140,14 @@ void screen_show(const json_t *rows)
 	}
 }
 
+/* The value has its unit of time, and the name needs none beside it. */
+static size_t name_bytes(const char *key)
+{
+	const size_t n = strlen(key), unit = strlen("_ms");
+
+	return n > unit && strcmp(key + n - unit, "_ms") == 0 ? n - unit : n;
+}
+
 void screen_show_event(const json_t *row)
 {
 	char text[CELL_BYTES];
@@ -150,7 +158,8 @@ void screen_show_event(const json_t *row)
 	{
 		if (strcmp(key, "row") == 0)
 			continue;
-		printf("%s%s=%s", between, key, cell_write(key, value, text));
+		printf("%s%.*s=%s", between, (int)name_bytes(key), key,
+		       cell_write(key, value, text));
 		between = " ";
 	}
 	putchar('\n');

@@ -61,17 +61,20 @@ static bool is_wanted(const struct session *s)
 	return c->logs_empty || !is_empty(s);
 }
 
-/* One line says how many are missing in front of it. */
-static void tell_left_out(struct host *h)
+/* One line says how many of the listener are missing in front of it. */
+static void tell_left_out(const struct session *s)
 {
-	uint64_t n = counters_get(&h->counters->lines_left_out) - h->lines_left_out_told;
+	_Atomic uint64_t *left_out = &s->listener->lines_left_out;
 	struct log_line line;
+	uint64_t n;
 
-	h->lines_left_out_told += n;
+	if (atomic_load_explicit(left_out, memory_order_relaxed) == 0)
+		return;
+	n = atomic_exchange_explicit(left_out, 0, memory_order_relaxed);
 	if (n == 0 || !log_begin(&line, LOG_INFO, "session lines left out"))
 		return;
 	log_u64(&line, "n", n);
-	log_u64(&line, "worker", h->worker);
+	log_text(&line, "listener", s->config->name);
 	log_end(&line);
 }
 
@@ -83,9 +86,10 @@ static bool is_in_time(const struct session *s)
 	if (rate.per_second > 0 &&
 	    !bucket_shared_take(&s->listener->log_lines, &rate, 1, clock_now_ns())) {
 		counters_add(&s->host->counters->lines_left_out, 1);
+		atomic_fetch_add_explicit(&s->listener->lines_left_out, 1, memory_order_relaxed);
 		return false;
 	}
-	tell_left_out(s->host);
+	tell_left_out(s);
 	return true;
 }
 

@@ -187,12 +187,13 @@ def test_a_file_that_cannot_be_made_is_told_at_once(workdir):
 
 
 @pytest.mark.parametrize("target, status, said", (
-    ("file:{}/nowhere/log", 1, "[global] log: No such file or directory"),
-    ("file:{}", 1, "[global] log: Is a directory"),
+    ("file:{0}/nowhere/log", 1, "[global] log: '{0}/nowhere/log' cannot be written: No such file or directory\n"
+                                "    2 | log = file:{0}/nowhere/log\n"),
+    ("file:{0}", 1, "[global] log: '{0}' cannot be written: Is a directory"),
     ("file:{}/new", 0, ""),
-    ("syslog:{}/nobody", 0, "[global] log: the daemon is not there: No such file or directory")))
+    ("syslog:{0}/nobody", 0, "[global] log: the daemon is not there: {0}/nobody: No such file or directory")))
 def test_a_log_that_cannot_be_written_is_a_mistake(make_ringmain, workdir, target, status, said):
-    target = target.format(workdir)
+    target, said = target.format(workdir), said.format(workdir)
     done = make_ringmain().check(f"[global]\nlog = {target}\n[listener a]\nbind = 127.0.0.1:0\npool = p\n"
                                  "[pool p]\ncheck = none\nbackend = b 127.0.0.1:1\n", "-t")
     assert (done.returncode, said in done.stderr, not done.stderr) == (status, True, not said)

@@ -498,3 +498,12 @@ static void be_new(void)
 }}
 """, encoding="utf-8")
     assert UNEXPLAINED[call] in said()
+
+
+def test_every_key_of_the_json_is_in_the_manual():
+    """Those that the source writes itself; scripts/check-docs.sh looks after the table's."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (TOP / "src/status").glob("*.c"))
+    keys = set(re.findall(r'\b(?:put_\w+|key)\(\w+, "(\w+)"', text))
+    assert {"last_reload_error", "attention", "busiest"} <= keys
+    manual = (TOP / "etc/ringmain-metrics.7").read_text(encoding="utf-8").split(".Sh JSON")[1]
+    assert not {key for key in keys if not re.search(rf"\b{key}\b", manual)}

@@ -127,6 +127,21 @@ static void a_file_that_says_nothing_is_none_to_allow_by(void **state)
 	assert_non_null(strstr(bed_messages(st), "'/tmp' cannot be read: "));
 }
 
+/* As some editors begin a file. */
+static void a_byte_order_mark_is_no_part_of_the_first_line(void **state)
+{
+	struct bed *st = *state;
+
+	write_list("\xef\xbb\xbf"
+		   "10.0.0.1\n10.0.0.2\n");
+	load(st, "allow = file:$\n");
+	bed_expect_good(st);
+	assert_true(is_allowed(st, "10.0.0.1:1"));
+	write_list("\xef\xbb\xbf; nobody\n");
+	load(st, "deny = file:$\n");
+	bed_expect_good(st);
+}
+
 static void a_list_has_an_end(void **state)
 {
 	struct bed *st = *state;
@@ -170,6 +185,7 @@ int main(void)
 		list_test(proxies_can_be_listed),
 		list_test(a_mistake_is_told_at_its_line),
 		list_test(a_file_that_says_nothing_is_none_to_allow_by),
+		list_test(a_byte_order_mark_is_no_part_of_the_first_line),
 		list_test(a_list_has_an_end),
 		list_test(a_dump_says_where_each_stands),
 	};

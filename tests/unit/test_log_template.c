@@ -125,8 +125,8 @@ static void a_mistake_says_what_there_is(void **state)
 		    "24: error: [global] log_format: '{id' has no '}'; a brace alone is '{{' "
 		    "(logfmt, json, a text with {FIELD}s)");
 	expect_said(st, "{id}\nlog = journald",
-		    "14: error: [global] log_format: log = journald makes fields of logfmt; of a "
-		    "text it has none to show");
+		    "14: error: [global] log_format: log = journald shows the fields of logfmt, "
+		    "which a text has not");
 }
 
 int main(void)

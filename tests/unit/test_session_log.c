@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit/runtime_bed.h"
 
+#include <time.h>
+
 static void every_reason_and_phase_has_a_name(void **state)
 {
 	(void)state;
@@ -112,6 +114,8 @@ static void who_only_knocked_can_be_left_out(void **state)
 static void what_is_over_the_rate_is_counted(void **state)
 {
 	struct bed *st = bed_of(state, "log_rate = 2/s");
+	const struct timespec pause = { .tv_nsec = 50 * 1000000 };
+	const char *told = NULL;
 	struct pair c;
 
 	for (int n = 0; n < 5; n++) {
@@ -121,6 +125,17 @@ static void what_is_over_the_rate_is_counted(void **state)
 	}
 	assert_true(count(bed_log(st), "msg=session ") < 5);
 	assert_true(counters_get(&bed_engine(st)->host.counters->lines_left_out) > 0);
+	/* The next one that may be written says how many of which listener. */
+	for (int n = 0; n < 200 && !told; n++) {
+		nanosleep(&pause, NULL);
+		c = bed_relaying(st);
+		bed_reset(st, c.client);
+		bed_run(st);
+		told = strstr(bed_log(st), "msg=\"session lines left out\" n=");
+	}
+	assert_non_null(told);
+	assert_non_null(strstr(told, " listener="));
+	assert_true(strstr(told, " listener=") < strchr(told, '\n'));
 }
 
 static void connections_can_be_described(void **state)
