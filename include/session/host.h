@@ -69,9 +69,9 @@ struct host {
 		uint64_t next_ms;  /* when; TIMER_NEVER: there is none */
 		uint64_t again_ms; /* when the next one begins; TIMER_NEVER: none does */
 	} evict;
-	bool is_draining;             /* it accepts no more */
-	bool is_stopping;             /* and begins no more */
-	struct counters *counters;    /* its own */
+	bool is_draining;          /* it accepts no more */
+	bool is_stopping;          /* and begins no more */
+	struct counters *counters; /* its own */
 };
 
 /* ---- of a session -------------------------------------------------------- */

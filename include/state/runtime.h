@@ -77,7 +77,7 @@ struct listener {
 	CACHE_ALIGNED atomic_uint sessions;
 	atomic_bool was_full; /* the first hit of its limit was logged */
 	struct bucket_shared log_lines;
-	_Atomic uint64_t lines_left_out; /* over log_rate, since that was last said */
+	_Atomic uint64_t lines_left_out;               /* over log_rate, since that was last said */
 	struct bucket_shared new_sessions, handshakes; /* how fast they may begin */
 };
 

@@ -297,4 +297,4 @@ def test_the_real_journald_and_one_that_is_restarted(make_ringmain, backend, wor
 
 @pytest.mark.parametrize("form", ("json", "{client}"))
 def test_journald_takes_logfmt_alone(workdir, form):
-    assert "makes fields of logfmt" in start_with(workdir, f"log = journald\nlog_format = {form}")
+    assert "shows the fields of logfmt" in start_with(workdir, f"log = journald\nlog_format = {form}")
