@@ -51,5 +51,8 @@ bool drains_end(struct drains *drains, const struct session_filter *filter);
 /* Does one go on for these? Then says how much of its time is left; 0: it has no end. */
 MUST_CHECK bool drains_find(const struct drains *drains, const struct session_filter *filter,
 			    uint64_t *ret_left_ms);
+/* The same of two, of which the one that ends sooner counts. */
+MUST_CHECK bool drains_soonest(const struct drains *drains, const struct session_filter *filter,
+			       const struct session_filter *other, uint64_t *ret_left_ms);
 
 #endif

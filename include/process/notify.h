@@ -8,6 +8,7 @@
  * more library in the process for it. Without a manager nothing is said.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -28,7 +29,8 @@ struct notify {
 void notify_init(struct notify *notify);
 void notify_finish(struct notify *notify);
 
-void notify_ready(struct notify *notify);
+/* False: it has not been told, as its queue is full; a manager without it would wait for it. */
+MUST_CHECK bool notify_ready(struct notify *notify);
 /* Followed by notify_ready(), whatever came of it. */
 void notify_reloading(struct notify *notify);
 void notify_stopping(struct notify *notify);

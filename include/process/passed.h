@@ -45,6 +45,8 @@ int passed_take(struct passed *passed, const struct config *config,
 MUST_CHECK bool passed_are_taken(const struct passed *passed);
 /* Is @addr one of theirs? */
 bool passed_has(const struct passed *passed, const struct addr *addr);
+/* Is there a listener of this name, for which alone a start takes what was passed under it? */
+bool passed_is_a_listener(const struct config *config, const char *name);
 /* Closes them. */
 void passed_finish(struct passed *passed);
 

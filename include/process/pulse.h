@@ -22,6 +22,7 @@ struct pulse {
 	const char *const *state;
 	struct notify notify;
 	struct timer status, watchdog;
+	struct timer ready; /* set while it is owed this: its queue was full */
 };
 
 /* From the environment. *@state is a word for what the process does just now. Keeps all four. */
@@ -29,6 +30,9 @@ void pulse_init(struct pulse *pulse, struct loop *loop, struct runtime *runtime,
 		struct checker_thread *checks, const char *const *state);
 /* All workers are up. */
 void pulse_start(struct pulse *pulse);
+/* A reload begins; and it is over. */
+void pulse_reloading(struct pulse *pulse);
+void pulse_ready(struct pulse *pulse);
 /* Tells the status, if it has changed. */
 void pulse_tell(struct pulse *pulse);
 void pulse_finish(struct pulse *pulse);

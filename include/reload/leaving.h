@@ -23,6 +23,9 @@ void leaving_tell(const struct runtime *runtime, const struct drains *drains,
 /* Those who would come back, of whom the operator has set something: the same. */
 void leaving_tell_returns(const struct overrides *overrides, const struct config *then,
 			  struct reload_report *report);
+/* Listeners that would come back while sessions of theirs are left, and pause: the same. */
+void leaving_tell_paused(const struct runtime *runtime, const struct config *then,
+			 struct reload_report *report);
 
 /*
  * After another generation was published: sessions of who left have their time from now on,

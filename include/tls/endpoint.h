@@ -34,6 +34,7 @@ struct identity {
 	char issuer[CERTIFICATE_ISSUER_BYTES];
 	uint8_t ticket_digest[TICKET_DIGEST_BYTES]; /* of certificate and policy */
 	uint8_t print[CERTIFICATE_PRINT_BYTES];     /* of the certificate */
+	uint8_t chain[CERTIFICATE_PRINT_BYTES];     /* of all that is sent with it */
 };
 
 struct tls_server {

@@ -67,6 +67,7 @@ void certificate_finish(struct certificate *c);
 /* What somebody who looks at a certificate wants to know; borrowed from whoever has it. */
 struct certificate_facts {
 	const uint8_t *print; /* SHA-256 */
+	const uint8_t *chain; /* of all that is sent with it; the same */
 	time_t from, until;   /* while it, and all that vouch for it, are valid; 0: unknown */
 	const char *issuer;
 	char *const *names;

@@ -359,3 +359,16 @@ bool drains_find(const struct drains *drains, const struct session_filter *filte
 		*ret_left_ms = d->timeout_ms - MIN(d->timeout_ms, elapsed_ms(d));
 	return d != NULL;
 }
+
+bool drains_soonest(const struct drains *drains, const struct session_filter *filter,
+		    const struct session_filter *other, uint64_t *ret_left_ms)
+{
+	uint64_t left_ms;
+
+	if (!drains_find(drains, filter, ret_left_ms))
+		return drains_find(drains, other, ret_left_ms);
+	if (drains_find(drains, other, &left_ms) && left_ms > 0 &&
+	    (*ret_left_ms == 0 || left_ms < *ret_left_ms))
+		*ret_left_ms = left_ms;
+	return true;
+}

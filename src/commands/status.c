@@ -109,6 +109,21 @@ static void tell_drain(struct call *call, const struct session_filter *sessions)
 		reply_u64(call->reply, "drain_ends_ms", left_ms);
 }
 
+/* Of one that leaves the operator may have ordered an end, too: the sooner holds. */
+static void tell_backend_drain(struct call *call, const struct pool *pool,
+			       const struct backend *backend)
+{
+	const struct control_context *x = call->context;
+	struct session_filter ordered, leaving;
+	uint64_t left_ms;
+
+	cmd_backend_sessions(pool, backend, &ordered);
+	if (!leaving_sessions(x->runtime, pool, backend, &leaving))
+		tell_drain(call, &ordered);
+	else if (drains_soonest(&x->drains, &ordered, &leaving, &left_ms))
+		reply_u64(call->reply, "drain_ends_ms", left_ms);
+}
+
 static void tell_listener(struct call *call, const struct listener *listener)
 {
 	struct session_filter theirs;
@@ -192,7 +207,6 @@ static void tell_role(struct call *call, const struct backend_snapshot *s)
 static void tell_backend(struct call *call, struct pool *pool, struct backend *backend)
 {
 	const struct control_context *x = call->context;
-	struct session_filter theirs;
 	char addr[ADDR_TEXT_BYTES];
 	struct backend_snapshot s;
 
@@ -213,9 +227,7 @@ static void tell_backend(struct call *call, struct pool *pool, struct backend *b
 	reply_u64(call->reply, "total", s.connects);
 	reply_u64(call->reply, "failures", s.failures);
 	tell_override(call, overrides_find(&x->overrides, pool, backend));
-	if (!leaving_sessions(x->runtime, pool, backend, &theirs))
-		cmd_backend_sessions(pool, backend, &theirs);
-	tell_drain(call, &theirs);
+	tell_backend_drain(call, pool, backend);
 	reply_row_end(call->reply);
 }
 

@@ -34,17 +34,41 @@ static void PRINTF_LIKE(2, 3) diff_say(const struct comparison *c, const char *f
 
 /* ---- values as they are written ------------------------------------------ */
 
+/* All of it, the caller's; NULL without memory. */
+static char *whole_value(const struct directive *d, const void *from, size_t index)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *to = open_memstream(&text, &bytes);
+
+	if (!to)
+		return NULL;
+	d->type->print(d, from, index, to);
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 static void write_value(const struct directive *d, const void *from, size_t index,
 			char text[VALUE_BYTES])
 {
-	FILE *to = fmemopen(text, VALUE_BYTES, "w");
+	char *whole = whole_value(d, from, index);
 
-	text[0] = '\0';
-	if (!to)
-		return;
-	d->type->print(d, from, index, to);
-	fclose(to);
-	text[VALUE_BYTES - 1] = '\0';
+	snprintf(text, VALUE_BYTES, "%s", whole ? whole : "");
+	free(whole);
+}
+
+/* As they are written, to the last byte; without memory they differ. */
+static bool is_written_alike(const struct directive *d, const void *now, size_t now_index,
+			     const void *then, size_t then_index)
+{
+	char *was = whole_value(d, now, now_index), *is = whole_value(d, then, then_index);
+	bool is_alike = was && is && strcmp(was, is) == 0;
+
+	free(was);
+	free(is);
+	return is_alike;
 }
 
 static size_t count_of(const struct directive *d, const void *from)
@@ -77,6 +101,8 @@ static void compare_value(const struct comparison *c, const struct directive *d)
 	write_or_none(d, c->then, is);
 	if (strcmp(was, is) != 0)
 		diff_say(c, "~ %s%s %s -> %s", c->title, d->key, was, is);
+	else if (count_of(d, c->now) > 0 && !is_written_alike(d, c->now, 0, c->then, 0))
+		diff_say(c, "~ %s%s %s ...: another end", c->title, d->key, is);
 }
 
 /* ---- what takes a restart ------------------------------------------------ */
@@ -127,12 +153,10 @@ void config_diff_pending(const struct config *config, const struct config_starte
 
 /* ---- a list -------------------------------------------------------------- */
 
-#define ENTRY_BYTES (VALUE_BYTES + 32) /* with its key */
-
 /* The entries of one side as they are written, in their order and sorted: lists can be long. */
 struct entries {
 	size_t n;
-	char (*texts)[ENTRY_BYTES];
+	char **texts; /* each with its key */
 	const char **sorted;
 };
 
@@ -143,23 +167,34 @@ static int compare_texts(const void *a, const void *b)
 
 static void entries_finish(struct entries *e)
 {
+	for (size_t i = 0; e->texts && i < e->n; i++)
+		free(e->texts[i]);
 	free(e->texts);
 	free(e->sorted);
+}
+
+static char *write_entry(const struct directive *d, const void *from, size_t index)
+{
+	char *value = whole_value(d, from, index), *text = NULL;
+
+	if (value && asprintf(&text, "%s %s", key_of(d, from, index), value) < 0)
+		text = NULL;
+	free(value);
+	return text;
 }
 
 /* False when memory is short. */
 static bool entries_init(struct entries *e, const struct directive *d, const void *from)
 {
-	char value[VALUE_BYTES];
-
 	e->n = count_of(d, from);
 	e->texts = calloc(e->n + 1, sizeof(*e->texts));
 	e->sorted = calloc(e->n + 1, sizeof(*e->sorted));
 	if (!e->texts || !e->sorted)
 		return false;
 	for (size_t i = 0; i < e->n; i++) {
-		write_value(d, from, i, value);
-		snprintf(e->texts[i], ENTRY_BYTES, "%s %s", key_of(d, from, i), value);
+		e->texts[i] = write_entry(d, from, i);
+		if (!e->texts[i])
+			return false;
 		e->sorted[i] = e->texts[i];
 	}
 	qsort(e->sorted, e->n, sizeof(*e->sorted), compare_texts);
@@ -221,29 +256,74 @@ static const struct backend_config *find_backend(const struct pool_config *pool,
 	return NULL;
 }
 
-static void say_number(const struct comparison *c, const char *name, const char *key, unsigned was,
+/* Gives whether it differs. */
+static bool say_number(const struct comparison *c, const char *name, const char *key, unsigned was,
 		       unsigned is)
 {
 	if (was != is)
 		diff_say(c, "~ %sbackend %s %s %u -> %u", c->title, name, key, was, is);
+	return was != is;
 }
 
-static void compare_backend(const struct comparison *c, const struct backend_config *was,
-			    const struct backend_config *is)
+static bool say_address(const struct comparison *c, const struct backend_config *was,
+			const struct backend_config *is)
 {
 	char from[ADDR_TEXT_BYTES], to[ADDR_TEXT_BYTES];
 
-	if (!addr_is_equal(&was->addr, &is->addr))
-		diff_say(c, "~ %sbackend %s %s -> %s", c->title, is->name,
-			 addr_format(&was->addr, from), addr_format(&is->addr, to));
-	say_number(c, is->name, "weight", was->weight, is->weight);
-	say_number(c, is->name, "max_sessions", was->sessions_max, is->sessions_max);
-	say_number(c, is->name, "tier", was->tier, is->tier);
-	if (!addr_short_is_equal(&was->check_addr, &is->check_addr))
-		diff_say(c, "~ %sbackend %s check_address", c->title, is->name);
+	if (addr_is_equal(&was->addr, &is->addr))
+		return false;
+	diff_say(c, "~ %sbackend %s %s -> %s", c->title, is->name, addr_format(&was->addr, from),
+		 addr_format(&is->addr, to));
+	return true;
 }
 
-static void compare_backends(const struct comparison *c)
+/* The name that a certificate has to have is that of the host, as it is written. */
+static bool say_host(const struct comparison *c, const struct backend_config *was,
+		     const struct backend_config *is)
+{
+	char from[SPEC_TEXT_BYTES], to[SPEC_TEXT_BYTES];
+
+	spec_format(&was->spec, from);
+	spec_format(&is->spec, to);
+	if (strcmp(from, to) == 0)
+		return false;
+	diff_say(c, "~ %sbackend %s %s -> %s, the same address", c->title, is->name, from, to);
+	return true;
+}
+
+/* What has no line of its own is told as it is written. */
+static void compare_backend(const struct comparison *c, const struct directive *d,
+			    const struct backend_config *was, const struct backend_config *is)
+{
+	const struct pool_config *now = c->now, *then = c->then;
+	bool differs = say_address(c, was, is) || say_host(c, was, is);
+
+	differs |= say_number(c, is->name, "weight", was->weight, is->weight);
+	differs |= say_number(c, is->name, "max_sessions", was->sessions_max, is->sessions_max);
+	differs |= say_number(c, is->name, "tier", was->tier, is->tier);
+	if (!addr_short_is_equal(&was->check_addr, &is->check_addr))
+		diff_say(c, "~ %sbackend %s check_address", c->title, is->name);
+	else if (!differs && !is_written_alike(d, now, (size_t)(was - now->backends), then,
+					       (size_t)(is - then->backends)))
+		diff_say(c, "~ %sbackend %s: written in another way", c->title, is->name);
+}
+
+/* Those that both have, in the same order? */
+static bool is_order_kept(const struct pool_config *now, const struct pool_config *then)
+{
+	const struct backend_config *last = NULL;
+
+	for (size_t n = 0; n < then->backends_n; n++) {
+		const struct backend_config *was = find_backend(now, then->backends[n].name);
+
+		if (was && last && was < last)
+			return false;
+		last = was ? was : last;
+	}
+	return true;
+}
+
+static void compare_backends(const struct comparison *c, const struct directive *d)
 {
 	const struct pool_config *now = c->now, *then = c->then;
 	char text[ADDR_TEXT_BYTES];
@@ -253,7 +333,7 @@ static void compare_backends(const struct comparison *c)
 		const struct backend_config *was = find_backend(now, is->name);
 
 		if (was)
-			compare_backend(c, was, is);
+			compare_backend(c, d, was, is);
 		else
 			diff_say(c, "+ %sbackend %s %s", c->title, is->name,
 				 addr_format(&is->addr, text));
@@ -261,6 +341,8 @@ static void compare_backends(const struct comparison *c)
 	for (size_t n = 0; n < now->backends_n; n++)
 		if (!find_backend(then, now->backends[n].name))
 			diff_say(c, "- %sbackend %s", c->title, now->backends[n].name);
+	if (!is_order_kept(now, then))
+		diff_say(c, "~ %sbackend: another order", c->title);
 }
 
 /* ---- sections ------------------------------------------------------------ */
@@ -273,7 +355,7 @@ static void compare_sections(const struct comparison *c)
 		if (d->section != c->section || is_for_start(d))
 			continue;
 		if (d->section == SECTION_POOL && strcmp(d->key, "backend") == 0)
-			compare_backends(c);
+			compare_backends(c, d);
 		else if (d->repeatable)
 			compare_list(c, d);
 		else

@@ -211,7 +211,8 @@ static void read_one(struct loader *l, size_t index)
 {
 	struct loaded_file *file = &l->files[index];
 	const char *path = l->config->files[index], *why = NULL;
-	const bool may_be_pipe = !l->is_directory && file->location.line == 0;
+	/* A reload would wait for whoever is to write into it, and all others behind it. */
+	const bool may_be_pipe = !l->known && !l->is_directory && file->location.line == 0;
 	struct stat st = { 0 };
 
 	if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {

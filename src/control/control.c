@@ -222,7 +222,7 @@ static void on_reload_begun(struct reload *reload)
 	struct control *c = container_of(reload, struct control, reload);
 
 	if (c->state == CONTROL_RUNNING)
-		notify_reloading(&c->pulse.notify);
+		pulse_reloading(&c->pulse);
 }
 
 static void on_reload_ended(struct reload *reload)
@@ -233,7 +233,7 @@ static void on_reload_ended(struct reload *reload)
 	events_tell_change(EVENT_PROCESS, NULL, reload_kind_names[reload->report.kind],
 			   reload_outcome_names[reload->report.outcome]);
 	if (c->state == CONTROL_RUNNING)
-		notify_ready(&c->pulse.notify);
+		pulse_ready(&c->pulse);
 	pulse_tell(&c->pulse);
 }
 

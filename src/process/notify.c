@@ -72,17 +72,18 @@ void notify_finish(struct notify *n)
 	n->fd = -1;
 }
 
-/* Never waits: a manager whose queue is full has other worries. */
-static void notify_say(const struct notify *n, const char *text)
+/* Never waits. False: the manager's queue is full. */
+static bool notify_say(const struct notify *n, const char *text)
 {
-	if (n->fd >= 0)
-		(void)!sendto(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
-			      (const struct sockaddr *)&n->to, n->to_bytes);
+	return n->fd < 0 ||
+	       sendto(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
+		      (const struct sockaddr *)&n->to, n->to_bytes) >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS);
 }
 
-void notify_ready(struct notify *n)
+bool notify_ready(struct notify *n)
 {
-	notify_say(n, "READY=1\n");
+	return notify_say(n, "READY=1\n");
 }
 
 void notify_reloading(struct notify *n)
@@ -93,17 +94,17 @@ void notify_reloading(struct notify *n)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n",
 		 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
-	notify_say(n, text);
+	(void)notify_say(n, text);
 }
 
 void notify_stopping(struct notify *n)
 {
-	notify_say(n, "STOPPING=1\n");
+	(void)notify_say(n, "STOPPING=1\n");
 }
 
 void notify_alive(struct notify *n)
 {
-	notify_say(n, "WATCHDOG=1\n");
+	(void)notify_say(n, "WATCHDOG=1\n");
 }
 
 void notify_status(struct notify *n, const char *format, ...)
@@ -118,7 +119,7 @@ void notify_status(struct notify *n, const char *format, ...)
 	va_end(args);
 	if (strcmp(status, n->status) == 0)
 		return;
-	memcpy(n->status, status, sizeof(status));
 	snprintf(text, sizeof(text), "STATUS=%s\n", status);
-	notify_say(n, text);
+	if (notify_say(n, text))
+		memcpy(n->status, status, sizeof(status));
 }

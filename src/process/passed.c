@@ -93,7 +93,7 @@ int passed_init(struct passed *p)
 
 /* ---- who gets them ------------------------------------------------------- */
 
-static bool is_a_listener(const struct config *config, const char *name)
+bool passed_is_a_listener(const struct config *config, const char *name)
 {
 	for (size_t n = 0; n < config->listeners_n; n++)
 		if (strcmp(config->listeners[n].name, name) == 0)
@@ -110,7 +110,7 @@ int passed_take(struct passed *p, const struct config *config,
 
 		if (!addr_is_equal(&s->addr, addr))
 			continue;
-		if (strcmp(s->name, listener->name) != 0 && is_a_listener(config, s->name))
+		if (strcmp(s->name, listener->name) != 0 && passed_is_a_listener(config, s->name))
 			continue;
 		fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 		s->is_taken |= fd >= 0;

@@ -10,6 +10,9 @@
 /* Workers are asked this often in the time in which a sign of life is wanted. */
 #define ASKED_PER_WATCHDOG 4
 
+/* How soon what it had no room for is said again. */
+#define READY_AGAIN_MS 50
+
 static void pulse_set(struct pulse *p, struct timer *timer, uint64_t ms)
 {
 	struct loop *loop = p->loop;
@@ -65,6 +68,25 @@ static void pulse_on_watchdog(struct timer *timer)
 	pulse_set(p, timer, p->notify.watchdog_ms / ASKED_PER_WATCHDOG);
 }
 
+static void pulse_on_ready(struct timer *timer)
+{
+	pulse_ready(container_of(timer, struct pulse, ready));
+}
+
+/* Told of a reload and not of its end, a manager gives up and kills. */
+void pulse_ready(struct pulse *p)
+{
+	timer_stop(&p->loop->timers, &p->ready);
+	if (!notify_ready(&p->notify))
+		pulse_set(p, &p->ready, READY_AGAIN_MS);
+}
+
+void pulse_reloading(struct pulse *p)
+{
+	timer_stop(&p->loop->timers, &p->ready);
+	notify_reloading(&p->notify);
+}
+
 void pulse_init(struct pulse *p, struct loop *loop, struct runtime *runtime,
 		struct checker_thread *checks, const char *const *state)
 {
@@ -74,12 +96,13 @@ void pulse_init(struct pulse *p, struct loop *loop, struct runtime *runtime,
 	p->state = state;
 	timer_init(&p->status, pulse_on_status);
 	timer_init(&p->watchdog, pulse_on_watchdog);
+	timer_init(&p->ready, pulse_on_ready);
 	notify_init(&p->notify);
 }
 
 void pulse_start(struct pulse *p)
 {
-	notify_ready(&p->notify);
+	pulse_ready(p);
 	if (p->notify.fd < 0)
 		return;
 	pulse_on_status(&p->status);
@@ -91,5 +114,6 @@ void pulse_finish(struct pulse *p)
 {
 	timer_stop(&p->loop->timers, &p->status);
 	timer_stop(&p->loop->timers, &p->watchdog);
+	timer_stop(&p->loop->timers, &p->ready);
 	notify_finish(&p->notify);
 }

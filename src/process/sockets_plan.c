@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,8 +60,30 @@ static void warn_of_passed(const struct passed *p, const struct config *now,
 		snprintf(
 			line, sizeof(line),
 			"warning: listener %s: %s was passed by the service manager, which listens "
-			"on: clients wait there until a listener binds it again",
+			"on: clients wait there until a listener binds it again, without which the "
+			"next start fails",
 			listener, addr_format(addr, text));
+		tell(owner, line);
+	}
+}
+
+/* A start gives it to the listener of its name alone, where there is one. */
+static void warn_of_passed_to_others(const struct passed *p, const struct config *then,
+				     config_diff_fn *tell, void *owner)
+{
+	char line[CONFIG_DIFF_BYTES], text[ADDR_TEXT_BYTES];
+	const char *listener;
+
+	for (size_t n = 0; n < p->n; n++) {
+		const struct passed_socket *s = &p->all[n];
+
+		if (!find_bind(then, &s->addr, &listener) || strcmp(listener, s->name) == 0 ||
+		    !passed_is_a_listener(then, s->name))
+			continue;
+		snprintf(line, sizeof(line),
+			 "warning: listener %s: %s was passed by the service manager for listener "
+			 "%s: with this file the next start fails",
+			 listener, addr_format(&s->addr, text), s->name);
 		tell(owner, line);
 	}
 }
@@ -107,5 +130,6 @@ void sockets_warn(const struct sockets *k, const struct config *now, const struc
 		  config_diff_fn *tell, void *owner)
 {
 	warn_of_passed(&k->passed, now, then, tell, owner);
+	warn_of_passed_to_others(&k->passed, then, tell, owner);
 	warn_of_absent(k, now, then, tell, owner);
 }

@@ -42,7 +42,7 @@ static struct certificate_facts see_before(const struct certs *now, const char *
 	return (struct certificate_facts){ 0 };
 }
 
-/* One that its listener had from the same file, and is another now. */
+/* One that its listener had from the same file, and is another now, or is sent with others. */
 struct renewed {
 	const char *listener;
 	const struct certificate_config *config;
@@ -63,7 +63,7 @@ static void for_each_renewed(const struct certs *now, const struct certs *then, 
 			r.was = see_before(now, config->name, r.config->chain);
 			r.is = see(then, l, n);
 			if (r.was.print && r.is.print &&
-			    memcmp(r.was.print, r.is.print, CERTIFICATE_PRINT_BYTES) != 0)
+			    memcmp(r.was.chain, r.is.chain, CERTIFICATE_PRINT_BYTES) != 0)
 				f(&r, owner);
 		}
 	}
@@ -122,8 +122,13 @@ static void tell_renewed(const struct renewed *r, void *owner)
 	const struct teller *t = owner;
 	char line[CONFIG_DIFF_BYTES], day[DAY_BYTES];
 
-	snprintf(line, sizeof(line), "~ listener %s: certificate %s renewed, expires %s",
-		 r->listener, r->config->chain, day_of(r->is.until, day));
+	if (memcmp(r->was.print, r->is.print, CERTIFICATE_PRINT_BYTES) == 0)
+		snprintf(line, sizeof(line),
+			 "~ listener %s: certificate %s: another chain, good until %s", r->listener,
+			 r->config->chain, day_of(r->is.until, day));
+	else
+		snprintf(line, sizeof(line), "~ listener %s: certificate %s renewed, expires %s",
+			 r->listener, r->config->chain, day_of(r->is.until, day));
 	t->tell(t->owner, line);
 	tell_names(r, t);
 }

@@ -177,6 +177,31 @@ void leaving_tell_returns(const struct overrides *overrides, const struct config
 	}
 }
 
+static bool is_new_listener(const struct runtime *runtime, const char *name)
+{
+	const struct config *now = runtime_config(runtime);
+
+	for (size_t n = 0; n < now->listeners_n; n++)
+		if (strcmp(now->listeners[n].name, name) == 0)
+			return false;
+	return true;
+}
+
+void leaving_tell_paused(const struct runtime *runtime, const struct config *then,
+			 struct reload_report *report)
+{
+	runtime_for_each_listener(runtime, l)
+	{
+		const char *name = l->config->name;
+		const enum listener_pause pause = atomic_load(&l->pause);
+
+		if (pause != LISTENER_OPEN && is_new_listener(runtime, name) &&
+		    has_listener(then, name))
+			report_add(report, "  listener %s: the operator's pause holds again: %s",
+				   name, listener_pause_names[pause]);
+	}
+}
+
 /* ---- what is done then --------------------------------------------------- */
 
 static void filter_of(const struct pool *pool, const struct backend *backend,

@@ -324,6 +324,7 @@ static bool make_plan(struct reload *r, bool *ret_is_bad)
 	if (r->report.lines_n > before) {
 		leaving_tell(r->runtime, r->drains, then, &r->report);
 		leaving_tell_returns(r->overrides, then, &r->report);
+		leaving_tell_paused(r->runtime, then, &r->report);
 		sockets_warn(r->sockets, now->config, then, report_line, &r->report);
 	}
 	certs_compare(&certs, &certs_then, report_line, &r->report);

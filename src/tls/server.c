@@ -185,6 +185,7 @@ static void add_identity(struct tls_server *s, const struct tls_server_config *c
 	identity->until = c.until;
 	memcpy(identity->issuer, c.issuer, sizeof(c.issuer));
 	memcpy(identity->print, c.print, sizeof(c.print));
+	digest_sha256(&(struct digest_part){ c.chain, c.chain_bytes }, 1, identity->chain);
 	if (!make_contexts(identity, &c) || !take_names(identity, &c))
 		tls_problem_add(problems, TLS_ERROR, "certificate", files->chain,
 				"the TLS library refuses it, or memory ran out");
@@ -262,6 +263,7 @@ struct certificate_facts tls_server_certificate(const struct tls_server *s, size
 	const struct identity *i = &s->identities[n];
 
 	return (struct certificate_facts){ .print = i->print,
+					   .chain = i->chain,
 					   .from = i->from,
 					   .until = i->until,
 					   .issuer = i->issuer,

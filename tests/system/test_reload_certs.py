@@ -72,6 +72,17 @@ def test_clients_cas(terminating, pki, workdir):
     assert gets_in(r, pki, "stranger.pem")
 
 
+def test_what_vouches_for_a_certificate_is_told(running, backend, pki, workdir):
+    """The certificate stays, and what is sent with it does not."""
+    chain = File(workdir, "chain.crt")
+    chain.put(pki["ecdsa.crt"])
+    r = running([backend(servers.echo)],
+                listener={"tls": "terminate", "certificate": f"{chain.path} key={pki['ecdsa.key']}"})
+    chain.put(pki["ecdsa.crt"], pki["ca.crt"])
+    for words in (r.plan(), r.reload("certs")):
+        assert [line for line in words if line.startswith(f"~ listener in: certificate {chain.path}: another chain")]
+
+
 def test_clients_revocation_list(terminating, pki, workdir):
     lists = File(workdir, "clients.crl")
     lists.put(pki["ca.crl"])

@@ -163,3 +163,50 @@ def test_an_address_that_somebody_took_during_a_pause_is_listened_on_when_he_goe
     wait_until(lambda: "cannot_listen" not in listener_of(r, "in"), "it to listen again")
     assert who(address) == "one"
     assert len(r.rm.lines(msg="cannot listen again, trying")) == 2 * workers
+
+
+# ---- what the operator has ordered ----------------------------------------------------
+
+MORE = "\n[listener more]\nbind = 127.0.0.1:0\npool = out\n"
+
+
+def test_a_pause_that_holds_again_is_told(running, backend, connect):
+    r = running([backend(servers.echo)])
+    r.add(MORE)
+    r.reload()
+    client = connect(r.address("more"))
+    tcp.exchange(client, b"x")
+    r.ctl.say("listener", "more", "pause", "wait")
+    r.change(MORE, "")
+    r.reload()
+    r.add(MORE)
+    assert "  listener more: the operator's pause holds again: wait" in r.plan()
+    r.reload()
+    assert listener_of(r, "more")["paused"] == "wait"
+    client.close()
+    r.change(MORE, "")
+    r.reload()
+    r.settle()
+
+
+def test_status_tells_the_sooner_of_two_ends(running, backend, connect):
+    r = running([backend(servers.echo), backend(servers.echo)], pool={"drain_timeout": "60s"})
+    client = connect(r.rm.address())
+    tcp.exchange(client, b"x")
+    name = next(row["backend"] for row in r.ctl.rows("status") if row["row"] == "backend" and row["sessions"])
+    r.ctl.say("backend", f"out/{name}", "drain", "--over", "30s")
+    r.change(next(line for line in r.text.splitlines() if line.startswith(f"backend = {name} ")), "")
+    r.reload()
+    assert r.row("backend", name)["drain_ends_ms"] <= 30000
+
+
+# ---- what is no file ------------------------------------------------------------------
+
+def test_a_fifo_in_the_place_of_the_file_stops_no_reload(running, backend):
+    r = running([backend(servers.echo)])
+    r.file.unlink()
+    os.mkfifo(r.file)
+    assert "FIFO" in r.fails()
+    r.file.unlink()
+    r.write(r.text)
+    r.reload()

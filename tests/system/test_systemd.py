@@ -53,6 +53,30 @@ def test_a_reload_is_told_with_its_time(ringmain, backend, manager):
     assert before <= int(manager.said("MONOTONIC_USEC")[0]) <= time.monotonic_ns() // 1000
 
 
+def test_the_end_of_a_reload_is_told_once_there_is_room(running, backend, cleanup, workdir):
+    """A manager that was told of a reload and not of its end gives up on us."""
+    path = os.path.join(workdir, "notify")
+    slow = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    cleanup.append(slow.close)
+    slow.bind(path)
+    slow.settimeout(30)
+    r = running([backend(servers.echo)], env={"NOTIFY_SOCKET": path})
+    said = [slow.recv(4096)]
+    while said[-1] != b"READY=1\n":
+        said.append(slow.recv(4096))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
+        others.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                others.sendto(b"full", path)
+    slow.recv(4096)             # there is room for RELOADING alone
+    r.reload()
+    said = []
+    while b"READY=1\n" not in said:
+        said.append(slow.recv(4096))
+    assert said[-2].startswith(b"RELOADING=1") or b"full" in said
+
+
 def test_the_watchdog_is_fed(ringmain, backend, manager):
     ringmain([backend(servers.echo)], settings={"workers": 4},
              env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "200000"})

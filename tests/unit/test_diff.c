@@ -53,8 +53,8 @@ static void what_is_the_same_is_not_told(void **state)
 	assert_string_equal(diff(*state, BASE,
 				 "[pool pg]\n"
 				 "connect_timeout = 1000ms\n"
-				 "backend = b 10.0.0.2:1 weight=1\n"
 				 "backend = a 10.0.0.1:1\n"
+				 "backend = b 10.0.0.2:1 weight=1\n"
 				 "[listener in]\n"
 				 "bind = 127.0.0.1:5432\n"
 				 "pool = pg\n"),
@@ -86,6 +86,12 @@ static void backends_are_told_apart_by_their_names(void **state)
 		  "~ pool pg: backend a 10.0.0.1:1 -> 10.0.0.3:1\n" },
 		{ "backend = a 10.0.0.1:1\nbackend = c 10.0.0.2:1\n",
 		  "+ pool pg: backend c 10.0.0.2:1\n- pool pg: backend b\n" },
+		{ "backend = b 10.0.0.2:1\nbackend = a 10.0.0.1:1\n",
+		  "~ pool pg: backend: another order\n" },
+		{ "backend = c 10.0.0.3:1\nbackend = a 10.0.0.1:1\nbackend = b 10.0.0.2:1\n",
+		  "+ pool pg: backend c 10.0.0.3:1\n" },
+		{ "backend = a 10.0.0.1:1 check_address=10.0.0.9\nbackend = b 10.0.0.2:1\n",
+		  "~ pool pg: backend a check_address\n" },
 	};
 
 	for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
@@ -96,6 +102,28 @@ static void backends_are_told_apart_by_their_names(void **state)
 			 rows[n].backends);
 		assert_string_equal(diff(*state, BASE, then), rows[n].told);
 	}
+}
+
+/* What a certificate has to say is another name then. */
+static void another_name_of_the_same_address_is_told(void **state)
+{
+	const char *name = "[listener in]\nbind = :1\npool = pg\n"
+			   "[pool pg]\nbackend = h one.example:1\n";
+	const char *addr = "[listener in]\nbind = :1\npool = pg\n"
+			   "[pool pg]\nbackend = h two.example:1\n";
+
+	diff(*state, name, addr);
+	assert_non_null(strstr(lines, "~ pool pg: backend h one.example:1 -> two.example:1"));
+}
+
+/* Where they differ may be far behind what a line has room for. */
+static void long_values_are_compared_to_their_ends(void **state)
+{
+	char now[1024], then[1024];
+
+	snprintf(now, sizeof(now), BASE "tls = yes\ntls_ca = /%0200da\n", 1);
+	snprintf(then, sizeof(then), BASE "tls = yes\ntls_ca = /%0200db\n", 1);
+	assert_non_null(strstr(diff(*state, now, then), "tls_ca"));
 }
 
 /* A reload that has been done has changed nothing of it: it is told again, until it is undone. */
@@ -295,6 +323,8 @@ int main(void)
 		bed_test(what_is_the_same_is_not_told),
 		bed_test(sections_come_and_go),
 		bed_test(backends_are_told_apart_by_their_names),
+		bed_test(another_name_of_the_same_address_is_told),
+		bed_test(long_values_are_compared_to_their_ends),
 		bed_test(what_takes_a_restart_is_compared_with_the_start),
 		bed_test(values_are_told_as_they_are_written),
 		bed_test(lists_are_told_entry_by_entry),

@@ -382,6 +382,7 @@ static void a_passed_one_is_taken_again(void **state)
 	snprintf(text, sizeof(text),
 		 ONE("a", "127.0.0.1:0") "[listener other]\nbind = 127.0.0.1:%u\n" POOL,
 		 addr_port(&addr));
+	expect_warning(text, "was passed by the service manager for listener a");
 	assert_false(follow(text, &failure));
 	assert_string_equal(failure.hint, SOCKETS_HINT_PASSED);
 }
