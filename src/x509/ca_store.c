@@ -97,16 +97,16 @@ static const char *add_ca(WOLFSSL_CTX *ctx, const struct pem_block *block)
 static time_t list_begins(const struct pem_block *block)
 {
 	DerBuffer *der = read_der(block, CRL_TYPE);
-	struct der rest, list, body, skipped;
+	struct der rest, list, body, version, algorithm, issuer;
 	time_t begins = 0;
 
 	if (!der)
 		return 0;
 	rest = (struct der){ der->buffer, der->buffer + der->length };
 	if (der_enter(&rest, DER_SEQUENCE, &list) && der_enter(&list, DER_SEQUENCE, &body)) {
-		(void)der_enter(&body, DER_INTEGER, &skipped);  /* version */
-		if (der_enter(&body, DER_SEQUENCE, &skipped) && /* algorithm, issuer */
-		    der_enter(&body, DER_SEQUENCE, &skipped))
+		(void)der_enter(&body, DER_INTEGER, &version); /* it may be absent */
+		if (der_enter(&body, DER_SEQUENCE, &algorithm) &&
+		    der_enter(&body, DER_SEQUENCE, &issuer))
 			begins = der_time(body);
 	}
 	wc_FreeDer(&der);
