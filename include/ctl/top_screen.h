@@ -39,6 +39,9 @@ MUST_CHECK bool top_screen_open(void);
 void top_screen_close(void);
 void top_screen_draw(const struct top_picture *picture);
 
+/* Is the terminal wide enough for @line? A question that is cut is not shown, no answer counts. */
+MUST_CHECK bool top_screen_shows(const char *line);
+
 enum top_key {
 	TOP_KEY_NONE = -1, /* time is over */
 	TOP_KEY_UP = 256,

@@ -9,7 +9,7 @@
 
 #include "base/def.h"
 
-/* In this order they are told. */
+/* In this order they are told: what concerns a whole pool or listener is before a backend. */
 enum attention_kind {
 	ATTENTION_PRIMARIES,
 	ATTENTION_POOL_EMPTY,

@@ -428,8 +428,8 @@ static void top_ask(struct top *t, const struct action *action, const char *name
 
 static void answer(struct top *t, int key)
 {
+	t->has_command = (key == 'y' || key == 'Y') && top_screen_shows(t->question);
 	t->question[0] = '\0';
-	t->has_command = key == 'y' || key == 'Y';
 }
 
 static void say_command(struct top *t)

@@ -11,6 +11,7 @@
 #include "ctl/cell.h"
 #include "ctl/top_detail.h"
 
+#define NO_ROOM "no room for the question"
 #define COLUMNS_MAX 16
 #define HEAD_LINES 3         /* and what needs attention between the last two */
 #define NOTES_LINES_OTHER 12 /* that must be left beside each line of that for all else */
@@ -387,12 +388,17 @@ static void draw_detail(const char *detail, int lines)
 	}
 }
 
+bool top_screen_shows(const char *line)
+{
+	return strlen(line) <= (size_t)COLS;
+}
+
 static void draw_foot(const struct top_picture *p)
 {
 	int attributes = p->is_question ? A_BOLD | A_REVERSE : p->is_trouble ? A_BOLD : A_DIM;
 
 	attron(attributes);
-	draw_text(LINES - 1, 0, p->foot);
+	draw_text(LINES - 1, 0, p->is_question && !top_screen_shows(p->foot) ? NO_ROOM : p->foot);
 	attroff(attributes);
 }
 

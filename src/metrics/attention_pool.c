@@ -118,7 +118,7 @@ static void note_empty(struct attention *a, const struct tally *t)
 	ATTENTION_SAY(note->what, "Pool %s has no backend", t->pool.name);
 	ATTENTION_SAY(note->why, "its clients are turned away or held");
 	if (t->pool.queue.held > 0)
-		ATTENTION_SAY(note->now, "%u are held", (unsigned)t->pool.queue.held);
+		ATTENTION_SAY(note->now, "held: %u", (unsigned)t->pool.queue.held);
 	if (t->down + t->ejected == 0)
 		return;
 	say_missing(t, what, sizeof(what), why, sizeof(why));

@@ -58,10 +58,10 @@ def test_a_role_that_no_check_can_confirm_lasts_until_the_server_is_started_agai
     assert is_primary(rm, "write")
 
     server.process.stop(signal.SIGINT, timeout=20)
+    waiting = tcp.Task(is_primary, rm, "write")
+    rm.wait_line(msg="role", backend="b1", reason="role unknown")   # once a check has found that it is away
     server.launch()
     server.wait_up()
-    waiting = tcp.Task(is_primary, rm, "write")
-    rm.wait_line(msg="role", backend="b1", reason="role unknown")
     wait_until(lambda: rm.lines(msg="check", backend="b1", level="warn"), "a warning")
     wait_until(lambda: Status(rm).backend("b1")["why"].startswith("role unknown; the check cannot ask: 28P01"),
                "the words to be shown")

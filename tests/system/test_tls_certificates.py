@@ -228,7 +228,7 @@ CASES = [
     Case("several attributes in an RDN", leaf(subject="/O=o/CN=x+UID=u1"), needs="multi-valued-rdn.patch"),
     Case("several attributes in the first RDN", leaf(subject="/O=o+OU=p+L=q/CN=x"), needs="multi-valued-rdn.patch"),
     Case("several attributes in the issuer", odd_issuer, trusted=("odd",), needs="multi-valued-rdn.patch"),
-    Case("serial number 0", leaf(args=("-set_serial", "0")), needs="WOLFSSL_ASN_ALLOW_0_SERIAL"),
+    Case("serial number 0", leaf(args=("-set_serial", "0")), needs="zero-serial.patch"),
     Case("critical policies", leaf(SAN + "certificatePolicies=critical,2.23.140.1.2.1\n"), needs="WOLFSSL_DUP_CERTPOL"),
     Case("three critical policies", leaf(SAN + "certificatePolicies=critical,1.2.3.1,1.2.3.2,1.2.3.3\n"),
          needs="WOLFSSL_DUP_CERTPOL"),

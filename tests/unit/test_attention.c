@@ -128,7 +128,7 @@ static void lost_lines_are_told_for_some_minutes(void **state)
 	attention_take(&a, &about);
 	assert_int_equal(a.n, 1);
 	expect_note(&a.notes[0], ATTENTION_LOG, "Lines of the log were dropped",
-		    "its reader is too slow, or the disk is full");
+		    "its reader is too slow or gone, the disk is full, or the directory is gone");
 	attention_finish(&a);
 	about.now_ms += 6ull * 60 * 1000;
 	attention_take(&a, &about);
