@@ -75,7 +75,8 @@ static void add_log(struct attention *a, uint64_t now_ms)
 		return;
 	note = attention_add(a, ATTENTION_LOG, false);
 	ATTENTION_SAY(note->what, "Lines of the log were dropped");
-	ATTENTION_SAY(note->why, "its reader is too slow or gone, the disk is full, or the directory is gone");
+	ATTENTION_SAY(note->why,
+		      "its reader is too slow or gone, the disk is full, or the directory is gone");
 	ATTENTION_SAY(note->now, "%llu, the last %s ago", (unsigned long long)lost,
 		      text_age(now_ms - MIN(lost_ms, now_ms), ago));
 }

@@ -107,7 +107,8 @@ static void load(const char *path)
 	struct tls_problems problems = { 0 };
 	const struct tls_files files = { path, NULL };
 	struct certificate c;
-	bool is_good = certificate_load(&c, &files, &certificate_for_clients, time(NULL), &problems);
+	bool is_good =
+		certificate_load(&c, &files, &certificate_for_clients, time(NULL), &problems);
 
 	if (is_good) {
 		CHECK(c.names_n <= CERTIFICATE_NAMES_MAX);
