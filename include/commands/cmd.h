@@ -60,5 +60,8 @@ MUST_CHECK bool cmd_find_listener(struct call *call, const char *typed,
 /* "POOL/NAME" */
 MUST_CHECK bool cmd_find_backend(struct call *call, const char *typed, struct pool **ret_pool,
 				 struct backend **ret_backend);
+/* Also one that a reload has taken away, and which may have sessions still. */
+MUST_CHECK bool cmd_find_any_backend(struct call *call, const char *typed, struct pool **ret_pool,
+				     struct backend **ret_backend);
 
 #endif

@@ -94,8 +94,21 @@ static bool say_no_pool(struct call *call, const char *typed)
 	return false;
 }
 
-bool cmd_find_backend(struct call *call, const char *typed, struct pool **ret_pool,
-		      struct backend **ret_backend)
+/* One of the pool that a reload has taken away. */
+static struct backend *find_leaving(struct pool *pool, const char *name)
+{
+	for (size_t n = 0; n < pool_backends(pool); n++) {
+		struct backend *backend = pool_backend(pool, n);
+
+		if (backend && backend->state == BACKEND_LEAVING &&
+		    strcmp(backend->config->name, name) == 0)
+			return backend;
+	}
+	return NULL;
+}
+
+static bool find_backend(struct call *call, const char *typed, bool may_leave,
+			 struct pool **ret_pool, struct backend **ret_backend)
 {
 	const char *slash = strchr(typed, '/');
 	char pool_name[CONFIG_NAME_BYTES];
@@ -108,5 +121,18 @@ bool cmd_find_backend(struct call *call, const char *typed, struct pool **ret_po
 	if (snapshot_find_backend(call->context->runtime, pool_name, slash + 1, ret_pool,
 				  ret_backend))
 		return true;
-	return say_no_backend(call, *ret_pool, slash + 1);
+	*ret_backend = may_leave ? find_leaving(*ret_pool, slash + 1) : NULL;
+	return *ret_backend || say_no_backend(call, *ret_pool, slash + 1);
+}
+
+bool cmd_find_backend(struct call *call, const char *typed, struct pool **ret_pool,
+		      struct backend **ret_backend)
+{
+	return find_backend(call, typed, false, ret_pool, ret_backend);
+}
+
+bool cmd_find_any_backend(struct call *call, const char *typed, struct pool **ret_pool,
+			  struct backend **ret_backend)
+{
+	return find_backend(call, typed, true, ret_pool, ret_backend);
 }

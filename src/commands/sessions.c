@@ -64,7 +64,7 @@ static bool read_names(struct call *call, struct session_filter *f)
 		return false;
 	if (!typed)
 		return true;
-	if (!cmd_find_backend(call, typed, &pool, &backend))
+	if (!cmd_find_any_backend(call, typed, &pool, &backend))
 		return false;
 	return text_copy(f->pool, sizeof(f->pool), pool_config(pool)->name) &&
 	       text_copy(f->backend, sizeof(f->backend), backend->config->name);

@@ -231,11 +231,38 @@ static void tell_backend(struct call *call, struct pool *pool, struct backend *b
 	reply_row_end(call->reply);
 }
 
+/* One that a reload has taken away is kept for a while without sessions, too: that is no news. */
+static bool is_shown(const struct runtime *runtime, const struct pool *pool,
+		     const struct backend *backend)
+{
+	return atomic_load(&backend->sessions) > 0 ||
+	       (backend->state != BACKEND_LEAVING &&
+		!runtime_pool_leaves(runtime, pool_slot(pool)));
+}
+
 static void tell_backends(struct call *call, struct pool *pool)
 {
-	for (size_t n = 0; n < pool_backends(pool); n++)
-		if (pool_backend(pool, n))
-			tell_backend(call, pool, pool_backend(pool, n));
+	for (size_t n = 0; n < pool_backends(pool); n++) {
+		struct backend *backend = pool_backend(pool, n);
+
+		if (backend && is_shown(call->context->runtime, pool, backend))
+			tell_backend(call, pool, backend);
+	}
+}
+
+static bool is_listener_shown(const struct runtime *runtime, const struct listener *l)
+{
+	return !runtime_listener_leaves(runtime, l->slot) || atomic_load(&l->sessions) > 0;
+}
+
+static bool is_pool_shown(const struct runtime *runtime, struct pool *pool)
+{
+	struct pool_snapshot s;
+
+	if (!runtime_pool_leaves(runtime, pool_slot(pool)))
+		return true;
+	snapshot_pool(pool, &s);
+	return s.sessions + s.queue.waiting > 0;
 }
 
 /* It holds when the backend comes back; till then no row of a backend shows it. */
@@ -264,12 +291,14 @@ void cmd_status(struct call *call)
 	tell_attention(call);
 	runtime_for_each_listener(runtime, l)
 	{
-		tell_listener(call, l);
+		if (is_listener_shown(runtime, l))
+			tell_listener(call, l);
 	}
 	cmd_tell_certificates(call, false);
 	runtime_for_each_pool(runtime, n)
 	{
-		tell_pool(call, runtime->pools[n]);
+		if (is_pool_shown(runtime, runtime->pools[n]))
+			tell_pool(call, runtime->pools[n]);
 	}
 	runtime_for_each_pool(runtime, n)
 	{

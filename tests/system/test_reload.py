@@ -3,7 +3,6 @@
 
 import os
 import pathlib
-import re
 import signal
 import urllib.request
 from contextlib import closing
@@ -47,59 +46,6 @@ def test_a_weight_changes_and_sessions_stay(running, backend, connect):
     assert r.ctl.backend("b1")["sessions"] >= 2
     assert r.ctl.backend("b2")["total"] == 2
     assert r.ctl.backend("b1")["total"] >= 8     # counters go on
-
-
-def test_a_backend_leaves_with_its_last_session(running, backend, connect):
-    r = running([backend(servers.echo), backend(servers.echo)], pool={"balance": "roundrobin"})
-    clients = [connect(r.rm.address()) for _ in range(2)]
-    for client in clients:
-        tcp.exchange(client, b"x")
-    line = next(line for line in r.text.splitlines() if line.startswith("backend = b2"))
-    r.change(line, "")
-    assert r.reload() == ["- pool out: backend b2", "  backend out/b2: 1 session goes on"]
-    assert r.ctl.backend("b2")["state"] == "leaving"
-    for client in clients:
-        tcp.exchange(client, b"still there")
-    for _ in range(4):
-        with tcp.connect(r.rm.address()) as client:
-            tcp.exchange(client, b"new")
-    assert r.ctl.backend("b2")["total"] == 1
-
-
-def test_sessions_of_a_backend_that_left_have_their_time(running, backend, connect):
-    """Those of another one with its name go on."""
-    r = running([backend(servers.echo)], pool={"drain_timeout": "500ms"})
-    old = connect(r.rm.address())
-    tcp.exchange(old, b"x")
-    line = next(line for line in r.text.splitlines() if line.startswith("backend = b1"))
-    r.change(line, f"backend = b1 {backend(servers.echo).text}")
-    plan = r.reload()
-    assert plan[0].startswith("~ pool out: backend b1 127.0.0.1:")
-    assert re.fullmatch(r"  backend out/b1: 1 session drains until \d\d:\d\d:\d\d UTC", plan[1])
-    new = connect(r.rm.address())
-    tcp.exchange(new, b"x")
-    assert r.rm.wait_sessions(1)[0]["reason"] == "drain_timeout"
-    assert r.rm.wait_line(msg="drained")["backend"] == "b1"
-    tcp.exchange(new, b"goes on")
-
-
-def test_a_backend_that_comes_back_keeps_its_sessions(running, backend, connect):
-    r = running([backend(servers.echo), backend(servers.echo)],
-                pool={"drain_timeout": "40h", "balance": "roundrobin"})
-    clients = [connect(r.rm.address()) for _ in range(2)]
-    for client in clients:
-        tcp.exchange(client, b"x")
-    before = r.text
-    line = next(line for line in r.text.splitlines() if line.startswith("backend = b2"))
-    r.change(line, "")
-    assert re.fullmatch(r"  backend out/b2: 1 session drains until \d+-\d\d-\d\d \d\d:\d\d UTC", r.reload()[1])
-    assert 39 * 3600 * 1000 < r.ctl.backend("b2")["drain_ends_ms"] <= 40 * 3600 * 1000
-    r.write(before)
-    r.reload()
-    row = r.ctl.backend("b2")
-    assert "drain_ends_ms" not in row and row["sessions"] == 1
-    for client in clients:
-        tcp.exchange(client, b"still there")
 
 
 def test_a_listener_comes_and_goes(running, backend, connect):
@@ -343,19 +289,6 @@ def test_the_operators_override_outlives_a_reload(running, backend):
     r.add(line + "\n")
     assert r.reload()[1:] == ["  backend out/b1: the operator's override holds again: drain"]
     assert {who(r.rm.address()) for _ in range(10)} == {"two"}
-
-
-def test_sessions_of_a_paused_listener_that_leaves_end_as_they_were_told(running, backend, connect):
-    r = running([backend(servers.echo)])
-    before, port = r.text, free_port()
-    r.add(f"[listener more]\nbind = 127.0.0.1:{port}\npool = out\n")
-    r.reload()
-    client = connect(("127.0.0.1", port))
-    tcp.exchange(client, b"x")
-    r.ctl.say("listener", "more", "pause", "--over", "2s")
-    r.write(before)
-    assert re.fullmatch(r"  listener more: 1 session drains until \d\d:\d\d:\d\d UTC", r.reload()[1])
-    assert r.rm.wait_sessions(1)[0]["reason"] == "drain_timeout"
 
 
 def test_status_says_who_has_an_older_configuration(running, backend, connect):
