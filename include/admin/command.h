@@ -98,5 +98,7 @@ int choice_find(const char *choices, const char *typed);
 /* Options with a value of a kind; false: the call has failed. Left alone when not given. */
 MUST_CHECK bool call_option_u64(struct call *call, const char *name, uint64_t *ret_value);
 MUST_CHECK bool call_option_ms(struct call *call, const char *name, uint64_t *ret_ms);
+/* And where 0 would be no time at all: it fails the call, too. */
+MUST_CHECK bool call_option_span(struct call *call, const char *name, uint64_t *ret_ms);
 
 #endif

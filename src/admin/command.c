@@ -127,6 +127,22 @@ bool call_option_ms(struct call *call, const char *name, uint64_t *ret_ms)
 	return true;
 }
 
+bool call_option_span(struct call *call, const char *name, uint64_t *ret_ms)
+{
+	uint64_t ms = 1;
+
+	if (!call_option_ms(call, name, &ms))
+		return false;
+	if (ms == 0) {
+		call_fail(call, REPLY_USAGE, NULL, "--%s: '%.60s' is no time at all", name,
+			  call_option(call, name));
+		return false;
+	}
+	if (call_option(call, name))
+		*ret_ms = ms;
+	return true;
+}
+
 bool call_option_u64(struct call *call, const char *name, uint64_t *ret_value)
 {
 	const char *typed = call_option(call, name);

@@ -46,9 +46,9 @@ static bool read_over(struct call *call, struct change *change)
 {
 	bool is_out = change->choice > 0 && change->choice < (int)ARRAY_LEN(states);
 
-	if (!call_option_ms(call, "over", &change->over_ms))
+	if (!call_option_span(call, "over", &change->over_ms))
 		return false;
-	if (!call_option(call, "over") || (is_out && change->over_ms > 0))
+	if (!call_option(call, "over") || is_out)
 		return true;
 	call_fail(call, REPLY_USAGE, NULL,
 		  "--over is a time, for drain, maint and down: sessions end within it");
@@ -64,7 +64,7 @@ static bool read_change(struct call *call, struct change *change)
 	change->choice = choice_find(choices, call->words[1]);
 	if (change->choice < 0)
 		return call_wrong_word(call, call->words[1], choices);
-	return read_weight(call, change) && call_option_ms(call, "for", &change->ms) &&
+	return read_weight(call, change) && call_option_span(call, "for", &change->ms) &&
 	       read_over(call, change);
 }
 

@@ -231,7 +231,7 @@ static bool read_options(struct call *call, struct follower *f)
 	char text[ADDR_BLOCK_TEXT_BYTES];
 	uint64_t ms = 0;
 
-	if (!call_option_ms(call, "for", &ms))
+	if (!call_option_span(call, "for", &ms))
 		return false;
 	f->until_ms = ms > 0 ? call->context->loop->now_ms + ms : 0;
 	f->has_clients = typed != NULL;

@@ -35,7 +35,7 @@ static bool read_pause(struct call *call, struct change *change)
 		return call_wrong_word(call, how, choices);
 	if (strcmp(how, "wait") == 0)
 		change->pause = LISTENER_WAITS;
-	return call_option_ms(call, "over", &change->over_ms);
+	return call_option_span(call, "over", &change->over_ms);
 }
 
 static bool read_change(struct call *call, struct change *change)
