@@ -4,6 +4,7 @@
 
 /* What commands work on: the main thread's. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "admin/drain.h"
@@ -26,6 +27,7 @@ struct control_context {
 	const struct sockets *sockets;
 	struct reload *reload;
 	const char *state; /* of the process: "running", "draining" ... */
+	bool is_accepting; /* also in the first time of draining, drain_delay */
 	struct overrides overrides;
 	struct walks walks;
 	struct drains drains;

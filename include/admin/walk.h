@@ -34,6 +34,8 @@ struct walks {
 /* 0 or -errno. Keeps both. */
 MUST_CHECK int walks_init(struct walks *walks, struct loop *loop, struct runtime *runtime);
 void walks_start(struct walks *walks);
+/* When workers have ended: takes what they have answered, and tells who asked. */
+void walks_settle(struct walks *walks);
 void walks_stop(struct walks *walks);
 bool walks_are_idle(const struct walks *walks);
 /* Workers have ended, or were never started. */

@@ -176,13 +176,15 @@ static void client_on_wrote(struct call *call)
 		client_go_on_later(c);
 }
 
+/* @n: of the line; its newline may be missing at the end of the stream. */
 static void client_take_line(struct admin_client *c, size_t n)
 {
+	const size_t all = MIN(n + 1, c->in_n);
 	char line[REQUEST_BYTES_MAX];
 
 	memcpy(line, c->in, n);
-	c->in_n -= n + 1;
-	memmove(c->in, c->in + n + 1, c->in_n);
+	c->in_n -= all;
+	memmove(c->in, c->in + all, c->in_n);
 	call_begin(&c->call, line, n);
 }
 
@@ -193,6 +195,23 @@ static void client_refuse_line(struct admin_client *c)
 		   REQUEST_BYTES_MAX - 1);
 	c->in_n = 0;
 	c->has_ended = true;
+}
+
+/*
+ * It says no more, and may still read an answer that goes on; is it there at all? The ring cannot
+ * wait for that: its polls end with the stream.
+ */
+static bool client_is_gone(const struct admin_client *c)
+{
+	struct pollfd look = { .fd = c->fd };
+
+	return c->has_ended && poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR));
+}
+
+/* Its last line may lack a newline. Of one that was cut off in the middle of it that is no line. */
+static bool client_has_said_last(const struct admin_client *c)
+{
+	return c->has_ended && c->in_n > 0 && !client_is_gone(c);
 }
 
 /* False when there is nothing more to begin now. */
@@ -206,27 +225,17 @@ static bool client_run_line(struct admin_client *c)
 		client_take_line(c, (size_t)(newline - c->in));
 	else if (c->in_n == sizeof(c->in))
 		client_refuse_line(c);
+	else if (client_has_said_last(c))
+		client_take_line(c, c->in_n);
 	else
 		return false;
 	return true;
 }
 
-/* Has it said and heard all? What is left without a newline was no line. */
+/* Has it said and heard all? */
 static bool client_is_done(const struct admin_client *c)
 {
-	return c->has_ended && c->call.is_over && reply_waiting(&c->reply) == 0 &&
-	       !memchr(c->in, '\n', c->in_n);
-}
-
-/*
- * It says no more, and may still read an answer that goes on; is it there at all? The ring cannot
- * wait for that: its polls end with the stream.
- */
-static bool client_is_gone(const struct admin_client *c)
-{
-	struct pollfd look = { .fd = c->fd };
-
-	return c->has_ended && poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR));
+	return c->has_ended && c->call.is_over && reply_waiting(&c->reply) == 0 && c->in_n == 0;
 }
 
 /* Sends what waits, begins what it may, and waits for what comes next. May free the client. */
@@ -307,12 +316,20 @@ void admin_clients_add(struct admin_clients *clients, int fd)
 	client_go_on(c);
 }
 
+/* An answer that has just become ready is not lost, if there is room for it. */
+static void client_say_last(struct admin_client *c)
+{
+	if (!c->is_closing && c->call.is_over)
+		(void)!client_send(c);
+}
+
 void admin_clients_stop(struct admin_clients *clients)
 {
 	struct list *next;
 
 	for (struct list *node = clients->all.next; node != &clients->all; node = next) {
 		next = node->next;
+		client_say_last(container_of(node, struct admin_client, node));
 		client_close(container_of(node, struct admin_client, node));
 	}
 }

@@ -42,9 +42,11 @@ static void walk_on_answer(struct walk *walk, struct query *q)
 		walk_is_over(walk);
 }
 
-static void take_answers(struct walks *walks)
+/* False: there were none. */
+static bool take_answers(struct walks *walks)
 {
 	struct query *q = query_take_answers(walks->runtime);
+	const bool has_some = q != NULL;
 
 	while (q) {
 		struct query *next = q->next;
@@ -52,12 +54,13 @@ static void take_answers(struct walks *walks)
 		walk_on_answer(q->owner, q);
 		q = next;
 	}
+	return has_some;
 }
 
 static void walks_on_told(struct loop_reader *reader, int res)
 {
 	(void)res;
-	take_answers(container_of(reader, struct walks, reader));
+	(void)take_answers(container_of(reader, struct walks, reader));
 }
 
 /* ---- walks --------------------------------------------------------------- */
@@ -119,6 +122,12 @@ void walks_start(struct walks *walks)
 	loop_reader_start(&walks->reader);
 }
 
+void walks_settle(struct walks *walks)
+{
+	while (take_answers(walks))
+		continue;
+}
+
 void walks_stop(struct walks *walks)
 {
 	loop_reader_stop(&walks->reader);
@@ -134,7 +143,7 @@ void walks_finish(struct walks *walks)
 {
 	list_for_each(node, &walks->all)
 		walk_abandon(container_of(node, struct walk, node));
-	take_answers(walks);
+	(void)take_answers(walks);
 	CHECK(list_is_empty(&walks->all));
 	walks->runtime->answers_fd = -1;
 	close(walks->fd);

@@ -121,10 +121,10 @@ static int answer_when_done(struct call *call)
 	return call->work ? 0 : -ENOMEM;
 }
 
-/* Fails the call when it may not. */
-static bool may_resume(struct call *call, const struct change *change)
+/* Fails the call when it does not. */
+static bool is_accepting(struct call *call)
 {
-	if (change->pause != LISTENER_OPEN || strcmp(call->context->state, "running") == 0)
+	if (call->context->is_accepting)
 		return true;
 	call_fail(call, REPLY_FAILED, NULL, "ringmain is %s: its listeners take nobody",
 		  call->context->state);
@@ -136,7 +136,7 @@ void cmd_listener(struct call *call)
 	struct change change = { 0 };
 	int err;
 
-	if (!read_change(call, &change) || !may_resume(call, &change))
+	if (!read_change(call, &change) || !is_accepting(call))
 		return;
 	peers_pause(call->context->runtime, change.listener, change.pause);
 	tell_change(&change);

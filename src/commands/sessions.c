@@ -402,11 +402,21 @@ static void kill_found(void *owner, const struct session_facts *facts)
 	((struct search *)owner)->found++;
 }
 
+static void say_nobody(struct search *search)
+{
+	call_fail(search->call, REPLY_UNKNOWN, NULL, "there is no such session");
+	search_free(search);
+}
+
 static void kill_done(void *owner)
 {
 	struct search *search = owner;
 	struct call *call = search->call;
 
+	if (search->found == 0) {
+		say_nobody(search);
+		return;
+	}
 	reply_row(call->reply, "killed");
 	reply_u64(call->reply, "killed", search->found);
 	reply_row_end(call->reply);
@@ -426,8 +436,7 @@ static void kill_counted(void *owner)
 			  (unsigned long long)search->found);
 		search_free(search);
 	} else if (search->found == 0) {
-		call_fail(call, REPLY_UNKNOWN, NULL, "there is no such session");
-		search_free(search);
+		say_nobody(search);
 	} else {
 		search->found = 0;
 		search_start(search, QUERY_KILL, &kill_events);

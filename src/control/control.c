@@ -99,6 +99,7 @@ static void start_draining(struct control *c)
 	uint64_t timeout_ms = runtime_config(c->runtime)->global.drain_timeout_ms;
 
 	c->state = CONTROL_DRAINING;
+	c->context.is_accepting = false;
 	if (timeout_ms > 0)
 		timer_set(&c->loop.timers, &c->drain, c->loop.now_ms + timeout_ms);
 	admin_make_way(c->own.admin);
@@ -157,6 +158,7 @@ static void stop_now(struct control *c, enum worker_order order)
 		sockets_remove_files(c->sockets);
 	c->state = CONTROL_STOPPING;
 	c->context.state = "stopping";
+	c->context.is_accepting = false;
 	pulse_tell(&c->pulse);
 	timer_stop(&c->loop.timers, &c->delay);
 	timer_stop(&c->loop.timers, &c->drain);
@@ -386,6 +388,7 @@ static int run_until_over(struct control *c)
 	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
 	checker_thread_stop(c->checks);
 	reload_stop(&c->reload);
+	walks_settle(&c->context.walks);
 	own_sockets_stop(&c->own);
 	drains_stop(&c->context.drains);
 	walks_stop(&c->context.walks);
@@ -480,6 +483,7 @@ static int open_users(struct control *c, const char **ret_step)
 		.sockets = c->sockets,
 		.reload = &c->reload,
 		.state = "running",
+		.is_accepting = true,
 	};
 	overrides_init(&c->context.overrides, &c->loop, c->runtime, &c->context.drains);
 	cmd_deny_init(&c->context);

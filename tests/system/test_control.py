@@ -4,6 +4,7 @@
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 
@@ -55,116 +56,47 @@ def test_a_backend_is_drained_and_comes_back_while_sessions_go_on(controlled, ba
     assert line["command"] == "backend out/b1 drain" and line["uid"] == str(os.getuid())
 
 
-def knock(address):
-    """A client of a second: is it served?"""
-    with tcp.connect(address) as sock:
-        tcp.exchange(sock, b"x")
+def test_a_time_that_is_none_is_refused(controlled, backend):
+    """Nobody who said 0 meant for ever."""
+    _, ctl = controlled([backend(servers.echo)])
+    for words in (("backend", "out/b1", "drain", "--for", "0"), ("backend", "out/b1", "weight", "2", "--for", "0s"),
+                  ("backend", "out/b1", "drain", "--over", "0"), ("listener", "in", "pause", "--over", "0"),
+                  ("follow", "--for", "0"), ("trace", "--client", "127.0.0.1", "--for", "0"),
+                  ("deny", "127.0.0.1", "--for", "0")):
+        done = ctl.run(*words, timeout=20)
+        assert done.returncode == 2 and "--" in done.stderr, done
+    assert not any("paused" in row for row in ctl.rows("status")) and ctl.backend("b1")["state"] == "ready"
 
 
-def refuses(address):
-    try:
-        tcp.reset(tcp.connect(address))
-        return False
-    except ConnectionError:
-        return True
+def test_nothing_to_kill_is_told(controlled, backend):
+    """However it is said which ones, and whether it has been confirmed or not."""
+    _, ctl = controlled([backend(servers.echo)])
+    for words in (("--client", "192.0.2.7"), ("--listener", "in"), ("--all",), ("999",)):
+        for sure in ((), ("--yes",)):
+            done = ctl.run("kill", *words, *sure)
+            assert done.returncode == 3 and "there is no such session" in done.stderr, done
 
 
-def listener_of(ctl):
-    return next(row for row in ctl.rows("status") if row["row"] == "listener")
-
-
-def test_a_listener_pauses_and_clients_wait(controlled, backend, connect):
-    rm, ctl = controlled([backend(servers.echo)], settings={"workers": 3})
-    before = connect(rm.address())
-    tcp.exchange(before, b"x")
-    ctl.say("listener", "in", "pause", "wait")
-    assert listener_of(ctl)["paused"] == "wait"
-    waiting = [connect(rm.address()) for _ in range(20)]
-    for sock in waiting:
-        sock.sendall(b"patience")
-    tcp.exchange(before, b"goes on")
-    assert listener_of(ctl)["sessions"] == 1
-    ctl.say("listener", "in", "resume")
-    for sock in waiting:
-        tcp.expect(sock, b"patience")
-    assert "paused" not in listener_of(ctl)
-
-
-def test_a_listener_refuses_and_listens_again(controlled, backend, connect):
-    """Again and again, under load: nobody who was let in is broken off."""
-    rm, ctl = controlled([backend(servers.echo)], settings={"workers": 3})
-    before, over, seen = connect(rm.address()), [], []
-
-    def visit(seed):
-        data = tcp.pattern(seed, 2000)
-        while not over:
-            try:
-                sock = tcp.connect(rm.address())
-            except ConnectionRefusedError:
-                seen.append("refused")
-                continue
-            with sock:
-                tcp.exchange(sock, data)
-                seen.append("served")
-
-    visitors = [tcp.Task(visit, seed) for seed in range(4)]
-    try:
-        for _ in range(2):
-            ctl.say("listener", "in", "pause")
-            wait_until(lambda: refuses(rm.address()), "clients to be refused")
-            assert listener_of(ctl)["paused"] == "refuse"
-            tcp.exchange(before, b"goes on")
-            ctl.say("listener", "in", "resume")
-            knock(rm.address())
-            n = seen.count("served")
-            wait_until(lambda: seen.count("served") > n + 8, "clients to be served")
-    finally:
-        over.append(1)
-    for visitor in visitors:
-        visitor.result(20)
-    assert "refused" in seen
-
-
-def test_a_unix_listener_refuses_too(controlled, backend, workdir):
-    path = os.path.join(workdir, "in.sock")
-    rm, ctl = controlled([backend(servers.echo)], binds=(f"unix:{path}",))
-    knock(path)
-    ctl.say("listener", "in", "pause")
-    with pytest.raises((ConnectionError, AssertionError)):
-        knock(path)
-    ctl.say("listener", "in", "resume")
-    knock(path)
-    assert len(rm.wait_sessions(2)) == 2
-
-
-def test_a_listeners_sessions_end_within_a_time(controlled, backend, connect):
-    rm, ctl = controlled([backend(servers.echo)])
-    tcp.exchange(connect(rm.address()), b"x")
-    ctl.say("listener", "in", "pause", "--over", "300ms")
-    rm.wait_sessions(1, reason="drain_timeout")
-    assert rm.wait_line(msg="drained")["listener"] == "in"
-    for words in (("in", "resume", "wait"), ("in", "pause", "refsue"), ("in", "resume", "--over", "1s")):
-        assert ctl.run("listener", *words).returncode == 2
-
-
-def test_one_that_pauses_can_be_told_to_stop(controlled, backend, connect):
-    """Who waits then is served."""
-    rm, ctl = controlled([backend(servers.echo)])
-    ctl.say("listener", "in", "pause", "wait")
-    with connect(rm.address()) as waiting:
-        rm.process.send_signal(signal.SIGTERM)
-        tcp.exchange(waiting, b"at last")
-    assert rm.process.wait(10) == 0
-
-
-def test_nothing_is_resumed_that_ends(controlled, backend, connect):
-    rm, ctl = controlled([backend(servers.echo)], settings={"drain_delay": "1m"})
-    client = connect(rm.address())
-    tcp.exchange(client, b"x")
+def test_the_last_sessions_of_one_that_drains_are_killed(controlled, backend, connect):
+    """It ends with them, and says first how many there were."""
+    rm, ctl = controlled([backend(servers.echo)], settings={"workers": 2})
+    for client in [connect(rm.address()) for _ in range(3)]:
+        tcp.exchange(client, b"x")
     rm.process.send_signal(signal.SIGTERM)
     rm.wait_line(msg="draining")
-    done = ctl.run("listener", "in", "resume")
-    assert done.returncode == 1 and "ringmain is draining" in done.stderr
+    wait_until(lambda: os.path.exists(ctl.path + ".draining"), "the socket to be moved")
+    row, = Ctl(ctl.path + ".draining").rows("kill", "--all", "--yes")
+    assert row["killed"] == 3
+    assert rm.process.wait(20) == 0
+
+
+def test_a_last_line_without_its_newline_is_answered(controlled, backend):
+    _, ctl = controlled([backend(servers.echo)])
+    with raw(ctl.path, b"help plan\nhelp log") as sock:
+        sock.shutdown(socket.SHUT_WR)
+        said = tcp.read_to_end(sock)[0].decode()
+    assert '"command":"plan"' in said and '"command":"log"' in said, said
+    assert said.count('"row":"end"') == 2
 
 
 def test_an_override_ends_when_its_time_is_over(controlled, backend):

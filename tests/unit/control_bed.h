@@ -44,6 +44,7 @@ static inline void office_open(void **state, const struct bed_options *options)
 		.runtime = o->st->runtime,
 		.sockets = &o->sockets,
 		.state = "running",
+		.is_accepting = true,
 	};
 	overrides_init(&o->context.overrides, &o->loop, o->st->runtime, &o->context.drains);
 	cmd_deny_init(&o->context);
