@@ -49,6 +49,7 @@ void diag_finish(struct diag *diag);
 /*
  * Borrows the files that locations point into, in the order in which their
  * mistakes shall be printed, until the next call of this or diag_finish().
+ * Others are read again for the line that a mistake is in.
  */
 void diag_set_files(struct diag *diag, const struct config_file *files, size_t n);
 

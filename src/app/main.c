@@ -340,15 +340,11 @@ static void print_unchecked(const struct config *config)
 	}
 }
 
-/* With the line that names it, which is read once more for that. */
 static void print_bad_log(const struct log_config *log, const struct config_location *at, int err)
 {
-	struct config_file file = { 0 };
 	struct diag diag;
 
 	diag_init(&diag);
-	if (!config_file_read(&file, at->file, false))
-		diag_set_files(&diag, &file, 1);
 	if (log->target == LOG_TO_FILE)
 		diag_error(&diag, at, "[global] log: '%.200s' cannot be written: %s", log->path,
 			   strerror(-err));
@@ -357,7 +353,6 @@ static void print_bad_log(const struct log_config *log, const struct config_loca
 			     log->path ? log->path : "", log->path ? ": " : "", strerror(-err));
 	diag_write(&diag, stderr);
 	diag_finish(&diag);
-	config_file_finish(&file);
 }
 
 /* A log that cannot be written is a mistake, for it would not start; a daemon may come yet. */

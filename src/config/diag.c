@@ -142,6 +142,28 @@ static void write_location(FILE *to, const struct config_location *location)
 	fputs(": ", to);
 }
 
+static bool has_place(const struct config_file *file, const struct config_location *location)
+{
+	size_t bytes;
+
+	if (location->line > file->lines_n)
+		return false;
+	(void)config_file_line(file, location->line, &bytes);
+	return location->column <= bytes + 1;
+}
+
+/* One that nobody has lent; its line may be another one by now, or gone. */
+static bool read_again(const struct config_location *location, struct config_file *ret_file)
+{
+	if (location->line == 0 || !location->file ||
+	    config_file_read(ret_file, location->file, false) != NULL)
+		return false;
+	if (has_place(ret_file, location))
+		return true;
+	config_file_finish(ret_file);
+	return false;
+}
+
 /* Gives the finished message, or NULL when memory is short. */
 static char *render(const struct config_file *file, const struct config_location *location,
 		    const char *severity, const char *message)
@@ -171,6 +193,7 @@ static void add_entry(struct diag *diag, const struct config_location *location,
 	struct diag_entry *entry = &diag->entries[diag->entries_n];
 	char message[MESSAGE_BYTES];
 	const struct config_file *file;
+	struct config_file again = { 0 };
 
 	if (!location)
 		location = &nowhere;
@@ -178,7 +201,10 @@ static void add_entry(struct diag *diag, const struct config_location *location,
 	vsnprintf(message, sizeof(message), format, args);
 	*entry = (struct diag_entry){ .line = location->line, .column = location->column };
 	entry->file = rank_of(diag, file);
+	if (!file && read_again(location, &again))
+		file = &again;
 	entry->text = render(file, location, severity, message);
+	config_file_finish(&again);
 	if (entry->text)
 		diag->entries_n++;
 	else

@@ -17,32 +17,14 @@ static void tell_lines(char *text, config_diff_fn *tell, void *owner)
 		tell(owner, line);
 }
 
-/* The line that it is about may be another one by now, or gone. */
-static bool read_again(const struct config_location *location, struct config_file *ret_file)
-{
-	if (location->line == 0 || !location->file ||
-	    config_file_read(ret_file, location->file, false) != NULL)
-		return false;
-	if (location->line <= ret_file->lines_n)
-		return true;
-	config_file_finish(ret_file);
-	return false;
-}
-
 static void say(const struct config_location *location, const char *message, FILE *to)
 {
-	struct config_file file;
-	const bool has_file = read_again(location, &file);
 	struct diag diag;
 
 	diag_init(&diag);
-	if (has_file)
-		diag_set_files(&diag, &file, 1);
 	diag_error(&diag, location->line > 0 ? location : NULL, "%s", message);
 	diag_write(&diag, to);
 	diag_finish(&diag);
-	if (has_file)
-		config_file_finish(&file);
 }
 
 void late_diag_error(const struct config_location *location, config_diff_fn *tell, void *owner,
