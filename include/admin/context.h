@@ -28,6 +28,7 @@ struct control_context {
 	struct reload *reload;
 	const char *state; /* of the process: "running", "draining" ... */
 	bool is_accepting; /* also in the first time of draining, drain_delay */
+	bool has_no_page;  /* that of status waits for its address */
 	struct overrides overrides;
 	struct walks walks;
 	struct drains drains;

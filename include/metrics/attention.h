@@ -20,6 +20,7 @@ struct attention_about {
 	uint64_t now_ms;
 	const char *reload_why; /* the last one failed, for this; NULL: it did not */
 	uint64_t reload_ago_ms;
+	bool has_no_page; /* that of status waits for its address */
 };
 
 /* For the main thread; to be finished. Without memory some are missing. */

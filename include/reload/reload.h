@@ -29,6 +29,7 @@
 #include "state/runtime.h"
 
 struct checker_thread;
+struct control_context;
 struct drains;
 struct overrides;
 
@@ -99,7 +100,7 @@ void reload_close(struct reload *reload, const char *why);
 unsigned reload_older(const struct reload *reload);
 
 /* What needs attention, with a reload that failed; to be finished. */
-void reload_attention(const struct reload *reload, struct attention *ret);
+void reload_attention(const struct control_context *context, struct attention *ret);
 
 /* Asks the kernel for all requests back. */
 void reload_stop(struct reload *reload);

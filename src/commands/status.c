@@ -86,7 +86,7 @@ static void tell_attention(struct call *call)
 
 	if (!x->reload)
 		return;
-	reload_attention(x->reload, &attention);
+	reload_attention(x, &attention);
 	for (size_t n = 0; n < attention.n; n++) {
 		const struct attention_note *note = &attention.notes[n];
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "metrics/attention.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "attention_pool.h"
@@ -35,6 +36,17 @@ static void add_reload(struct attention *a, const struct attention_about *about)
 	ATTENTION_SAY(note->what, "The last reload failed");
 	ATTENTION_SAY(note->why, "%s", about->reload_why);
 	ATTENTION_SAY(note->now, "%s ago", text_age(about->reload_ago_ms, ago));
+}
+
+static void add_page(struct attention *a, const struct attention_about *about)
+{
+	struct attention_note *note;
+
+	if (!about->has_no_page)
+		return;
+	note = attention_add(a, ATTENTION_STATUS_PAGE, true);
+	ATTENTION_SAY(note->what, "The status page cannot be had");
+	ATTENTION_SAY(note->why, "its address is in use (status); it is tried again");
 }
 
 static void add_files(struct attention *a)
@@ -96,6 +108,18 @@ static void add_paused(struct attention *a, const struct listener *listener)
 		      pause == LISTENER_WAITS ? "wait" : "are refused");
 }
 
+static void add_cannot_listen(struct attention *a, const struct listener *listener)
+{
+	struct attention_note *note;
+
+	if (atomic_load(&listener->cannot_listen) == 0)
+		return;
+	note = attention_add(a, ATTENTION_CANNOT_LISTEN, true);
+	ATTENTION_SAY(note->what, "Listener %s cannot listen", listener->config->name);
+	ATTENTION_SAY(note->why, "%s; it is tried again",
+		      strerror(-atomic_load(&listener->listen_error)));
+}
+
 static void add_full(struct attention *a, const struct listener *listener)
 {
 	const unsigned max = listener->config->sessions_max;
@@ -153,6 +177,7 @@ static void add_listeners(struct attention *a, const struct runtime *runtime)
 	{
 		if (runtime_listener_leaves(runtime, l->slot))
 			continue;
+		add_cannot_listen(a, l);
 		add_paused(a, l);
 		add_full(a, l);
 		add_certificates(a, runtime, l);
@@ -167,6 +192,7 @@ void attention_take(struct attention *a, const struct attention_about *about)
 
 	*a = (struct attention){ 0 };
 	add_reload(a, about);
+	add_page(a, about);
 	add_files(a);
 	add_sessions(a, runtime);
 	add_log(a, about->now_ms);

@@ -10,6 +10,8 @@
 const char *const attention_kind_names[ATTENTION_KINDS] = {
 	[ATTENTION_PRIMARIES] = "primaries",
 	[ATTENTION_POOL_EMPTY] = "pool_empty",
+	[ATTENTION_CANNOT_LISTEN] = "cannot_listen",
+	[ATTENTION_STATUS_PAGE] = "status_page",
 	[ATTENTION_RELOAD] = "reload",
 	[ATTENTION_EXPIRED] = "expired",
 	[ATTENTION_HELD] = "held",

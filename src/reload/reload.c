@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/context.h"
 #include "admin/overrides.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -145,10 +146,15 @@ unsigned reload_older(const struct reload *r)
 	return n;
 }
 
-void reload_attention(const struct reload *r, struct attention *ret)
+void reload_attention(const struct control_context *context, struct attention *ret)
 {
+	const struct reload *r = context->reload;
 	const struct reload_report *failed = history_failed(&r->history);
-	struct attention_about about = { .runtime = r->runtime, .now_ms = r->loop->now_ms };
+	struct attention_about about = {
+		.runtime = r->runtime,
+		.now_ms = r->loop->now_ms,
+		.has_no_page = context->has_no_page,
+	};
 
 	if (failed) {
 		about.reload_why = report_why(failed) ? report_why(failed) : "";

@@ -325,7 +325,7 @@ void json_write(const struct sample *s, const struct control_context *context,
 	struct json j = { .out = out };
 	struct attention attention;
 
-	reload_attention(context->reload, &attention);
+	reload_attention(context, &attention);
 	json_begin(&j, "{");
 	put_process(&j, s, context);
 	put_attention(&j, &attention);

@@ -100,7 +100,7 @@ static void write_attention(const struct control_context *context, struct out *o
 {
 	struct attention a;
 
-	reload_attention(context->reload, &a);
+	reload_attention(context, &a);
 	if (a.n > 0)
 		write_notes(&a, 0, NOTES_SHOWN, out);
 	if (a.n > NOTES_SHOWN) {

@@ -326,7 +326,8 @@ static void on_retry(struct timer *timer)
 	struct status *s = container_of(timer, struct status, retry);
 	struct loop *loop = s->context->loop;
 
-	if (begin_to_listen(s) == 0)
+	s->context->has_no_page = begin_to_listen(s) < 0;
+	if (!s->context->has_no_page)
 		wait_for_work(s);
 	else
 		timer_set(&loop->timers, &s->retry, loop->now_ms + RETRY_MS);
@@ -391,6 +392,7 @@ void status_start(struct status *s)
 {
 	struct loop *loop = s->context->loop;
 
+	s->context->has_no_page = status_is_waiting(s);
 	if (s->daemon)
 		wait_for_work(s);
 	else if (s->is_on)

@@ -4,6 +4,7 @@
 import html
 import re
 import shutil
+import socket
 
 import pytest
 
@@ -79,6 +80,17 @@ def test_a_paused_listener_and_a_reload_that_failed(shown, backend):
     ctl.say("listener", "in", "resume")
     wait_whats(status)
     assert status.json()["changes"][0]["state"] in ("unchanged", "done")
+
+
+def test_a_status_page_without_its_address(controlled, backend):
+    """Who cannot look at the page is told by ringmainctl."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        rm, ctl = controlled([backend(servers.echo)],
+                             settings={"status": f"127.0.0.1:{holder.getsockname()[1]}"})
+        note, = [row for row in ctl.rows("status") if row["row"] == "attention"]
+        assert (note["attention"], note["severity"]) == ("The status page cannot be had", "bad")
+    wait_until(lambda: not [row for row in ctl.rows("status") if row["row"] == "attention"], "it to be had")
+    rm.fds_at_start = rm.process.fds()      # it has one socket more since
 
 
 def test_certificates_that_failed_are_told_until_they_are_good(shown, backend, pki, tmp_path):

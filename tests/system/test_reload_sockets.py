@@ -155,12 +155,15 @@ def test_an_address_that_somebody_took_during_a_pause_is_listened_on_when_he_goe
         done = r.ctl.run("listener", "in", "resume")
         assert done.returncode == 1 and os.strerror(errno.EADDRINUSE) in done.stderr
         assert listener_of(r, "in")["cannot_listen"] == os.strerror(errno.EADDRINUSE)
+        note = r.row("attention", "Listener in cannot listen")
+        assert note["severity"] == "bad" and os.strerror(errno.EADDRINUSE) in note["why"]
         r.reload()
         assert "cannot_listen" in listener_of(r, "in")
         r.ctl.say("listener", "in", "pause")
         assert "cannot_listen" not in listener_of(r, "in")
         assert r.ctl.run("listener", "in", "resume").returncode == 1
     wait_until(lambda: "cannot_listen" not in listener_of(r, "in"), "it to listen again")
+    assert not r.row("attention", "Listener in cannot listen")
     assert who(address) == "one"
     assert len(r.rm.lines(msg="cannot listen again, trying")) == 2 * workers
 
