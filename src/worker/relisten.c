@@ -47,5 +47,6 @@ void relisten_move(struct relisten *r, struct listener *from, struct listener *t
 	if (!r->has_failed || from == to)
 		return;
 	atomic_fetch_sub(&from->cannot_listen, 1);
+	atomic_store(&to->listen_error, atomic_load(&from->listen_error));
 	atomic_fetch_add(&to->cannot_listen, 1);
 }
