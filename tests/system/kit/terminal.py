@@ -30,6 +30,8 @@ class Terminal:
         """Until all texts are on the screen, and none of the others; gives the screen."""
         def look():
             text = "\n".join(self.screen())
+            if text != "\n".join(self.screen()):    # it is being drawn
+                return None
             if all(t in text for t in texts) and not any(t in text for t in gone):
                 return text
             return None
