@@ -22,7 +22,7 @@
 
 /*
  * Opens those of the runtime's first generation, and logs each address; on
- * failure logs why and returns -errno.
+ * failure logs all that cannot be had and returns -errno.
  */
 MUST_CHECK int sockets_open(struct sockets *sockets, struct runtime *runtime);
 
@@ -30,13 +30,13 @@ MUST_CHECK int sockets_open(struct sockets *sockets, struct runtime *runtime);
  * From the sockets there are to those of another generation, whose listeners
  * have their slots. New ones are opened, those that are needed no more are
  * left to the workers, which find in generation.sockets what to do.
- * NULL, and nothing has changed: *ret_failure says why.
+ * NULL, and nothing has changed: *ret_failures says what cannot be had.
  */
 struct sockets_change;
 
 MUST_CHECK struct sockets_change *sockets_prepare(struct sockets *sockets, struct runtime *runtime,
 						  struct generation *generation,
-						  struct sockets_failure *ret_failure);
+						  struct sockets_failures *ret_failures);
 /* Closes what was opened. Accepts NULL. */
 void sockets_abandon(struct sockets_change *change);
 /* To be called after the generation was published, before workers are told. Logs what changes. */

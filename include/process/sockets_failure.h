@@ -14,6 +14,14 @@ struct sockets_failure {
 	int err;
 };
 
+/* All that could not be had, up to so many; nobody reads more. */
+#define SOCKETS_FAILURES_MAX 8
+
+struct sockets_failures {
+	struct sockets_failure all[SOCKETS_FAILURES_MAX];
+	size_t n;
+};
+
 /* Whoever has the address is no stranger. */
 #define SOCKETS_HINT_OURS                                                                         \
 	"ringmain itself has it, in another form or by another path: it can be had when another " \
@@ -25,7 +33,7 @@ struct sockets_failure {
 /* What can be done about it, or NULL. */
 const char *sockets_hint(const struct addr *addr, const char *step, int err);
 
-/* Says it, if there is an address. */
-void sockets_log_failure(const struct sockets_failure *failure);
+/* Says those that have an address. */
+void sockets_log_failures(const struct sockets_failures *failures);
 
 #endif

@@ -71,12 +71,12 @@ static bool prepare_status(struct own_sockets *own, const struct global_config *
 bool own_sockets_prepare(struct own_sockets *own, const struct global_config *then,
 			 struct reload_report *report)
 {
-	if (!prepare_admin(own, then, report))
-		return false;
-	if (prepare_status(own, then, report))
-		return true;
-	admin_abandon(own->admin);
-	return false;
+	const bool has_admin = prepare_admin(own, then, report);
+	const bool has_status = prepare_status(own, then, report);
+
+	if (!has_admin || !has_status)
+		own_sockets_abandon(own);
+	return has_admin && has_status;
 }
 
 static void on_retire(struct timer *timer)

@@ -34,16 +34,30 @@ static void log_address(const char *words, const char *listener, const struct ad
 	log_end(&line);
 }
 
-static void note_failure(struct sockets_failure *f, const struct sockets *k, const struct target *t,
-			 const char *step, int err)
+/* False: no more is told. */
+static bool has_room(const struct sockets_failures *failures)
 {
+	return failures->n < SOCKETS_FAILURES_MAX;
+}
+
+/* Of no address. */
+static void note_lack(struct sockets_failures *failures, int err)
+{
+	if (has_room(failures))
+		failures->all[failures->n++] = (struct sockets_failure){ .err = err };
+}
+
+static void note_failure(struct sockets_change *c, const struct target *t, const char *step,
+			 int err)
+{
+	const struct sockets *k = c->sockets;
 	const char *hint = sockets_hint(&t->addr, step, err);
 
 	if (err == -EADDRINUSE && bound_sockets_have(k->all, k->n, &t->addr))
 		hint = SOCKETS_HINT_OURS;
 	else if (err == -EADDRINUSE && passed_has(&k->passed, &t->addr))
 		hint = SOCKETS_HINT_PASSED;
-	*f = (struct sockets_failure){
+	c->failures->all[c->failures->n++] = (struct sockets_failure){
 		.location = t->bind->location,
 		.listener = t->config->name,
 		.addr = t->addr,
@@ -235,7 +249,7 @@ static int listen_for(struct sockets_change *c, struct target *t, int *fds, cons
 	const struct sock_listen wanted = {
 		.addr = t->addr,
 		.backlog = (int)t->config->backlog,
-		.patience_ms = c->is_first ? BIND_PATIENCE_MS : 0,
+		.patience_ms = c->is_first && c->failures->n == 0 ? BIND_PATIENCE_MS : 0,
 		.joins_wildcard = joins_ours(c, &t->addr),
 		.is_free = t->bind->is_free,
 		.access = t->bind->access,
@@ -251,7 +265,7 @@ static int listen_for(struct sockets_change *c, struct target *t, int *fds, cons
 }
 
 /* A socket for each worker. */
-static int open_target(struct sockets_change *c, struct target *t, struct sockets_failure *failure)
+static void open_target(struct sockets_change *c, struct target *t)
 {
 	int *fds = calloc(c->sockets->workers_n, sizeof(*fds));
 	const char *step = "memory";
@@ -259,36 +273,34 @@ static int open_target(struct sockets_change *c, struct target *t, struct socket
 
 	if (err < 0) {
 		free(fds);
-		note_failure(failure, c->sockets, t, step, err);
-		return err;
+		note_failure(c, t, step, err);
+		return;
 	}
 	t->fresh.fds = fds;
 	t->fresh.wanted = t->addr;
 	t->fresh.access = t->bind->access;
 	c->wildcards_n += addr_is_any(&t->addr);
 	learn_address(&t->fresh);
-	return 0;
 }
 
-static int open_some(struct sockets_change *c, bool wildcards, struct sockets_failure *failure)
+static void open_some(struct sockets_change *c, bool wildcards)
 {
-	int err = 0;
-
-	for (size_t n = 0; n < c->n && err == 0; n++) {
+	for (size_t n = 0; n < c->n && has_room(c->failures); n++) {
 		struct target *t = &c->targets[n];
 
 		if (!t->known && addr_is_any(&t->addr) == wildcards)
-			err = open_target(c, t, failure);
+			open_target(c, t);
 	}
-	return err;
 }
 
-/* See net/sock_listen.c: who wants a part of what a wildcard takes comes after it. */
-static int open_fresh(struct sockets_change *c, struct sockets_failure *failure)
+/*
+ * All are tried, so that all that cannot be had is told at once. See net/sock_listen.c: who wants
+ * a part of what a wildcard takes comes after it.
+ */
+static void open_fresh(struct sockets_change *c)
 {
-	int err = open_some(c, true, failure);
-
-	return err < 0 ? err : open_some(c, false, failure);
+	open_some(c, true);
+	open_some(c, false);
 }
 
 /* ---- prepare, commit ----------------------------------------------------- */
@@ -337,27 +349,37 @@ void sockets_abandon(struct sockets_change *c)
 	free_change(c);
 }
 
-struct sockets_change *sockets_prepare(struct sockets *k, struct runtime *runtime,
-				       struct generation *g, struct sockets_failure *failure)
+/* What is wrong is noted. */
+static void open_all(struct sockets_change *c, struct runtime *runtime)
 {
-	struct sockets_change *c = create_change(k, g);
-	int err = 0;
+	struct sockets *k = c->sockets;
 
-	*failure = (struct sockets_failure){ .err = -ENOMEM };
-	if (!c)
-		return NULL;
 	add_targets(c, runtime);
 	find_all_known(c);
 	c->is_first = k->max == 0;
 	if (c->is_first)
 		k->max = MAX(SOCKETS_MAX_MIN, 2 * c->n);
 	if (k->n + c->fresh_n > k->max)
-		err = failure->err = -ENOSPC;
-	if (err == 0)
-		err = open_fresh(c, failure);
-	if (err == 0)
-		err = sockets_lay_out(c);
-	if (err == 0)
+		note_lack(c->failures, -ENOSPC);
+	else
+		open_fresh(c);
+	if (c->failures->n == 0 && sockets_lay_out(c) < 0)
+		note_lack(c->failures, -ENOMEM);
+}
+
+struct sockets_change *sockets_prepare(struct sockets *k, struct runtime *runtime,
+				       struct generation *g, struct sockets_failures *failures)
+{
+	struct sockets_change *c = create_change(k, g);
+
+	failures->n = 0;
+	if (!c) {
+		note_lack(failures, -ENOMEM);
+		return NULL;
+	}
+	c->failures = failures;
+	open_all(c, runtime);
+	if (failures->n == 0)
 		return c;
 	sockets_abandon(c);
 	return NULL;
@@ -441,19 +463,21 @@ void sockets_commit(struct sockets_change *c)
 static struct sockets_change *prepare_first(struct sockets *k, struct runtime *runtime,
 					    int *ret_err)
 {
-	struct sockets_failure failure = { .err = passed_init(&k->passed) };
-	struct sockets_change *c = NULL;
+	struct sockets_failures failures = { 0 };
+	struct sockets_change *c;
 
-	if (failure.err == 0)
-		c = sockets_prepare(k, runtime, runtime->generation, &failure);
-	if (!c)
-		sockets_log_failure(&failure);
-	if (c && !passed_are_taken(&k->passed)) {
+	*ret_err = passed_init(&k->passed);
+	if (*ret_err < 0)
+		return NULL;
+	c = sockets_prepare(k, runtime, runtime->generation, &failures);
+	if (!c) {
+		sockets_log_failures(&failures);
+		*ret_err = failures.all[0].err;
+	} else if (!passed_are_taken(&k->passed)) {
 		sockets_abandon(c);
 		c = NULL;
-		failure.err = -EINVAL;
+		*ret_err = -EINVAL;
 	}
-	*ret_err = failure.err;
 	return c;
 }
 

@@ -5,6 +5,7 @@
 /* From the sockets there are to those of another generation: what sockets.c finds out of it. */
 
 #include "config/config.h"
+#include "process/sockets_failure.h"
 #include "process/sockets_table.h"
 #include "state/generation.h"
 
@@ -29,6 +30,7 @@ struct sockets_change {
 	bool *stays;                   /* by index in the table */
 	struct bound_socket *all;      /* room for the new table */
 	bool is_first;
+	struct sockets_failures *failures; /* of who asks */
 };
 
 /* What workers find in the generation, to close, open and keep sockets by. 0 or -ENOMEM. */

@@ -34,7 +34,7 @@ const char *sockets_hint(const struct addr *addr, const char *step, int err)
 	}
 }
 
-void sockets_log_failure(const struct sockets_failure *f)
+static void log_failure(const struct sockets_failure *f)
 {
 	char text[ADDR_TEXT_BYTES];
 	struct log_line line;
@@ -50,4 +50,10 @@ void sockets_log_failure(const struct sockets_failure *f)
 	log_text(&line, "file", f->location.file ? f->location.file : "");
 	log_u64(&line, "line", f->location.line);
 	log_end(&line);
+}
+
+void sockets_log_failures(const struct sockets_failures *failures)
+{
+	for (size_t n = 0; n < failures->n; n++)
+		log_failure(&failures->all[n]);
 }

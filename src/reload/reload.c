@@ -241,18 +241,20 @@ static void report_socket(struct reload *r, const struct sockets_failure *f)
 			f->hint ? "; " : "", f->hint ? f->hint : "");
 }
 
-/* False: one cannot be had. */
+/* False: not all can be had, and what cannot is told. */
 static bool open_sockets(struct reload *r, struct generation *g, struct sockets_change **ret)
 {
-	struct sockets_failure failure;
+	struct sockets_failures failures;
+	const bool has_own = r->prepare(r, g->config);
 
-	if (!r->prepare(r, g->config))
-		return false;
-	*ret = sockets_prepare(r->sockets, r->runtime, g, &failure);
-	if (*ret)
+	*ret = sockets_prepare(r->sockets, r->runtime, g, &failures);
+	if (has_own && *ret)
 		return true;
-	report_socket(r, &failure);
-	r->abandon(r);
+	for (size_t n = 0; n < failures.n; n++)
+		report_socket(r, &failures.all[n]);
+	sockets_abandon(*ret);
+	if (has_own)
+		r->abandon(r);
 	return false;
 }
 

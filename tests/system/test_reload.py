@@ -411,9 +411,12 @@ def test_a_control_socket_that_cannot_be_had_changes_nothing(running, backend, w
         r.write(before.replace("[listener in]", f"[listener in]\nbind = {taken.text}").replace(
             f"unix:{workdir}/control.sock", f"unix:{workdir}/other.sock"))
         assert "Address already in use" in r.fails()
+        assert not os.path.exists(f"{workdir}/other.sock")
+        r.change(f"unix:{workdir}/other.sock", f"unix:{workdir}/none/control.sock")
+        said = r.fails()
+        assert "[global] control: cannot listen on" in said and "[listener in] bind: cannot listen on" in said
     finally:
         taken.close()
-    assert not os.path.exists(f"{workdir}/other.sock")
     r.write(before)
     assert r.reload() == ["nothing differs from what is in force"]
 

@@ -34,6 +34,7 @@
 static struct runtime *runtime;
 static struct sockets sockets;
 static char failed[CONFIG_NAME_BYTES];
+static struct sockets_failures failures; /* of the last follow() */
 static char dir[] = "/tmp/test_sockets.XXXXXX";
 
 /* ---- configurations ------------------------------------------------------ */
@@ -83,7 +84,7 @@ static void close_dropped(int (*fds)[WORKERS], size_t n)
 	}
 }
 
-/* False: it was not possible, as @failure says, and nothing has changed. */
+/* False: it cannot be, @failure is the first thing that is wrong, and nothing has changed. */
 static bool follow(const char *text, struct sockets_failure *failure)
 {
 	struct tls_contexts *tls;
@@ -100,8 +101,9 @@ static bool follow(const char *text, struct sockets_failure *failure)
 		memcpy(fds[i], sockets.all[i].fds, sizeof(fds[i]));
 	change = runtime_prepare(runtime, g, &err);
 	assert_non_null(change);
-	next = sockets_prepare(&sockets, runtime, g, failure);
+	next = sockets_prepare(&sockets, runtime, g, &failures);
 	if (!next) {
+		*failure = failures.all[0];
 		/* It is of the generation that goes. */
 		snprintf(failed, sizeof(failed), "%s", failure->listener);
 		failure->listener = failed;
@@ -210,21 +212,28 @@ static void a_new_one_is_new_to_each_worker_and_an_old_one_goes(void **state)
 
 /* ---- what cannot be had -------------------------------------------------- */
 
+static int take_address(const char *text, struct addr *ret)
+{
+	const char *step;
+	int fd;
+
+	assert_true(addr_parse(text, ret));
+	assert_int_equal(sock_listen_many(&(struct sock_listen){ .addr = *ret, .backlog = 1 }, &fd,
+					  1, &step),
+			 0);
+	assert_int_equal(sock_local_addr(fd, ret), 0);
+	return fd;
+}
+
 static void one_that_cannot_be_bound_changes_nothing(void **state)
 {
 	char text[512];
 	struct sockets_failure failure;
 	struct addr addr;
-	const char *step;
 	unsigned files;
-	int taken;
+	int taken = take_address("127.0.0.9:0", &addr);
 
 	(void)state;
-	assert_true(addr_parse("127.0.0.9:0", &addr));
-	assert_int_equal(sock_listen_many(&(struct sock_listen){ .addr = addr, .backlog = 1 },
-					  &taken, 1, &step),
-			 0);
-	assert_int_equal(sock_local_addr(taken, &addr), 0);
 	begin(ONE("a", "127.0.0.1:0") SERVED);
 	files = open_files();
 	snprintf(text, sizeof(text),
@@ -239,6 +248,57 @@ static void one_that_cannot_be_bound_changes_nothing(void **state)
 	assert_int_equal(sockets.n, 1);
 	assert_int_equal(atomic_load(&runtime->generation)->number, 1);
 	close(taken);
+}
+
+static void all_that_cannot_be_bound_are_told(void **state)
+{
+	char text[512];
+	struct sockets_failure failure;
+	struct addr addrs[2];
+	unsigned files;
+	int taken[2] = { take_address("127.0.0.9:0", &addrs[0]),
+			 take_address("127.0.0.10:0", &addrs[1]) };
+
+	(void)state;
+	begin(ONE("a", "127.0.0.1:0") SERVED);
+	files = open_files();
+	snprintf(text, sizeof(text),
+		 ONE("b", "127.0.0.9:%u") ONE("new", "127.0.0.5:0") ONE("c", "127.0.0.10:%u")
+			 SERVED,
+		 addr_port(&addrs[0]), addr_port(&addrs[1]));
+	assert_false(follow(text, &failure));
+	assert_int_equal(failures.n, 2);
+	for (size_t n = 0; n < failures.n; n++) {
+		assert_int_equal(failures.all[n].err, -EADDRINUSE);
+		assert_true(addr_is_equal(&failures.all[n].addr, &addrs[n]));
+		close(taken[n]);
+	}
+	assert_int_equal(open_files(), files - failures.n);
+}
+
+/* Of a port range that somebody has whole nobody reads each. */
+static void of_very_many_some_are_told(void **state)
+{
+	enum { TAKEN = 10 };
+	char text[1024] = "";
+	struct sockets_failure failure;
+	int taken[TAKEN];
+	size_t at = 0;
+
+	(void)state;
+	begin(ONE("a", "127.0.0.1:0") SERVED);
+	for (unsigned n = 0; n < TAKEN; n++) {
+		struct addr addr;
+
+		taken[n] = take_address("127.0.0.9:0", &addr);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, ONE("b%u", "127.0.0.9:%u"), n,
+				       addr_port(&addr));
+	}
+	snprintf(text + at, sizeof(text) - at, SERVED);
+	assert_false(follow(text, &failure));
+	assert_int_equal(failures.n, SOCKETS_FAILURES_MAX);
+	for (unsigned n = 0; n < TAKEN; n++)
+		close(taken[n]);
 }
 
 static void one_wildcard_takes_the_place_of_an_address_and_back(void **state)
@@ -474,6 +534,8 @@ int main(void)
 		sockets_test(an_address_that_moves_keeps_them_too),
 		sockets_test(a_new_one_is_new_to_each_worker_and_an_old_one_goes),
 		sockets_test(one_that_cannot_be_bound_changes_nothing),
+		sockets_test(all_that_cannot_be_bound_are_told),
+		sockets_test(of_very_many_some_are_told),
 		sockets_test(one_wildcard_takes_the_place_of_an_address_and_back),
 		sockets_test(wildcards_take_each_others_place),
 		sockets_test(an_address_that_is_not_here_wants_freebind),
