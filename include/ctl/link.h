@@ -24,6 +24,12 @@ void link_close(struct link *link);
 /* Sends the words as one line, in quotes where that is needed or @all are to be. 0 or -errno. */
 MUST_CHECK int link_send(struct link *link, char *const *words, bool all);
 
+/*
+ * Waits for the first row of an answer, without end as long as the other side runs. 0; or the
+ * process that is stopped and will not answer, see proc(5): state T or t of /proc/PID/stat.
+ */
+MUST_CHECK int link_wait(const struct link *link);
+
 /* The next row, the caller's to json_decref(); NULL when there is none, or no JSON. */
 json_t *link_receive(struct link *link);
 

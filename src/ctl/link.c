@@ -2,11 +2,15 @@
 #include "ctl/link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* Of waiting, until it is looked what the other side does. */
+#define LOOK_MS 1000
 
 int link_open(struct link *link, const char *path)
 {
@@ -87,6 +91,36 @@ int link_send(struct link *link, char *const *words, bool all)
 		err = send_all(link->fd, text, n);
 	free(text);
 	return err;
+}
+
+/* The state stands behind the name, which may have brackets of its own. */
+static bool is_stopped(int pid)
+{
+	char path[32], stat[256] = "";
+	const char *end;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	in = fopen(path, "re");
+	if (!in)
+		return false;
+	end = fgets(stat, sizeof(stat), in) ? strrchr(stat, ')') : NULL;
+	fclose(in);
+	return end && (end[2] == 'T' || end[2] == 't');
+}
+
+int link_wait(const struct link *link)
+{
+	struct pollfd answer = { .fd = link->fd, .events = POLLIN };
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(link->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return 0;
+	while (poll(&answer, 1, LOOK_MS) == 0)
+		if (peer.pid > 0 && is_stopped(peer.pid))
+			return peer.pid;
+	return 0;
 }
 
 json_t *link_receive(struct link *link)

@@ -108,9 +108,15 @@ static json_t *show_answer(const struct options *o, struct link *link)
 static json_t *ctl_ask(const struct options *o, struct link *link, char *const *words)
 {
 	int err = link_send(link, words, o->completes);
-	json_t *end = err == 0 ? show_answer(o, link) : NULL;
+	int stopped = err == 0 ? link_wait(link) : 0;
+	json_t *end = err == 0 && stopped == 0 ? show_answer(o, link) : NULL;
 
-	if (!end && !o->completes)
+	if (stopped != 0 && !o->completes)
+		fprintf(stderr,
+			"ringmainctl: ringmain, process %d, is stopped; it does this once "
+			"it goes on (SIGCONT)\n",
+			stopped);
+	else if (!end && !o->completes)
 		fprintf(stderr, "ringmainctl: the connection to ringmain broke off\n");
 	return end;
 }

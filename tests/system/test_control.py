@@ -153,6 +153,17 @@ def test_mistakes_have_words_and_exit_codes(controlled, backend, workdir):
     assert done.returncode == 5 and "ringmain does not run" in done.stderr
 
 
+def test_one_that_is_stopped_is_told_and_does_it_later(controlled, backend):
+    rm, ctl = controlled([backend(servers.echo)])
+    os.kill(rm.pid, signal.SIGSTOP)
+    try:
+        done = ctl.run("backend", "out/b1", "drain")
+    finally:
+        os.kill(rm.pid, signal.SIGCONT)
+    assert done.returncode == 5 and f"process {rm.pid}, is stopped" in done.stderr
+    wait_until(lambda: ctl.backend("b1")["state"] == "drain", "the backend to drain")
+
+
 @pytest.fixture
 def complete(controlled, backend):
     """What bash offers behind the beginning of a line, whose words are cut at = and :, too."""
