@@ -5,7 +5,7 @@
 /*
  * One listening socket of one worker. Accepts while there is room, pauses
  * when there is none or the kernel has no descriptor to give, and hands a
- * new socket over to another worker that has fewer sessions.
+ * new socket over to the worker with the fewest sessions.
  */
 
 #include <stdbool.h>
@@ -22,7 +22,6 @@ struct generation;
 struct generation_socket;
 struct host;
 struct listener;
-struct message;
 
 struct acceptor {
 	struct host *host; /* NULL: never opened */
@@ -74,8 +73,5 @@ void acceptor_leave(struct acceptor *a);
  */
 void acceptor_close(struct acceptor *a);
 bool acceptor_is_closed(const struct acceptor *a);
-
-/* Takes a socket that another worker accepted, with its slot. */
-void acceptor_adopt(struct host *host, const struct message *message);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "ctl/cell.h"
+#include "ctl/top_action.h"
 #include "ctl/top_detail.h"
 #include "ctl/top_order.h"
 #include "ctl/top_rows.h"
@@ -16,7 +17,6 @@
 #define LOOK_MS 1000
 #define NAME_BYTES 256
 #define LINE_BYTES 400
-#define WORDS_MAX 8
 #define PAGE_ROWS 10
 #define SESSIONS_SHOWN "1000"
 
@@ -97,7 +97,7 @@ struct top {
 	char chosen_before[NAME_BYTES];
 
 	char question[LINE_BYTES]; /* "": none */
-	char asked[WORDS_MAX][NAME_BYTES];
+	char asked[TOP_ACTION_WORDS_MAX][NAME_BYTES];
 	size_t asked_n;
 	char said[LINE_BYTES]; /* what came of the last command */
 };
@@ -393,31 +393,9 @@ static void go_back(struct top *t)
 	show(t, "", "");
 }
 
-/* What keys do with a row of a kind: a question, then these words; % is its name. */
-static const struct action {
-	char key;
-	const char *kind, *question, *words[WORDS_MAX];
-} actions[] = {
-	{ 'd',
-	  "backend",
-	  "Drain %s: no new sessions, those it has go on?",
-	  { "backend", "%", "drain" } },
-	{ 'm', "backend", "Take %s out for maintenance?", { "backend", "%", "maint" } },
-	{ 'u', "backend", "Use %s again?", { "backend", "%", "ready" } },
-	{ 'p', "listener", "Refuse new clients of %s?", { "listener", "%", "pause" } },
-	{ 'u', "listener", "Let clients of %s in again?", { "listener", "%", "resume" } },
-	{ 'x', "session", "End session %s?", { "kill", "%", "--yes" } },
-	{ 'x', "backend", "End all sessions of %s?", { "kill", "--backend", "%", "--yes" } },
-	{ 'x', "pool", "End all sessions of %s?", { "kill", "--pool", "%", "--yes" } },
-	{ 'x', "listener", "End all sessions of %s?", { "kill", "--listener", "%", "--yes" } },
-};
-
-static void top_ask(struct top *t, const struct action *action, const char *name)
+static void top_ask(struct top *t, const struct top_action *action, const char *name)
 {
-	const char *rest = strchr(action->question, '%') + 2;
-
-	snprintf(t->question, sizeof(t->question), "%.*s%.200s%s [y/N]",
-		 (int)(rest - 2 - action->question), action->question, name, rest);
+	top_action_question(action, name, t->question, sizeof(t->question));
 	for (t->asked_n = 0; action->words[t->asked_n]; t->asked_n++) {
 		const char *word = action->words[t->asked_n];
 
@@ -434,7 +412,7 @@ static void answer(struct top *t, int key)
 
 static void say_command(struct top *t)
 {
-	char *words[WORDS_MAX + 1] = { 0 };
+	char *words[TOP_ACTION_WORDS_MAX + 1] = { 0 };
 
 	t->has_command = false;
 	for (size_t n = 0; n < t->asked_n; n++)
@@ -442,41 +420,17 @@ static void say_command(struct top *t)
 	top_rows_command(&t->rows, words);
 }
 
-/* On what the key works; NULL: on nothing. */
-static const char *kind_for(int key, size_t *n)
-{
-	for (; *n < ARRAY_LEN(actions); (*n)++)
-		if (actions[*n].key == key)
-			return actions[(*n)++].kind;
-	return NULL;
-}
-
-static void say_where(struct top *t, int key)
-{
-	const char *kind, *between = "";
-	size_t n = 0, at;
-
-	if (!kind_for(key, &n))
-		return;
-	at = (size_t)snprintf(t->said, sizeof(t->said), "%c is for a ", key);
-	for (n = 0; at < sizeof(t->said) && (kind = kind_for(key, &n)); between = " or a ")
-		at += (size_t)snprintf(t->said + at, sizeof(t->said) - at, "%s%s", between, kind);
-	if (at < sizeof(t->said))
-		snprintf(t->said + at, sizeof(t->said) - at, ": choose one");
-}
-
 static void top_act(struct top *t, int key)
 {
 	const json_t *row = chosen_row(t);
+	const struct top_action *action = row ? top_action_for(key, top_rows_text(row, "row"))
+					      : NULL;
 	char name[NAME_BYTES];
 
-	for (size_t n = 0; row && n < ARRAY_LEN(actions); n++)
-		if (actions[n].key == key &&
-		    strcmp(actions[n].kind, top_rows_text(row, "row")) == 0) {
-			top_ask(t, &actions[n], name_of(row, name));
-			return;
-		}
-	say_where(t, key);
+	if (action)
+		top_ask(t, action, name_of(row, name));
+	else
+		top_action_where(key, t->said, sizeof(t->said));
 }
 
 static void sort_by(struct top *t, int key)

@@ -13,8 +13,7 @@
 #include "session/fd_reserve.h"
 #include "session/host.h"
 #include "state/generation.h"
-#include "state/inbox.h"
-#include "state/peers.h"
+#include "worker/handover.h"
 #include "worker/relisten.h"
 #include "worker/session_life.h"
 
@@ -184,40 +183,6 @@ static void acceptor_on_retry(struct timer *timer)
 
 /* ---- a new connection ---------------------------------------------------- */
 
-static void begin_session(struct host *h, const struct accepted *accepted)
-{
-	if (!session_begin(h, accepted))
-		atomic_fetch_sub(&h->runtime->peers[h->worker].sessions, 1);
-}
-
-/* To the worker with the fewest sessions, which may be this one. Its slot is taken. */
-static void hand_out(struct acceptor *a, const struct accepted *accepted)
-{
-	struct host *h = a->host;
-	unsigned target = peers_least_loaded(h->runtime, h->worker);
-	struct worker_peer *peer = &h->runtime->peers[target];
-	struct message message = {
-		.kind = MESSAGE_CONNECTION,
-		.fd = accepted->fd,
-		.listener = (uint32_t)a->listener->slot,
-		.source = accepted->source,
-		.is_tcp = accepted->is_tcp,
-		.generation = accepted->generation,
-	};
-
-	generation_pin(accepted->generation, h->worker, 1);
-	atomic_fetch_add(&peer->sessions, 1);
-	if (target != h->worker) {
-		if (!h->is_draining && inbox_send(peer->inbox_fd, &message) == 0) {
-			counters_add(&h->counters->handed_over, 1);
-			return;
-		}
-		atomic_fetch_sub(&peer->sessions, 1);
-		atomic_fetch_add(&h->runtime->peers[h->worker].sessions, 1);
-	}
-	begin_session(h, accepted);
-}
-
 /* One more in this second? If not, says when to ask again. */
 static bool is_in_time(struct acceptor *a, uint64_t *ret_wait_ns)
 {
@@ -313,7 +278,7 @@ static void admit_connection(struct acceptor *a, const struct accepted *accepted
 		return;
 	}
 	a->pause_ms = PAUSE_FIRST_MS;
-	hand_out(a, accepted);
+	handover_give(h, accepted);
 }
 
 /*
@@ -339,19 +304,6 @@ static void acceptor_take(struct acceptor *a, int fd)
 		sock_close_abort(fd);
 	else if (is_admitted(a, fd, &accepted.source))
 		admit_connection(a, &accepted);
-}
-
-void acceptor_adopt(struct host *host, const struct message *message)
-{
-	const struct accepted accepted = {
-		.listener = &host->runtime->listeners[message->listener],
-		.generation = message->generation,
-		.fd = message->fd,
-		.source = message->source,
-		.is_tcp = message->is_tcp,
-	};
-
-	begin_session(host, &accepted);
 }
 
 void acceptor_resume(struct acceptor *a)

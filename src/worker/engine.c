@@ -23,6 +23,7 @@
 #include "state/query.h"
 #include "worker/answer.h"
 #include "worker/evict.h"
+#include "worker/handover.h"
 #include "worker/session_life.h"
 
 #define NS_PER_MS 1000000ull
@@ -354,7 +355,7 @@ static void engine_on_messages(struct loop_reader *reader, int res)
 	engine_follow_generation(e);
 	for (int n = 0; n < res / (int)sizeof(struct message); n++)
 		if (e->messages[n].kind == MESSAGE_CONNECTION)
-			acceptor_adopt(&e->host, &e->messages[n]);
+			handover_take(&e->host, &e->messages[n]);
 	peers_answer(e->host.runtime, e->host.worker);
 	engine_apply_pauses(e);
 	answer_queries(&e->host, queries);
