@@ -3,12 +3,8 @@
 #define CONTROL_CONTROL_H
 
 /*
- * The main thread while the workers work: signals and what they mean, and the
- * backends' checks, on a small ring of its own.
- *
- *   running --TERM--> delaying --drain_delay--> draining --drain_timeout--> stopping --> ended
- *
- * A second TERM stops at once.
+ * The main thread while the workers work: signals and what they mean, the operator's commands
+ * and reloads, on a small ring of its own. How it ends: see control/ending.h.
  *
  * A ring that breaks, a worker's or its own, ends the process at once.
  */

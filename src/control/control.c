@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/control.h"
 
+#include "control/ending.h"
 #include "control/own_sockets.h"
 
 #include <errno.h>
@@ -26,18 +27,12 @@
 #include "state/events.h"
 #include "state/generation.h"
 #include "state/peers.h"
-#include "state/reason.h"
 #include "state/tls_contexts.h"
 #include "x509/problem.h"
 #include "tls/tickets.h"
 
 /* Whoever asks us at once fits; more wait in the ring's queue for a turn. */
 #define CONTROL_RING_ENTRIES 256
-
-/* Told to end every session, workers that work need some milliseconds, on a bad day a second. */
-#define STUCK_MS 5000
-
-enum control_state { CONTROL_RUNNING, CONTROL_DELAYING, CONTROL_DRAINING, CONTROL_STOPPING };
 
 struct control {
 	struct runtime *runtime;
@@ -48,11 +43,8 @@ struct control {
 	struct own_sockets own;
 	struct pulse pulse; /* for the service manager */
 	struct loop loop;
-	enum control_state state;
+	struct ending ending;
 	struct timer tickets; /* for new keys of TLS session tickets */
-	struct timer delay;   /* set while it still accepts, and is about to drain */
-	struct timer drain;   /* set while draining has an end */
-	struct timer stuck;   /* set when everything should end at once */
 	const struct workers *workers;
 	unsigned ended; /* of them */
 	int error;      /* -errno: the process cannot go on */
@@ -85,97 +77,6 @@ int control_init(void)
 
 /* ---- what signals mean --------------------------------------------------- */
 
-/* All sessions, those first that are idle. Without memory they end together, with the time-out. */
-static void drain_sessions(struct control *c, uint64_t timeout_ms)
-{
-	const struct session_filter all = { 0 };
-
-	if (drains_start(&c->context.drains, &all, timeout_ms) < 0)
-		log_say(LOG_WARN, "out of memory: sessions end when drain_timeout is over");
-}
-
-static void start_draining(struct control *c)
-{
-	uint64_t timeout_ms = runtime_config(c->runtime)->global.drain_timeout_ms;
-
-	c->state = CONTROL_DRAINING;
-	c->context.is_accepting = false;
-	if (timeout_ms > 0)
-		timer_set(&c->loop.timers, &c->drain, c->loop.now_ms + timeout_ms);
-	admin_make_way(c->own.admin);
-	sockets_remove_files(c->sockets);
-	peers_order(c->runtime, ORDER_DRAIN);
-	drain_sessions(c, timeout_ms);
-}
-
-static void on_delay(struct timer *timer)
-{
-	struct control *c = container_of(timer, struct control, delay);
-
-	log_say(LOG_INFO, "accepting no more");
-	start_draining(c);
-}
-
-static void log_draining(const struct control *c)
-{
-	const struct global_config *global = &runtime_config(c->runtime)->global;
-	struct log_line line;
-
-	if (!log_begin(&line, LOG_INFO, "draining"))
-		return;
-	log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
-	if (global->drain_delay_ms > 0)
-		log_u64(&line, "drain_delay_ms", global->drain_delay_ms);
-	log_u64(&line, "drain_timeout_ms", global->drain_timeout_ms);
-	log_text(&line, "hint", "a second signal ends all sessions now");
-	log_end(&line);
-}
-
-/* It may still accept for a while, so that whoever sends clients here learns of it first. */
-static void prepare_to_drain(struct control *c)
-{
-	uint64_t delay_ms = runtime_config(c->runtime)->global.drain_delay_ms;
-
-	c->context.state = "draining";
-	reload_close(&c->reload, "ringmain is draining");
-	log_draining(c);
-	events_tell_change(EVENT_PROCESS, NULL, "draining", NULL);
-	notify_stopping(&c->pulse.notify);
-	pulse_tell(&c->pulse);
-	if (delay_ms == 0) {
-		start_draining(c);
-		return;
-	}
-	c->state = CONTROL_DELAYING;
-	timer_set(&c->loop.timers, &c->delay, c->loop.now_ms + delay_ms);
-}
-
-static void stop_now(struct control *c, enum worker_order order)
-{
-	struct log_line line;
-
-	if (c->state == CONTROL_DELAYING)
-		sockets_remove_files(c->sockets);
-	c->state = CONTROL_STOPPING;
-	c->context.state = "stopping";
-	c->context.is_accepting = false;
-	pulse_tell(&c->pulse);
-	timer_stop(&c->loop.timers, &c->delay);
-	timer_stop(&c->loop.timers, &c->drain);
-	drains_stop(&c->context.drains);
-	if (log_begin(&line, LOG_INFO, "ending all sessions")) {
-		log_u64(&line, "sessions", atomic_load(&c->runtime->sessions));
-		log_text(&line, "reason",
-			 close_reason_names[order == ORDER_STOP ? CLOSE_SHUTDOWN
-								: CLOSE_DRAIN_TIMEOUT]);
-		if (order == ORDER_STOP)
-			log_text(&line, "why", "a second signal");
-		log_end(&line);
-	}
-	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
-	peers_order(c->runtime, order);
-}
-
 static bool is_over(const struct control *c)
 {
 	return c->ended >= c->runtime->workers_n;
@@ -183,16 +84,11 @@ static bool is_over(const struct control *c)
 
 static void on_stuck(struct timer *timer)
 {
-	struct control *c = container_of(timer, struct control, stuck);
+	struct control *c = container_of(timer, struct control, ending.stuck);
 
 	if (is_over(c) && !checker_thread_has_ended(c->checks))
 		log_say(LOG_ERROR, "the thread of the checks does not end");
 	c->error = -ETIMEDOUT;
-}
-
-static void on_drain_timeout(struct timer *timer)
-{
-	stop_now(container_of(timer, struct control, drain), ORDER_DRAIN_TIMEOUT);
 }
 
 static struct tls_tickets *tickets_of(const struct control *c)
@@ -223,7 +119,7 @@ static void on_reload_begun(struct reload *reload)
 {
 	struct control *c = container_of(reload, struct control, reload);
 
-	if (c->state == CONTROL_RUNNING)
+	if (c->ending.state == ENDING_NOT)
 		pulse_reloading(&c->pulse);
 }
 
@@ -234,7 +130,7 @@ static void on_reload_ended(struct reload *reload)
 	set_tickets_timer(c);
 	events_tell_change(EVENT_PROCESS, NULL, reload_kind_names[reload->report.kind],
 			   reload_outcome_names[reload->report.outcome]);
-	if (c->state == CONTROL_RUNNING)
+	if (c->ending.state == ENDING_NOT)
 		pulse_ready(&c->pulse);
 	pulse_tell(&c->pulse);
 }
@@ -286,10 +182,8 @@ static void handle_signal(struct control *c, int signo)
 		reload(c);
 	else if (signo == SIGUSR1)
 		counters_log(c->runtime);
-	else if (c->state == CONTROL_RUNNING)
-		prepare_to_drain(c);
-	else if (c->state != CONTROL_STOPPING)
-		stop_now(c, ORDER_STOP);
+	else
+		ending_advance(&c->ending);
 }
 
 /* ---- the loop ------------------------------------------------------------ */
@@ -385,7 +279,7 @@ static int run_until_over(struct control *c)
 		err = turn(c);
 	if (err < 0)
 		return err;
-	timer_set(&c->loop.timers, &c->stuck, c->loop.now_ms + STUCK_MS);
+	ending_expect(&c->ending);
 	checker_thread_stop(c->checks);
 	reload_stop(&c->reload);
 	walks_settle(&c->context.walks);
@@ -532,9 +426,15 @@ fail:
 
 static void init_timers(struct control *c)
 {
-	timer_init(&c->delay, on_delay);
-	timer_init(&c->drain, on_drain_timeout);
-	timer_init(&c->stuck, on_stuck);
+	const struct ending_parts ending = {
+		.context = &c->context,
+		.sockets = c->sockets,
+		.admin = c->own.admin,
+		.pulse = &c->pulse,
+		.stuck = on_stuck,
+	};
+
+	ending_init(&c->ending, &ending);
 	timer_init(&c->tickets, on_tickets);
 	set_tickets_timer(c);
 }
