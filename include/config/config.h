@@ -231,7 +231,6 @@ struct check_config {
 	uint64_t timeout_ms;       /* for one answer */
 	unsigned fall, rise;       /* answers in a row that take it down and bring it up */
 	unsigned jitter_percent;   /* intervals vary by so much both ways */
-	bool starts_down;          /* until the first check passes */
 };
 
 /* Which backends get sessions, by what their checks say of them. */

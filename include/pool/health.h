@@ -109,7 +109,8 @@ struct health_group {
 	bool others_serve; /* another one takes in who comes, and has refused nobody since */
 };
 
-void health_init(struct health *health, const struct check_config *config);
+/* Not @is_up: until its first check passes. */
+void health_init(struct health *health, bool is_up);
 
 /* What all of these together say. The operator comes first, then its checks. */
 enum backend_state health_state(const struct health *health);

@@ -12,9 +12,9 @@ const char *const health_change_names[HEALTH_CHANGES] = {
 	[HEALTH_HAS_ROOM] = "room",
 };
 
-void health_init(struct health *health, const struct check_config *config)
+void health_init(struct health *health, bool is_up)
 {
-	*health = (struct health){ .admin_state = BACKEND_READY, .is_up = !config->starts_down };
+	*health = (struct health){ .admin_state = BACKEND_READY, .is_up = is_up };
 }
 
 enum backend_state health_state(const struct health *health)

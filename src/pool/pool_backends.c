@@ -310,9 +310,7 @@ void backend_enter(struct pool *pool, unsigned index, bool starts_slowly)
 {
 	struct backend_status *s = pool->status[index];
 
-	health_init(&s->health, &pool->config->check);
-	if (starts_down(pool->config))
-		s->health.is_up = false;
+	health_init(&s->health, !starts_down(pool->config));
 	s->health.standby = role_is_any(&pool->config->role) ? NULL : "role unknown";
 	s->backend.failures_in_row = s->backend.unserved_in_row = 0;
 	s->backend.down_since_ms = s->backend.ejected_since_ms = 0;

@@ -61,7 +61,8 @@ static void read_config(struct life *l)
 	l->config->hash_balance_percent = bounds[flags >> 2 & 3];
 	l->config->slow_start_ms = flags & 16 ? 1000 : 0;
 	l->config->check = health_check_default;
-	l->config->check.starts_down = flags & 32;
+	if (flags & 32)
+		until_a_check_passes(l->config);
 	l->config->queue_max = flags & 128 ? WAITERS_MAX / 2 : 0;
 	l->config->queue_timeout_ms = 5000;
 	if (flags & 64)

@@ -26,4 +26,11 @@ static const struct eject_config health_eject_default = {
 	.ejected_max_percent = 50,
 };
 
+/* Its backends start down: see starts_down() in pool/pool_backends.c. */
+static inline void until_a_check_passes(struct pool_config *config)
+{
+	config->check.kind = CHECK_HTTP;
+	config->hold.ms = 1000;
+}
+
 #endif

@@ -19,7 +19,7 @@ static struct health checked(bool up)
 	struct check_config check = health_check_default;
 	struct health h;
 
-	health_init(&h, &check);
+	health_init(&h, true);
 	health_on_check(&h, &check, up);
 	return h;
 }
@@ -53,20 +53,18 @@ static void three_failures_take_it_down_two_passes_bring_it_up(void **state)
 
 static void the_first_answer_is_believed_at_once(void **state)
 {
-	struct check_config check = health_check_default;
 	struct health h;
 
 	(void)state;
-	health_init(&h, &check);
+	health_init(&h, true);
 	assert_int_equal(health_state(&h), BACKEND_READY);
 	assert_checks(&h, "-++--", "ddUUU");
 
-	check.starts_down = true;
-	health_init(&h, &check);
+	health_init(&h, false);
 	assert_int_equal(health_state(&h), BACKEND_DOWN);
 	assert_checks(&h, "+--", "UUU");
 
-	health_init(&h, &check);
+	health_init(&h, false);
 	assert_checks(&h, "-+-+", "dddd");
 }
 

@@ -209,7 +209,7 @@ static void who_comes_begins_as_at_a_start(void **state)
 	uint64_t delay_ms;
 
 	next->config.check = health_check_default;
-	next->config.check.starts_down = true;
+	until_a_check_passes(&next->config);
 	reload(st, next);
 	assert_int_equal(nth(st, 0)->state, BACKEND_READY);
 	assert_int_equal(nth(st, 1)->state, BACKEND_DOWN);
@@ -240,7 +240,7 @@ static void who_comes_starts_slowly_where_others_serve(void **state)
 
 	/* Whose check has to pass first starts slowly then. */
 	next = next_of(st, "c0=10 c1=10 c2=10");
-	next->config.check.starts_down = true;
+	until_a_check_passes(&next->config);
 	reload(st, next);
 	assert_int_equal(pool_tick(st->pool, 20000, &returned), POOL_NEVER);
 	pool_set_state(st->pool, named(st, "c2"), BACKEND_READY, 0);

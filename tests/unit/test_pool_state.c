@@ -336,7 +336,7 @@ static void nothing_ramps_at_start_up_or_after_a_drain(void **state)
 
 	st->config.slow_start_ms = 10000;
 	st->config.check = health_check_default;
-	st->config.check.starts_down = true;
+	until_a_check_passes(&st->config);
 	bed_start(st);
 	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 	for (size_t i = 0; i < 2; i++)
