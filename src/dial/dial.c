@@ -150,10 +150,20 @@ static void dial_abandon_try(struct session *s)
 		dial_next(s);
 }
 
+/* Why its TLS has ended is a text of the stream, which goes; the reason stays with the session. */
+static void keep_reason(struct session *s)
+{
+	const struct tls_stream *tls = backend_side(s)->tls;
+
+	if (tls && s->detail == tls_stream_reason(tls))
+		conn_info_note_detail(s, s->detail);
+}
+
 /* It is over with this backend, for 0 after all went well. */
 static void dial_end_try(struct session *s, int err)
 {
 	CHECK(!s->is_abandoning);
+	keep_reason(s);
 	s->is_abandoning = true;
 	s->awaits_greeting = false;
 	s->dial_error = err;

@@ -22,8 +22,7 @@ void conn_info_note_detail(struct session *s, const char *why)
 {
 	struct conn_info *info = conn_info_of(s);
 
-	if (!info)
-		return;
-	text_copy_cut(info->dial_detail, sizeof(info->dial_detail), why);
-	s->detail = info->dial_detail;
+	s->detail = info ? info->dial_detail : NULL; /* never @why, which may live shorter */
+	if (info)
+		text_copy_cut(info->dial_detail, sizeof(info->dial_detail), why);
 }

@@ -345,6 +345,23 @@ def test_backend_without_tls_gets_no_password(encrypted_backend, dial):
     rm.wait_sessions(1, reason="backend_tls_error", detail="the backend has no TLS")
 
 
+def test_backend_that_refuses_our_certificate_is_quoted(encrypted_backend, dial, pki):
+    """In TLS 1.3 it does so behind the handshake, instead of an answer to the log-in; the next try is told, too."""
+    rm, server = encrypted_backend(connect_tries=1, tls_certificate=pki["alice.pem"])
+    sock = dial(rm)
+    sock.sendall(startup())
+    peer = server.accept()
+    tcp.expect(peer, SSL_REQUEST)
+    peer.sendall(b"S")
+    context = tls.server_context(pki["backend.pem"], client_ca=pki["stranger-ca.crt"], low=tls.ssl.TLSVersion.TLSv1_3)
+    with pytest.raises(ssl.SSLError, match="(?i)verify failed"):
+        tls.TlsSocket(peer, context, server=True)
+    peer.shutdown(socket.SHUT_WR)
+    said, end = tcp.read_to_end(sock)
+    assert b"C57P03" in said and end == "FIN"
+    rm.wait_sessions(1, reason="backend_tls_error", detail="server sent the alert: unknown CA")
+
+
 # Names
 
 @pytest.mark.parametrize("mode", ("terminate", "passthrough"))
