@@ -117,12 +117,11 @@ def grows(manager):
 
 
 PASS = """
-import os, sys
+import fcntl, os, sys
 names, fds, argv = sys.argv[1], [int(fd) for fd in sys.argv[2].split(",")], sys.argv[3:]
-for n, fd in enumerate(fds):
-    os.dup2(fd, 100 + n)
-for n in range(len(fds)):
-    os.dup2(100 + n, 3 + n)
+moved = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in fds]     # to numbers that nobody has
+for n, fd in enumerate(moved):
+    os.dup2(fd, 3 + n)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=names)
 os.execv(argv[0], argv)
 """
