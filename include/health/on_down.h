@@ -14,12 +14,12 @@ enum down_cause {
 	DOWN_ROLE,    /* it is not any more what the pool wants */
 };
 
-/* Of a pool: how many went down lately. The first two are set by its owner. */
-struct down_count {
+/* Whose sessions are meant, and when; @fallen went down within the time of one check, it included. */
+struct down_event {
 	struct runtime *runtime;
 	struct pool *pool;
-	uint64_t since_ms;
-	unsigned n;
+	unsigned fallen;
+	uint64_t now_ms;
 };
 
 /*
@@ -27,7 +27,6 @@ struct down_count {
  * that is what the pool wants; not when so many are down at a time that
  * something else must be wrong, which the log says then.
  */
-void on_down_note(struct down_count *d, struct backend *backend, enum down_cause cause,
-		  uint64_t now_ms);
+void on_down_note(const struct down_event *e, struct backend *backend, enum down_cause cause);
 
 #endif

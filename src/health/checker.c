@@ -169,6 +169,35 @@ static enum health_answer answer_of(const struct role_watch *roles,
 	}
 }
 
+/* So many of its pool, with this one, went down in the time of one check. */
+static unsigned count_fallen(struct subscriber *s)
+{
+	const struct pool_timer *w = s->pool_timer;
+	const struct check_config *check = &pool_config(w->pool)->check;
+	const uint64_t now_ms = now_of(s);
+	unsigned fallen = 0;
+
+	s->fell_ms = MAX(now_ms, 1);
+	for (size_t n = 0; n < w->subscribers_n; n++) {
+		const uint64_t fell_ms = w->subscribers[n].fell_ms;
+
+		fallen += w->subscribers[n].backend && fell_ms > 0 &&
+			  now_ms <= fell_ms + check->interval_ms + check->timeout_ms;
+	}
+	return fallen;
+}
+
+static void end_sessions(struct subscriber *s, enum down_cause cause)
+{
+	const struct pool_timer *w = s->pool_timer;
+	const struct down_event event = { .runtime = w->checker->runtime,
+					  .pool = w->pool,
+					  .fallen = count_fallen(s),
+					  .now_ms = now_of(s) };
+
+	on_down_note(&event, s->backend, cause);
+}
+
 /* Its pool judges; gives when it wants the next one, after the start of this one. */
 static uint64_t judge(struct subscriber *s, const struct probe_outcome *outcome)
 {
@@ -191,7 +220,7 @@ static uint64_t judge(struct subscriber *s, const struct probe_outcome *outcome)
 		pool_timer_reschedule(w);
 	}
 	if (report.change == HEALTH_WENT_DOWN)
-		on_down_note(&w->downs, s->backend, cause_of(w, answer, outcome->err), now_of(s));
+		end_sessions(s, cause_of(w, answer, outcome->err));
 	if (w->roles && !c->is_leaving)
 		judge_role(s, outcome, report.change);
 	peers_serve_queue(c->runtime, w->pool, now_of(s));
@@ -295,8 +324,11 @@ static bool is_checked(const struct backend *backend)
 static void on_role_lost(void *owner, struct backend *backend)
 {
 	struct pool_timer *w = owner;
+	const struct down_event event = { .runtime = w->checker->runtime,
+					  .pool = w->pool,
+					  .now_ms = w->checker->loop->now_ms };
 
-	on_down_note(&w->downs, backend, DOWN_ROLE, w->checker->loop->now_ms);
+	on_down_note(&event, backend, DOWN_ROLE);
 }
 
 /* Its check, which others may have, too. NULL without memory. */
@@ -350,7 +382,6 @@ static bool add_pool(struct checker *c, struct probe_table *table, struct pool *
 
 	w->checker = c;
 	w->pool = pool;
-	w->downs = (struct down_count){ .runtime = c->runtime, .pool = pool };
 	timer_init(&w->timer, pool_timer_on_timer);
 	if (pool_config(pool)->check.kind == CHECK_NONE)
 		return true;

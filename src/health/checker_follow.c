@@ -19,6 +19,7 @@ static void take_over(struct subscriber *s, const struct subscriber *from)
 {
 	s->is_at_fault = from->is_at_fault;
 	s->warned_ms = from->warned_ms;
+	s->fell_ms = from->fell_ms;
 	probe_take_over(s->probe, from->probe);
 }
 

@@ -16,6 +16,7 @@ struct subscriber {
 	struct subscriber *next; /* of the same probe */
 	bool is_at_fault;        /* the check, which cannot log in */
 	uint64_t warned_ms;      /* when that was said last; 0: never */
+	uint64_t fell_ms;        /* when the backend last went down by its checks; 0: never */
 };
 
 /* One pool's steps in time. */
@@ -25,7 +26,6 @@ struct pool_timer {
 	struct check_plan *plan;  /* NULL: it has no checks */
 	struct role_watch *roles; /* NULL: it wants none */
 	struct timer timer;
-	struct down_count downs;
 	uint64_t hurried_ms;            /* when all its checks were hurried last */
 	struct subscriber *subscribers; /* by their backends' index */
 	size_t subscribers_n;

@@ -32,16 +32,6 @@ static const struct {
 			   "acknowledge" },
 };
 
-/* With this one, in the time of one check. */
-static unsigned count_down(struct down_count *d, const struct check_config *check, uint64_t now_ms)
-{
-	if (now_ms - d->since_ms > check->interval_ms + check->timeout_ms) {
-		d->since_ms = now_ms;
-		d->n = 0;
-	}
-	return ++d->n;
-}
-
 static void on_down_say(const struct pool_config *c, const struct backend *backend,
 			const char *what, unsigned sessions)
 {
@@ -55,13 +45,11 @@ static void on_down_say(const struct pool_config *c, const struct backend *backe
 	log_end(&line);
 }
 
-void on_down_note(struct down_count *d, struct backend *backend, enum down_cause cause,
-		  uint64_t now_ms)
+void on_down_note(const struct down_event *e, struct backend *backend, enum down_cause cause)
 {
-	const struct pool_config *c = pool_config(d->pool);
-	const unsigned down = cause == DOWN_ROLE ? 1 : count_down(d, &c->check, now_ms);
+	const struct pool_config *c = pool_config(e->pool);
 	const bool is_suspicious = cause != DOWN_ROLE &&
-				   (uint64_t)down * 100 >
+				   (uint64_t)e->fallen * 100 >
 					   (uint64_t)c->backends_n * c->eject.ejected_max_percent;
 	const unsigned sessions = atomic_load(&backend->sessions);
 	const enum on_down how = on_down_wanted(c, cause);
@@ -75,6 +63,6 @@ void on_down_note(struct down_count *d, struct backend *backend, enum down_cause
 	}
 	on_down_say(c, backend, evictions[how].text, sessions);
 	atomic_store(&backend->evict_whom, evictions[how].whom);
-	atomic_store(&backend->evict_ms, now_ms);
-	peers_evict(d->runtime);
+	atomic_store(&backend->evict_ms, e->now_ms);
+	peers_evict(e->runtime);
 }

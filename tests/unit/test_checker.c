@@ -332,6 +332,48 @@ static void one_that_was_ejected_returns(void **state)
 	finish();
 }
 
+/* ---- many at once -------------------------------------------------------- */
+
+static void answer_all(uint64_t until_ms, const struct io_op *sick, int *left_to_fail)
+{
+	for (struct io_op *op; control.loop.now_ms < until_ms; pass(1))
+		while ((op = under_way())) {
+			const bool fails = op == sick || *left_to_fail > 0;
+
+			*left_to_fail -= fails && op != sick;
+			fake_complete(op, fails ? -ECONNREFUSED : 0, 0);
+		}
+}
+
+/* Whenever that time begins: three of four within less than a second are more than half. */
+static void so_many_that_go_down_in_the_time_of_a_check_keep_their_sessions(void **state)
+{
+	const struct io_op *first;
+	uint64_t fell_ms;
+	int fail = 0;
+
+	start(state, &(struct bed_options){
+			     .backends = 4,
+			     .pool_keys = "balance = roundrobin\non_down = reset\ncheck = tcp\n"
+					  "check_fall = 1\ncheck_interval = 1s\n"
+					  "check_fast_interval = 1s\ncheck_timeout = 5s\n" });
+	for (int n = 0; n < 4; n++)
+		(void)bed_relaying(control.st);
+	answer_all(control.loop.now_ms + 1101, NULL, &fail);
+	first = next_within(1101);
+	fell_ms = control.loop.now_ms;
+	answer_all(fell_ms + 4800, first, &fail);
+	fail = 1;
+	answer_all(fell_ms + 6050, first, &fail);
+	assert_int_equal(fail, 0);
+	assert_null(strstr(bed_log(control.st), "too many backends down at once"));
+	fail = 2;
+	answer_all(fell_ms + 7200, first, &fail);
+	assert_int_equal(fail, 0);
+	assert_non_null(strstr(bed_log(control.st), "too many backends down at once"));
+	finish();
+}
+
 /* ---- its end ------------------------------------------------------------- */
 
 static void it_waits_for_what_is_under_way(void **state)
@@ -378,6 +420,7 @@ int main(void)
 		bed_test(trouble_of_our_own_says_nothing_of_the_backend),
 		bed_test(a_check_sends_a_proxy_header),
 		bed_test(one_that_was_ejected_returns),
+		bed_test(so_many_that_go_down_in_the_time_of_a_check_keep_their_sessions),
 		bed_test(it_waits_for_what_is_under_way),
 		bed_test(a_check_that_is_cut_short_says_nothing),
 	};

@@ -23,13 +23,12 @@ static void begin(void **state, const char *pool_keys)
 
 static void go_down(struct bed *st, unsigned n, enum down_cause cause)
 {
-	static struct down_count downs;
-	struct backend *backend = bed_backend(st, n);
+	const struct down_event event = { .runtime = st->runtime,
+					  .pool = st->runtime->pools[0],
+					  .fallen = n + 1,
+					  .now_ms = st->now_ms };
 
-	if (n == 0)
-		downs = (struct down_count){ .runtime = st->runtime,
-					     .pool = st->runtime->pools[0] };
-	on_down_note(&downs, backend, cause, st->now_ms);
+	on_down_note(&event, bed_backend(st, n), cause);
 	bed_run(st);
 	bed_pass(st, 1);
 	bed_run(st);
