@@ -7,7 +7,9 @@
  * joins the balancer, may_serve_queue is set, and stays so until every waiter that
  * can have a slot has one. So who is new may take what pool_choose() gives
  * it, unless may_serve_queue is set: then those who were first are about to be asked,
- * and it stands behind them.
+ * and it stands behind them. Those who are held are let go in order, but may be
+ * overtaken by who comes when somebody serves again: at a rate (hold_rate) they might
+ * never come to an end otherwise.
  */
 
 #include "pool/pool.h"
@@ -117,6 +119,15 @@ uint64_t pool_pace(struct pool *pool, uint64_t now_ms)
 
 /* ---- all ------------------------------------------------------------------ */
 
+/*
+ * Somebody is about to have the slot that is free, who was first. Where nobody may wait for a
+ * slot these are held, and get one of those that are left.
+ */
+static bool is_behind(const struct pool *pool, enum pool_answer answer)
+{
+	return pool->may_serve_queue && answer == POOL_ALL_FULL && pool->config->queue_max > 0;
+}
+
 enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
 {
 	enum pool_answer answer;
@@ -126,7 +137,7 @@ enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter
 	waiter->node.is_waiting = false;
 	pthread_mutex_lock(&pool->lock);
 	answer = pool_explain(pool, &waiter->ask);
-	if (!pool->may_serve_queue || answer != POOL_ALL_FULL)
+	if (!is_behind(pool, answer))
 		index = pool_choose(pool, &waiter->ask, &answer);
 	if (index >= 0)
 		waiter->backend = &pool->status[index]->backend;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "role/replica_lag.h"
 
-void replica_lag_note_primary(struct replica_lag *lag, const struct check_facts *facts)
+void replica_lag_note_primary(struct replica_lag *lag, size_t primary,
+			      const struct check_facts *facts)
 {
-	const bool is_new = !lag->is_known || facts->system_id != lag->system_id ||
-			    facts->timeline != lag->timeline;
+	const bool is_new = !lag->is_known || primary == lag->primary ||
+			    facts->system_id != lag->system_id || facts->timeline != lag->timeline;
 
 	if (!facts->has_position)
 		return;
@@ -12,6 +13,7 @@ void replica_lag_note_primary(struct replica_lag *lag, const struct check_facts 
 		.is_known = true,
 		.system_id = facts->system_id,
 		.timeline = facts->timeline,
+		.primary = primary,
 		/* What another timeline had come to is no measure for this one. */
 		.position = is_new ? facts->position : MAX(lag->position, facts->position),
 	};

@@ -224,7 +224,7 @@ static void judge_primaries(struct role_judge *judge, uint64_t now_ms)
 		note_successors(judge, now_ms);
 	for (size_t i = 0; i < judge->members_n; i++)
 		if (is_written_to(judge, i, now_ms))
-			replica_lag_note_primary(&judge->lag, &judge->members[i].evidence.facts);
+			replica_lag_note_primary(&judge->lag, i, &judge->members[i].evidence.facts);
 }
 
 /* ---- replicas ------------------------------------------------------------ */

@@ -318,6 +318,35 @@ static void replicas_are_measured_by_the_primary(void **state)
 	expect(1, ROLE_LAG_UNKNOWN);
 }
 
+static void has_come_to(size_t n, enum check_role role, uint64_t position)
+{
+	say(n, (struct check_facts){ .role = role, .has_position = true, .position = position });
+}
+
+/* Redis: one that is started again counts from 0, and says of no other history. */
+static void a_primary_that_begins_anew_is_what_counts_then(void **state)
+{
+	struct role_config config = postgres(ROLE_WANTED_REPLICA);
+
+	(void)state;
+	config.lag_max_bytes = 100;
+	begin(&config, 3);
+	has_come_to(0, CHECK_ROLE_PRIMARY, 3000055);
+	has_come_to(1, CHECK_ROLE_REPLICA, 3000055);
+	expect(1, ROLE_ADMITTED);
+	has_come_to(0, CHECK_ROLE_PRIMARY, 200);
+	has_come_to(1, CHECK_ROLE_REPLICA, 150);
+	expect(1, ROLE_ADMITTED);
+	has_come_to(1, CHECK_ROLE_REPLICA, 50);
+	expect(1, ROLE_LAGS);
+
+	/* Another one, that has not all of what the last one had. */
+	dies(0);
+	has_come_to(2, CHECK_ROLE_PRIMARY, 20);
+	has_come_to(1, CHECK_ROLE_REPLICA, 20);
+	expect(1, ROLE_ADMITTED);
+}
+
 /* An old primary that goes on writing does not make the replicas of the new one look late. */
 static void only_the_primary_that_is_written_to_counts(void **state)
 {
@@ -385,6 +414,7 @@ int main(void)
 		cmocka_unit_test(without_fencing_all_are_written_to),
 		cmocka_unit_test(replicas_are_measured_by_the_primary),
 		cmocka_unit_test(only_the_primary_that_is_written_to_counts),
+		cmocka_unit_test(a_primary_that_begins_anew_is_what_counts_then),
 		cmocka_unit_test(a_lag_in_time_is_what_the_server_says),
 		cmocka_unit_test(a_decision_says_whether_it_changed_anything),
 	};
