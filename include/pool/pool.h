@@ -275,7 +275,7 @@ enum health_change pool_on_check(struct pool *pool, struct backend *backend,
  * has told theirs.
  */
 void pool_set_standby(struct pool *pool, struct backend *backend, const char *why, uint64_t now_ms);
-/* Has the operator said since that it is ready, whatever was seen of it before? Once. */
+/* Has the operator said since of one that is not overridden that it is ready? Once. */
 bool pool_take_approval(struct backend *backend);
 /* A session found that it is not there, or not ready: it may be started again as something else. */
 void pool_doubt(struct backend *backend);

@@ -27,10 +27,15 @@ void pool_set_state(struct pool *pool, struct backend *backend, enum backend_sta
 	CHECK(state < BACKEND_EJECTED);
 	pthread_mutex_lock(&pool->lock);
 	if (!s->is_leaving) {
+		/* Else it takes back what was said before, and says nothing of who is primary. */
+		const bool is_approval = state == BACKEND_READY &&
+					 health->admin_state == BACKEND_READY;
+
 		health->admin_state = state;
+		if (is_approval)
+			atomic_store(&s->is_approved, true);
 		if (state == BACKEND_READY) {
 			health->is_up = true;
-			atomic_store(&s->is_approved, true);
 			health->streak = 0;
 			health->failures_in_row = health->unserved_in_row = 0;
 			backend->unserved_in_row = 0;

@@ -5,6 +5,7 @@ import pathlib
 import signal
 
 from kit import pgwire, replicas, servers, tcp
+from kit.control import Ctl
 from kit.wait import wait_until
 from test_failover import CHECKED, POSTGRES, WRITE, pair, pg, ports, ready  # noqa: F401: pair is a fixture
 from test_status import Status
@@ -125,3 +126,23 @@ def test_an_old_mariadb_that_comes_back_does_not_put_the_new_one_out(ringmain, w
     assert rm.lines(msg="role", backend="b2")[-1]["reason"] == "has the role"
     said = old.tool("mariadb", "-NBe", "select @@port", address=rm.address("write"), user="tester").stdout
     assert int(said) == new.port
+
+
+def test_the_end_of_a_maintenance_does_not_make_an_old_primary_the_primary(ringmain, workdir, start):
+    """Said once more it does."""
+    old = start(servers.Redis, workdir)
+    new = start(replicas.RedisReplica, old, workdir)
+    control = pathlib.Path(workdir) / "control.sock"
+    config = ports([old, new], {"write": WRITE}, {"check": "redis", **CHECKED})
+    rm = ringmain(config.replace("workers = 2", f"workers = 2\ncontrol = unix:{control}"))
+    ctl = Ctl(control)
+    wait_until(lambda: ready(rm, "b1", "write"), "a primary")
+    ctl.say("backend", "write/b1", "maint")
+    new.cli("REPLICAOF", "NO", "ONE")
+    wait_until(lambda: ready(rm, "b2", "write"), "the new one")
+    ctl.say("backend", "write/b1", "ready")
+    rm.wait_line(msg="role", backend="b1", state="standby", reason="was replaced as primary")
+    assert ready(rm, "b2", "write")
+    ctl.say("backend", "write/b1", "ready")
+    rm.wait_line(msg="role", backend="b2", reason="was replaced as primary")
+    wait_until(lambda: ready(rm, "b1", "write"), "the one that the operator wants")

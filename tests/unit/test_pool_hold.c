@@ -128,6 +128,30 @@ static void they_are_let_go_at_a_rate(void **state)
 		pool_release(st->pool, w[i].backend);
 }
 
+/* Nobody waits for a slot: there is room for all of them. */
+static void who_comes_while_they_are_let_go_is_not_refused(void **state)
+{
+	struct bed *st = bed_of_hold(state, "1", 10);
+	struct backend *returned;
+	struct pool_waiter w[2] = { 0 };
+
+	st->config.hold.per_s = 10;
+	says(st, 0, HEALTH_ANSWER_FAILED);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pool_pick_or_wait(st->pool, &w[i], 0), POOL_WAITING);
+	says(st, 0, HEALTH_ANSWER_NEEDED);
+	assert_true(pool_may_serve_queue(st->pool));
+	assert_true(bed_index(st) >= 0);
+	assert_ptr_equal(call(st, 1), &w[0]);
+	assert_null(call(st, 1));
+	(void)pool_tick(st->pool, 11, &returned);
+	assert_true(pool_may_serve_queue(st->pool));
+	assert_true(bed_index(st) >= 0);
+	assert_ptr_equal(call(st, 150), &w[1]);
+	for (int i = 0; i < 2; i++)
+		pool_release(st->pool, w[i].backend);
+}
+
 /* ---- roles, and servers that are full ---- */
 
 static void nobody_gets_sessions_before_its_role_is_known(void **state)
@@ -198,6 +222,14 @@ static void the_operator_and_sessions_are_heard_once(void **state)
 	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
 	assert_true(pool_take_approval(nth(st, 0)));
 	assert_false(pool_take_approval(nth(st, 0)));
+	/* What ends a maintenance says nothing of who is primary. */
+	for (int i = BACKEND_DRAIN; i <= BACKEND_MAINT; i++) {
+		pool_set_state(st->pool, nth(st, 0), (enum backend_state)i, 0);
+		pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
+		assert_false(pool_take_approval(nth(st, 0)));
+	}
+	pool_set_state(st->pool, nth(st, 0), BACKEND_READY, 0);
+	assert_true(pool_take_approval(nth(st, 0)));
 	assert_false(pool_take_recheck(st->pool));
 	pool_on_connect(st->pool, nth(st, 0), HEALTH_FAILED, 0);
 	assert_true(pool_take_recheck(st->pool));
@@ -243,6 +275,7 @@ int main(void)
 		bed_test(a_hold_has_one_end_however_often_it_begins),
 		bed_test(so_many_are_held),
 		bed_test(they_are_let_go_at_a_rate),
+		bed_test(who_comes_while_they_are_let_go_is_not_refused),
 		bed_test(nobody_gets_sessions_before_its_role_is_known),
 		bed_test(who_comes_before_the_first_checks_waits_for_them),
 		bed_test(nobody_waits_for_checks_that_decide_nothing),
