@@ -9,7 +9,10 @@
 
 #include <stdbool.h>
 
+#include "base/def.h"
 #include "config/config.h"
+
+#define PROTOCOL_ALPN_POSTGRES "postgresql"
 
 struct protocol_facts {
 	const char *title;       /* as its users write it; NULL: no protocol is meant */
@@ -17,8 +20,13 @@ struct protocol_facts {
 	bool has_logins;         /* who logs in says to which database, and as whom */
 	/* What fails where TLS is not the same on both sides, in words; or NULL. */
 	const char *bound_to_tls;
+	const char *alpn;    /* agreed on in its TLS; NULL: it has none */
+	const char *alpn_by; /* who refuses TLS in which another one is */
 };
 
 extern const struct protocol_facts protocol_facts[PROTOCOLS];
+
+/* Lacks this list, with commas between, what is agreed on in the protocol's TLS? Not NULL. */
+MUST_CHECK bool protocol_lacks_alpn(enum protocol_kind protocol, const char *list);
 
 #endif

@@ -294,6 +294,19 @@ static void check_clear_clients(const struct listener_config *listener, struct d
 	check_clear_rules(listener, diag);
 }
 
+/* Both are good by themselves; together they leave no client of today. */
+static void check_alpn(const struct listener_config *listener, struct diag *diag)
+{
+	const struct protocol_facts *facts = &protocol_facts[listener->protocol];
+
+	if (listener->tls == TLS_MODE_TERMINATE &&
+	    protocol_lacks_alpn(listener->protocol, listener->alpn))
+		diag_warning(diag, directive_location(listener->set_at, SECTION_LISTENER, "alpn"),
+			     "[listener %s] alpn: lacks %s, all that clients of %s offer: they are "
+			     "refused",
+			     listener->name, facts->alpn, facts->alpn_by);
+}
+
 /* ---- all ---- */
 
 static void check_needs(const struct listener_config *listener, struct diag *diag)
@@ -324,6 +337,7 @@ void section_check_listener(const struct listener_config *listener,
 	check_routes(listener, diag);
 	check_client_rules(listener, diag);
 	check_clear_clients(listener, diag);
+	check_alpn(listener, diag);
 	if (ask)
 		check_backlog(listener, diag);
 }

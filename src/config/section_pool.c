@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/names.h"
+#include "config/protocol_facts.h"
 
 static void check_backend_names(const struct pool_config *pool, struct diag *diag)
 {
@@ -159,6 +160,17 @@ static void check_tls(const struct pool_config *pool, struct diag *diag)
 	}
 }
 
+static void check_alpn(const struct pool_config *pool, struct diag *diag)
+{
+	const struct protocol_facts *facts = &protocol_facts[pool->protocol];
+
+	if (pool->tls && protocol_lacks_alpn(pool->protocol, pool->tls_alpn))
+		diag_warning(diag, directive_location(pool->set_at, SECTION_POOL, "tls_alpn"),
+			     "[pool %s] tls_alpn: lacks %s: servers of %s refuse TLS that offers "
+			     "something else",
+			     pool->name, facts->alpn, facts->alpn_by);
+}
+
 void section_check_pool(struct pool_config *pool, struct diag *diag, bool ask)
 {
 	char title[CONFIG_NAME_BYTES + 16];
@@ -174,5 +186,6 @@ void section_check_pool(struct pool_config *pool, struct diag *diag, bool ask)
 	fit_fast_interval(pool, diag);
 	check_local_addrs(pool, diag, ask);
 	check_tls(pool, diag);
+	check_alpn(pool, diag);
 	section_check_check(pool, diag, ask);
 }

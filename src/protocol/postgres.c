@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "config/login_route.h"
+#include "config/protocol_facts.h"
 #include "proto/big_endian.h"
 #include "proto/pgsql.h"
 #include "proto/pgsql_login.h"
 
 /* What direct TLS must offer (its manual, "SSL Session Encryption"). */
-#define ALPN_POSTGRES "postgresql"
 
 static_assert(PGSQL_ERROR_BYTES_MAX <= STEP_SAY_BYTES_MAX, "an error is said at once");
 static_assert(PGSQL_SECRET_BYTES_MAX + 4 <= CANCEL_KEY_BYTES_MAX, "every key has room");
@@ -334,8 +334,8 @@ const struct protocol protocol_postgres = {
 	.name = "postgres",
 	.read_clear = postgres_read_clear,
 	.read_inside = postgres_read_inside,
-	.direct_alpn = ALPN_POSTGRES,
-	.direct_alpn_missing = "direct TLS without ALPN " ALPN_POSTGRES,
+	.direct_alpn = PROTOCOL_ALPN_POSTGRES,
+	.direct_alpn_missing = "direct TLS without ALPN " PROTOCOL_ALPN_POSTGRES,
 	.open_backend = postgres_open_backend,
 	.answer_bytes = 1, /* what follows belongs to TLS */
 	.read_answer = postgres_read_answer,

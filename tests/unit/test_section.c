@@ -153,6 +153,7 @@ static void clear_clients_pass_by_what_is_asked_in_tls(void **state)
 	expect_all(*state, rows, ARRAY_LEN(rows));
 }
 
+#define HIDES "protocol = postgres\ntls = off\n"
 #define WITH_TLS "tls = yes\ntls_ca = /ca.pem\nprotocol = postgres\n"
 
 /* Which it is not told, and which its clients will not like. */
@@ -173,6 +174,28 @@ static void no_tls_before_backends_with_tls_is_told(void **state)
 
 	snprintf(at_pool, sizeof(at_pool), "x.ini:3:8: warning: [listener l]: %s", said);
 	snprintf(at_tls, sizeof(at_tls), "x.ini:5:7: warning: [listener l]: %s", said);
+	expect_all(*state, rows, ARRAY_LEN(rows));
+}
+
+/* Clients of PostgreSQL 17 offer postgresql alone, and its servers know no other. */
+static void alpn_without_the_protocols_own_is_told(void **state)
+{
+	static const struct row rows[] = {
+		{ TERMINATES "protocol = postgres\nalpn = h2\n", "",
+		  "x.ini:7:8: warning: [listener l] alpn: lacks postgresql, all that clients of "
+		  "PostgreSQL 17 and later offer: they are refused\n" },
+		{ TERMINATES "protocol = postgres\nalpn = h2,postgresql1\n", "",
+		  "x.ini:7:8: warning: [listener l] alpn: lacks postgresql, all that clients of "
+		  "PostgreSQL 17 and later offer: they are refused\n" },
+		{ TERMINATES "protocol = postgres\nalpn = h2, postgresql\n", "", "" },
+		{ TERMINATES "protocol = postgres\n", "", "" },
+		{ TERMINATES "alpn = h2\n", "", "" },
+		{ "pool = p\n" HIDES, WITH_TLS "tls_alpn = h2\n",
+		  "x.ini:11:12: warning: [pool p] tls_alpn: lacks postgresql: servers of "
+		  "PostgreSQL 17 and later refuse TLS that offers something else\n" },
+		{ "pool = p\n" HIDES, WITH_TLS "tls_alpn = postgresql,h2\n", "" },
+	};
+
 	expect_all(*state, rows, ARRAY_LEN(rows));
 }
 
@@ -416,6 +439,7 @@ int main(void)
 		bed_test(rules_for_clients_are_for_those_in_tls),
 		bed_test(clear_clients_pass_by_what_is_asked_in_tls),
 		bed_test(no_tls_before_backends_with_tls_is_told),
+		bed_test(alpn_without_the_protocols_own_is_told),
 		bed_test(names_that_postgres_would_cut_are_named),
 		bed_test(routes_are_reachable),
 		bed_test(rules_for_clients_want_certificates),
