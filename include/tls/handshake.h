@@ -17,6 +17,7 @@ struct WOLFSSL;
 struct WOLFSSL_X509_STORE_CTX;
 
 struct handshake {
+	struct WOLFSSL *ssl; /* whose it is */
 	char *name;     /* that the client asked for, or NULL; ours, until the handshake is over */
 	char *peer;     /* common name in the peer's certificate, ours; NULL: it has shown none */
 	char *identity; /* of that certificate, ours; NULL: nobody asked, or there is none */

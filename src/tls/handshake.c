@@ -2,8 +2,9 @@
 
 #include "tls/handshake.h"
 
-#include "x509/end_point.h"
+#include "tls/alert.h"
 #include "x509/certificate.h"
+#include "x509/end_point.h"
 #include "x509/identity.h"
 #include "x509/x509.h"
 
@@ -16,6 +17,7 @@
 
 void handshake_attach(struct handshake *h, struct WOLFSSL *ssl)
 {
+	h->ssl = ssl;
 	wolfSSL_SetIOReadCtx(ssl, h);
 	wolfSSL_SetCertCbCtx(ssl, h);
 }
@@ -68,19 +70,34 @@ static bool keep_end_point(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
 	return h->end_point != NULL;
 }
 
-int handshake_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
+/* To the library a revoked certificate is only a bad one; what is said first is heard. */
+static void say_revoked(const struct handshake *h, int code)
 {
-	struct handshake *h = store->userCtx;
-	const WOLFSSL_BUFFER_INFO *leaf = store->certs;
+	if (code == CRL_CERT_REVOKED)
+		(void)alert_send(h->ssl, TLSREC_CERTIFICATE_REVOKED);
+}
 
-	if (store->error_depth != 0 || store->totalCerts < 1)
-		return is_good;
-	if (!keep_peer(h, leaf) || !is_good)
-		return 0;
-	h->refusal = x509_chain_fault(leaf, (size_t)store->totalCerts, h->peer_is_client);
+static int look_at_leaf(struct handshake *h, const WOLFSSL_BUFFER_INFO *certs, size_t n)
+{
+	const WOLFSSL_BUFFER_INFO *leaf = certs;
+
+	h->refusal = x509_chain_fault(certs, n, h->peer_is_client);
 	if (h->address.bytes > 0 && !peer_address_fits(&h->address, leaf->buffer, leaf->length))
 		h->refusal = IPADDR_MISMATCH;
 	return h->refusal == 0 && keep_identity(h, leaf) && keep_end_point(h, leaf);
+}
+
+int handshake_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
+{
+	struct handshake *h = store->userCtx;
+
+	if (store->totalCerts < 1)
+		return is_good;
+	if (!is_good)
+		say_revoked(h, store->error);
+	if (!keep_peer(h, store->certs) || !is_good)
+		return 0;
+	return store->error_depth != 0 || look_at_leaf(h, store->certs, (size_t)store->totalCerts);
 }
 
 int handshake_on_unverified(int is_good, WOLFSSL_X509_STORE_CTX *store)

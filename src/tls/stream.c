@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/def.h"
 #include "proto/hello_retry.h"
+#include "tls/alert.h"
 #include "tls/client.h"
 #include "tls/endpoint.h"
 #include "x509/error_text.h"
@@ -250,27 +251,19 @@ static int alert_received(const struct tls_stream *s)
 		       : -1;
 }
 
-#ifdef RINGMAIN_WOLFSSL_OWN
-/* The library's own, in no public header. */
-int SendAlert(WOLFSSL *ssl, int severity, int type);
-
-/* Unless the library has sent one, or has said that it says no more. */
-static void send_alert(struct tls_stream *s, enum tlsrec_alert alert)
-{
-	if (!s->closed && !s->is_alerted)
-		(void)SendAlert(s->ssl, alert_fatal, alert);
-}
-#else
-/* Only before there are keys can it be had without the library. */
+/*
+ * Unless one was sent, or it was said that nothing more is. Without the library it can
+ * be had only before there are keys.
+ */
 static void send_alert(struct tls_stream *s, enum tlsrec_alert alert)
 {
 	uint8_t record[TLSREC_ALERT_BYTES];
 
+	if (s->closed || s->is_alerted || alert_send(s->ssl, alert) || s->established)
+		return;
 	tlsrec_write_alert(record, alert);
-	if (!s->established && !s->is_alerted)
-		(void)s->send(s->owner, record, sizeof(record));
+	(void)s->send(s->owner, record, sizeof(record));
 }
-#endif
 
 static const char *peer_word(const struct tls_stream *s)
 {

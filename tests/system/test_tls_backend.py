@@ -90,6 +90,15 @@ def test_refused(to, server, pki, certificate, pool, detail):
     assert all(isinstance(one, tls.TlsSocket) is False or not one.recv() for one in refused.seen[:1])
 
 
+@pytest.mark.parametrize("version", (V12, V13))
+def test_revoked_hears_what_it_is(to, server, pki, version):
+    """RFC 8446, section 6.2: who looks after the backend reads of it in its log, too."""
+    revoked = server("elsewhere.pem", low=version, high=version)
+    fails(to([revoked], tls_name="elsewhere.example.com", tls_crl=pki["more.crl"]), "certificate revoked")
+    wait_until(lambda: revoked.seen, "the end of its handshake")
+    assert "alert certificate revoked" in str(revoked.seen[0])
+
+
 def test_revocation_list_lets_others_in(to, server, pki):
     works(to([server()], tls_name=NAME, tls_crl=pki["more.crl"]))
 

@@ -320,10 +320,12 @@ def test_certificate_is_not_asked_for_without_need(terminating):
     assert "Acceptable client certificate CA names" not in s_client(terminating())
 
 
-def test_revoked_clients(terminating, shake, pki):
-    rm = terminating(client_verify="require", client_ca=pki["ca.crt"], client_crl=pki["ca.crl"])
-    shake(rm, cert=pki["alice.pem"])
-    assert alert_to(rm, cert=pki["mallory.pem"])
+@pytest.mark.parametrize("version", (V12, V13))
+def test_revoked_clients(terminating, shake, pki, version):
+    """They hear what it is (RFC 8446, section 6.2)."""
+    rm = terminating(client_verify="require", client_ca=pki["ca.crt"], client_crl=pki["ca.crl"], tls_min="1.2")
+    shake(rm, cert=pki["alice.pem"], high=version)
+    assert "alert certificate revoked" in alert_to(rm, cert=pki["mallory.pem"], high=version)
     rm.wait_line(msg="session", reason="client_tls_error", detail="certificate revoked")
     unlisted = terminating(client_verify="require", client_ca=pki["ca.crt"])
     shake(unlisted, cert=pki["mallory.pem"])
