@@ -20,4 +20,7 @@ enum check_channel_kind check_channel_kind(const struct pool_config *pool);
 /* Is the server's certificate verified there? Without a tls_ca that of OFFERED is not. */
 bool check_channel_is_verified(const struct pool_config *pool);
 
+/* Is this backend asked over a unix socket, and not at another address? */
+bool check_channel_is_local(const struct pool_config *pool, const struct backend_config *backend);
+
 #endif

@@ -4,7 +4,8 @@
  * Asks a Redis server (or one that speaks like it) whether it serves and who
  * it is: [AUTH], PING, ROLE, all in one go. PING is refused by one that is
  * loading its data, that has lost its primary and does not serve old data, or
- * that is not allowed to write; ROLE is answered by all.
+ * that is not allowed to write; ROLE is answered by all. AUTH has the password
+ * as it is, so where that may not be seen it is left out.
  */
 
 #include <assert.h>
@@ -54,15 +55,22 @@ static void send_auth(struct check_exchange *x)
 	send_argument(x, "AUTH");
 	if (r->user)
 		send_argument(x, r->user);
-	send_argument(x, r->password);
+	send_argument(x, r->password ? r->password : ""); /* of a user with nopass any will do */
+}
+
+static bool must_hide(const struct check_exchange *x)
+{
+	return x->request->password && !exchange_may_send_password(x);
 }
 
 static enum check_step redis_begin(struct check_exchange *x)
 {
 	static const char rest[] = "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nROLE\r\n";
 
-	state_of(x)->reply = x->request->password ? REDIS_AUTH : REDIS_PING;
-	if (x->request->password)
+	const bool logs_in = (x->request->user || x->request->password) && !must_hide(x);
+
+	state_of(x)->reply = logs_in ? REDIS_AUTH : REDIS_PING;
+	if (logs_in)
 		send_auth(x);
 	exchange_send(x, rest, sizeof(rest) - 1);
 	return CHECK_STEP_MORE;
@@ -108,6 +116,8 @@ static enum check_step on_error(struct check_exchange *x, const struct resp_toke
 	struct redis *redis = state_of(x);
 
 	if (begins(token, "NOAUTH")) {
+		if (must_hide(x))
+			return exchange_keep_password(x);
 		/* It is there and speaks; more cannot be known without a password. */
 		return exchange_done(x, x->request->password ? CHECK_OWN_FAULT : CHECK_PASSED, "%s",
 				     quote.text);

@@ -21,6 +21,20 @@ enum check_step exchange_done(struct check_exchange *x, enum check_verdict verdi
 	return x->step;
 }
 
+bool exchange_may_send_password(const struct check_exchange *x)
+{
+	const struct check_channel *channel = &x->channel;
+
+	return channel->is_local || (channel->is_tls && channel->is_verified);
+}
+
+enum check_step exchange_keep_password(struct check_exchange *x)
+{
+	return exchange_done(x, CHECK_OWN_FAULT,
+			     "it asks for the password in clear, which is only sent "
+			     "inside verified TLS or over a unix socket");
+}
+
 void exchange_say(struct check_exchange *x, const char *format, ...)
 {
 	va_list args;

@@ -32,6 +32,12 @@ void exchange_take(struct check_exchange *x, size_t n);
  */
 MUST_CHECK bool exchange_has(const struct check_exchange *x, size_t n, size_t *ret_n);
 
+/* May a password leave as it is? Only inside verified TLS, or over a unix socket. */
+MUST_CHECK bool exchange_may_send_password(const struct check_exchange *x);
+
+/* The server asks for that where it may not be. Gives CHECK_STEP_DONE. */
+enum check_step exchange_keep_password(struct check_exchange *x);
+
 /* Words of a server, cut to fit, on one line; for "%s". */
 struct exchange_quote {
 	char text[CHECK_WORDS_BYTES];

@@ -81,11 +81,6 @@ size_t mysql_prove(const struct mysql *mysql, const char *password,
 
 /* ---- the password itself ------------------------------------------------- */
 
-static bool may_pass_in_clear(const struct check_channel *channel)
-{
-	return channel->is_local || (channel->is_tls && channel->is_verified);
-}
-
 static const char *password_of(const struct check_exchange *x)
 {
 	return x->request->password ? x->request->password : "";
@@ -93,10 +88,8 @@ static const char *password_of(const struct check_exchange *x)
 
 static enum check_step send_clear(struct check_exchange *x)
 {
-	if (!may_pass_in_clear(&x->channel))
-		return exchange_done(x, CHECK_OWN_FAULT,
-				     "it asks for the password in clear, which is only sent "
-				     "inside verified TLS");
+	if (!exchange_may_send_password(x))
+		return exchange_keep_password(x);
 	mysql_send(x, password_of(x), strlen(password_of(x)) + 1);
 	return CHECK_STEP_MORE;
 }

@@ -19,14 +19,10 @@ enum pg_auth {
 
 static enum check_step send_password(struct check_exchange *x)
 {
-	const struct check_channel *channel = &x->channel;
-
 	if (!x->request->password)
 		return exchange_done(x, CHECK_OWN_FAULT, "it asks for a password");
-	if (!channel->is_tls || !channel->is_verified)
-		return exchange_done(x, CHECK_OWN_FAULT,
-				     "it asks for the password in clear, which is only sent "
-				     "inside verified TLS");
+	if (!exchange_may_send_password(x))
+		return exchange_keep_password(x);
 	pg_send(x, 'p', x->request->password, strlen(x->request->password) + 1);
 	return CHECK_STEP_MORE;
 }

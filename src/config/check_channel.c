@@ -19,6 +19,11 @@ enum check_channel_kind check_channel_kind(const struct pool_config *pool)
 	return can_ask_for_tls(check) ? CHECK_CHANNEL_OFFERED : CHECK_CHANNEL_CLEAR;
 }
 
+bool check_channel_is_local(const struct pool_config *pool, const struct backend_config *backend)
+{
+	return backend->spec.is_unix && backend->check_addr.len == 0 && pool->check.addr.len == 0;
+}
+
 bool check_channel_is_verified(const struct pool_config *pool)
 {
 	switch (check_channel_kind(pool)) {

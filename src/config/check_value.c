@@ -260,8 +260,6 @@ static void check_login(const struct setting *s, const struct check_config *chec
 	/* Redis has a password without a user, too: requirepass. */
 	if (check->kind != CHECK_REDIS && !check->user && (check->password_file || check->database))
 		setting_error(s, NULL, "there is no user= to log in as");
-	if (check->kind == CHECK_REDIS && check->user && !check->password_file)
-		setting_error(s, NULL, "user= needs password_file=");
 }
 
 static bool find_kind(const struct setting *word, enum check_kind *ret_kind)

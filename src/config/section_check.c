@@ -41,6 +41,29 @@ static void check_password(const struct pool_config *pool, struct diag *diag)
 	check_mode(pool, diag);
 }
 
+static bool is_overheard(const struct pool_config *pool, const struct backend_config *backend)
+{
+	return !check_channel_is_local(pool, backend) && !check_channel_is_verified(pool);
+}
+
+/* PostgreSQL and MySQL may ask for something better than a password; Redis cannot. */
+static void check_clear_password(const struct pool_config *pool, struct diag *diag)
+{
+	size_t i = 0;
+
+	if (pool->check.kind != CHECK_REDIS || !pool->check.password_file)
+		return;
+	while (i < pool->backends_n && !is_overheard(pool, &pool->backends[i]))
+		i++;
+	if (i == pool->backends_n)
+		return;
+	diag_error(diag, place_of(pool, "check"),
+		   "[pool %s] check: redis wants its password in clear, which is only sent inside "
+		   "verified TLS (check_tls = yes, tls_ca) or over a unix socket, and backend '%s' "
+		   "has neither; without a password log in as a user that has none (user=, nopass)",
+		   pool->name, pool->backends[i].name);
+}
+
 /* ---- the steps of expect ---- */
 
 static bool is_sent(const struct check_step_config *step)
@@ -177,6 +200,7 @@ static void check_address(const struct pool_config *pool, struct diag *diag)
 
 void section_check_check(const struct pool_config *pool, struct diag *diag, bool ask)
 {
+	check_clear_password(pool, diag);
 	check_steps(pool, diag);
 	check_tls(pool, diag);
 	check_address(pool, diag);

@@ -223,7 +223,7 @@ struct conversation_plan check_plan_of(const struct check_plan *plan,
 		.tls_protocol = asks_as_sessions ? protocol_of(config->protocol) : NULL,
 		.tls_name = config->tls_name || backend->spec.is_unix ? NULL : backend->spec.host,
 		.is_verified = check_channel_is_verified(config),
-		.is_local = backend->spec.is_unix,
+		.is_local = check_channel_is_local(config, backend),
 		.is_tls_later = asks_itself,
 	};
 }

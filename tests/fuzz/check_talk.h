@@ -109,8 +109,7 @@ static inline void talk_check(const struct check_request *request, const uint8_t
 		CHECK(strcmp(a->words, b->words) == 0);
 	if (a->verdict != CHECK_PASSED)
 		CHECK(a->role == CHECK_ROLE_UNKNOWN && !a->has_position && a->system_id == 0);
-	if (request->protocol != &check_redis)
-		CHECK(!memmem(whole.said, whole.said_n, TALK_PASSWORD, strlen(TALK_PASSWORD)));
+	CHECK(!memmem(whole.said, whole.said_n, TALK_PASSWORD, strlen(TALK_PASSWORD)));
 	CHECK(bytewise.said_n == whole.said_n);
 	CHECK(request->protocol == &check_mysql || /* whose encryption is a bit of chance */
 	      memcmp(bytewise.said, whole.said, whole.said_n) == 0);

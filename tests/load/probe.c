@@ -10,8 +10,9 @@
  * PROTOCOL: tcp, http, postgres, mysql, redis, or a preset of expect. The
  * protocols are ringmain's own; sockets and TLS (by OpenSSL) are not: what is
  * proved is what they say to real servers. --verified believes the server's
- * certificate without looking, --bound binds a log-in to it; --piece gives the
- * protocol what comes in pieces of so many bytes.
+ * certificate without looking, or, without TLS, that nobody listens in;
+ * --bound binds a log-in to it; --piece gives the protocol what comes in pieces
+ * of so many bytes.
  */
 
 #include "check/check_exchange.h"
@@ -216,7 +217,9 @@ static void tell(const struct check_facts *f)
 static void run(void)
 {
 	static struct check_exchange x;
-	struct check_start start = { .channel = { .is_tls = false } };
+	struct check_start start = {
+		.channel = { .is_local = is_verified && request.tls == CHECK_TLS_OFF },
+	};
 	enum check_step step;
 
 	if (getrandom(start.random, sizeof(start.random), 0) != sizeof(start.random))

@@ -10,6 +10,7 @@ import pytest
 
 from kit import backend as echo_servers
 from kit import certificates, ini, servers, tcp, tls
+from kit.ports import free_port
 from kit.wait import wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("its checks are others")
@@ -113,13 +114,46 @@ def test_a_password_is_nowhere_to_be_seen(ringmain, make_ringmain, workdir, star
     assert PASSWORD not in dumped.stdout
 
 
-def test_redis_with_an_acl_and_with_a_password_alone(ringmain, workdir, start, password):
-    server = start(servers.Redis, workdir)
+@pytest.fixture(name="redis")
+def _redis(workdir, start, pki):
+    """Speaks in clear, in TLS and over a unix socket, and tells nobody anything without a password."""
+    port = free_port()
+    certificate, key = pki.lend(workdir, None, "backend.crt", "backend.key")
+    server = start(servers.Redis, workdir, options=[
+        "--tls-port", port, "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no",
+        "--tls-ca-cert-file", pki["ca.crt"], "--unixsocket", pathlib.Path(workdir) / "redis.sock"])
     server.cli("ACL", "SETUSER", "ring", "on", f">{PASSWORD}", "+ping", "+role")
-    rm = ringmain([server], pool=checked(f"redis user=ring password_file={password}"))
-    server.cli("ACL", "SETUSER", "ring", "resetpass")
+    server.cli("ACL", "SETUSER", "open", "on", "nopass", "+ping", "+role")
+    server.cli("CONFIG", "SET", "requirepass", PASSWORD)
+    server.tls_port = port
+    return server
+
+
+@pytest.mark.parametrize("user", ("ring", None))
+@pytest.mark.parametrize("way", ("tls", "unix"))
+def test_redis_with_an_acl_and_with_a_password_alone(ringmain, workdir, redis, pki, password, user, way):
+    keys = {"check_tls": "yes", "check_port": redis.tls_port, "tls_ca": pki["ca.crt"]} if way == "tls" else {}
+    address = redis if way == "tls" else f"unix:{workdir}/redis.sock"
+    check = f"redis {'user=ring ' if user else ''}password_file={password}"
+    rm = ringmain([address], pool=checked(check, role="primary", **keys))
+    rm.wait_line(msg="role", reason="has the role")
+    redis.cli("-a", PASSWORD, "ACL", "SETUSER", user or "default", "resetpass", ">another")
     assert rm.wait_line(msg="check")["reason"].startswith("WRONGPASS ")
     assert not rm.lines(msg="backend")
+
+
+def test_redis_and_a_user_without_a_password(ringmain, redis):
+    """Who may do no more than be asked who the server is: nothing that is worth listening for."""
+    rm = ringmain([redis], pool=checked("redis user=open", role="primary"))
+    rm.wait_line(msg="role", reason="has the role")
+    assert not rm.lines(msg="check")
+
+
+def test_redis_gets_no_password_in_clear(make_ringmain, redis, password):
+    pool = checked(f"redis password_file={password}", role="primary")
+    said = make_ringmain().check(ini.ini([redis], pool=pool), "-t")
+    assert said.returncode == 1
+    assert "only sent inside verified TLS (check_tls = yes, tls_ca) or over a unix socket" in said.stderr
 
 
 def test_mariadb_by_its_own_way_to_log_in(ringmain, workdir, start, password):

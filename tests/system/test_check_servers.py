@@ -51,12 +51,12 @@ def test_redis_users(redis):
     server.cli("ACL", "SETUSER", "alice", "on", ">wonder", "+role", "+ping")
     server.cli("ACL", "SETUSER", "bob", "on", ">wonder", "+ping")
     try:
-        assert probe("redis", server.address, user="alice", password="wonder")["role"] == "primary"
-        told = probe("redis", server.address, user="bob", password="wonder")
+        assert probe("redis", server.address, user="alice", password="wonder", verified=True)["role"] == "primary"
+        told = probe("redis", server.address, user="bob", password="wonder", verified=True)
         assert (told["verdict"], told["role"]) == ("passed", "unknown")
         assert "NOPERM" in told["words"]
         for wrong in ({"user": "alice", "password": "x"}, {"password": "x"}):
-            assert probe("redis", server.address, **wrong)["verdict"] == "own fault"
+            assert probe("redis", server.address, verified=True, **wrong)["verdict"] == "own fault"
     finally:
         server.cli("ACL", "DELUSER", "alice", "bob")
 
@@ -65,9 +65,9 @@ def test_redis_with_a_password(redis):
     server = redis[1]
     server.cli("CONFIG", "SET", "requirepass", "se same")
     try:
-        assert probe("redis", server.address, password="se same")["role"] == "replica"
+        assert probe("redis", server.address, password="se same", verified=True)["role"] == "replica"
         assert probe("redis", server.address)["verdict"] == "passed"
-        assert "WRONGPASS" in probe("redis", server.address, password="x")["words"]
+        assert "WRONGPASS" in probe("redis", server.address, password="x", verified=True)["words"]
     finally:
         server.cli("-a", "se same", "CONFIG", "SET", "requirepass", "")
 

@@ -105,14 +105,15 @@ static inline void talk_through(struct talk *t, const struct turn *turns, size_t
 
 #define TALK_PIECES_MAX 40
 
-/* What one answer leads to, however it is cut. */
-static inline void talk_ends(const struct check_request *request, const char *answer, size_t n,
-			     enum check_verdict verdict)
+/* What one answer leads to, however it is cut, over such a connection. */
+static inline void talk_ends_over(const struct check_channel *channel,
+				  const struct check_request *request, const char *answer, size_t n,
+				  enum check_verdict verdict)
 {
 	for (size_t piece = 1; piece < TALK_PIECES_MAX; piece++) {
 		struct talk t;
 
-		talk_begin(&t, request, NULL);
+		talk_begin(&t, request, channel);
 		talk_hear(&t, answer, n, piece < TALK_PIECES_MAX - 1 ? piece : n);
 		if (t.step != CHECK_STEP_DONE)
 			check_ended(&t.x, 0);
@@ -120,6 +121,12 @@ static inline void talk_ends(const struct check_request *request, const char *an
 			print_error("%.*s: %s\n", (int)n, answer, t.x.facts.words);
 		assert_int_equal(t.x.facts.verdict, verdict);
 	}
+}
+
+static inline void talk_ends(const struct check_request *request, const char *answer, size_t n,
+			     enum check_verdict verdict)
+{
+	talk_ends_over(NULL, request, answer, n, verdict);
 }
 
 #endif

@@ -303,7 +303,7 @@ static void what_cannot_be_used_is_the_checks_fault(void **state)
 	}
 }
 
-static void a_password_in_clear_needs_verified_tls(void **state)
+static void a_password_in_clear_is_for_verified_tls_and_unix_sockets(void **state)
 {
 	static const struct {
 		struct check_channel channel;
@@ -312,7 +312,7 @@ static void a_password_in_clear_needs_verified_tls(void **state)
 		{ { .is_tls = true, .is_verified = true }, true },
 		{ { .is_tls = true }, false },
 		{ { .is_verified = true }, false },
-		{ { .is_local = true }, false },
+		{ { .is_local = true }, true },
 	};
 
 	(void)state;
@@ -340,7 +340,7 @@ int main(void)
 		cmocka_unit_test(passwords_are_proved_by_scram),
 		cmocka_unit_test(a_server_must_prove_itself_too),
 		cmocka_unit_test(what_cannot_be_used_is_the_checks_fault),
-		cmocka_unit_test(a_password_in_clear_needs_verified_tls),
+		cmocka_unit_test(a_password_in_clear_is_for_verified_tls_and_unix_sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

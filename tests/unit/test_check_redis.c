@@ -10,21 +10,57 @@
 
 static const struct check_request nobody = { .protocol = &check_redis };
 static const struct check_request somebody = { .protocol = &check_redis, .password = "se same" };
+static const struct check_channel nobody_listens = { .is_local = true };
 
 static void the_question_goes_out_at_once(void **state)
 {
 	const struct check_request user = { .protocol = &check_redis,
 					    .user = "alice",
 					    .password = "a b\r\n" };
+	const struct check_request nopass = { .protocol = &check_redis, .user = "ring" };
 	struct talk t;
 
 	(void)state;
 	talk_begin(&t, &nobody, NULL);
 	talk_expect(&t, LITERAL(PING_ROLE));
-	talk_begin(&t, &somebody, NULL);
+	talk_begin(&t, &nopass, NULL);
+	talk_expect(&t, LITERAL("*3\r\n$4\r\nAUTH\r\n$4\r\nring\r\n$0\r\n\r\n" PING_ROLE));
+	talk_begin(&t, &somebody, &nobody_listens);
 	talk_expect(&t, LITERAL("*2\r\n$4\r\nAUTH\r\n$7\r\nse same\r\n" PING_ROLE));
-	talk_begin(&t, &user, NULL);
+	talk_begin(&t, &user, &nobody_listens);
 	talk_expect(&t, LITERAL("*3\r\n$4\r\nAUTH\r\n$5\r\nalice\r\n$5\r\na b\r\n\r\n" PING_ROLE));
+}
+
+/* What a password is worth nothing for is asked without it. */
+static void a_password_leaves_only_where_nobody_listens(void **state)
+{
+	static const struct {
+		struct check_channel channel;
+		bool has_it;
+	} cases[] = {
+		{ { 0 }, false },
+		{ { .is_tls = true }, false },
+		{ { .is_verified = true }, false },
+		{ { .is_tls = true, .is_verified = true }, true },
+		{ { .is_local = true }, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct talk t;
+
+		talk_begin(&t, &somebody, &cases[i].channel);
+		assert_int_equal(!!memmem(t.said, t.said_n, "se same", 7), cases[i].has_it);
+		if (cases[i].has_it)
+			continue;
+		talk_expect(&t, LITERAL(PING_ROLE));
+		talk_hear(&t, LITERAL("-NOAUTH Authentication required.\r\n"), 100);
+		assert_int_equal(t.x.facts.verdict, CHECK_OWN_FAULT);
+		assert_non_null(strstr(t.x.facts.words, "only sent inside verified TLS"));
+		talk_begin(&t, &somebody, &cases[i].channel);
+		talk_hear(&t, LITERAL(PONG MASTER "*0\r\n"), 100);
+		assert_int_equal(t.x.facts.verdict, CHECK_PASSED);
+	}
 }
 
 static void roles_are_understood(void **state)
@@ -98,8 +134,8 @@ static void refusals_are_told_apart(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		talk_ends(cases[i].request, cases[i].answer, strlen(cases[i].answer),
-			  cases[i].verdict);
+		talk_ends_over(&nobody_listens, cases[i].request, cases[i].answer,
+			       strlen(cases[i].answer), cases[i].verdict);
 }
 
 static void nonsense_is_refused(void **state)
@@ -162,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_question_goes_out_at_once),
+		cmocka_unit_test(a_password_leaves_only_where_nobody_listens),
 		cmocka_unit_test(roles_are_understood),
 		cmocka_unit_test(refusals_are_told_apart),
 		cmocka_unit_test(nonsense_is_refused),

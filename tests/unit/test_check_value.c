@@ -29,9 +29,12 @@ static void a_check_says_who_it_logs_in_as(void **state)
 	assert_string_equal(check->password_file, "/run/pw");
 	assert_string_equal(check->database, "my app");
 
-	check = load(st, "check = redis password_file=/run/pw\n");
+	check = load(st, "check = redis password_file=/run/pw\ncheck_tls = yes\n");
 	bed_expect_good(st);
 	assert_null(check->user);
+	check = load(st, "check = redis user=ring\n");
+	bed_expect_good(st);
+	assert_string_equal(check->user, "ring");
 	check = load(st, "check = mysql\n");
 	bed_expect_good(st);
 	assert_null(check->user);
@@ -101,7 +104,6 @@ static void what_is_wrong_is_said_at_its_place(void **state)
 		  "15: error: [pool p] check: unknown option 'database'" },
 		{ "check = postgres password_file=/x",
 		  "9: error: [pool p] check: there is no user= to log in as" },
-		{ "check = redis user=x", "9: error: [pool p] check: user= needs password_file=" },
 		{ "check = mysql user=", "20: error: [pool p] check: user: the value is missing" },
 		{ "check = http path=x",
 		  "19: error: [pool p] check: path: a path begins with '/'" },
@@ -181,7 +183,7 @@ static void tls_is_that_of_sessions_or_what_the_server_offers(void **state)
 		{ "check = postgres user=x\n", CHECK_CHANNEL_OFFERED, false },
 		{ "check = mysql user=x\ntls_ca = /x\n", CHECK_CHANNEL_OFFERED, true },
 		{ "check = postgres user=x\ncheck_tls = yes\n", CHECK_CHANNEL_TLS, true },
-		{ "check = redis password_file=/x\n", CHECK_CHANNEL_CLEAR, false },
+		{ "check = redis user=x\n", CHECK_CHANNEL_CLEAR, false },
 	};
 	struct bed *st = *state;
 
@@ -193,6 +195,67 @@ static void tls_is_that_of_sessions_or_what_the_server_offers(void **state)
 	}
 }
 
+/* Of what Redis' own log-in tells everybody on the way. */
+static void a_password_in_clear_is_for_verified_tls_and_unix_sockets(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"tls = yes\ntls_verify = no\n",
+		"check_tls = yes\ntls_verify = no\n",
+		"tls = yes\ncheck_tls = no\n",
+		"tls_ca = /x\n",
+	};
+	static const char *const good[] = { "tls = yes\n", "check_tls = yes\ntls_ca = /x\n" };
+	struct bed *st = *state;
+	char keys[200];
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(keys, sizeof(keys), "check = redis password_file=/x\n%s", bad[i]);
+		load(st, keys);
+		assert_non_null(strstr(bed_said(st),
+				       "6:9: error: [pool p] check: redis wants its password in "
+				       "clear, which is only sent inside verified TLS "
+				       "(check_tls = yes, tls_ca) or over a unix socket, and "
+				       "backend '"));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		snprintf(keys, sizeof(keys), "check = redis password_file=/x\n%s", good[i]);
+		load(st, keys);
+		bed_expect_good(st);
+	}
+}
+
+/* One that is asked at an address is not asked over its socket. */
+static void a_unix_socket_is_one_as_long_as_it_is_asked(void **state)
+{
+	static const struct {
+		const char *keys, *options;
+		bool is_local;
+	} cases[] = {
+		{ "", "", true },
+		{ "check_port = 1\n", "", true },
+		{ "check_port = 1\ncheck_address = 127.0.0.1\n", "", false },
+		{ "check_port = 1\n", " check_address=127.0.0.1", false },
+	};
+	struct bed *st = *state;
+	char text[400];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(text, sizeof(text),
+			 "[listener p]\nbind = 127.0.0.1:0\n[pool p]\n"
+			 "check = redis password_file=/x\n%sbackend = a unix:/run/a%s\n",
+			 cases[i].keys, cases[i].options);
+		bed_load(st, text);
+		if (!cases[i].is_local) {
+			assert_non_null(strstr(bed_said(st), "and backend 'a' has neither"));
+			continue;
+		}
+		bed_expect_good(st);
+		assert_true(check_channel_is_local(&st->config->pools[0],
+						   &st->config->pools[0].backends[0]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +264,8 @@ int main(void)
 		bed_test(steps_are_bytes),
 		bed_test(what_is_wrong_is_said_at_its_place),
 		bed_test(what_is_sent_and_awaited_is_bounded),
+		bed_test(a_password_in_clear_is_for_verified_tls_and_unix_sockets),
+		bed_test(a_unix_socket_is_one_as_long_as_it_is_asked),
 		bed_test(tls_is_that_of_sessions_or_what_the_server_offers),
 	};
 

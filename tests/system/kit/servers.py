@@ -62,11 +62,18 @@ class Server:
 
 
 class Redis(Server):
+    """options: more for redis-server."""
+
+    def __init__(self, *args, options=(), **kwargs):
+        self.options = options
+        super().__init__(*args, **kwargs)
+
     def start(self):
         program = proc.need("redis-server", "redis-server")
         self.process = proc.Process(
             [program, "--bind", self.address[0], "--port", self.port, "--dir", self.dir,
-             "--save", "", "--appendonly", "no", "--daemonize", "no", "--tcp-backlog", 511], self.log)
+             "--save", "", "--appendonly", "no", "--daemonize", "no", "--tcp-backlog", 511,
+             *self.options], self.log)
         self.wait_up()
 
     def is_up(self):
