@@ -57,7 +57,8 @@ flags=(
 # client that offers every suite and signature there is, as scanners do (its default refuses 150
 # suites), and a hundred schemes; empty records are for ringmain to judge; memory
 # wiped by src/tls/library.c, with the C library's fast instructions. Of certificates: chains with
-# more in them than the path to a trusted CA; a thousand names; policies may be critical (nobody
+# more in them than the path to a trusted CA; a thousand names, for which a handshake's message may
+# have 64 kB (its default 18 kB are six hundred); policies may be critical (nobody
 # here demands one, so there is nothing to refuse); issuers named by serial; a serial number of 0,
 # which MariaDB gives to the certificate that it makes for itself.
 # Points are looked at (wolfssl/point-on-curve.patch, which needs the curves' b; X25519's results).
@@ -65,6 +66,7 @@ defines="-DWOLFSSL_EXTRA_ALERTS -DWOLFSSL_ALWAYS_VERIFY_CB -DWOLFSSL_TLS13_MIDDL
 	-DWOLFSSL_GETRANDOM -DCUSTOM_RAND_GENERATE_BLOCK=getentropy
 	-DWOLFSSL_MAX_SUITE_SZ=1024 -DWOLFSSL_MAX_SIGALGO=208 -DWOLFSSL_NO_FORCE_ZERO
 	-DWOLFSSL_ALT_CERT_CHAINS -DWOLFSSL_MAX_ALT_NAMES=1024 -DWOLFSSL_CERT_EXT
+	-DMAX_CERTIFICATE_SZ=65536
 	-DWOLFSSL_DUP_CERTPOL -DWOLFSSL_AKID_NAME -DWOLFSSL_ASN_ALLOW_0_SERIAL
 	-DUSE_ECC_B_PARAM -DWOLFSSL_ECDHX_SHARED_NOT_ZERO
 	-DWOLFSSL_MAX_EMPTY_RECORDS=255"

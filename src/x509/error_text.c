@@ -9,7 +9,16 @@
 #include <wolfssl/error-ssl.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
+#include <assert.h>
 #include <stddef.h>
+
+/* The longest that is read, mostly certificates; the packaged library has its own idea of it. */
+#ifdef MAX_CERTIFICATE_SZ
+static_assert(MAX_CERTIFICATE_SZ == 65536, "the words below, ringmain(8)");
+#define MESSAGE_TOO_LONG "handshake message of more than 64 kB"
+#else
+#define MESSAGE_TOO_LONG "handshake message of more than 18 kB"
+#endif
 
 /* What an operator may meet; for the rest the library's own words do. */
 static const struct {
@@ -77,7 +86,7 @@ static const struct {
 	{ BUFFER_ERROR, "malformed message" },
 	{ DECODE_E, "malformed message" },
 	{ LENGTH_ERROR, "record of a wrong length" },
-	{ HANDSHAKE_SIZE_ERROR, "handshake message too long" },
+	{ HANDSHAKE_SIZE_ERROR, MESSAGE_TOO_LONG },
 	{ DUPLICATE_TLS_EXT_E, "an extension twice" },
 	{ INVALID_PARAMETER, "illegal parameter" },
 	{ EXT_MISSING, "a required extension is missing" },

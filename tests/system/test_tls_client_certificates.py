@@ -2,6 +2,7 @@
 """Certificates of clients: which are asked for, and what each is judged by."""
 
 import contextlib
+import functools
 
 import pytest
 
@@ -202,3 +203,34 @@ def test_a_key_that_is_for_pss_alone_is_refused(verifying, pki, forge):
     rm = verifying(tls_min="1.2")
     for version in (tls.V12, tls.V13):
         assert not talks(rm, pki, forge["pss.pem"], low=version, high=version)
+
+
+@pytest.fixture
+def large(forge, ringmain, start):
+    """large(version, bytes) gives a ringmain, and a client's context: its certificate and the backend's have so many bytes of names."""
+    def begin(version, size):
+        names = ",".join(f"DNS:{i:03}.{'x' * (size // 1000 - 18)}.example.com" for i in range(1000))
+        forge.make("large", "root", LEAF + f"subjectAltName={names},DNS:db.example.com\n")
+        root, pem = forge.bundle("ca.pem", "root"), forge.bundle("large-chain.pem", "large", key="large")
+        far = start(servers.Backend, tls.served(tls.server_context(pem, low=version, high=version), servers.echo))
+        rm = ringmain([far], pool={"tls": "yes", "tls_ca": root, "tls_name": "db.example.com"},
+                      listener={"tls": "terminate", "certificate": pem, "tls_min": "1.2", "client_verify": "optional",
+                                "client_ca": root})
+        return rm, functools.partial(tls.client_context, {"ca.crt": root}, low=version, high=version), pem
+    return begin
+
+
+@pytest.mark.parametrize("version", (tls.V12, tls.V13))
+@pytest.mark.own_library("MAX_CERTIFICATE_SZ")
+def test_large_certificates_of_both_peers(large, version):
+    """Of 36 kB each, which OpenSSL and Go send and take; more than 64 kB is too much, and said to be."""
+    rm, context, pem = large(version, 36_000)
+    with contextlib.closing(tls.connect(rm.address(), context(cert=pem), name="db.example.com")) as sock:
+        tcp.exchange(sock, b"hello")
+    rm, context, pem = large(version, 70_000)
+    with contextlib.suppress(OSError), contextlib.closing(tls.connect(rm.address(), context(), name="db.example.com")) as sock:
+        sock.recv()
+    rm.wait_sessions(1, reason="backend_tls_error", detail="handshake message of more than 64 kB")
+    with contextlib.suppress(OSError), contextlib.closing(tls.connect(rm.address(), context(cert=pem), name="db.example.com")) as sock:
+        sock.recv()
+    rm.wait_sessions(1, reason="client_tls_error", detail="handshake message of more than 64 kB")
