@@ -11,7 +11,8 @@
  *         |         ^~~~~
  *
  * Columns count bytes from 1. What a file or its name contains is printed
- * with control characters replaced: it may be anything. After so many
+ * with control characters replaced: it may be anything. Where a password may
+ * begin (config/secret.h) it is cut off, for logs have these messages, too. After so many
  * mistakes the rest is only counted.
  *
  * config_load() fills it, its caller prints and empties it.

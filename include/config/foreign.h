@@ -19,6 +19,7 @@ enum foreign_context {
 	FOREIGN_BALANCE, /* a value */
 	FOREIGN_LOG_LEVEL,
 	FOREIGN_FLAG,
+	FOREIGN_CHECK, /* an option of a check */
 	FOREIGN_PLACES,
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "config/foreign.h"
 #include "config/setting.h"
 #include "config/tokens.h"
 #include "config/value.h"
@@ -323,6 +324,7 @@ const struct directive_type type_check = {
 	.set = set_check,
 	.print = print_check,
 	.release = release_check,
+	.options_context = FOREIGN_CHECK,
 };
 
 /* ---- check_step ---- */

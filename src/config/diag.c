@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/letter.h"
+#include "config/secret.h"
 
 #define MESSAGE_BYTES 1024 /* of one mistake; words of the file in it are far shorter */
 #define EXCERPT_BYTES 120  /* of the line that is shown with it */
@@ -62,7 +63,7 @@ static bool is_continuation(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* The part of a line that is shown: all of it, or what is around the caret. */
+/* The part of a line that is shown: all of it, or what is around the caret; no passwords. */
 struct excerpt {
 	const char *line;
 	size_t begin, end, bytes;
@@ -76,7 +77,8 @@ static struct excerpt excerpt_of(const char *line, size_t bytes, size_t caret)
 		e.begin = caret - EXCERPT_LEAD;
 	while (e.begin > 0 && e.begin < bytes && is_continuation(line[e.begin]))
 		e.begin++;
-	e.end = MIN(bytes, e.begin + EXCERPT_BYTES);
+	e.end = MIN(secret_in_line(line, bytes), e.begin + EXCERPT_BYTES);
+	e.end = MAX(e.begin, e.end);
 	return e;
 }
 
@@ -164,6 +166,19 @@ static bool read_again(const struct config_location *location, struct config_fil
 	return false;
 }
 
+/* Words of the file may be in it, also those that a variable stands for. */
+static void write_message(FILE *to, const char *message, const struct config_file *file,
+			  const struct config_location *location)
+{
+	const bool has_line = file && location->line;
+	size_t bytes = 0, shown;
+	const char *line = has_line ? config_file_line(file, location->line, &bytes) : NULL;
+
+	shown = secret_in_sentence(message, line, bytes);
+	write_clean(to, message, shown);
+	fputs(message[shown] ? "...\n" : "\n", to);
+}
+
 /* Gives the finished message, or NULL when memory is short. */
 static char *render(const struct config_file *file, const struct config_location *location,
 		    const char *severity, const char *message)
@@ -176,8 +191,7 @@ static char *render(const struct config_file *file, const struct config_location
 		return NULL;
 	write_location(to, location);
 	fprintf(to, "%s: ", severity);
-	write_clean(to, message, strlen(message));
-	putc('\n', to);
+	write_message(to, message, file, location);
 	if (file && location->line)
 		write_excerpt(to, file, location);
 	if (fclose(to) == 0)

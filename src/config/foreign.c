@@ -116,6 +116,8 @@ static const struct foreign foreigners[] = {
 	{ FOREIGN_POOL, "proxy_protocol send_proxy_v2", "send_proxy", NULL },
 	{ FOREIGN_POOL, "proxy_bind", "source", NULL },
 	{ FOREIGN_POOL, "mode", NULL, "there is only TCP" },
+	{ FOREIGN_POOL, "password password_file passwd auth_pass requirepass", NULL,
+	  "write password_file=FILE behind check, as in check = postgres user=NAME" },
 	{ FOREIGN_POOL, "from inherit inherits extends template", "like", NULL },
 	{ FOREIGN_POOL, "zone resolver resolvers keepalive_requests", NULL,
 	  "there is nothing to be said instead" },
@@ -173,6 +175,12 @@ static const struct foreign foreigners[] = {
 
 	{ FOREIGN_FLAG, "on true 1 enable enabled y", "yes", NULL },
 	{ FOREIGN_FLAG, "off false 0 disable disabled n", "no", NULL },
+
+	{ FOREIGN_CHECK, "password passwd pass pwd pw passphrase requirepass secret",
+	  "password_file=FILE", "for passwords stand in files of their own" },
+	{ FOREIGN_CHECK, "username login role", "user=", NULL },
+	{ FOREIGN_CHECK, "dbname db", "database=", NULL },
+	{ FOREIGN_CHECK, "uri url", "path=", NULL },
 };
 
 /* "timeout client", "Timeout-Client" and "timeout_client" are one word. */

@@ -114,6 +114,16 @@ def test_a_password_is_nowhere_to_be_seen(ringmain, make_ringmain, workdir, star
     assert PASSWORD not in dumped.stdout
 
 
+def test_a_password_in_the_configuration_gets_into_no_log(running, backend):
+    """Where it does not belong: a reload's log quotes the line that is wrong."""
+    r = running([backend(echo_servers.sink)], pool=checked("tcp"))
+    r.change("check = tcp", f"check = postgres user=ring password={PASSWORD}")
+    said = r.fails()
+    assert "password_file=FILE" in said
+    wait_until(lambda: "check = postgres user=ring password=..." in r.rm.text(), "the line in the log")
+    assert PASSWORD not in said + r.rm.text()
+
+
 @pytest.fixture(name="redis")
 def _redis(workdir, start, pki):
     """Speaks in clear, in TLS and over a unix socket, and tells nobody anything without a password."""
