@@ -84,8 +84,8 @@ struct WOLFSSL_CTX;
 MUST_CHECK bool certificate_use(const struct certificate *c, struct WOLFSSL_CTX *ctx);
 
 /*
- * The common name in a certificate's DER, cut to fit, control characters
- * replaced; "" when there is none.
+ * The common name in a certificate's DER, the last of several, cut to fit, control characters
+ * replaced; "" when there is none. Also of a certificate that is refused.
  */
 void certificate_common_name(const uint8_t *der, size_t bytes, char *out, size_t size);
 

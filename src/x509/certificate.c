@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "x509/der.h"
 #include "x509/error_text.h"
+#include "x509/subject.h"
 #include "x509/x509.h"
 
 #include <wolfssl/options.h>
@@ -64,22 +65,19 @@ static void copy_printable(char *out, size_t size, const char *text, size_t n)
 	out[i] = '\0';
 }
 
-static void copy_common_name(const struct DecodedCert *cert, char *out, size_t size)
-{
-	size_t n = cert->subjectCN && cert->subjectCNLen > 0 ? (size_t)cert->subjectCNLen : 0;
-
-	copy_printable(out, size, cert->subjectCN, n);
-}
-
 void certificate_common_name(const uint8_t *der, size_t bytes, char *out, size_t size)
 {
-	struct DecodedCert cert;
+	struct subject_attribute a;
+	struct subject s;
 
 	out[0] = '\0';
-	wc_InitDecodedCert(&cert, der, (word32)bytes, NULL);
-	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0)
-		copy_common_name(&cert, out, size);
-	wc_FreeDecodedCert(&cert);
+	if (!subject_find(der, bytes, &s))
+		return;
+	while (subject_next(&s, &a)) {
+		if (subject_is_common_name(&a))
+			copy_printable(out, size, (const char *)a.text.at,
+				       (size_t)(a.text.end - a.text.at));
+	}
 }
 
 static bool read_kind(const struct DecodedCert *cert, enum key_kind *ret_kind)
@@ -222,7 +220,7 @@ static bool read_link(struct loading *l, const struct pem_block *block, const ui
 		return false;
 	}
 	link->block = *block;
-	copy_common_name(&cert, link->subject, sizeof(link->subject));
+	certificate_common_name(der, (size_t)n, link->subject, sizeof(link->subject));
 	memcpy(link->subject_hash, cert.subjectHash, sizeof(link->subject_hash));
 	memcpy(link->issuer_hash, cert.issuerHash, sizeof(link->issuer_hash));
 	if (x509_is_signed_with_sha1(&cert))

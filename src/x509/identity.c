@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "x509/der.h"
 #include "x509/directory_string.h"
+#include "x509/subject.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -16,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* id-at-commonName and id-at-organizationalUnitName (RFC 5280, A.1). */
-static const uint8_t oid_cn[] = { 0x55, 4, 3 }, oid_ou[] = { 0x55, 4, 11 };
+/* id-at-organizationalUnitName (RFC 5280, A.1). */
+static const uint8_t oid_ou[] = { 0x55, 4, 11 };
 
 /* A capital stands for a name of this kind that cannot be read. */
 static const char letters[IDENTITY_KINDS + 1] = "coduf";
@@ -62,40 +63,20 @@ static void put_host(FILE *to, struct der text)
 		fprintf(to, "%c%s%c", letters[IDENTITY_DNS], host, '\0');
 }
 
-/* An AttributeTypeAndValue. False: it is none. */
-static bool put_attribute(FILE *to, struct der attribute)
+static void put_subject(FILE *to, struct subject subject)
 {
-	struct der oid, text;
-	uint8_t tag;
+	struct subject_attribute a;
 
-	if (!der_take(&attribute, &tag, &oid) || tag != DER_OID ||
-	    !der_take(&attribute, &tag, &text))
-		return false;
-	if (der_is(&oid, oid_cn, sizeof(oid_cn)))
-		put_item(to, IDENTITY_CN, tag, text);
-	else if (der_is(&oid, oid_ou, sizeof(oid_ou)))
-		put_item(to, IDENTITY_OU, tag, text);
-	return true;
-}
-
-/*
- * A Name is a sequence of sets of attributes; @name has what is in the outer
- * sequence. False: it is none.
- */
-static bool put_subject(FILE *to, struct der name)
-{
-	struct der set, attribute;
-	uint8_t tag;
-
-	while (name.at < name.end) {
-		if (!der_take(&name, &tag, &set) || tag != DER_SET)
-			return false;
-		while (set.at < set.end) {
-			if (!der_take(&set, &tag, &attribute) || !put_attribute(to, attribute))
-				return false;
-		}
+	while (subject_next(&subject, &a)) {
+		if (subject_is_common_name(&a))
+			put_item(to, IDENTITY_CN, a.tag, a.text);
+		else if (der_is(&a.oid, oid_ou, sizeof(oid_ou)))
+			put_item(to, IDENTITY_OU, a.tag, a.text);
 	}
-	return true;
+	if (!subject.is_broken)
+		return;
+	put_unreadable(to, IDENTITY_CN);
+	put_unreadable(to, IDENTITY_OU);
 }
 
 static void put_alt_names(FILE *to, const struct DecodedCert *cert)
@@ -136,11 +117,9 @@ static void put_all(FILE *to, const uint8_t *der, size_t bytes)
 		for (unsigned kind = 0; kind < IDENTITY_FINGERPRINT; kind++)
 			put_unreadable(to, (enum identity_kind)kind);
 	} else {
-		if (!put_subject(to, (struct der){ cert.subjectRaw,
-						   cert.subjectRaw + cert.subjectRawLen })) {
-			put_unreadable(to, IDENTITY_CN);
-			put_unreadable(to, IDENTITY_OU);
-		}
+		put_subject(to,
+			    (struct subject){ .sets = { cert.subjectRaw,
+							cert.subjectRaw + cert.subjectRawLen } });
 		put_alt_names(to, &cert);
 	}
 	wc_FreeDecodedCert(&cert);

@@ -13,6 +13,8 @@ from kit.certificates import CA, LEAF, Certificates, expired
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
 
 CLIENT = LEAF + "extendedKeyUsage=clientAuth\n"
+UNKNOWN_TO_ALL = "1.2.3.4=critical,ASN1:NULL\n"
+MANY_NAMES = "subjectAltName=" + ",".join(f"DNS:n{n}" for n in range(1025)) + "\n"
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +63,9 @@ def test_one_clients_chain_does_not_vouch_for_another(verifying, pki, forge, ver
 
 
 @pytest.mark.parametrize("version", (tls.V12, tls.V13))
-@pytest.mark.parametrize("options", ({"issuer": None}, {"args": expired}, {"ext": LEAF + "keyUsage=keyEncipherment\n"}),
-                         ids=("stranger", "expired", "not for signing"))
+@pytest.mark.parametrize("options", (
+    {"issuer": None}, {"args": expired}, {"ext": LEAF + "keyUsage=keyEncipherment\n"}, {"ext": CLIENT + UNKNOWN_TO_ALL},
+    {"ext": CLIENT + MANY_NAMES}), ids=("stranger", "expired", "not for signing", "critical", "many names"))
 def test_log_says_who_was_refused(verifying, pki, forge, options, version):
     """By the common name that it gave itself, as of those who are admitted; bounded, and nothing breaks a line."""
     options = {"issuer": "root", "ext": CLIENT, **options}
