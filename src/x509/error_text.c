@@ -31,6 +31,9 @@ static const struct {
 	{ ASN_AFTER_DATE_E, "certificate expired" },
 	{ ASN_SIG_CONFIRM_E, "certificate's signature is wrong" },
 	{ ASN_NAME_INVALID_E, "certificate breaks a CA's name constraint" },
+	/* Two things with one code. */
+	{ ASN_ALT_NAME_E, "certificate has more than 1024 names, or a URI among them that is not "
+			  "absolute" },
 	{ BAD_LENGTH_E, "certificate has more than 128 name constraints" },
 	{ ASN_PATHLEN_INV_E, "certificate chain is longer than its CA allows" },
 	{ ASN_PATHLEN_SIZE_E, "certificate chain is longer than its CA allows" },

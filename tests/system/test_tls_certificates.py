@@ -23,6 +23,7 @@ UNKNOWN = "unknown CA"
 NO_CA = "not a certificate of a CA"
 SIGNATURE = "certificate's signature is wrong"
 EXPIRED = "certificate expired"
+BAD_NAMES = "certificate has more than 1024 names, or a URI among them that is not absolute"
 TOO_LONG = "certificate chain is longer than its CA allows"
 BREAKS = "certificate breaks a CA's name constraint"
 PURPOSE = "certificate is not meant for this side of TLS"
@@ -237,6 +238,8 @@ CASES = [
          "certificate has an unknown critical extension"),
     Case("1000 names", leaf("subjectAltName=" + ",".join(f"DNS:n{i}.example.com" for i in range(999))
                             + ",DNS:db.example.com\n"), needs="WOLFSSL_MAX_ALT_NAMES"),
+    Case("1025 names", leaf(SAN[:-1] + ",DNS:n" * 1024 + "\n"), BAD_NAMES, openssl=True, needs="WOLFSSL_MAX_ALT_NAMES"),
+    Case("relative URI", leaf(SAN[:-1] + ",URI:/a\n"), BAD_NAMES, openssl=True),
 
     Case("chain of three", chain("int-b", "int-a", int_a=("root", CA), int_b=("int-a", CA))),
     Case("chain with its root", chain("int", "root", int=("root", CA))),

@@ -32,8 +32,10 @@ def forge(module_dir):
     ({"args": SHA1}, "warning: [listener in] certificate: {}: certificate 1 (own) is signed with SHA-1", 0),
     ({"issuer": "rsa-root", "args": (*SHA1, *PSS)},
      "warning: [listener in] certificate: {}: certificate 1 (own) is signed with SHA-1", 0),
+    ({"ext": DB[:-1] + ",DNS:n" * 1024 + "\n"}, "error: [listener in] certificate: {}: certificate 1 (line 1) cannot be read: "
+     "certificate has more than 1024 names", 1),
     ({"ext": DB + "keyUsage=keyEncipherment\n"}, "warning: [listener in] certificate: {}: its keyUsage lacks digitalSignature", 0),
-), ids=("must-staple", "version_1", "RSA_1024", "RSA_2047", "PSS", "SHA-1", "PSS with SHA-1", "keyEncipherment"))
+), ids=("must-staple", "version_1", "RSA_1024", "RSA_2047", "PSS", "SHA-1", "PSS with SHA-1", "1025 names", "keyEncipherment"))
 def test_own_certificate_is_warned_of(forge, make_ringmain, options, text, status):
     forge.make("own", **{"issuer": "root", **options})
     pem = forge.bundle("own.pem", "own", key="own")
