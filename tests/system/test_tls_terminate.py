@@ -279,8 +279,15 @@ def test_alpn_is_the_servers_choice(terminating, shake):
     assert line["detail"] == "no application protocol (ALPN) in common" and line["alpn"] == "other"
 
 
-def test_without_alpn_a_client_may_offer_what_it_likes(terminating, shake):
-    assert shake(terminating(), alpn=("h2", "postgresql")).alpn is None
+def test_without_alpn_a_client_may_offer_what_it_likes(terminating, shake, pki):
+    """The log has what was agreed on, or what was offered where it did not come to that."""
+    rm = terminating(client_verify="optional", client_ca=pki["ca.crt"])
+    sock = shake(rm, alpn=("h2", "postgresql"))
+    assert sock.alpn is None
+    sock.close()
+    assert "alpn" not in rm.wait_sessions(1)[0]
+    assert alert_to(rm, alpn=("h2", "postgresql"), cert=pki["stranger.pem"])
+    assert rm.wait_sessions(1, reason="client_tls_error")[0]["alpn"] == "h2"
 
 
 # Clients that are verified
