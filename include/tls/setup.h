@@ -38,7 +38,7 @@ bool setup_drop_early_data(struct WOLFSSL *ssl, const struct tls_offer *offer,
 			   const struct policy *policy);
 
 /*
- * What to verify, and what to ask for; @verify may be NULL where nobody is
+ * Who must answer, and what to ask for; @verify may be NULL where nobody is
  * verified. False: no memory.
  */
 MUST_CHECK bool setup_names(struct WOLFSSL *ssl, const struct tls_client *client,

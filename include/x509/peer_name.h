@@ -3,8 +3,8 @@
 #define X509_PEER_NAME_H
 
 /*
- * Who a backend has to be: a host name, which the library compares with a
- * certificate's, or an address, which is compared here. For this floor.
+ * Who a backend has to be, a host name or an address, and whether its
+ * certificate says that it is. For this floor.
  */
 
 #include <stdbool.h>
@@ -29,10 +29,13 @@ struct peer_name {
 MUST_CHECK bool peer_name_read(struct peer_name *ret_name, const char *text);
 
 /*
- * Does the certificate name this address? Its IP addresses alone count, by
- * their bytes (RFC 6125, B.5): never a DNS name or a common name that looks
- * like one.
+ * Is the certificate for this one? For a host name its own count, and the last
+ * common name where it has no alternative names at all. "*.example.com" is
+ * good for any one label there (RFC 9525, 6.3); a star that is anything but
+ * the whole first label, or has fewer than two labels behind it, stands for
+ * nothing. For an address IP addresses alone count, by their bytes (RFC 6125,
+ * B.5): never a DNS name or a common name that looks like one.
  */
-bool peer_address_fits(const struct peer_address *address, const uint8_t *der, size_t bytes);
+MUST_CHECK bool peer_name_fits(const struct peer_name *name, const uint8_t *der, size_t bytes);
 
 #endif

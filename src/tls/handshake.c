@@ -27,14 +27,41 @@ struct handshake *handshake_of(struct WOLFSSL *ssl)
 	return wolfSSL_GetIOReadCtx(ssl);
 }
 
-void handshake_finish(struct handshake *h)
+void handshake_forget_names(struct handshake *h)
 {
 	free(h->name);
+	free(h->must_be);
+	h->name = NULL;
+	h->must_be = NULL;
+}
+
+void handshake_finish(struct handshake *h)
+{
+	handshake_forget_names(h);
 	free(h->peer);
 	free(h->identity);
 	free(h->end_point);
-	h->name = h->peer = h->identity = NULL;
+	h->peer = h->identity = NULL;
 	h->end_point = NULL;
+}
+
+bool handshake_expect(struct handshake *h, const struct peer_name *name)
+{
+	h->must_be = malloc(sizeof(*name));
+	if (!h->must_be)
+		return false;
+	*h->must_be = *name;
+	return true;
+}
+
+int handshake_misfit(const struct handshake *h)
+{
+	return h->must_be && h->must_be->address.bytes > 0 ? IPADDR_MISMATCH : DOMAIN_NAME_MISMATCH;
+}
+
+static bool is_expected(const struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
+{
+	return h->must_be && peer_name_fits(h->must_be, leaf->buffer, leaf->length);
 }
 
 /* The name in the peer's certificate is kept for the log, also of one that is refused. */
@@ -82,8 +109,9 @@ static int look_at_leaf(struct handshake *h, const WOLFSSL_BUFFER_INFO *certs, s
 	const WOLFSSL_BUFFER_INFO *leaf = certs;
 
 	h->refusal = x509_chain_fault(certs, n, h->peer_is_client);
-	if (h->address.bytes > 0 && !peer_address_fits(&h->address, leaf->buffer, leaf->length))
-		h->refusal = IPADDR_MISMATCH;
+	h->is_expected = is_expected(h, leaf);
+	if (!h->peer_is_client && !h->is_expected)
+		h->refusal = handshake_misfit(h);
 	return h->refusal == 0 && keep_identity(h, leaf) && keep_end_point(h, leaf);
 }
 

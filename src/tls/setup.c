@@ -74,7 +74,5 @@ bool setup_names(WOLFSSL *ssl, const struct tls_client *client, const struct pee
 	if (client->insecure)
 		return true;
 	CHECK(verify);
-	handshake->address = verify->address; /* handshake_on_verify() compares it */
-	return verify->address.bytes > 0 ||
-	       wolfSSL_check_domain_name(ssl, verify->host) == WOLFSSL_SUCCESS;
+	return handshake_expect(handshake, verify);
 }

@@ -418,12 +418,11 @@ static enum tls_result establish(struct tls_stream *s)
 {
 	if (!keep_alpn(s))
 		return fail(s, MEMORY_E);
-	if (s->handshake.address.bytes > 0 && !s->handshake.peer && !is_reused(s))
-		return fail(s, IPADDR_MISMATCH); /* nobody has compared it */
+	if (s->handshake.must_be && !s->handshake.is_expected && !is_reused(s))
+		return fail(s, handshake_misfit(&s->handshake)); /* nobody has compared it */
 	resume_established(&s->resume, s->ssl, is_reused(s));
 	wolfSSL_FreeArrays(s->ssl);
-	free(s->handshake.name);
-	s->handshake.name = NULL;
+	handshake_forget_names(&s->handshake);
 	s->established = true;
 	input_establish(&s->input, wolfSSL_GetVersion(s->ssl) == WOLFSSL_TLSV1_3);
 	return TLS_DONE;

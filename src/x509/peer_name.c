@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 /* Without the zone of a link-local one: no certificate has that. */
 static void read_address(struct peer_address *address, const char *text)
@@ -41,17 +42,54 @@ bool peer_name_read(struct peer_name *ret_name, const char *text)
 	return true;
 }
 
-bool peer_address_fits(const struct peer_address *address, const uint8_t *der, size_t bytes)
+/* ---- comparing ----------------------------------------------------------- */
+
+static bool is_same(const char *text, size_t n, const char *host)
+{
+	return strlen(host) == n && strncasecmp(text, host, n) == 0;
+}
+
+/* @pattern is a certificate's, and may have anything in it. */
+static bool fits_host(const char *pattern, size_t n, const char *host)
+{
+	const char *dot = strchr(host, '.');
+
+	if (n < 2 || pattern[0] != '*' || pattern[1] != '.')
+		return is_same(pattern, n, host);
+	return dot && dot != host && strchr(dot + 1, '.') && is_same(pattern + 1, n - 1, dot);
+}
+
+static bool entry_fits(const DNS_entry *entry, const struct peer_name *name)
+{
+	const struct peer_address *address = &name->address;
+
+	if (entry->len <= 0)
+		return false;
+	if (address->bytes == 0)
+		return entry->type == ASN_DNS_TYPE &&
+		       fits_host(entry->name, (size_t)entry->len, name->host);
+	return entry->type == ASN_IP_TYPE && entry->len == address->bytes &&
+	       memcmp(entry->name, address->at, address->bytes) == 0;
+}
+
+static bool is_for(const struct DecodedCert *cert, const struct peer_name *name)
+{
+	for (const DNS_entry *entry = cert->altNames; entry; entry = entry->next) {
+		if (entry_fits(entry, name))
+			return true;
+	}
+	return !cert->altNames && name->address.bytes == 0 && cert->subjectCN &&
+	       cert->subjectCNLen > 0 &&
+	       fits_host(cert->subjectCN, (size_t)cert->subjectCNLen, name->host);
+}
+
+bool peer_name_fits(const struct peer_name *name, const uint8_t *der, size_t bytes)
 {
 	struct DecodedCert cert;
-	bool fits = false;
+	bool fits;
 
 	wc_InitDecodedCert(&cert, der, (word32)bytes, NULL);
-	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0) {
-		for (const DNS_entry *name = cert.altNames; name && !fits; name = name->next)
-			fits = name->type == ASN_IP_TYPE && name->len == address->bytes &&
-			       memcmp(name->name, address->at, address->bytes) == 0;
-	}
+	fits = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 && is_for(&cert, name);
 	wc_FreeDecodedCert(&cert);
 	return fits;
 }
