@@ -26,6 +26,7 @@ struct check_facts {
 	enum check_verdict verdict;
 	enum check_role role;
 	bool is_silent;    /* of CHECK_FAILED: it did not say anything wrong, but nothing in time */
+	bool is_complete;  /* it has said all that it had to say: the connection ends in order */
 	bool is_read_only; /* whatever its role: it refuses to write */
 	bool is_detached;  /* a replica that gets nothing from its primary now */
 	bool has_position; /* in the stream of changes, in bytes: written by a primary, */

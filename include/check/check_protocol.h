@@ -94,6 +94,7 @@ struct check_protocol {
 	enum check_step (*received)(struct check_exchange *x);  /* there is at least one byte */
 	enum check_step (*secured)(struct check_exchange *x);   /* NULL: it never asks for TLS */
 	enum check_step (*ended)(struct check_exchange *x);     /* NULL: always too early */
+	enum check_step (*cut_short)(struct check_exchange *x); /* lost, late, too much; or NULL */
 	const char *(*awaited)(const struct check_exchange *x); /* "the greeting" */
 };
 

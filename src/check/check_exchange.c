@@ -52,20 +52,32 @@ static void digest(struct check_exchange *x)
 	} while (x->step == CHECK_STEP_MORE && x->in_bytes > 0 && x->in_bytes < before);
 }
 
+/* It goes no further; true: what there was of it is enough. */
+static bool is_enough(struct check_exchange *x)
+{
+	if (x->step == CHECK_STEP_MORE && x->request->protocol->cut_short)
+		x->step = x->request->protocol->cut_short(x);
+	return x->step == CHECK_STEP_DONE;
+}
+
+static enum check_step refuse_more(struct check_exchange *x, const char *what, unsigned max)
+{
+	if (is_enough(x))
+		return x->step;
+	return exchange_done(x, CHECK_FAILED, "sent %s than %u bytes", what, max);
+}
+
 enum check_step check_receive(struct check_exchange *x, const uint8_t *bytes, size_t n)
 {
 	CHECK(x->step == CHECK_STEP_MORE);
 	if (n > CHECK_RECEIVED_BYTES_MAX - x->received)
-		return exchange_done(x, CHECK_FAILED, "sent more than %u bytes",
-				     CHECK_RECEIVED_BYTES_MAX);
+		return refuse_more(x, "more", CHECK_RECEIVED_BYTES_MAX);
 	x->received += n;
 	while (n > 0 && x->step == CHECK_STEP_MORE) {
 		const size_t took = fill(x, bytes, n);
 
 		if (took == 0)
-			return exchange_done(x, CHECK_FAILED,
-					     "sent a message of more than %d bytes",
-					     CHECK_IN_BYTES);
+			return refuse_more(x, "a message of more", CHECK_IN_BYTES);
 		bytes += took;
 		n -= took;
 		if (x->in_bytes > 0)
@@ -98,7 +110,7 @@ void check_ended(struct check_exchange *x, int err)
 	if (err == 0 && x->step == CHECK_STEP_MORE && x->request->protocol->ended)
 		x->step = x->request->protocol->ended(x);
 	x->out_bytes = 0;
-	if (x->step != CHECK_STEP_DONE)
+	if (!is_enough(x))
 		exchange_done(x, CHECK_FAILED, "connection %s before %s", how, awaited(x));
 }
 
@@ -107,6 +119,8 @@ void check_late(struct check_exchange *x)
 	if (x->step == CHECK_STEP_DONE)
 		return;
 	x->out_bytes = 0;
+	if (is_enough(x))
+		return;
 	exchange_done(x, CHECK_FAILED, "no answer in time: waited for %s", awaited(x));
 	x->facts.is_silent = true;
 }

@@ -5,10 +5,15 @@
  * nothing of it is kept but the line under way, and of the body what may
  * still become part of a match.
  *
- *	status -> headers -> body by length, by chunks or to the end -> verdict
+ *	status -> headers -> body by length, by chunks or to the end
+ *
+ * The verdict may be known early; the rest is read all the same, as far as it
+ * is short, for who still writes when the connection ends has a line about it
+ * in its log.
  */
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -29,6 +34,7 @@ enum http_phase {
 	HTTP_CHUNK_SIZE,
 	HTTP_CHUNK,
 	HTTP_CHUNK_END,
+	HTTP_TRAILERS,
 };
 
 struct http {
@@ -36,7 +42,9 @@ struct http {
 	unsigned status;
 	bool has_length, is_chunked;
 	bool has_header; /* that is asked for, and it matches */
-	uint64_t left;   /* of the body or chunk, where that is known */
+	bool is_judged;  /* the verdict is known, and the words are in the facts */
+	enum check_verdict verdict;
+	uint64_t left; /* of the body or chunk, where that is known */
 	uint32_t head_bytes, body_bytes;
 	struct expect_match match; /* of the body, from the window's beginning */
 	size_t window_bytes;
@@ -70,6 +78,58 @@ static enum check_step http_begin(struct check_exchange *x)
 	CHECK(n > 0 && (size_t)n < sizeof(x->out));
 	x->out_bytes = (size_t)n;
 	return CHECK_STEP_MORE;
+}
+
+/* ---- the verdict --------------------------------------------------------- */
+
+PRINTF_LIKE(3, 4)
+static void judge(struct check_exchange *x, enum check_verdict verdict, const char *format, ...)
+{
+	struct http *h = state_of(x);
+	va_list args;
+
+	CHECK(!h->is_judged);
+	h->is_judged = true;
+	h->verdict = verdict;
+	va_start(args, format);
+	vsnprintf(x->facts.words, sizeof(x->facts.words), format, args);
+	va_end(args);
+}
+
+static enum check_step conclude(struct check_exchange *x)
+{
+	char words[CHECK_WORDS_BYTES];
+
+	memcpy(words, x->facts.words, sizeof(words));
+	return exchange_done(x, state_of(x)->verdict, "%s", words);
+}
+
+static void pass(struct check_exchange *x)
+{
+	judge(x, CHECK_PASSED, "answered %u", state_of(x)->status);
+}
+
+static void miss(struct check_exchange *x)
+{
+	judge(x, CHECK_FAILED, "answered %u, but its body does not match", state_of(x)->status);
+}
+
+/* All that there is was read. */
+static enum check_step end_answer(struct check_exchange *x)
+{
+	if (!state_of(x)->is_judged)
+		miss(x);
+	(void)!conclude(x);
+	x->facts.is_complete = true;
+	return CHECK_STEP_DONE;
+}
+
+/* What comes is not worth reading. */
+static enum check_step break_off(struct check_exchange *x, const char *why)
+{
+	if (!state_of(x)->is_judged)
+		judge(x, CHECK_FAILED, "answered with %s", why);
+	return conclude(x);
 }
 
 /* ---- the answer's head --------------------------------------------------- */
@@ -154,7 +214,7 @@ static enum check_step on_status(struct check_exchange *x, const struct http_tex
 	if (h->status >= 200 || h->status == 101) {
 		quote = exchange_quote(line->at + STATUS_DIGITS_AT, line->n - STATUS_DIGITS_AT);
 		if (!is_wanted(x->request->http, h->status))
-			return exchange_done(x, verdict_of(h->status), "answered %s", quote.text);
+			judge(x, verdict_of(h->status), "answered %s", quote.text);
 	}
 	h->phase = HTTP_HEADERS;
 	return CHECK_STEP_MORE;
@@ -207,21 +267,10 @@ static enum check_step on_header(struct check_exchange *x, const struct http_tex
 		return CHECK_STEP_MORE;
 	if (!read_digits(&value, LENGTH_DIGITS_MAX, &length) ||
 	    (h->has_length && length != h->left))
-		return exchange_done(x, CHECK_FAILED, "answered with a bad Content-Length");
+		return break_off(x, "a bad Content-Length");
 	h->has_length = true;
 	h->left = length;
 	return CHECK_STEP_MORE;
-}
-
-static enum check_step pass(struct check_exchange *x)
-{
-	return exchange_done(x, CHECK_PASSED, "answered %u", state_of(x)->status);
-}
-
-static enum check_step body_over(struct check_exchange *x)
-{
-	return exchange_done(x, CHECK_FAILED, "answered %u, but its body does not match",
-			     state_of(x)->status);
 }
 
 static bool has_no_body(const struct check_exchange *x, unsigned status)
@@ -230,6 +279,18 @@ static bool has_no_body(const struct check_exchange *x, unsigned status)
 
 	return status == 204 || status == 304 || status == 101 ||
 	       (method && strcmp(method, "HEAD") == 0);
+}
+
+static enum check_step begin_body(struct check_exchange *x)
+{
+	struct http *h = state_of(x);
+
+	h->phase = h->is_chunked ? HTTP_CHUNK_SIZE : HTTP_BODY;
+	if (h->is_chunked || !h->has_length)
+		return CHECK_STEP_MORE;
+	if (h->is_judged && h->left > HTTP_BODY_BYTES_MAX)
+		return conclude(x);
+	return h->left == 0 ? end_answer(x) : CHECK_STEP_MORE;
 }
 
 static enum check_step on_head_end(struct check_exchange *x)
@@ -242,17 +303,14 @@ static enum check_step on_head_end(struct check_exchange *x)
 		h->has_length = h->is_chunked = h->has_header = false;
 		return CHECK_STEP_MORE;
 	}
-	if (q->header && !h->has_header)
-		return exchange_done(x, CHECK_FAILED, "answered %u, but not with the right %s",
-				     h->status, q->header);
-	if (!q->body)
-		return pass(x);
+	if (!h->is_judged && q->header && !h->has_header)
+		judge(x, CHECK_FAILED, "answered %u, but not with the right %s", h->status,
+		      q->header);
+	if (!h->is_judged && !q->body)
+		pass(x);
 	if (has_no_body(x, h->status))
-		return body_over(x);
-	h->phase = h->is_chunked ? HTTP_CHUNK_SIZE : HTTP_BODY;
-	if (!h->is_chunked && h->has_length && h->left == 0)
-		return body_over(x);
-	return CHECK_STEP_MORE;
+		return end_answer(x);
+	return begin_body(x);
 }
 
 /* ---- its body ------------------------------------------------------------ */
@@ -273,11 +331,9 @@ static enum check_step on_chunk_size(struct check_exchange *x, const struct http
 		size = size << 4 | (uint64_t)((digit - digits) & 15);
 	}
 	if (n == 0 || (n < line->n && !strchr("; \t", line->at[n])))
-		return exchange_done(x, CHECK_FAILED, "answered with a malformed chunk");
-	if (size == 0)
-		return body_over(x);
+		return break_off(x, "a malformed chunk");
 	h->left = size;
-	h->phase = HTTP_CHUNK;
+	h->phase = size > 0 ? HTTP_CHUNK : HTTP_TRAILERS;
 	return CHECK_STEP_MORE;
 }
 
@@ -305,25 +361,41 @@ static enum parse look_at_body(const struct http_question *q, struct http *h, co
 	return result;
 }
 
+static void judge_body(struct check_exchange *x, const uint8_t *bytes, size_t n)
+{
+	switch (look_at_body(x->request->http, state_of(x), bytes, n)) {
+	case PARSE_DONE:
+		pass(x);
+		break;
+	case PARSE_BAD:
+		miss(x);
+		break;
+	default:
+		break;
+	}
+}
+
 static enum check_step on_body(struct check_exchange *x)
 {
 	struct http *h = state_of(x);
 	const bool is_counted = h->phase == HTTP_CHUNK || h->has_length;
 	const size_t n = is_counted ? MIN(x->in_bytes, h->left) : x->in_bytes;
-	const enum parse result = look_at_body(x->request->http, h, x->in, n);
 
-	if (result == PARSE_DONE)
-		return pass(x);
+	if (!h->is_judged)
+		judge_body(x, x->in, n);
 	h->body_bytes += (uint32_t)n;
 	exchange_take(x, n);
 	if (is_counted)
 		h->left -= n;
-	if (result == PARSE_BAD || h->body_bytes >= HTTP_BODY_BYTES_MAX)
-		return body_over(x);
+	if (h->body_bytes >= HTTP_BODY_BYTES_MAX) {
+		if (!h->is_judged)
+			miss(x);
+		return conclude(x);
+	}
 	if (!is_counted || h->left > 0)
 		return CHECK_STEP_MORE;
 	if (h->phase == HTTP_BODY)
-		return body_over(x);
+		return end_answer(x);
 	h->phase = HTTP_CHUNK_END;
 	return CHECK_STEP_MORE;
 }
@@ -339,11 +411,13 @@ static enum check_step on_line(struct check_exchange *x, const struct http_text 
 		return line->n > 0 ? on_header(x, line) : on_head_end(x);
 	case HTTP_CHUNK_SIZE:
 		return on_chunk_size(x, line);
+	case HTTP_TRAILERS:
+		return line->n > 0 ? CHECK_STEP_MORE : end_answer(x);
 	default:
 		CHECK(h->phase == HTTP_CHUNK_END);
 		h->phase = HTTP_CHUNK_SIZE;
 		if (line->n > 0)
-			return exchange_done(x, CHECK_FAILED, "answered with a malformed chunk");
+			return break_off(x, "a malformed chunk");
 		return CHECK_STEP_MORE;
 	}
 }
@@ -361,19 +435,24 @@ static enum check_step http_received(struct check_exchange *x)
 		return CHECK_STEP_MORE;
 	h->head_bytes += (uint32_t)bytes;
 	if (h->head_bytes > HTTP_HEAD_BYTES_MAX)
-		return exchange_done(x, CHECK_FAILED, "answered with too many headers");
+		return break_off(x, "too many headers");
 	step = on_line(x, &line);
 	exchange_take(x, bytes);
 	return step;
+}
+
+static enum check_step http_cut_short(struct check_exchange *x)
+{
+	return state_of(x)->is_judged ? conclude(x) : CHECK_STEP_MORE;
 }
 
 static enum check_step http_ended(struct check_exchange *x)
 {
 	const struct http *h = state_of(x);
 
-	if (h->phase == HTTP_BODY && !h->has_length)
-		return body_over(x);
-	return CHECK_STEP_MORE;
+	if (h->phase == HTTP_TRAILERS || (h->phase == HTTP_BODY && !h->has_length))
+		return end_answer(x);
+	return http_cut_short(x);
 }
 
 static const char *http_awaited(const struct check_exchange *x)
@@ -390,5 +469,6 @@ const struct check_protocol check_http = {
 	.begin = http_begin,
 	.received = http_received,
 	.ended = http_ended,
+	.cut_short = http_cut_short,
 	.awaited = http_awaited,
 };

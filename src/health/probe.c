@@ -52,9 +52,9 @@ static bool is_quiet(const struct probe *p)
 	return !p->talk && !addr_is_unix(&p->addr) && config_of(p)->send_proxy == PROXY_OFF;
 }
 
-static void probe_close(struct probe *p, bool passed)
+static void probe_close(struct probe *p, bool in_order)
 {
-	if (passed && !is_quiet(p))
+	if (in_order && !is_quiet(p))
 		sock_close_orderly(p->fd);
 	else
 		sock_close_abort(p->fd); /* it may be connected with itself, too */
@@ -86,7 +86,7 @@ static void probe_answered(struct probe *p, bool passed, int err, const struct c
 	};
 	uint64_t delay_ms;
 
-	probe_close(p, passed);
+	probe_close(p, passed || (facts && facts->is_complete));
 	count_answer(p, passed);
 	delay_ms = p->hooks->answered(p, &outcome);
 	probe_schedule(p, MAX(p->started_ms + delay_ms, now_ms + 1));

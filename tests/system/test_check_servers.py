@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from kit import proc, replicas, servers, services
+from kit import replicas, servers, services
 from kit.ports import free_port
 from kit.probe import probe
 from kit.wait import wait_steady, wait_until
@@ -240,32 +240,7 @@ def test_http_agent_in_patronis_form(agent, keys, verdict, words, piece):
 
 
 def test_http_from_a_real_server(workdir, start):
-    with open(os.path.join(workdir, "alive"), "w", encoding="ascii") as page:
-        page.write("yes\n" * 100)
-    conf = os.path.join(workdir, "nginx.conf")
-    port = free_port()
-    with open(conf, "w", encoding="ascii") as out:
-        out.write(f"daemon off; master_process off; pid {workdir}/pid; error_log stderr;\n"
-                  f"events {{}} http {{ access_log off; server {{ listen 127.0.0.1:{port}; root {workdir};\n"
-                  "gzip off; } }\n")
-    start(Nginx, conf, os.path.join(workdir, "nginx.log"), ("127.0.0.1", port))
-    address = ("127.0.0.1", port)
-    assert probe("http", address, path="/alive", body="yes\nyes")["verdict"] == "passed"
-    assert probe("http", address, path="/none")["words"] == "answered 404 Not Found"
-
-
-class Nginx:
-    def __init__(self, conf, log, address):
-        self.log = log
-        self.process = proc.Process([proc.need("nginx", "nginx"), "-c", conf, "-e", "stderr"], log)
-        wait_until(lambda: self.is_up(address), "nginx")
-
-    @staticmethod
-    def is_up(address):
-        try:
-            return probe("http", address, timeout=1)["verdict"] != ""
-        except AssertionError:
-            return False
-
-    def close(self):
-        self.process.stop()
+    server = start(services.Nginx, workdir)
+    (server.dir / "alive").write_text("yes\n" * 100, encoding="ascii")
+    assert probe("http", server.address, path="/alive", body="yes\nyes")["verdict"] == "passed"
+    assert probe("http", server.address, path="/none")["words"] == "answered 404 Not Found"

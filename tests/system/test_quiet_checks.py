@@ -9,6 +9,7 @@ import time
 import pytest
 
 from kit import servers, services
+from kit.backend import Backend
 from kit.wait import SCALE, wait_steady, wait_until
 
 pytestmark = pytest.mark.haproxy_cannot("its own check is as quiet; this is about ringmain's")
@@ -67,7 +68,7 @@ def test_no_line_in_the_log_of(ringmain, workdir, start, kind):
 SERVERS = {"OpenSSH": (servers.Sshd, {}), "Postfix": (services.Postfix, {}), "Dovecot": (services.Dovecot, {}),
            "Mosquitto": (services.Mosquitto, {}), "slapd": (services.Slapd, {}),
            "MariaDB": (servers.MariaDB, {"options": ("--log-warnings=9",)}), "PostgreSQL": (servers.Postgres, {}),
-           "Redis": (servers.Redis, {}), "RabbitMQ": (services.RabbitMQ, {})}
+           "Redis": (servers.Redis, {}), "nginx": (services.Nginx, {}), "RabbitMQ": (services.RabbitMQ, {})}
 MARKS = {"RabbitMQ": pytest.mark.rabbitmq}
 
 
@@ -93,6 +94,36 @@ def test_the_line_that_the_manual_says(ringmain, workdir, start, check, name, li
     else:
         wait_until(lambda: any(words in text_of_log(server)[settled:] for words in line.split(" or ")), f"the line {line!r}")
     assert not rm.lines(msg="backend") and not rm.lines(msg="check")
+
+
+class Agent(Backend):
+    """Answers as Patroni's does: head and body are written apart, which takes a while. Keeps what it was told of its writes."""
+
+    def __init__(self, status):
+        self.status, self.served, self.errors = status, 0, []
+        super().__init__(self.answer)
+
+    def answer(self, peer):
+        sock = peer.sock
+        try:
+            sock.recv(4096)
+            for piece in (b"HTTP/1.1 %b\r\nServer: agent\r\n" % self.status, b"Content-Length: 2000\r\n\r\n", *[b"x" * 500] * 4):
+                sock.sendall(piece)
+                time.sleep(0.01)        # the checker has read it
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(1000):
+                pass
+        except OSError as error:
+            self.errors.append(error)
+        self.served += 1
+
+
+@pytest.mark.parametrize("status", (b"200 OK", b"503 Service Unavailable", b"500 No"))
+def test_an_agent_that_writes_its_answer_in_pieces_is_not_reset(ringmain, start, status):
+    agent = start(Agent, status)
+    ringmain([agent], pool={**CHECKED, "check": "http", "check_timeout": "30s"})
+    wait_until(lambda: agent.served >= 10, "checks")
+    assert not agent.errors
 
 
 def test_a_server_that_takes_nobody_is_down_all_the_same(ringmain, blackhole):

@@ -45,8 +45,13 @@ static const char *toy_awaited(const struct check_exchange *x)
 	return "the end";
 }
 
-static const struct check_protocol toy = { "toy",       toy_begin, toy_received,
-					   toy_secured, NULL,      toy_awaited };
+static const struct check_protocol toy = {
+	.name = "toy",
+	.begin = toy_begin,
+	.received = toy_received,
+	.secured = toy_secured,
+	.awaited = toy_awaited,
+};
 static const struct check_request request = { .protocol = &toy };
 
 static void messages_may_be_cut_anywhere(void **state)

@@ -3,6 +3,8 @@
 #include "check/http.h"
 #include "check_bed.h"
 
+#include <errno.h>
+
 #define OK "HTTP/1.1 200 OK\r\n"
 
 static void the_question_is_one_of_http_1_1(void **state)
@@ -174,7 +176,8 @@ static void a_match_is_found_anywhere_in_a_long_body(void **state)
 			memcpy(answer + at + 700, "zz", 2);
 			talk_begin(&t, &request, NULL);
 			talk_hear(&t, answer, sizeof(answer), piece);
-			assert_int_equal(t.step, CHECK_STEP_DONE);
+			check_ended(&t.x, 0);
+			assert_int_equal(t.x.step, CHECK_STEP_DONE);
 			assert_int_equal(t.x.facts.verdict, CHECK_PASSED);
 			memset(answer + at, 'a', 702);
 		}
@@ -188,6 +191,75 @@ static void a_head_answer_has_no_body(void **state)
 
 	(void)state;
 	talk_ends(&request, LITERAL(OK "Content-Length: 5\r\n\r\nxxxxx"), CHECK_FAILED);
+}
+
+#define SHORT "Content-Length: 4\r\n\r\n"
+#define NO "HTTP/1.1 503 Service Unavailable\r\n"
+
+/* Who still writes when the connection ends has a line about it in its log. */
+static void the_rest_is_read_when_the_verdict_is_known(void **state)
+{
+	static const struct http_question plain, body = { .body = "a" };
+	static const struct {
+		const struct http_question *question;
+		const char *so_far, *rest;
+		bool is_over; /* with the rest, not only when the connection ends */
+		enum check_verdict verdict;
+	} cases[] = {
+		{ &plain, OK SHORT, "abcd", true, CHECK_PASSED },
+		{ &plain, NO SHORT "abc", "d", true, CHECK_NOT_READY },
+		{ &plain, NO, SHORT "abcd", true, CHECK_NOT_READY },
+		{ &plain, OK "\r\n", "abcd", false, CHECK_PASSED },
+		{ &plain, CHUNKED "2\r\nab\r\n0\r\n", "X: y\r\n\r\n", true, CHECK_PASSED },
+		{ &plain, CHUNKED, "nonsense\r\n", false, CHECK_PASSED },
+		{ &body, OK SHORT "ab", "cd", true, CHECK_PASSED },
+		{ &body, OK SHORT "xx", "xx", true, CHECK_FAILED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct check_request request = { .protocol = &check_http,
+						       .http = cases[i].question };
+		struct talk t;
+
+		talk_begin(&t, &request, NULL);
+		talk_hear(&t, cases[i].so_far, strlen(cases[i].so_far), 100);
+		assert_int_equal(t.step, CHECK_STEP_MORE);
+		talk_hear(&t, cases[i].rest, strlen(cases[i].rest), 100);
+		if (t.step != CHECK_STEP_DONE)
+			check_ended(&t.x, 0);
+		assert_int_equal(t.x.facts.verdict, cases[i].verdict);
+		assert_int_equal(t.x.facts.is_complete, strcmp(cases[i].rest, "nonsense\r\n") != 0);
+		assert_int_equal(t.step == CHECK_STEP_DONE,
+				 cases[i].is_over || !t.x.facts.is_complete);
+	}
+}
+
+/* What was found out stands, whatever becomes of the rest; a long one is not waited for. */
+static void a_rest_that_does_not_come_changes_nothing(void **state)
+{
+	static const struct http_question plain;
+	const struct check_request request = { .protocol = &check_http, .http = &plain };
+	struct talk t;
+
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		talk_begin(&t, &request, NULL);
+		talk_hear(&t, LITERAL(NO SHORT "ab"), 100);
+		assert_int_equal(t.step, CHECK_STEP_MORE);
+		if (how == 0)
+			check_late(&t.x);
+		else
+			check_ended(&t.x, how == 1 ? 0 : -ECONNRESET);
+		assert_int_equal(t.x.facts.verdict, CHECK_NOT_READY);
+		assert_string_equal(t.x.facts.words, "answered 503 Service Unavailable");
+		assert_false(t.x.facts.is_silent);
+		assert_false(t.x.facts.is_complete);
+	}
+	talk_begin(&t, &request, NULL);
+	talk_hear(&t, LITERAL(OK "Content-Length: 99999999\r\n\r\n"), 100);
+	assert_int_equal(t.step, CHECK_STEP_DONE);
+	assert_int_equal(t.x.facts.verdict, CHECK_PASSED);
 }
 
 /* What an endless server may say before it is cut off; gives how much it was. */
@@ -232,6 +304,8 @@ int main(void)
 		cmocka_unit_test(a_body_may_be_asked_for),
 		cmocka_unit_test(a_match_is_found_anywhere_in_a_long_body),
 		cmocka_unit_test(a_head_answer_has_no_body),
+		cmocka_unit_test(the_rest_is_read_when_the_verdict_is_known),
+		cmocka_unit_test(a_rest_that_does_not_come_changes_nothing),
 		cmocka_unit_test(nobody_talks_for_ever),
 	};
 

@@ -33,6 +33,19 @@ class Mosquitto(Server):
         return f"certfile {certificate}\nkeyfile {key}\n"
 
 
+class Nginx(Server):
+    """HTTP: what is in its directory. Requests are in its log."""
+
+    def start(self):
+        (self.dir / "index.html").write_text("alive\n", encoding="ascii")
+        config = self.dir / "nginx.conf"
+        config.write_text(f"daemon off; master_process off; pid {self.dir}/pid; error_log stderr;\n"
+                          f"events {{}} http {{ access_log /dev/stderr; server {{ listen {self.text}; root {self.dir}; }} }}\n",
+                          encoding="ascii")
+        self.process = proc.Process([proc.need("nginx", "nginx"), "-c", config, "-e", "stderr"], self.log)
+        self.wait_up()
+
+
 class Slapd(Server):
     """LDAP without data, which is enough to bind to."""
 
