@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from kit import backend as echo_servers
-from kit import certificates, ini, servers, tcp, tls
+from kit import certificates, ini, pgwire, servers, tcp, tls
 from kit.ports import free_port
 from kit.wait import wait_until
 
@@ -57,6 +57,25 @@ def test_a_password_that_is_changed_on_both_sides_is_read_anew(ringmain, workdir
     password.write_text("another", encoding="ascii")
     wait_until(lambda: is_quiet(server, failed), "log-ins that do not fail")
     assert not rm.lines(msg="backend")      # it was the check's fault, and the server stayed
+
+
+def test_a_server_whose_last_places_are_kept_is_full(ringmain, connect, workdir, start, password):
+    """PostgreSQL keeps three for superusers, and says so only behind the password: who logs in finds out."""
+    crowded, other = start(Postgres, workdir, 1, options=("max_connections=6",)), start(Postgres, workdir, 2)
+    for _ in range(3):
+        pgwire.Session(connect(crowded.address))
+
+    def log_in(rm):
+        target = f"host=127.0.0.1 port={rm.address()[1]} user=ring password={PASSWORD} dbname=bench"
+        return other.tool("psql", "-d", target, "-Atc", "show port", check=False)
+
+    unseen = ringmain([crowded, other], listener={"protocol": "postgres"}, pool={"balance": "first"})
+    assert "reserved" in log_in(unseen).stderr      # the client's: nobody else could answer what it is asked next
+    rm = ringmain([crowded, other], listener={"protocol": "postgres"},
+                  pool=checked(f"postgres user=ring password_file={password} database=bench", balance="first"))
+    rm.wait_line(msg="backend", backend="b1", change="full")
+    for _ in range(3):
+        assert log_in(rm).stdout.strip() == str(other.port)
 
 
 def start_up_of(sock):
