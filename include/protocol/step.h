@@ -48,7 +48,7 @@ struct step_answer {
 	uint8_t say[STEP_SAY_BYTES_MAX];
 	size_t say_bytes; /* to be sent to the peer, before it is acted on the verdict */
 
-	/* Of STEP_REFUSE. */
+	/* Of STEP_REFUSE; the detail also of STEP_MORE, for the case that it leaves then. */
 	enum step_refusal refusal;
 	const char *detail; /* for the log: lives as long as the connection */
 	bool is_full;       /* a backend has nothing against it but that there are too many */

@@ -88,6 +88,7 @@ static void preread_finish(struct session *s)
 	list_remove(&s->turn);
 	timer_stop(&s->host->loop.timers, &s->timer);
 	early_keep(s);
+	s->detail = NULL; /* whatever it was told, it goes on */
 	session_enter(s, SESSION_DIALING);
 }
 
@@ -224,6 +225,8 @@ static bool preread_act_on(struct session *s, enum step_verdict verdict,
 		preread_take_route(s, answer->route);
 	switch (verdict) {
 	case STEP_MORE:
+		if (answer->detail) /* why it may leave now */
+			s->detail = answer->detail;
 		return answer->used > 0;
 	case STEP_NEXT:
 		return preread_next_step(s);

@@ -106,8 +106,10 @@ static enum step_verdict start_in_clear(const struct protocol_input *in,
 static enum step_verdict ask_for_tls(const struct protocol_input *in, size_t used,
 				     struct step_answer *answer)
 {
-	if (in->config->tls == TLS_MODE_OFF)
+	if (in->config->tls == TLS_MODE_OFF) {
+		answer->detail = "the listener has no TLS";
 		return say_one_byte(answer, used, PGSQL_NO);
+	}
 	in->state->asked_for_tls = true;
 	if (in->config->tls != TLS_MODE_AUTO)
 		return say_one_byte(answer, used, PGSQL_YES);

@@ -94,6 +94,27 @@ def test_listener_without_tls_says_no(listening, dial, order, cut):
     tcp.expect(server.accept(), packet)
 
 
+@pytest.mark.parametrize("pool", (None, {"protocol": "postgres", "tls": "yes", "tls_verify": "no"}), ids=("off", "by_its_pool"))
+def test_who_leaves_without_tls_is_in_the_log_with_the_reason(listening, dial, pool):
+    """Only if it was for that: who goes on in clear has another one."""
+    rm, server = listening("auto" if pool else "off", pool=pool)
+    for _ in range(2):
+        sock = dial(rm)
+        ask(sock, SSL_REQUEST, b"N", 8)
+        sock.close()
+    assert all(line["detail"] == "the listener has no TLS" for line in rm.wait_sessions(2, reason="client_left"))
+    server.close()
+    sock = dial(rm)
+    ask(sock, SSL_REQUEST, b"N", 8)
+    sock.sendall(startup())
+    assert b"C57P03" in tcp.read_to_end(sock).data
+    assert "detail" not in rm.wait_sessions(1, reason="connect_refused")[0]
+    sock = dial(rm)
+    ask(sock, GSS_REQUEST, b"N", 8)
+    sock.close()
+    assert "detail" not in rm.wait_sessions(3, reason="client_left")[2]
+
+
 @CUTS
 @pytest.mark.parametrize("mode", ("terminate", "passthrough"))
 def test_no_to_gss_and_then_in_clear(listening, dial, mode, cut):
