@@ -18,6 +18,8 @@ enum der_tag {
 	DER_INTEGER = 0x02,
 	DER_OCTETS = 0x04,
 	DER_OID = 0x06,
+	DER_UTC_TIME = 0x17,
+	DER_GENERAL_TIME = 0x18,
 	DER_SEQUENCE = 0x30,
 	DER_SET = 0x31,
 	DER_CONTEXT_0 = 0xa0, /* [0], with values in it */

@@ -3,9 +3,9 @@
 #include "x509/ca_store.h"
 
 #include "x509/certificate.h"
-#include "x509/der.h"
 #include "x509/error_text.h"
 #include "x509/pem.h"
+#include "x509/revocation_list.h"
 #include "x509/x509.h"
 
 #include <wolfssl/options.h>
@@ -93,32 +93,25 @@ static const char *add_ca(WOLFSSL_CTX *ctx, const struct pem_block *block)
 							   WOLFSSL_FILETYPE_PEM));
 }
 
-/* Its thisUpdate (RFC 5280, 5.1.2), which the library does not look at; 0: there is none. */
-static time_t list_begins(const struct pem_block *block)
+static const char *judge_list(const struct pem_block *block)
 {
 	DerBuffer *der = read_der(block, CRL_TYPE);
-	struct der rest, list, body, version, algorithm, issuer;
-	time_t begins = 0;
+	const char *why;
 
 	if (!der)
-		return 0;
-	rest = (struct der){ der->buffer, der->buffer + der->length };
-	if (der_enter(&rest, DER_SEQUENCE, &list) && der_enter(&list, DER_SEQUENCE, &body)) {
-		(void)der_enter(&body, DER_INTEGER, &version); /* it may be absent */
-		if (der_enter(&body, DER_SEQUENCE, &algorithm) &&
-		    der_enter(&body, DER_SEQUENCE, &issuer))
-			begins = der_time(body);
-	}
+		return NULL; /* the library will say more */
+	why = revocation_list_fault(der->buffer, der->length, time(NULL));
 	wc_FreeDer(&der);
-	return begins;
+	return why;
 }
 
 static const char *add_list(WOLFSSL_CTX *ctx, const struct pem_block *block)
 {
-	if (list_begins(block) > time(NULL))
-		return "revocation list is not valid yet";
-	return add_by(wolfSSL_CTX_LoadCRLBuffer(ctx, (const unsigned char *)block->at,
-						(long)block->bytes, WOLFSSL_FILETYPE_PEM));
+	const char *why = judge_list(block);
+
+	return why ? why
+		   : add_by(wolfSSL_CTX_LoadCRLBuffer(ctx, (const unsigned char *)block->at,
+						      (long)block->bytes, WOLFSSL_FILETYPE_PEM));
 }
 
 static void tell_unused(const struct reading *r, const char *place, const char *why,

@@ -57,16 +57,16 @@ static int read_two(const uint8_t *text)
 /* "YYMMDDhhmmssZ" or "YYYYMMDDhhmmssZ". */
 time_t der_time(struct der from)
 {
-	enum { UTC_TIME = 0x17, GENERAL_TIME, YEAR = 0, MONTH, DAY, HOUR, MINUTE, SECOND, PARTS };
+	enum { YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, PARTS };
 	struct der text;
 	int century, part[PARTS];
 	size_t century_bytes;
 	struct tm tm;
 	uint8_t tag;
 
-	if (!der_take(&from, &tag, &text) || (tag != UTC_TIME && tag != GENERAL_TIME))
+	if (!der_take(&from, &tag, &text) || (tag != DER_UTC_TIME && tag != DER_GENERAL_TIME))
 		return 0;
-	century_bytes = tag == UTC_TIME ? 0 : 2;
+	century_bytes = tag == DER_UTC_TIME ? 0 : 2;
 	if ((size_t)(text.end - text.at) != century_bytes + 2 * PARTS + 1)
 		return 0;
 	for (size_t i = 0; i < PARTS; i++) {
@@ -74,7 +74,7 @@ time_t der_time(struct der from)
 		if (part[i] < 0)
 			return 0;
 	}
-	century = tag == UTC_TIME ? (part[YEAR] < 50 ? 20 : 19) : read_two(text.at);
+	century = tag == DER_UTC_TIME ? (part[YEAR] < 50 ? 20 : 19) : read_two(text.at);
 	tm = (struct tm){ .tm_year = 100 * (century - 19) + part[YEAR],
 			  .tm_mon = part[MONTH] - 1,
 			  .tm_mday = part[DAY],
