@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define X509_RSA_BITS_MIN 2048
 
@@ -30,9 +31,13 @@ bool x509_is_signed_with_sha1(const struct DecodedCert *cert);
 /* Does its keyUsage, if it has one, allow digitalSignature? */
 bool x509_may_sign(const struct DecodedCert *cert);
 
+/* Is there something behind the certificate? The library does not mind, everybody else does. */
+bool x509_is_longer(const uint8_t *der, size_t n);
+
 /*
  * Why a chain that the library takes is refused all the same, as one of its codes; 0: it is
- * good. The path from the first certificate on must not rest on SHA-1, the signature of one
+ * good. Nothing may be behind a certificate, which its fingerprint would not know again. The
+ * path from the first certificate on must not rest on SHA-1, the signature of one
  * that signs itself apart; its key must not be for RSASSA-PSS alone (nobody is offered the
  * schemes for that); a client's must be meant for signing.
  */

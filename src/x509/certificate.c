@@ -10,6 +10,7 @@
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
+#include <wolfssl/error-ssl.h>
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/sha256.h>
@@ -213,7 +214,8 @@ static bool read_link(struct loading *l, const struct pem_block *block, const ui
 	int code;
 
 	wc_InitDecodedCert(&cert, der, (word32)n, NULL);
-	code = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL);
+	code = x509_is_longer(der, (size_t)n) ? INPUT_SIZE_E
+					      : wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL);
 	if (code != 0) {
 		add_unreadable(l, block, code);
 		wc_FreeDecodedCert(&cert);

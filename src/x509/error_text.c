@@ -46,6 +46,7 @@ static const struct {
 	{ ASN_NO_PEM_HEADER, "malformed PEM" },
 	{ ASN_INPUT_E, "malformed PEM" },
 	{ BUFFER_E, "malformed" },
+	{ INPUT_SIZE_E, "bytes behind a certificate" },
 	{ MAX_CHAIN_ERROR, "certificate chain too long" },
 	{ NOT_CA_ERROR, "not a certificate of a CA" },
 	{ KEYUSE_SIGNATURE_E, "certificate is not meant for signing" },

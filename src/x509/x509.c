@@ -125,11 +125,29 @@ static bool look_at(const WOLFSSL_BUFFER_INFO *der, uint8_t issuer[KEYID_SIZE], 
 	return is_next;
 }
 
+bool x509_is_longer(const uint8_t *der, size_t n)
+{
+	struct der rest = { der, der + n }, value;
+
+	return der_enter(&rest, DER_SEQUENCE, &value) && rest.at < rest.end;
+}
+
+static bool have_more_behind(const WOLFSSL_BUFFER_INFO *certs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (x509_is_longer(certs[i].buffer, certs[i].length))
+			return true;
+	}
+	return false;
+}
+
 int x509_chain_fault(const WOLFSSL_BUFFER_INFO *certs, size_t n, bool is_client)
 {
 	uint8_t issuer[KEYID_SIZE];
 	int fault = 0;
 
+	if (have_more_behind(certs, n))
+		return INPUT_SIZE_E;
 	if (!look_at(&certs[0], issuer, true, is_client, &fault))
 		return ASN_PARSE_E;
 #ifdef RINGMAIN_WOLFSSL_OWN

@@ -7,7 +7,7 @@ import functools
 import pytest
 
 from kit import backend as servers
-from kit import hello, proc, tcp, tls, tls13
+from kit import hello, proc, tcp, tls, tls12, tls13
 from kit.certificates import CA, LEAF, Certificates, expired
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
@@ -24,6 +24,7 @@ def forge(module_dir):
     made.make("root", ext=CA + "subjectKeyIdentifier=hash\n")
     made.make("int", "root", CA + "subjectKeyIdentifier=hash\n")
     made.make("alice", "int", CLIENT)
+    made.make("db", "int")
     return made
 
 
@@ -80,8 +81,6 @@ def test_log_says_who_was_refused(verifying, pki, forge, options, version):
 @pytest.mark.own_library("own-intermediates.patch")
 def test_one_backends_chain_does_not_vouch_for_another(ringmain, start, forge):
     """The same of servers."""
-    names = LEAF + "subjectAltName=DNS:db.example.com\n"
-    forge.make("db", "int", names)
     pool = {"tls": "yes", "tls_ca": forge.bundle("ca.pem", "root"), "tls_name": "db.example.com",
             "balance": "roundrobin", "eject_after": "0", "connect_tries": "1"}
     shown = [forge.bundle("db-whole.pem", "db", "int", key="db"), forge["db.pem"]]
@@ -237,3 +236,45 @@ def test_large_certificates_of_both_peers(large, version):
     with contextlib.suppress(OSError), contextlib.closing(tls.connect(rm.address(), context(cert=pem), name="db.example.com")) as sock:
         sock.recv()
     rm.wait_sessions(1, reason="client_tls_error", detail="handshake message of more than 64 kB")
+
+
+# Bytes behind a certificate, in its entry of the list: no fingerprint would know it again.
+
+def listed(forge, name, behind, *, is_13):
+    """A Certificate message of this one's chain, with something behind the one or the other."""
+    entries = [tls.der_of(forge[f"{one}.pem"]) + b"xx" * (one == behind) for one in (name, "int")]
+    if not is_13:
+        return tls12.certificates(*entries)
+    return b"\0" + hello.counted(b"".join(hello.counted(entry, 3) + b"\0\0" for entry in entries), 3)
+
+
+def check_refusal(rm, peer, alert, reason):
+    assert alert == "bad_certificate"
+    assert rm.wait_sessions(1, reason=reason)[0]["detail"] == "bytes behind a certificate"
+    peer.close()
+
+
+@pytest.mark.parametrize("behind", ("alice", "int"))
+def test_bytes_behind_a_clients_certificate(verifying, forge, behind):
+    rm = verifying(ciphers=f"{tls13.CIPHERS}:{tls12.CIPHERS}", tls_min="1.2")
+    client = tls13.Handmade(rm.address()).shake()
+    client.tell(hello.CERTIFICATE, listed(forge, "alice", behind, is_13=True))
+    check_refusal(rm, client, client.end(), "client_tls_error")
+    rm = verifying(ciphers=tls12.CIPHERS, tls_min="1.2", tls_max="1.2")
+    client = tls12.Client(rm.address())
+    client.tell(hello.CERTIFICATE, listed(forge, "alice", behind, is_13=False))
+    check_refusal(rm, client, client.end(), "client_tls_error")
+
+
+@pytest.mark.parametrize("behind", ("db", "int"))
+@pytest.mark.parametrize("end", (tls12.Server, tls13.HandmadeServer))
+def test_bytes_behind_a_backends_certificate(ringmain, manual, forge, behind, end):
+    server = manual()
+    rm = ringmain([server], pool={"tls": "yes", "tls_ca": forge.bundle("ca.pem", "root"), "tls_name": "db.example.com",
+                                  "eject_after": "0", "connect_tries": "1"})
+    with tcp.connect(rm.address()):
+        peer = end(server.accept())
+        if end is tls12.Server:
+            peer.answer()
+        peer.tell(hello.CERTIFICATE, listed(forge, "db", behind, is_13=end is tls13.HandmadeServer))
+        check_refusal(rm, peer, peer.end(), "backend_tls_error")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Files of certificates: what is warned of, and what is read of them however they are written."""
 
+import base64
 import contextlib
 
 import pytest
@@ -59,6 +60,17 @@ def test_certificate_for_backends_is_not_for_clients(forge, make_ringmain, optio
         assert f"tls_certificate: {forge['own.pem']}: {text}" in done.stderr and "backends" in done.stderr
     else:
         assert "tls_certificate" not in done.stderr
+
+
+def test_bytes_behind_our_own_certificate_are_an_error(forge, make_ringmain):
+    """All clients but a few would refuse it."""
+    forge.make("own", "root")
+    der = base64.encodebytes(tls.der_of(forge["own.pem"]) + b"xx")
+    pem = forge.file("own.pem", b"-----BEGIN CERTIFICATE-----\n" + der + b"-----END CERTIFICATE-----\n")
+    done = make_ringmain().check("[listener in]\nbind = 127.0.0.1:0\npool = out\ntls = terminate\n"
+                                 f"certificate = {pem} key={forge['own.key']}\n[pool out]\nbackend = b 127.0.0.1:1\n", "-t")
+    assert f"{pem}: certificate 1 (line 1) cannot be read: bytes behind a certificate" in done.stderr
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize("options, text, status", (
