@@ -3,7 +3,7 @@
 
 import pytest
 
-from kit import hello, tcp, tls, tls13
+from kit import hello, tcp, tls, tls12, tls13
 from kit.hello import P256, X25519
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
@@ -94,6 +94,16 @@ def test_an_answer_nobody_asked_for(asked, pki, cleanup, where, alert, extension
         peer.tell(hello.CERTIFICATE, b"\0" + hello.counted(one, 3))
     assert peer.end() == alert
     expect(rm, CODE_WORDS[alert])
+
+
+@pytest.mark.own_library("server-point-formats.patch")
+def test_a_server_without_uncompressed_points(asked):
+    """TLS 1.2 (RFC 8422, 5.2)."""
+    sock, rm = asked()
+    peer = tls12.Server(sock)
+    peer.answer((11, b"\2\1\2"))
+    assert peer.end() == "illegal_parameter"
+    expect(rm, "illegal parameter")
 
 
 @pytest.mark.parametrize("level, detail", ((1, "server ended the handshake with close_notify"),

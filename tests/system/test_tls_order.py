@@ -9,7 +9,7 @@ from kit.certificates import CA, LEAF, Certificates
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
 
-TICKET, VERIFY = 4, 15
+TICKET, VERIFY, STATUS = 4, 15, 22
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,9 @@ CLIENT_STEPS = {
     "forged": lambda c, f: verify(c, signature_of_zeros(tls.der_of(f["alice.pem"]))),
     "cipher": lambda c, f: c.change_cipher(),
     "finished": lambda c, f: c.finish(),
+    "done": lambda c, f: c.tell(hello.DONE, b""),
+    "ticket": lambda c, f: c.tell(TICKET, b"\0\0\0\0\0\1x"),
+    "status": lambda c, f: c.tell(STATUS, b"\1\0\0\1x"),
 }
 END = " cipher finished"
 IN_ORDER = ("certificate keys verify" + END, "none keys" + END)
@@ -71,6 +74,7 @@ OUT_OF_ORDER = (
     "none cipher keys finished",
     "verify certificate keys" + END,
 )
+OF_SERVERS = ("done", "ticket", "status")
 
 
 def say(client, forge, steps):
@@ -114,6 +118,15 @@ def test_nobody_enters_with_a_certificate_alone(verifying, forge):
     rm.wait_sessions(1, reason="client_tls_error")
 
 
+@pytest.mark.parametrize("step", OF_SERVERS)
+@pytest.mark.own_library("other-sides-message.patch")
+def test_a_servers_message_from_a_client(verifying, forge, step):
+    rm, client = verifying("optional")
+    say(client, forge, step)
+    assert client.end() == "unexpected_message"
+    assert rm.wait_sessions(1, reason="client_tls_error")[0]["detail"] == "a message of the other side's"
+
+
 # Of backends
 
 BACKEND_STEPS = {
@@ -136,17 +149,34 @@ BACKENDS_OUT_OF_ORDER = (
 )
 
 
-@pytest.mark.parametrize("steps", BACKENDS_IN_ORDER + BACKENDS_OUT_OF_ORDER)
-@pytest.mark.own_library("message-order.patch")
-def test_of_a_backend(ringmain, manual, forge, cleanup, steps):
+@pytest.fixture
+def asked(ringmain, manual, forge, cleanup):
+    """(ringmain, a server that has its hello)."""
     server = manual()
     rm = ringmain([server], pool={"tls": "yes", "tls_ca": forge.bundle("ca.pem", "root"),
                                   "tls_name": "db.example.com", "eject_after": "0", "connect_tries": "1"})
-    with tcp.connect(rm.address()):
-        peer = tls12.Server(server.accept())
-        cleanup.append(peer.close)
-        for step in steps.split():
-            BACKEND_STEPS[step](peer, forge)
-        assert peer.end() == ("ClientKeyExchange" if steps in BACKENDS_IN_ORDER else "unexpected_message")
-        if steps in BACKENDS_OUT_OF_ORDER:
-            assert rm.wait_sessions(1, reason="backend_tls_error")[0]["detail"] == "messages out of order"
+    cleanup.append(tcp.connect(rm.address()).close)
+    peer = tls12.Server(server.accept())
+    cleanup.append(peer.close)
+    return rm, peer
+
+
+@pytest.mark.parametrize("steps", BACKENDS_IN_ORDER + BACKENDS_OUT_OF_ORDER)
+@pytest.mark.own_library("message-order.patch")
+def test_of_a_backend(asked, forge, steps):
+    rm, peer = asked
+    for step in steps.split():
+        BACKEND_STEPS[step](peer, forge)
+    assert peer.end() == ("ClientKeyExchange" if steps in BACKENDS_IN_ORDER else "unexpected_message")
+    if steps in BACKENDS_OUT_OF_ORDER:
+        assert rm.wait_sessions(1, reason="backend_tls_error")[0]["detail"] == "messages out of order"
+
+
+@pytest.mark.parametrize("kind", (hello.CLIENT_HELLO, hello.CLIENT_KEY, VERIFY))
+@pytest.mark.own_library("other-sides-message.patch")
+def test_a_clients_message_from_a_backend(asked, kind):
+    rm, peer = asked
+    peer.answer()
+    peer.tell(kind, b"\0\0")
+    assert peer.end() == "unexpected_message"
+    assert rm.wait_sessions(1, reason="backend_tls_error")[0]["detail"] == "a message of the other side's"
