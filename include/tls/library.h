@@ -37,4 +37,10 @@ bool tls_cpu_has_aes(void);
 /* The longest ticket that the library can look at when a client offers it. */
 size_t tls_library_ticket_bytes_max(void);
 
+/*
+ * Does it take the messages of TLS 1.2 in their order alone? One that does not lets everybody in
+ * with the certificate of whom he likes (CVE-2026-2645).
+ */
+bool tls_library_keeps_order(void);
+
 #endif

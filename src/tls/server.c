@@ -8,6 +8,7 @@
 #include "x509/certificate.h"
 #include "tls/endpoint.h"
 #include "tls/handshake.h"
+#include "tls/library.h"
 #include "x509/x509.h"
 
 #include <wolfssl/options.h>
@@ -296,6 +297,15 @@ static void check_config(const struct tls_server_config *config, struct tls_prob
 				"is not used: client_verify is none");
 }
 
+static void check_version(const struct tls_server *s, struct tls_problems *problems)
+{
+	if (s->client_verify != TLS_VERIFY_NONE && s->policy.min < TLS_1_3 &&
+	    !tls_library_keeps_order())
+		tls_problem_add(problems, TLS_WARNING, "client_verify", NULL,
+				"proves nothing over TLS 1.2 with this wolfSSL (CVE-2026-2645): "
+				"set tls_min = 1.3, or build without WOLFSSL=system");
+}
+
 int tls_server_create(const struct tls_server_config *config, struct tls_problems *problems,
 		      struct tls_server **ret_server)
 {
@@ -320,6 +330,7 @@ int tls_server_create(const struct tls_server_config *config, struct tls_problem
 			    &s->policy) &&
 	    !policy_resolve(&defaults, TLS_1_2, true, problems, &s->policy))
 		goto fail;
+	check_version(s, problems);
 	for (size_t i = 0; i < config->certificates_n; i++)
 		add_identity(s, config, &config->certificates[i], problems);
 	if (problems->errors_n > errors || !list_names(s))

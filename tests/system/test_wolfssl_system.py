@@ -77,6 +77,17 @@ def test_ours_costs_nothing(make_ringmain):
     assert len(said) == 3 and said[1].startswith("wolfSSL ") and ":" not in said[1]
 
 
+def test_clients_over_tls_12_are_warned_of(other, backend, pki):
+    """CVE-2026-2645, which only 5.8.4 and ringmain's own build have mended."""
+    for lowest, warned in (("1.2", True), ("1.3", False)):
+        config = ini([backend(servers.echo)], listener={
+            "tls": "terminate", "certificate": pki["ecdsa.pem"], "client_verify": "require",
+            "client_ca": pki["ca.crt"], "tls_min": lowest})
+        checked = other.check(config, "-t")
+        assert checked.returncode == 0
+        assert ("client_verify: proves nothing over TLS 1.2 with this wolfSSL" in checked.stderr) == warned
+
+
 @pytest.mark.parametrize("version", (V12, V13))
 def test_terminate(other, backend, pki, version):
     """Bytes both ways, resumption, and what its log says."""
