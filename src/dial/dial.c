@@ -489,6 +489,17 @@ static void dial_timed_out(struct session *s)
 
 /* ---- what the ops have come to ------------------------------------------- */
 
+/* The client has heard nothing: where the connection ended instead, another one may serve it. */
+static void greeting_came(struct session *s)
+{
+	if (!sock_has_ended(backend_side(s)->fd)) {
+		dial_done(s);
+		return;
+	}
+	conn_info_note_detail(s, "closed before its greeting");
+	dial_end_try(s, -ECONNRESET);
+}
+
 static void backend_is_readable(struct session *s, int err)
 {
 	if (is_try_over(s))
@@ -496,7 +507,7 @@ static void backend_is_readable(struct session *s, int err)
 	if (err < 0 && err != -EINTR && err != -EAGAIN)
 		dial_failed(s, err);
 	else if (s->awaits_greeting)
-		dial_done(s);
+		greeting_came(s);
 	else if (opening_is_costly(s->step))
 		session_wait_for_turn(s, true);
 	else

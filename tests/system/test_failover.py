@@ -33,6 +33,7 @@ def ports(backends, kinds, common):
 
 WRITE = {"role": "primary", "hold": "60s"}
 READ = {"role": "replica"}
+GREETING = b"SSH-2.0-test\r\n"
 
 
 @pytest.fixture
@@ -323,6 +324,22 @@ def test_who_hears_no_greeting_is_held(ringmain, workdir, start):
     finally:
         old.signal_all(signal.SIGCONT)
     assert rm.wait_sessions(1)[0]["backend"] == "b2"
+
+
+@pytest.mark.parametrize("end", (tcp.hang_up, tcp.reset))
+def test_one_that_ends_before_its_greeting_has_failed_a_try(ringmain, backend, end):
+    """As one that dies, or stops, does: its client has heard nothing of it."""
+    def greet(peer):
+        peer.sock.sendall(GREETING)
+        tcp.read_to_end(peer.sock)
+
+    second = backend(greet)
+    rm = ringmain([backend(lambda peer: end(peer.sock)), second], pool={
+        "balance": "first", "hold": "60s", "check": "ssh", "check_port": second.address[1], **CHECKED})
+    with tcp.connect(rm.address()) as client:
+        assert tcp.recv_exactly(client, len(GREETING)) == GREETING
+    line = rm.wait_sessions(1)[0]
+    assert line["backend"] == "b2" and line["failed_tries"] == "1"
 
 
 def test_readers_that_prefer_a_replica_have_the_primary_without(ringmain, pair):
