@@ -54,9 +54,11 @@ enum health_change health_on_check(struct health *health, const struct check_con
 	const enum health_change fullness = note_full(health, answer == HEALTH_ANSWER_FULL);
 
 	if (passed == health->is_up) {
+		const bool is_first_no = !passed && !health->is_checked;
+
 		health->is_checked = true;
 		health->streak = 0;
-		return fullness;
+		return is_first_no ? HEALTH_WENT_DOWN : fullness;
 	}
 	health->streak++;
 	if (health->is_checked && health->streak < enough)

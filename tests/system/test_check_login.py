@@ -12,6 +12,7 @@ from kit import backend as echo_servers
 from kit import certificates, ini, pgwire, servers, tcp, tls
 from kit.ports import free_port
 from kit.wait import wait_until
+from test_status import Status
 
 pytestmark = pytest.mark.haproxy_cannot("its checks are others")
 
@@ -233,6 +234,19 @@ def test_an_agent_on_another_port_says_who_serves(ringmain, backend, start):
     assert not rm.lines(msg="backend")
     agent.role = "replica"
     assert rm.wait_line(msg="backend", change="down")["reason"].startswith("answered 503")
+    agent.role = "primary"
+    rm.wait_line(msg="backend", change="up")
+
+
+def test_one_that_was_never_up_says_why(ringmain, backend, start):
+    """With hold it is down until its first check has passed: none of which has a no of its own to report."""
+    agent = start(Agent)
+    agent.role = "replica"
+    rm = ringmain([backend(echo_servers.sink)], settings={"status": "127.0.0.1:0"}, pool=checked(
+        "http path=/primary", check_port=agent.server_port, hold="60s"))
+    down = rm.wait_line(msg="backend", change="down")
+    assert (down["by"], down["failures"], down["reason"]) == ("checks", "1", "answered 503 Service Unavailable")
+    assert Status(rm).backend("b1")["why"] == "answered 503 Service Unavailable"
     agent.role = "primary"
     rm.wait_line(msg="backend", change="up")
 

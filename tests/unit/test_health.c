@@ -64,8 +64,10 @@ static void the_first_answer_is_believed_at_once(void **state)
 	assert_int_equal(health_state(&h), BACKEND_DOWN);
 	assert_checks(&h, "+--", "UUU");
 
-	health_init(&h, false);
-	assert_checks(&h, "-+-+", "dddd");
+	health_init(&h, false); /* down as it was, but now it is known why */
+	assert_int_equal(health_on_check(&h, &health_check_default, HEALTH_ANSWER_FAILED),
+			 HEALTH_WENT_DOWN);
+	assert_checks(&h, "+-+", "ddd");
 }
 
 static void contradicting_answers_are_checked_faster(void **state)
