@@ -17,10 +17,14 @@ static atomic_uint_fast64_t *away_since(struct backend *backend, enum health_cha
 	return is_ejection ? &backend->ejected_since_ms : &backend->down_since_ms;
 }
 
+static bool is_for_the_worse(enum health_change change)
+{
+	return change == HEALTH_WENT_DOWN || change == HEALTH_EJECTED || change == HEALTH_FILLED;
+}
+
 static void log_failure(struct log_line *line, const struct backend_report *report)
 {
-	if (report->words &&
-	    (report->change == HEALTH_WENT_DOWN || report->change == HEALTH_EJECTED))
+	if (report->words && is_for_the_worse(report->change))
 		log_text(line, "reason", report->words);
 	if (report->err == 0)
 		return;
@@ -43,6 +47,11 @@ static void log_why(struct log_line *line, const struct backend *backend,
 	case HEALTH_WENT_UP:
 		log_text(line, "by", "checks");
 		log_u64(line, "passes", report->answers);
+		log_u64(line, "took_ms", report->took_ms);
+		break;
+	case HEALTH_FILLED:
+	case HEALTH_HAS_ROOM:
+		log_text(line, "by", "checks");
 		log_u64(line, "took_ms", report->took_ms);
 		break;
 	case HEALTH_EJECTED:

@@ -32,6 +32,13 @@ static void every_change_says_why_and_for_how_long(void **state)
 		  "change=up state=ready by=checks passes=1 took_ms=0 down_for_ms=10000\n" },
 		{ { HEALTH_EJECTED, -EPROTO, "certificate expired", 0, 18000 },
 		  "failures=5 reason=\"TLS failed\" detail=\"certificate expired\"\n" },
+		{ { .change = HEALTH_FILLED,
+		    .words = "53300 no room",
+		    .now_ms = 19000,
+		    .took_ms = 4 },
+		  "change=full state=ready by=checks took_ms=4 reason=\"53300 no room\"\n" },
+		{ { .change = HEALTH_HAS_ROOM, .words = "in", .now_ms = 20000, .took_ms = 5 },
+		  "change=room state=ready by=checks took_ms=5\n" },
 	};
 	struct bed *st = bed_of(state, NULL);
 
