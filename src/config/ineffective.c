@@ -89,6 +89,9 @@ static bool may_be_full(const void *section)
 {
 	const struct pool_config *p = section;
 
+	if (p->check.kind == CHECK_POSTGRES || p->check.kind == CHECK_MYSQL ||
+	    p->check.kind == CHECK_REDIS || p->check.kind == CHECK_SSH)
+		return true; /* servers tell them when they are */
 	for (size_t i = 0; i < p->backends_n; i++) {
 		if (p->backends[i].sessions_max > 0)
 			return true;

@@ -148,6 +148,8 @@ static void beside_what_they_need_they_mean_something(void **state)
 		{ "", "stick = source\nstick_table = 16\nstick_time = 2h" },
 		{ "", "backend = c 192.0.2.2:80 backup\nmin_ready = 2" },
 		{ "", "backend = c 192.0.2.2:80 max_sessions=1\nqueue = 1\nqueue_timeout = 1s" },
+		{ "", "check = postgres\nqueue = 1" },
+		{ "", "check = redis\nqueue = 1\nqueue_timeout = 1s" },
 		{ "", "send_proxy = v2\nsend_proxy_tlvs = yes" },
 		{ "", "check = tcp\ncheck_interval = 1s\ncheck_fall = 1" },
 		{ "protocol = postgres\ntls = off",
