@@ -18,6 +18,7 @@
 struct role_evidence {
 	bool is_there;
 	bool is_assumed; /* since a check told it, one could not ask: it answers, and that is all */
+	bool is_full;    /* it said so to the last check that it answered */
 	bool is_doubted; /* since then it may have been started again, as whatever it is now */
 	uint64_t told_ms;
 	uint64_t confirmed_ms;    /* by this, or by an answer alone */

@@ -22,6 +22,7 @@ void role_evidence_note(struct role_evidence *e, const struct check_facts *facts
 	case CHECK_FULL:
 	case CHECK_OWN_FAULT:
 		assume(e, now_ms);
+		e->is_full = facts->verdict == CHECK_FULL;
 		break;
 	default:
 		if (!facts->is_silent)

@@ -282,14 +282,23 @@ static enum role_reason reason_by_role(const struct role_judge *judge, size_t n,
 	}
 }
 
+/* One that has no room, as it says itself, leaves who comes to a primary. */
+static bool is_serving_replica(const struct role_judge *judge, size_t n, uint64_t now_ms)
+{
+	const struct role_member *m = &judge->members[n];
+
+	return !m->is_out && !m->evidence.is_full &&
+	       role_now(judge, n, now_ms) == CHECK_ROLE_REPLICA &&
+	       judge_replica(judge, m) == ROLE_ADMITTED;
+}
+
 /* Does a replica serve, where that makes a difference? */
 static bool has_replica(const struct role_judge *judge, uint64_t now_ms)
 {
 	if (judge->config.wanted != ROLE_WANTED_REPLICA_FIRST)
 		return false;
 	for (size_t i = 0; i < judge->members_n; i++)
-		if (!judge->members[i].is_out && role_now(judge, i, now_ms) == CHECK_ROLE_REPLICA &&
-		    judge_replica(judge, &judge->members[i]) == ROLE_ADMITTED)
+		if (is_serving_replica(judge, i, now_ms))
 			return true;
 	return false;
 }

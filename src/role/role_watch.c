@@ -16,6 +16,7 @@ struct role_watch {
 	struct role_judge *judge;
 	struct backend **backends;        /* in the judge's order */
 	enum role_reason *reasons, *said; /* as the pool was told, and the log */
+	enum check_role *said_roles;      /* with those */
 	bool *may_have; /* it had the role, and nothing says that it has lost it */
 	bool *is_heard; /* a check of it has ended */
 	size_t n;
@@ -92,9 +93,11 @@ struct role_watch *role_watch_create(struct pool *pool, role_lost_fn *lost, void
 	w->backends = calloc(room, sizeof(struct backend *));
 	w->reasons = calloc(room, sizeof(enum role_reason));
 	w->said = calloc(room, sizeof(enum role_reason));
+	w->said_roles = calloc(room, sizeof(enum check_role));
 	w->may_have = calloc(room, sizeof(bool));
 	w->is_heard = calloc(room, sizeof(bool));
-	if (!w->judge || !w->backends || !w->reasons || !w->said || !w->may_have || !w->is_heard) {
+	if (!w->judge || !w->backends || !w->reasons || !w->said || !w->said_roles ||
+	    !w->may_have || !w->is_heard) {
 		role_watch_destroy(w);
 		return NULL;
 	}
@@ -118,6 +121,7 @@ void role_watch_destroy(struct role_watch *w)
 	free(w->backends);
 	free(w->reasons);
 	free(w->said);
+	free(w->said_roles);
 	free(w->may_have);
 	free(w->is_heard);
 	free(w);
@@ -152,6 +156,7 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from)
 		to->failback.members[i] = old->failback.members[j];
 		w->reasons[i] = from->reasons[j];
 		w->said[i] = from->said[j];
+		w->said_roles[i] = from->said_roles[j];
 		w->may_have[i] = from->may_have[j];
 		w->is_heard[i] = from->is_heard[j];
 	}
@@ -171,8 +176,10 @@ void role_watch_note_down(struct role_watch *w, const struct backend *backend)
 {
 	const size_t i = role_watch_find(w, backend);
 
-	if (i < w->n)
-		role_judge_note_down(w->judge, i);
+	if (i == w->n)
+		return;
+	role_judge_note_down(w->judge, i);
+	w->said[i] = ROLE_UNKNOWN; /* the log's word on it is that it is down */
 }
 
 /* Is it decided by what others are, too? */
@@ -228,25 +235,32 @@ static bool is_odd(const struct role_watch *w, size_t i, enum role_reason reason
 	       (w->judge->config.wanted == ROLE_WANTED_PRIMARY && w->said[i] != ROLE_UNKNOWN);
 }
 
+/* It has the role still, of a pool that more than one will do for. */
+static bool is_said(const struct role_watch *w, size_t i, enum role_reason reason,
+		    enum check_role role)
+{
+	return reason == w->said[i] && (reason != ROLE_ADMITTED || role == w->said_roles[i]);
+}
+
 /* Of one that is down the log has said enough. */
 static void role_watch_say(struct role_watch *w, size_t i, enum role_reason reason, uint64_t now_ms)
 {
-	const struct role_member *m = &w->judge->members[i];
+	const struct role_evidence *e = &w->judge->members[i].evidence;
+	const enum check_role role = e->is_there ? e->facts.role : CHECK_ROLE_UNKNOWN;
 	const struct backend *backend = w->backends[i];
 	const enum log_level level = is_odd(w, i, reason) ? LOG_WARN : LOG_INFO;
 	struct log_line line;
 
-	if (reason == w->said[i] || backend->state == BACKEND_DOWN)
+	if (is_said(w, i, reason, role) || backend->state == BACKEND_DOWN)
 		return;
 	w->said[i] = reason;
+	w->said_roles[i] = role;
 	backend_tell(w->pool, backend, "role", role_reason_text(reason), now_ms);
 	if (!log_begin(&line, level, "role"))
 		return;
 	log_text(&line, "pool", pool_config(w->pool)->name);
 	log_text(&line, "backend", backend->config->name);
-	log_text(&line, "role",
-		 check_role_names[m->evidence.is_there ? m->evidence.facts.role
-						       : CHECK_ROLE_UNKNOWN]);
+	log_text(&line, "role", check_role_names[role]);
 	log_text(&line, "state", backend_state_names[atomic_load(&backend->state)]);
 	log_text(&line, "reason", role_reason_text(reason));
 	log_end(&line);

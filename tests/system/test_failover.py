@@ -358,6 +358,48 @@ def test_readers_that_prefer_a_replica_have_the_primary_without(ringmain, pair):
     session.close()
 
 
+def test_readers_have_the_primary_while_the_replica_is_full(ringmain, workdir, start):
+    """New sessions go elsewhere: to the primary, which is there for readers without a replica."""
+    primary = start(servers.Redis, workdir)
+    replica = start(replicas.RedisReplica, primary, workdir)
+    rm = ringmain(ports([primary, replica], {"read": {"role": "prefer_replica"}}, {"check": "redis", **CHECKED}))
+    wait_until(lambda: ready(rm, "b2", "read"), "the replica's role")
+    replica.cli("CONFIG", "SET", "maxclients", 1)       # which its primary is
+    line = rm.wait_line(msg="backend", backend="b2", change="full")
+    assert (line["by"], line["reason"]) == ("checks", "ERR max number of clients reached")
+    wait_until(lambda: ready(rm, "b1", "read"), "the primary to stand in")
+    with tcp.connect(rm.address("read")) as client:
+        client.sendall(b"ROLE\r\n")
+        assert b"master" in client.recv(1000)
+
+
+def test_a_reader_s_replica_that_is_promoted_is_told_of(ringmain, workdir, start):
+    """It serves as before, and is something else."""
+    primary = start(servers.Redis, workdir)
+    replica = start(replicas.RedisReplica, primary, workdir)
+    rm = ringmain(ports([primary, replica], {"read": {"role": "prefer_replica", "fence": "no"}}, {
+        "check": "redis", **CHECKED}))
+    wait_until(lambda: ready(rm, "b2", "read"), "the replica's role")
+    replica.cli("REPLICAOF", "NO", "ONE")
+    line = rm.wait_line(msg="role", backend="b2", role="primary")
+    assert (line["state"], line["reason"]) == ("ready", "has the role")
+
+
+def test_one_that_comes_back_has_its_role_told_again(ringmain, workdir, start):
+    """By what the log said last it would be standby for ever."""
+    server = start(servers.Redis, workdir)
+    rm = ringmain(ports([server], {"write": WRITE}, {"check": "redis", **CHECKED}))
+    wait_until(lambda: ready(rm, "b1", "write"), "the role")
+    server.cli("CONFIG", "SET", "lua-time-limit", 10)
+    script = tcp.Task(server.cli, "EVAL", "while true do end", 0)
+    rm.wait_line(msg="backend", backend="b1", change="down")    # it is busy, as it says at once
+    server.cli("SCRIPT", "KILL")
+    script.result()
+    rm.wait_line(msg="backend", backend="b1", change="up")
+    wait_until(lambda: len(rm.lines(msg="role", backend="b1", reason="has the role")) == 2, "its role")
+    assert rm.lines(msg="role", backend="b1")[-1]["state"] == "ready"
+
+
 # What is limited
 
 def closed(ringmain, **keys):

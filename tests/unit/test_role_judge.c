@@ -48,6 +48,14 @@ static void the_primary_stands_in_while_no_replica_serves(void **state)
 	pass(0);
 	expect(0, ROLE_ADMITTED);
 	b.judge->members[1].is_out = false;
+	fails(1, CHECK_FULL); /* it has no room, as it says itself */
+	expect(0, ROLE_ADMITTED);
+	expect(1, ROLE_ADMITTED);
+	fails(1, CHECK_OWN_FAULT); /* it was asked who wants to know */
+	expect(0, ROLE_SPARE);
+	fails(1, CHECK_FULL);
+	replica(1, 1, 1000);
+	expect(0, ROLE_SPARE);
 	primary(2, 2); /* of two primaries the right one */
 	replica(1, 2, 2000);
 	expect(0, ROLE_STALE);
