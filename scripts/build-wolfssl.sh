@@ -61,6 +61,8 @@ flags=(
 # have 64 kB (its default 18 kB are six hundred); policies may be critical (nobody
 # here demands one, so there is nothing to refuse); issuers named by serial; a serial number of 0,
 # which MariaDB gives to the certificate that it makes for itself.
+# Tickets of backends may have a nonce of any length (RFC 8446, 4.6.1; its 8 bytes are not enough
+# for rustls, which has 32).
 # Points are looked at (wolfssl/point-on-curve.patch, which needs the curves' b; X25519's results).
 defines="-DWOLFSSL_EXTRA_ALERTS -DWOLFSSL_ALWAYS_VERIFY_CB -DWOLFSSL_TLS13_MIDDLEBOX_COMPAT
 	-DWOLFSSL_GETRANDOM -DCUSTOM_RAND_GENERATE_BLOCK=getentropy
@@ -68,6 +70,7 @@ defines="-DWOLFSSL_EXTRA_ALERTS -DWOLFSSL_ALWAYS_VERIFY_CB -DWOLFSSL_TLS13_MIDDL
 	-DWOLFSSL_ALT_CERT_CHAINS -DWOLFSSL_MAX_ALT_NAMES=1024 -DWOLFSSL_CERT_EXT
 	-DMAX_CERTIFICATE_SZ=65536
 	-DWOLFSSL_DUP_CERTPOL -DWOLFSSL_AKID_NAME -DWOLFSSL_ASN_ALLOW_0_SERIAL
+	-DWOLFSSL_TICKET_NONCE_MALLOC
 	-DUSE_ECC_B_PARAM -DWOLFSSL_ECDHX_SHARED_NOT_ZERO
 	-DWOLFSSL_MAX_EMPTY_RECORDS=255"
 defines=${defines//[$'\n\t']/ }

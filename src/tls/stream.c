@@ -282,6 +282,8 @@ static const char *text_of_code(const struct tls_stream *s, int code)
 {
 	if (code == VERSION_ERROR && s->offer.version_fits)
 		return "TLS record of another version than its handshake's";
+	if (code == MATCH_SUITE_ERROR && !s->server)
+		return "server chose a cipher suite or a signature scheme that was not offered";
 	return error_text_of_code(s->handshake.refusal ? s->handshake.refusal : code);
 }
 

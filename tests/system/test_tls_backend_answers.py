@@ -67,6 +67,20 @@ def test_a_retry(asked, name):
     expect(rm, detail)
 
 
+@pytest.mark.own_library("no-key-share.patch")
+def test_no_share_behind_a_retry(asked):
+    """The secret would be one that everybody knows."""
+    sock, rm = asked()
+    heard = hello.Hello(hello.receive_record(sock)[1])
+    retry = VERSION, (51, hello.numbers(P256))
+    hello.send(sock, hello.server_hello(heard.session, *retry, suite=hello.CHACHA_13, random=hello.RETRY))
+    while hello.receive_record(sock)[0] != tls.RECORD_HANDSHAKE:
+        pass
+    hello.send(sock, hello.server_hello(heard.session, VERSION, suite=hello.CHACHA_13))
+    assert said_in_clear(sock) == "missing_extension"
+    expect(rm, "a required extension is missing")
+
+
 IN_HELLO, IN_ENCRYPTED, IN_CERTIFICATE = "ServerHello", "EncryptedExtensions", "Certificate"
 UNASKED = {
     IN_HELLO: {"unsupported_extension": (UNKNOWN, STATUS, STATUS_V2, TRUNCATED),
@@ -113,3 +127,40 @@ def test_an_end_instead_of_an_answer(asked, level, detail):
     hello.receive_record(sock)
     sock.sendall(tls.record(tls.RECORD_ALERT, bytes([level, 0])))
     expect(rm, detail)
+
+
+KEY, SUITE = "certificate's key does not fit the signature, or is for RSASSA-PSS alone", \
+    "server chose a cipher suite or a signature scheme that was not offered"
+CHOICES = {
+    "another key's suite": (b"\xc0\x2f", hello.ECDSA_P256, KEY), "another key's scheme": (hello.AES_ECDSA, hello.PKCS1, KEY),
+    "SHA-1": (hello.AES_ECDSA, 0x0203, SUITE), "no scheme": (hello.AES_ECDSA, 0, SUITE),
+    "no suite of ours": (b"\xc0\x18", hello.ECDSA_P256, SUITE),
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_nobody_gave(asked, pki, name):
+    """TLS 1.2: what cannot be is told for what it is."""
+    suite, scheme, detail = CHOICES[name]
+    sock, rm = asked()
+    hello.receive_record(sock)
+    chain = hello.counted(hello.counted(tls.der_of(pki["backend.pem"]), 3), 3)
+    exchange = b"\x03" + hello.numbers(X25519) + hello.counted(hello.public_x25519(), 1) + hello.numbers(scheme)
+    hello.send(sock, hello.server_hello(b"", hello.MASTER_SECRET, suite=suite), hello.message(hello.CERTIFICATE, chain),
+               hello.message(hello.KEY_EXCHANGE, exchange + hello.counted(bytes(70))), hello.message(hello.DONE, b""))
+    assert said_in_clear(sock) in ("handshake_failure", "illegal_parameter")
+    expect(rm, detail)
+
+
+@pytest.mark.own_library("one-protocol.patch")
+@pytest.mark.parametrize("answer", (b"\2h2\2h2", b"\2h2\1"))
+def test_several_protocols_where_one_is_to_be(ringmain, manual, cleanup, answer):
+    """RFC 7301, 3.1."""
+    server = manual()
+    rm = ringmain([server], pool={"tls": "yes", "tls_verify": "no", "tls_alpn": "h2,http/1.1", "eject_after": "0",
+                                  "connect_tries": "1"})
+    cleanup.append(tcp.connect(rm.address()).close)
+    peer = tls13.HandmadeServer(server.accept(), extensions=[(16, hello.counted(answer))])
+    cleanup.append(peer.close)
+    assert peer.end() == "decode_error"
+    expect(rm, "malformed message")

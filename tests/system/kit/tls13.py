@@ -73,9 +73,9 @@ def unsealed(key, nonce, cipher):
 
 # TLS 1.3
 
-def _expand(secret, label, size):
+def _expand(secret, label, size, context=b""):
     label = b"tls13 " + label
-    info = struct.pack("!HB", size, len(label)) + label + b"\0"
+    info = struct.pack("!HB", size, len(label)) + label + bytes([len(context)]) + context
     return hmac.digest(secret, info + b"\x01", hashlib.sha256)[:size]
 
 
@@ -162,10 +162,7 @@ def x25519(scalar, point=9):
 
 
 def _derive(secret, label, transcript):
-    digest = hashlib.sha256(transcript).digest()
-    label = b"tls13 " + label
-    info = struct.pack("!HB", 32, len(label)) + label + bytes([len(digest)]) + digest
-    return hmac.digest(secret, info + b"\x01", hashlib.sha256)
+    return _expand(secret, label, 32, hashlib.sha256(transcript).digest())
 
 
 def _extract(salt, secret):
@@ -350,3 +347,24 @@ class HandmadeServer(_End):
         self.transcript = first + answer
         self.into, self.out = self.take_share(private, share)
         self.tell(8, hello.counted(hello.extension_list(extensions)))
+
+    def finish(self):
+        """Behind CertificateVerify: ends the handshake, whose client has sent no certificate."""
+        self.tell_finished()
+        end = self.transcript
+        kind, content = self.read()
+        assert (kind, content[0]) == (HANDSHAKE, 20)
+        top = _extract(_derive(self.master, b"derived", b""), bytes(32))
+        self.into, self.out = (Keys(_derive(top, label, end)) for label in (b"c ap traffic", b"s ap traffic"))
+        self.resumption = _derive(top, b"res master", end + content)
+        return self
+
+    def give_ticket(self, nonce, lifetime=3600, ticket=b"a ticket"):
+        self.send(HANDSHAKE, hello.message(4, lifetime.to_bytes(4, "big") + bytes(4) + hello.counted(nonce, 1) +
+                                           hello.counted(ticket) + b"\0\0"))
+
+    def made_binder(self, message, nonce):
+        """Is the one binder at the end of this ClientHello of who has the ticket with that nonce (RFC 8446, 4.2.11.2)?"""
+        early = _extract(bytes(32), _expand(self.resumption, b"resumption", 32, nonce))
+        key = _expand(_derive(early, b"res binder", b""), b"finished", 32)
+        return message[-32:] == hmac.digest(key, hashlib.sha256(message[:-35]).digest(), hashlib.sha256)
