@@ -242,6 +242,23 @@ static void check_client_rules(const struct listener_config *listener, struct di
 			   listener->name, key);
 }
 
+/* Of an ECDSA signature, s may be replaced by its negative; the certificate is as good then. */
+static void check_denied_fingerprints(const struct listener_config *listener, struct diag *diag)
+{
+	for (size_t i = 0; i < listener->client_rules_n; i++) {
+		const struct client_rule *rule = &listener->client_rules[i];
+
+		if (rule->is_allowed || rule->kind != IDENTITY_FINGERPRINT)
+			continue;
+		diag_warning(diag,
+			     directive_location(listener->set_at, SECTION_LISTENER, "client_deny"),
+			     "[listener %s] client_deny: fingerprint: who has the certificate can "
+			     "give it another one; client_crl keeps its key out",
+			     listener->name);
+		return;
+	}
+}
+
 /* What is asked of clients in TLS alone; in which place the file has it, and what then is so. */
 static void warn_of_clear_clients(const struct listener_config *listener,
 				  const struct config_location *at, const char *key,
@@ -336,6 +353,7 @@ void section_check_listener(const struct listener_config *listener,
 	check_proxy(listener, diag);
 	check_routes(listener, diag);
 	check_client_rules(listener, diag);
+	check_denied_fingerprints(listener, diag);
 	check_clear_clients(listener, diag);
 	check_alpn(listener, diag);
 	if (ask)

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from kit import backend as servers
-from kit import proc, tcp, tls
+from kit import hello, proc, tcp, tls
 from kit.certificates import CA, LEAF, Certificates
 
 pytestmark = pytest.mark.haproxy_cannot("its translation has no TLS")
@@ -187,6 +187,32 @@ def test_a_final_dot_changes_nothing(admitting, pki, forge, rule, name):
     assert rm.wait_sessions(1)[0]["backend"] == "two"
     rm = admitting(f"client_deny = {rule}")
     assert refused(rm, enter(rm, pki, forge["dotted.pem"]))
+
+
+def test_a_fingerprint_keeps_nobody_out(make_ringmain, admitting, pki, forge, cleanup):
+    """The certificate is as good with the negative of the s in its signature, and has another: -t warns of it."""
+    rule = f"client_deny = fingerprint {fingerprint(forge, 'alice')}"
+    rm = admitting(rule)
+    assert refused(rm, enter(rm, pki, forge["alice.pem"]))
+    forge.file("twin.der", negated(tls.der_of(forge["alice.pem"])))
+    forge.openssl("x509", "-inform", "DER", "-in", "twin.der", "-out", "twin.crt")
+    assert enter(rm, pki, forge.bundle("twin.pem", "twin", key="alice")) is None
+    warnings = rm.text()
+    assert "[listener in] client_deny: fingerprint: who has the certificate can give it another one" in warnings
+    assert "client_deny: fingerprint" not in admitting(rule.replace("deny", "allow")).text()
+
+
+ORDER_P256 = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
+
+
+def negated(der):
+    """An ECDSA certificate of P-256, with n - s in place of the s at its end (SEC 1, 4.1.4)."""
+    signature = 8 + int.from_bytes(der[6:8], "big") + 12        # behind what is signed, and how
+    r = der[signature + 5:][:2 + der[signature + 6]]
+    s = ORDER_P256 - int.from_bytes(der[signature + 5 + len(r) + 2:], "big")
+    pair = r + b"\x02" + hello.counted(s.to_bytes(s.bit_length() // 8 + 1, "big"), 1)
+    rest = der[4:signature] + b"\x03" + bytes([len(pair) + 3]) + b"\0\x30" + hello.counted(pair, 1)
+    return b"\x30\x82" + hello.counted(rest)
 
 
 def test_names_lead_to_pools(admitting, pki, forge):
