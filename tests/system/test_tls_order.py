@@ -118,6 +118,25 @@ def test_nobody_enters_with_a_certificate_alone(verifying, forge):
     rm.wait_sessions(1, reason="client_tls_error")
 
 
+@pytest.mark.own_library("message-order.patch")
+def test_of_a_client_that_resumes(ringmain, backend, pki, cleanup):
+    """Nothing but its Finished; the alert is encrypted with keys that nobody here has made."""
+    rm = ringmain([backend(servers.echo)], listener={"tls": "terminate", "certificate": pki["ecdsa.pem"],
+                                                     "ciphers": tls12.CIPHERS, "tls_max": "1.2"})
+    client = tls12.Client(rm.address(), (35, b""))
+    cleanup.append(client.close)
+    say(client, None, "keys" + END)
+    kind, content = client.receive()
+    assert (kind, content[0]) == (tls.RECORD_HANDSHAKE, TICKET)
+    with tcp.connect(rm.address()) as sock:
+        hello.send(sock, hello.hello12((35, content[10:]), offered=(hello.X25519, hello.P256), suites=hello.CHACHA_ECDSA,
+                                       session=bytes(range(32))))
+        answer = hello.receive_record(sock)[1]
+        assert answer[39:71] == bytes(range(32))
+        hello.send(sock, hello.message(hello.CLIENT_KEY, hello.counted(hello.public_x25519(), 1)))
+        rm.wait_sessions(1, reason="client_tls_error", detail="messages out of order")
+
+
 @pytest.mark.parametrize("step", OF_SERVERS)
 @pytest.mark.own_library("other-sides-message.patch")
 def test_a_servers_message_from_a_client(verifying, forge, step):
