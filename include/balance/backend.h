@@ -85,7 +85,8 @@ struct backend {
 	struct bucket_shared evictions;
 
 	_Atomic(enum backend_role) role;
-	atomic_bool is_fenced; /* it says that it is primary, as another one did */
+	atomic_uint_fast64_t role_until_ms; /* so long that is believed; see pool_take_expiry() */
+	atomic_bool is_fenced;              /* it says that it is primary, as another one did */
 	/* How far behind the primary, as was seen and as it says; or BACKEND_LAG_UNKNOWN. */
 	atomic_uint_fast64_t lag_bytes, lag_ms;
 

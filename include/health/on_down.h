@@ -14,7 +14,7 @@ enum down_cause {
 	DOWN_ROLE,    /* it is not any more what the pool wants */
 };
 
-/* Whose sessions are meant, and when; @fallen went down within the time of one check, it included. */
+/* @fallen: so many of its pool, with it, went down within the time of one check. */
 struct down_event {
 	struct runtime *runtime;
 	struct pool *pool;

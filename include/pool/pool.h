@@ -191,7 +191,7 @@ void pool_queue_stats(struct pool *pool, struct queue_stats *ret_stats);
  * Takes a slot at just the backend of this id, for a client that is to go back
  * to where it was. NULL when it may not have it: not ready, full, or no more.
  */
-MUST_CHECK struct backend *pool_take(struct pool *pool, uint64_t id);
+MUST_CHECK struct backend *pool_take(struct pool *pool, uint64_t id, uint64_t now_ms);
 
 /*
  * The same whatever its state and load, for who can do nothing elsewhere and
@@ -277,6 +277,11 @@ enum health_change pool_on_check(struct pool *pool, struct backend *backend,
 void pool_set_standby(struct pool *pool, struct backend *backend, const char *why, uint64_t now_ms);
 /* Has the operator said since of one that is not overridden that it is ready? Once. */
 bool pool_take_approval(struct backend *backend);
+/*
+ * Was it put on standby since, for what is known of its role was too old (role_until_ms, set by
+ * who tells roles) when a session would have come to it? Once.
+ */
+bool pool_take_expiry(struct backend *backend);
 /* A session found that it is not there, or not ready: it may be started again as something else. */
 void pool_doubt(struct backend *backend);
 /* Has one since? Once. */

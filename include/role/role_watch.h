@@ -28,6 +28,13 @@ void role_watch_destroy(struct role_watch *w);
 void role_watch_follow(struct role_watch *w, const struct role_watch *from);
 
 /*
+ * To be called before the others, at least a few times in a second. True: nobody could, for
+ * longer than what is known lasts, as where the machine was stopped; so nothing is known, and all
+ * have to be asked as at a start.
+ */
+bool role_watch_wake(struct role_watch *w, uint64_t now_ms);
+
+/*
  * A check has ended. False: it says what is known already, so that only time could change what
  * was decided. Its backend went down.
  */

@@ -86,7 +86,7 @@ static bool take_sticky(struct session *s)
 	    !key_of(s, key, &s->sticky_key))
 		return false;
 	id = stick_find(stick_of(s), sticky_key_of(s), s->host->loop.now_ms);
-	s->backend = id != 0 ? pool_take(s->pool, id) : NULL;
+	s->backend = id != 0 ? pool_take(s->pool, id, s->host->loop.now_ms) : NULL;
 	return s->backend;
 }
 

@@ -59,6 +59,14 @@ static bool is_silence(int err)
 	       fault == SOCK_FAULT_UNREACHABLE || err == -EAGAIN;
 }
 
+/* It came in time, as far as is known: one that lay here while the machine was stopped is old. */
+static bool is_current(const struct subscriber *s, const struct probe_outcome *outcome)
+{
+	const bool has_told = outcome->facts && outcome->facts->verdict != CHECK_FAILED;
+
+	return !has_told || outcome->took_ms <= pool_config(s->pool_timer->pool)->check.timeout_ms;
+}
+
 /* Tells the pool's roles. */
 static void judge_role(struct subscriber *s, const struct probe_outcome *outcome,
 		       enum health_change change)
@@ -68,10 +76,12 @@ static void judge_role(struct subscriber *s, const struct probe_outcome *outcome
 	bool is_urgent = !s->probe->has_passed && s->probe->answers == 1;
 	bool is_news = change != HEALTH_SAME;
 
-	is_news |= role_watch_hear(w->roles, s->backend);
-	if (facts)
+	is_urgent |= role_watch_wake(w->roles, now_of(s));
+	if (is_current(s, outcome))
+		is_news |= role_watch_hear(w->roles, s->backend);
+	if (facts && is_current(s, outcome))
 		is_news |= role_watch_note(w->roles, s->backend, facts, now_of(s));
-	else if (!is_silence(outcome->err))
+	else if (!facts && !is_silence(outcome->err))
 		is_news |= role_watch_doubt(w->roles, s->backend);
 	if (change == HEALTH_WENT_DOWN)
 		role_watch_note_down(w->roles, s->backend);
@@ -283,8 +293,9 @@ static const struct probe_hooks hooks = {
 static uint64_t watch_roles(struct pool_timer *w)
 {
 	const uint64_t now_ms = w->checker->loop->now_ms;
-	bool is_urgent = role_watch_decide(w->roles, now_ms);
+	bool is_urgent = role_watch_wake(w->roles, now_ms);
 
+	is_urgent |= role_watch_decide(w->roles, now_ms);
 	is_urgent |= pool_take_recheck(w->pool);
 	if (is_urgent)
 		check_soon(w);

@@ -40,6 +40,8 @@ static void follow_pool(struct pool_timer *w, const struct pool_timer *from)
 	}
 	if (from->roles && w->roles) /* what was seen of them is evidence still */
 		role_watch_follow(w->roles, from->roles);
+	for (size_t n = 0; w->roles && !from->roles && n < w->subscribers_n; n++)
+		probe_hurry(w->subscribers[n].probe); /* sessions wait for what they say */
 }
 
 static void leave(struct checker *c)
@@ -68,7 +70,8 @@ void checker_begin(struct checker *c, struct loop *loop, struct checker *old,
 {
 	c->loop = loop;
 	for (size_t n = 0; n < c->pool_timers_n; n++)
-		timer_set(&loop->timers, &c->pool_timers[n].timer, loop->now_ms + POOL_TIMER_MS);
+		timer_set(&loop->timers, &c->pool_timers[n].timer,
+			  loop->now_ms + (old ? 0 : POOL_TIMER_MS));
 	for (size_t n = 0; n < c->probes_n; n++) {
 		struct pool *pool = c->probes[n].subscribers->pool_timer->pool;
 

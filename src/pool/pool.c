@@ -24,14 +24,15 @@ static struct backend_status *find_id(struct pool *pool, uint64_t id)
 										   : NULL;
 }
 
-struct backend *pool_take(struct pool *pool, uint64_t id)
+struct backend *pool_take(struct pool *pool, uint64_t id, uint64_t now_ms)
 {
 	const struct backend_status *may = NULL;
 	struct backend_status *s;
 
 	pthread_mutex_lock(&pool->lock);
 	s = find_id(pool, id);
-	if (s && s->is_ready && !backend_is_full(&pool->loads[s->backend.index]))
+	if (s && s->is_ready && !backend_is_full(&pool->loads[s->backend.index]) &&
+	    !backend_expire_role(pool, s->backend.index, now_ms))
 		may = s;
 	if (may)
 		pool_take_slot(pool, s->backend.index);

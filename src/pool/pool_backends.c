@@ -249,11 +249,26 @@ void backend_restate(struct pool *pool, unsigned index, uint64_t now_ms)
 	backend_review(pool, index);
 }
 
+const char pool_role_unknown[] = "role unknown";
+
+bool backend_expire_role(struct pool *pool, unsigned index, uint64_t now_ms)
+{
+	struct backend_status *s = pool->status[index];
+
+	if (role_is_any(&pool->config->role) || now_ms <= atomic_load(&s->backend.role_until_ms))
+		return false;
+	s->health.standby = pool_role_unknown;
+	atomic_store(&s->has_expired, true);
+	backend_restate(pool, index, now_ms);
+	return true;
+}
+
 static bool is_unheard(const struct backend_status *s)
 {
 	const enum backend_state state = s->backend.state;
+	const bool is_unknown = !s->health.is_checked || s->awaits_role;
 
-	return !s->health.is_checked && s->health.admin_state == BACKEND_READY && s->weight > 0 &&
+	return is_unknown && s->health.admin_state == BACKEND_READY && s->weight > 0 &&
 	       (state == BACKEND_STANDBY || state == BACKEND_DOWN);
 }
 
@@ -311,7 +326,9 @@ void backend_enter(struct pool *pool, unsigned index, bool starts_slowly)
 	struct backend_status *s = pool->status[index];
 
 	health_init(&s->health, !starts_down(pool->config));
-	s->health.standby = role_is_any(&pool->config->role) ? NULL : "role unknown";
+	s->health.standby = role_is_any(&pool->config->role) ? NULL : pool_role_unknown;
+	atomic_store(&s->backend.role_until_ms, UINT64_MAX);
+	s->awaits_role = false;
 	s->backend.failures_in_row = s->backend.unserved_in_row = 0;
 	s->backend.down_since_ms = s->backend.ejected_since_ms = 0;
 	s->backend.changed_error = 0;

@@ -19,6 +19,9 @@
 #define POOL_PART_ALL BALANCER_WEIGHT_UNIT
 #define POOL_PART_MIN 26
 
+/* Why one of which no check has told that yet is on standby. */
+extern const char pool_role_unknown[];
+
 /* A backend's own, so that it depends on no configuration of the whole. */
 struct backend_copy {
 	struct backend_config config;
@@ -46,6 +49,8 @@ struct backend_status {
 	bool was_out;             /* since then; draining or another role alone are not out */
 	atomic_bool is_approved;  /* by the operator to be ready: see pool_take_approval() */
 	atomic_bool is_doubted;   /* by sessions: see pool_doubt() */
+	atomic_bool has_expired;  /* what was known of its role: see pool_take_expiry() */
+	bool awaits_role;         /* it was not told yet what it is by the configuration's role */
 	uint64_t burden_until_ms; /* while loads[].burden is not 0 */
 	bool is_check_at_fault;   /* see pool_note_check_fault() */
 	uint64_t proof;           /* pool->proofs when it last showed that it serves */
@@ -132,6 +137,8 @@ void backend_set_ejected(struct pool *pool, struct backend_status *s, bool is_ej
 /* It leaves, or comes, and is to be reviewed. */
 void backend_leave(struct pool *pool, unsigned index);
 void backend_enter(struct pool *pool, unsigned index, bool starts_slowly);
+/* If what is known of its role is too old: true, and it is on standby then. */
+bool backend_expire_role(struct pool *pool, unsigned index, uint64_t now_ms);
 /* See pool_awaits_checks(). */
 bool pool_is_undecided(const struct pool *pool);
 /* Opens as many tiers as are needed. */

@@ -108,12 +108,15 @@ void pool_take_slot(struct pool *pool, unsigned index)
 	atomic_store_explicit(&backend->picked, backend->picked + 1, memory_order_relaxed);
 }
 
-int pool_choose(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why)
+int pool_choose(struct pool *pool, const struct pool_ask *ask, uint64_t now_ms,
+		enum pool_answer *ret_why)
 {
 	int index;
 
 	CHECK(ask->tried_n <= POOL_TRIES_MAX);
-	index = find_best(pool, ask, ret_why);
+	do /* the checks' thread may have been kept from looking at the clock */
+		index = find_best(pool, ask, ret_why);
+	while (index >= 0 && backend_expire_role(pool, (unsigned)index, now_ms));
 	if (index >= 0)
 		pool_take_slot(pool, (unsigned)index);
 	return index;

@@ -9,7 +9,8 @@
 /* Why nobody of the open tiers could be picked, if nobody could. */
 enum pool_answer pool_explain(const struct pool *pool, const struct pool_ask *ask);
 /* Takes a slot for @ask. Gives its index, or -1 and the reason. */
-int pool_choose(struct pool *pool, const struct pool_ask *ask, enum pool_answer *ret_why);
+int pool_choose(struct pool *pool, const struct pool_ask *ask, uint64_t now_ms,
+		enum pool_answer *ret_why);
 /* A session more at just this one, a session less. */
 void pool_take_slot(struct pool *pool, unsigned index);
 void pool_release_slot(struct pool *pool, unsigned index);

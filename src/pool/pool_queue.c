@@ -87,7 +87,7 @@ static int choose_for_held(struct pool *pool, struct pool_waiter *waiter, uint64
 	const struct pool_ask ask = ask_of_held(pool, waiter);
 	const struct bucket_rate rate = hold_rate(pool);
 	enum pool_answer why;
-	int index = pool_choose(pool, &ask, &why);
+	int index = pool_choose(pool, &ask, now_ms, &why);
 
 	if (index < 0)
 		return index;
@@ -138,7 +138,7 @@ enum pool_answer pool_pick_or_wait(struct pool *pool, struct pool_waiter *waiter
 	pthread_mutex_lock(&pool->lock);
 	answer = pool_explain(pool, &waiter->ask);
 	if (!is_behind(pool, answer))
-		index = pool_choose(pool, &waiter->ask, &answer);
+		index = pool_choose(pool, &waiter->ask, now_ms, &answer);
 	if (index >= 0)
 		waiter->backend = &pool->status[index]->backend;
 	else if ((answer == POOL_ALL_FULL && queue_join(&pool->queue, &waiter->node, now_ms)) ||
@@ -159,7 +159,7 @@ static int choose_for(struct pool *pool, struct pool_waiter *waiter, uint64_t no
 
 	if (waiter->node.is_held)
 		return choose_for_held(pool, waiter, now_ms);
-	return pool_choose(pool, &waiter->ask, &why);
+	return pool_choose(pool, &waiter->ask, now_ms, &why);
 }
 
 static struct pool_waiter *call_first(struct pool *pool, uint64_t now_ms)

@@ -93,8 +93,41 @@ static void end_roles(struct pool *pool, uint64_t now_ms)
 		if (!s || !s->health.standby || s->is_leaving)
 			continue;
 		s->health.standby = NULL;
+		s->awaits_role = false;
 		backend_restate(pool, i, now_ms);
 	}
+}
+
+/*
+ * Another role is wanted: what is known of them has to be looked at again, by who tells roles.
+ * Until then who comes is held, as at a start.
+ */
+static void begin_roles(struct pool *pool, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < pool->n; i++) {
+		struct backend_status *s = pool->status[i];
+
+		if (!s || s->is_leaving)
+			continue;
+		s->health.standby = pool_role_unknown;
+		s->awaits_role = true;
+		atomic_store(&s->backend.role_until_ms, UINT64_MAX);
+		backend_restate(pool, i, now_ms);
+	}
+}
+
+static bool is_another_role(const struct role_settings *old, const struct role_settings *new)
+{
+	return role_is_any(old) || old->wanted != new->wanted;
+}
+
+/* @is_other: it is not the one that was wanted before. */
+static void review_roles(struct pool *pool, bool is_other, uint64_t now_ms)
+{
+	if (role_is_any(&pool->config->role))
+		end_roles(pool, now_ms);
+	else if (is_other)
+		begin_roles(pool, now_ms);
 }
 
 static void enter(const struct plan *plan, struct entry *e, bool starts_slowly, uint64_t now_ms)
@@ -161,8 +194,10 @@ static void carry_out(struct plan *plan, uint64_t now_ms)
 {
 	struct pool *pool = plan->pool;
 	size_t n = pool->n;
+	bool is_other_role;
 
 	pthread_mutex_lock(&pool->lock);
+	is_other_role = pool->config && is_another_role(&pool->config->role, &plan->config->role);
 	pool->generation++;
 	pool->config = plan->config;
 	queue_set_limits(&pool->queue, plan->config->queue_max, plan->config->queue_timeout_ms);
@@ -170,8 +205,7 @@ static void carry_out(struct plan *plan, uint64_t now_ms)
 	swap_balancer(plan);
 	let_go(plan, n, now_ms);
 	apply_entries(plan, now_ms);
-	if (role_is_any(&plan->config->role))
-		end_roles(pool, now_ms);
+	review_roles(pool, is_other_role, now_ms);
 	pool_open_tiers(pool);
 	if (plan->balancer)
 		readmit_all(pool);

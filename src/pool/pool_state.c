@@ -286,6 +286,7 @@ void pool_set_standby(struct pool *pool, struct backend *backend, const char *wh
 	pthread_mutex_lock(&pool->lock);
 	if (!s->is_leaving) {
 		s->health.standby = why;
+		s->awaits_role = false;
 		backend_restate(pool, backend->index, now_ms);
 	}
 	pthread_mutex_unlock(&pool->lock);
@@ -300,6 +301,11 @@ static bool take(atomic_bool *flag)
 bool pool_take_approval(struct backend *backend)
 {
 	return take(&backend_status(backend)->is_approved);
+}
+
+bool pool_take_expiry(struct backend *backend)
+{
+	return take(&backend_status(backend)->has_expired);
 }
 
 void pool_doubt(struct backend *backend)

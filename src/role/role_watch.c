@@ -24,6 +24,7 @@ struct role_watch {
 	bool has_told; /* the pool is as it was told */
 	bool is_open;  /* who claims to be primary is believed: see role_watch_open() */
 	uint64_t open_ms;
+	uint64_t looked_ms; /* when role_watch_wake() was called last; 0: never */
 };
 
 /* ---- what is wanted ------------------------------------------------------ */
@@ -147,6 +148,7 @@ void role_watch_follow(struct role_watch *w, const struct role_watch *from)
 	to->fencing = old->fencing;
 	to->lag = old->lag;
 	w->is_open = from->is_open;
+	w->looked_ms = from->looked_ms;
 	for (size_t i = 0; i < w->n; i++) {
 		const size_t j = role_watch_find(from, w->backends[i]);
 
@@ -300,6 +302,8 @@ static void show_role(const struct role_watch *w, size_t i, uint64_t now_ms)
 	if (!is_replica || !replica_lag_bytes(&judge->lag, &e->facts, &bytes))
 		bytes = BACKEND_LAG_UNKNOWN;
 	atomic_store(&w->backends[i]->role, (enum backend_role)role);
+	atomic_store(&w->backends[i]->role_until_ms,
+		     e->is_there ? e->confirmed_ms + judge->config.age_max_ms : 0);
 	atomic_store(&w->backends[i]->is_fenced,
 		     role == CHECK_ROLE_PRIMARY && role_judge_has_fenced(judge, i));
 	atomic_store(&w->backends[i]->lag_bytes, bytes);
@@ -382,7 +386,9 @@ static const char *standby_words(const struct role_watch *w, enum role_reason re
 /* Under the pool's lock, which sessions want, too: only what is new. */
 static void tell_pool(struct role_watch *w, size_t i, enum role_reason now, uint64_t now_ms)
 {
-	if (!w->has_told || w->reasons[i] != now)
+	const bool has_expired = pool_take_expiry(w->backends[i]);
+
+	if (!w->has_told || has_expired || w->reasons[i] != now)
 		pool_set_standby(w->pool, w->backends[i], standby_words(w, now), now_ms);
 	w->reasons[i] = now;
 }
@@ -406,6 +412,29 @@ static bool tell_of_replaced(struct role_watch *w)
 		lost_any = true;
 	}
 	return lost_any;
+}
+
+/* What is no delay of a timer any more. */
+#define STALL_MS 500
+
+bool role_watch_wake(struct role_watch *w, uint64_t now_ms)
+{
+	const uint64_t looked_ms = w->looked_ms;
+
+	w->looked_ms = now_ms;
+	if (looked_ms == 0 || now_ms <= looked_ms + w->judge->config.age_max_ms + STALL_MS)
+		return false;
+	w->is_open = false;
+	w->open_ms = 0;
+	w->admitted = 0;
+	for (size_t i = 0; i < w->n; i++) {
+		w->is_heard[i] = false;
+		role_judge_note_down(w->judge, i);
+		show_role(w, i, now_ms);
+		tell_pool(w, i, ROLE_UNKNOWN, now_ms);
+		role_watch_say(w, i, ROLE_UNKNOWN, now_ms);
+	}
+	return true;
 }
 
 static void note_who_is_out(struct role_watch *w)
@@ -432,8 +461,8 @@ bool role_watch_decide(struct role_watch *w, uint64_t now_ms)
 		const bool lost = has_lost(w, i, reason);
 
 		w->admitted += reason == ROLE_ADMITTED;
-		tell_pool(w, i, reason, now_ms);
 		show_role(w, i, now_ms);
+		tell_pool(w, i, reason, now_ms);
 		role_watch_say(w, i, reason, now_ms);
 		if (lost)
 			w->lost(w->owner, w->backends[i]);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Roles, hold and the sessions of who is down: PostgreSQL, MariaDB and Redis that fail over behind ringmain."""
 
+import os
 import signal
 import threading
 import time
@@ -48,6 +49,11 @@ def pair(workdir, start):
 
 def in_recovery(rm, listener):
     return pg(rm, listener, "select pg_is_in_recovery()")
+
+
+def is_answered_by(rm, port):
+    """Does the one of this port answer?"""
+    return pg(rm, "write", "select inet_server_port()") == [str(port)]
 
 
 def pg(rm, listener, text):
@@ -119,6 +125,40 @@ def test_roles_are_carried_over_a_reload(ringmain, pair, cleanup, blackhole):
     time.sleep(1 * SCALE)                   # a pause is what is tested: roles are looked at ten times
     assert in_recovery(rm, "write") == ["f"]
     assert session.query("select 1") == ["1"]
+
+
+def reload(rm, text):
+    done = len(rm.lines(msg="reload", outcome="done"))
+    (rm.dir / "ringmain.ini").write_text(text, encoding="ascii")
+    rm.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(rm.lines(msg="reload", outcome="done")) > done, "the reload")
+
+
+def test_another_role_holds_from_the_reload_on(ringmain, pair):
+    """Where a replica served writers get the primary, though no check is due for long."""
+    config = ports(pair, {"write": {}}, {**POSTGRES, "check_interval": "1h", "check_fast_interval": "1h"})
+    rm = ringmain(config)
+    wait_until(lambda: {str(in_recovery(rm, "write")) for _ in range(8)} == {"['f']", "['t']"}, "both to serve")
+    for role, said in (("primary", ["f"]), ("replica", ["t"]), ("primary", ["f"])):
+        reload(rm, config + f"role = {role}\n")
+        assert [in_recovery(rm, "write") for _ in range(20)] == 20 * [said]
+    assert not rm.sessions(reason="no_backend")
+
+
+def test_who_was_stopped_does_not_write_to_whom_it_knew(ringmain, pair):
+    """What it knew is too old, whichever of its threads wakes up first."""
+    primary, replica = pair
+    rm = ringmain(ports(pair, {"write": WRITE}, {**POSTGRES, "check_timeout": "200ms"}))
+    wait_until(lambda: ready(rm, "b1", "write"), "the primary's role")
+    os.kill(rm.pid, signal.SIGSTOP)
+    try:
+        replica.promote()
+        waiting = [tcp.Task(is_answered_by, rm, replica.port) for _ in range(60)]
+        time.sleep(1.5)     # what may be known is 860 ms old at most
+    finally:
+        os.kill(rm.pid, signal.SIGCONT)
+    assert [task.result() for task in waiting] == 60 * [True]
+    assert primary.is_up()
 
 
 def test_a_replica_that_lags_gets_nothing(ringmain, pair):

@@ -70,7 +70,7 @@ static inline struct backend *named(struct bed *st, const char *name)
 /* Takes a slot there. */
 static inline struct backend *take(struct bed *st, const char *name)
 {
-	struct backend *b = pool_take(st->pool, named(st, name)->id);
+	struct backend *b = pool_take(st->pool, named(st, name)->id, 0);
 
 	assert_non_null(b);
 	return b;

@@ -125,7 +125,7 @@ static void a_few_have_places_beyond_all_limits(void **state)
 	bed_start(st);
 	b0 = pool_backend(st->pool, 0);
 	b1 = pool_backend(st->pool, 1);
-	assert_true(pool_take(st->pool, b0->id));
+	assert_true(pool_take(st->pool, b0->id, 0));
 	for (int n = 0; n < POOL_BEYOND_MAX; n++)
 		assert_int_equal(pool_take_beyond(st->pool, b0->id, &got), POOL_PICKED);
 	assert_int_equal(pool_take_beyond(st->pool, b0->id, &got), POOL_ALL_FULL);

@@ -172,6 +172,74 @@ static void nobody_gets_sessions_before_its_role_is_known(void **state)
 	assert_int_equal(nth(st, 1)->state, BACKEND_DOWN);
 }
 
+/* The thread of the checks may have been kept from saying so. */
+static void what_is_known_of_a_role_grows_old_by_itself(void **state)
+{
+	struct bed *st = bed_of_hold(state, "1", 10);
+	struct pool_waiter w = { 0 };
+
+	st->config.role.wanted = ROLE_PRIMARY;
+	assert_int_equal(pool_reconfigure(st->pool, &st->config), 0);
+	says(st, 0, HEALTH_ANSWER_PASSED);
+	pool_set_standby(st->pool, nth(st, 0), NULL, 0);
+	atomic_store(&nth(st, 0)->role_until_ms, 1000);
+	assert_int_equal(pool_pick_or_wait(st->pool, &w, 1000), POOL_PICKED);
+	pool_release(st->pool, w.backend);
+	assert_false(pool_take_expiry(nth(st, 0)));
+	assert_null(pool_take(st->pool, nth(st, 0)->id, 1001));
+	assert_int_equal(nth(st, 0)->state, BACKEND_STANDBY);
+	assert_true(pool_take_expiry(nth(st, 0)));
+	assert_false(pool_take_expiry(nth(st, 0)));
+	pool_set_standby(st->pool, nth(st, 0), NULL, 1001);
+	assert_int_equal(pool_pick_or_wait(st->pool, &w, 1001), POOL_WAITING);
+	assert_true(pool_take_expiry(nth(st, 0)));
+
+	/* One that is held does not come to it either. */
+	pool_set_standby(st->pool, nth(st, 0), NULL, 1002);
+	assert_null(call(st, 1002));
+	atomic_store(&nth(st, 0)->role_until_ms, 2000);
+	pool_set_standby(st->pool, nth(st, 0), NULL, 1003);
+	assert_ptr_equal(call(st, 1003), &w);
+	pool_release(st->pool, w.backend);
+}
+
+/* Whatever was right before is not, until somebody has looked; who comes waits for that. */
+static void another_role_is_told_before_anybody_gets_sessions(void **state)
+{
+	struct bed *st = bed_new(state, BALANCE_LEASTCONN, "1 1");
+	static struct pool_config other;
+	struct pool_waiter w = { 0 };
+
+	st->config.check = health_check_default;
+	st->config.hold.max = 10;
+	bed_start(st);
+	for (size_t n = 0; n < 2; n++)
+		says(st, n, HEALTH_ANSWER_PASSED);
+	assert_true(bed_index(st) >= 0);
+	other = st->config;
+	other.role.wanted = ROLE_PRIMARY;
+	assert_int_equal(pool_reconfigure(st->pool, &other), 0);
+	assert_int_equal(pool_pick_or_wait(st->pool, &w, 0), POOL_WAITING);
+	pool_set_standby(st->pool, nth(st, 0), "has another role: replica", 1);
+	assert_null(call(st, 1));
+	pool_set_standby(st->pool, nth(st, 1), NULL, 2);
+	assert_ptr_equal(call(st, 2), &w);
+	pool_release(st->pool, w.backend);
+	assert_false(pool_awaits_checks(st->pool));
+
+	/* The same role, and something else: nothing changes. */
+	st->config = other;
+	st->config.connect_total_ms++;
+	assert_int_equal(pool_reconfigure(st->pool, &st->config), 0);
+	assert_int_equal(bed_index(st), 1);
+	other.role.wanted = ROLE_REPLICA;
+	assert_int_equal(pool_reconfigure(st->pool, &other), 0);
+	assert_int_equal(nth(st, 1)->state, BACKEND_STANDBY);
+	st->config.role.wanted = ROLE_ANY;
+	assert_int_equal(pool_reconfigure(st->pool, &st->config), 0);
+	assert_true(bed_index(st) >= 0);
+}
+
 /* Without hold, too: at a start nobody knows yet that nobody serves. */
 static void who_comes_before_the_first_checks_waits_for_them(void **state)
 {
@@ -277,6 +345,8 @@ int main(void)
 		bed_test(they_are_let_go_at_a_rate),
 		bed_test(who_comes_while_they_are_let_go_is_not_refused),
 		bed_test(nobody_gets_sessions_before_its_role_is_known),
+		bed_test(what_is_known_of_a_role_grows_old_by_itself),
+		bed_test(another_role_is_told_before_anybody_gets_sessions),
 		bed_test(who_comes_before_the_first_checks_waits_for_them),
 		bed_test(nobody_waits_for_checks_that_decide_nothing),
 		bed_test(the_operator_and_sessions_are_heard_once),

@@ -260,7 +260,7 @@ static void who_leaves_gets_nothing_new_and_keeps_its_sessions(void **state)
 		assert_int_equal(b0->state, BACKEND_LEAVING);
 		assert_string_equal(backend_state_names[b0->state], "leaving");
 		assert_string_equal(reached(st), k == 4 ? "b1" : "b1 b2");
-		assert_null(pool_take(st->pool, id));
+		assert_null(pool_take(st->pool, id, 0));
 		assert_int_equal(pool_take_beyond(st->pool, id, &got), POOL_PICKED);
 		pool_release_beyond(st->pool, got);
 		assert_int_equal(pool_ready(st->pool), 2);
@@ -307,7 +307,7 @@ static void an_index_is_free_again_when_all_have_passed(void **state)
 	reload(st, next_of(st, "b0 b2 c0 c1"));
 	assert_int_equal(named(st, "c1")->index, 1);
 	assert_int_not_equal(named(st, "c1")->id, id);
-	assert_null(pool_take(st->pool, id));
+	assert_null(pool_take(st->pool, id, 0));
 	assert_string_equal(reached(st), "b0 b2 c0 c1");
 }
 
@@ -359,8 +359,8 @@ static void who_comes_back_has_its_sessions_and_new_health(void **state)
 	assert_int_equal(b0->sessions, 1);
 	assert_int_equal(b0->picked, 1);
 	assert_int_equal(pool_collect(st->pool, pool_generation(st->pool)), 0);
-	assert_ptr_equal(pool_take(st->pool, id), b0);
-	assert_null(pool_take(st->pool, id)); /* two are open */
+	assert_ptr_equal(pool_take(st->pool, id, 0), b0);
+	assert_null(pool_take(st->pool, id, 0)); /* two are open */
 	assert_string_equal(reached(st), "b1");
 	pool_release(st->pool, b0);
 	pool_release(st->pool, b0);

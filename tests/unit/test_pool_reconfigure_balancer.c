@@ -272,7 +272,7 @@ static struct {
 static void live_once(struct bed *st, uint64_t i, uint64_t *id)
 {
 	struct pool_waiter w = { .ask = ask_of(i) };
-	struct backend *b = *id != 0 ? pool_take(st->pool, *id) : NULL;
+	struct backend *b = *id != 0 ? pool_take(st->pool, *id, 0) : NULL;
 
 	while (w.ask.tried_n < 3) {
 		if (!b && pool_pick_or_wait(st->pool, &w, 1) == POOL_PICKED)

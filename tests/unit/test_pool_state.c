@@ -256,15 +256,15 @@ static void a_place_at_one_backend_can_be_asked_for(void **state)
 	st->backends[0].sessions_max = 1;
 	st->backends[1].tier = 3;
 	bed_start(st);
-	assert_true(pool_take(st->pool, nth(st, 0)->id));
-	assert_false(pool_take(st->pool, nth(st, 0)->id));
-	assert_true(pool_take(st->pool, nth(st, 1)->id));
-	assert_false(pool_take(st->pool, nth(st, 2)->id));
+	assert_true(pool_take(st->pool, nth(st, 0)->id, 0));
+	assert_false(pool_take(st->pool, nth(st, 0)->id, 0));
+	assert_true(pool_take(st->pool, nth(st, 1)->id, 0));
+	assert_false(pool_take(st->pool, nth(st, 2)->id, 0));
 	assert_int_equal(nth(st, 0)->sessions, 1);
 	pool_release(st->pool, nth(st, 0));
 	pool_release(st->pool, nth(st, 1));
 	pool_set_state(st->pool, nth(st, 0), BACKEND_DRAIN, 0);
-	assert_false(pool_take(st->pool, nth(st, 0)->id));
+	assert_false(pool_take(st->pool, nth(st, 0)->id, 0));
 }
 
 /* ---- slow start ---- */

@@ -68,7 +68,7 @@ static void the_second_draw_goes_by_weight_too(void **state)
 	double count[3] = { 0 };
 
 	for (int i = 0; i < 100; i++)
-		assert_true(pool_take(st->pool, pool_backend(st->pool, 0)->id));
+		assert_true(pool_take(st->pool, pool_backend(st->pool, 0)->id, 0));
 	for (int i = 0; i < 40000; i++)
 		count[bed_index(st)]++;
 	assert_near(count[0], 0, 0);
