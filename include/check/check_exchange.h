@@ -16,7 +16,7 @@
  *			receive, then step = check_receive(&x, bytes, n);
  *	}
  *
- * or, when the connection ends or time is up, check_ended() or check_late().
+ * or, when the connection ends or time is up, check_ended(), check_broken() or check_late().
  * What is sent with CHECK_STEP_DONE is the goodbye that the server's log wants
  * to see; nobody waits for an answer to it.
  */
@@ -40,6 +40,9 @@ void check_sent(struct check_exchange *x);
 
 /* The server ended the connection: @err is 0, or -errno. It is over. */
 void check_ended(struct check_exchange *x, int err);
+
+/* TLS has failed behind its handshake, for this reason. It is over. */
+void check_broken(struct check_exchange *x, const char *why);
 /* Time is up. It is over. */
 void check_late(struct check_exchange *x);
 

@@ -114,6 +114,14 @@ void check_ended(struct check_exchange *x, int err)
 		exchange_done(x, CHECK_FAILED, "connection %s before %s", how, awaited(x));
 }
 
+void check_broken(struct check_exchange *x, const char *why)
+{
+	if (x->step == CHECK_STEP_DONE)
+		return;
+	x->out_bytes = 0;
+	exchange_done(x, CHECK_FAILED, "TLS: %s, before %s", why, awaited(x));
+}
+
 void check_late(struct check_exchange *x)
 {
 	if (x->step == CHECK_STEP_DONE)

@@ -174,7 +174,10 @@ static bool hear_tls(struct conversation *c)
 	} while (result == TLS_DONE);
 	if (result == TLS_WANT_INPUT)
 		return true;
-	check_ended(&c->exchange, result == TLS_CLOSED ? 0 : -ECONNRESET);
+	if (result == TLS_CLOSED)
+		check_ended(&c->exchange, 0);
+	else
+		check_broken(&c->exchange, tls_stream_reason(c->tls));
 	finish(c, 0);
 	return false;
 }

@@ -104,6 +104,25 @@ def test_a_reload_in_the_middle_of_a_log_in(ringmain, manual):
     assert b"user\0other\0" in start_up_of(server.accept())
 
 
+@pytest.mark.parametrize("protocol", ("postgres", "redis"))
+def test_a_server_that_refuses_our_certificate_is_quoted(ringmain, manual, pki, protocol):
+    """In TLS 1.3 it does so when the handshake is over here, and the check waits for an answer."""
+    server = manual()
+    own = {"tls": "yes", "tls_ca": pki["ca.crt"], "tls_certificate": pki["alice.pem"]}
+    if protocol == "postgres":
+        own["protocol"] = protocol
+    rm = ringmain([server], pool={**checked(protocol, check_fall=1), **own})
+    peer = server.accept()
+    if protocol == "postgres":
+        tcp.expect(peer, pgwire.SSL_REQUEST)
+        peer.sendall(b"S")
+    context = tls.server_context(pki["backend.pem"], client_ca=pki["stranger-ca.crt"], low=tls.V13)
+    with pytest.raises(OSError, match="(?i)verify failed"):
+        tls.TlsSocket(peer, context, server=True)
+    why = rm.wait_line(msg="backend", change="down")["reason"]
+    assert why.startswith("TLS: server sent the alert: unknown CA, before the answer to ")
+
+
 def is_quiet(server, failed):
     """The last of many log-ins have not failed."""
     before = server.process.text().count("password authentication failed")

@@ -377,7 +377,6 @@ def test_backend_that_refuses_our_certificate_is_quoted(encrypted_backend, dial,
     context = tls.server_context(pki["backend.pem"], client_ca=pki["stranger-ca.crt"], low=tls.ssl.TLSVersion.TLSv1_3)
     with pytest.raises(ssl.SSLError, match="(?i)verify failed"):
         tls.TlsSocket(peer, context, server=True)
-    peer.shutdown(socket.SHUT_WR)
     said, end = tcp.read_to_end(sock)
     assert b"C57P03" in said and end == "FIN"
     rm.wait_sessions(1, reason="backend_tls_error", detail="server sent the alert: unknown CA")

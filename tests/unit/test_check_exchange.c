@@ -97,7 +97,12 @@ static void an_end_says_what_was_waited_for(void **state)
 	assert_string_equal(t.x.facts.words, "no answer in time: waited for the end");
 	check_late(&t.x); /* again, and it stays as it is */
 	check_ended(&t.x, 0);
+	check_broken(&t.x, "it is tired");
 	assert_string_equal(t.x.facts.words, "no answer in time: waited for the end");
+	talk_begin(&t, &request, NULL);
+	check_broken(&t.x, "it is tired");
+	assert_int_equal(t.x.facts.verdict, CHECK_FAILED);
+	assert_string_equal(t.x.facts.words, "TLS: it is tired, before the end");
 }
 
 static void nothing_in_clear_passes_for_something_in_tls(void **state)
