@@ -48,7 +48,7 @@ static const struct {
 	{ ASN_INPUT_E, "malformed PEM" },
 	{ BUFFER_E, "malformed" },
 	{ INPUT_SIZE_E, "bytes behind a certificate" },
-	{ MAX_CHAIN_ERROR, "certificate chain too long" },
+	{ MAX_CHAIN_ERROR, "more than 9 certificates in the chain" },
 	{ NOT_CA_ERROR, "not a certificate of a CA" },
 	{ KEYUSE_SIGNATURE_E, "certificate is not meant for signing" },
 	{ EXTKEYUSE_AUTH_E, "certificate is not meant for this side of TLS" },

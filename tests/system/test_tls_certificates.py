@@ -247,6 +247,8 @@ CASES = [
     Case("1000 names", leaf("subjectAltName=" + ",".join(f"DNS:n{i}.example.com" for i in range(999))
                             + ",DNS:db.example.com\n"), needs="WOLFSSL_MAX_ALT_NAMES"),
     Case("1025 names", leaf(SAN[:-1] + ",DNS:n" * 1024 + "\n"), BAD_NAMES, openssl=True, needs="WOLFSSL_MAX_ALT_NAMES"),
+    *(Case(f"{n} certificates", chain(*["root"] * (n - 1)), detail, openssl=True)
+      for n, detail in ((9, None), (10, "more than 9 certificates in the chain"))),
     Case("relative URI", leaf(SAN[:-1] + ",URI:/a\n"), BAD_NAMES, openssl=True),
 
     Case("chain of three", chain("int-b", "int-a", int_a=("root", CA), int_b=("int-a", CA))),
