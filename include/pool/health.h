@@ -59,6 +59,7 @@ enum health_change {
 	HEALTH_RETURNED, /* from ejection */
 	HEALTH_FILLED,   /* it takes nobody in now, for want of connections */
 	HEALTH_HAS_ROOM,
+	HEALTH_STAYED_DOWN, /* its first check has failed, before which nobody was let in */
 	HEALTH_CHANGES,
 };
 

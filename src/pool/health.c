@@ -9,7 +9,7 @@
 const char *const health_change_names[HEALTH_CHANGES] = {
 	[HEALTH_SAME] = "same",       [HEALTH_WENT_DOWN] = "down",    [HEALTH_WENT_UP] = "up",
 	[HEALTH_EJECTED] = "ejected", [HEALTH_RETURNED] = "returned", [HEALTH_FILLED] = "full",
-	[HEALTH_HAS_ROOM] = "room",
+	[HEALTH_HAS_ROOM] = "room",   [HEALTH_STAYED_DOWN] = "down",
 };
 
 void health_init(struct health *health, bool is_up)
@@ -58,7 +58,7 @@ enum health_change health_on_check(struct health *health, const struct check_con
 
 		health->is_checked = true;
 		health->streak = 0;
-		return is_first_no ? HEALTH_WENT_DOWN : fullness;
+		return is_first_no ? HEALTH_STAYED_DOWN : fullness;
 	}
 	health->streak++;
 	if (health->is_checked && health->streak < enough)

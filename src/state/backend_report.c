@@ -19,7 +19,8 @@ static atomic_uint_fast64_t *away_since(struct backend *backend, enum health_cha
 
 static bool is_for_the_worse(enum health_change change)
 {
-	return change == HEALTH_WENT_DOWN || change == HEALTH_EJECTED || change == HEALTH_FILLED;
+	return change == HEALTH_WENT_DOWN || change == HEALTH_STAYED_DOWN ||
+	       change == HEALTH_EJECTED || change == HEALTH_FILLED;
 }
 
 static void log_failure(struct log_line *line, const struct backend_report *report)
@@ -40,6 +41,7 @@ static void log_why(struct log_line *line, const struct backend *backend,
 
 	switch (report->change) {
 	case HEALTH_WENT_DOWN:
+	case HEALTH_STAYED_DOWN:
 		log_text(line, "by", "checks");
 		log_u64(line, "failures", report->answers);
 		log_u64(line, "took_ms", report->took_ms);

@@ -66,7 +66,7 @@ static void the_first_answer_is_believed_at_once(void **state)
 
 	health_init(&h, false); /* down as it was, but now it is known why */
 	assert_int_equal(health_on_check(&h, &health_check_default, HEALTH_ANSWER_FAILED),
-			 HEALTH_WENT_DOWN);
+			 HEALTH_STAYED_DOWN);
 	assert_checks(&h, "+-+", "ddd");
 }
 
