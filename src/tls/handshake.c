@@ -97,11 +97,16 @@ static bool keep_end_point(struct handshake *h, const WOLFSSL_BUFFER_INFO *leaf)
 	return h->end_point != NULL;
 }
 
-/* To the library a revoked certificate is only a bad one; what is said first is heard. */
-static void say_revoked(const struct handshake *h, int code)
+/*
+ * What the library says of it is not always what is so. To it a revoked certificate is only a
+ * bad one; what is said first is heard.
+ */
+static void explain(struct handshake *h, const WOLFSSL_X509_STORE_CTX *store)
 {
-	if (code == CRL_CERT_REVOKED)
+	if (store->error == CRL_CERT_REVOKED)
 		(void)alert_send(h->ssl, TLSREC_CERTIFICATE_REVOKED);
+	if (store->error == PEER_KEY_ERROR && store->error_depth == 0)
+		h->refusal = x509_key_fault(store->certs);
 }
 
 static int look_at_leaf(struct handshake *h, const WOLFSSL_BUFFER_INFO *certs, size_t n)
@@ -122,7 +127,7 @@ int handshake_on_verify(int is_good, WOLFSSL_X509_STORE_CTX *store)
 	if (store->totalCerts < 1)
 		return is_good;
 	if (!is_good)
-		say_revoked(h, store->error);
+		explain(h, store);
 	if (!keep_peer(h, store->certs) || !is_good)
 		return 0;
 	return store->error_depth != 0 || look_at_leaf(h, store->certs, (size_t)store->totalCerts);

@@ -96,6 +96,17 @@ bool x509_may_sign(const struct DecodedCert *cert)
 	return !cert->extKeyUsageSet || (cert->extKeyUsage & KEYUSE_DIGITAL_SIG) != 0;
 }
 
+int x509_key_fault(const WOLFSSL_BUFFER_INFO *der)
+{
+	struct DecodedCert cert;
+	int fault;
+
+	wc_InitDecodedCert(&cert, der->buffer, der->length, NULL);
+	fault = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL);
+	wc_FreeDecodedCert(&cert);
+	return fault != 0 ? fault : ASN_ECC_KEY_E;
+}
+
 /* Is this one next on the path? @issuer is the last one's, and then its own. */
 static bool look_at(const WOLFSSL_BUFFER_INFO *der, uint8_t issuer[KEYID_SIZE], bool is_leaf,
 		    bool is_client, int *ret_fault)

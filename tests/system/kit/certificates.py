@@ -25,6 +25,7 @@ SHA1 = ("-sha1",)
 PSS = ("-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest")
 KINDS = {"ec": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"),
          "p384": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"),
+         "k1": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"),
          "pss": ("-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"),
          **{f"rsa{bits}": ("-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}")
             for bits in (1024, 2041, 2047, 2048, 4096)}}
