@@ -107,8 +107,8 @@ static const struct {
 	enum check_verdict verdict;
 } error_verdicts[] = {
 	{ MYSQL_TOO_MANY_CONNECTIONS, CHECK_FULL },
-	{ 1203, CHECK_FULL },      /* of this user */
-	{ 1226, CHECK_FULL },      /* of this user, in an hour */
+	{ 1203, CHECK_OWN_FAULT }, /* as many connections as the check's user may have */
+	{ 1226, CHECK_OWN_FAULT }, /* or as many of something in an hour */
 	{ 1044, CHECK_OWN_FAULT }, /* no right to the database */
 	{ 1045, CHECK_OWN_FAULT }, /* wrong user or password */
 	{ 1049, CHECK_OWN_FAULT }, /* no such database */

@@ -121,7 +121,7 @@ static enum check_step on_error(struct check_exchange *x, const struct pg_messag
 	pg_read_error(m, &error);
 	if (pg->phase == PG_ASKED)
 		return on_question_refused(x, &error);
-	verdict = pg_meaning_of(error.sqlstate);
+	verdict = pg_meaning_of(&error);
 	/* Who has no user cannot be refused one. */
 	if (!x->request->user && verdict == CHECK_OWN_FAULT)
 		verdict = CHECK_PASSED;

@@ -84,6 +84,12 @@ bool pg_read_row(struct check_facts *facts, const struct pg_message *m, unsigned
 	return at == m->n;
 }
 
+/*
+ * A server without room and one whose role has as many connections as it may
+ * say the same SQLSTATE, and words in any language; this is never translated.
+ */
+static const char role_routine[] = "InitializeSessionUserId";
+
 /* Fields of a letter and a text, closed by a zero (ErrorResponse). */
 void pg_read_error(const struct pg_message *m, struct pg_error *ret_error)
 {
@@ -100,6 +106,9 @@ void pg_read_error(const struct pg_message *m, struct pg_error *ret_error)
 			memcpy(ret_error->sqlstate, exchange_quote(value, n).text, n);
 		if (letter == 'M')
 			ret_error->text = exchange_quote(value, n);
+		if (letter == 'R')
+			ret_error->is_of_role = n == strlen(role_routine) &&
+						memcmp(value, role_routine, n) == 0;
 		at += n + 1;
 	}
 }
@@ -118,11 +127,18 @@ static const struct {
 	{ "0A", CHECK_OWN_FAULT },    /* does not know what we ask for */
 };
 
-enum check_verdict pg_meaning_of(const char *sqlstate)
+static enum check_verdict verdict_of(const char *sqlstate)
 {
 	for (size_t i = 0; i < ARRAY_LEN(error_verdicts); i++)
 		if (strncmp(sqlstate, error_verdicts[i].begins, strlen(error_verdicts[i].begins)) ==
 		    0)
 			return error_verdicts[i].verdict;
 	return CHECK_FAILED;
+}
+
+enum check_verdict pg_meaning_of(const struct pg_error *error)
+{
+	const enum check_verdict verdict = verdict_of(error->sqlstate);
+
+	return verdict == CHECK_FULL && error->is_of_role ? CHECK_OWN_FAULT : verdict;
 }

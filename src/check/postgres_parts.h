@@ -71,12 +71,13 @@ MUST_CHECK bool pg_read_row(struct check_facts *facts, const struct pg_message *
 
 struct pg_error {
 	char sqlstate[PG_SQLSTATE_BYTES];
+	bool is_of_role; /* it was found where a role is looked at */
 	struct exchange_quote text;
 };
 
 void pg_read_error(const struct pg_message *m, struct pg_error *ret_error);
 
-/* What a SQLSTATE means for who connects. */
-enum check_verdict pg_meaning_of(const char *sqlstate);
+/* What it means for who connects. */
+enum check_verdict pg_meaning_of(const struct pg_error *error);
 
 #endif

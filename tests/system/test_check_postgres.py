@@ -150,13 +150,15 @@ def test_a_password_in_clear_goes_through_verified_tls(postgres):
     assert (fact["verdict"], fact["role"]) == ("passed", "primary")
 
 
-def test_a_full_server_is_full(postgres):
-    postgres.sql("alter role alice connection limit 0")
+@pytest.mark.parametrize("what, verdict", (("database postgres", "full"), ("role alice", "own fault")))
+def test_a_limit_is_the_servers_or_the_checks_own(postgres, what, verdict):
+    """Both are 53300; but where only the check's role may not have more connections, there is room for others."""
+    postgres.sql(f"alter {what} connection limit 0")
     try:
         fact = probe("postgres", postgres.address, **LOGIN)
     finally:
-        postgres.sql("alter role alice connection limit -1")
-    assert fact["verdict"] == "full"
+        postgres.sql(f"alter {what} connection limit -1")
+    assert fact["verdict"] == verdict
     assert fact["words"].startswith("53300 ")
 
 

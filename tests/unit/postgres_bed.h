@@ -52,15 +52,26 @@ static inline void add_message(struct bytes *b, char type, const char *body, siz
 	add(b, body, n);
 }
 
-static inline struct bytes error_of(const char *sqlstate)
+/* @routine: where in the server it was found; NULL: nothing is said of it. */
+static inline struct bytes error_found_by(const char *sqlstate, const char *routine)
 {
 	struct bytes body = { .n = 0 }, message = { .n = 0 };
 
 	add(&body, "SFATAL\0VFATAL\0C", 15);
 	add(&body, sqlstate, 6);
-	add(&body, "Mfor that reason\0\0", 18);
+	add(&body, "Mfor that reason", 17);
+	if (routine) {
+		add(&body, "R", 1);
+		add(&body, routine, strlen(routine) + 1);
+	}
+	add(&body, "", 1);
 	add_message(&message, 'E', body.at, body.n);
 	return message;
+}
+
+static inline struct bytes error_of(const char *sqlstate)
+{
+	return error_found_by(sqlstate, NULL);
 }
 
 /* Columns with | between; - is a null. */

@@ -104,6 +104,28 @@ static void who_is_let_in_without_a_user_says_goodbye(void **state)
 	talk_expect(&t, LITERAL(QUIT));
 }
 
+/* The server has room, and only the role that the check has may not have more. */
+static void a_role_with_too_many_connections_is_no_full_server(void **state)
+{
+	static const struct {
+		const char *sqlstate, *routine;
+		enum check_verdict with_user, without;
+	} cases[] = {
+		{ "53300", "InitializeSessionUserId", CHECK_OWN_FAULT, CHECK_PASSED },
+		{ "53300", "InitializeSessionUser", CHECK_FULL, CHECK_FULL },
+		{ "53300", "InitPostgres", CHECK_FULL, CHECK_FULL },
+		{ "57P03", "InitializeSessionUserId", CHECK_NOT_READY, CHECK_NOT_READY },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct bytes error = error_found_by(cases[i].sqlstate, cases[i].routine);
+
+		talk_ends(&alice, error.at, error.n, cases[i].with_user);
+		talk_ends(&nobody, error.at, error.n, cases[i].without);
+	}
+}
+
 static void refusals_are_told_apart(void **state)
 {
 	static const struct {
@@ -336,6 +358,7 @@ int main(void)
 		cmocka_unit_test(tls_is_asked_for_where_it_is_wanted),
 		cmocka_unit_test(any_answer_will_do_for_who_has_no_user),
 		cmocka_unit_test(who_is_let_in_without_a_user_says_goodbye),
+		cmocka_unit_test(a_role_with_too_many_connections_is_no_full_server),
 		cmocka_unit_test(refusals_are_told_apart),
 		cmocka_unit_test(passwords_are_proved_by_scram),
 		cmocka_unit_test(a_server_must_prove_itself_too),
