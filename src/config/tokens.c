@@ -167,11 +167,23 @@ static void report_unknown_option(const struct setting *word, const struct optio
 		setting_error(word, nearest_option(set, key), "unknown option '%s'", key);
 }
 
-/* "weight:2" or "weight 2", where "weight=2" is meant. */
+/* What word @i is followed by, behind a "=" that stands free or before it. */
+static const char *value_behind(const struct tokens *tokens, size_t i)
+{
+	const char *value = "";
+
+	while (*value == '\0' && ++i < tokens->n) {
+		value = tokens->text + tokens->at[i];
+		value += *value == '=';
+	}
+	return value;
+}
+
+/* "weight:2", "weight 2" or "weight = 2", where "weight=2" is meant. */
 static const char *suggest_option(const struct tokens *tokens, size_t i,
 				  const struct option_set *set, char text[SUGGESTION_BYTES])
 {
-	const char *word = tokens->text + tokens->at[i], *value = NULL;
+	const char *word = tokens->text + tokens->at[i], *value;
 	size_t key_bytes = strcspn(word, ":");
 	char key[KEY_BYTES];
 
@@ -180,9 +192,9 @@ static const char *suggest_option(const struct tokens *tokens, size_t i,
 		return nearest_option(set, word);
 	if (word[key_bytes] == ':')
 		value = word + key_bytes + 1;
-	else if (i + 1 < tokens->n)
-		value = tokens->text + tokens->at[i + 1];
-	snprintf(text, SUGGESTION_BYTES, "%s=%.60s", key, value ? value : "");
+	else
+		value = value_behind(tokens, i);
+	snprintf(text, SUGGESTION_BYTES, "%s=%.60s", key, value);
 	return text;
 }
 
@@ -233,7 +245,7 @@ static void set_once(const struct tokens *tokens, size_t i, struct option_set *s
 	const struct directive *option = find_bare(set, word.text);
 	char key[KEY_BYTES];
 
-	if (!option && !strchr(word.text, '=')) {
+	if (!option && (!strchr(word.text, '=') || (set->was_unexpected && word.text[0] == '='))) {
 		report_unexpected(tokens, i, set);
 		return;
 	}
