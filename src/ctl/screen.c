@@ -26,20 +26,32 @@ struct table {
 	size_t n;
 };
 
-static struct column *column_of(struct table *t, const char *key)
+static void insert_column(struct table *t, size_t at, const char *key)
 {
-	struct column *c = &t->columns[t->n];
+	struct column *c = &t->columns[at];
 
-	for (size_t i = 0; i < t->n; i++)
-		if (strcmp(t->columns[i].key, key) == 0)
-			return &t->columns[i];
-	if (t->n == COLUMNS_MAX)
-		return NULL;
+	memmove(c + 1, c, (t->n - at) * sizeof(*c));
 	t->n++;
 	*c = (struct column){ .key = key, .is_number = true };
 	cell_title(key, c->title);
 	c->width = cell_width(c->title);
-	return c;
+}
+
+/* A new one stands where its row has it: behind @at, the column of the member before it. */
+static struct column *column_of(struct table *t, const char *key, size_t *at)
+{
+	size_t i = 0;
+
+	while (i < t->n && strcmp(t->columns[i].key, key) != 0)
+		i++;
+	if (i == t->n) {
+		if (t->n == COLUMNS_MAX)
+			return NULL;
+		i = *at;
+		insert_column(t, i, key);
+	}
+	*at = i + 1;
+	return &t->columns[i];
 }
 
 static void measure(struct table *t, json_t *row)
@@ -47,10 +59,11 @@ static void measure(struct table *t, json_t *row)
 	char text[CELL_BYTES];
 	const char *key;
 	json_t *value;
+	size_t at = 0;
 
 	json_object_foreach(row, key, value)
 	{
-		struct column *c = strcmp(key, "row") == 0 ? NULL : column_of(t, key);
+		struct column *c = strcmp(key, "row") == 0 ? NULL : column_of(t, key, &at);
 
 		if (!c)
 			continue;

@@ -36,6 +36,27 @@ def test_status_shows_what_there_is(controlled, backend, connect):
     assert "state running" in text and "\nLISTENER" in text and "\nPOOL" in text
 
 
+def columns_of_backends(ctl):
+    return next(line for line in ctl.say("status").splitlines() if line.startswith("POOL") and " BACKEND " in line).split()
+
+
+def test_columns_stand_where_they_always_do(running, backend):
+    """Whichever row is the first that has something to say there."""
+    r = running([backend(servers.echo)])
+    usual = columns_of_backends(r.ctl)
+    primary = backend(servers.name(b"+PONG\r\n*3\r\n$6\r\nmaster\r\n:5\r\n*0\r\n"))
+    r.add(f"[listener roles]\nbind = 127.0.0.1:0\n[pool roles]\ncheck = redis\nrole = primary\nbackend = c {primary.text}\n")
+    r.reload()
+    wait_until(lambda: "ROLE" in columns_of_backends(r.ctl), "the primary to be known")
+    with_role = columns_of_backends(r.ctl)
+    assert [title for title in with_role if title in usual] == usual
+    assert with_role.index("SINCE") < with_role.index("ROLE") < with_role.index("WEIGHT")
+    r.ctl.say("backend", "roles/c", "drain")
+    with_override = columns_of_backends(r.ctl)
+    assert [title for title in with_override if title in with_role] == with_role
+    r.settle()
+
+
 def test_a_backend_is_drained_and_comes_back_while_sessions_go_on(controlled, backend, connect):
     rm, ctl = controlled([backend(servers.echo), backend(servers.echo)], pool={"balance": "roundrobin"})
     clients = [connect(rm.address()) for _ in range(4)]
