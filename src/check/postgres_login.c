@@ -11,6 +11,7 @@ enum pg_auth {
 	AUTH_CLEAR = 3,
 	AUTH_MD5 = 5,
 	AUTH_GSS = 7,
+	AUTH_GSS_CONTINUE = 8,
 	AUTH_SSPI = 9,
 	AUTH_SASL = 10,
 	AUTH_SASL_CONTINUE = 11,
@@ -110,10 +111,19 @@ static enum check_step end_scram(struct check_exchange *x, const struct pg_messa
 	return CHECK_STEP_MORE;
 }
 
+/* Of a log-in that has begun: no server says so first. */
+static bool is_continuation(uint32_t method)
+{
+	return method == AUTH_GSS_CONTINUE || method == AUTH_SASL_CONTINUE ||
+	       method == AUTH_SASL_FINAL;
+}
+
 /* It asks for something, and nothing has begun yet. */
 static enum check_step on_method(struct check_exchange *x, const struct pg_message *m,
 				 uint32_t method)
 {
+	if (is_continuation(method))
+		return exchange_done(x, CHECK_FAILED, "answered out of turn");
 	if (!x->request->user)
 		return exchange_done(x, CHECK_PASSED, "asks who we are");
 	switch (method) {

@@ -78,7 +78,7 @@ static void any_answer_will_do_for_who_has_no_user(void **state)
 		{ LITERAL(AUTH_OK), CHECK_FAILED },
 		{ LITERAL("R\0\0\0\x04"), CHECK_FAILED },
 		{ LITERAL(READY), CHECK_FAILED },
-		{ LITERAL("R\0\0\0\x08\0\0\0\x0b"), CHECK_PASSED },
+		{ LITERAL("R\0\0\0\x08\0\0\0\x0b"), CHECK_FAILED },
 		{ LITERAL("R\0\0\0\x03\0\0\0\x03"), CHECK_FAILED },
 		{ LITERAL("R\xff\xff\xff\xff"), CHECK_FAILED },
 		{ LITERAL("HTTP/1.1 400 Bad Request\r\n"), CHECK_FAILED },
@@ -289,6 +289,25 @@ static void a_server_must_prove_itself_too(void **state)
 	}
 }
 
+/* With a user and without one. */
+static void the_middle_of_a_log_in_is_no_beginning(void **state)
+{
+	static const struct {
+		const char *answer;
+		size_t n;
+	} cases[] = {
+		{ LITERAL("R\0\0\0\x09\0\0\0\x08x") },
+		{ LITERAL("R\0\0\0\x17\0\0\0\x0br=x,s=eA==,i=4096") },
+		{ LITERAL("R\0\0\0\x0b\0\0\0\x0cv=x") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		talk_ends(&alice, cases[i].answer, cases[i].n, CHECK_FAILED);
+		talk_ends(&nobody, cases[i].answer, cases[i].n, CHECK_FAILED);
+	}
+}
+
 static void what_cannot_be_used_is_the_checks_fault(void **state)
 {
 	static const struct {
@@ -362,6 +381,7 @@ int main(void)
 		cmocka_unit_test(refusals_are_told_apart),
 		cmocka_unit_test(passwords_are_proved_by_scram),
 		cmocka_unit_test(a_server_must_prove_itself_too),
+		cmocka_unit_test(the_middle_of_a_log_in_is_no_beginning),
 		cmocka_unit_test(what_cannot_be_used_is_the_checks_fault),
 		cmocka_unit_test(a_password_in_clear_is_for_verified_tls_and_unix_sockets),
 	};
