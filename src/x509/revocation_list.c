@@ -35,22 +35,22 @@ static bool take_extension(struct der *from, struct extension *ret)
 	return der_enter(&parts, DER_OCTETS, &value);
 }
 
-typedef const char *judge_fn(const struct extension *extension);
+typedef const char *judge_fn(struct extension extension);
 
-static const char *judge_of_list(const struct extension *e)
+static const char *judge_of_list(struct extension e)
 {
-	if (e->id == DELTA_INDICATOR)
+	if (e.id == DELTA_INDICATOR)
 		return "it is a delta list, which has only what is new";
-	if (e->id == DISTRIBUTION_POINT)
+	if (e.id == DISTRIBUTION_POINT)
 		return "it may be a partial list: it has an issuing distribution point";
-	return e->is_critical && e->id != AUTHORITY_KEY ? "it has an unknown critical extension"
-							: NULL;
+	return e.is_critical && e.id != AUTHORITY_KEY ? "it has an unknown critical extension"
+						      : NULL;
 }
 
 /* Whatever the reason, who is listed is refused. */
-static const char *judge_of_entry(const struct extension *e)
+static const char *judge_of_entry(struct extension e)
 {
-	if (!e->is_critical || e->id == REASON_CODE || e->id == INVALIDITY_DATE)
+	if (!e.is_critical || e.id == REASON_CODE || e.id == INVALIDITY_DATE)
 		return NULL;
 	return "an entry of it has an unknown critical extension";
 }
@@ -63,7 +63,7 @@ static const char *judge_all(struct der extensions, judge_fn *judge)
 	while (!why && extensions.at < extensions.end) {
 		if (!take_extension(&extensions, &extension))
 			return malformed;
-		why = judge(&extension);
+		why = judge(extension);
 	}
 	return why;
 }
