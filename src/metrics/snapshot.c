@@ -63,12 +63,20 @@ static void say_ejected(const struct backend *backend, struct backend_snapshot *
 		snprintf(ret->why, sizeof(ret->why), "%u connects failed in a row", failures);
 }
 
+/* Why nobody was told what it is, or NULL: somebody was. */
+static const char *why_unasked(const struct backend_facts *facts)
+{
+	return facts->is_full ? "full" : facts->is_check_at_fault ? "the check cannot ask" : NULL;
+}
+
 /* Of one that nobody can ask what it is, the reason is why not. */
 static void say_standby(struct backend_snapshot *ret)
 {
-	if (ret->facts.is_check_at_fault)
-		snprintf(ret->why, sizeof(ret->why), "%s; the check cannot ask: %s",
-			 ret->facts.standby, ret->facts.words);
+	const char *what = why_unasked(&ret->facts);
+
+	if (what)
+		snprintf(ret->why, sizeof(ret->why), "%s; %s: %s", ret->facts.standby, what,
+			 ret->facts.words);
 	else
 		snprintf(ret->why, sizeof(ret->why), "%s", ret->facts.standby);
 }
@@ -76,9 +84,7 @@ static void say_standby(struct backend_snapshot *ret)
 /* It serves, and yet somebody should know. */
 static void say_ready(struct backend_snapshot *ret)
 {
-	const char *what = ret->facts.is_full             ? "full"
-			   : ret->facts.is_check_at_fault ? "the check cannot ask"
-							  : NULL;
+	const char *what = why_unasked(&ret->facts);
 
 	if (!what)
 		return;

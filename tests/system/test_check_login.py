@@ -270,6 +270,15 @@ def test_one_that_was_never_up_says_why(ringmain, backend, start):
     rm.wait_line(msg="backend", change="up")
 
 
+def test_a_server_that_is_full_from_the_start_was_not_asked_who_it_is(running, backend):
+    """And that is said, not only that its role is unknown."""
+    full = backend(echo_servers.name(b"-ERR max number of clients reached\r\n"))
+    r = running([full], pool=checked("redis", role="primary"))
+    wait_until(lambda: r.row("backend", "b1").get("why") == "role unknown; full: ERR max number of clients reached", "the words")
+    assert r.row("backend", "b1")["state"] == "standby"
+    assert r.rm.wait_line(msg="backend", change="full")["reason"] == "ERR max number of clients reached"
+
+
 def test_an_agent_at_another_address(ringmain, backend, start):
     """Of the pool, and of one backend alone."""
     agent = start(Agent, "127.0.0.2")
