@@ -268,11 +268,17 @@ static void role_watch_say(struct role_watch *w, size_t i, enum role_reason reas
 	log_end(&line);
 }
 
-/* By evidence: one of which nothing is known any more may have it still. */
+/*
+ * By evidence: one of which nothing is known any more may have it still, until
+ * something is.
+ */
 static bool has_lost(const struct role_watch *w, size_t i, enum role_reason now)
 {
-	return w->reasons[i] == ROLE_ADMITTED && now != ROLE_ADMITTED && now != ROLE_UNKNOWN &&
-	       now != ROLE_LAGS && now != ROLE_LAG_UNKNOWN && now != ROLE_SPARE;
+	const bool had = w->reasons[i] == ROLE_ADMITTED ||
+			 (w->reasons[i] == ROLE_UNKNOWN && w->may_have[i]);
+
+	return had && now != ROLE_ADMITTED && now != ROLE_UNKNOWN && now != ROLE_LAGS &&
+	       now != ROLE_LAG_UNKNOWN && now != ROLE_SPARE;
 }
 
 /* The operator says who may be primary, whatever was seen before; and sessions what they met. */

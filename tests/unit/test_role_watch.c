@@ -8,10 +8,12 @@
 
 static struct role_watch *watch;
 
+static const struct backend *loser;
+
 static void lost(void *owner, struct backend *backend)
 {
 	(void)owner;
-	(void)backend;
+	loser = backend;
 }
 
 static struct bed *begin(void **state)
@@ -22,6 +24,7 @@ static struct bed *begin(void **state)
 	st->config.check.kind = CHECK_POSTGRES;
 	st->config.role.wanted = ROLE_PRIMARY;
 	bed_start(st);
+	loser = NULL;
 	watch = role_watch_create(st->pool, lost, NULL);
 	assert_non_null(watch);
 	return st;
@@ -67,8 +70,10 @@ static void who_was_stopped_asks_all_before_anybody_gets_sessions(void **state)
 	assert_int_equal(bed_index(st), -POOL_NONE_READY);
 	say(st, 0, primary(1), 20001);
 	assert_int_equal(bed_index(st), -POOL_NONE_READY);
+	assert_null(loser);
 	say(st, 1, primary(2), 20002);
 	assert_int_equal(bed_index(st), 1);
+	assert_ptr_equal(loser, pool_backend(st->pool, 0)); /* its sessions are to end */
 	role_watch_destroy(watch);
 }
 
