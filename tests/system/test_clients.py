@@ -313,10 +313,11 @@ def test_changed_while_it_runs(ringmain, log_in, databases, workdir, client):
     path = f"{workdir}/control.sock"
     control = changed(re.search("`(control = .*?)`", text)[1], "/run/ringmain/control.sock", path)
     rm = ringmain(f"[global]\n{control}\n" + configured("plain", [server.text for server in databases], None, True))
-    for words in commands:
+    for number, words in enumerate(commands, 1):
         if words != ["top"]:
             Ctl(path).say(*words)
         assert log_in(client, databases[0], rm.address("postgres"), None) == "7"
+        rm.wait_sessions(number)        # lines come in the order in which sessions end
     lines = expect_good(rm, len(commands), "plain")
     drained = commands.index(["backend", "pg/pg2", "drain"])
     assert {line["backend"] for line in lines[:drained]} == {"pg1", "pg2"}
