@@ -118,12 +118,12 @@ static const char *body_fault(struct der body, time_t now)
 
 const char *revocation_list_fault(const uint8_t *der, size_t bytes, time_t now)
 {
-	struct der whole = { der, der + bytes }, list, body, value;
+	struct der whole = { der, der + bytes }, list, body, value, algorithm, issuer;
 
 	if (!der_enter(&whole, DER_SEQUENCE, &list) || !der_enter(&list, DER_SEQUENCE, &body))
 		return malformed;
 	(void)der_enter(&body, DER_INTEGER, &value); /* the version may be absent */
-	if (!der_enter(&body, DER_SEQUENCE, &value) || !der_enter(&body, DER_SEQUENCE, &value))
+	if (!der_enter(&body, DER_SEQUENCE, &algorithm) || !der_enter(&body, DER_SEQUENCE, &issuer))
 		return malformed;
 	return body_fault(body, now);
 }
