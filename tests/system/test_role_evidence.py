@@ -71,7 +71,7 @@ def test_a_role_that_no_check_can_confirm_lasts_until_the_server_is_started_agai
     wait_until(lambda: rm.lines(msg="check", backend="b1", level="warn"), "a warning")
     wait_until(lambda: Status(rm).backend("b1")["why"].startswith("role unknown; the check cannot ask: 28P01"),
                "the words to be shown")
-    wait_until(lambda: not ready(rm, "b1", "write"), "the log to say so")
+    assert Status(rm).backend("b1")["state"] == "standby"
     password.write_text("another", encoding="ascii")
     assert waiting.result()
 
