@@ -35,10 +35,10 @@ bool x509_may_sign(const struct DecodedCert *cert);
 bool x509_is_longer(const uint8_t *der, size_t n);
 
 /*
- * Why the key of a certificate could not be had, as one of the library's codes: that forgets
+ * Why the key of the certificate @der could not be had, as one of the library's codes: that forgets
  * what it has found wrong before it came to the key.
  */
-int x509_key_fault(const struct WOLFSSL_BUFFER_INFO *cert);
+int x509_key_fault(const struct WOLFSSL_BUFFER_INFO *der);
 
 /*
  * Why a chain that the library takes is refused all the same, as one of its codes; 0: it is
