@@ -310,6 +310,7 @@ int tls_server_create(const struct tls_server_config *config, struct tls_problem
 		      struct tls_server **ret_server)
 {
 	bool verifies = config->client_verify != TLS_VERIFY_NONE;
+	enum tls_version min = verifies ? TLS_1_3 : TLS_1_2;
 	size_t errors = problems->errors_n;
 	struct tls_server *s = calloc(1, sizeof(*s));
 	const struct tls_policy defaults = { 0 };
@@ -326,9 +327,8 @@ int tls_server_create(const struct tls_server_config *config, struct tls_problem
 		goto fail;
 	check_config(config, problems);
 	/* Policy errors do not hide what is wrong with the files. */
-	if (!policy_resolve(&config->policy, verifies ? TLS_1_3 : TLS_1_2, true, problems,
-			    &s->policy) &&
-	    !policy_resolve(&defaults, TLS_1_2, true, problems, &s->policy))
+	if (!policy_resolve(&config->policy, min, true, problems, &s->policy) &&
+	    !policy_resolve(&defaults, min, true, problems, &s->policy))
 		goto fail;
 	check_version(s, problems);
 	for (size_t i = 0; i < config->certificates_n; i++)

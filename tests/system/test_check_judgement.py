@@ -166,7 +166,7 @@ def test_one_that_answers_checks_and_hangs_up_on_sessions(ringmain, backend):
                 sock.sendall(b"x")
                 answered[sock.recv(1)] += 1
         assert answered.total() < 100
-    assert rm.lines(change="ejected")[0]["by"] == "sessions"
+    assert rm.wait_line(change="ejected")["by"] == "sessions"
     passed = 'ringmain_backend_checks_total{pool="out",backend="b1",result="passed"}'
     before = status.metrics()[passed]
     wait_until(lambda: status.metrics()[passed] > before + 5, "checks that pass")

@@ -73,7 +73,7 @@ def test_a_backend_is_drained_and_comes_back_while_sessions_go_on(controlled, ba
     for client in last:
         tcp.exchange(client, b"after")
     assert ctl.backend("b1")["sessions"] > 2 and "override" not in ctl.backend("b1")
-    line = rm.lines(msg="control")[0]
+    line = rm.wait_line(msg="control")
     assert line["command"] == "backend out/b1 drain" and line["uid"] == str(os.getuid())
 
 

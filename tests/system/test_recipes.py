@@ -170,7 +170,7 @@ def test_patroni(serve, start, backend):
     tcp.read_to_end(writer)
     assert served("patroni-write")[1] == 1
     wait_until(lambda: served("patroni-read")[1] == 0, "a check to see that there is another replica")
-    down = rm.lines(msg="backend", pool="patroni-write", backend="pg1", change="down")[0]
+    down = rm.wait_line(msg="backend", pool="patroni-write", backend="pg1", change="down")
     assert (down["failures"], down["reason"]) == ("1", "answered 503 Service Unavailable")
 
 
